@@ -1,0 +1,105 @@
+"""Time, handed in.
+
+Nothing else in the program asks the operating system what time it is. Timers run on `monotonic`, which on Linux is the
+boot-time clock: it goes on through a suspend, so a daemon that slept for a night knows that a night has passed. People,
+rows in the database and the age of an idempotency key use `now`.
+"""
+
+import heapq
+import itertools
+import math
+import time
+from typing import Protocol
+
+import anyio
+import anyio.lowlevel
+
+Micros = int
+"""Microseconds since 1970-01-01 UTC: the one representation of wall time in memory and in the database."""
+
+SECOND: Micros = 1_000_000
+
+
+class Clock(Protocol):
+    """What tells the time and waits."""
+
+    def monotonic(self) -> float:
+        """Seconds since the machine booted (suspended time included); never goes back."""
+        ...
+
+    def now(self) -> Micros:
+        """Wall time, in microseconds UTC; may jump either way."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on the monotonic clock; returns at once for nothing or less."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def __init__(self) -> None:
+        self._clock_id = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+    def monotonic(self) -> float:
+        return time.clock_gettime(self._clock_id)
+
+    def now(self) -> Micros:
+        return time.time_ns() // 1000
+
+    async def sleep(self, seconds: float) -> None:
+        await anyio.sleep(max(0.0, seconds))  # noqa: TID251 - the one place
+
+
+class ManualClock:
+    """A clock that a test moves: `advance` wakes, in order, whoever was waiting for that time."""
+
+    def __init__(self, *, monotonic: float = 1_000.0, now: Micros = 1_700_000_000 * SECOND) -> None:
+        self._monotonic = monotonic
+        self._now = now
+        self._order = itertools.count()
+        self._waiting: list[tuple[float, int, anyio.Event]] = []
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def now(self) -> Micros:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await anyio.lowlevel.checkpoint()
+            return
+        waiter = (self._monotonic + seconds, next(self._order), anyio.Event())
+        heapq.heappush(self._waiting, waiter)
+        try:
+            await waiter[2].wait()
+        finally:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+                heapq.heapify(self._waiting)
+
+    @property
+    def next_deadline(self) -> float:
+        """When the first sleeper wants to wake, on the monotonic clock; infinity when nobody sleeps."""
+        return self._waiting[0][0] if self._waiting else math.inf
+
+    async def advance(self, seconds: float) -> None:
+        """Move both clocks on, waking sleepers one deadline at a time and letting them run in between."""
+        end = self._monotonic + seconds
+        await anyio.wait_all_tasks_blocked()
+        while self.next_deadline <= end:
+            due, _, event = heapq.heappop(self._waiting)
+            self._move_to(max(due, self._monotonic))
+            event.set()
+            await anyio.wait_all_tasks_blocked()
+        self._move_to(end)
+
+    def step_wall(self, seconds: float) -> None:
+        """Set the wall clock forward or back, as an operator or NTP does; timers do not notice."""
+        self._now += round(seconds * SECOND)
+
+    def _move_to(self, monotonic: float) -> None:
+        self._now += round((monotonic - self._monotonic) * SECOND)
+        self._monotonic = monotonic

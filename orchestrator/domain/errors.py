@@ -1,0 +1,79 @@
+"""What can go wrong between us and a platform.
+
+    PlatformError
+    ├── Transient        the platform or the network failed; the same request may succeed later
+    │   └── Throttled    the platform asks us to wait until a given time
+    ├── Unconfirmed      the request may or may not have taken effect: the answer was lost
+    │   └── StillRunning     the platform says that the first request under this key is still running
+    ├── Refused          the platform understood and said no; the same request will be refused again
+    │   └── Missing      what the request named is not there
+    └── Unauthorised     the credential is not accepted
+
+Each carries what a person needs: what was asked, what was answered. None of them ever becomes an item's status.
+"""
+
+from dataclasses import dataclass
+
+
+class OrchestratorError(Exception):
+    """The root of the errors that this program raises on purpose."""
+
+
+@dataclass(eq=False)
+class PlatformError(OrchestratorError):
+    """A request that did not bring what it asked for."""
+
+    message: str
+    """One line for people: what was asked of whom, and what came back."""
+    status: int | None = None
+    """The HTTP status, where there was one."""
+    code: str | None = None
+    """The platform's own error code or title."""
+    detail: str | None = None
+    """The platform's own explanation."""
+    server_date: int | None = None
+    """The platform's `Date`, microseconds UTC, where it sent one."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(eq=False)
+class Transient(PlatformError):
+    """Failed, with no lasting meaning: ask again, later."""
+
+
+@dataclass(eq=False)
+class Throttled(Transient):
+    """Refused for want of budget (429) or for maintenance; nothing was done."""
+
+    retry_after: float | None = None
+    """Seconds the platform asks us to wait, when it says."""
+
+
+@dataclass(eq=False)
+class Unconfirmed(PlatformError):
+    """The request may have taken effect; nothing tells but asking."""
+
+    by_platform: bool = False
+    """True when the platform itself wrote a 5xx, so nothing is stored under an idempotency key."""
+
+
+@dataclass(eq=False)
+class StillRunning(Unconfirmed):
+    """The platform is still executing the first request under this key (ICA: 409)."""
+
+
+@dataclass(eq=False)
+class Refused(PlatformError):
+    """Understood and declined, without effect."""
+
+
+@dataclass(eq=False)
+class Missing(Refused):
+    """What the request named does not exist, or is not shown to this credential."""
+
+
+@dataclass(eq=False)
+class Unauthorised(PlatformError):
+    """The credential was refused."""
