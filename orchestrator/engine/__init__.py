@@ -1,0 +1,1 @@
+"""What runs for ever: one component a file."""

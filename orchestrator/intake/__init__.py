@@ -1,0 +1,1 @@
+"""The queue directory and the formats of what is dropped into it."""

@@ -1,0 +1,1 @@
+"""Illumina Connected Analytics: wire types, credentials, one file a kind."""

@@ -1,0 +1,1 @@
+"""The platforms as real HTTP servers, with faults and a ledger that tells what was created."""

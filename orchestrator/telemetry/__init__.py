@@ -1,0 +1,1 @@
+"""What the daemon tells: logs, metrics, the service manager."""
