@@ -1,0 +1,351 @@
+"""The nouns of the program: jobs, batches, items, looks, observations. Values only; nothing here acts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+from orchestrator.clock import Micros
+
+JobId = NewType("JobId", str)
+BatchId = NewType("BatchId", str)
+BatchKey = NewType("BatchKey", str)
+"""The key under which a batch is sent: a UUID that follows from instance, job, batch and attempt (`identity.py`)."""
+
+
+class ItemState(StrEnum):
+    """Where an item stands, in our words. The last five are final; only `retry` leaves them."""
+
+    PENDING = "pending"
+    SUBMITTED = "submitted"
+    RUNNING = "running"
+    ATTENTION = "attention"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in FINAL_ITEM_STATES
+
+
+FINAL_ITEM_STATES = frozenset(
+    {ItemState.SUCCEEDED, ItemState.PARTIAL, ItemState.FAILED, ItemState.ABORTED, ItemState.CANCELLED}
+)
+
+
+class BatchState(StrEnum):
+    """Where one submission stands."""
+
+    PLANNED = "planned"
+    SUBMITTING = "submitting"
+    UNCONFIRMED = "unconfirmed"
+    TRACKING = "tracking"
+    BLOCKED = "blocked"
+    SETTLED = "settled"
+
+
+class JobState(StrEnum):
+    """Where a job stands. `loading` is its time before the file that asked for it is durable as a whole."""
+
+    LOADING = "loading"
+    WAITING = "waiting"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+    @property
+    def settled(self) -> bool:
+        return self in SETTLED_JOB_STATES
+
+
+SETTLED_JOB_STATES = frozenset(
+    {JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED, JobState.SKIPPED}
+)
+
+
+class Needs(StrEnum):
+    """Why a job does not go on by itself."""
+
+    BLOCKED = "blocked"
+    ATTENTION = "attention"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+class Stage(StrEnum):
+    """What an item's status speaks about: its creation on the platform, the analysis created, or a link."""
+
+    CREATION = "creation"
+    ANALYSIS = "analysis"
+    LINK = "link"
+
+
+class Resend(StrEnum):
+    """What sending a submission again would do when the first answer was lost."""
+
+    SAME_KEY = "same_key"
+    """Nothing: the platform knows the key and replays its answer."""
+    HARMLESS = "harmless"
+    """Repeat an effect that does not add up (a link made twice is one link)."""
+    NEVER = "never"
+    """Repeat an effect that may not be repeated: it must be found, or a person decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """The jobs that another one waits for, and the states of theirs that let it start."""
+
+    jobs: tuple[str, ...]
+    accept: frozenset[JobState] = frozenset({JobState.SUCCEEDED})
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """At most `attempts` in all for an item that ended with one of the platform's words in `on`."""
+
+    attempts: int
+    on: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What a queue file asks for, without its items."""
+
+    name: str
+    kind: str
+    account: str
+    project: str
+    digest: str
+    """Digest of the parsed job with its items; equal content has an equal digest whatever its format."""
+    engine: str | None = None
+    after: After | None = None
+    priority: int = 5
+    max_open: int | None = None
+    stop_after_failed: int | None = None
+    retry: RetryPolicy | None = None
+    file: str | None = None
+    """Name of the queue file."""
+    dropped_by: str | None = None
+    """Numeric user id of the file's owner."""
+    batch_size: int = 1
+    """Items a batch, already cut down to what the account and the job may have open."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """An item as intake hands it to the store."""
+
+    seq: int
+    """1 for the first."""
+    key: str
+    request: bytes
+    """The platform's own object, as compact JSON."""
+    row: bytes | None = None
+    """The table row it was made from, as a JSON object of texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as the store tells it."""
+
+    id: JobId
+    spec: JobSpec
+    state: JobState
+    needs: Needs | None
+    detail: str | None
+    round: int
+    counts: Mapping[ItemState, int]
+    created_at: Micros
+    started_at: Micros | None
+    settled_at: Micros | None
+    cancelled_at: Micros | None
+    sent_at: Micros | None
+    """When the first byte of any of its batches may have left; None while nothing was ever sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What is sent to create a batch, byte for byte; durable before it leaves."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One submission to the platform."""
+
+    id: BatchId
+    job: JobId
+    job_name: str
+    account: str
+    project: str
+    kind: str
+    engine: str | None
+    number: int
+    """1 for the first batch of the job; the next free one for batches born of a split or a retry."""
+    lineage: str
+    """What the key follows from: `3`, its halves `3.1` and `3.2`, a retry `r7`."""
+    attempt: int
+    """0 at first; one more whenever the same items must go out under a new key."""
+    key: BatchKey
+    state: BatchState
+    items: int
+    open: int
+    """Items that are not final."""
+    creating: int
+    """Open items whose object on the platform is not known yet."""
+    remote_id: str | None
+    status: str | None
+    """The platform's word for the batch."""
+    status_final: bool
+    detail: str | None
+    sends: int
+    """How often it may have left."""
+    first_sent_at: Micros | None
+    """The first send of this key, by the platform's clock where it is known."""
+    sent_at: Micros | None
+    """The latest send, by our clock."""
+    submitted_at: Micros | None
+    settled_at: Micros | None
+    user: str | None
+    """The user that the platform saw when it was first sent."""
+    searched_at: Micros | None
+    """When it was first looked for in vain, after a lost answer."""
+    submission: Submission | None = None
+    root: int = 0
+    """Number of the batch that it was split from, at the top; its own number otherwise."""
+    cancelled: bool = False
+    """Its job was cancelled: what it creates is to be aborted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One unit of work, as the store tells it."""
+
+    job: JobId
+    seq: int
+    key: str
+    batch: int | None
+    stage: Stage
+    state: ItemState
+    status: str | None
+    remote_id: str | None
+    detail: str | None
+    attempts: int = 1
+    previous_ids: tuple[str, ...] = ()
+    submitted_at: Micros | None = None
+    finished_at: Micros | None = None
+    request: bytes | None = None
+    row: bytes | None = None
+
+
+# ---------------------------------------------------------------- looking
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One question to a platform that may tell about many items. Lives in memory only: looking has no effect.
+
+    A platform may need several requests to answer (pages); each answer then carries the look for the next page.
+    """
+
+    name: str
+    """What makes two looks the same question: `items:<batch>`, `search:<project>`, `jobs`."""
+    route: str
+    """The platform's own word for how to ask."""
+    project: str
+    subjects: Mapping[BatchKey, str | None]
+    """The batches it can tell about: key → remote id."""
+    batches: tuple[BatchId, ...]
+    """The same batches, by our ids."""
+    cost: int
+    """Requests that the whole answer is expected to take."""
+    expects: frozenset[Stage] = frozenset()
+    """An open item in one of these stages that the whole answer did not tell is *missing* from it."""
+    wanted: Mapping[str, str] = field(default_factory=dict)
+    """For a look that follows up on missing items: remote id → item key. Empty: everything in `subjects`."""
+    cursor: str | None = None
+    page: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSeen:
+    """The platform said something about one item."""
+
+    batch: BatchKey
+    stage: Stage
+    state: ItemState
+    status: str
+    """The platform's own word, as it came."""
+    seq: int | None = None
+    key: str | None = None
+    """At least one of `seq` and `key`; where both are given, both must match the same item."""
+    remote_id: str | None = None
+    detail: str | None = None
+    finished_at: Micros | None = None
+    hint: bool = False
+    """True when the word may be stale (an analysis embedded in an item page): it ends and contradicts nothing."""
+    known_word: bool = True
+    """False for a word that our tables do not have: counted and shown, kept as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSeen:
+    """The platform said something about a batch as a whole."""
+
+    batch: BatchKey
+    status: str | None
+    """None: the platform has no word for it (`job: null`), and will have none."""
+    final: bool
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """Something about how this account's platform behaves, to be remembered over restarts."""
+
+    name: str
+    value: str
+
+
+Observation = ItemSeen | BatchSeen | Learnt
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The answer to one request of a look."""
+
+    observations: Sequence[Observation]
+    next: Look | None = None
+    """The following page, or None when this was the last."""
+    restarted: bool = False
+    """The platform forgot our cursor: `next` begins the sweep anew, and what was seen so far does not count."""
+    bad_rows: int = 0
+    """Rows of the page that could not be read, each lost alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The platform accepted a submission."""
+
+    remote_id: str | None
+    status: str | None = None
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is on the platform of a batch whose answer was lost."""
+
+    remote_id: str | None
+    items: Sequence[ItemSeen]

@@ -1,0 +1,74 @@
+"""What the engine asks of a platform. One implementation a platform; nothing else knows its words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from orchestrator.domain.model import (
+    Batch,
+    Created,
+    Found,
+    Item,
+    Look,
+    Resend,
+    Sighting,
+    Submission,
+)
+
+
+class Platform(Protocol):
+    """One account on one platform.
+
+    Every request goes through the account's budget. Every method that sends may raise the errors of `domain.errors`;
+    none of them changes anything of ours.
+    """
+
+    @property
+    def kinds(self) -> Mapping[str, Resend]:
+        """The kinds of job it knows, and what sending each again would do."""
+        ...
+
+    async def user(self) -> str:
+        """Who the platform takes us for, to notice another user behind the credential before a key is used again."""
+        ...
+
+    def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
+        """The request that creates this batch. Pure: the same items give the same bytes, for ever."""
+        ...
+
+    async def submit(self, batch: Batch) -> Created:
+        """Send `batch.submission` as stored.
+
+        Raises:
+            Refused: it had no effect, and never will.
+            Transient, Unauthorised: it had no effect.
+            Unconfirmed: it may have had its effect.
+        """
+        ...
+
+    async def find(self, batch: Batch) -> Found:
+        """Look for what became of a batch whose answer was lost."""
+        ...
+
+    def looks(self, batches: Sequence[Batch]) -> Sequence[Look]:
+        """The questions that together tell all about these open batches. Pure."""
+        ...
+
+    async def look(self, look: Look) -> Sighting:
+        """Ask one of them: one request, one answer."""
+        ...
+
+    def follow_up(self, look: Look, missing: Sequence[Item]) -> Sequence[Look]:
+        """What to ask about open items that the whole of `look` did not tell; empty: nothing better. Pure."""
+        ...
+
+    async def abort(self, batch: Batch, item: Item) -> None:
+        """Ask the platform to stop what was created for this item.
+
+        Raises:
+            Refused: there is nothing to stop (any more).
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        ...
