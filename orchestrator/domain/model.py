@@ -221,6 +221,8 @@ class Batch:
     """The user that the platform saw when it was first sent."""
     searched_at: Micros | None
     """When it was first looked for in vain, after a lost answer."""
+    key_void: bool = False
+    """The platform is known to have stored no answer under the key, so sending it again proves nothing."""
     submission: Submission | None = None
     root: int = 0
     """Number of the batch that it was split from, at the top; its own number otherwise."""

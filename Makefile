@@ -1,0 +1,39 @@
+# Everything a developer or a newcomer runs. `make demo` and `make test` need Python 3.11 or newer and nothing else.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test lint unit lock clean
+
+demo: $(READY)            ## the main job against the bundled simulator; ends by itself in under a minute
+	$(BIN)/orchestrator demo
+
+test: lint                ## everything that must hold: lint, types, import walls, and every test
+	$(BIN)/pytest -q
+
+unit: $(READY)            ## the fast part, for while you type
+	$(BIN)/pytest -q tests/unit
+
+lint: $(READY)            ## style, types, walls between the modules, length of files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/interrogate -q tests
+	$(BIN)/codespell orchestrator tests docs deploy README.md CHANGELOG.md config.example.yaml
+	$(BIN)/python .ci/file_length.py 400
+
+lock:                     ## resolve the dependencies anew
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --all-extras --upgrade pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)

@@ -1,0 +1,235 @@
+"""What an account does next: which batch goes out, which look is asked, how many at a time. One dispatch an account."""
+
+import math
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio.abc
+
+from orchestrator.clock import SECOND, Clock
+from orchestrator.domain.errors import OrchestratorError, Refused, Unauthorised
+from orchestrator.domain.model import Batch, BatchId, BatchState, Look
+from orchestrator.engine.pauses import Pauses
+from orchestrator.engine.schedule import Schedule
+from orchestrator.engine.steps.aborting import Aborting
+from orchestrator.engine.steps.looking import Looking
+from orchestrator.engine.steps.submitting import Submitting
+from orchestrator.platforms.budget import Budget, Lane
+from orchestrator.platforms.platform import Platform
+from orchestrator.store.store import Store
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import AccountClosed, AccountOpened, PartFailed, StepCrashed, StepFailed
+
+MOST_SUBMISSIONS = 4
+"""Submissions of one account under way at a time; the budget, not this, sets the pace."""
+
+MOST_LOOKS = 8
+"""Looks of one account under way at a time."""
+
+IDLE_PAUSE = 60.0
+"""Seconds after which a dispatch with nothing to do looks at the store again, woken or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the configuration allows an account."""
+
+    open_items: int
+    max_interval: float
+    """Seconds after which a refused look is asked again."""
+
+
+class Dispatch:
+    """Orders the work of one account. It decides; the steps act; the budget paces."""
+
+    def __init__(
+        self,
+        *,
+        account: str,
+        limits: Limits,
+        platform: Platform,
+        budget: Budget,
+        schedule: Schedule,
+        submitting: Submitting,
+        looking: Looking,
+        aborting: Aborting,
+        store: Store,
+        clock: Clock,
+        bus: Bus,
+        pauses: Pauses,
+        group: anyio.abc.TaskGroup,
+    ) -> None:
+        self.name = f"dispatch.{account}"
+        self.wake: Callable[[], None] = lambda: None
+        self._account = account
+        self._limits = limits
+        self._platform = platform
+        self._budget = budget
+        self._schedule = schedule
+        self._submitting = submitting
+        self._looking = looking
+        self._aborting = aborting
+        self._store = store
+        self._clock = clock
+        self._bus = bus
+        self._pauses = pauses
+        self._group = group
+        self._submissions: dict[BatchId, int] = {}
+        self._looks = 0
+        self._aborting_now = False
+        self._closed_until = -math.inf
+        self._refusals = 0
+        self._failures: dict[str, int] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step is under way."""
+        return bool(self._submissions or self._looks or self._aborting_now)
+
+    async def turn(self) -> float:
+        """Start whatever is due and fits; returns the seconds until more may be due."""
+        now = self._clock.monotonic()
+        if now < self._closed_until:
+            return self._closed_until - now
+        if self._refusals and self.busy:
+            return IDLE_PAUSE
+        await self._abort()
+        await self._submit()
+        await self._look()
+        return await self._pause()
+
+    # ------------------------------------------------------------ what goes out
+
+    async def _abort(self) -> None:
+        if not self._aborting_now and await self._aborting.wanted():
+            self._aborting_now = True
+            self._group.start_soon(self._abort_some)
+
+    async def _abort_some(self) -> None:
+        await self._step("abort", self._aborting.advance, self._clock.sleep)
+        self._aborting_now = False
+        self.wake()
+
+    async def _submit(self) -> None:
+        while len(self._submissions) < self._at_a_time(MOST_SUBMISSIONS):
+            room = self._limits.open_items - await self._store.batches.open_items(self._account)
+            batch = await self._store.batches.next(
+                self._account,
+                room=room - sum(self._submissions.values()),
+                now=self._clock.now(),
+                busy=self._submissions.keys(),
+            )
+            if batch is None:
+                break
+            self._submissions[batch.id] = batch.items if batch.state is BatchState.PLANNED else 0
+            self._group.start_soon(self._submit_one, batch)
+        self._budget.declare(Lane.SUBMIT, len(self._submissions))
+
+    async def _submit_one(self, batch: Batch) -> None:
+        async def hold(pause: float) -> None:
+            await self._clock.sleep(pause)
+            await self._give_up(batch.id)
+
+        await self._step(f"submit {batch.job_name}/{batch.number}", lambda: self._submitting.advance(batch), hold)
+        del self._submissions[batch.id]
+        self.wake()
+
+    async def _give_up(self, batch: BatchId) -> None:
+        """A step that ended badly must not leave its batch as if it were still being sent."""
+        failures = 0
+        while True:
+            try:
+                await self._submitting.give_up(batch)
+            except OrchestratorError as error:
+                failures += 1
+                pause = self._pauses(failures)
+                self._bus.publish(PartFailed(self.name, str(error), pause))
+                await self._clock.sleep(pause)
+            else:
+                return
+
+    # ------------------------------------------------------------ what is asked
+
+    async def _look(self) -> None:
+        batches = await self._store.batches.tracking(self._account)
+        started = {batch.id: batch.submitted_at or batch.sent_at or 0 for batch in batches}
+        wall, now = self._clock.now(), self._clock.monotonic()
+        self._schedule.want(
+            (
+                (look, (wall - max(started[batch] for batch in look.batches)) / SECOND)
+                for look in self._platform.looks(batches)
+            ),
+            now=now,
+        )
+        self._budget.declare(Lane.OBSERVE, self._schedule.cost_within(self._budget.limit.per, now=now))
+        for look in self._schedule.due(now=now)[: max(0, self._at_a_time(MOST_LOOKS) - self._looks)]:
+            self._looks += 1
+            self._schedule.start(look)
+            self._group.start_soon(self._look_once, look)
+
+    async def _look_once(self, look: Look) -> None:
+        async def ask() -> None:
+            await self._looking.sweep(look)
+            self._schedule.done(look, now=self._clock.monotonic())
+
+        async def hold(pause: float) -> None:
+            self._schedule.failed(look, now=self._clock.monotonic(), pause=pause)
+
+        await self._step(f"look {look.name}", ask, hold)
+        self._looks -= 1
+        self.wake()
+
+    # ------------------------------------------------------------ one step, whatever becomes of it
+
+    async def _step(
+        self, name: str, act: Callable[[], Awaitable[object]], hold: Callable[[float], Awaitable[None]]
+    ) -> None:
+        """Run one step. What it raises is told and held back for a while, and stops nothing else."""
+        try:
+            await act()
+        except Unauthorised as refusal:
+            await hold(self._close(refusal))
+        except Exception as error:  # noqa: BLE001 - also a bug in one step must not stop the others; it is told in full
+            await hold(self._told(name, error))
+        else:
+            self._failures.pop(name, None)
+            self._open()
+
+    def _told(self, name: str, error: Exception) -> float:
+        """Publish what a step met; returns the seconds until it is tried again."""
+        self._failures[name] = self._failures.get(name, 0) + 1
+        pause = self._pauses(self._failures[name])
+        if isinstance(error, Refused):
+            pause = max(pause, self._limits.max_interval)
+        if isinstance(error, OrchestratorError):
+            self._bus.publish(StepFailed(self._account, name, str(error), pause))
+        else:
+            text = "".join(traceback.format_exception(error))
+            self._bus.publish(StepCrashed(self._account, name, text, pause))
+        return pause
+
+    # ------------------------------------------------------------ a credential that is not accepted
+
+    def _close(self, refusal: Unauthorised) -> float:
+        self._refusals += 1
+        pause = min(self._pauses(self._refusals), self._limits.max_interval)
+        self._closed_until = self._clock.monotonic() + pause
+        self._bus.publish(AccountClosed(self._account, str(refusal), pause))
+        return 0.0
+
+    def _open(self) -> None:
+        if self._refusals:
+            self._refusals = 0
+            self._bus.publish(AccountOpened(self._account))
+
+    def _at_a_time(self, most: int) -> int:
+        """One request is enough to learn whether a refused credential is accepted again."""
+        return 1 if self._refusals else most
+
+    async def _pause(self) -> float:
+        now = self._clock.monotonic()
+        look_due = self._schedule.next_due() - now if self._looks < MOST_LOOKS else math.inf
+        next_batch = await self._store.batches.next_due(self._account)
+        batch_due = (next_batch - self._clock.now()) / SECOND if next_batch is not None else math.inf
+        return max(0.0, min(look_due, batch_due, IDLE_PAUSE))

@@ -1,0 +1,73 @@
+"""The one contract of everything that runs for ever: take a turn, say when the next may be due, be woken early."""
+
+import traceback
+from typing import Protocol
+
+import anyio
+
+from orchestrator.clock import Clock
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.engine.pauses import Pauses
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import PartFailed
+
+
+class Part(Protocol):
+    """One component of the engine."""
+
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+        ...
+
+    async def turn(self) -> float:
+        """Do what is due and return; the answer is the seconds until there may be more."""
+        ...
+
+
+class Loop:
+    """Turns one part for ever. What a turn raises is told and backed off; it ends neither the part nor its siblings."""
+
+    def __init__(self, part: Part, *, clock: Clock, bus: Bus, pauses: Pauses) -> None:
+        self._part = part
+        self._clock = clock
+        self._bus = bus
+        self._pauses = pauses
+        self._woken = anyio.Event()
+        self.turned_at = clock.monotonic()
+        """When the last turn ended: what tells a living loop from a stuck one."""
+
+    def wake(self) -> None:
+        """There is something to do now; harmless at any time."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Turn until cancelled."""
+        failures = 0
+        while True:
+            self._woken = anyio.Event()
+            try:
+                pause = await self._part.turn()
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - a part that fails, for whatever reason, is tried again and told
+                failures += 1
+                pause = self._pauses(failures)
+                self._tell(error, pause)
+            self.turned_at = self._clock.monotonic()
+            with anyio.CancelScope() as rest:
+                await self._rest(pause, rest)
+
+    def _tell(self, error: Exception, pause: float) -> None:
+        ours = isinstance(error, OrchestratorError)
+        text = str(error) if ours else "".join(traceback.format_exception(error))
+        self._bus.publish(PartFailed(part=self._part.name, reason=text, again_in=pause))
+
+    async def _rest(self, seconds: float, rest: anyio.CancelScope) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._alarm, self._woken, rest)
+            await self._clock.sleep(seconds)
+            rest.cancel()
+
+    async def _alarm(self, woken: anyio.Event, rest: anyio.CancelScope) -> None:
+        await woken.wait()
+        rest.cancel()

@@ -1,0 +1,86 @@
+"""Delivers the outbox: a settled job becomes `JOB.json` and `JOB.csv`, each whole or not at all."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from orchestrator.clock import SECOND, Clock
+from orchestrator.engine.document import as_csv, as_json
+from orchestrator.engine.pauses import Pauses
+from orchestrator.store.outbox import Entry
+from orchestrator.store.store import Store
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import JobSettled, ResultDelayed
+
+IDLE_PAUSE = 60.0
+"""Seconds between two looks at an outbox that nobody announced anything for."""
+
+
+class Results:
+    """Writes results into one folder. A job may come again (after a retry): the new files take the place of the old."""
+
+    name = "results"
+
+    def __init__(self, *, directory: Path, store: Store, clock: Clock, bus: Bus, pauses: Pauses) -> None:
+        self._directory = directory
+        self._store = store
+        self._clock = clock
+        self._bus = bus
+        self._pauses = pauses
+
+    async def turn(self) -> float:
+        """Write what is due; returns the seconds until more is."""
+        for entry in await self._store.outbox.due(self._clock.now()):
+            try:
+                await self._deliver(entry)
+            except OSError as error:
+                await self._delay(entry, error)
+        due = await self._store.outbox.next_due()
+        return IDLE_PAUSE if due is None else min(IDLE_PAUSE, max(0.0, (due - self._clock.now()) / SECOND))
+
+    async def _deliver(self, entry: Entry) -> None:
+        job = await self._store.jobs.get(entry.job_name)
+        if job is not None:
+            path = self._directory / f"{job.spec.name}.json"
+            await write_whole(self._directory / f"{job.spec.name}.csv", as_csv(self._store, job))
+            await write_whole(path, as_json(self._store, job))
+            self._bus.publish(JobSettled(job.spec.name, job.state, str(path)))
+        await self._store.outbox.done(entry)
+
+    async def _delay(self, entry: Entry, error: OSError) -> None:
+        pause = self._pauses(entry.tries + 1)
+        reason = f"{error.strerror or error}: {error.filename or self._directory}"
+        await self._store.outbox.failed(entry, reason, due_at=self._clock.now() + round(pause * SECOND))
+        self._bus.publish(ResultDelayed(entry.job_name, reason, pause))
+
+
+async def write_whole(path: Path, portions: AsyncIterator[bytes]) -> None:
+    """Write a file that appears under its name complete and durable, or not at all.
+
+    Raises:
+        OSError: the disk is full, read-only or broken; what stood there before still stands there.
+    """
+    draft = path.with_name(f".{path.name}.tmp")
+    try:
+        async with await anyio.open_file(draft, "wb") as file:
+            async for portion in portions:
+                await file.write(portion)
+            await file.flush()
+            await anyio.to_thread.run_sync(os.fsync, file.wrapped.fileno())
+        await anyio.to_thread.run_sync(_put_in_place, draft, path)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await anyio.Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def _put_in_place(draft: Path, path: Path) -> None:
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,119 @@
+"""The looking step: one question asked to its end, and what it did not tell followed up. The only caller of `look`."""
+
+from collections.abc import Sequence
+
+from orchestrator.clock import Clock
+from orchestrator.domain.model import BatchState, Item, JobId, Look
+from orchestrator.platforms.platform import Platform
+from orchestrator.store.store import Observed, Store
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import ItemsChanged, OddAnswer
+
+MOST_RESTARTS = 3
+"""Times that one sweep may begin anew because the platform forgot our place in it."""
+
+MOST_MISSES = 3
+"""Whole sweeps that may pass over an item, after the platform ended the batch, before a person is asked to look."""
+
+ItemId = tuple[JobId, int]
+
+
+class Looking:
+    """Asks for one account. Looking has no effect, so a look cut short by anything is simply asked again."""
+
+    def __init__(self, *, account: str, platform: Platform, store: Store, clock: Clock, bus: Bus) -> None:
+        self._account = account
+        self._platform = platform
+        self._store = store
+        self._clock = clock
+        self._bus = bus
+        self._misses: dict[ItemId, int] = {}
+
+    async def sweep(self, look: Look) -> int:
+        """Ask all pages of `look`, write what they tell, follow up what they do not; returns the requests it took."""
+        seen, requests = await self._ask(look)
+        missing = await self._missing(look, seen)
+        follow_ups = self._platform.follow_up(look, missing) if missing else ()
+        for follow_up in follow_ups:
+            requests += await self.sweep(follow_up)
+        if missing and not follow_ups:
+            await self._miss(missing)
+        return requests
+
+    async def _ask(self, look: Look) -> tuple[set[ItemId], int]:
+        seen: set[ItemId] = set()
+        requests = changed = restarts = 0
+        page: Look | None = look
+        while page is not None:
+            sighting = await self._platform.look(page)
+            requests += 1
+            observed = await self._store.advance.observe(sighting.observations, now=self._clock.now())
+            if sighting.restarted:
+                restarts += 1
+                seen.clear()
+            seen.update(observed.matched)
+            changed += observed.changed
+            self._tell_odd(observed, sighting.bad_rows)
+            page = sighting.next if restarts <= MOST_RESTARTS else None
+        self._bus.publish(ItemsChanged(self._account, look.name, changed, len(seen)))
+        return seen, requests
+
+    # ------------------------------------------------------------ what was not told
+
+    async def _missing(self, look: Look, seen: set[ItemId]) -> list[Item]:
+        if not look.expects:
+            return []
+        expected = await self._store.items.open_in(look.batches, look.expects)
+        for item in expected:
+            if (item.job, item.seq) in seen:
+                self._misses.pop((item.job, item.seq), None)
+        wanted = look.wanted
+        return [
+            item
+            for item in expected
+            if (item.job, item.seq) not in seen and (not wanted or (item.remote_id or "") in wanted)
+        ]
+
+    async def _miss(self, missing: Sequence[Item]) -> None:
+        """Count what a whole sweep with all its follow-ups did not tell, where the platform should know by now."""
+        ended = await self._ended_batches({item.job for item in missing})
+        lost: list[Item] = []
+        for item in missing:
+            if (item.job, item.batch) not in ended:
+                continue
+            misses = self._misses.get((item.job, item.seq), 0) + 1
+            self._misses[item.job, item.seq] = misses
+            if misses == MOST_MISSES:
+                lost.append(item)
+        if lost:
+            detail = f"the platform ended the batch but did not list this item in {MOST_MISSES} sweeps: look there"
+            await self._store.advance.unlisted(lost, detail, now=self._clock.now())
+            self._bus.publish(OddAnswer(self._account, "items never listed", len(lost), lost[0].key))
+
+    async def _ended_batches(self, jobs: set[JobId]) -> set[tuple[JobId, int | None]]:
+        ended: set[tuple[JobId, int | None]] = set()
+        for job in jobs:
+            for batch in await self._store.batches.of_job(job):
+                if batch.state is BatchState.TRACKING and batch.status_final:
+                    ended.add((job, batch.number))
+        return ended
+
+    # ------------------------------------------------------------ what is kept and shown, not acted on
+
+    def _tell_odd(self, observed: Observed, bad_rows: int) -> None:
+        if observed.contradictions:
+            first = observed.contradictions[0]
+            self._bus.publish(
+                OddAnswer(self._account, "words against an outcome", len(observed.contradictions), str(first))
+            )
+        if observed.unknown_words:
+            self._bus.publish(
+                OddAnswer(self._account, "unknown words", len(observed.unknown_words), observed.unknown_words[0])
+            )
+        if observed.strays:
+            stray = observed.strays[0]
+            self._bus.publish(
+                OddAnswer(self._account, "objects with our tag that no row knows", len(observed.strays), str(stray))
+            )
+        if bad_rows:
+            self._bus.publish(OddAnswer(self._account, "unreadable rows", bad_rows, "lost alone, asked again"))

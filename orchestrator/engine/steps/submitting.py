@@ -1,0 +1,186 @@
+"""The submission step: one batch from planned, or from an unknown outcome, to tracking. The only caller of `submit`."""
+
+from dataclasses import dataclass
+
+from orchestrator.clock import SECOND, Clock, Micros
+from orchestrator.domain import resending
+from orchestrator.domain.errors import PlatformError, Refused, StillRunning, Transient, Unauthorised, Unconfirmed
+from orchestrator.domain.identity import depth_of
+from orchestrator.domain.model import Batch, BatchId, BatchState, Created, Resend
+from orchestrator.engine.pauses import Pauses
+from orchestrator.platforms.platform import Platform
+from orchestrator.store.store import Store
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import BatchBlocked, BatchHeld, BatchRefused, BatchSubmitted
+
+MOST_SENDS = 64
+"""Requests that one planned batch may cost while its bad items are being found."""
+
+ALIKE_LEVELS = 3
+"""Splits after which halves that were all refused alike show that it is not the items."""
+
+REFUSED_AS_A_WHOLE = frozenset({403, 415})
+"""Refusals that no split can help: no right, or not the platform's language."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockView:
+    """Whether our wall clock agrees with the platform's, within a minute."""
+
+    trusted: bool = True
+
+
+class Submitting:
+    """Sends the batches of one account, one call a batch."""
+
+    def __init__(self, *, platform: Platform, store: Store, clock: Clock, bus: Bus, pauses: Pauses) -> None:
+        self._platform = platform
+        self._store = store
+        self._clock = clock
+        self._bus = bus
+        self._pauses = pauses
+        self.clock_view = ClockView()
+
+    async def advance(self, batch: Batch) -> None:
+        """Take a planned or unconfirmed batch one step on.
+
+        Raises:
+            Unauthorised: the credential was refused; the batch waits, as it was.
+        """
+        user = await self._platform.user()
+        if batch.state is BatchState.UNCONFIRMED:
+            resend = self._platform.kinds[batch.kind]
+            way = resending.way_out(
+                batch, resend, user=user, now=self._clock.now(), clock_trusted=self.clock_view.trusted
+            )
+            if way is resending.Way.SEARCH:
+                await self._search(batch, resend)
+                return
+        await self._send(batch, user)
+
+    async def give_up(self, batch_id: BatchId) -> None:
+        """A step on this batch ended without a word: if it was being sent, its outcome is unknown."""
+        batch = await self._store.batches.get(batch_id)
+        if batch is not None and batch.state is BatchState.SUBMITTING:
+            reason = "the step that sent it ended without learning the outcome"
+            await self._store.advance.lose(batch, reason, due_at=self._due(batch), now=self._clock.now())
+            self._hold(batch, "unconfirmed", reason)
+
+    # ------------------------------------------------------------ sending
+
+    async def _send(self, batch: Batch, user: str) -> None:
+        unsure = batch.state is BatchState.UNCONFIRMED
+        begun = await self._begin(batch, user)
+        started = self._clock.monotonic()
+        try:
+            created = await self._platform.submit(begun)
+        except Refused as refusal:
+            await self._refused(begun, refusal)
+        except Unconfirmed as loss:
+            await self._lost(begun, loss)
+        except (Transient, Unauthorised) as failure:
+            await self._put_back(begun, failure, unsure=unsure)
+            if isinstance(failure, Unauthorised):
+                raise
+        else:
+            await self._store.advance.confirm(begun, created, now=self._clock.now())
+            self._bus.publish(
+                BatchSubmitted(
+                    account=begun.account,
+                    job=begun.job_name,
+                    batch=begun.number,
+                    items=begun.items,
+                    remote_id=created.remote_id,
+                    resent=begun.sends > 1,
+                    seconds=self._clock.monotonic() - started,
+                )
+            )
+
+    async def _begin(self, batch: Batch, user: str) -> Batch:
+        submission = batch.submission
+        if submission is None:
+            items = await self._store.items.of_batch(batch)
+            submission = self._platform.compose(batch, items)
+        return await self._store.advance.begin(batch, submission, user=user, now=self._clock.now())
+
+    async def _put_back(self, batch: Batch, failure: PlatformError, *, unsure: bool) -> None:
+        """This send had no effect. What an earlier one did stays unknown, if it was."""
+        due = self._due(batch)
+        now = self._clock.now()
+        if unsure:
+            await self._store.advance.lose(batch, str(failure), due_at=due, now=now)
+        else:
+            await self._store.advance.release(batch, str(failure), due_at=due, now=now)
+        self._hold(batch, "unconfirmed" if unsure else "planned", str(failure))
+
+    async def _lost(self, batch: Batch, loss: Unconfirmed) -> None:
+        now = self._clock.now()
+        waited = now - (batch.first_sent_at or now)
+        void = loss.by_platform or (isinstance(loss, StillRunning) and waited >= resending.STILL_RUNNING_LIMIT)
+        harmless = self._platform.kinds[batch.kind] is Resend.HARMLESS
+        due = now + resending.HARMLESS_WAIT if harmless else self._due(batch)
+        await self._store.advance.lose(batch, str(loss), due_at=due, now=now, key_void=void)
+        self._hold(batch, "unconfirmed", str(loss))
+
+    # ------------------------------------------------------------ refusals
+
+    async def _refused(self, batch: Batch, refusal: Refused) -> None:
+        now = self._clock.now()
+        reason = _explain(refusal)
+        if refusal.status in REFUSED_AS_A_WHOLE:
+            await self._block(batch, reason)
+        elif batch.items == 1:
+            await self._store.advance.refuse(batch, reason, now=now)
+            self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, 1, reason))
+        elif await self._is_not_the_items(batch, reason):
+            await self._block(batch, f"{reason} (refused alike however it was split)")
+        else:
+            await self._store.advance.split(batch, reason, now=now)
+            self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, batch.items, reason))
+
+    async def _is_not_the_items(self, batch: Batch, reason: str) -> bool:
+        family = [each for each in await self._store.batches.of_job(batch.job) if each.root == batch.root]
+        if sum(each.sends for each in family) >= MOST_SENDS:
+            return True
+        any_accepted = any(each.submitted_at is not None for each in family)
+        refusals = {each.detail for each in family if each.state is BatchState.SETTLED}
+        return depth_of(batch.lineage) >= ALIKE_LEVELS and not any_accepted and refusals == {reason}
+
+    async def _block(self, batch: Batch, reason: str) -> None:
+        await self._store.advance.block(batch, reason, now=self._clock.now())
+        self._bus.publish(BatchBlocked(batch.account, batch.job_name, batch.number, reason))
+
+    # ------------------------------------------------------------ finding out
+
+    async def _search(self, batch: Batch, resend: Resend) -> None:
+        """Adopt what is there. What is not there goes out anew only after a second look, an hour later."""
+        found = await self._platform.find(batch)
+        now = self._clock.now()
+        missing = batch.items - len(found.items)
+        if missing == 0:
+            await self._store.advance.confirm(batch, Created(found.remote_id), now=now, items=found.items)
+        elif batch.searched_at is None:
+            due = now + resending.SECOND_SEARCH_WAIT
+            await self._store.advance.searched(batch, due_at=due, now=now)
+            self._hold(batch, "unconfirmed", f"{missing} of {batch.items} items not found on the platform so far")
+        elif resend is Resend.NEVER:
+            await self._block(
+                batch,
+                f"{missing} of {batch.items} items were not found on the platform, and this kind of work may not be "
+                "sent twice: look there, then `adopt` the batch or `retry` the job",
+            )
+        elif found.items:
+            await self._store.advance.confirm_partly(batch, Created(found.remote_id), found.items, now=now)
+        else:
+            await self._store.advance.renew(batch, now=now)
+
+    def _hold(self, batch: Batch, state: str, reason: str) -> None:
+        self._bus.publish(BatchHeld(batch.account, batch.job_name, batch.number, state, reason))
+
+    def _due(self, batch: Batch) -> Micros:
+        return self._clock.now() + round(self._pauses(max(1, batch.sends)) * SECOND)
+
+
+def _explain(refusal: Refused) -> str:
+    said = ": ".join(part for part in (refusal.code, refusal.detail) if part)
+    return said or str(refusal)

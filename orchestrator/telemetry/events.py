@@ -1,0 +1,245 @@
+"""What happens in the daemon, told once: each is published on the bus, and the log and the metrics listen."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How much a person should care."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened; subclasses add what it happened to."""
+
+    @property
+    def level(self) -> Level:
+        return Level.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStarted(Event):
+    version: str
+    instance: str
+    accounts: tuple[str, ...]
+    unconfirmed: int
+    """Submissions that a crash left with an unknown outcome; each is being found out."""
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStopping(Event):
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileAccepted(Event):
+    file: str
+    jobs: tuple[str, ...]
+    items: int
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRejected(Event):
+    file: str
+    mistakes: int
+    first: str
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class FileDeferred(Event):
+    """Our own trouble, not the file's: it stays where it is and is taken up again."""
+
+    file: str
+    reason: str
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSubmitted(Event):
+    account: str
+    job: str
+    batch: int
+    items: int
+    remote_id: str | None
+    resent: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHeld(Event):
+    """A submission that has not succeeded yet and goes on by itself."""
+
+    account: str
+    job: str
+    batch: int
+    state: str
+    reason: str
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class BatchBlocked(Event):
+    account: str
+    job: str
+    batch: int
+    reason: str
+
+    @property
+    def level(self) -> Level:
+        return Level.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRefused(Event):
+    """Refused with several items, so split; or with one, which failed."""
+
+    account: str
+    job: str
+    batch: int
+    items: int
+    reason: str
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsChanged(Event):
+    account: str
+    look: str
+    changed: int
+    seen: int
+
+    @property
+    def level(self) -> Level:
+        return Level.INFO if self.changed else Level.DEBUG
+
+
+@dataclass(frozen=True, slots=True)
+class OddAnswer(Event):
+    """The platform said something that we keep and show, and do not act on."""
+
+    account: str
+    what: str
+    count: int
+    example: str
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed(Event):
+    """The platform or the store did not let one step succeed; it is tried again."""
+
+    account: str
+    step: str
+    reason: str
+    again_in: float
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class StepCrashed(Event):
+    """A bug of ours, met in one step: logged with its traceback, backed off, nothing else stops."""
+
+    account: str
+    step: str
+    reason: str
+    again_in: float
+
+    @property
+    def level(self) -> Level:
+        return Level.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class AccountClosed(Event):
+    account: str
+    reason: str
+    again_in: float
+
+    @property
+    def level(self) -> Level:
+        return Level.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOpened(Event):
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbortsSent(Event):
+    account: str
+    sent: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettled(Event):
+    job: str
+    state: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultDelayed(Event):
+    job: str
+    reason: str
+    again_in: float
+
+    @property
+    def level(self) -> Level:
+        return Level.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class PartFailed(Event):
+    """A part of the engine could not do its turn (a full disk, a lost database, a bug of ours); it tries again."""
+
+    part: str
+    reason: str
+    again_in: float
+
+    @property
+    def level(self) -> Level:
+        return Level.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDone(Event):
+    account: str
+    route: str
+    outcome: str
+    """The HTTP status, or the word for what went wrong."""
+    lane: str
+    waited: float
+    """Seconds in the queue for the budget."""
+    seconds: float
+    """Seconds on the wire."""
+
+    @property
+    def level(self) -> Level:
+        return Level.DEBUG
