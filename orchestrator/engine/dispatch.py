@@ -19,7 +19,7 @@ from orchestrator.platforms.budget import Budget, Lane
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import AccountClosed, AccountOpened, PartFailed, StepCrashed, StepFailed
+from orchestrator.telemetry.events import AccountClosed, AccountOpened, Event, PartFailed, StepCrashed, StepFailed
 
 MOST_SUBMISSIONS = 4
 """Submissions of one account under way at a time; the budget, not this, sets the pace."""
@@ -56,7 +56,7 @@ class Dispatch:
         aborting: Aborting,
         store: Store,
         clock: Clock,
-        bus: Bus,
+        bus: Bus[Event],
         pauses: Pauses,
         group: anyio.abc.TaskGroup,
     ) -> None:
@@ -162,7 +162,7 @@ class Dispatch:
             ),
             now=now,
         )
-        self._budget.declare(Lane.OBSERVE, self._schedule.cost_within(self._budget.limit.per, now=now))
+        self._budget.declare(Lane.OBSERVE, self._schedule.cost_within(self._budget.window, now=now))
         for look in self._schedule.due(now=now)[: max(0, self._at_a_time(MOST_LOOKS) - self._looks)]:
             self._looks += 1
             self._schedule.start(look)

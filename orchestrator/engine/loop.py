@@ -9,7 +9,7 @@ from orchestrator.clock import Clock
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.engine.pauses import Pauses
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import PartFailed
+from orchestrator.telemetry.events import Event, PartFailed
 
 
 class Part(Protocol):
@@ -28,7 +28,7 @@ class Part(Protocol):
 class Loop:
     """Turns one part for ever. What a turn raises is told and backed off; it ends neither the part nor its siblings."""
 
-    def __init__(self, part: Part, *, clock: Clock, bus: Bus, pauses: Pauses) -> None:
+    def __init__(self, part: Part, *, clock: Clock, bus: Bus[Event], pauses: Pauses) -> None:
         self._part = part
         self._clock = clock
         self._bus = bus

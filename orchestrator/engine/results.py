@@ -13,7 +13,7 @@ from orchestrator.engine.pauses import Pauses
 from orchestrator.store.outbox import Entry
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import JobSettled, ResultDelayed
+from orchestrator.telemetry.events import Event, JobSettled, ResultDelayed
 
 IDLE_PAUSE = 60.0
 """Seconds between two looks at an outbox that nobody announced anything for."""
@@ -24,7 +24,7 @@ class Results:
 
     name = "results"
 
-    def __init__(self, *, directory: Path, store: Store, clock: Clock, bus: Bus, pauses: Pauses) -> None:
+    def __init__(self, *, directory: Path, store: Store, clock: Clock, bus: Bus[Event], pauses: Pauses) -> None:
         self._directory = directory
         self._store = store
         self._clock = clock

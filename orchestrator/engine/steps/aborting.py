@@ -5,7 +5,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import AbortsSent
+from orchestrator.telemetry.events import AbortsSent, Event
 
 PORTION = 50
 """Aborts asked in one step; the rest follow, and urgent requests pass in between."""
@@ -14,7 +14,7 @@ PORTION = 50
 class Aborting:
     """Asks the platform to stop what nobody wants any more. One request an item; asked once."""
 
-    def __init__(self, *, account: str, platform: Platform, store: Store, clock: Clock, bus: Bus) -> None:
+    def __init__(self, *, account: str, platform: Platform, store: Store, clock: Clock, bus: Bus[Event]) -> None:
         self._account = account
         self._platform = platform
         self._store = store

@@ -7,7 +7,7 @@ from orchestrator.domain.model import BatchState, Item, JobId, Look
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Observed, Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import ItemsChanged, OddAnswer
+from orchestrator.telemetry.events import Event, ItemsChanged, OddAnswer
 
 MOST_RESTARTS = 3
 """Times that one sweep may begin anew because the platform forgot our place in it."""
@@ -21,7 +21,7 @@ ItemId = tuple[JobId, int]
 class Looking:
     """Asks for one account. Looking has no effect, so a look cut short by anything is simply asked again."""
 
-    def __init__(self, *, account: str, platform: Platform, store: Store, clock: Clock, bus: Bus) -> None:
+    def __init__(self, *, account: str, platform: Platform, store: Store, clock: Clock, bus: Bus[Event]) -> None:
         self._account = account
         self._platform = platform
         self._store = store

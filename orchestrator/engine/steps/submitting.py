@@ -1,7 +1,5 @@
 """The submission step: one batch from planned, or from an unknown outcome, to tracking. The only caller of `submit`."""
 
-from dataclasses import dataclass
-
 from orchestrator.clock import SECOND, Clock, Micros
 from orchestrator.domain import resending
 from orchestrator.domain.errors import PlatformError, Refused, StillRunning, Transient, Unauthorised, Unconfirmed
@@ -9,9 +7,10 @@ from orchestrator.domain.identity import depth_of
 from orchestrator.domain.model import Batch, BatchId, BatchState, Created, Resend
 from orchestrator.engine.pauses import Pauses
 from orchestrator.platforms.platform import Platform
+from orchestrator.platforms.skew import Skew
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import BatchBlocked, BatchHeld, BatchRefused, BatchSubmitted
+from orchestrator.telemetry.events import BatchBlocked, BatchHeld, BatchRefused, BatchSubmitted, Event
 
 MOST_SENDS = 64
 """Requests that one planned batch may cost while its bad items are being found."""
@@ -23,23 +22,18 @@ REFUSED_AS_A_WHOLE = frozenset({403, 415})
 """Refusals that no split can help: no right, or not the platform's language."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClockView:
-    """Whether our wall clock agrees with the platform's, within a minute."""
-
-    trusted: bool = True
-
-
 class Submitting:
     """Sends the batches of one account, one call a batch."""
 
-    def __init__(self, *, platform: Platform, store: Store, clock: Clock, bus: Bus, pauses: Pauses) -> None:
+    def __init__(
+        self, *, platform: Platform, skew: Skew, store: Store, clock: Clock, bus: Bus[Event], pauses: Pauses
+    ) -> None:
         self._platform = platform
+        self._skew = skew
         self._store = store
         self._clock = clock
         self._bus = bus
         self._pauses = pauses
-        self.clock_view = ClockView()
 
     async def advance(self, batch: Batch) -> None:
         """Take a planned or unconfirmed batch one step on.
@@ -50,9 +44,7 @@ class Submitting:
         user = await self._platform.user()
         if batch.state is BatchState.UNCONFIRMED:
             resend = self._platform.kinds[batch.kind]
-            way = resending.way_out(
-                batch, resend, user=user, now=self._clock.now(), clock_trusted=self.clock_view.trusted
-            )
+            way = resending.way_out(batch, resend, user=user, now=self._clock.now(), clock_trusted=self._skew.small)
             if way is resending.Way.SEARCH:
                 await self._search(batch, resend)
                 return

@@ -1,0 +1,256 @@
+"""The one place that builds the daemon and holds it together: what it is made of, its signals, its stop."""
+
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random, SystemRandom
+
+import anyio
+import anyio.abc
+
+from orchestrator import __version__
+from orchestrator.clock import Clock, SystemClock
+from orchestrator.domain.cadence import Aims, Means
+from orchestrator.domain.model import Job
+from orchestrator.engine.dispatch import Dispatch, Limits
+from orchestrator.engine.loop import Loop, Part
+from orchestrator.engine.pauses import Pauses, pauses
+from orchestrator.engine.results import Results
+from orchestrator.engine.schedule import Schedule
+from orchestrator.engine.steps.aborting import Aborting
+from orchestrator.engine.steps.looking import Looking
+from orchestrator.engine.steps.submitting import Submitting
+from orchestrator.intake.spool import Spool
+from orchestrator.platforms.budget import Budget, Limit
+from orchestrator.platforms.ica.platform import Ica
+from orchestrator.platforms.platform import Platform
+from orchestrator.platforms.skew import Skew
+from orchestrator.platforms.slots import SlotFile
+from orchestrator.platforms.transport import Exchange, Remote
+from orchestrator.settings import Account, Settings
+from orchestrator.store.lock import DaemonLock
+from orchestrator.store.store import Store
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import DaemonStarted, DaemonStopping, Event, RequestDone
+
+IDLE_CHECK = 0.2
+"""Seconds between two looks whether anything still moves, with `--until-idle`."""
+
+
+def state_directory(settings: Settings) -> Path:
+    """Where the lock, the slot files and, by default, the database lie."""
+    path = settings.database.path
+    return path.parent if path is not None else settings.queue.directory.parent / "state"
+
+
+async def run_daemon(
+    settings: Settings, *, bus: Bus[Event], until_idle: bool = False, clock: Clock | None = None
+) -> Sequence[Job]:
+    """Run until SIGTERM or SIGINT, or until nothing moves without a person.
+
+    Returns:
+        The jobs that are not settled and need a person; empty after a signal.
+
+    Raises:
+        LockedError: another daemon holds this state.
+        StoreError: the database cannot be used; the message tells the way out.
+    """
+    stuck: Sequence[Job] = ()
+    async with daemon(settings, bus=bus, clock=clock) as running:
+        with anyio.CancelScope() as life:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_stop_on_signal, bus, life)
+                running.start()
+                if until_idle:
+                    await running.until_idle()
+                    stuck = await running.stuck()
+                    bus.publish(DaemonStopping("nothing moves any more without a person"))
+                    life.cancel()
+    return stuck
+
+
+async def _stop_on_signal(bus: Bus[Event], life: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            bus.publish(DaemonStopping(signal.Signals(number).name))
+            life.cancel()
+            return
+
+
+@dataclass
+class Daemon:
+    """The running program: its parts, and what others may ask of it."""
+
+    store: Store
+    spool: Spool
+    clock: Clock
+    bus: Bus[Event]
+    group: anyio.abc.TaskGroup
+    waits: Pauses
+    dispatches: list[Dispatch] = field(default_factory=list)
+    loops: list[Loop] = field(default_factory=list)
+
+    def add(self, part: Part) -> Loop:
+        """Give a part its loop."""
+        loop = Loop(part, clock=self.clock, bus=self.bus, pauses=self.waits)
+        self.loops.append(loop)
+        return loop
+
+    def start(self) -> None:
+        """Let everything turn."""
+        for loop in self.loops:
+            self.group.start_soon(loop.run)
+        self.group.start_soon(self.spool.run)
+
+    def wake(self) -> None:
+        """Something changed: everyone looks whether it concerns them."""
+        for loop in self.loops:
+            loop.wake()
+
+    async def until_idle(self) -> None:
+        """Return once nothing moves without a person, after a last look at the queue directory."""
+        while not await self._idle():
+            await self.clock.sleep(IDLE_CHECK)
+
+    async def stuck(self) -> Sequence[Job]:
+        """The jobs that are not settled."""
+        return [job for job in await self.store.jobs.list() if not job.state.settled]
+
+    async def _idle(self) -> bool:
+        if any(dispatch.busy for dispatch in self.dispatches) or not await self.spool.rescan():
+            return False
+        return not await self.store.batches.moving() and await self.store.outbox.next_due() is None
+
+
+@asynccontextmanager
+async def daemon(
+    settings: Settings, *, bus: Bus[Event], clock: Clock | None = None, random: Random | None = None
+) -> AsyncIterator[Daemon]:
+    """Everything built and nothing turning yet; leaving it stops everything.
+
+    Raises:
+        LockedError, StoreError: as `run_daemon`.
+    """
+    clock = clock or SystemClock()
+    random = random or SystemRandom()
+    state = state_directory(settings)
+    state.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(DaemonLock(state, settings.database.url))
+        store = await stack.enter_async_context(
+            Store.opened(
+                settings.database.url,
+                state_directory=state,
+                allow_network_file_system=settings.allow_network_file_system,
+            )
+        )
+        instance = await store.memory.instance(settings.instance, clock.now())
+        unconfirmed = await store.batches.recover(clock.now())
+        accounts = [
+            await _connect(name, account, _Surroundings(state, instance, store, clock, bus, random), stack)
+            for name, account in settings.accounts.items()
+        ]
+        spool = _spool(settings, store, clock, bus)
+        group = await stack.enter_async_context(anyio.create_task_group())
+        built = Daemon(store, spool, clock, bus, group, pauses(random))
+        for account in accounts:
+            _add_dispatch(built, account)
+        built.add(
+            Results(
+                directory=settings.queue.directory / "results", store=store, clock=clock, bus=bus, pauses=built.waits
+            )
+        )
+        spool.changed = built.wake
+        bus.publish(DaemonStarted(__version__, instance, tuple(settings.accounts), unconfirmed))
+        yield built
+        group.cancel_scope.cancel()
+
+
+# ---------------------------------------------------------------- the accounts
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What every account is built in."""
+
+    state: Path
+    instance: str
+    store: Store
+    clock: Clock
+    bus: Bus[Event]
+    random: Random
+
+
+@dataclass(frozen=True, slots=True)
+class _Connected:
+    """An account with its way to the platform."""
+
+    name: str
+    settings: Account
+    budget: Budget
+    skew: Skew
+    platform: Platform
+
+
+async def _connect(name: str, account: Account, around: _Surroundings, stack: AsyncExitStack) -> _Connected:
+    clock, bus, store = around.clock, around.bus, around.store
+    memory = await store.memory.recall(name)
+    slots = SlotFile(around.state / f"budget-{name}.slots", first_start="seen" not in memory)
+    stack.callback(slots.close)
+    await store.memory.remember(name, "seen", "yes")
+    limit = Limit(account.budget.requests, account.budget.per, account.budget.use_at_most)
+    budget = Budget(limit, clock, slots, around.random)
+    skew = Skew(clock)
+
+    def observe(exchange: Exchange) -> None:
+        skew.heard(exchange.server_date)
+        bus.publish(
+            RequestDone(name, exchange.route, exchange.outcome, exchange.lane, exchange.waited, exchange.seconds)
+        )
+
+    remote = Remote(account.base_url, budget, clock, observer=observe)
+    stack.push_async_callback(remote.aclose)
+    platform = Ica(
+        remote=remote,
+        api_key=account.api_key.get_secret_value(),
+        account=name,
+        instance=around.instance,
+        page_size=account.page_size,
+        strategy=account.poll.strategy.value,
+        memory=memory,
+        clock=clock,
+    )
+    return _Connected(name, account, budget, skew, platform)
+
+
+def _add_dispatch(built: Daemon, account: _Connected) -> None:
+    store, clock, bus, settings = built.store, built.clock, built.bus, account.settings
+    budget, platform = account.budget, account.platform
+    dispatch = Dispatch(
+        account=account.name,
+        limits=Limits(open_items=settings.limits.open_items, max_interval=settings.poll.max_interval),
+        platform=platform,
+        budget=budget,
+        schedule=Schedule(
+            Aims(settings.poll.min_interval, settings.poll.max_interval), Means(budget.limit, budget.window)
+        ),
+        submitting=Submitting(
+            platform=platform, skew=account.skew, store=store, clock=clock, bus=bus, pauses=built.waits
+        ),
+        looking=Looking(account=account.name, platform=platform, store=store, clock=clock, bus=bus),
+        aborting=Aborting(account=account.name, platform=platform, store=store, clock=clock, bus=bus),
+        store=store,
+        clock=clock,
+        bus=bus,
+        pauses=built.waits,
+        group=built.group,
+    )
+    built.add(dispatch)
+    dispatch.wake = built.wake
+    built.dispatches.append(dispatch)
+
+
+def _spool(settings: Settings, store: Store, clock: Clock, bus: Bus[Event]) -> Spool:
+    raise NotImplementedError

@@ -1,0 +1,32 @@
+"""`simulator`: the simulated platforms alone."""
+
+from typing import Annotated
+
+import anyio
+import typer
+
+from orchestrator.cli.common import output, run_async
+from orchestrator.simulator import serve
+from orchestrator.simulator.ica import Config, Simulator
+
+Port = Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)]
+Seed = Annotated[int, typer.Option(help="What all its chances follow from.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("simulator")(simulator)
+
+
+def simulator(port: Port = 8090, seed: Seed = 0) -> None:
+    """Simulate Illumina Connected Analytics on this machine, until stopped. The API key is `simulator`."""
+
+    async def act() -> None:
+        async with serve(Simulator(Config(seed=seed)), port=port) as base_url:
+            output().print(f"base_url: {base_url}")
+            await anyio.sleep_forever()
+
+    try:
+        run_async(act)
+    except KeyboardInterrupt:
+        output().print("stopped")
