@@ -1,0 +1,136 @@
+"""Runs the demonstration: the simulated platform here, the daemon as a process of its own, as it would run for real."""
+
+import random
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import anyio.abc
+
+from orchestrator.cli.showcase.samples import Sample, broken, drop
+from orchestrator.clock import Clock, SystemClock
+from orchestrator.domain.model import Job
+from orchestrator.simulator import Fault, FaultKind, serve
+from orchestrator.simulator.ica import Config, Knobs, Simulator
+from orchestrator.store.errors import StoreError
+from orchestrator.store.store import Store
+
+_KILLS = 5
+"""With `--chaos`: how often the daemon is killed (SIGKILL) and started again."""
+_REFRESH = 0.25
+
+_CONFIG = """database: sqlite:///state/orchestrator.db
+queue: {{directory: queue, scan_interval: 500ms, rest: 1s}}
+accounts:
+  ica:
+    platform: ica
+    base_url: {base_url}
+    api_key_file: secrets/ica
+    poll: {{min_interval: 500ms, max_interval: 2s}}
+    batch_size: {{analysis_creation: 50}}
+server: null
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the audience sees, four times a second."""
+
+    jobs: list[Job]
+    requests: int
+    kills: int
+
+
+class Scene:
+    """One performance in one folder."""
+
+    def __init__(self, folder: Path, samples: list[Sample], *, chaos: bool, clock: Clock | None = None) -> None:
+        self.folder = folder
+        self.simulator = Simulator(
+            Config(
+                seed=1,
+                knobs=Knobs(link_seconds=2.0, creation_seconds=1.0, analysis_seconds=5.0, await_seconds=1.0),
+                faults=_FAULTS if chaos else (),
+            )
+        )
+        self._samples = samples
+        self._chaos = chaos
+        self._clock = clock or SystemClock()
+        self._kills = 0
+        self._random = random.Random(1)  # noqa: S311 - a script, no secret
+
+    async def play(self, show: Callable[[Progress], None]) -> int:
+        """Play to the end; returns the daemon's exit code."""
+        async with serve(self.simulator) as base_url:
+            self._furnish(base_url)
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._report, show)
+                code = await self._run_daemon()
+                group.cancel_scope.cancel()
+        return code
+
+    def _furnish(self, base_url: str) -> None:
+        for name in ("secrets", "queue/incoming"):
+            (self.folder / name).mkdir(parents=True)
+        (self.folder / "secrets/ica").write_text("simulator\n")
+        (self.folder / "secrets/ica").chmod(0o600)
+        (self.folder / "config.yaml").write_text(_CONFIG.format(base_url=base_url))
+        for files in (*(sample.files for sample in self._samples), broken()):
+            drop(files, self.folder / "queue/incoming")
+
+    # ------------------------------------------------------------ the daemon
+
+    async def _run_daemon(self) -> int:
+        while self._chaos and self._kills < _KILLS:
+            code = await self._run_once(kill_after=self._random.uniform(1.0, 3.0))
+            if code != -signal.SIGKILL:
+                return code
+            self._kills += 1
+        return await self._run_once()
+
+    async def _run_once(self, kill_after: float | None = None) -> int:
+        command = [sys.executable, "-m", "orchestrator", "run", "--until-idle"]
+        async with await anyio.open_file(self.folder / "daemon.log", "ab") as log:
+            process = await anyio.open_process(
+                [*command, "--config", str(self.folder / "config.yaml")], stdin=None, stdout=log, stderr=log
+            )
+            async with process, anyio.create_task_group() as group:
+                if kill_after is not None:
+                    group.start_soon(self._kill, process, kill_after)
+                code = await process.wait()
+                group.cancel_scope.cancel()
+        return code
+
+    async def _kill(self, process: anyio.abc.Process, after: float) -> None:
+        await self._clock.sleep(after)
+        process.kill()
+
+    # ------------------------------------------------------------ the audience
+
+    async def _report(self, show: Callable[[Progress], None]) -> None:
+        database = self.folder / "state/orchestrator.db"
+        while True:
+            jobs: list[Job] = []
+            if database.exists():
+                jobs = await _jobs(database)
+            show(Progress(jobs, self.simulator.ledger.requests, self._kills))
+            await self._clock.sleep(_REFRESH)
+
+
+async def _jobs(database: Path) -> list[Job]:
+    try:
+        async with Store.opened(f"sqlite:///{database}", state_directory=database.parent, read_only=True) as store:
+            return await store.jobs.list()
+    except StoreError:
+        return []  # its first start has not got so far; the next look will tell
+
+
+_FAULTS = (
+    Fault(kind=FaultKind.ERROR, probability=0.03, status=503, html=True),
+    Fault(kind=FaultKind.RESET_AFTER, operation="create*", probability=0.1),
+    Fault(kind=FaultKind.TRUNCATED, probability=0.02),
+    Fault(kind=FaultKind.ITEM_VANISHES, probability=0.05),
+)

@@ -1,0 +1,199 @@
+"""Secrets: found in exactly one place each, never in the configuration file.
+
+An account's API key comes from one of
+- the file that `api_key_file` names,
+- the variable `ORCHESTRATOR_ACCOUNTS__NAME__API_KEY`,
+- the file `NAME_api_key` in `secrets_dir` (a mounted Kubernetes secret, say),
+- the file `NAME_api_key` in `$CREDENTIALS_DIRECTORY` (systemd's LoadCredential).
+Two places at once are refused rather than ranked: which user the platform sees must not hang on an order.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from orchestrator.settings.model import Settings
+from orchestrator.settings.problems import KeyPath, Problem
+from orchestrator.settings.sources import Reading, variable_for
+
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+_LARGEST_SECRET = 65_536
+
+
+def key_file_name(account: str) -> str:
+    """What the file with an account's API key is called in `secrets_dir` and `$CREDENTIALS_DIRECTORY`."""
+    return f"{account}_api_key"
+
+
+def refuse_written(document: dict[str, Any]) -> list[Problem]:
+    """Take the secrets out of what the configuration file holds, with a problem for each."""
+    problems = []
+    for path, remedy in _written(document):
+        holder = document
+        for part in path[:-1]:
+            holder = holder[part]
+        del holder[path[-1]]
+        problems.append(Problem(".".join(path), f"a secret is never written in this file: {remedy}"))
+    return problems
+
+
+def refuse_variables(values: dict[str, Any], variables: Mapping[KeyPath, str]) -> list[Problem]:
+    """Take out the secrets that only a file may hold, with a problem for each."""
+    problems = []
+    for section, key, file_key in _FILE_ONLY:
+        holder = values.get(section)
+        if isinstance(holder, dict) and key in holder:
+            del holder[key]
+            name = variables.get((section, key)) or variables.get((section,), section)
+            wanted = variable_for((section, file_key))
+            problems.append(Problem(name, f"{section}.{key} is not read from a variable: name a file in {wanted}"))
+    return problems
+
+
+_FILE_ONLY = (("server", "token", "token_file"), ("notify", "secret", "secret_file"))
+
+
+def _written(document: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
+    found: list[tuple[KeyPath, str]] = [
+        ((section, key), f"put it into a file and name that in {section}.{file_key}")
+        for section, key, file_key in _FILE_ONLY
+        if key in _mapping(document.get(section))
+    ]
+    for name, account in _mapping(document.get("accounts")).items():
+        if "api_key" in _mapping(account):
+            variable = variable_for(("accounts", name, "api_key"))
+            remedy = f"put it into a file and name that in accounts.{name}.api_key_file, or set {variable}"
+            found.append((("accounts", name, "api_key"), remedy))
+    return found
+
+
+def read_secrets(values: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Reading:
+    """Every secret that the values ask for, laid out as the settings are.
+
+    Args:
+        values: file and environment as one, not validated yet.
+        environ: tells `$CREDENTIALS_DIRECTORY`.
+        folder: what relative paths are relative to.
+    """
+    reading = Reading()
+    directories = _directories(values.get("secrets_dir"), environ, folder)
+    if isinstance(values.get("secrets_dir"), str) and not directories[0].is_dir():
+        reading.problems.append(Problem("secrets_dir", f"there is no folder {directories[0]}"))
+    holders: dict[str, str] = {}
+    for name, account in _mapping(values.get("accounts")).items():
+        path = ("accounts", name, "api_key")
+        try:
+            key = _api_key(name, _mapping(account), directories, folder)
+            if (holder := holders.setdefault(key, name)) != name:
+                _refuse(f"is the same as that of accounts.{holder}: one credential is one account with one budget")
+        except ValueError as error:
+            reading.problems.append(Problem(".".join(path), str(error)))
+            # Nothing of a key that is not accepted may travel on, not even into an error of the next check.
+            _put(reading.values, path, "")
+        else:
+            _put(reading.values, path, key)
+    for section, key, file_key in _FILE_ONLY:
+        file = _mapping(values.get(section)).get(file_key)
+        if isinstance(file, str) and file:
+            try:
+                _put(reading.values, (section, key), _read(folder / file))
+            except ValueError as error:
+                reading.problems.append(Problem(f"{section}.{file_key}", str(error)))
+    return reading
+
+
+def exposed_secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """A warning for each secret file that every user of the machine can read."""
+    directories = [path for path in (settings.secrets_dir, environ.get(CREDENTIALS_VARIABLE)) if path]
+    files = [account.api_key_file for account in settings.accounts.values()]
+    files += [Path(directory, key_file_name(name)) for directory in directories for name in settings.accounts]
+    files += [settings.server.token_file if settings.server else None, settings.notify.secret_file]
+    return tuple(
+        f"{file} can be read by every user of this machine: chmod o-r {file}"
+        for file in dict.fromkeys(files)
+        if file is not None and _readable_by_all(file)
+    )
+
+
+def _readable_by_all(file: Path) -> bool:
+    try:
+        return bool(file.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        # Not there, or behind a folder that keeps us out too: nothing is exposed to others through it.
+        return False
+
+
+def _directories(secrets_dir: object, environ: Mapping[str, str], folder: Path) -> list[Path]:
+    named = [folder / secrets_dir] if isinstance(secrets_dir, str) else []
+    given = environ.get(CREDENTIALS_VARIABLE)
+    return [*named, *([Path(given)] if given else [])]
+
+
+def _api_key(name: str, account: Mapping[str, Any], directories: list[Path], folder: Path) -> str:
+    variable = variable_for(("accounts", name, "api_key"))
+    files = list(_key_files(name, account.get("api_key_file"), directories, folder))
+    written = account.get("api_key")
+    places = [*([variable] if written is not None else []), *map(str, files)]
+    if len(places) > 1:
+        _refuse(f"is given more than once, by {' and '.join(places)}: keep one")
+    if written is not None:
+        return _checked(written, variable)
+    if not files:
+        _refuse(
+            f"no API key found: name the file that holds it in accounts.{name}.api_key_file, or set {variable},"
+            f" or put it into {key_file_name(name)} in secrets_dir"
+        )
+    return _read(files[0])
+
+
+def _key_files(name: str, named: object, directories: list[Path], folder: Path) -> Iterator[Path]:
+    """The files that hold the key; one that is reached in two ways is one."""
+    files = [folder / named] if isinstance(named, str) and named else []
+    files += filter(_exists, (directory / key_file_name(name) for directory in directories))
+    yield from {os.path.realpath(file): file for file in reversed(files)}.values()
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _read(file: Path) -> str:
+    try:
+        if file.exists() and not file.is_file():
+            _refuse(f"{file} is not a file")
+        with file.open("rb") as stream:
+            content = stream.read(_LARGEST_SECRET + 1)
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror}") from None
+    if len(content) > _LARGEST_SECRET:
+        _refuse(f"{file} is too large for a secret")
+    return _checked(content.decode("utf-8", errors="replace"), str(file))
+
+
+def _checked(secret: object, place: str) -> str:
+    """The secret without the blanks and the line end around it, fit for a header."""
+    text = secret.strip() if isinstance(secret, str) else ""
+    if not text:
+        _refuse(f"{place} is empty: it must hold the secret")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        _refuse(f"{place} must hold one word of printable characters, on one line")
+    return text
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _put(values: dict[str, Any], path: KeyPath, secret: str) -> None:
+    for part in path[:-1]:
+        values = values.setdefault(part, {})
+    values[path[-1]] = secret

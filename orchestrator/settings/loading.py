@@ -1,0 +1,85 @@
+"""From a file and an environment to `Settings`, or to every reason why not."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from orchestrator.settings.credentials import read_secrets, refuse_variables, refuse_written
+from orchestrator.settings.model import Settings
+from orchestrator.settings.mounts import MOUNTS, network_file_system
+from orchestrator.settings.problems import Problem, SettingsError, explain
+from orchestrator.settings.sources import CONFIG_VARIABLE, Environment, merged, read_file
+
+SYSTEM_CONFIG = Path("/etc/orchestrator/config.yaml")
+
+
+def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) -> Path:
+    """The configuration file: the one named, `$ORCHESTRATOR_CONFIG`, `./config.yaml` or the system's, in this order.
+
+    A file that was named is returned whether or not it exists, so that `load` can say what is wrong with it.
+
+    Raises:
+        SettingsError: none was named and neither usual place has one.
+    """
+    named = explicit or environ.get(CONFIG_VARIABLE)
+    if named:
+        return cwd / named
+    usual = (cwd / "config.yaml", SYSTEM_CONFIG)
+    found = next((path for path in usual if path.exists()), None)
+    if found is None:
+        places = " nor ".join(str(path) for path in usual)
+        text = f"there is neither {places}: copy config.example.yaml to config.yaml, or name a file with --config"
+        raise SettingsError([Problem("configuration", text)])
+    return found
+
+
+def load(path: Path, environ: Mapping[str, str], *, for_daemon: bool = True) -> Settings:
+    """Read the configuration: the file, over it the environment, then the secrets.
+
+    Args:
+        path: the file; relative paths in the configuration are taken from its folder.
+        environ: the environment variables; nothing else is asked for them.
+        for_daemon: False for commands that neither talk to a platform nor own the database. They get along without what
+            only the daemon may read: a secret that cannot be had is left empty.
+
+    Raises:
+        SettingsError: with every problem that was found.
+    """
+    folder = path.absolute().parent
+    file, environment = read_file(path), Environment(environ)
+    if file.problems and not file.values:
+        raise SettingsError(file.problems, path)
+    variables = environment.read()
+    problems = [*file.problems, *refuse_written(file.values), *variables.problems]
+    problems += refuse_variables(variables.values, environment.variables)
+    misplaced = {problem.key for problem in problems}
+    values = merged(file.values, variables.values)
+
+    secrets = read_secrets(values, environ, folder)
+    if for_daemon:
+        problems += [problem for problem in secrets.problems if problem.key not in misplaced]
+    try:
+        settings = Settings(**merged(values, secrets.values)).anchored(folder)
+    except ValidationError as error:
+        problems += explain(error, environment.variables)
+    else:
+        if for_daemon:
+            problems += _file_system_problems(settings)
+        if not problems:
+            return settings
+    raise SettingsError(problems, path)
+
+
+def _file_system_problems(settings: Settings) -> list[Problem]:
+    path = settings.database.path
+    if path is None or settings.allow_network_file_system or not MOUNTS.exists():
+        return []
+    kind = network_file_system(path.resolve(), MOUNTS.read_text(encoding="utf-8", errors="replace"))
+    if kind is None:
+        return []
+    text = (
+        f"{path} is on a network file system ({kind}), where SQLite loses data: put it on a local disk,"
+        " or use postgresql://, or set allow_network_file_system: true if only this machine ever opens it"
+    )
+    return [Problem("database", text)]

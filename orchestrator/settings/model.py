@@ -1,0 +1,248 @@
+"""Every key of the configuration, with its default and its range.
+
+Durations are seconds (float) and sizes are bytes (int) once read. Secrets are filled in by `load` and are no keys of
+the file; they show in no `repr`.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from orchestrator.domain.units import format_duration
+from orchestrator.settings.fields import (
+    AccountName,
+    Address,
+    BaseUrl,
+    ConfigPath,
+    Count,
+    Database,
+    DatabaseUrl,
+    Duration,
+    HostName,
+    ListenAddress,
+    PositiveDuration,
+    Size,
+)
+
+UNREAD = SecretStr("")
+"""What stands for a secret that a command without need of it may not read."""
+
+
+class PollStrategy(StrEnum):
+    """How the progress of many items is asked for."""
+
+    AUTO = "auto"
+    """Whatever costs the fewest requests."""
+    ITEMS = "items"
+    """Always the item pages of each batch."""
+
+
+class Section(BaseModel):
+    """A mapping of the configuration: frozen, without unknown keys, and mute about what was typed into it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Queue(Section):
+    """The folder that work is dropped into."""
+
+    directory: ConfigPath = Path("queue")
+    scan_interval: PositiveDuration = 2.0
+    rest: Duration = 5.0
+    max_bytes: Size = 256 * 1024**2
+
+
+class Budget(Section):
+    """How many requests an account may send in any window of `per` seconds."""
+
+    requests: Count = 1000
+    per: PositiveDuration = 300.0
+    use_at_most: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
+
+    @field_validator("use_at_most")
+    @classmethod
+    def _leaves_one_request(cls, share: float, info: ValidationInfo) -> float:
+        requests = info.data.get("requests")
+        if requests is not None and requests * share < 1:
+            raise ValueError(f"leaves no request at all: {share} of {requests} is less than one")
+        return share
+
+
+class Poll(Section):
+    """How often to look, as far as the budget allows."""
+
+    min_interval: PositiveDuration = 10.0
+    max_interval: PositiveDuration = 300.0
+    strategy: PollStrategy = PollStrategy.AUTO
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.max_interval < self.min_interval:
+            shortest, longest = format_duration(self.min_interval), format_duration(self.max_interval)
+            raise ValueError(f"max_interval ({longest}) must not be shorter than min_interval ({shortest})")
+        return self
+
+
+class Limits(Section):
+    """How much of an account's work may be on the platform at a time."""
+
+    open_items: Count = 5000
+
+
+class BatchSize(Section):
+    """Items in one submission, by kind of work."""
+
+    analysis_creation: Count = 100
+    data_linking: Count = 25_000
+
+
+def _available(platform: object) -> object:
+    if platform in ("sevenbridges", "odm"):
+        raise ValueError(f"{platform} is not available in this version; only ica is")
+    return platform
+
+
+class Account(Section):
+    """One credential on one platform, and how to treat it."""
+
+    platform: Annotated[Literal["ica"], BeforeValidator(_available)]
+    base_url: BaseUrl = "https://ica.illumina.com/ica/rest"
+    api_key_file: ConfigPath | None = None
+    budget: Budget = Budget()
+    poll: Poll = Poll()
+    limits: Limits = Limits()
+    batch_size: BatchSize = BatchSize()
+    page_size: Annotated[int, Field(ge=1, le=1000)] = 1000
+    api_key: Annotated[SecretStr, Field(exclude=True)] = UNREAD
+    """Never empty after `load` for the daemon."""
+
+
+class Server(Section):
+    """Health, metrics and the API."""
+
+    listen: ListenAddress = Address("127.0.0.1", 8080)
+    token_file: Annotated[ConfigPath | None, Field(validate_default=True)] = None
+    token: Annotated[SecretStr | None, Field(exclude=True)] = None
+    """What a caller has to show; None when no `token_file` is set."""
+
+    @field_validator("token_file")
+    @classmethod
+    def _guards_the_network(cls, token_file: Path | None, info: ValidationInfo) -> Path | None:
+        listen = info.data.get("listen")
+        if listen is not None and not listen.is_loopback and token_file is None:
+            raise ValueError(
+                f"is needed, as server.listen ({listen}) can be reached from other machines:"
+                " name a file that holds a token, or listen on 127.0.0.1"
+            )
+        return token_file
+
+
+class Notify(Section):
+    """Where finished jobs may be announced."""
+
+    allowed_hosts: tuple[HostName, ...] = ()
+    secret_file: ConfigPath | None = None
+    secret: Annotated[SecretStr | None, Field(exclude=True)] = None
+    """What webhooks are signed with; None when no `secret_file` is set."""
+
+
+class Log(Section):
+    """What is told on stderr, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class Retention(Section):
+    """How long what is over stays."""
+
+    settled_jobs: PositiveDuration = 90 * 86_400.0
+    accepted_files: PositiveDuration = 90 * 86_400.0
+    rejected_files: PositiveDuration = 30 * 86_400.0
+
+
+class Settings(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        case_sensitive=True,
+        env_prefix="ORCHESTRATOR_",
+        env_nested_delimiter="__",
+        env_parse_none_str="null",
+    )
+
+    instance: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
+    database: DatabaseUrl = Database("sqlite:///state/orchestrator.db")
+    queue: Queue = Queue()
+    accounts: Annotated[dict[AccountName, Account], Field(min_length=1)]
+    secrets_dir: ConfigPath | None = None
+    server: Server | None = Server()
+    notify: Notify = Notify()
+    log: Log = Log()
+    retention: Retention = Retention()
+    allow_network_file_system: bool = False
+
+    @field_validator("server", mode="before")
+    @classmethod
+    def _switched_off(cls, server: object) -> object:
+        """`server: null` and `server: {listen: null}` mean the same."""
+        return None if isinstance(server, Mapping) and server.get("listen", "") is None else server
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read behind the caller's back: `load` builds the sources from what it was handed."""
+        return (init_settings,)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret as text: what the log has to keep to itself."""
+        token = self.server.token if self.server is not None else None
+        held = [*(account.api_key for account in self.accounts.values()), token, self.notify.secret]
+        texts = [secret.get_secret_value() for secret in held if secret is not None]
+        return (*filter(None, texts), *self.database.passwords)
+
+    def anchored(self, folder: Path) -> Self:
+        """The same settings with every relative path taken from `folder`."""
+
+        def full(path: Path | None) -> Path | None:
+            return None if path is None else folder / path
+
+        accounts = {
+            name: account.model_copy(update={"api_key_file": full(account.api_key_file)})
+            for name, account in self.accounts.items()
+        }
+        server = self.server
+        if server is not None:
+            server = server.model_copy(update={"token_file": full(server.token_file)})
+        update = {
+            "database": self.database.anchored(folder),
+            "queue": self.queue.model_copy(update={"directory": folder / self.queue.directory}),
+            "accounts": accounts,
+            "secrets_dir": full(self.secrets_dir),
+            "server": server,
+            "notify": self.notify.model_copy(update={"secret_file": full(self.notify.secret_file)}),
+        }
+        return self.model_copy(update=update)

@@ -1,0 +1,33 @@
+"""Which file system a path lies on, as the kernel tells it."""
+
+import re
+from pathlib import Path
+
+MOUNTS = Path("/proc/self/mountinfo")
+NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "fuse.sshfs"})
+"""File systems on which several machines could hold the database: SQLite's log needs shared memory, which they lack."""
+
+
+def network_file_system(path: Path, mounts: str) -> str | None:
+    """The type of the network file system under `path`, or None on a local one.
+
+    Args:
+        path: absolute, without symbolic links; it need not exist.
+        mounts: the text of `/proc/self/mountinfo`.
+    """
+    points = [(_mount_point(line), _type(line)) for line in mounts.splitlines()]
+    # The deepest mount point above the path holds it; of several on one point the last one lies on top.
+    above = [
+        (len(point.parts), number, kind) for number, (point, kind) in enumerate(points) if path.is_relative_to(point)
+    ]
+    kind = max(above)[2] if above else None
+    return kind if kind in NETWORK else None
+
+
+def _mount_point(line: str) -> Path:
+    escaped = line.split(" ")[4]
+    return Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), escaped))
+
+
+def _type(line: str) -> str:
+    return line.partition(" - ")[2].split(" ")[0]

@@ -1,0 +1,144 @@
+"""Mistakes in a configuration, told so that a person can mend them: one line each, the key first, then what to do."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.settings.model import Settings
+
+KeyPath = tuple[str, ...]
+"""Where a key stands: `("accounts", "ica", "budget")`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake."""
+
+    key: str
+    """The key as people write it (`accounts.ica.budget.per`), a variable's name, or a place in the file."""
+    text: str
+    """What is wrong and what to do about it; never holds a secret."""
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.text}"
+
+
+class SettingsError(OrchestratorError):
+    """The configuration cannot be used. Its text has one line for each problem."""
+
+    def __init__(self, problems: Iterable[Problem], path: Path | None = None) -> None:
+        self.problems = tuple(problems)
+        self.path = path
+        """The configuration file, where one was found."""
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def explain(error: ValidationError, variables: Mapping[KeyPath, str]) -> list[Problem]:
+    """The problems in pydantic's report, in our words and without the values that were typed.
+
+    Args:
+        error: what validating `Settings` raised.
+        variables: the environment variable that set each key, so that the text can name it.
+    """
+    return [_explain(found, variables) for found in error.errors(include_url=False, include_input=False)]
+
+
+def _explain(found: Mapping[str, Any], variables: Mapping[KeyPath, str]) -> Problem:
+    path = tuple(str(part) for part in found["loc"] if part != "[key]")
+    variable = next((variables[path[:end]] for end in range(len(path), 0, -1) if path[:end] in variables), None)
+    text = _about_accounts(path, found["type"]) or _TEXTS.get(found["type"], _in_pydantics_words)(found, path)
+    return Problem(".".join(path), text if variable is None else f"{text} (set by {variable})")
+
+
+def _about_accounts(path: KeyPath, kind: str) -> str | None:
+    if path != ("accounts",):
+        return None
+    if kind in {"missing", "too_short"}:
+        return "is missing: name at least one account, as in config.example.yaml"
+    return "must be a mapping from names to accounts, at least one, as in config.example.yaml"
+
+
+def _unknown(_found: Mapping[str, Any], path: KeyPath) -> str:
+    known = known_keys(path[:-1])
+    alike = get_close_matches(path[-1], known, n=1)
+    return f"unknown key; did you mean {alike[0]}?" if alike else f"unknown key; known here: {', '.join(known)}"
+
+
+def known_keys(path: KeyPath) -> list[str]:
+    """The keys that a file may have under `path`; none where there can be no mapping."""
+    place: Any = Settings
+    for part in path:
+        if get_origin(place) is dict:
+            place = get_args(place)[1]
+            continue
+        model = _model_in(place)
+        if model is None or part not in model.model_fields:
+            return []
+        place = model.model_fields[part].annotation
+    model = _model_in(place)
+    return [name for name, field in model.model_fields.items() if not field.exclude] if model else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - an annotation is any object
+    """The section that an annotation such as `Server | None` speaks of."""
+    candidates = (annotation, *get_args(annotation))
+    return next((item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel)), None)
+
+
+def _ours(found: Mapping[str, Any], _path: KeyPath) -> str:
+    return str(found["ctx"]["error"])
+
+
+def _in_pydantics_words(found: Mapping[str, Any], _path: KeyPath) -> str:
+    message = str(found["msg"])
+    return message[:1].lower() + message[1:]
+
+
+def _always(text: str) -> Callable[[Mapping[str, Any], KeyPath], str]:
+    return lambda _found, _path: text
+
+
+def _limit(text: str, name: str) -> Callable[[Mapping[str, Any], KeyPath], str]:
+    return lambda found, _path: f"{text} {found['ctx'][name]}"
+
+
+_WHOLE = _always("must be a whole number")
+_NUMBER = _always("must be a number")
+_FLAG = _always("must be true or false")
+_TEXT = _always("must be text: put it in quotes")
+_LIST = _always("must be a list: [first, second]")
+_MAPPING = _always("must be a mapping of keys to values; leave it out to take the defaults")
+_CHOICE = _limit("must be", "expected")
+
+_TEXTS: Mapping[str, Callable[[Mapping[str, Any], KeyPath], str]] = MappingProxyType(
+    {
+        "bool_parsing": _FLAG,
+        "bool_type": _FLAG,
+        "dict_type": _MAPPING,
+        "enum": _CHOICE,
+        "extra_forbidden": _unknown,
+        "finite_number": _NUMBER,
+        "float_parsing": _NUMBER,
+        "float_type": _NUMBER,
+        "greater_than": _limit("must be more than", "gt"),
+        "greater_than_equal": _limit("must be at least", "ge"),
+        "int_from_float": _WHOLE,
+        "int_parsing": _WHOLE,
+        "int_type": _WHOLE,
+        "less_than_equal": _limit("must be at most", "le"),
+        "literal_error": _CHOICE,
+        "missing": _always("is missing"),
+        "model_attributes_type": _MAPPING,
+        "model_type": _MAPPING,
+        "string_pattern_mismatch": _always("must be letters, digits, dots, dashes and underscores, at most 64"),
+        "string_type": _TEXT,
+        "tuple_type": _LIST,
+        "value_error": _ours,
+    }
+)

@@ -1,0 +1,142 @@
+"""The log: what happened, on stderr, one event a line.
+
+On a terminal it is for people; elsewhere each line is one JSON object that begins with `timestamp` (RFC 3339, UTC),
+`level` and `event`, a stable name in snake_case. What libraries say through the standard logging goes the same way,
+from warning on, as the event `library_message`. No line ever holds a secret, no traceback ever holds local variables.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from orchestrator.clock import Clock
+from orchestrator.domain.units import rfc3339
+from orchestrator.telemetry.redaction import Redactor
+
+Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["auto", "console", "json"]
+
+_LEVELS = MappingProxyType(
+    {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+)
+_PRIORITIES = MappingProxyType({"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2})
+"""syslog's numbers, which the journal takes from the beginning of a line."""
+
+
+def configure(
+    *,
+    level: Level,
+    style: Format,
+    stream: TextIO,
+    clock: Clock,
+    secrets: Iterable[str] = (),
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Set up logging for the whole process; the last call holds.
+
+    Args:
+        level: the least that is told.
+        style: `auto` means console on a terminal and JSON elsewhere.
+        stream: where lines go; stderr outside of tests.
+        clock: gives the timestamps.
+        secrets: texts that must not appear in any line.
+        environ: tells `$JOURNAL_STREAM`; JSON lines to the journal begin with their priority (`<6>`).
+    """
+    console = style == "console" or (style == "auto" and stream.isatty())
+    chain: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.format_exc_info,
+        _Stamp(clock),
+        _Redact(Redactor(secrets)),
+    ]
+    renderer = _console(stream) if console else _Json(prefixed=_is_journal(stream, environ))
+    structlog.configure(
+        processors=[*chain, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+    _lead_libraries([_from_library, *chain, renderer], max(logging.WARNING, _LEVELS[level]), stream)
+
+
+def _lead_libraries(processors: list[Processor], level: int, stream: TextIO) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[*processors[:-1], structlog.stdlib.ProcessorFormatter.remove_processors_meta, processors[-1]]
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    logging.captureWarnings(True)
+
+
+def _from_library(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A record of the standard logging as an event of ours, with its text and its logger beside it."""
+    record: logging.LogRecord = event["_record"]
+    event.update(event="library_message", message=event["event"], logger=record.name)
+    return event
+
+
+class _Stamp:
+    """Puts the time in front, then level and event, so that lines read alike."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        first = {"timestamp": rfc3339(self._clock.now()), "level": event.pop("level"), "event": event.pop("event")}
+        return {**first, **event}
+
+
+class _Redact:
+    """Takes secrets out of everything, rendered exceptions included, and leaves only what JSON can hold."""
+
+    _LIBRARY = frozenset({"_record", "_from_structlog"})
+    """structlog's own notes about a record; it takes them out before rendering."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        own = {key: value for key, value in event.items() if key in self._LIBRARY}
+        told = {key: value for key, value in event.items() if key not in self._LIBRARY}
+        return {**self._redactor.value(told), **own}
+
+
+class _Json:
+    """One object a line; for the journal with the priority in front, which it takes off again."""
+
+    def __init__(self, *, prefixed: bool) -> None:
+        self._prefixed = prefixed
+        self._render = structlog.processors.JSONRenderer(ensure_ascii=False)
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        prefix = f"<{_PRIORITIES.get(event['level'], 6)}>" if self._prefixed else ""
+        return f"{prefix}{self._render(logger, method, event)!s}"
+
+
+def _console(stream: TextIO) -> structlog.dev.ConsoleRenderer:
+    # The plain formatter: the pretty ones can show local variables.
+    return structlog.dev.ConsoleRenderer(
+        colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+    )
+
+
+def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """True when the stream is the very one that systemd connected to the journal."""
+    named = environ.get("JOURNAL_STREAM")
+    if not named:
+        return False
+    try:
+        found = os.fstat(stream.fileno())
+    except OSError:
+        return False  # a stream without a file behind it, as in tests
+    return named == f"{found.st_dev}:{found.st_ino}"

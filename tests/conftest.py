@@ -1,0 +1,179 @@
+"""What tests of the whole program share: a laboratory with a simulated platform and a real daemon process."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from orchestrator.clock import SystemClock
+from orchestrator.simulator import serve
+from orchestrator.simulator.ica import Config, Knobs, Simulator
+
+PROJECT = "3d7a3c52-91f0-4f5e-8a53-0c6f0a4be1d7"
+PIPELINE = "c2a9a2f4-6d3f-4b67-b2c8-6f1a3de0f111"
+
+QUICK = Knobs(
+    link_seconds=0.3, creation_seconds=0.2, analysis_seconds=0.6, await_seconds=0.2, abort_seconds=0.1, requests=100_000
+)
+"""A platform on which an analysis takes less than a second."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a daemon process ended."""
+
+    code: int
+    log: str
+
+    @property
+    def killed(self) -> bool:
+        return self.code == -signal.SIGKILL
+
+
+@dataclass
+class Lab:
+    """One folder with a configuration, a queue, a simulated platform and daemons that come and go."""
+
+    folder: Path
+    knobs: Knobs = QUICK
+    seed: int = 0
+    account: dict[str, Any] = field(default_factory=dict)
+    """Keys laid over the account's configuration."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Keys laid over the configuration."""
+    project = PROJECT
+    pipeline = PIPELINE
+    simulator: Simulator = field(init=False)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["Lab"]:
+        """Serve the platform and furnish the folder."""
+        self.simulator = Simulator(Config(seed=self.seed, knobs=self.knobs))
+        async with serve(self.simulator) as base_url:
+            self._furnish(base_url)
+            yield self
+
+    def _furnish(self, base_url: str) -> None:
+        for name in ("secrets", "queue/incoming"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        (self.folder / "secrets/ica").write_text("simulator\n")
+        (self.folder / "secrets/ica").chmod(0o600)
+        account = {
+            "platform": "ica",
+            "base_url": base_url,
+            "api_key_file": "secrets/ica",
+            "budget": {"requests": 100_000, "per": "300s"},
+            "poll": {"min_interval": "50ms", "max_interval": "500ms"},
+            "page_size": 200,
+        } | self.account
+        config = {
+            "queue": {"directory": "queue", "scan_interval": "100ms", "rest": "300ms"},
+            "accounts": {"ica": account},
+            "server": None,
+            "log": {"level": "debug", "format": "json"},
+        } | self.extra
+        self.config.write_text(json.dumps(config))
+
+    # ------------------------------------------------------------ files
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def queue(self) -> Path:
+        return self.folder / "queue"
+
+    def drop(self, name: str, text: str | bytes) -> None:
+        """As a well-behaved program drops: hidden first, then renamed."""
+        draft = self.queue / "incoming" / f".{name}.tmp"
+        draft.write_bytes(text if isinstance(text, bytes) else text.encode())
+        draft.rename(self.queue / "incoming" / name)
+
+    def drop_jobs(self, name: str, *jobs: Mapping[str, Any]) -> None:
+        """Drop a queue file of these jobs."""
+        self.drop(name, json.dumps({"version": 1, "jobs": list(jobs)}) + "\n")
+
+    def links(self, name: str, ids: list[str], **more: Any) -> dict[str, Any]:
+        """A linking job."""
+        items = [{"dataId": each} for each in ids]
+        return {"name": name, "kind": "ica.data_linking", "account": "ica", "project": PROJECT, "items": items} | more
+
+    def analyses(self, name: str, references: list[str], **more: Any) -> dict[str, Any]:
+        """A job of Nextflow analyses."""
+        items = [
+            {
+                "userReference": each,
+                "pipelineId": PIPELINE,
+                "analysisInput": {"inputs": [{"parameterCode": "fastqs", "dataIds": [f"fil.{n:06x}"]}]},
+            }
+            for n, each in enumerate(references, 1)
+        ]
+        job = {"name": name, "kind": "ica.analysis_creation", "account": "ica", "project": PROJECT}
+        return job | {"engine": "nextflow", "items": items} | more
+
+    def result(self, job: str) -> dict[str, Any]:
+        """The result document of a job."""
+        return json.loads((self.queue / "results" / f"{job}.json").read_text())
+
+    def errors(self, file: str) -> dict[str, Any]:
+        """What is said of a rejected file."""
+        return json.loads((self.queue / "rejected" / f"{file}.error.json").read_text())
+
+    # ------------------------------------------------------------ processes
+
+    async def run(
+        self, *, kill_after: float | None = None, environ: Mapping[str, str] | None = None, at_most: float = 100.0
+    ) -> Ended:
+        """Run the daemon until nothing moves, or until it is killed; fails the test when it takes too long."""
+        with anyio.fail_after(at_most):
+            async with self.daemon("--until-idle", environ=environ) as process:
+                if kill_after is not None:
+                    with anyio.move_on_after(kill_after):
+                        await process.wait()
+                    if process.returncode is None:
+                        process.kill()
+                code = await process.wait()
+        return Ended(code, (self.folder / "daemon.log").read_text())
+
+    @asynccontextmanager
+    async def daemon(self, *options: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[anyio.abc.Process]:
+        """A daemon process; killed at the end if it still runs."""
+        command = [sys.executable, "-m", "orchestrator", "run", "--config", str(self.config), *options]
+        with (self.folder / "daemon.log").open("ab") as log:
+            process = await anyio.open_process(
+                command, stdin=None, stdout=log, stderr=log, env={**os.environ, **(environ or {})}
+            )
+        async with process:
+            try:
+                yield process
+            finally:
+                if process.returncode is None:
+                    process.kill()
+
+    async def until(self, condition: Any, *, at_most: float = 60.0) -> None:
+        """Wait until `condition()` is true, as seen from outside; fails the test when it never is."""
+        clock = SystemClock()
+        with anyio.fail_after(at_most):
+            while not condition():
+                await clock.sleep(0.02)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    """A laboratory of one's own."""
+    return Lab(tmp_path)
+
+
+@pytest.fixture
+def new_lab(tmp_path: Path) -> type[Lab]:
+    """For tests that need a laboratory with other knobs."""
+    return Lab
