@@ -142,6 +142,11 @@ def _as_change(item: Item) -> Change:
     return Change(item.stage, item.state, item.status, item.remote_id, item.detail)
 
 
+def first_stage(kind: str) -> Stage:
+    """What the first word about an item of this kind will speak of."""
+    return Stage.LINK if kind == "ica.data_linking" else Stage.CREATION
+
+
 # ---------------------------------------------------------------- jobs
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
-from orchestrator.clock import Micros
+from orchestrator.domain.units import Micros
 
 JobId = NewType("JobId", str)
 BatchId = NewType("BatchId", str)
@@ -221,13 +221,17 @@ class Batch:
     """The user that the platform saw when it was first sent."""
     searched_at: Micros | None
     """When it was first looked for in vain, after a lost answer."""
-    key_void: bool = False
-    """The platform is known to have stored no answer under the key, so sending it again proves nothing."""
     submission: Submission | None = None
     root: int = 0
     """Number of the batch that it was split from, at the top; its own number otherwise."""
     cancelled: bool = False
     """Its job was cancelled: what it creates is to be aborted."""
+    in_doubt: bool = False
+    """A send of this key may have had an effect that was never confirmed."""
+    key_void: bool = False
+    """Sending this key again may repeat the effect: the platform has not kept it."""
+    last_error: str | None = None
+    """Why the latest attempt to send or to find it came to nothing, while it goes on by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,13 +273,15 @@ class Look:
     subjects: Mapping[BatchKey, str | None]
     """The batches it can tell about: key → remote id."""
     batches: tuple[BatchId, ...]
-    """The same batches, by our ids."""
+    """The same batches, by our ids, in the same order."""
     cost: int
     """Requests that the whole answer is expected to take."""
     expects: frozenset[Stage] = frozenset()
     """An open item in one of these stages that the whole answer did not tell is *missing* from it."""
     wanted: Mapping[str, str] = field(default_factory=dict)
     """For a look that follows up on missing items: remote id → item key. Empty: everything in `subjects`."""
+    homes: Mapping[tuple[JobId, int], BatchKey] = field(default_factory=dict)
+    """The same batches as items name theirs: (job, number) → key. A follow-up finds an item's batch by it."""
     cursor: str | None = None
     page: int = 0
 

@@ -2,8 +2,8 @@
 
 from enum import Enum
 
-from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.model import Batch, Resend
+from orchestrator.domain.units import SECOND, Micros
 
 KEY_LIFE: Micros = 6 * 24 * 3600 * SECOND
 """ICA keeps the answer to a key for 7 days; we stop relying on it a day before."""

@@ -7,6 +7,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
+Micros = int
+"""Microseconds since 1970-01-01 UTC, as the clock tells them."""
+
+SECOND: Micros = 1_000_000
+
 DURATIONS = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0})
 """Seconds in each unit of a duration."""
 

@@ -1,1 +1,36 @@
-"""The platforms as real HTTP servers, with faults and a ledger that tells what was created."""
+"""The platforms as real HTTP servers, with faults to inject and a ledger that tells what was created.
+
+Each platform has its own package; `ica` simulates the batch side of Illumina Connected Analytics. Three ways to use it:
+
+As a server on a real socket, in a test or a demo (port 0 takes a free one)::
+
+    from orchestrator.simulator import Fault, FaultKind, serve
+    from orchestrator.simulator.ica import Config, Knobs, Simulator
+
+    simulator = Simulator(Config(seed=7, knobs=Knobs(analysis_seconds=0.2)))
+    async with serve(simulator) as base_url:            # http://127.0.0.1:PORT/ica/rest
+        ...                                             # API key: "simulator"
+    assert simulator.truth.duplicates() == {}
+
+As a bare ASGI app in virtual time; every status follows from the clock, nothing runs in the background::
+
+    clock = ManualClock()
+    simulator = Simulator(Config(), clock)
+    httpx.AsyncClient(transport=httpx.ASGITransport(simulator.app), base_url="http://ica/ica/rest")
+    await clock.advance(60)
+
+As a process, where other programs steer it over HTTP: `/_simulator/` answers `ledger`, `requests`, `knobs`, `faults`
+and `clock`, without credentials and outside the budget. See `admin.py`.
+
+What happens to an item is chosen by the words in its name (`outcomes.py`): `cohort/s1-fail` fails, `fil.partial0001`
+links in part. What happens to a request is chosen by the faults (`faults.py`), how the platform behaves where nobody
+knows by the knobs (`ica/knobs.py`).
+"""
+
+from orchestrator.simulator.budget import Limit, Window
+from orchestrator.simulator.clock import OffsetClock
+from orchestrator.simulator.faults import Fault, FaultKind, Faults
+from orchestrator.simulator.ledger import Ledger
+from orchestrator.simulator.server import serve
+
+__all__ = ["Fault", "FaultKind", "Faults", "Ledger", "Limit", "OffsetClock", "Window", "serve"]

@@ -116,7 +116,7 @@ class Scene:
             jobs: list[Job] = []
             if database.exists():
                 jobs = await _jobs(database)
-            show(Progress(jobs, self.simulator.ledger.requests, self._kills))
+            show(Progress(jobs, self.simulator.budget.usage.requests, self._kills))
             await self._clock.sleep(_REFRESH)
 
 

@@ -1,0 +1,175 @@
+# ruff: noqa: N815 - the fields have the platform's names
+"""The items of the ICA kinds, as the API takes them: what is known is checked, what is not passes through.
+
+Field names are the platform's. Absent and null are the same to it wherever it calls a field nullable.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic_core import PydanticCustomError
+
+from orchestrator.domain.wording import TAG
+
+UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+USER_REFERENCE = r"^[a-zA-Z0-9 _-]*(/[a-zA-Z0-9 _-]+)*$"
+DATA_ID = r"^[^\s/]*$"
+LOGS_PATH = r"^/([^/]+/?)*"
+PATTERNS = {
+    UUID: "is no UUID, such as 11111111-2222-3333-4444-555555555555",
+    USER_REFERENCE: "may have letters, digits, blanks, `_`, `-`, and `/` between its parts; no dots",
+    DATA_ID: "may have neither blanks nor `/`: it is an id such as fil.0a1b, not a path",
+    LOGS_PATH: "is no absolute path",
+}
+OUR_TAGS = ("orc-instance=", "orc-batch=", "orc-item=")
+
+
+def _not_ours(tag: str) -> str:
+    if tag.startswith(OUR_TAGS):
+        raise PydanticCustomError("reserved", "begins as the tags do by which the orchestrator finds its own analyses")
+    return tag
+
+
+Uuid = Annotated[str, StringConstraints(pattern=UUID)]
+DataId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=DATA_ID)]
+TechnicalTag = Annotated[str, AfterValidator(_not_ours)]
+
+
+class _Open(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class Link(_Open):
+    """One datum to link into the project."""
+
+    dataId: DataId
+
+
+class _Tags(_Open):
+    technicalTags: list[TechnicalTag | None] | None = None
+    userTags: list[str | None] | None = None
+    referenceTags: list[str | None] | None = None
+
+
+class _Logs(_Open):
+    logsFolderId: str | None = None
+    logsFolderPath: Annotated[str, StringConstraints(pattern=LOGS_PATH)] | None = None
+
+
+class _Output(_Open):
+    sourcePath: str
+    targetProjectId: str
+    targetPath: str
+    type: Literal["FILE", "FOLDER"] | None = None
+    actionOnExist: Literal["OVERWRITE", "RENAME", "SKIP"] | None = None
+
+
+class _Mount(_Open):
+    dataId: str
+    mountPath: str
+
+
+class _External(_Open):
+    url: str
+    type: Literal["s3", "http", "basespace"]
+    mountPath: str | None = None
+
+
+class _DataInput(_Open):
+    parameterCode: str
+    dataIds: list[str] | None = None
+    mounts: list[_Mount] | None = None
+    externalData: list[_External] | None = None
+
+
+class _Parameter(_Open):
+    code: str | None = None
+    value: str | None = None
+    multiValue: list[str | None] | None = None
+
+
+class _ReferenceData(_Open):
+    parameterCode: str | None = None
+    referenceDataId: str | None = None
+
+
+class _StructuredInput(_Open):
+    inputs: list[_DataInput]
+    parameters: list[_Parameter] | None = None
+    referenceDataParameters: list[_ReferenceData] | None = None
+
+
+class _CwlStructuredInput(_StructuredInput):
+    objectType: Literal["STRUCTURED"]
+
+
+class _CwlJsonInput(_Open):
+    objectType: Literal["JSON"]
+    inputJson: str
+    dataIds: list[str] | None = None
+    mounts: list[_Mount] | None = None
+    externalData: list[_External] | None = None
+
+
+class _FormData(_Open):
+    dataId: str
+    mountPath: str | None = None
+
+
+class _FormField(_Open):
+    id: str
+    values: list[str | None] | None = None
+    dataValues: list[_FormData] | None = None
+    externalDataValues: list[_External] | None = None
+
+
+class _GroupValues(_Open):
+    values: list[_FormField] | None = None
+
+
+class _FormGroup(_Open):
+    id: str
+    values: list[_GroupValues] | None = None
+
+
+class _FormInput(_Open):
+    fields: list[_FormField] | None = None
+    groups: list[_FormGroup] | None = None
+
+
+class _Analysis(_Open):
+    userReference: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=USER_REFERENCE)]
+    pipelineId: Uuid
+    tags: _Tags | None = None
+    analysisStorageId: Uuid | None = None
+    outputParentFolderId: str | None = None
+    logs: _Logs | None = None
+    analysisOutput: list[_Output] | None = None
+
+
+class NextflowAnalysis(_Analysis):
+    """An analysis of a Nextflow pipeline with an XML input form."""
+
+    analysisInput: _StructuredInput
+    activationCodeDetailId: Uuid | None = None
+
+
+def _object_type(value: object) -> str:
+    json = isinstance(value, dict) and value.get("objectType") == "JSON"
+    return f"{TAG}json" if json else f"{TAG}structured"
+
+
+class CwlAnalysis(_Analysis):
+    """An analysis of a CWL pipeline."""
+
+    analysisInput: Annotated[
+        Annotated[_CwlJsonInput, Tag(f"{TAG}json")] | Annotated[_CwlStructuredInput, Tag(f"{TAG}structured")],
+        Field(discriminator=Discriminator(_object_type)),
+    ]
+    activationCodeDetailId: Uuid | None = None
+
+
+class NextflowJsonAnalysis(_Analysis):
+    """An analysis of a Nextflow pipeline with a JSON input form."""
+
+    inputFormValues: _FormInput

@@ -1,0 +1,97 @@
+"""What is wrong with a queue file, told so that the person who wrote it can put it right."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+Path = tuple[str | int, ...]
+"""Where in a document: `("jobs", 0, "items", 3, "userReference")`; empty for the document as a whole."""
+
+KEPT = 1000
+"""Mistakes that are told one by one; the rest is only counted."""
+
+
+def spell(path: Path) -> str:
+    """`jobs[0].items[3].userReference`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that has to be changed before the file can be taken."""
+
+    message: str
+    remedy: str | None = None
+    path: Path = ()
+    line: int | None = None
+    file: str | None = None
+    """The table it stands in; None for the queue file itself."""
+    also: Path = ()
+    """Another place that the message speaks of."""
+
+    @property
+    def where(self) -> str:
+        """File, line and path, as far as they are known."""
+        line = f"line {self.line}" if self.line is not None else None
+        return ", ".join(part for part in (self.file, line, spell(self.path)) if part) or "the file"
+
+    @property
+    def field(self) -> str | None:
+        """The innermost key."""
+        return next((part for part in reversed(self.path) if isinstance(part, str)), None)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" + (f" - {self.remedy}" if self.remedy else "")
+
+
+@dataclass(slots=True)
+class Mistakes:
+    """Collects every mistake of a file; keeps the first thousand and counts the others."""
+
+    kept: list[Mistake] = field(default_factory=list)
+    more: int = 0
+
+    def add(
+        self,
+        message: str,
+        remedy: str | None = None,
+        *,
+        path: Path = (),
+        line: int | None = None,
+        file: str | None = None,
+    ) -> None:
+        self.append(Mistake(message, remedy, path, line, file))
+
+    def append(self, mistake: Mistake) -> None:
+        if len(self.kept) < KEPT:
+            self.kept.append(mistake)
+        else:
+            self.more += 1
+
+    def extend(self, others: "Mistakes") -> None:
+        """Add what was collected apart."""
+        for mistake in others:
+            self.append(mistake)
+        self.more += others.more
+
+    @property
+    def total(self) -> int:
+        return len(self.kept) + self.more
+
+    def locate(self, lines: Mapping[Path, int]) -> None:
+        """Fill in on which lines of the document things stand."""
+        for index, mistake in enumerate(self.kept):
+            if mistake.file is not None:
+                continue
+            line = mistake.line or lines.get(mistake.path)
+            other = lines.get(mistake.also)
+            message = f"{mistake.message} (line {other})" if mistake.also and other else mistake.message
+            self.kept[index] = replace(mistake, line=line, message=message)
+
+    def __bool__(self) -> bool:
+        return bool(self.kept)
+
+    def __iter__(self) -> Iterator[Mistake]:
+        return iter(self.kept)

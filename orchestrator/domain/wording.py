@@ -1,0 +1,104 @@
+"""pydantic's findings in words that a person at the bench understands."""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from orchestrator.domain.mistake import Mistake, Path
+
+TAG = "@"
+"""Tags of our unions begin with it: pydantic puts them into the path, where nobody wrote them."""
+
+_TYPES = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "an object (keys and values)",
+    "model_type": "an object (keys and values)",
+    "model_attributes_type": "an object (keys and values)",
+}
+
+
+def mistakes_of(
+    error: ValidationError, *, known: Callable[[Path], Sequence[str]], patterns: Mapping[str, str]
+) -> Iterator[Mistake]:
+    """Each finding as a mistake, with its path below what was validated.
+
+    `known` tells the keys that may stand beside an unknown one, `patterns` in words what a pattern asks for.
+    """
+    for finding in error.errors(include_url=False, include_context=True, include_input=True):
+        below = _written(finding["loc"])
+        beside = known(below if finding["type"].startswith("union_tag") else below[:-1])
+        message, remedy = _worded(finding, beside, patterns)
+        yield Mistake(message, remedy, below)
+
+
+def _written(location: Sequence[str | int]) -> Path:
+    return tuple(part for part in location if not (isinstance(part, str) and part.startswith(TAG)))
+
+
+def _worded(finding: ErrorDetails, known: Sequence[str], patterns: Mapping[str, str]) -> tuple[str, str | None]:  # noqa: C901, PLR0911 - a table
+    context: dict[str, Any] = finding.get("ctx", {})
+    given = finding["input"]
+    name = str(finding["loc"][-1]) if finding["loc"] else "it"
+    match finding["type"]:
+        case "missing":
+            return f"`{name}` is missing", f"add `{name}:`"
+        case "extra_forbidden":
+            return f"`{name}` is not a key that belongs here", _meant(name, known)
+        case kind if kind in _TYPES:
+            wanted = _TYPES[kind]
+            return f"must be {wanted}, and is {_called(given)}", _quoted(given) if wanted == "text" else None
+        case "string_pattern_mismatch":
+            return f"{_shown(given)} {patterns.get(context['pattern'], 'does not match ' + context['pattern'])}", None
+        case "literal_error" | "enum":
+            return f"{_shown(given)} is not one of {context['expected']}", None
+        case "greater_than_equal":
+            return f"must be {context['ge']} or more, and is {given}", None
+        case "less_than_equal":
+            return f"must be {context['le']} or less, and is {given}", None
+        case "string_too_short" | "too_short":
+            return "is empty", None
+        case "string_too_long":
+            return f"has {len(given)} characters, and may have {context['max_length']}", None
+        case "union_tag_not_found" | "union_tag_invalid":
+            return f"is {_called(given)} without any of the keys that give it a meaning", _meant("", known)
+        case _:
+            return finding["msg"], None
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else "known are " + ", ".join(f"`{key}`" for key in known)
+
+
+def _called(value: object) -> str:
+    match value:
+        case None:
+            return "empty (null)"
+        case bool():
+            return f"the literal {str(value).lower()}"
+        case str():
+            return f"the text {_shown(value)}"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return f"the number {value}"
+
+
+def _quoted(value: object) -> str | None:
+    if isinstance(value, list | dict | None):
+        return None
+    return f'write it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return repr(text if len(text) <= 80 else text[:77] + "...")  # noqa: PLR2004 - as much as fits a line

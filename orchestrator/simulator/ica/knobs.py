@@ -1,0 +1,63 @@
+"""How the simulated ICA behaves where the real one is slow, configurable or simply unknown."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.simulator.budget import Limit, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knobs:
+    """All may be changed while the simulator runs; what was created before keeps its course."""
+
+    # How long things take, in seconds. An item whose name says `slow` takes ten times as long.
+    link_seconds: float = 5.0
+    creation_seconds: float = 2.0
+    analysis_seconds: float = 30.0
+    await_seconds: float = 10.0
+    """How long an analysis stays in AWAITING_INPUT."""
+    abort_seconds: float = 2.0
+    """How long an analysis stays in ABORTING."""
+    jitter: float = 0.2
+    """Each item is faster or slower by up to this share, always the same for the same seed and name."""
+
+    # What nobody outside knows.
+    embedded: Literal["live", "snapshot", "lagging"] = "live"
+    """The analysis inside an item page: as it is, as it was when created, or as it was `embedded_lag` seconds ago."""
+    embedded_lag: float = 60.0
+    search_lag: float = 0.0
+    """`analysis:search` tells the world of so many seconds ago."""
+    tag_filter: Literal["all", "any", "prefix"] = "all"
+    """Tags of a search: all must be there, one is enough, or one that begins so is enough."""
+    bad_item: Literal["refuse_post", "fail_item"] = "refuse_post"
+    """What one invalid item does: the whole POST is refused with 400, or only that item fails."""
+    link_race: Literal["already", "failed"] = "already"
+    """What becomes of a link whose data is just being linked by an earlier batch."""
+    job_null: bool = False
+    """Creating calls answer `job: null`."""
+    null_lists: bool = False
+    """Empty lists are written as null."""
+    last_page: Literal["empty", "null", "absent"] = "empty"
+    """What `nextPageToken` is on the last page of a cursor."""
+    page_order: Literal["stable", "shuffled"] = "stable"
+    """The order of a batch's items and of a search: as sent, or mixed (but the same on each page of a cursor)."""
+
+    # Limits.
+    max_page_size: int = 1000
+    default_page_size: int = 10
+    token_seconds: float = 3600.0
+    cursor_seconds: float = 600.0
+    """A page token is refused so long after it was handed out."""
+    idempotency_days: float = 7.0
+
+    # The request budget of each user.
+    requests: int = 1000
+    per: float = 300.0
+    window: Window = "sliding"
+    count_refused: bool = False
+    retry_after: bool = True
+    """Whether a 429 carries `Retry-After`."""
+
+    @property
+    def limit(self) -> Limit:
+        return Limit(self.requests, self.per, self.window, self.count_refused)
