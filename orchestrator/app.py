@@ -121,7 +121,7 @@ class Daemon:
     async def _idle(self) -> bool:
         if any(dispatch.busy for dispatch in self.dispatches) or not await self.spool.rescan():
             return False
-        return not await self.store.batches.moving() and await self.store.outbox.next_due() is None
+        return not await self.store.moving() and await self.store.outbox.next_due() is None
 
 
 @asynccontextmanager
@@ -138,7 +138,7 @@ async def daemon(
     state = state_directory(settings)
     state.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(DaemonLock(state, settings.database.url))
+        lock = await stack.enter_async_context(DaemonLock(state, settings.database.url))
         store = await stack.enter_async_context(
             Store.opened(
                 settings.database.url,
@@ -146,7 +146,7 @@ async def daemon(
                 allow_network_file_system=settings.allow_network_file_system,
             )
         )
-        instance = await store.memory.instance(settings.instance, clock.now())
+        instance = await store.memory.instance(settings.instance)
         unconfirmed = await store.batches.recover(clock.now())
         accounts = [
             await _connect(name, account, _Surroundings(state, instance, store, clock, bus, random), stack)
@@ -154,6 +154,7 @@ async def daemon(
         ]
         spool = _spool(settings, store, clock, bus)
         group = await stack.enter_async_context(anyio.create_task_group())
+        group.start_soon(lock.watch, clock)
         built = Daemon(store, spool, clock, bus, group, pauses(random))
         for account in accounts:
             _add_dispatch(built, account)
@@ -234,7 +235,9 @@ def _add_dispatch(built: Daemon, account: _Connected) -> None:
         platform=platform,
         budget=budget,
         schedule=Schedule(
-            Aims(settings.poll.min_interval, settings.poll.max_interval), Means(budget.limit, budget.window)
+            Aims(settings.poll.min_interval, settings.poll.max_interval),
+            Means(budget.limit, budget.window),
+            used=lambda: budget.used / budget.limit,
         ),
         submitting=Submitting(
             platform=platform, skew=account.skew, store=store, clock=clock, bus=bus, pauses=built.waits

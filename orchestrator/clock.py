@@ -20,6 +20,10 @@ Micros = int
 SECOND: Micros = 1_000_000
 
 
+_LONGEST_SLEEP = 30.0
+"""Seconds of waking time after which a sleeper notices that the machine was suspended."""
+
+
 class Clock(Protocol):
     """What tells the time and waits."""
 
@@ -49,7 +53,13 @@ class SystemClock:
         return time.time_ns() // 1000
 
     async def sleep(self, seconds: float) -> None:
-        await anyio.sleep(max(0.0, seconds))  # noqa: TID251 - the one place
+        # The event loop's own timers stand still while the machine is suspended, so a long sleep is taken in portions.
+        left, end = seconds, self.monotonic() + seconds
+        while True:
+            await anyio.sleep(max(0.0, min(left, _LONGEST_SLEEP)))  # noqa: TID251 - the one place
+            left = end - self.monotonic()
+            if left <= 0:
+                return
 
 
 class ManualClock:
@@ -87,6 +97,8 @@ class ManualClock:
 
     async def advance(self, seconds: float) -> None:
         """Move both clocks on, waking sleepers one deadline at a time and letting them run in between."""
+        if seconds < 0:
+            raise ValueError(f"the monotonic clock never goes back, as {seconds} would: use step_wall")
         end = self._monotonic + seconds
         await anyio.wait_all_tasks_blocked()
         while self.next_deadline <= end:

@@ -18,6 +18,7 @@ from orchestrator.simulator import serve
 from orchestrator.simulator.ica import Config, Knobs, Simulator
 
 PROJECT = "3d7a3c52-91f0-4f5e-8a53-0c6f0a4be1d7"
+API_KEY = "key-7c1fe02b94"
 PIPELINE = "c2a9a2f4-6d3f-4b67-b2c8-6f1a3de0f111"
 
 QUICK = Knobs(
@@ -56,7 +57,7 @@ class Lab:
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Lab"]:
         """Serve the platform and furnish the folder."""
-        self.simulator = Simulator(Config(seed=self.seed, knobs=self.knobs))
+        self.simulator = Simulator(Config(seed=self.seed, knobs=self.knobs, api_keys=(API_KEY,)))
         async with serve(self.simulator) as base_url:
             self._furnish(base_url)
             yield self
@@ -64,7 +65,7 @@ class Lab:
     def _furnish(self, base_url: str) -> None:
         for name in ("secrets", "queue/incoming"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        (self.folder / "secrets/ica").write_text("simulator\n")
+        (self.folder / "secrets/ica").write_text(f"{API_KEY}\n")
         (self.folder / "secrets/ica").chmod(0o600)
         account = {
             "platform": "ica",

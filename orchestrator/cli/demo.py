@@ -68,10 +68,10 @@ def _row(job: Job) -> tuple[str | ProgressBar, ...]:
 
 def _tell(verdict: Verdict, scene: Scene, folder: Path) -> None:
     console = output()
-    usage = scene.simulator.budget.usage
+    usage = scene.simulator.budget.usage.values()
     table = Table("what the platform says", "", box=None)
-    table.add_row("requests it counted", str(usage.requests))
-    table.add_row("requests it refused (429)", str(usage.refused))
+    table.add_row("requests it counted", str(sum(user.requests for user in usage)))
+    table.add_row("requests it refused (429)", str(sum(user.refused for user in usage)))
     table.add_row("analyses it created", str(verdict.created))
     table.add_row("links it was asked for twice (harmless)", str(verdict.links_sent_twice))
     table.add_row("items whose result agrees with it", str(verdict.items if not verdict.wrong else "see below"))

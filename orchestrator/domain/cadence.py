@@ -1,6 +1,16 @@
-"""When to look next: an output of the budget. `poll` names the aims, the requests left name the floor."""
+"""When to look next: an output of the budget. `poll` names the aims, the requests left tell how far they can be met."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+OBSERVING_SHARE = 0.6
+"""The part of the budget that looks may plan with; submissions, credentials and stragglers live on the rest."""
+
+EASY, TIGHT = 0.3, 0.8
+"""Parts of a window. Before the first is spent, looks take what they wish; beyond the second, their share only."""
+
+AGE_SHARE = 0.1
+"""A status may be seen late by this part of its age: six minutes after an hour, at once after a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +20,13 @@ class Aims:
     min_interval: float
     max_interval: float
 
+    def interval(self, age: float) -> float:
+        """Seconds until something of this age is looked at again, were requests for nothing.
+
+        Young things are looked at often, for that is when they change; old ones rarely.
+        """
+        return min(max(self.min_interval, age * AGE_SHARE), self.max_interval)
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -18,19 +35,14 @@ class Means:
     requests: int
     per: float
 
+    def stretch(self, wishes: Iterable[tuple[int, float]], *, used: float) -> float:
+        """By how much all intervals must grow; 1 when every wish can be met.
 
-OBSERVING_SHARE = 0.6
-"""The part of the budget that looks may plan with; submissions, credentials and stragglers live on the rest."""
-
-AGE_SHARE = 0.1
-"""A status may be seen late by this part of its age: six minutes after an hour, at once after a minute."""
-
-
-def interval(aims: Aims, means: Means, *, age: float, round_cost: int) -> float:
-    """Seconds until something of this age is looked at again, when looking once at everything costs `round_cost`.
-
-    Young things are looked at often, for that is when they change; old ones rarely. A round never takes less than the
-    budget's share allows, whatever the aims say.
-    """
-    wished = min(max(aims.min_interval, age * AGE_SHARE), aims.max_interval)
-    return max(wished, round_cost * means.per / (means.requests * OBSERVING_SHARE))
+        A wish is (requests, seconds): so many requests each so many seconds. `used` is the part of the present window
+        that is spent: where the budget would lapse, it is spent on looks; as it is used up, the wishes shrink together
+        until they fit into the looks' share.
+        """
+        wished = sum(requests / seconds for requests, seconds in wishes)
+        affordable = self.requests * OBSERVING_SHARE / self.per
+        pressure = min(max((used - EASY) / (TIGHT - EASY), 0.0), 1.0)
+        return 1.0 + pressure * max(0.0, wished / affordable - 1.0)

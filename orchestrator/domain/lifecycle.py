@@ -1,8 +1,9 @@
 """The state machines of batch, item and job. Decided here, written by `store.advance`, drawn in docs/states.md."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.model import BatchState, Item, ItemSeen, ItemState, JobState, Stage
@@ -63,7 +64,10 @@ TRANSITIONS: Mapping[tuple[BatchState, BatchEvent], BatchState] = {
 
 
 class IllegalTransitionError(OrchestratorError):
-    """A batch was told something that cannot happen in its state: a bug of ours, never written."""
+    """A batch was told something that cannot happen in its state; nothing is written.
+
+    Either its state changed after it was read (a person cancelled meanwhile), or it is a bug of ours.
+    """
 
 
 def next_batch_state(state: BatchState, event: BatchEvent) -> BatchState:
@@ -95,7 +99,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """The platform's word contradicts an outcome that it gave before: counted and shown, never applied."""
+    """The platform's word contradicts an outcome that it gave before, or tells of a second object for the same item.
+
+    Counted and shown, never applied.
+    """
 
     status: str
 
@@ -107,35 +114,46 @@ def decide(item: Item, seen: ItemSeen) -> Decision:
     """What one observation means for one item.
 
     A creation says nothing about an analysis that is already known. A hint (a word that may be stale) may tell that an
-    analysis exists and that it moves; it never ends one and never contradicts.
+    analysis exists and that it has begun to move; it never turns one back, never ends one and never contradicts.
     """
+    if seen.hint and (item.state.final or _another_object(item, seen)):
+        return Same()
+    if _another_object(item, seen):
+        return Contradiction(seen.status)
     if item.state.final:
-        stale = seen.hint or seen.state is item.state or seen.stage is Stage.CREATION is not item.stage
-        return Same() if stale or not _speaks_of(item, seen) else Contradiction(seen.status)
+        stale = seen.state is item.state or seen.stage is Stage.CREATION is not item.stage
+        return Same() if stale else Contradiction(seen.status)
     if seen.stage is Stage.CREATION and item.stage is Stage.ANALYSIS:
-        return Contradiction(seen.status) if seen.state is ItemState.FAILED else Same()
-    change = Change(
-        stage=seen.stage,
-        state=seen.state,
-        status=seen.status,
-        remote_id=seen.remote_id or item.remote_id,
-        detail=seen.detail,
-    )
-    if seen.hint and seen.state.final:
-        change = _without_outcome(item, change)
+        return Contradiction(seen.status) if seen.state is ItemState.FAILED and not seen.hint else Same()
+    change = _hinted(item, seen) if seen.hint else _said(item, seen)
     return Same() if change == _as_change(item) else change
 
 
-def _speaks_of(item: Item, seen: ItemSeen) -> bool:
-    """A word about an earlier attempt's object is no word about this one."""
-    return not (seen.remote_id and item.remote_id and seen.remote_id != item.remote_id)
+def _another_object(item: Item, seen: ItemSeen) -> bool:
+    """Whether the word is about an object on the platform other than the one that this item is known to be."""
+    return bool(seen.remote_id and item.remote_id and seen.remote_id != item.remote_id)
 
 
-def _without_outcome(item: Item, change: Change) -> Change:
-    """Keep what a stale word tells for certain, that the object exists and which one it is."""
-    if item.stage is change.stage and item.remote_id:
-        return _as_change(item)
-    return Change(change.stage, ItemState.SUBMITTED, None, change.remote_id, None)
+def _said(item: Item, seen: ItemSeen) -> Change:
+    return Change(seen.stage, seen.state, seen.status, seen.remote_id or item.remote_id, seen.detail)
+
+
+def _hinted(item: Item, seen: ItemSeen) -> Change:
+    """What a stale word tells all the same: that the object exists, which one it is, and that it began to move.
+
+    Beyond that, the item's own word came from a better source, and two sources must not turn each other's words.
+    """
+    said = _said(item, seen)
+    if seen.state.final:
+        said = replace(said, state=ItemState.SUBMITTED, status=None, detail=None)
+    if item.stage is seen.stage and _HOW_FAR[said.state] <= _HOW_FAR[item.state]:
+        return replace(_as_change(item), remote_id=said.remote_id)
+    return said
+
+
+_HOW_FAR: Mapping[ItemState, int] = MappingProxyType(
+    {ItemState.PENDING: 0, ItemState.SUBMITTED: 1, ItemState.RUNNING: 2, ItemState.ATTENTION: 2}
+)
 
 
 def _as_change(item: Item) -> Change:

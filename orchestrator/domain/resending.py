@@ -11,6 +11,9 @@ KEY_LIFE: Micros = 6 * 24 * 3600 * SECOND
 STILL_RUNNING_LIMIT: Micros = 3600 * SECOND
 """A platform that has said "still running" for an hour is not believed any longer."""
 
+CLOCK_SLACK: Micros = 60 * SECOND
+"""A key may look this much younger than new: it is dated by the platform's clock, its age is told by ours."""
+
 HARMLESS_WAIT: Micros = 60 * SECOND
 """Before an effect that does not add up is sent again: time for the first request to come to its end."""
 
@@ -37,5 +40,5 @@ def way_out(batch: Batch, resend: Resend, *, user: str, now: Micros, clock_trust
     if resend is Resend.NEVER or batch.key_void or not clock_trusted:
         return Way.SEARCH
     same_user = batch.user is None or batch.user == user
-    young = batch.first_sent_at is None or 0 <= now - batch.first_sent_at < KEY_LIFE
+    young = batch.first_sent_at is None or -CLOCK_SLACK <= now - batch.first_sent_at < KEY_LIFE
     return Way.RESEND if same_user and young else Way.SEARCH

@@ -230,6 +230,6 @@ class Dispatch:
     async def _pause(self) -> float:
         now = self._clock.monotonic()
         look_due = self._schedule.next_due() - now if self._looks < MOST_LOOKS else math.inf
-        next_batch = await self._store.batches.next_due(self._account)
+        next_batch = await self._store.batches.next_due(self._account, self._clock.now())
         batch_due = (next_batch - self._clock.now()) / SECOND if next_batch is not None else math.inf
         return max(0.0, min(look_due, batch_due, IDLE_PAUSE))

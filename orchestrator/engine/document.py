@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +27,9 @@ ITEM_COLUMNS = (
     "finished_at",
 )
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_SIGNED = re.compile(r"[+-](?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)?")
+"""A number with a sign, or a sign alone (a strand): what begins like a formula and is none."""
 
 
 def when(micros: Micros | None) -> str | None:
@@ -95,9 +98,10 @@ async def as_json(store: Store, job: Job) -> AsyncIterator[bytes]:
     yield b'{"job": ' + encode(describe_job(job)) + b',\n"batches": [' + _lines(batches) + b'],\n"items": ['
     first = True
     async for items in store.items.stream(job.id):
-        lines = _lines(encode(describe_item(item)) for item in items)
-        yield lines if first else b"," + lines
-        first = False
+        if items:
+            lines = _lines(encode(describe_item(item)) for item in items)
+            yield lines if first else b"," + lines
+            first = False
     yield b"]}\n"
 
 
@@ -105,17 +109,17 @@ async def as_csv(store: Store, job: Job) -> AsyncIterator[bytes]:
     """The items as a table: our columns, then those of the table that the job was made from."""
     columns: list[str] | None = None
     async for items in store.items.stream(job.id):
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\r\n")
+        lines: list[list[object]] = []
         for item in items:
             row = _row_of(item)
             if columns is None:
                 columns = list(row)
-                writer.writerow([*ITEM_COLUMNS, *(_own(name) for name in columns)])
+                lines.append(_header(columns))
             told = describe_item(item) | {"previous_ids": " ".join(item.previous_ids)}
-            cells = [*told.values(), *(row.get(name) for name in columns)]
-            writer.writerow([_safe(cell) for cell in cells])
-        yield text.getvalue().encode()
+            lines.append([*told.values(), *(row.get(name) for name in columns)])
+        yield _written(lines)
+    if columns is None:
+        yield _written([_header([])])
 
 
 def _lines(objects: Iterable[bytes]) -> bytes:
@@ -126,11 +130,23 @@ def _row_of(item: Item) -> Mapping[str, Any]:
     return msgspec.json.decode(item.row, type=dict[str, Any]) if item.row else {}
 
 
+def _header(columns: Iterable[str]) -> list[object]:
+    return [*ITEM_COLUMNS, *(_own(column) for column in columns)]
+
+
 def _own(column: str) -> str:
     """A table may have a column named like one of ours; the reader must be able to tell them apart."""
-    return f"table.{column}" if column in ITEM_COLUMNS else column
+    # Also `table.key` itself, lest it clash with what becomes of `key`.
+    return f"table.{column}" if column.replace("table.", "") in ITEM_COLUMNS else column
+
+
+def _written(lines: Iterable[Iterable[object]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows([_safe(cell) for cell in line] for line in lines)
+    return text.getvalue().encode()
 
 
 def _safe(cell: object) -> object:
     """Spreadsheets run a cell that begins like a formula; a leading quote keeps it text."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+    runs = isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) and not _SIGNED.fullmatch(cell)
+    return f"'{cell}" if runs else cell

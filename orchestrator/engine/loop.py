@@ -26,7 +26,10 @@ class Part(Protocol):
 
 
 class Loop:
-    """Turns one part for ever. What a turn raises is told and backed off; it ends neither the part nor its siblings."""
+    """Turns one part for ever. What a turn raises is told and backed off; it ends neither the part nor its siblings.
+
+    Being woken ends a rest, but no back-off: what keeps a part from its turn does not go away by having more to do.
+    """
 
     def __init__(self, part: Part, *, clock: Clock, bus: Bus[Event], pauses: Pauses) -> None:
         self._part = part
@@ -54,19 +57,22 @@ class Loop:
                 pause = self._pauses(failures)
                 self._tell(error, pause)
             self.turned_at = self._clock.monotonic()
-            with anyio.CancelScope() as rest:
-                await self._rest(pause, rest)
+            if failures:
+                await self._clock.sleep(pause)
+            else:
+                await self._rest(pause)
 
     def _tell(self, error: Exception, pause: float) -> None:
         ours = isinstance(error, OrchestratorError)
         text = str(error) if ours else "".join(traceback.format_exception(error))
         self._bus.publish(PartFailed(part=self._part.name, reason=text, again_in=pause))
 
-    async def _rest(self, seconds: float, rest: anyio.CancelScope) -> None:
+    async def _rest(self, seconds: float) -> None:
+        """Wait until woken, or for so long."""
         async with anyio.create_task_group() as group:
-            group.start_soon(self._alarm, self._woken, rest)
+            group.start_soon(self._alarm, self._woken, group.cancel_scope)
             await self._clock.sleep(seconds)
-            rest.cancel()
+            group.cancel_scope.cancel()
 
     async def _alarm(self, woken: anyio.Event, rest: anyio.CancelScope) -> None:
         await woken.wait()

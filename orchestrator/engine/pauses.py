@@ -11,5 +11,5 @@ Pauses = Callable[[int], float]
 
 
 def pauses(random: Random) -> Pauses:
-    """The engine's own: from a second to a minute, with jitter, so that many steps do not come back at once."""
+    """The engine's own: from half a second to a minute, with jitter, so that many steps do not come back at once."""
     return partial(Backoff(floor=0.5, first=1.0, cap=60.0).delay, random=random)

@@ -8,6 +8,7 @@ import anyio
 import anyio.to_thread
 
 from orchestrator.clock import SECOND, Clock
+from orchestrator.crashpoints import Point, reach
 from orchestrator.engine.document import as_csv, as_json
 from orchestrator.engine.pauses import Pauses
 from orchestrator.store.outbox import Entry
@@ -46,9 +47,12 @@ class Results:
         if job is not None:
             path = self._directory / f"{job.spec.name}.json"
             await write_whole(self._directory / f"{job.spec.name}.csv", as_csv(self._store, job))
+            reach(Point.CSV_WRITTEN)
             await write_whole(path, as_json(self._store, job))
+            reach(Point.RESULT_WRITTEN)
             self._bus.publish(JobSettled(job.spec.name, job.state, str(path)))
         await self._store.outbox.done(entry)
+        reach(Point.RESULT_DELIVERED)
 
     async def _delay(self, entry: Entry, error: OSError) -> None:
         pause = self._pauses(entry.tries + 1)

@@ -1,10 +1,10 @@
 """When each look of an account is due. In memory only: at a start everything open is due, and the budget orders it."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from orchestrator.domain.cadence import Aims, Means, interval
+from orchestrator.domain.cadence import Aims, Means
 from orchestrator.domain.model import Look
 
 
@@ -13,30 +13,42 @@ class _Entry:
     look: Look
     age: float
     due: float
+    soonest: float = -math.inf
+    """No new wish brings it forward beyond this."""
     running: bool = False
 
 
 class Schedule:
     """The looks that are wanted, each with its next time. Times are seconds on the monotonic clock."""
 
-    def __init__(self, aims: Aims, means: Means) -> None:
+    def __init__(self, aims: Aims, means: Means, used: Callable[[], float]) -> None:
+        """`used` tells the part of the present window that is spent."""
         self._aims = aims
         self._means = means
+        self._used = used
         self._entries: dict[str, _Entry] = {}
 
     def want(self, looks: Iterable[tuple[Look, float]], *, now: float) -> None:
         """These are the looks wanted from now on, with the age in seconds of the youngest thing that each covers.
 
-        A look that is new is due one minimal interval after what it covers began, which may be at once.
+        A look that is new is due one minimal interval after what it covers began, which may be at once. One that was
+        resting and now covers something younger rests no longer than is right for that.
         """
+        before = self._entries
         wanted: dict[str, _Entry] = {}
-        for look, age in looks:
-            entry = self._entries.get(look.name)
+        younger: list[_Entry] = []
+        for look, told in looks:
+            age = max(0.0, told)  # the wall clock may have been set back
+            entry = before.get(look.name)
             if entry is None:
                 entry = _Entry(look, age, due=now + max(0.0, self._aims.min_interval - age))
+            elif age < entry.age:
+                younger.append(entry)
             entry.look, entry.age = look, age
             wanted[look.name] = entry
-        self._entries = wanted | {name: entry for name, entry in self._entries.items() if entry.running}
+        self._entries = {name: entry for name, entry in before.items() if entry.running} | wanted
+        for entry in younger:
+            entry.due = min(entry.due, max(entry.soonest, now + self._interval(entry)))
 
     def due(self, *, now: float) -> list[Look]:
         """The looks to ask now, the longest overdue first."""
@@ -53,25 +65,18 @@ class Schedule:
 
     def done(self, look: Look, *, now: float) -> None:
         """It was asked to its end."""
-        self._again(look, now + self._interval(look))
+        entry = self._entries[look.name]
+        entry.running, entry.soonest, entry.due = False, -math.inf, now + self._interval(entry)
 
     def failed(self, look: Look, *, now: float, pause: float) -> None:
         """It was not answered; asked again after `pause` seconds at the soonest."""
-        self._again(look, now + pause)
+        entry = self._entries[look.name]
+        entry.running, entry.soonest, entry.due = False, now + pause, now + pause
 
     def cost_within(self, seconds: float, *, now: float) -> int:
         """Requests that the looks due in the coming seconds will take."""
         return sum(entry.look.cost for entry in self._entries.values() if entry.due <= now + seconds)
 
-    def _again(self, look: Look, due: float) -> None:
-        entry = self._entries.get(look.name)
-        if entry is not None:
-            entry.running = False
-            entry.due = due
-
-    def _interval(self, look: Look) -> float:
-        entry = self._entries.get(look.name)
-        if entry is None:
-            return self._aims.max_interval
-        round_cost = sum(each.look.cost for each in self._entries.values())
-        return interval(self._aims, self._means, age=entry.age, round_cost=round_cost)
+    def _interval(self, entry: _Entry) -> float:
+        wishes = ((each.look.cost, self._aims.interval(each.age)) for each in self._entries.values())
+        return self._aims.interval(entry.age) * self._means.stretch(wishes, used=self._used())

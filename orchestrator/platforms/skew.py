@@ -20,6 +20,11 @@ class Skew:
             self.seconds = (self._clock.now() - server_date) / SECOND
 
     @property
+    def platform_now(self) -> Micros:
+        """The platform's own time, as far as we know it."""
+        return self._clock.now() - round(self.seconds * SECOND)
+
+    @property
     def small(self) -> bool:
         """Whether our clock may be used to tell the age of what the platform keeps."""
         return abs(self.seconds) <= MOST

@@ -93,15 +93,15 @@ class Scene:
 
     async def _run_once(self, kill_after: float | None = None) -> int:
         command = [sys.executable, "-m", "orchestrator", "run", "--until-idle"]
-        async with await anyio.open_file(self.folder / "daemon.log", "ab") as log:
+        with (self.folder / "daemon.log").open("ab") as log:
             process = await anyio.open_process(
                 [*command, "--config", str(self.folder / "config.yaml")], stdin=None, stdout=log, stderr=log
             )
-            async with process, anyio.create_task_group() as group:
-                if kill_after is not None:
-                    group.start_soon(self._kill, process, kill_after)
-                code = await process.wait()
-                group.cancel_scope.cancel()
+        async with process, anyio.create_task_group() as group:
+            if kill_after is not None:
+                group.start_soon(self._kill, process, kill_after)
+            code = await process.wait()
+            group.cancel_scope.cancel()
         return code
 
     async def _kill(self, process: anyio.abc.Process, after: float) -> None:
@@ -116,7 +116,7 @@ class Scene:
             jobs: list[Job] = []
             if database.exists():
                 jobs = await _jobs(database)
-            show(Progress(jobs, self.simulator.budget.usage.requests, self._kills))
+            show(Progress(jobs, sum(user.requests for user in self.simulator.budget.usage.values()), self._kills))
             await self._clock.sleep(_REFRESH)
 
 

@@ -1,6 +1,7 @@
 """The aborting step: stop on the platform what a cancelled job created there, also what it creates after the cancel."""
 
 from orchestrator.clock import Clock
+from orchestrator.crashpoints import Point, reach
 from orchestrator.domain.errors import Refused
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Store
@@ -34,6 +35,7 @@ class Aborting:
                 sent += 1
             except Refused:
                 refused += 1
+            reach(Point.ABORT_SENT)
             await self._store.advance.abort_sent([item], now=self._clock.now())
         if sent or refused:
             self._bus.publish(AbortsSent(self._account, sent, refused))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from orchestrator.clock import Clock
+from orchestrator.crashpoints import Point, reach
 from orchestrator.domain.model import BatchState, Item, JobId, Look
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Observed, Store
@@ -47,7 +48,11 @@ class Looking:
         while page is not None:
             sighting = await self._platform.look(page)
             requests += 1
-            observed = await self._store.advance.observe(sighting.observations, now=self._clock.now())
+            reach(Point.PAGE_SEEN)
+            observed = await self._store.advance.observe(
+                sighting.observations, now=self._clock.now(), account=self._account
+            )
+            reach(Point.PAGE_WRITTEN)
             if sighting.restarted:
                 restarts += 1
                 seen.clear()

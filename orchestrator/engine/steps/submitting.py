@@ -1,6 +1,7 @@
 """The submission step: one batch from planned, or from an unknown outcome, to tracking. The only caller of `submit`."""
 
 from orchestrator.clock import SECOND, Clock, Micros
+from orchestrator.crashpoints import Point, reach
 from orchestrator.domain import resending
 from orchestrator.domain.errors import PlatformError, Refused, StillRunning, Transient, Unauthorised, Unconfirmed
 from orchestrator.domain.identity import depth_of
@@ -44,7 +45,9 @@ class Submitting:
         user = await self._platform.user()
         if batch.state is BatchState.UNCONFIRMED:
             resend = self._platform.kinds[batch.kind]
-            way = resending.way_out(batch, resend, user=user, now=self._clock.now(), clock_trusted=self._skew.small)
+            way = resending.way_out(
+                batch, resend, user=user, now=self._skew.platform_now, clock_trusted=self._skew.small
+            )
             if way is resending.Way.SEARCH:
                 await self._search(batch, resend)
                 return
@@ -61,21 +64,24 @@ class Submitting:
     # ------------------------------------------------------------ sending
 
     async def _send(self, batch: Batch, user: str) -> None:
-        unsure = batch.state is BatchState.UNCONFIRMED
         begun = await self._begin(batch, user)
+        reach(Point.BATCH_BEGUN)
         started = self._clock.monotonic()
         try:
             created = await self._platform.submit(begun)
         except Refused as refusal:
+            reach(Point.BATCH_REFUSED)
             await self._refused(begun, refusal)
         except Unconfirmed as loss:
             await self._lost(begun, loss)
         except (Transient, Unauthorised) as failure:
-            await self._put_back(begun, failure, unsure=unsure)
+            await self._put_back(begun, failure)
             if isinstance(failure, Unauthorised):
                 raise
         else:
+            reach(Point.BATCH_SENT)
             await self._store.advance.confirm(begun, created, now=self._clock.now())
+            reach(Point.BATCH_CONFIRMED)
             self._bus.publish(
                 BatchSubmitted(
                     account=begun.account,
@@ -93,21 +99,19 @@ class Submitting:
         if submission is None:
             items = await self._store.items.of_batch(batch)
             submission = self._platform.compose(batch, items)
-        return await self._store.advance.begin(batch, submission, user=user, now=self._clock.now())
+            reach(Point.BATCH_COMPOSED)
+        return await self._store.advance.begin(
+            batch, submission, user=user, now=self._clock.now(), server_now=self._skew.platform_now
+        )
 
-    async def _put_back(self, batch: Batch, failure: PlatformError, *, unsure: bool) -> None:
-        """This send had no effect. What an earlier one did stays unknown, if it was."""
-        due = self._due(batch)
-        now = self._clock.now()
-        if unsure:
-            await self._store.advance.lose(batch, str(failure), due_at=due, now=now)
-        else:
-            await self._store.advance.release(batch, str(failure), due_at=due, now=now)
-        self._hold(batch, "unconfirmed" if unsure else "planned", str(failure))
+    async def _put_back(self, batch: Batch, failure: PlatformError) -> None:
+        """This send had no effect. What an earlier one of the same key did stays as unknown as it was."""
+        moved = await self._store.advance.release(batch, str(failure), due_at=self._due(batch), now=self._clock.now())
+        self._hold(batch, moved.batch.state, str(failure))
 
     async def _lost(self, batch: Batch, loss: Unconfirmed) -> None:
         now = self._clock.now()
-        waited = now - (batch.first_sent_at or now)
+        waited = self._skew.platform_now - (batch.first_sent_at or self._skew.platform_now)
         void = loss.by_platform or (isinstance(loss, StillRunning) and waited >= resending.STILL_RUNNING_LIMIT)
         harmless = self._platform.kinds[batch.kind] is Resend.HARMLESS
         due = now + resending.HARMLESS_WAIT if harmless else self._due(batch)

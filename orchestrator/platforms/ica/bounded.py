@@ -1,0 +1,33 @@
+"""A memory that forgets: the newest entries of a mapping, at most so many."""
+
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Bounded(Generic[Key, Value]):
+    """Keeps the entries set last; an entry set again counts as new."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: dict[Key, Value] = {}
+
+    def __setitem__(self, key: Key, value: Value) -> None:
+        self._held.pop(key, None)
+        self._held[key] = value
+        if len(self._held) > self._most:
+            del self._held[next(iter(self._held))]
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._held
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def get(self, key: Key) -> Value | None:
+        return self._held.get(key)
+
+    def pop(self, key: Key) -> Value | None:
+        """Forget an entry; returns what it was."""
+        return self._held.pop(key, None)

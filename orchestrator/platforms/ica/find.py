@@ -1,0 +1,172 @@
+"""Looks for what became of a submission whose answer was lost.
+
+Nothing lists batches. An analysis carries our tags, which a search finds; the batch itself, analyses or not, is found
+through the list of jobs, each of which names the batch that it works for.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from orchestrator.clock import SECOND, Micros
+from orchestrator.domain.errors import Missing, Transient
+from orchestrator.domain.identity import batch_tag
+from orchestrator.domain.model import Batch, BatchKey, Found, ItemSeen
+from orchestrator.platforms.ica import analyses, creation, linking, requests, wire
+from orchestrator.platforms.ica.analyses import moment, owner_of
+from orchestrator.platforms.ica.auth import Session
+from orchestrator.platforms.ica.bounded import Bounded
+from orchestrator.platforms.ica.wire import Job, LinkItem, PageReader, Row
+
+_SKEW: Final[Micros] = 3600 * SECOND
+"""How long before our first send a job may seem to have been created, by another clock."""
+_MOST_PAGES: Final = 200
+"""Pages of one listing; ICA itself ends a sorted one at 200,000 rows."""
+_MOST_CANDIDATES: Final = 100
+"""Batches that are looked into before we say that we cannot tell."""
+_FIRST_ROWS: Final = 10
+"""Items that show whose a batch is; all of a batch carry its tag."""
+
+_OTHERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        requests.CREATION: ("link", "copy", "move", "update", "sample"),
+        requests.LINKING: ("unlink", "analysis", "copy", "move", "update", "sample"),
+    }
+)
+"""Parts of the subject types that a family's jobs do not have. The types themselves are written down nowhere."""
+
+
+class Finder:
+    """Finds the batches of one account."""
+
+    def __init__(self, session: Session, page_size: int, claimed: Bounded[str, BatchKey]) -> None:
+        self._session = session
+        self._size = page_size
+        self._claimed = claimed
+        """Remote batches that are known to be somebody's: remote id → key."""
+
+    async def analyses(self, batch: Batch) -> Found:
+        """What there is of a batch of analyses: the analyses that carry its tag, and the batch with all its items."""
+        found = await self._tagged(batch)
+        remote_id = await self._creation_batch(batch)
+        if remote_id is not None:
+            rows = await self._all_items(batch, requests.CREATION, remote_id, wire.CREATION_ITEMS)
+            told = (creation.tell(row, batch.key, hint=True) for row in rows)
+            found = _each_once([*found, *(item for item in told if item is not None)])
+        return Found(remote_id, found)
+
+    async def links(self, batch: Batch) -> Found:
+        """The youngest batch that links exactly what this one does; a link made twice is one link, so any will do."""
+        if batch.submission is None:
+            return Found(None, [])
+        wanted = linking.data_ids(batch.submission)
+        for remote_id in await self._candidates(batch, requests.LINKING):
+            rows = await self._links_of(batch, remote_id, wanted)
+            if rows is not None:
+                return Found(remote_id, [linking.tell(row, batch.key) for row in rows])
+        return Found(None, [])
+
+    # ------------------------------------------------------------ analyses
+
+    async def _tagged(self, batch: Batch) -> list[ItemSeen]:
+        """The analyses that carry the batch's whole tag."""
+        seen: list[ItemSeen] = []
+        token: str | None = None
+        for _ in range(_MOST_PAGES):
+            call = requests.search(batch.project, batch_tag(batch.key), (), self._size, token)
+            page = wire.ANALYSES.read(await self._session.send(call))
+            for row in page.rows:
+                _, owner, seq = owner_of(row.tags)
+                if owner == batch.key:
+                    seen.append(analyses.seen_analysis(row, batch.key, seq, row.user_reference))
+            if page.token is None or page.token == token:
+                return _each_once(seen)
+            token = page.token
+        raise Transient(f"ICA's search for the analyses of batch {batch.key} does not end")
+
+    async def _creation_batch(self, batch: Batch) -> str | None:
+        for remote_id in await self._candidates(batch, requests.CREATION):
+            call = requests.items(batch.project, requests.CREATION, remote_id, min(_FIRST_ROWS, self._size))
+            try:
+                page = wire.CREATION_ITEMS.read(await self._session.send(call))
+            except Missing:  # another kind of batch
+                continue
+            if any(creation.owner_of_item(row)[1] == batch.key for row in page.rows):
+                return remote_id
+        return None
+
+    # ------------------------------------------------------------ links
+
+    async def _links_of(self, batch: Batch, remote_id: str, wanted: Collection[str]) -> Sequence[LinkItem] | None:
+        """The items of a remote batch, if they are those wanted. A first page of others ends the reading."""
+        call = requests.items(batch.project, requests.LINKING, remote_id, self._size)
+        try:
+            page = wire.LINK_ITEMS.read(await self._session.send(call))
+        except Missing:  # another kind of batch
+            return None
+        if not page.rows or any(row.request.data_id not in wanted for row in page.rows):
+            return None
+        rows = page.rows
+        if page.token is not None:
+            rows = await self._all_items(batch, requests.LINKING, remote_id, wire.LINK_ITEMS)
+        return rows if {row.request.data_id for row in rows} == set(wanted) else None
+
+    # ------------------------------------------------------------ batches
+
+    async def _candidates(self, batch: Batch, family: str) -> Sequence[str]:
+        """Remote batches that may be this one, the likeliest first: created in its project since it was first sent.
+
+        Raises:
+            Transient: there are too many to look into; nothing may be concluded.
+        """
+        sent_at = batch.first_sent_at or batch.sent_at or 0
+        last_sent_at = max(sent_at, batch.sent_at or 0)
+        jobs = [job for job in await self._jobs_since(sent_at - _SKEW) if self._may_be(job, batch, family)]
+        if len(jobs) > _MOST_CANDIDATES:
+            raise Transient(f"ICA has {len(jobs)} jobs that may be batch {batch.key}: too many to look into")
+        jobs.sort(key=lambda job: abs((moment(job.time_created) or 0) - last_sent_at))
+        return list(dict.fromkeys(job.subject_id for job in jobs))
+
+    def _may_be(self, job: Job, batch: Batch, family: str) -> bool:
+        owner = self._claimed.get(job.subject_id)
+        kind = (job.subject_type or "").casefold()
+        return (
+            owner in (None, batch.key)
+            and (job.project is None or job.project.id == batch.project)
+            and not any(part in kind for part in _OTHERS[family])
+        )
+
+    async def _jobs_since(self, begin: Micros) -> list[Job]:
+        """All jobs created since `begin`. A page that is older as a whole ends the listing, newest first as it is."""
+        jobs: list[Job] = []
+        offset = 0
+        for _ in range(_MOST_PAGES):
+            page = wire.JOBS.read(await self._session.send(requests.jobs(self._size, offset)))
+            young = [job for job in page.rows if (moment(job.time_created) or begin) >= begin]
+            jobs += young
+            offset += len(page.rows) + page.bad_rows
+            if not young or offset == page.total:
+                return jobs
+        raise Transient("ICA's list of jobs does not end")
+
+    async def _all_items(self, batch: Batch, family: str, remote_id: str, reader: PageReader[Row]) -> list[Row]:
+        rows: list[Row] = []
+        token: str | None = None
+        for _ in range(_MOST_PAGES):
+            call = requests.items(batch.project, family, remote_id, self._size, token)
+            page = reader.read(await self._session.send(call))
+            rows += page.rows
+            if page.token is None or page.token == token:
+                return rows
+            token = page.token
+        raise Transient(f"ICA's list of the items of batch {remote_id} does not end")
+
+
+def _each_once(seen: Iterable[ItemSeen]) -> list[ItemSeen]:
+    """One word an item, the first one said: it is counted how many were found."""
+    kept: dict[int | str, ItemSeen] = {}
+    for told in seen:
+        name = told.seq if told.seq is not None else told.key
+        if name is not None:
+            kept.setdefault(name, told)
+    return list(kept.values())

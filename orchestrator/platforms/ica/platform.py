@@ -1,0 +1,153 @@
+"""Illumina Connected Analytics: batches of analyses and of data links."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from orchestrator.clock import Clock
+from orchestrator.domain.errors import Refused, Transient, Unconfirmed
+from orchestrator.domain.model import Batch, BatchKey, Created, Found, Item, Look, Resend, Sighting, Stage, Submission
+from orchestrator.platforms.calls import Answer
+from orchestrator.platforms.ica import creation, linking, requests, wire
+from orchestrator.platforms.ica.auth import ApiKey, Session
+from orchestrator.platforms.ica.bounded import Bounded
+from orchestrator.platforms.ica.find import Finder
+from orchestrator.platforms.ica.learning import Embedded, Words
+from orchestrator.platforms.ica.plan import Plan, Strategy
+from orchestrator.platforms.ica.sight import Sight
+from orchestrator.platforms.ica.statuses import FINAL_JOB
+from orchestrator.platforms.ica.sweeps import Sweeps
+from orchestrator.platforms.transport import Remote
+
+_KINDS: Final[Mapping[str, Resend]] = MappingProxyType({creation.KIND: Resend.SAME_KEY, linking.KIND: Resend.HARMLESS})
+_FAMILIES: Final[Mapping[str, str]] = MappingProxyType(
+    {creation.KIND: requests.CREATION, linking.KIND: requests.LINKING}
+)
+
+_MOST_CLAIMED: Final = 8192
+"""Remote batches that are remembered to be somebody's; what is forgotten costs a request, not a mistake."""
+_OTHER_BODY: Final = 422
+
+
+class Ica:
+    """One account on ICA. Implements `Platform`.
+
+    `memory` is what this account taught us before, as `Learnt` observations told it; `strategy` is `auto`, or `items`
+    to read analyses off their batches' items wherever these can be believed.
+    """
+
+    def __init__(
+        self,
+        *,
+        remote: Remote,
+        api_key: ApiKey,
+        account: str,
+        instance: str,
+        page_size: int,
+        strategy: Strategy,
+        memory: Mapping[str, str],
+        clock: Clock,
+    ) -> None:
+        self._remote = remote
+        self._account = account
+        self._instance = instance
+        self._session = Session(remote, api_key, clock)
+        self._claimed: Bounded[str, BatchKey] = Bounded(_MOST_CLAIMED)
+        self._finder = Finder(self._session, page_size, self._claimed)
+        embedded, words, sweeps = Embedded(memory, clock), Words(memory), Sweeps()
+        self._plan = Plan(page_size=page_size, strategy=strategy, embedded=embedded, sweeps=sweeps)
+        self._sight = Sight(
+            session=self._session,
+            instance=instance,
+            page_size=page_size,
+            strategy=strategy,
+            embedded=embedded,
+            words=words,
+            sweeps=sweeps,
+            plan=self._plan,
+        )
+
+    def __repr__(self) -> str:
+        return f"Ica({self._account!r})"
+
+    @property
+    def kinds(self) -> Mapping[str, Resend]:
+        return _KINDS
+
+    async def user(self) -> str:
+        return await self._session.user()
+
+    def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
+        if batch.kind == linking.KIND:
+            return linking.compose(batch, items)
+        return creation.compose(batch, items, self._instance)
+
+    async def submit(self, batch: Batch) -> Created:
+        if batch.submission is None:
+            raise ValueError(f"batch {batch.id} has nothing to send")
+        call = requests.submission(batch.submission, _FAMILIES[batch.kind])
+        try:
+            created = _created(await self._session.send(call))
+        except Refused as refusal:
+            if refusal.status == _OTHER_BODY and batch.kind == creation.KIND:
+                raise _other_body(batch, refusal) from refusal
+            raise
+        if created.remote_id is not None:
+            self._claimed[created.remote_id] = batch.key
+        return created
+
+    async def find(self, batch: Batch) -> Found:
+        if batch.kind == linking.KIND:
+            return await self._finder.links(batch)
+        return await self._finder.analyses(batch)
+
+    def looks(self, batches: Sequence[Batch]) -> Sequence[Look]:
+        for batch in batches:
+            if batch.remote_id is not None and batch.remote_id not in self._claimed:
+                self._claimed[batch.remote_id] = batch.key
+        return self._plan.looks(batches)
+
+    async def look(self, look: Look) -> Sighting:
+        return await self._sight.look(look)
+
+    def follow_up(self, look: Look, missing: Sequence[Item]) -> Sequence[Look]:
+        return self._plan.follow_up(look, missing)
+
+    async def abort(self, batch: Batch, item: Item) -> None:
+        if item.remote_id is None or item.stage is not Stage.ANALYSIS:
+            raise Refused(f"nothing is known on ICA of item {item.key!r} that could be stopped")
+        await self._session.send(requests.abort(batch.project, item.remote_id))
+
+    async def aclose(self) -> None:
+        await self._remote.aclose()
+
+
+def _created(answer: Answer) -> Created:
+    """What ICA says that it created.
+
+    Raises:
+        Unconfirmed: it says that it did, and cannot be understood; the batch is there.
+    """
+    try:
+        batch = wire.read(answer, wire.REMOTE_BATCH)
+    except Transient as unreadable:
+        raise Unconfirmed(str(unreadable), status=answer.status, server_date=answer.server_date) from unreadable
+    if batch.job is None or batch.job.status is None:
+        return Created(batch.id)
+    return Created(batch.id, batch.job.status, final=batch.job.status in FINAL_JOB)
+
+
+def _other_body(batch: Batch, refusal: Refused) -> Unconfirmed:
+    """Under this key ICA holds another request: something was created under it that must be found before anything else.
+
+    Sending it again, or parts of it under new keys, might create the same analyses twice.
+    """
+    return Unconfirmed(
+        f"ICA holds another request under the key {batch.key}: {refusal.detail or refusal}. "
+        "What it created under that key is being looked for",
+        status=refusal.status,
+        code=refusal.code,
+        detail=refusal.detail,
+        server_date=refusal.server_date,
+        by_platform=True,
+    )

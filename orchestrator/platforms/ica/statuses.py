@@ -1,0 +1,66 @@
+"""ICA's words and what they mean in ours.
+
+The vocabularies are open: ICA announces that more words may come. A word that no table has is kept as it came and
+counts as `running`, which ends nothing.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from orchestrator.domain.model import ItemState
+
+CREATION: Final[Mapping[str, ItemState]] = MappingProxyType(
+    {
+        "WAITING_RESOURCES": ItemState.SUBMITTED,
+        "RUNNING": ItemState.SUBMITTED,
+        "SUCCEEDED": ItemState.SUBMITTED,  # created; what becomes of it, the analysis tells
+        "FAILED": ItemState.FAILED,
+    }
+)
+"""An item of an analysis creation batch."""
+
+ANALYSIS: Final[Mapping[str, ItemState]] = MappingProxyType(
+    {
+        "REQUESTED": ItemState.SUBMITTED,
+        "QUEUED": ItemState.SUBMITTED,
+        "INITIALIZING": ItemState.RUNNING,
+        "PREPARING_INPUTS": ItemState.RUNNING,
+        "IN_PROGRESS": ItemState.RUNNING,
+        "GENERATING_OUTPUTS": ItemState.RUNNING,
+        "AWAITING_INPUT": ItemState.ATTENTION,
+        "ABORTING": ItemState.RUNNING,
+        "SUCCEEDED": ItemState.SUCCEEDED,
+        "FAILED": ItemState.FAILED,
+        "FAILED_FINAL": ItemState.FAILED,
+        "ABORTED": ItemState.ABORTED,
+    }
+)
+"""An analysis, in the words of version 4."""
+
+LINK: Final[Mapping[str, ItemState]] = MappingProxyType(
+    {
+        "INITIALISED": ItemState.SUBMITTED,
+        "WAITING_RESOURCES": ItemState.SUBMITTED,
+        "RUNNING": ItemState.RUNNING,
+        "LINKED": ItemState.SUCCEEDED,
+        "ALREADY_LINKED": ItemState.SUCCEEDED,
+        "PARTIALLY_LINKED": ItemState.PARTIAL,
+        "FAILED": ItemState.FAILED,
+    }
+)
+"""An item of a data linking batch, in the words of version 4."""
+
+OPEN_ANALYSIS: Final = tuple(word for word, state in ANALYSIS.items() if not state.final)
+"""What a search asks for to find the analyses that go on."""
+FINAL_ANALYSIS: Final = tuple(word for word, state in ANALYSIS.items() if state.final)
+"""What a search asks for to find those that ended."""
+
+FINAL_JOB: Final = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED"})
+"""The words with which the job of a batch ends."""
+
+
+def state_of(word: str, table: Mapping[str, ItemState]) -> tuple[ItemState, bool]:
+    """Our state for one of ICA's words, and whether the table has it."""
+    state = table.get(word)
+    return (ItemState.RUNNING, False) if state is None else (state, True)

@@ -1,0 +1,311 @@
+"""The only writer of the states of items, batches and jobs.
+
+Each method is one transaction: the change, what follows from it, and its events, or nothing at all. A change that
+cannot happen raises `IllegalTransitionError` and leaves everything as it was. Killed before a method returns, either
+all of it is there or nothing; called again after that, it either finds its change made or is refused as illegal.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+
+from orchestrator.clock import Micros
+from orchestrator.domain.model import (
+    Batch,
+    BatchId,
+    BatchState,
+    Created,
+    Item,
+    ItemSeen,
+    ItemState,
+    JobId,
+    Observation,
+    Submission,
+)
+from orchestrator.store import controls, submitting, unlisted
+from orchestrator.store.changes import Controlled, Moved, Observed
+from orchestrator.store.consequences import conclude
+from orchestrator.store.engine import Database
+from orchestrator.store.ids import TimeOrderedIds
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.memory import pause_account, resume_account
+from orchestrator.store.observing import apply, weigh
+from orchestrator.store.rows import SELECT_BATCH_TO_SEND, Row, batch_of
+from orchestrator.store.schema import LIVE_BATCH, batches, jobs, literal
+
+_PAUSED = "paused by a person"
+
+
+class Advance:
+    """Moves batches, items and jobs on."""
+
+    def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
+        self._database = database
+        self._ids = ids
+
+    # ------------------------------------------------------------ submitting
+
+    async def begin(
+        self, batch: Batch, submission: Submission, *, user: str, now: Micros, server_now: Micros | None = None
+    ) -> Batch:
+        """The batch is about to leave; returns it with the submission to send, byte for byte.
+
+        Bytes already stored under this key are kept, whatever `submission` says. `server_now` is the platform's own
+        time, for the age of the key, where it is known.
+        """
+        moved = await self._step(
+            batch.id, now, lambda ledger, current: submitting.begin(ledger, current, submission, user, server_now)
+        )
+        return moved.batch
+
+    async def confirm(self, batch: Batch, created: Created, *, now: Micros, items: Sequence[ItemSeen] = ()) -> Moved:
+        """The platform accepted it, or it was found there with these items. Said twice, it changes nothing."""
+        return await self._step(
+            batch.id, now, lambda ledger, current: submitting.confirm(ledger, current, created, items)
+        )
+
+    async def confirm_partly(self, batch: Batch, created: Created, items: Sequence[ItemSeen], *, now: Micros) -> Moved:
+        """Only these items were found: the batch goes on with them, the others are planned anew.
+
+        Raises:
+            StoreError: none of its items was found; `renew` it.
+        """
+        return await self._step(
+            batch.id, now, lambda ledger, current: submitting.confirm_partly(ledger, current, created, items)
+        )
+
+    async def release(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
+        """This send had no effect: it goes out again, not before `due_at`.
+
+        A batch of which an earlier send was lost stays unconfirmed: that one may still have had its effect.
+        """
+        return await self._step(
+            batch.id, now, lambda ledger, current: submitting.release(ledger, current, detail, due_at)
+        )
+
+    async def lose(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros, key_void: bool = False) -> Moved:
+        """The answer was lost: not before `due_at` it is found out what became of it.
+
+        `key_void`: sending the same key again may repeat the effect.
+        """
+        return await self._step(
+            batch.id,
+            now,
+            lambda ledger, current: submitting.lose(ledger, current, detail, due_at, key_void=key_void),
+        )
+
+    async def recover(self, now: Micros, busy: Collection[BatchId] = ()) -> int:
+        """Every batch that was being sent by a process that is gone is unconfirmed; returns how many there were.
+
+        `busy`: those that this process is sending.
+        """
+        sending = (LIVE_BATCH, batches.c.state == literal(BatchState.SUBMITTING), batches.c.id.not_in(sorted(busy)))
+        async with self._opened(now) as ledger:
+            rows = (await ledger.connection.execute(SELECT_BATCH_TO_SEND.where(*sending))).all()
+            await submitting.recover(ledger, [batch_of(row) for row in rows])
+            await conclude(ledger)
+            return len(rows)
+
+    async def searched(self, batch: Batch, *, due_at: Micros, now: Micros) -> Moved:
+        """An unconfirmed batch was looked for in vain; not before `due_at` it is looked for again."""
+        return await self._step(batch.id, now, lambda ledger, current: submitting.searched(ledger, current, due_at))
+
+    async def renew(self, batch: Batch, *, now: Micros) -> Moved:
+        """Nothing of it is on the platform: it is planned again under a new key.
+
+        Raises:
+            IllegalTransitionError: the platform has shown some of its items; they must not be sent again.
+        """
+        return await self._step(batch.id, now, submitting.renew)
+
+    async def split(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
+        """Refused with more than one item: two halves take its place."""
+        return await self._step(batch.id, now, lambda ledger, current: submitting.split(ledger, current, detail))
+
+    async def refuse(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
+        """Refused with a single item, which fails with this detail and no status: the platform gave none."""
+        return await self._step(batch.id, now, lambda ledger, current: submitting.refuse(ledger, current, detail))
+
+    async def block(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
+        """Nothing more can be done without a person, who reads `detail`."""
+        return await self._step(batch.id, now, lambda ledger, current: submitting.block(ledger, current, detail))
+
+    # ------------------------------------------------------------ observing
+
+    async def observe(
+        self, observations: Sequence[Observation], *, now: Micros, account: str | None = None
+    ) -> Observed:
+        """What an answer of the platform told, in its order; writes only what changed.
+
+        `account` is needed where something may be learnt from an answer that names no batch of ours.
+        """
+        async with self._database.read() as connection:
+            weighed = await weigh(connection, observations, account)
+        odd = Observed(matched=weighed.matched, contradictions=weighed.contradictions, strays=weighed.strays)
+        if not weighed.effective:
+            return odd
+        async with self._opened(now) as ledger:
+            again = await weigh(ledger.connection, weighed.effective, account)
+            await apply(ledger, again)
+            await conclude(ledger)
+            return Observed(
+                matched=odd.matched,
+                changed=len(again.turns),
+                contradictions=odd.contradictions,
+                unknown_words=again.unknown_words,
+                strays=odd.strays,
+                settled_batches=tuple(ledger.settled_batches),
+                born=tuple(ledger.born),
+                jobs=ledger.jobs,
+            )
+
+    async def unlisted(self, items: Sequence[Item], detail: str, *, now: Micros) -> int:
+        """Open items that the platform never lists wait for a person; returns how many that changed."""
+        async with self._opened(now) as ledger:
+            changed = await unlisted.to_attention(ledger, items, detail)
+            await conclude(ledger)
+            return changed
+
+    async def settle_worded(self, batch: Batch, *, now: Micros) -> Moved:
+        """The platform has no last word for a batch whose items are all final: it settles without."""
+        return await self._step(batch.id, now, unlisted.do_without_word)
+
+    async def abort_sent(self, items: Sequence[Item], *, now: Micros) -> None:
+        """The platform was asked to stop these; it is asked once."""
+        async with self._opened(now) as ledger:
+            await unlisted.mark_abort_sent(ledger, items)
+
+    # ------------------------------------------------------------ controls
+
+    async def cancel(self, name: str, *, now: Micros, token: str | None = None) -> Controlled | None:
+        """Send no more of a job, and stop what is on the platform; None: there is no such job.
+
+        A job that settled, or is being cancelled, stays as it is. Each control may carry a token: a control whose token
+        was seen before does nothing.
+        """
+
+        async def act(ledger: Ledger, row: Row) -> Controlled:
+            ended = await controls.ended_by_us(ledger, JobId(row.id))
+            await controls.cancel(ledger, row)
+            await conclude(ledger)
+            ended = await controls.ended_by_us(ledger, JobId(row.id)) - ended
+            return Controlled(items=ended, batches=len(ledger.settled_batches), jobs=ledger.jobs)
+
+        return await self._control(f"cancel {name}", name, now, token, act)
+
+    async def pause(
+        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
+    ) -> Controlled | None:
+        """Submit no more of a job, of an account (also of jobs still to come), or of all; None: no such job."""
+
+        async def act(ledger: Ledger, row: Row) -> Controlled:
+            await controls.pause(ledger, [jobs.c.id == row.id], _PAUSED)
+            await conclude(ledger)
+            return Controlled(jobs=ledger.jobs)
+
+        if name is not None:
+            return await self._control(f"pause {name}", name, now, token, act)
+        async with self._opened(now) as ledger:
+            if await controls.repeated(ledger, token, f"pause {account or 'all'}"):
+                return Controlled(repeated=True)
+            reason = await pause_account(ledger.connection, account)
+            await controls.pause(ledger, [jobs.c.account == account] if account else [], reason)
+            await conclude(ledger)
+            return Controlled(jobs=ledger.jobs)
+
+    async def resume(
+        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
+    ) -> Controlled | None:
+        """Undo `pause`. A job by its name also goes on after it stopped for its failures; None: no such job."""
+
+        async def act(ledger: Ledger, row: Row) -> Controlled:
+            await controls.resume(ledger, [jobs.c.id == row.id])
+            await controls.go_on(ledger, row)
+            await conclude(ledger)
+            return Controlled(jobs=ledger.jobs)
+
+        if name is not None:
+            return await self._control(f"resume {name}", name, now, token, act)
+        async with self._opened(now) as ledger:
+            if await controls.repeated(ledger, token, f"resume {account or 'all'}"):
+                return Controlled(repeated=True)
+            await resume_account(ledger.connection, account)
+            await controls.resume(ledger, [jobs.c.account == account] if account else [])
+            await conclude(ledger)
+            return Controlled(jobs=ledger.jobs)
+
+    async def retry(
+        self,
+        name: str,
+        *,
+        now: Micros,
+        keys: Sequence[str] = (),
+        state: ItemState | None = None,
+        token: str | None = None,
+    ) -> Controlled | None:
+        """Send items again: those named, those in `state`, or all that did not succeed and all blocked batches.
+
+        A settled job is re-opened for a new round, and jobs that were skipped because of it wait again. None: there is
+        no such job.
+
+        Raises:
+            ControlRefusedError: a key that it does not have, a job still being cancelled, or one already pruned.
+        """
+
+        async def act(ledger: Ledger, row: Row) -> Controlled:
+            again, blocked = await controls.retry(ledger, row, keys, state)
+            await conclude(ledger)
+            return Controlled(items=again, batches=blocked, jobs=ledger.jobs)
+
+        return await self._control(f"retry {name}", name, now, token, act)
+
+    async def adopt(
+        self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None
+    ) -> Controlled | None:
+        """A person says which remote batch a blocked or unconfirmed one became; None: there is no such job.
+
+        Raises:
+            ControlRefusedError: no such batch, not in a state to be adopted, or the remote one is known already.
+        """
+
+        async def act(ledger: Ledger, row: Row) -> Controlled:
+            await controls.adopt(ledger, row, number, remote_id)
+            await conclude(ledger)
+            return Controlled(batches=1, jobs=ledger.jobs)
+
+        return await self._control(f"adopt {name} {number} {remote_id}", name, now, token, act)
+
+    # ------------------------------------------------------------ one transaction
+
+    @asynccontextmanager
+    async def _opened(self, now: Micros) -> AsyncIterator[Ledger]:
+        async with self._database.write() as connection:
+            yield Ledger(connection, self._ids, now)
+
+    async def _step(self, batch: BatchId, now: Micros, act: Callable[[Ledger, Batch], Awaitable[object]]) -> Moved:
+        async with self._opened(now) as ledger:
+            before = await ledger.batch(batch)
+            await act(ledger, before)
+            await conclude(ledger)
+            return Moved(
+                batch=await ledger.batch(batch),
+                before=before.state,
+                born=tuple(ledger.born),
+                settled_batches=tuple(ledger.settled_batches),
+                jobs=ledger.jobs,
+            )
+
+    async def _control(
+        self,
+        what: str,
+        name: str,
+        now: Micros,
+        token: str | None,
+        act: Callable[[Ledger, Row], Awaitable[Controlled]],
+    ) -> Controlled | None:
+        async with self._opened(now) as ledger:
+            row = await controls.job_named(ledger, name)
+            if row is None:
+                return None
+            if await controls.repeated(ledger, token, what):
+                return Controlled(repeated=True)
+            return await act(ledger, row)

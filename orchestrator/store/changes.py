@@ -1,0 +1,75 @@
+"""What the changes of the store tell their caller, for logs and metrics."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.domain.model import Batch, BatchId, BatchState, ItemSeen, JobId, JobState, Needs
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """A job whose state or needs changed, as it is now."""
+
+    id: JobId
+    name: str
+    account: str
+    state: JobState
+    needs: Needs | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a step did to a batch, and what followed from it."""
+
+    batch: Batch
+    """As it is now, with the submission that is stored for it."""
+    before: BatchState
+    born: tuple[BatchId, ...] = ()
+    """New planned batches: halves, or items that go out again."""
+    settled_batches: tuple[BatchId, ...] = ()
+    jobs: tuple[JobChanged, ...] = ()
+
+    @property
+    def settled_jobs(self) -> tuple[JobChanged, ...]:
+        return settled(self.jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a page of observations came to."""
+
+    matched: Sequence[tuple[JobId, int]] = ()
+    """The items it spoke about, (job, seq), changed or not."""
+    changed: int = 0
+    """Items that were written."""
+    contradictions: Sequence[ItemSeen] = ()
+    """Words against an outcome told before: not applied."""
+    unknown_words: Sequence[str] = ()
+    """Statuses that our tables do not have, of items that changed to them."""
+    strays: Sequence[ItemSeen] = ()
+    """About a batch that no row knows, or an item that is not what the row says."""
+    settled_batches: Sequence[BatchId] = ()
+    born: Sequence[BatchId] = ()
+    jobs: Sequence[JobChanged] = ()
+
+    @property
+    def settled_jobs(self) -> tuple[JobChanged, ...]:
+        return settled(self.jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Controlled:
+    """What a control did to jobs; nothing when it was carried out before, or had nothing to do."""
+
+    repeated: bool = False
+    """True when this very control was carried out before."""
+    items: int = 0
+    """Items that it ended, or sent back to be done again."""
+    batches: int = 0
+    """Batches that it ended, renewed or adopted."""
+    jobs: tuple[JobChanged, ...] = ()
+
+
+def settled(jobs: Sequence[JobChanged]) -> tuple[JobChanged, ...]:
+    return tuple(job for job in jobs if job.state.settled)

@@ -1,0 +1,203 @@
+"""What people ask for: cancel, pause, resume, retry, adopt.
+
+Each function is the inside of one transaction; `advance.py` tells what each is for.
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from orchestrator.domain.lifecycle import BatchEvent
+from orchestrator.domain.model import (
+    FINAL_ITEM_STATES,
+    Batch,
+    BatchState,
+    Created,
+    Item,
+    ItemState,
+    JobId,
+    JobState,
+)
+from orchestrator.store.dependents import Verdict, judge, wait_again
+from orchestrator.store.errors import ControlRefusedError
+from orchestrator.store.ledger import Ledger, chunks
+from orchestrator.store.outcomes import set_job, withdraw
+from orchestrator.store.planning import Origin, send_again
+from orchestrator.store.rows import COUNTERS, SELECT_BATCH_TO_SEND, SELECT_ITEM, Query, Row, batch_of, item_of
+from orchestrator.store.schema import LIVE_BATCH, LIVE_JOB, REAL_JOB, batches, controls, items, jobs, literal
+from orchestrator.store.submitting import give_up, start_over, track
+
+_RETRIED = frozenset({ItemState.FAILED, ItemState.ABORTED, ItemState.PARTIAL, ItemState.CANCELLED})
+"""What `retry` without further words sends again."""
+
+
+async def job_named(ledger: Ledger, name: str) -> Row | None:
+    query = sa.select(jobs).where(jobs.c.folded == name.casefold(), REAL_JOB)
+    return (await ledger.connection.execute(query)).one_or_none()
+
+
+async def repeated(ledger: Ledger, token: str | None, what: str) -> bool:
+    """Whether this very control was carried out before; from now on it was."""
+    if token is None:
+        return False
+    if (await ledger.connection.execute(sa.select(controls).where(controls.c.token == token))).first():
+        return True
+    await ledger.connection.execute(sa.insert(controls).values(token=token, at=ledger.now, what=what))
+    return False
+
+
+async def ended_by_us(ledger: Ledger, job: JobId) -> int:
+    """Items of the job that are cancelled or aborted."""
+    columns = (COUNTERS[ItemState.CANCELLED], COUNTERS[ItemState.ABORTED])
+    row = (await ledger.connection.execute(sa.select(*columns).where(jobs.c.id == job))).one()
+    return sum(row)
+
+
+# ---------------------------------------------------------------- cancel
+
+
+async def cancel(ledger: Ledger, row: Row) -> None:
+    job = JobId(row.id)
+    if JobState(row.state).settled or row.cancelled_at is not None:
+        return
+    await ledger.connection.execute(
+        sa.update(jobs).where(jobs.c.id == job).values(cancelled_at=ledger.now, paused=None, stopped=None)
+    )
+    ledger.event(job, "cancel")
+    for batch in await _blocked(ledger, job):
+        await give_up(ledger, batch)
+    ledger.touched_jobs[job] = None
+
+
+async def _blocked(ledger: Ledger, job: JobId) -> list[Batch]:
+    query = SELECT_BATCH_TO_SEND.where(
+        batches.c.job == job, LIVE_BATCH, batches.c.state == literal(BatchState.BLOCKED)
+    ).order_by(batches.c.number)
+    return [batch_of(row) for row in await ledger.connection.execute(query)]
+
+
+# ---------------------------------------------------------------- pause and resume
+
+
+async def pause(ledger: Ledger, among: Sequence[sa.ColumnElement[bool]], reason: str) -> None:
+    """Jobs already paused keep their reason; what is on the platform is looked at as before."""
+    where = (LIVE_JOB, jobs.c.cancelled_at.is_(None), jobs.c.paused.is_(None), *among)
+    for job in (await ledger.connection.execute(sa.select(jobs.c.id).where(*where))).scalars().all():
+        await ledger.connection.execute(sa.update(jobs).where(jobs.c.id == job).values(paused=reason))
+        ledger.event(JobId(job), "pause", detail=reason)
+        ledger.touched_jobs[JobId(job)] = None
+
+
+async def resume(ledger: Ledger, among: Sequence[sa.ColumnElement[bool]]) -> None:
+    where = (LIVE_JOB, jobs.c.paused.is_not(None), *among)
+    for job in (await ledger.connection.execute(sa.select(jobs.c.id).where(*where))).scalars().all():
+        await ledger.connection.execute(sa.update(jobs).where(jobs.c.id == job).values(paused=None))
+        ledger.event(JobId(job), "resume")
+        ledger.touched_jobs[JobId(job)] = None
+
+
+async def go_on(ledger: Ledger, row: Row) -> None:
+    """A job that stopped after too many failures goes on; those that it has do not count again."""
+    if row.stopped is None:
+        return
+    await _forgive(ledger, JobId(row.id))
+    ledger.event(JobId(row.id), "resume", detail=row.stopped)
+    ledger.touched_jobs[JobId(row.id)] = None
+
+
+async def _forgive(ledger: Ledger, job: JobId) -> None:
+    failed = COUNTERS[ItemState.FAILED] + COUNTERS[ItemState.ABORTED]
+    await ledger.connection.execute(sa.update(jobs).where(jobs.c.id == job).values(stopped=None, stop_base=failed))
+
+
+# ---------------------------------------------------------------- retry
+
+
+async def retry(ledger: Ledger, row: Row, keys: Sequence[str], state: ItemState | None) -> tuple[int, int]:
+    """How many items and how many blocked batches go out again."""
+    _may_retry(row)
+    job = JobId(row.id)
+    await _known_keys(ledger, row, keys)
+    blocked = [] if keys or state else await _blocked(ledger, job)
+    skipped = row.state == JobState.SKIPPED and not keys and state is None
+    chosen = _chosen(job, keys, state)
+    if not blocked and not skipped and not (await ledger.connection.execute(chosen.limit(1))).first():
+        return 0, 0
+    if JobState(row.state).settled:
+        await _reopen(ledger, row)
+    for batch in blocked:
+        await start_over(ledger, batch)
+    again = await _all_again(ledger, row, chosen)
+    await ledger.flush()
+    await _forgive(ledger, job)
+    ledger.event(job, "retry", detail=f"{again} items, {len(blocked)} blocked batches")
+    ledger.touched_jobs[job] = None
+    return again, len(blocked)
+
+
+def _may_retry(row: Row) -> None:
+    if row.pruned_at is not None:
+        raise ControlRefusedError(f"{row.name} settled so long ago that its items are gone: drop it under a new name")
+    if row.cancelled_at is not None and not JobState(row.state).settled:
+        raise ControlRefusedError(f"{row.name} is still being cancelled: retry it when it has settled")
+
+
+async def _known_keys(ledger: Ledger, row: Row, keys: Sequence[str]) -> None:
+    unknown = set(keys)
+    for portion in chunks(sorted(set(keys))):
+        query = sa.select(items.c.key).where(items.c.job == row.id, items.c.key.in_(portion))
+        unknown -= set((await ledger.connection.execute(query)).scalars())
+    if unknown:
+        raise ControlRefusedError(f"{row.name} has no item {', '.join(sorted(unknown)[:10])}")
+
+
+def _chosen(job: JobId, keys: Sequence[str], state: ItemState | None) -> Query:
+    states = FINAL_ITEM_STATES if keys else _RETRIED
+    wanted = states & {state} if state else states
+    query = SELECT_ITEM.where(items.c.job == job, items.c.state.in_(sorted(wanted))).order_by(items.c.seq)
+    return query.where(items.c.key.in_(list(keys))) if keys else query
+
+
+async def _all_again(ledger: Ledger, row: Row, chosen: Query) -> int:
+    """Plan new batches for the chosen items, a batch at a time: a job may have very many."""
+    origin = Origin(JobId(row.id), row.name, row.account, row.kind)
+    last = total = 0
+    while portion := await _portion(ledger, chosen.where(items.c.seq > last).limit(row.batch_size)):
+        await send_again(ledger, origin, portion)
+        await ledger.flush()
+        last, total = portion[-1].seq, total + len(portion)
+    return total
+
+
+async def _portion(ledger: Ledger, query: Query) -> list[Item]:
+    return [item_of(row) for row in await ledger.connection.execute(query)]
+
+
+async def _reopen(ledger: Ledger, row: Row) -> None:
+    await withdraw(ledger, JobId(row.id))
+    # A person who retries a skipped job wants it done although what it waited for did not end well.
+    verdict, _ = await judge(ledger, row)
+    state = JobState.WAITING if verdict is Verdict.WAIT else JobState.QUEUED
+    await set_job(ledger, row, state, round=row.round + 1, settled_at=None, cancelled_at=None)
+    await wait_again(ledger, row.folded)
+
+
+# ---------------------------------------------------------------- adopt
+
+
+async def adopt(ledger: Ledger, row: Row, number: int, remote_id: str) -> None:
+    query = SELECT_BATCH_TO_SEND.where(batches.c.job == row.id, batches.c.number == number)
+    found = (await ledger.connection.execute(query)).one_or_none()
+    if found is None:
+        raise ControlRefusedError(f"{row.name} has no batch {number}")
+    batch = batch_of(found)
+    if batch.state not in {BatchState.UNCONFIRMED, BatchState.BLOCKED}:
+        raise ControlRefusedError(
+            f"batch {number} of {row.name} is {batch.state}: only a blocked or an unconfirmed one can be adopted"
+        )
+    taken = sa.select(jobs.c.name, batches.c.number).join_from(batches, jobs)
+    taken = taken.where(batches.c.account == batch.account, batches.c.remote_id == remote_id, batches.c.id != batch.id)
+    other = (await ledger.connection.execute(taken)).first()
+    if other is not None:
+        raise ControlRefusedError(f"{remote_id} is batch {other.number} of {other.name} already")
+    await track(ledger, batch, BatchEvent.ADOPT, Created(remote_id))

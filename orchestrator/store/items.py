@@ -1,0 +1,75 @@
+"""Reading items."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+
+import sqlalchemy as sa
+
+from orchestrator.domain.model import Batch, BatchId, Item, ItemState, JobId, Stage
+from orchestrator.store.engine import Database
+from orchestrator.store.ledger import chunks
+from orchestrator.store.rows import SELECT_BATCH, SELECT_ITEM, batch_of, item_of, items_in
+from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, LIVE_JOB, OPEN_ITEM, batches, items, jobs
+
+_CHUNK = 1000
+
+
+class Items:
+    """Questions about items; a job's items come in chunks of a thousand, whatever their number."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def stream(
+        self, job: JobId, state: ItemState | None = None, *, with_request: bool = False
+    ) -> AsyncIterator[list[Item]]:
+        """The items of a job in order, with their table rows; each chunk as it is when it is read."""
+        query = SELECT_ITEM.add_columns(items.c.row).where(items.c.job == job).order_by(items.c.seq).limit(_CHUNK)
+        if with_request:
+            query = query.add_columns(items.c.request)
+        if state is not None:
+            query = query.where(items.c.state == state)
+        last = 0
+        while True:
+            async with self._database.read() as connection:
+                chunk = [item_of(row) for row in (await connection.execute(query.where(items.c.seq > last))).all()]
+            if not chunk:
+                return
+            yield chunk
+            last = chunk[-1].seq
+
+    async def of_batch(self, batch: Batch, *, with_request: bool = True) -> list[Item]:
+        """The items of a batch in order."""
+        query = SELECT_ITEM.where(*items_in(batch)).order_by(items.c.seq)
+        if with_request:
+            query = query.add_columns(items.c.request)
+        async with self._database.read() as connection:
+            return [item_of(row) for row in (await connection.execute(query)).all()]
+
+    async def open_in(self, of: Sequence[BatchId], stages: Collection[Stage]) -> list[Item]:
+        """The open items of these batches in one of these stages, without their requests."""
+        found: list[Item] = []
+        query = SELECT_ITEM.join_from(batches, items, IN_BATCH).where(OPEN_ITEM, items.c.stage.in_(sorted(stages)))
+        for portion in chunks(list(of)):
+            async with self._database.read() as connection:
+                rows = await connection.execute(query.where(batches.c.id.in_(portion)))
+                found += [item_of(row) for row in rows]
+        return found
+
+    async def to_abort(self, account: str, *, limit: int) -> list[tuple[Batch, Item]]:
+        """Analyses of cancelled jobs that the platform was not asked to stop yet, with their batches."""
+        query = (
+            SELECT_ITEM.select_from(jobs.join(batches).join(items, IN_BATCH))
+            .where(LIVE_JOB, jobs.c.account == account, jobs.c.cancelled_at.is_not(None), LIVE_BATCH)
+            .where(OPEN_ITEM, items.c.stage == Stage.ANALYSIS)
+            .where(items.c.remote_id.is_not(None), items.c.abort_sent_at.is_(None))
+            .order_by(items.c.job, items.c.seq)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            found = [item_of(row) for row in (await connection.execute(query)).all()]
+            wanted = {(item.job, item.batch) for item in found}
+            if not wanted:
+                return []
+            of = SELECT_BATCH.where(sa.tuple_(batches.c.job, batches.c.number).in_(sorted(wanted)), LIVE_BATCH)
+            by_place = {(row.job, row.number): batch_of(row) for row in await connection.execute(of)}
+        return [(by_place[item.job, item.batch], item) for item in found if (item.job, item.batch) in by_place]

@@ -1,0 +1,167 @@
+"""Reading jobs, and taking their history away when nobody needs it any more."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from orchestrator.clock import Micros
+from orchestrator.domain.model import ItemState, Job, JobId, JobSpec, JobState, Needs, NewItem
+from orchestrator.store.changes import JobChanged
+from orchestrator.store.engine import Database
+from orchestrator.store.ids import TimeOrderedIds
+from orchestrator.store.ledger import chunks
+from orchestrator.store.loading import Loading
+from orchestrator.store.rows import COUNTERS, SELECT_JOB, Query, job_of
+from orchestrator.store.schema import LIVE_JOB, REAL_JOB, batches, events, items, job_after, jobs, outbox
+
+_CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownJob:
+    """What intake has to know of a job whose name is dropped again."""
+
+    id: JobId
+    name: str
+    digest: str
+    state: JobState
+    sent: bool
+    """Whether anything of it may have left."""
+
+
+class Jobs:
+    """Jobs: their loading, questions about them, their pruning."""
+
+    def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
+        self._database = database
+        self._loading = Loading(database, ids)
+
+    # ------------------------------------------------------------ loading
+
+    async def load(self, spec: JobSpec, now: Micros) -> JobId:
+        """Begin a job. Until `commit` nobody sees it, and it may have the name of another."""
+        return await self._loading.load(spec, now)
+
+    async def add_items(self, job: JobId, new: Sequence[NewItem]) -> None:
+        """Add items to a job that is being loaded, in any number of calls; the same ones again change nothing.
+
+        Raises:
+            DuplicateKeyError: two items have the same key.
+        """
+        await self._loading.add_items(job, new)
+
+    async def commit(
+        self, loads: Sequence[JobId], now: Micros, *, replaces: Collection[JobId] = ()
+    ) -> tuple[JobChanged, ...]:
+        """Make loaded jobs real, all of them or none: planned in batches, to be started or to wait for others.
+
+        The jobs in `replaces` are removed in the same transaction.
+
+        Raises:
+            NameTakenError: a job of the same name exists, and is not among those to be replaced.
+            AlreadySentError: one of those to be replaced has been sent.
+        """
+        return await self._loading.commit(loads, now, replaces)
+
+    async def abandon(self, loads: Sequence[JobId]) -> None:
+        """Forget jobs that were loaded, but not committed."""
+        await self._loading.abandon(loads)
+
+    async def abandon_all_loading(self) -> int:
+        """At start: forget what a process that is gone has loaded in part; returns how many jobs."""
+        return await self._loading.abandon_all()
+
+    # ------------------------------------------------------------ questions
+
+    async def known(self, names: Collection[str]) -> dict[str, KnownJob]:
+        """The jobs that have these names without regard to case, by folded name."""
+        query = sa.select(jobs.c.id, jobs.c.name, jobs.c.folded, jobs.c.digest, jobs.c.state, jobs.c.sent_at)
+        found: dict[str, KnownJob] = {}
+        for portion in chunks(sorted({name.casefold() for name in names})):
+            async with self._database.read() as connection:
+                for row in await connection.execute(query.where(jobs.c.folded.in_(portion), REAL_JOB)):
+                    found[row.folded] = KnownJob(
+                        id=JobId(row.id),
+                        name=row.name,
+                        digest=row.digest,
+                        state=JobState(row.state),
+                        sent=row.sent_at is not None,
+                    )
+        return found
+
+    async def after_of(self, names: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """For each known job among `names` that waits for others: their folded names, by its own folded name."""
+        query = sa.select(jobs.c.folded, job_after.c.folded.label("after")).join_from(jobs, job_after)
+        found: dict[str, tuple[str, ...]] = {}
+        for portion in chunks(sorted({name.casefold() for name in names})):
+            async with self._database.read() as connection:
+                for row in await connection.execute(query.where(jobs.c.folded.in_(portion), REAL_JOB)):
+                    found[row.folded] = (*found.get(row.folded, ()), row.after)
+        return found
+
+    async def get(self, name: str) -> Job | None:
+        """A job by its name, without regard to case."""
+        async with self._database.read() as connection:
+            query = SELECT_JOB.where(jobs.c.folded == name.casefold(), REAL_JOB)
+            row = (await connection.execute(query)).one_or_none()
+        return job_of(row) if row is not None else None
+
+    async def list(self, state: JobState | None = None, account: str | None = None) -> list[Job]:
+        """Jobs, the newest first; all at once, so for people's lists: see `each` for any number."""
+        return [job async for chunk in self.each(state, account) for job in chunk]
+
+    async def each(self, state: JobState | None = None, account: str | None = None) -> AsyncIterator[Sequence[Job]]:
+        """Jobs, the newest first, in chunks."""
+        query = SELECT_JOB.where(REAL_JOB).order_by(jobs.c.id.desc()).limit(_CHUNK)
+        if state is not None:
+            query = query.where(jobs.c.state == state)
+        if account is not None:
+            query = query.where(jobs.c.account == account)
+        before: Query = query
+        while True:
+            async with self._database.read() as connection:
+                chunk = [job_of(row) for row in (await connection.execute(before)).all()]
+            if not chunk:
+                return
+            yield chunk
+            before = query.where(jobs.c.id < chunk[-1].id)
+
+    async def unsettled_counts(self) -> Mapping[tuple[str, JobState, Needs | None], int]:
+        """How many jobs are not settled, by account, state and needs."""
+        by = (jobs.c.account, jobs.c.state, jobs.c.needs)
+        async with self._database.read() as connection:
+            rows = await connection.execute(sa.select(*by, sa.func.count()).where(LIVE_JOB).group_by(*by))
+            return {
+                (account, JobState(state), Needs(needs) if needs else None): count
+                for account, state, needs, count in rows
+            }
+
+    async def item_counts(self) -> Mapping[tuple[str, ItemState], int]:
+        """How many items the unsettled jobs have, by account and state."""
+        sums = [sa.func.sum(column).label(state) for state, column in COUNTERS.items()]
+        async with self._database.read() as connection:
+            rows = await connection.execute(sa.select(jobs.c.account, *sums).where(LIVE_JOB).group_by(jobs.c.account))
+            return {(row[0], state): int(row[1 + place]) for row in rows for place, state in enumerate(COUNTERS)}
+
+    # ------------------------------------------------------------ pruning
+
+    async def prune(self, settled_before: Micros, now: Micros, limit: int = 10) -> Sequence[str]:
+        """Remove items, batches and events of jobs that settled long ago; returns their names, at most `limit`.
+
+        Name, digest, state, counts and dates stay for ever. A job whose result is not delivered yet is left alone.
+        """
+        old = (
+            sa.select(jobs.c.id, jobs.c.name)
+            .where(jobs.c.settled_at < settled_before, jobs.c.pruned_at.is_(None), sa.not_(LIVE_JOB), REAL_JOB)
+            .where(~sa.exists().where(outbox.c.job == jobs.c.id))
+            .order_by(jobs.c.settled_at)
+            .limit(limit)
+        )
+        async with self._database.write() as connection:
+            chosen = (await connection.execute(old)).all()
+            for row in chosen:
+                for table in (items, batches, events):
+                    await connection.execute(sa.delete(table).where(table.c.job == row.id))
+                await connection.execute(sa.update(jobs).where(jobs.c.id == row.id).values(pruned_at=now))
+            return [row.name for row in chosen]

@@ -1,0 +1,73 @@
+"""What is still to be delivered: the results of settled jobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from orchestrator.clock import Micros
+from orchestrator.domain.model import JobId
+from orchestrator.store.engine import Database
+from orchestrator.store.schema import jobs, outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One delivery."""
+
+    id: str
+    kind: str
+    """`result`: the files of a settled job."""
+    job: JobId
+    job_name: str
+    round: int
+    at: Micros
+    tries: int
+    """Attempts that failed."""
+    last_error: str | None
+
+
+class Outbox:
+    """Deliveries wait here from the transaction that caused them until someone says that they are done."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def due(self, now: Micros, limit: int = 100) -> Sequence[Entry]:
+        """What is to be delivered now, the oldest first."""
+        query = sa.select(outbox, jobs.c.name.label("job_name")).join_from(outbox, jobs)
+        query = query.where(outbox.c.due_at <= now).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
+        async with self._database.read() as connection:
+            return [
+                Entry(
+                    id=row.id,
+                    kind=row.kind,
+                    job=JobId(row.job),
+                    job_name=row.job_name,
+                    round=row.round,
+                    at=row.at,
+                    tries=row.tries,
+                    last_error=row.last_error,
+                )
+                for row in await connection.execute(query)
+            ]
+
+    async def done(self, entry: Entry) -> None:
+        """Delivered; said twice, it changes nothing."""
+        async with self._database.write() as connection:
+            await connection.execute(sa.delete(outbox).where(outbox.c.id == entry.id))
+
+    async def failed(self, entry: Entry, error: str, *, due_at: Micros) -> None:
+        """Not delivered: again, not before `due_at`."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                sa.update(outbox)
+                .where(outbox.c.id == entry.id)
+                .values(tries=outbox.c.tries + 1, last_error=error, due_at=due_at)
+            )
+
+    async def next_due(self) -> Micros | None:
+        """When the next delivery is due; None when there is none."""
+        async with self._database.read() as connection:
+            due: Micros | None = (await connection.execute(sa.select(sa.func.min(outbox.c.due_at)))).scalar_one()
+            return due

@@ -1,0 +1,114 @@
+"""The store as the rest of the program sees it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+import sqlalchemy as sa
+
+from orchestrator.domain.model import BatchState, ItemState
+from orchestrator.store import upgrade
+from orchestrator.store.advance import Advance
+from orchestrator.store.batches import MAY_FIND_OUT, MAY_PLAN, Batches
+from orchestrator.store.changes import Controlled, JobChanged, Moved, Observed
+from orchestrator.store.engine import Database, parse
+from orchestrator.store.ids import TimeOrderedIds
+from orchestrator.store.items import Items
+from orchestrator.store.jobs import Jobs, KnownJob
+from orchestrator.store.memory import Memory
+from orchestrator.store.outbox import Entry, Outbox
+from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, OPEN_ITEM, batches, items, jobs, literal
+
+__all__ = ["Controlled", "Entry", "JobChanged", "KnownJob", "Moved", "Observed", "Store"]
+
+
+class Store:
+    """One open database."""
+
+    def __init__(self, database: Database) -> None:
+        ids = TimeOrderedIds()
+        self._database = database
+        self.advance = Advance(database, ids)
+        self.jobs = Jobs(database, ids)
+        self.batches = Batches(database, self.advance)
+        self.items = Items(database)
+        self.outbox = Outbox(database)
+        self.memory = Memory(database)
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        state_directory: Path,
+        read_only: bool = False,
+        allow_network_file_system: bool = False,
+    ) -> Self:
+        """Open the database, and bring an SQLite one up to date; whoever writes holds the `DaemonLock`.
+
+        Raises:
+            SchemaError: older (PostgreSQL is upgraded by a command, not by a start) or newer than the program.
+            DamagedError: the file is no sound database; it is left as it is.
+            StoreUnavailableError: the file or server cannot be used for the moment.
+            StoreError: the file lies on a network file system, where SQLite loses data.
+        """
+        parsed = parse(url)
+        await upgrade.prepare(
+            parsed,
+            state_directory=state_directory,
+            read_only=read_only,
+            allow_network_file_system=allow_network_file_system,
+        )
+        return cls(Database.connect(parsed, read_only=read_only))
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(
+        cls,
+        url: str,
+        *,
+        state_directory: Path,
+        read_only: bool = False,
+        allow_network_file_system: bool = False,
+    ) -> AsyncIterator[Self]:
+        """`open` for the length of a block."""
+        store = await cls.open(
+            url,
+            state_directory=state_directory,
+            read_only=read_only,
+            allow_network_file_system=allow_network_file_system,
+        )
+        try:
+            yield store
+        finally:
+            await store.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._database.aclose()
+
+    async def moving(self) -> bool:
+        """Whether anything may still change without a person: something to send, to find out, or to look at."""
+        state = batches.c.state
+        something_to_tell = sa.exists().where(IN_BATCH, OPEN_ITEM, items.c.state != literal(ItemState.ATTENTION))
+        query = (
+            sa.select(batches.c.id)
+            .join_from(batches, jobs)
+            .where(
+                LIVE_BATCH,
+                sa.or_(
+                    state == literal(BatchState.SUBMITTING),
+                    sa.and_(state == literal(BatchState.PLANNED), MAY_PLAN),
+                    sa.and_(state == literal(BatchState.UNCONFIRMED), MAY_FIND_OUT),
+                    sa.and_(state == literal(BatchState.TRACKING), sa.or_(batches.c.open == 0, something_to_tell)),
+                ),
+            )
+            .limit(1)
+        )
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).first() is not None
+
+    async def writable(self) -> None:
+        """Write a transaction that changes nothing that counts; raises StoreUnavailableError when that fails."""
+        await self.memory.remember("", "probe", "written")

@@ -1,0 +1,52 @@
+"""What the platform does not say: items it never lists, batches without a last word, aborts it was asked for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from orchestrator.domain.lifecycle import IllegalTransitionError
+from orchestrator.domain.model import Batch, BatchState, Item, ItemState
+from orchestrator.store.ledger import Ledger
+from orchestrator.store.observing import Turn, write_turns
+from orchestrator.store.rows import SELECT_ITEM, item_of
+from orchestrator.store.schema import batches, items
+
+_ONE = SELECT_ITEM.where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
+
+_ABORT_SENT = (
+    sa.update(items)
+    .where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
+    .values(abort_sent_at=sa.bindparam("sent_at"))
+)
+
+
+async def to_attention(ledger: Ledger, unlisted: Sequence[Item], detail: str) -> int:
+    """Items that changed since they were read are left alone: the platform did speak of them."""
+    turns = []
+    for item in unlisted:
+        found = (await ledger.connection.execute(_ONE, {"in_job": item.job, "at_seq": item.seq})).one_or_none()
+        if found is None:
+            continue
+        now = item_of(found)
+        as_was = (now.state, now.batch, now.status) == (item.state, item.batch, item.status)
+        if as_was and not now.state.final and now.state is not ItemState.ATTENTION:
+            turns.append(Turn(before=now, after=replace(now, state=ItemState.ATTENTION, detail=detail)))
+    await write_turns(ledger, turns)
+    return len(turns)
+
+
+async def do_without_word(ledger: Ledger, batch: Batch) -> None:
+    """Settled already: nothing to do. Open items left, or not on the platform: a bug of the caller."""
+    if batch.state is BatchState.SETTLED:
+        return
+    if batch.state is not BatchState.TRACKING or batch.open:
+        raise IllegalTransitionError(f"a {batch.state} batch with {batch.open} open items cannot settle")
+    await ledger.connection.execute(sa.update(batches).where(batches.c.id == batch.id).values(worded=True))
+    ledger.touched_batches[batch.id] = None
+
+
+async def mark_abort_sent(ledger: Ledger, asked: Sequence[Item]) -> None:
+    if asked:
+        rows = [{"in_job": item.job, "at_seq": item.seq, "sent_at": ledger.now} for item in asked]
+        await ledger.connection.execute(_ABORT_SENT, rows)

@@ -1,0 +1,280 @@
+"""The schema's version, the soundness of the file, and copies of it.
+
+An SQLite database is upgraded by the daemon's start, in one transaction. A PostgreSQL server is not ours alone: there
+`orchestrator db upgrade` does it.
+"""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+import alembic.command
+import anyio
+import anyio.to_thread
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
+
+from orchestrator.store.engine import alone, explain, parse, sqlite_path, sync_engine
+from orchestrator.store.errors import DamagedError, SchemaError, StoreError, StoreUnavailableError
+from orchestrator.store.mounts import remote_file_system
+
+_MAGIC = b"SQLite format 3\x00"
+_QUICK_CHECK_UP_TO = 256 * 1024 * 1024
+"""Bytes up to which a start reads the whole file through: about a second."""
+
+_WAY_OUT = "it was left as it is; move it away, and put a backup (`orchestrator db backup`) in its place"
+
+Result = TypeVar("Result")
+
+
+# ---------------------------------------------------------------- what commands ask for
+
+
+async def upgrade(url: str) -> str:
+    """Bring the database to the newest schema, making it where there is none; returns the revision.
+
+    Raises:
+        SchemaError: it is newer than the program, or not ours.
+    """
+    return await _in_thread(_upgrade, parse(url))
+
+
+async def current(url: str) -> str | None:
+    """The revision of the database's schema; None for an empty database."""
+    return await _in_thread(_revision, parse(url))
+
+
+async def check(url: str) -> list[str]:
+    """What is wrong with the database, by a full check; empty when it is sound and up to date."""
+    return await _in_thread(_check, parse(url))
+
+
+async def backup(url: str, file: Path) -> None:
+    """A copy of an SQLite database as of one moment, while the daemon goes on; durable when this returns.
+
+    Raises:
+        StoreError: the database is on a server, or `file` exists.
+    """
+    await _in_thread(lambda parsed: _backup(parsed, file), parse(url))
+
+
+async def prepare(url: sa.URL, *, state_directory: Path, read_only: bool, allow_network_file_system: bool) -> None:
+    """See `Store.open`, which this is the first half of."""
+    if sqlite_path(url) is None:
+        await _in_thread(_require_newest, url)
+        return
+    if not read_only:
+        await anyio.Path(state_directory).mkdir(parents=True, exist_ok=True)
+    if not allow_network_file_system:
+        await _in_thread(_refuse_network_file_system, url)
+    await _in_thread(_require_sound, url)
+    await _in_thread(_require_newest if read_only else _upgrade, url)
+
+
+async def _in_thread(work: Callable[[sa.URL], Result], url: sa.URL) -> Result:
+    return await anyio.to_thread.run_sync(work, url)  # a cancelled caller waits for the thread to end
+
+
+# ---------------------------------------------------------------- revisions
+
+
+def _config() -> Config:
+    package = Path(__file__).resolve().parents[1]
+    found = [place for place in (package / "migrations", package.parent / "migrations") if (place / "env.py").is_file()]
+    if not found:
+        raise SchemaError(f"the migrations are missing beside {package}: install the program again")
+    config = Config()
+    # Config reads values as templates: a percent sign of the path stands for itself.
+    config.set_main_option("script_location", str(found[0]).replace("%", "%%"))
+    return config
+
+
+@contextlib.contextmanager
+def _connected(url: sa.URL) -> Iterator[sa.Connection]:
+    engine = sync_engine(url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except DBAPIError as error:
+        explained = explain(error)
+        if explained is None:
+            raise
+        raise explained from error
+    finally:
+        engine.dispose()
+
+
+def _upgrade(url: sa.URL) -> str:
+    config = _config()
+    head = _head(config)
+    path = sqlite_path(url)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with _connected(url) as connection:
+        alone(connection)
+        revision = _known_revision(connection, config)
+        if revision != head:
+            config.attributes["connection"] = connection
+            alembic.command.upgrade(config, "head")
+    return head
+
+
+def _require_newest(url: sa.URL) -> None:
+    config = _config()
+    revision = _revision(url)
+    if revision is None:
+        raise SchemaError("the database is empty: run `orchestrator db upgrade` first")
+    _refuse_newer(config, revision)
+    if revision != _head(config):
+        raise SchemaError(
+            f"the database has schema {revision}, this program works on {_head(config)}: run `orchestrator db upgrade`"
+        )
+
+
+def _revision(url: sa.URL) -> str | None:
+    path = sqlite_path(url)
+    if path is None:
+        with _connected(url) as connection:
+            return _known_revision(connection, _config())
+    if not path.exists():
+        return None
+    with _reading(path) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables:
+            return None
+        _refuse_foreign(tables)
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(row[0]) if row else None
+
+
+def _known_revision(connection: sa.Connection, config: Config) -> str | None:
+    tables = set(sa.inspect(connection).get_table_names())
+    if not tables:
+        return None
+    _refuse_foreign(tables)
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is not None:
+        _refuse_newer(config, revision)
+    return revision
+
+
+def _refuse_foreign(tables: set[str]) -> None:
+    if "alembic_version" not in tables:
+        some = ", ".join(sorted(tables)[:3])
+        raise SchemaError(f"the database belongs to something else (it has {some}): give orchestrator one of its own")
+
+
+def _refuse_newer(config: Config, revision: str) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision not in known:
+        raise SchemaError(
+            f"the database has schema {revision}, which is newer than this program: install the newer program again, "
+            "or restore the backup made before it"
+        )
+
+
+def _head(config: Config) -> str:
+    head = ScriptDirectory.from_config(config).get_current_head()
+    if head is None:
+        raise SchemaError("the migrations are empty: install the program again")
+    return head
+
+
+# ---------------------------------------------------------------- the file
+
+
+def _refuse_network_file_system(url: sa.URL) -> None:
+    path = sqlite_path(url)
+    kind = remote_file_system(path.parent) if path is not None else None
+    if kind is not None:
+        raise StoreError(
+            f"{path} lies on a network file system ({kind}), where SQLite loses data: put it on a local disk, use "
+            "PostgreSQL, or set allow_network_file_system if you know better"
+        )
+
+
+def _require_sound(url: sa.URL) -> None:
+    """Refuse a file that is no sound database, before anything could write to it."""
+    path = sqlite_path(url)
+    if path is None or not path.exists() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise DamagedError(f"{path} is not an SQLite database: {_WAY_OUT}")
+    small = path.stat().st_size <= _QUICK_CHECK_UP_TO
+    with _reading(path) as connection:
+        query = "PRAGMA quick_check(1)" if small else "SELECT 'ok' FROM sqlite_master LIMIT 1"
+        row = connection.execute(query).fetchone()
+    if row is not None and row[0] != "ok":
+        raise DamagedError(f"{path} is damaged ({row[0]}): {_WAY_OUT}")
+
+
+def _check(url: sa.URL) -> list[str]:
+    findings = []
+    path = sqlite_path(url)
+    try:
+        if path is not None:
+            _require_sound(url)
+            findings += _full_check(path) if path.exists() else []
+        _require_newest(url)
+    except (DamagedError, SchemaError) as error:
+        findings.append(str(error))
+    return findings
+
+
+def _full_check(path: Path) -> list[str]:
+    with _reading(path) as connection:
+        said = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
+        orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
+    findings = [] if said == ["ok"] else said
+    return [*findings, *(f"a row of {table} belongs to no {parent}" for table, _, parent, _ in orphans[:20])]
+
+
+def _backup(url: sa.URL, file: Path) -> None:
+    path = sqlite_path(url)
+    if path is None:
+        raise StoreError("the database is on a PostgreSQL server: back it up with pg_dump")
+    if not path.exists():
+        raise StoreError(f"there is no database at {path}")
+    if file.exists():
+        raise StoreError(f"{file} exists: nothing is overwritten")
+    draft = file.with_name(f".{file.name}.tmp")
+    draft.unlink(missing_ok=True)
+    try:
+        with _reading(path) as source, contextlib.closing(sqlite3.connect(draft)) as copy:
+            source.backup(copy)
+        _make_durable(draft)
+        os.link(draft, file)  # fails where someone was quicker, and overwrites nothing
+        _make_durable(file.absolute().parent)
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _make_durable(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that neither makes nor changes anything."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            yield connection
+    except sqlite3.DatabaseError as error:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise DamagedError(f"{path} is damaged ({error}): {_WAY_OUT}") from error
+        raise StoreUnavailableError(f"{path} cannot be read for the moment: {error}") from error

@@ -1,0 +1,91 @@
+"""The story that is told again and again, with the plug pulled at another moment each time, and its judge."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+LINKS = [*(f"fil.{n:04x}" for n in range(40)), "fil.partial0001", "fil.fail0001", "fil.odd0001"]
+ANALYSES = [*(f"story/s{n}" for n in range(20)), "story/fail1", "story/nocreate1", "story/odd1", "story/bad1"]
+DOOMED = [f"doomed/stuck{n}" for n in range(5)]
+
+EXPECTED = {
+    "links": {
+        **dict.fromkeys(LINKS, "succeeded"),
+        "fil.partial0001": "partial",
+        "fil.fail0001": "failed",
+    },
+    "analyses": {
+        **dict.fromkeys(ANALYSES, "succeeded"),
+        "story/fail1": "failed",
+        "story/nocreate1": "failed",
+        "story/bad1": "failed",
+    },
+    "doomed": dict.fromkeys(DOOMED, "aborted"),
+}
+
+TABLE = "sample\n" + "".join(f"{reference.removeprefix('story/')}\n" for reference in ANALYSES)
+
+
+@dataclass
+class Story:
+    """Links, analyses made from a table (one of which the platform refuses), a job to cancel, and a broken file."""
+
+    lab: Any
+    twice: int = 0
+    """Links that were asked for more than once; harmless, counted."""
+    wrong: list[str] = field(default_factory=list)
+
+    def drop(self) -> None:
+        """Everything at once; the cancel comes later, when there is something to abort."""
+        lab = self.lab
+        lab.drop("samples.csv", TABLE)
+        template = {
+            "userReference": "story/${sample}",
+            "pipelineId": lab.pipeline,
+            "analysisInput": {"inputs": [{"parameterCode": "fastqs", "dataIds": ["fil.0a"]}]},
+        }
+        analyses = lab.analyses("analyses", []) | {"table": "samples.csv", "template": template}
+        del analyses["items"]
+        lab.drop_jobs("analyses.json", analyses)
+        lab.drop_jobs("links.json", lab.links("links", LINKS))
+        lab.drop_jobs("doomed.json", lab.analyses("doomed", DOOMED))
+        lab.drop("broken.yaml", "version: 1\njobs: nonsense\n")
+
+    async def cancel(self) -> None:
+        """Cancel the doomed job once the platform has created all of it."""
+        lab = self.lab
+        await lab.until(
+            lambda: sum(e.name.startswith("doomed/") for e in lab.simulator.ledger.effects("analysis")) == 5
+        )
+        lab.drop("cancel.yaml", "version: 1\ncontrols:\n  - cancel: doomed\n")
+
+    def judge(self) -> None:
+        """The platform's ledger and the files on disk are the judges."""
+        lab, truth = self.lab, self.lab.simulator.truth
+        assert truth.duplicates() == {}
+        assert truth.duplicate_tags() == {}
+        statuses, links = truth.by_reference(), truth.links()
+        for job, expected in EXPECTED.items():
+            items = {item["key"]: item for item in lab.result(job)["items"]}
+            assert {key: item["state"] for key, item in items.items()} == expected
+            for key, item in items.items():
+                if item["stage"] == "analysis":
+                    assert [item["status"]] == statuses[key]
+                if item["stage"] == "link":
+                    assert item["status"] == links[lab.project, key].status
+        assert set(statuses) == {key for key in (*ANALYSES, *DOOMED) if key not in ("story/nocreate1", "story/bad1")}
+        assert lab.result("doomed")["job"]["state"] == "cancelled"
+        self.twice = sum(link.sent - 1 for link in links.values())
+        left = sorted(path.name for path in (lab.queue / "incoming").iterdir())
+        assert left == []
+        taken = sorted(path.name for path in (lab.queue / "accepted").iterdir())
+        assert taken == ["analyses.json", "cancel.yaml", "doomed.json", "links.json", "samples.csv"]
+        refused = sorted(path.name for path in (lab.queue / "rejected").iterdir())
+        assert refused == ["broken.yaml", "broken.yaml.error.json"]
+
+
+@pytest.fixture
+def new_story() -> type[Story]:
+    """A story for a laboratory."""
+    return Story

@@ -1,0 +1,103 @@
+"""The main job, whole: dropped files to results on disk, over real HTTP, under everything that is unknown of ICA."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+KNOBS = {
+    "live": {},
+    "snapshot": {"embedded": "snapshot"},
+    "lagging": {"embedded": "lagging", "embedded_lag": 0.4},
+    "search_lags": {"search_lag": 0.4},
+    "tags_any": {"tag_filter": "any"},
+    "tags_prefix": {"tag_filter": "prefix"},
+    "item_fails_alone": {"bad_item": "fail_item"},
+    "null_job_and_lists": {"job_null": True, "null_lists": True},
+    "shuffled": {"page_order": "shuffled", "last_page": "absent"},
+    "cursors_expire": {"cursor_seconds": 0.05},
+}
+
+STATES = {
+    "LINKED": "succeeded",
+    "ALREADY_LINKED": "succeeded",
+    "PARTIALLY_LINKED": "partial",
+    "SUCCEEDED": "succeeded",
+    "FAILED": "failed",
+    "FAILED_FINAL": "failed",
+    "ABORTED": "aborted",
+}
+
+
+def link_ids():
+    """1,200 ids, some of which do not simply succeed."""
+    words = {13: "partial", 17: "fail", 19: "already", 23: "odd"}
+    return [f"fil.{next((w for k, w in words.items() if n % k == 0), 'd')}{n:06}" for n in range(1200)]
+
+
+def references():
+    """250 references, some of which do not simply succeed; one is refused by the platform."""
+    words = {7: "fail", 11: "nocreate", 13: "odd", 17: "abort", 19: "failfinal", 23: "await"}
+    names = [f"cohort/s{n}-{next((w for k, w in words.items() if n % k == 0), 'x')}" for n in range(249)]
+    return [*names, "cohort/bad"]
+
+
+@pytest.mark.parametrize("knob", KNOBS)
+@pytest.mark.parametrize("strategy", ["auto", "items"])
+async def test_every_item_ends_as_the_platform_says(knob, strategy, lab):
+    """1,200 links and 250 analyses: the results agree with the ledger item by item, and nothing is created twice."""
+    lab.knobs = replace(lab.knobs, **KNOBS[knob])
+    lab.account = {"batch_size": {"data_linking": 500, "analysis_creation": 50}}
+    lab.account["poll"] = {"min_interval": "50ms", "max_interval": "500ms", "strategy": strategy}
+    async with lab.open():
+        lab.drop_jobs("work.json", lab.links("links", link_ids()), lab.analyses("analyses", references()))
+        ended = await lab.run()
+        assert ended.code == 0, ended.log[-3000:]
+
+        truth = lab.simulator.truth
+        assert truth.duplicates() == {}
+        links = truth.links()
+        told = {item["key"]: item for item in lab.result("links")["items"]}
+        assert set(told) == set(link_ids())
+        for key, item in told.items():
+            assert (item["status"], item["state"]) == (links[lab.project, key].status, STATES[item["status"]])
+
+        analyses = truth.by_reference()
+        told = {item["key"]: item for item in lab.result("analyses")["items"]}
+        assert set(told) == set(references())
+        for key, item in told.items():
+            if item["stage"] == "analysis":
+                assert ([item["status"]], item["state"]) == (analyses[key], STATES[item["status"]])
+            else:
+                assert item["state"] == "failed"
+                assert item["detail"]
+                assert key not in analyses
+        assert not [name for name in lab.simulator.ledger.calls if name.endswith("Items/v3")]
+
+
+async def test_nothing_is_asked_singly_that_a_page_or_a_search_tells(lab):
+    """Where search and pages work, no analysis is asked for by its id."""
+    lab.account = {"batch_size": {"analysis_creation": 50}}
+    async with lab.open():
+        lab.drop_jobs("work.json", lab.analyses("analyses", [f"a/s{n}" for n in range(250)]))
+        ended = await lab.run()
+        assert ended.code == 0
+        singles = [name for name in lab.simulator.ledger.calls if name.split("/")[0] == "getAnalysis"]
+        assert singles == []
+
+
+async def test_the_csv_carries_the_columns_of_the_table(lab):
+    """A job made from a table gives its columns back behind ours."""
+    async with lab.open():
+        lab.drop("samples.csv", "sample,lane\ns1,1\ns2,2\n")
+        template = {"userReference": "t/${sample}", "pipelineId": lab.pipeline, "analysisInput": {"inputs": []}}
+        job = lab.analyses("table", []) | {"table": "samples.csv", "template": template}
+        del job["items"]
+        lab.drop("work.json", json.dumps({"version": 1, "jobs": [job]}) + "\n")
+        ended = await lab.run()
+        assert ended.code == 0, ended.log[-3000:]
+        lines = (lab.queue / "results/table.csv").read_text().splitlines()
+        assert lines[0].endswith(",sample,lane")
+        assert lines[2].startswith("t/s2,")
+        assert lines[2].endswith(",s2,2")
+        assert sorted(path.name for path in (lab.queue / "accepted").iterdir()) == ["samples.csv", "work.json"]
