@@ -1,7 +1,7 @@
 """The one place that builds the daemon and holds it together: what it is made of, its signals, its stop."""
 
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from orchestrator import __version__
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.domain.cadence import Aims, Means
 from orchestrator.domain.model import Job
+from orchestrator.domain.plan import AccountLimits
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.loop import Loop, Part
 from orchestrator.engine.pauses import Pauses, pauses
@@ -22,7 +23,7 @@ from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.looking import Looking
 from orchestrator.engine.steps.submitting import Submitting
-from orchestrator.intake.spool import Spool
+from orchestrator.intake.spool import Spool, SpoolSettings
 from orchestrator.platforms.budget import Budget, Limit
 from orchestrator.platforms.ica.platform import Ica
 from orchestrator.platforms.platform import Platform
@@ -152,7 +153,7 @@ async def daemon(
             await _connect(name, account, _Surroundings(state, instance, store, clock, bus, random), stack)
             for name, account in settings.accounts.items()
         ]
-        spool = _spool(settings, store, clock, bus)
+        spool = _spool(settings, state, store, clock, bus)
         group = await stack.enter_async_context(anyio.create_task_group())
         group.start_soon(lock.watch, clock)
         built = Daemon(store, spool, clock, bus, group, pauses(random))
@@ -255,5 +256,37 @@ def _add_dispatch(built: Daemon, account: _Connected) -> None:
     built.dispatches.append(dispatch)
 
 
-def _spool(settings: Settings, store: Store, clock: Clock, bus: Bus[Event]) -> Spool:
-    raise NotImplementedError
+# ---------------------------------------------------------------- the queue directory
+
+
+def account_limits(settings: Settings) -> Mapping[str, AccountLimits]:
+    """What intake, and `validate`, know of the accounts."""
+    return {
+        name: AccountLimits(
+            platform=account.platform,
+            open_items=account.limits.open_items,
+            batch_size=account.batch_size.model_dump(),
+            requests=max(1, int(account.budget.requests * account.budget.use_at_most)),
+            per=account.budget.per,
+            page_size=account.page_size,
+        )
+        for name, account in settings.accounts.items()
+    }
+
+
+def _spool(settings: Settings, state: Path, store: Store, clock: Clock, bus: Bus[Event]) -> Spool:
+    queue = settings.queue
+    return Spool(
+        SpoolSettings(
+            directory=queue.directory,
+            scan_interval=queue.scan_interval,
+            rest=queue.rest,
+            max_bytes=queue.max_bytes,
+            scratch=state,
+        ),
+        jobs=store.jobs,
+        controls=store.advance,
+        accounts=account_limits(settings),
+        clock=clock,
+        publish=bus.publish,
+    )

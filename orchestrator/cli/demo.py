@@ -69,6 +69,7 @@ def _row(job: Job) -> tuple[str | ProgressBar, ...]:
 def _tell(verdict: Verdict, scene: Scene, folder: Path) -> None:
     console = output()
     usage = scene.simulator.budget.usage.values()
+    console.print()
     table = Table("what the platform says", "", box=None)
     table.add_row("requests it counted", str(sum(user.requests for user in usage)))
     table.add_row("requests it refused (429)", str(sum(user.refused for user in usage)))

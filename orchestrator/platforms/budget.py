@@ -220,7 +220,7 @@ class Budget:
     @property
     def free(self) -> int:
         """Slots that may be taken now; 0 while closed."""
-        return 0 if self.now() < self.closed_until else self._schedule.free(self.now())
+        return 0 if self.now() < self.closed_until else max(0, self._schedule.free(self.now()))
 
     @property
     def closed_until(self) -> float:

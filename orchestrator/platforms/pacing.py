@@ -99,6 +99,7 @@ class Schedule:
         self.others.told(max(0, free - came_back - remaining), until, ticket.taken_at if ticket else now)
 
     def free(self, now: float) -> int:
+        """Slots that may be taken; below zero when others have spent what was ours."""
         return self.window.free(now) - self.others.withheld(now)
 
     def _due(self, now: float, open_to_all: int) -> float:

@@ -198,6 +198,7 @@ class GatedTransport(httpx.AsyncBaseTransport):
                 slot.lose(passage.call.timeout)
             else:
                 slot.unsent()
+            await passage.hang_up()
             raise
         slot.release()
         hints = read_hints(response.headers, self._clock.now())
@@ -225,6 +226,8 @@ class _Passage:
     slot: Slot | None = None
     left: bool = False
     """Whether a byte of the request may have left."""
+    connection: Any = None
+    """The library's stream, from its opening until the request is being sent."""
     head: Head | None = None
     body: bytes = b""
     failure: str | None = None
@@ -233,8 +236,16 @@ class _Passage:
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """The network tells of each of its steps. A proxy's CONNECT carries nothing of the request itself."""
-        if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-            self.left = True
+        if event.endswith("connect_tcp.complete"):
+            self.connection = info["return_value"]
+        elif event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+            self.left, self.connection = True, None
+
+    async def hang_up(self) -> None:
+        """Close a connection that never came to carry the request: the library forgets it when cancelled during TLS."""
+        if self.connection is not None:
+            with anyio.CancelScope(shield=True):
+                await self.connection.aclose()
 
     def fail(self, failure: str, reason: str) -> None:
         """The answer is not whole."""

@@ -101,7 +101,7 @@ class Advance:
         sending = (LIVE_BATCH, batches.c.state == literal(BatchState.SUBMITTING), batches.c.id.not_in(sorted(busy)))
         async with self._opened(now) as ledger:
             rows = (await ledger.connection.execute(SELECT_BATCH_TO_SEND.where(*sending))).all()
-            await submitting.recover(ledger, [batch_of(row) for row in rows])
+            await submitting.recover(ledger, [batch_of(row, to_send=True) for row in rows])
             await conclude(ledger)
             return len(rows)
 

@@ -59,7 +59,7 @@ class Batches:
         ranks = {row.id: rank for rank, row in enumerate(queue)}
         offered = [row for row in (unsure, planned if fits else None) if row is not None]
         offered.sort(key=lambda row: (ranks[row.job], row.number))
-        return batch_of(offered[0]) if offered else None
+        return batch_of(offered[0], to_send=True) if offered else None
 
     async def next_due(self, account: str, now: Micros = 0) -> Micros | None:
         """The earliest time after `now` that a batch waits for before it goes out (again)."""
@@ -89,8 +89,9 @@ class Batches:
 
     async def get(self, batch: BatchId) -> Batch | None:
         """One batch, with its submission where one is stored."""
-        found = await self._read(SELECT_BATCH_TO_SEND.where(batches.c.id == batch))
-        return found[0] if found else None
+        async with self._database.read() as connection:
+            row = (await connection.execute(SELECT_BATCH_TO_SEND.where(batches.c.id == batch))).one_or_none()
+        return batch_of(row, to_send=True) if row is not None else None
 
     async def by_keys(self, keys: Collection[BatchKey]) -> dict[BatchKey, Batch]:
         """The batches that were or will be sent under these keys."""

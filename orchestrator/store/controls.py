@@ -73,7 +73,7 @@ async def _blocked(ledger: Ledger, job: JobId) -> list[Batch]:
     query = SELECT_BATCH_TO_SEND.where(
         batches.c.job == job, LIVE_BATCH, batches.c.state == literal(BatchState.BLOCKED)
     ).order_by(batches.c.number)
-    return [batch_of(row) for row in await ledger.connection.execute(query)]
+    return [batch_of(row, to_send=True) for row in await ledger.connection.execute(query)]
 
 
 # ---------------------------------------------------------------- pause and resume
@@ -190,7 +190,7 @@ async def adopt(ledger: Ledger, row: Row, number: int, remote_id: str) -> None:
     found = (await ledger.connection.execute(query)).one_or_none()
     if found is None:
         raise ControlRefusedError(f"{row.name} has no batch {number}")
-    batch = batch_of(found)
+    batch = batch_of(found, to_send=True)
     if batch.state not in {BatchState.UNCONFIRMED, BatchState.BLOCKED}:
         raise ControlRefusedError(
             f"batch {number} of {row.name} is {batch.state}: only a blocked or an unconfirmed one can be adopted"

@@ -31,7 +31,8 @@ class Items:
         last = 0
         while True:
             async with self._database.read() as connection:
-                chunk = [item_of(row) for row in (await connection.execute(query.where(items.c.seq > last))).all()]
+                rows = (await connection.execute(query.where(items.c.seq > last))).all()
+            chunk = [item_of(row, with_request=with_request, with_row=True) for row in rows]
             if not chunk:
                 return
             yield chunk
@@ -43,7 +44,8 @@ class Items:
         if with_request:
             query = query.add_columns(items.c.request)
         async with self._database.read() as connection:
-            return [item_of(row) for row in (await connection.execute(query)).all()]
+            rows = (await connection.execute(query)).all()
+        return [item_of(row, with_request=with_request) for row in rows]
 
     async def open_in(self, of: Sequence[BatchId], stages: Collection[Stage]) -> list[Item]:
         """The open items of these batches in one of these stages, without their requests."""

@@ -97,7 +97,7 @@ class Ledger:
         row = (await self.connection.execute(SELECT_BATCH_TO_SEND.where(batches.c.id == batch))).one_or_none()
         if row is None:
             raise StoreError(f"there is no batch {batch}")
-        return batch_of(row)
+        return batch_of(row, to_send=True)
 
     async def move(self, batch: Batch, event: BatchEvent, *, note: str | None = None, **values: object) -> None:
         """Take a batch through its state machine and set these columns; `note` goes into its history.

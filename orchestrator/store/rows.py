@@ -75,7 +75,8 @@ def counts_of(row: Row) -> dict[ItemState, int]:
     return {state: count for state, count in counts.items() if count}
 
 
-def batch_of(row: Row) -> Batch:
+def batch_of(row: Row, *, to_send: bool = False) -> Batch:
+    """From a row of SELECT_BATCH, or of SELECT_BATCH_TO_SEND."""
     return Batch(
         id=BatchId(row.id),
         job=JobId(row.job),
@@ -103,7 +104,7 @@ def batch_of(row: Row) -> Batch:
         settled_at=row.settled_at,
         user=row.sent_by,
         searched_at=row.searched_at,
-        submission=submission_of(row) if "body" in row._fields else None,
+        submission=submission_of(row) if to_send else None,
         root=row.root,
         cancelled=row.cancelled_at is not None,
         in_doubt=row.in_doubt,
@@ -124,7 +125,8 @@ def submission_of(row: Row) -> Submission | None:
     )
 
 
-def item_of(row: Row) -> Item:
+def item_of(row: Row, *, with_request: bool = False, with_row: bool = False) -> Item:
+    """From a row of SELECT_ITEM, to which the long columns may have been added."""
     return Item(
         job=JobId(row.job),
         seq=row.seq,
@@ -139,8 +141,8 @@ def item_of(row: Row) -> Item:
         previous_ids=previous_ids_of(row.previous_ids),
         submitted_at=row.submitted_at,
         finished_at=row.finished_at,
-        request=row.request if "request" in row._fields else None,
-        row=row.row if "row" in row._fields else None,
+        request=row.request if with_request else None,
+        row=row.row if with_row else None,
     )
 
 

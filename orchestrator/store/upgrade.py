@@ -21,7 +21,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
-from orchestrator.store.engine import alone, explain, parse, sqlite_path, sync_engine
+from orchestrator.store.engine import advise, alone, explain, parse, sqlite_path, sync_engine
 from orchestrator.store.errors import DamagedError, SchemaError, StoreError, StoreUnavailableError
 from orchestrator.store.mounts import remote_file_system
 
@@ -123,6 +123,7 @@ def _upgrade(url: sa.URL) -> str:
         if revision != head:
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
+            advise(connection)
     return head
 
 

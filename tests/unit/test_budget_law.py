@@ -132,7 +132,7 @@ class World:
         fate = self.fate()
         if ticket.urgent:
             self.waits.append(self.now - ticket.asked_at)
-        self._plan(self.now + fate.counted, "count", None)
+        self._plan(self.now + fate.counted, "count", ticket)
         if fate.answered is None:
             self._plan(self.now + self.timeout, "lose", ticket)
         else:
@@ -144,13 +144,16 @@ class World:
 
     def _happen(self, kind: str, ticket: Ticket | None) -> None:
         if kind == "count":
-            self.counted.append(self.now)
-            self.refused += [platform.admits(self.now) for platform in self.platforms].count(False) > 0
+            self._count(ticket)
             return
         assert ticket is not None
         assert ticket.slot is not None
         counted_at = self.now if kind == "answer" else ticket.taken_at + self.timeout + MARGIN
         self.schedule.window.release(ticket.slot, ticket.taken_at if self.stamp_at_send else counted_at)
+
+    def _count(self, ticket: Ticket | None) -> None:
+        self.counted.append(self.now)
+        self.refused += [platform.admits(self.now) for platform in self.platforms].count(False) > 0
 
 
 def platforms(limit: int, per: float, anchors: list[float]) -> list[Sliding | Fixed | FromFirst]:
@@ -169,7 +172,7 @@ def fates(random: Random, *, slow: float, lost: float) -> Callable[[], Fate]:
 
 
 @given(seed=st.integers(0, 2**32), requests=st.integers(1, 12), per=st.floats(0.5, 4), share=st.floats(0.3, 1))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_platform_counts_more_than_it_grants(seed, requests, per, share):
     """Adversarial latencies, lost answers, bursts and kills: no window of any kind ever holds one request too many."""
     random = Random(seed)
@@ -206,6 +209,18 @@ def test_the_harness_catches_a_limiter_that_is_stamped_at_the_send():
         world = World(Limit(10, 2.0), MemorySlots, platforms(10, 2.0, [0.0]), fates(random, slow=1, lost=0.0))
         world.stamp_at_send = True
         world.run(world.now + 30, refill={Lane.OBSERVE: 20})
+        caught += world.refused > 0
+    assert caught == 10
+
+
+def test_the_harness_catches_a_budget_that_forgets_at_a_kill():
+    """A restart that knows nothing and fears nothing is refused requests, so surviving kills means something."""
+    caught = 0
+    for seed in range(10):
+        world = World(Limit(10, 2.0), MemorySlots, platforms(10, 2.0, [0.0]), fates(Random(seed), slow=1, lost=0.0))
+        for _ in range(5):
+            world.run(world.now + 3.1, refill={Lane.OBSERVE: 5})
+            world.kill(down=0.1)
         caught += world.refused > 0
     assert caught == 10
 
@@ -264,3 +279,59 @@ def test_an_unknown_past_is_taken_as_a_full_window(tmp_path):
     before.run(before.now + 30, refill={Lane.OBSERVE: 60})
     assert len(before.counted) - at_restart > 100
     assert before.refused == 0
+
+
+@dataclass
+class SharedWorld(World):
+    """Somebody else spends the same credential on one sliding platform, which may tell what is left."""
+
+    tells: bool = False
+    reacts: bool = True
+
+    def __post_init__(self) -> None:
+        self.answers: dict[Ticket, int] = {}
+        super().__post_init__()
+
+    def intrude(self) -> bool:
+        """The other client sends a request."""
+        log = self.platforms[0]
+        assert isinstance(log, Sliding)
+        if log.admits(self.now):
+            return True
+        log.log.pop()  # what is refused is not counted
+        return False
+
+    def _count(self, ticket: Ticket | None) -> None:
+        assert ticket is not None
+        self.counted.append(self.now)
+        admitted = self.intrude()
+        self.refused += not admitted
+        log = self.platforms[0]
+        assert isinstance(log, Sliding)
+        self.answers[ticket] = log.limit - len(log.log) if admitted else -1
+
+    def _happen(self, kind: str, ticket: Ticket | None) -> None:
+        super()._happen(kind, ticket)
+        if kind != "answer" or ticket is None or not self.reacts:
+            return
+        remaining = self.answers.pop(ticket)
+        if remaining < 0:
+            self.schedule.others.suspect(self.now)
+            self.schedule.closed_until = self.now + 5
+        elif self.tells:
+            self.schedule.told(ticket, remaining, self.now + self.limit.per, self.now)
+
+
+@pytest.mark.parametrize(
+    ("tells", "reacts", "least", "most"), [(True, True, 0, 2), (False, True, 1, 15), (False, False, 20, math.inf)]
+)
+def test_another_client_on_the_credential_is_made_room_for(tells, reacts, least, most):
+    """Somebody spends a fifth: a platform that tells what is left costs no refusals, one that does not, a few."""
+    world = SharedWorld(Limit(200, 60.0), MemorySlots, [Sliding(200, 60.0)], latency(Random(1)))
+    world.tells, world.reacts = tells, reacts
+    for _ in range(400):  # ten windows
+        world.schedule.declare(Lane.OBSERVE, 1000, world.now)
+        world.run(world.now + 1.5, refill={Lane.OBSERVE: 30})
+        world.intrude()
+    assert least <= world.refused <= most
+    assert len(world.counted) - world.refused >= 0.9 * 10 * 160

@@ -63,7 +63,7 @@ async def test_a_long_sleep_notices_that_the_machine_was_suspended(monkeypatch):
     clock = Suspended(night=8 * 3600)
     monkeypatch.setattr("orchestrator.clock.anyio.sleep", clock.doze)
     await clock.sleep(3600)
-    assert [30.0] == clock.slept
+    assert clock.slept == [30.0]
 
 
 async def test_a_long_sleep_without_suspension_is_slept_to_its_end(monkeypatch):
@@ -71,7 +71,7 @@ async def test_a_long_sleep_without_suspension_is_slept_to_its_end(monkeypatch):
     clock = Suspended(night=0)
     monkeypatch.setattr("orchestrator.clock.anyio.sleep", clock.doze)
     await clock.sleep(75)
-    assert [30.0, 30.0, 15.0] == clock.slept
+    assert clock.slept == [30.0, 30.0, 15.0]
 
 
 # ---------------------------------------------------------------- the one that tests move
@@ -89,7 +89,7 @@ async def test_sleepers_wake_in_the_order_of_their_deadlines_at_their_deadlines(
         for seconds in (3, 1, 2):
             group.start_soon(sleeper, clock, seconds, woken)
         await clock.advance(10)
-    assert [(1, 1.0), (2, 2.0), (3, 3.0)] == woken
+    assert woken == [(1, 1.0), (2, 2.0), (3, 3.0)]
     assert clock.monotonic() == 10.0
 
 
@@ -106,7 +106,7 @@ async def test_sleepers_of_one_deadline_wake_in_the_order_in_which_they_lay_down
             group.start_soon(named, name)
             await anyio.wait_all_tasks_blocked()
         await clock.advance(5)
-    assert ["a", "b", "c"] == order
+    assert order == ["a", "b", "c"]
 
 
 async def test_a_sleeper_that_lies_down_again_is_woken_within_the_same_advance():
@@ -122,7 +122,7 @@ async def test_a_sleeper_that_lies_down_again_is_woken_within_the_same_advance()
         group.start_soon(ticking)
         await clock.advance(7)
         group.cancel_scope.cancel()
-    assert [2.0, 4.0, 6.0] == times
+    assert times == [2.0, 4.0, 6.0]
 
 
 async def test_nobody_wakes_before_the_time():

@@ -36,7 +36,7 @@ INSTANCE = "4f1d2c3b-0a9e-4d8c-b7a6-5e4f3d2c1b0a"
     ],
 )
 def test_keys_stay_what_they_are(parts, key):
-    """A release that computes another key would send what is under way a second time, and it would be paid for twice."""
+    """A release that computes another key would send what is under way once more, to be paid for twice."""
     assert key == batch_key(*parts)
 
 
@@ -70,8 +70,8 @@ def test_a_key_is_a_uuid_of_version_5(instance, job, lineage, attempt):
 
 def test_halves_are_named_after_what_was_split():
     """The two halves of batch 3 are 3.1 and 3.2, and theirs go on like this."""
-    assert ("3.1", "3.2") == halves_of("3")
-    assert ("3.2.1", "3.2.2") == halves_of("3.2")
+    assert halves_of("3") == ("3.1", "3.2")
+    assert halves_of("3.2") == ("3.2.1", "3.2.2")
 
 
 @given(st.lists(st.booleans(), max_size=7), st.integers(1, 500))

@@ -88,7 +88,7 @@ class Embedded:
         if liveness is self.liveness:
             return None
         self.liveness = liveness
-        return Learnt(self.NAME, liveness)
+        return Learnt(self.NAME, liveness.value)
 
 
 class Words:

@@ -80,7 +80,9 @@ class Ica:
     def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
         if batch.kind == linking.KIND:
             return linking.compose(batch, items)
-        return creation.compose(batch, items, self._instance)
+        if batch.kind == creation.KIND:
+            return creation.compose(batch, items, self._instance)
+        raise ValueError(f"ICA does no {batch.kind}; it does {' and '.join(_KINDS)}")
 
     async def submit(self, batch: Batch) -> Created:
         if batch.submission is None:

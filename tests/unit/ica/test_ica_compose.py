@@ -101,6 +101,12 @@ def test_the_same_items_give_the_same_bytes(ica, batch, item):
     assert ica().compose(batch(), items) == ica().compose(batch(), items)
 
 
+def test_another_platforms_kind_is_told(ica, batch, item):
+    """A kind that ICA does not do is never sent as something else."""
+    with pytest.raises(ValueError, match=r"ICA does no sevenbridges\.task"):
+        ica().compose(batch(kind="sevenbridges.task"), [item(1, request=b"{}")])
+
+
 @pytest.mark.parametrize("kind", ["ica.analysis_creation", "ica.data_linking"])
 def test_an_item_without_a_request_cannot_be_sent(ica, batch, item, kind):
     """A pruned item is told by its key rather than sent empty."""

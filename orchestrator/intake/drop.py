@@ -1,0 +1,219 @@
+"""Dropping, as every program should: written under a hidden name, made durable, then renamed.
+
+`submit` and the commands that write controls use it. A file is checked first, and nothing is dropped that would be
+rejected; names that are taken in incoming/ are never overwritten.
+"""
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.mistake import Mistakes
+from orchestrator.domain.plan import AccountLimits, canonical
+from orchestrator.intake.arrivals import IGNORED
+from orchestrator.intake.check import JSON_SUFFIX, Report, Terms, check_source, in_slices, refused
+from orchestrator.intake.counting import insertions, with_insertions
+from orchestrator.intake.folder import GOOD_NAME, rename_exclusively, sync_folder
+from orchestrator.intake.source import NotTakenError, Source, open_source
+from orchestrator.intake.tables import is_table
+
+_PIECE = 1024 * 1024
+_MILLISECOND = 1_000_000
+
+
+class NotDroppedError(OrchestratorError):
+    """Nothing was dropped; tells what is wrong with which file."""
+
+    def __init__(self, mistakes: Mapping[str, Mistakes]) -> None:
+        super().__init__("; ".join(f"{file}: {mistake}" for file, found in mistakes.items() for mistake in found))
+        self.mistakes = mistakes
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A queue file that lies in incoming/ now."""
+
+    file: str
+    jobs: tuple[str, ...]
+    tables: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Parcel:
+    """A queue file on its way, with everything open that belongs to it."""
+
+    path: Path
+    sources: dict[str, Source] = field(default_factory=dict)
+    report: Report | None = None
+    own: str = ""
+
+    def close(self) -> None:
+        for source in self.sources.values():
+            source.close()
+        if self.report is not None:
+            self.report.close()
+
+
+async def drop(
+    files: Sequence[Path],
+    queue_directory: Path,
+    accounts: Mapping[str, AccountLimits],
+    *,
+    scratch: Path | None = None,
+) -> list[Dropped]:
+    """Check queue files and drop each with its tables; `count` is written into jobs that do not have it.
+
+    Tables are found beside the queue file that names them; they may be listed among `files`, and need not.
+
+    Raises:
+        NotDroppedError: there are mistakes, or a name is taken in incoming/; nothing was dropped.
+        OSError: incoming/ cannot be written to.
+    """
+    mistakes: dict[str, Mistakes] = {}
+    with contextlib.ExitStack() as stack:
+        parcels = []
+        for path in (path for path in files if not is_table(path.name)):
+            parcel = _Parcel(path)
+            stack.callback(parcel.close)
+            await _check(parcel, accounts, scratch)
+            parcels.append(parcel)
+        incoming = queue_directory / "incoming"
+        _collect_mistakes(parcels, [path for path in files if is_table(path.name)], incoming, mistakes)
+        if mistakes:
+            raise NotDroppedError(mistakes)
+        return [await anyio.to_thread.run_sync(_drop_parcel, parcel, incoming) for parcel in parcels]
+
+
+def drop_controls(controls: Sequence[Mapping[str, Any]], queue_directory: Path) -> str:
+    """Drop controls as a queue file of their own; returns its name. Each is an object such as `{"cancel": "run-7"}`.
+
+    Raises OSError when incoming/ cannot be written to.
+    """
+    name = f"control-{secrets.token_hex(8)}{JSON_SUFFIX}"
+    document = {"version": 1, "controls": list(controls)}
+    _drop_bytes(queue_directory / "incoming" / name, [canonical(document) + b"\n"])
+    return name
+
+
+def drop_text(name: str, text: bytes, queue_directory: Path) -> None:
+    """Drop the text of a queue file that came some other way; what is wrong with it, the spool will say.
+
+    Raises FileExistsError when the name is taken in incoming/, ValueError when it is no name for a queue file.
+    """
+    if not GOOD_NAME.fullmatch(name) or IGNORED.fullmatch(name) or is_table(name):
+        raise ValueError(f"{name!r} is no name for a queue file")
+    _drop_bytes(queue_directory / "incoming" / name, [text])
+
+
+# ---------------------------------------------------------------- checking
+
+
+async def _check(parcel: _Parcel, accounts: Mapping[str, AccountLimits], scratch: Path | None) -> None:
+    path = parcel.path
+
+    def beside(name: str) -> Source | None:
+        try:
+            parcel.sources[name] = open_source(path.parent / name, follow=True)
+        except FileNotFoundError:
+            return None
+        return parcel.sources[name]
+
+    try:
+        source = open_source(path, follow=True)
+    except NotTakenError as error:
+        parcel.report = refused(path.name, error.mistake)
+        return
+    except FileNotFoundError:
+        parcel.report = refused(path.name, NotTakenError.missing(path.name).mistake)
+        return
+    parcel.own = path.name
+    parcel.sources[path.name] = source
+    parcel.report = await in_slices(check_source(source, beside, Terms(accounts, scratch)))
+
+
+def _collect_mistakes(
+    parcels: Sequence[_Parcel], tables: Sequence[Path], incoming: Path, mistakes: dict[str, Mistakes]
+) -> None:
+    taken: set[str] = set()
+    for parcel in parcels:
+        found = Mistakes()
+        if parcel.report is not None:
+            found.extend(parcel.report.mistakes)
+        for name in parcel.sources:
+            if not GOOD_NAME.fullmatch(name) or IGNORED.fullmatch(name):
+                found.add(f"{name!r} is no name that is taken", "1 to 200 of A-Z a-z 0-9 . _ -, no dot in front")
+            elif name in taken or os.path.lexists(incoming / name):
+                found.add(f"the name {name} is taken in incoming/", "wait until it is gone, or rename yours")
+            taken.add(name)
+        if found:
+            mistakes[str(parcel.path)] = found
+    for path in tables:
+        if path.name not in taken:
+            found = Mistakes()
+            found.add("is a table that none of the queue files names", "a queue file names it in `table:`")
+            mistakes[str(path)] = found
+
+
+# ---------------------------------------------------------------- writing
+
+
+def _drop_parcel(parcel: _Parcel, incoming: Path) -> Dropped:
+    report, source = parcel.report, parcel.sources[parcel.own]
+    if report is None:
+        raise ValueError(f"{parcel.path} was not checked")
+    incoming.mkdir(parents=True, exist_ok=True)
+    tables = tuple(name for name in parcel.sources if name != parcel.own)
+    done: list[Path] = []
+    try:
+        for name in tables:
+            _drop_bytes(incoming / name, _pieces(parcel.sources[name]))
+            done.append(incoming / name)
+        counts = {index: job.items for index, job in enumerate(report.jobs) if not job.counted}
+        where = insertions(source.file, counts, is_json=parcel.own.lower().endswith(JSON_SUFFIX))
+        _drop_bytes(incoming / parcel.own, with_insertions(source.file, where))
+    except BaseException:
+        for path in done:  # a table without its queue file would lie there for an hour
+            path.unlink(missing_ok=True)
+        raise
+    return Dropped(parcel.own, tuple(job.spec.name for job in report.jobs), tables)
+
+
+def _pieces(source: Source) -> Iterator[bytes]:
+    source.file.seek(0)
+    while piece := source.file.read(_PIECE):
+        yield piece
+
+
+def _drop_bytes(target: Path, pieces: Iterable[bytes]) -> None:
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with draft.open("xb") as file:
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            _make_written_earlier(file.fileno())
+            os.fsync(file.fileno())
+        rename_exclusively(draft, target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_folder(target.parent)
+
+
+def _make_written_earlier(descriptor: int) -> None:
+    """Put the time of writing a moment before that of the rename.
+
+    A clock of the file system that ticks in milliseconds would give both the same, and a daemon that gets no file
+    events could not see that the file was renamed in.
+    """
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns - _MILLISECOND))

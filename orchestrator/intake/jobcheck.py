@@ -1,0 +1,268 @@
+"""One job of a queue file: its rows or items merged with the template, checked, and made ready for the store."""
+
+import io
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import IO, Any
+
+import msgspec
+
+from orchestrator.domain.kinds import Kind, find_kind
+from orchestrator.domain.mistake import Mistake, Mistakes, Path, spell
+from orchestrator.domain.model import JobSpec, NewItem
+from orchestrator.domain.plan import AccountLimits, Digest, Estimate, canonical, estimate, job_spec
+from orchestrator.domain.queuefile import ENGINES, QueuedJob
+from orchestrator.domain.template import Template, compile_template, merge, uses_of
+from orchestrator.intake.document import ItemRun
+from orchestrator.intake.keys import Keys, Place
+from orchestrator.intake.scratch import Scratch
+from orchestrator.intake.tables import Table
+
+CHUNK = 1000
+"""Items handed on at a time."""
+SLICE = 500
+"""Items after which the check lets others work."""
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+"""Numbers keep the digits that they were written with."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedJob:
+    """A job that the store may have."""
+
+    spec: JobSpec
+    items: int
+    estimate: Estimate
+    counted: bool
+    """Whether the file itself says how many there are."""
+    _file: IO[bytes]
+    _offset: int
+
+    def chunks(self) -> Iterator[list[NewItem]]:
+        """Its items, a thousand at a time, as often as it is asked for."""
+        position = self._offset
+        for first in range(1, self.items + 1, CHUNK):
+            self._file.seek(position)
+            chunk = [self._next(seq) for seq in range(first, min(first + CHUNK, self.items + 1))]
+            position = self._file.tell()
+            yield chunk
+
+    def _next(self, seq: int) -> NewItem:
+        key, request, row = (self._file.readline()[:-1] for _ in range(3))
+        return NewItem(seq, _decode(key), request, row or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the jobs of one file have in common."""
+
+    accounts: Mapping[str, AccountLimits]
+    scratch: Scratch
+    items: IO[bytes]
+    """What the document's reader wrote: the items as JSON lines."""
+    out: IO[bytes]
+    """The items as they will be sent."""
+    tables: Mapping[str, Table]
+    mistakes: Mistakes
+    file: str
+    dropped_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One item on its way."""
+
+    seq: int
+    item: Any
+    row: bytes | None
+    line: int
+    """In the table; 0 for an item of the document."""
+
+
+class JobCheck:
+    """Checks one job; `check` is a generator so that the caller may do it in slices."""
+
+    def __init__(
+        self, setting: Setting, index: int, raw: Mapping[str, Any], job: QueuedJob | None, run: ItemRun | None
+    ) -> None:
+        self._setting = setting
+        self._mistakes = setting.mistakes
+        self._path: Path = ("jobs", index)
+        self._raw = raw
+        self._job = job
+        self._run = run
+        self._table = setting.tables.get(_text(raw, "table") or "")
+        self._engine = _text(raw, "engine")
+        self._counted: int | None = run.count if run else None
+        """Items or rows that there are; None where that cannot be told."""
+
+    def check(self) -> Generator[None, None, CheckedJob | None]:
+        """The job, or None when it has a mistake. What is wrong with other jobs is no matter here."""
+        before = self._mistakes.total
+        kind = self._kind()
+        limits = self._limits(kind)
+        offset = self._setting.out.seek(0, io.SEEK_END)
+        digest = Digest(self._job) if self._job else None
+        keys = Keys(self._setting.scratch.file())
+        for number, entry in enumerate(self._entries(), 1):
+            self._take(entry, kind, keys, digest)
+            if number % SLICE == 0:
+                yield
+        self._tell_twice((yield from keys.twice()), kind)
+        self._compare_count()
+        if self._mistakes.total > before or not (self._job and kind and limits and digest and self._counted):
+            return None
+        names = {"file": self._setting.file, "dropped_by": self._setting.dropped_by}
+        spec = job_spec(self._job, kind, limits, digest=digest.hexdigest(), **names)
+        cost = estimate(self._counted, spec.batch_size, limits)
+        return CheckedJob(spec, self._counted, cost, self._job.count is not None, self._setting.out, offset)
+
+    def _take(self, entry: _Entry, kind: Kind | None, keys: Keys, digest: Digest | None) -> None:
+        if not isinstance(entry.item, dict):
+            self._wrong(entry, Mistake("must be an object (keys and values)", "write `- {key: value}`"))
+            return
+        if kind is None:
+            return
+        wrong = kind.mistakes_of_item(entry.item, self._engine)
+        for mistake in wrong:
+            self._wrong(entry, mistake)
+        key = entry.item.get(kind.key)
+        if isinstance(key, str) and key:
+            keys.add(key, entry.seq, entry.line)
+        if wrong or digest is None:
+            return
+        request = canonical(entry.item)
+        digest.add(request, entry.row)
+        self._setting.out.write(b"%b\n%b\n%b\n" % (canonical(key), request, entry.row or b""))
+
+    # ------------------------------------------------------------ where items come from
+
+    def _entries(self) -> Iterator[_Entry]:
+        value = self._raw.get("template")
+        if value is not None and not isinstance(value, dict):
+            return iter(())  # told already, and without it every item would look wrong
+        if self._table is not None:
+            return self._from_table(self._table, value)
+        if self._run is not None:
+            return self._from_items(self._run, value)
+        return iter(())
+
+    def _template(self, value: dict[str, Any], columns: Sequence[str], absent: str, remedy: str) -> Template | None:
+        """The template, or None when it has mistakes or names columns that there are not."""
+        path = (*self._path, "template")
+        template = compile_template(value, path)
+        for mistake in template.mistakes:
+            self._mistakes.append(mistake)
+        unknown = template.columns - set(columns)
+        for column, place in uses_of(value, path) if unknown else ():
+            if column in unknown:
+                self._mistakes.add(f"{absent} ${{{column}}}", remedy, path=place)
+        return None if unknown or template.mistakes else template
+
+    def _from_items(self, run: ItemRun, value: dict[str, Any] | None) -> Iterator[_Entry]:
+        under: dict[str, Any] = {}
+        if value:
+            template = self._template(
+                value, (), "there is no table to fill", "`$${` stands for the characters themselves"
+            )
+            if template is None:
+                return
+            under = template.fill({})
+        self._setting.items.seek(run.offset)
+        for seq in range(1, run.count + 1):
+            item = _decode(self._setting.items.readline())
+            yield _Entry(seq, merge(under, item) if under else item, None, 0)
+
+    def _from_table(self, table: Table, value: dict[str, Any] | None) -> Iterator[_Entry]:
+        wrong = Mistakes()
+        columns = table.columns(wrong)
+        if columns is not None:
+            remedy = "its columns are " + ", ".join(columns)
+            template = self._template(value, columns, f"{table.name} has no column for", remedy) if value else None
+            self._counted = 0
+            for line, row in table.rows(wrong):
+                self._counted += 1
+                if template:
+                    yield _Entry(self._counted, template.fill(row), canonical(row), line)
+                elif value is None:
+                    yield _Entry(self._counted, row, canonical(row), line)
+        if wrong:
+            self._counted = None
+        self._mistakes.extend(wrong)
+
+    # ------------------------------------------------------------ what is wrong
+
+    def _kind(self) -> Kind | None:
+        name = _text(self._raw, "kind")
+        if not name:
+            return None
+        kind = find_kind(name)
+        if isinstance(kind, Mistake):
+            self._at(kind)
+            return None
+        project = _text(self._raw, "project")
+        if project:
+            self._all_at(kind.mistakes_of_project(project))
+        if self._raw.get("engine") is None or self._engine in ENGINES:
+            self._all_at(kind.mistakes_of_engine(self._engine))
+        return kind
+
+    def _limits(self, kind: Kind | None) -> AccountLimits | None:
+        name = _text(self._raw, "account")
+        if not name:
+            return None
+        limits = self._setting.accounts.get(name)
+        if limits is None:
+            known = ", ".join(self._setting.accounts) or "none"
+            self._at(Mistake(f"{name!r} is no account of the configuration", f"known are {known}", ("account",)))
+        elif kind and kind.platform != limits.platform:
+            message = f"{name!r} is an account on {limits.platform}, and {kind.name} is done on {kind.platform}"
+            self._at(Mistake(message, None, ("account",)))
+        return limits
+
+    def _compare_count(self) -> None:
+        if self._counted is None:
+            return
+        said = self._raw.get("count")
+        if self._counted == 0:
+            key = "table" if self._table else "items"
+            self._at(Mistake("is empty", "a job is made of one item or more", (key,)))
+        elif isinstance(said, int) and not isinstance(said, bool) and said != self._counted:
+            message = f"says {said}, and there are {self._counted}: something was cut off, or the number is wrong"
+            self._at(Mistake(message, "write the whole file again, or put the number right", ("count",)))
+
+    def _tell_twice(self, twice: Sequence[tuple[Place, Place]], kind: Kind | None) -> None:
+        if kind is None:
+            return
+        for first, again in twice:
+            if self._table is not None:
+                message = f"has the same {kind.key} as line {first.line}"
+                path: Path = (kind.key,)
+                self._mistakes.append(Mistake(message, "each may stand once", path, again.line, self._table.name))
+            else:
+                also: Path = (*self._path, "items", first.seq - 1)
+                path = (*self._path, "items", again.seq - 1, kind.key)
+                message = f"has the same {kind.key} as {spell(also)}"
+                self._mistakes.append(Mistake(message, "each may stand once", path, also=also))
+
+    def _at(self, mistake: Mistake) -> None:
+        self._mistakes.append(replace(mistake, path=self._path + mistake.path))
+
+    def _all_at(self, mistakes: Iterable[Mistake]) -> None:
+        for mistake in mistakes:
+            self._at(mistake)
+
+    def _wrong(self, entry: _Entry, mistake: Mistake) -> None:
+        if self._table is not None:
+            path, line, file = mistake.path, entry.line, self._table.name
+            self._mistakes.add(mistake.message, mistake.remedy, path=path, line=line, file=file)
+        else:
+            path = (*self._path, "items", entry.seq - 1, *mistake.path)
+            self._mistakes.add(mistake.message, mistake.remedy, path=path)
+
+
+def _text(raw: Mapping[str, Any], key: str) -> str | None:
+    value = raw.get(key)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,34 @@
+"""The one vocabulary that YAML and JSON are read in: ijson's words, with one for every kind of scalar."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from orchestrator.domain.mistake import Mistake
+from orchestrator.intake.text import SpoiltError
+
+START_MAP, END_MAP = "start_map", "end_map"
+START_ARRAY, END_ARRAY = "start_array", "end_array"
+MAP_KEY = "map_key"
+SCALAR = "scalar"
+
+ParsedEvent = tuple[str, Any]
+"""What was met, and its value: the text of a key, the value of a scalar, None otherwise."""
+
+LONGEST_NUMBER = 1000
+"""Digits of a number. Longer ones are text that lost its quotes."""
+
+
+class Events(Protocol):
+    """A document as a stream of events. Iterating raises SpoiltError where the text is no document."""
+
+    def __iter__(self) -> Iterator[ParsedEvent]: ...
+
+    @property
+    def line(self) -> int | None:
+        """The line of the event told last, where it is known."""
+        ...
+
+
+def bad_number(line: int | None) -> SpoiltError:
+    """A number that no one can mean."""
+    return SpoiltError(Mistake("a number is too large to keep", "write it in quotes", line=line))

@@ -1,0 +1,69 @@
+"""What intake needs of the store, and nothing more."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from orchestrator.clock import Micros
+from orchestrator.domain.model import ItemState, JobId, JobSpec, NewItem
+
+
+class Known(Protocol):
+    """A job that the store has already."""
+
+    @property
+    def id(self) -> JobId: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def sent(self) -> bool: ...
+
+
+class Jobs(Protocol):
+    """How jobs come in. See `orchestrator.store.jobs.Jobs`."""
+
+    async def load(self, spec: JobSpec, now: Micros) -> JobId: ...
+
+    async def add_items(self, job: JobId, new: Sequence[NewItem]) -> None: ...
+
+    async def commit(self, loads: Sequence[JobId], now: Micros, *, replaces: Collection[JobId] = ()) -> object: ...
+
+    async def abandon(self, loads: Sequence[JobId]) -> None: ...
+
+    async def abandon_all_loading(self) -> int: ...
+
+    async def known(self, names: Collection[str]) -> Mapping[str, Known]: ...
+
+    async def after_of(self, names: Collection[str]) -> Mapping[str, Sequence[str]]: ...
+
+
+class Controls(Protocol):
+    """What people ask for. Each tells None when there is no such job. See `orchestrator.store.advance.Advance`."""
+
+    async def cancel(self, name: str, *, now: Micros, token: str | None = None) -> object | None: ...
+
+    async def pause(
+        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
+    ) -> object | None: ...
+
+    async def resume(
+        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
+    ) -> object | None: ...
+
+    async def retry(
+        self,
+        name: str,
+        *,
+        now: Micros,
+        keys: Sequence[str] = (),
+        state: ItemState | None = None,
+        token: str | None = None,
+    ) -> object | None: ...
+
+    async def adopt(
+        self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None
+    ) -> object | None: ...

@@ -1,0 +1,321 @@
+"""One suite for both databases: a store, and a scene that plays jobs on it and audits the books afterwards."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from orchestrator.domain.lifecycle import first_stage
+from orchestrator.domain.model import (
+    After,
+    Batch,
+    BatchSeen,
+    BatchState,
+    Created,
+    Item,
+    ItemSeen,
+    ItemState,
+    Job,
+    JobId,
+    JobSpec,
+    JobState,
+    NewItem,
+    RetryPolicy,
+    Stage,
+    Submission,
+)
+from orchestrator.store import upgrade
+from orchestrator.store.rows import counts_of
+from orchestrator.store.schema import batches, events, items, jobs
+from orchestrator.store.store import Observed, Store
+
+START = 1_700_000_000_000_000
+
+
+# ---------------------------------------------------------------- the databases
+
+
+def _binaries() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        reason = "PostgreSQL is not installed (Debian: postgresql)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found[-1].parent
+
+
+def _as_postgres() -> dict[str, object]:
+    """The server refuses to run as root."""
+    if os.getuid() != 0:
+        return {}
+    user = pwd.getpwnam("postgres")
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of our own; the URL of a database with the newest schema, to be copied."""
+    binaries = _binaries()
+    folder = Path("/tmp") / f"orchestrator-pg-{os.getpid()}"
+    folder.mkdir(mode=0o755)
+    how = _as_postgres()
+    if how:
+        shutil.chown(folder, "postgres", "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data = folder / "data"
+    run = {"check": True, "capture_output": True, "cwd": folder, **how}
+    try:
+        subprocess.run([binaries / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8"], **run)
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off"
+        log = folder / "log"
+        subprocess.run([binaries / "pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start"], **run)
+        try:
+            server = f"postgresql://postgres@127.0.0.1:{port}"
+            _administer(server, "CREATE DATABASE newest")
+            import anyio
+
+            anyio.run(upgrade.upgrade, f"{server}/newest")
+            yield server
+        finally:
+            subprocess.run([binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], **run)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _administer(server: str, command: str) -> None:
+    engine = sa.create_engine(
+        sa.make_url(f"{server}/postgres").set(drivername="postgresql+psycopg"),
+        isolation_level="AUTOCOMMIT",
+        poolclass=sa.NullPool,
+    )
+    with engine.connect() as connection:
+        connection.exec_driver_sql(command)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def newest_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with the newest schema, to be copied."""
+    import anyio
+
+    path = tmp_path_factory.mktemp("newest") / "newest.db"
+    anyio.run(upgrade.upgrade, f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(newest_sqlite: Path, tmp_path: Path) -> str:
+    """An empty SQLite database of this test's own."""
+    path = tmp_path / "orchestrator.db"
+    shutil.copyfile(newest_sqlite, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_url(postgres: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty PostgreSQL database of this test's own."""
+    name = f"t{abs(hash(request.node.nodeid)):x}"
+    _administer(postgres, f"CREATE DATABASE {name} TEMPLATE newest")
+    yield f"{postgres}/{name}"
+    _administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """An empty database, on each of the two."""
+    return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+
+
+@pytest.fixture
+async def store(url: str, tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store with an instance."""
+    async with Store.opened(url, state_directory=tmp_path) as opened:
+        await opened.memory.instance("test-instance")
+        yield opened
+
+
+# ---------------------------------------------------------------- the scene
+
+
+@dataclass
+class Scene:
+    """Plays jobs on a store. Time goes on by a second with each act."""
+
+    store: Store
+    now: int = START
+    made: int = field(default=0)
+
+    def tick(self, seconds: int = 1) -> int:
+        self.now += seconds * 1_000_000
+        return self.now
+
+    # ------------------------------------------------------------ jobs
+
+    def spec(self, name: str = "alpha", **changes: object) -> JobSpec:
+        given = {"kind": "ica.analysis_creation", "account": "ica", "project": "p", "digest": f"digest of {name}"}
+        return JobSpec(name=name, **{**given, "batch_size": 2, **changes})
+
+    def new_items(self, count: int, start: int = 1) -> list[NewItem]:
+        return [
+            NewItem(seq=seq, key=f"k{seq}", request=b'{"n":%d}' % seq, row=b'{"n":"%d"}' % seq)
+            for seq in range(start, start + count)
+        ]
+
+    async def load(self, name: str = "alpha", items: int = 4, **spec: object) -> JobId:
+        job = await self.store.jobs.load(self.spec(name, **spec), self.tick())
+        await self.store.jobs.add_items(job, self.new_items(items))
+        return job
+
+    async def add(self, name: str = "alpha", items: int = 4, **spec: object) -> Job:
+        """A committed job: `items` items k1, k2, … in batches of two."""
+        await self.store.jobs.commit([await self.load(name, items, **spec)], self.tick())
+        return await self.job(name)
+
+    async def add_waiting(self, name: str, *after: str, accept: Sequence[JobState] = (JobState.SUCCEEDED,)) -> Job:
+        return await self.add(name, items=2, after=After(jobs=after, accept=frozenset(accept)))
+
+    async def job(self, name: str = "alpha") -> Job:
+        job = await self.store.jobs.get(name)
+        assert job is not None
+        return job
+
+    async def batches(self, name: str = "alpha") -> list[Batch]:
+        return await self.store.batches.of_job((await self.job(name)).id)
+
+    async def batch(self, number: int, name: str = "alpha") -> Batch:
+        return next(batch for batch in await self.batches(name) if batch.number == number)
+
+    async def items(self, name: str = "alpha") -> list[Item]:
+        job = await self.job(name)
+        return [item async for chunk in self.store.items.stream(job.id) for item in chunk]
+
+    async def states(self, name: str = "alpha") -> list[str]:
+        return [str(item.state) for item in await self.items(name)]
+
+    # ------------------------------------------------------------ batches
+
+    async def next(self, room: int = 1000, **more: object) -> Batch | None:
+        return await self.store.batches.next("ica", room=room, now=self.tick(), **more)
+
+    async def begin(self, batch: Batch | None = None) -> Batch:
+        """The next batch, or this one, is being sent."""
+        batch = batch or await self.next()
+        assert batch is not None
+        sent = Submission("POST", "/create", {"key": batch.key}, b"body of " + batch.key.encode())
+        return await self.store.advance.begin(batch, sent, user="me", now=self.tick())
+
+    async def lost(self, batch: Batch | None = None) -> Batch:
+        begun = await self.begin(batch)
+        moved = await self.store.advance.lose(begun, "reset", due_at=self.now, now=self.tick())
+        return moved.batch
+
+    async def blocked(self, batch: Batch | None = None) -> Batch:
+        moved = await self.store.advance.block(await self.begin(batch), "403 no right", now=self.tick())
+        return moved.batch
+
+    async def track(self, batch: Batch | None = None) -> Batch:
+        """The next batch, or this one, is on the platform."""
+        begun = await self.begin(batch)
+        self.made += 1
+        moved = await self.store.advance.confirm(begun, Created(f"remote-{self.made}"), now=self.tick())
+        return moved.batch
+
+    async def track_all(self) -> list[Batch]:
+        tracked = []
+        while (batch := await self.next()) is not None:
+            tracked.append(await self.track(batch))
+        return tracked
+
+    def seen(self, batch: Batch, seq: int, state: ItemState, **more: object) -> ItemSeen:
+        stage = Stage.LINK if first_stage(batch.kind) is Stage.LINK else Stage.ANALYSIS
+        told = {"stage": stage, "status": state.upper(), "seq": seq, "key": f"k{seq}", "remote_id": f"object-{seq}"}
+        return ItemSeen(batch=batch.key, state=state, **{**told, **more})
+
+    async def observe(self, *observations: object) -> Observed:
+        return await self.store.advance.observe(observations, now=self.tick(), account="ica")
+
+    async def end(self, batch: Batch, state: ItemState = ItemState.SUCCEEDED, word: str | None = "DONE") -> Observed:
+        """All items of the batch come to this end, and the platform gives its last word."""
+        held = await self.store.items.of_batch(batch, with_request=False)
+        again = {"remote_id": f"object-{batch.number}-{len(held)}"} if not held else {}
+        await self.observe(*(self.seen(batch, item.seq, state, **again) for item in held))
+        return await self.observe(BatchSeen(batch.key, word, final=True))
+
+    async def finish(self, name: str = "alpha", state: ItemState = ItemState.SUCCEEDED) -> Job:
+        """Everything of every job goes out and comes to this end; returns the job named."""
+        while tracked := await self.track_all():
+            for batch in tracked:
+                await self.end(batch, state)
+        return await self.job(name)
+
+    # ------------------------------------------------------------ the books
+
+    async def events(self, name: str = "alpha") -> list[tuple[str, int | None, int | None, str | None, str | None]]:
+        job = await self.job(name)
+        query = sa.select(events.c.event, events.c.batch, events.c.seq, events.c.old, events.c.new)
+        async with self.store._database.read() as connection:
+            rows = await connection.execute(query.where(events.c.job == job.id).order_by(events.c.id))
+            return [tuple(row) for row in rows]
+
+    async def audit(self) -> None:
+        """The counters say what a recount says, and every row is in a state that makes sense beside the others."""
+        async with self.store._database.read() as connection:
+            all_jobs = (await connection.execute(sa.select(jobs))).all()
+            all_batches = (await connection.execute(sa.select(batches))).all()
+            all_items = (await connection.execute(sa.select(items))).all()
+        for job in all_jobs:
+            if job.state == JobState.LOADING or job.pruned_at is not None:
+                continue
+            mine = [item for item in all_items if item.job == job.id]
+            assert counts_of(job) == Counter(ItemState(item.state) for item in mine), job.name
+            of_job = [batch for batch in all_batches if batch.job == job.id]
+            live = [batch for batch in of_job if batch.state != BatchState.SETTLED]
+            if JobState(job.state).settled and job.state != JobState.SKIPPED:
+                assert not live, job.name
+                assert all(ItemState(item.state).final for item in mine), job.name
+            else:
+                assert live, job.name
+            assert {item.batch for item in mine} <= {batch.number for batch in of_job}
+            for batch in of_job:
+                self._audit_batch(batch, [item for item in mine if item.batch == batch.number])
+
+    def _audit_batch(self, batch: sa.Row, held: list[sa.Row]) -> None:
+        still_open = [item for item in held if not ItemState(item.state).final]
+        creating = [item for item in still_open if item.stage == Stage.CREATION]
+        expected = (len(held), len(still_open), len(creating))
+        assert (batch.items, batch.open, batch.creating) == expected, batch.number
+        assert all(batch.first_seq <= item.seq <= batch.last_seq for item in held)
+        if batch.state == BatchState.PLANNED:
+            assert held
+            assert {item.state for item in held} == {ItemState.PENDING}
+            assert not batch.in_doubt
+        if batch.state == BatchState.TRACKING:
+            assert ItemState.PENDING not in {item.state for item in held}
+        if batch.state == BatchState.SETTLED:
+            assert not still_open
+            assert batch.body is None
+
+
+@pytest.fixture
+async def scene(store: Store) -> AsyncIterator[Scene]:
+    """A scene on each database; whatever the test did, its books must balance at the end."""
+    scene = Scene(store)
+    yield scene
+    await scene.audit()
+
+
+@pytest.fixture
+def retry_twice() -> RetryPolicy:
+    """Two attempts for what ended as FAILED."""
+    return RetryPolicy(attempts=2, on=frozenset({"FAILED"}))

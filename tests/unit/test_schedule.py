@@ -1,0 +1,282 @@
+"""When each look is due: never twice at a time, never forgotten, no more often than the budget grants."""
+
+import math
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from orchestrator.domain.cadence import OBSERVING_SHARE, Aims, Means
+from orchestrator.domain.model import Look
+from orchestrator.engine.schedule import Schedule
+
+AIMS = Aims(min_interval=10, max_interval=300)
+PLENTY = Means(requests=1000, per=300)
+
+
+def look(name, *, cost=1):
+    return Look(name=name, route="items", project="p", subjects={}, batches=(), cost=cost)
+
+
+def idle():
+    """A window of which nothing is spent."""
+    return 0.0
+
+
+def spent():
+    """A window of which everything is spent."""
+    return 1.0
+
+
+def names(looks):
+    return [each.name for each in looks]
+
+
+@pytest.fixture
+def schedule():
+    return Schedule(AIMS, PLENTY, idle)
+
+
+# ---------------------------------------------------------------- new looks
+
+
+@pytest.mark.parametrize(("age", "due"), [(0, 110), (4, 106), (10, 100), (3600, 100)])
+def test_a_new_look_is_due_one_minimal_interval_after_what_it_covers_began(schedule, age, due):
+    """What has just been submitted is left alone for ten seconds; after a start, everything old is due at once."""
+    schedule.want([(look("a"), age)], now=100)
+    assert due == schedule.next_due()
+
+
+def test_a_wall_clock_that_was_set_back_postpones_nothing(schedule):
+    """An age below nothing counts as nothing."""
+    schedule.want([(look("a"), -7200)], now=100)
+    assert schedule.next_due() == 110
+
+
+def test_nothing_wanted_is_never_due(schedule):
+    """An empty schedule has nothing to ask and no next time."""
+    assert ([], math.inf, 0) == (schedule.due(now=1e9), schedule.next_due(), schedule.cost_within(1e9, now=0))
+
+
+def test_wanting_again_changes_no_time(schedule):
+    """A look that is still wanted keeps its turn while its age grows."""
+    schedule.want([(look("a"), 0)], now=0)
+    schedule.want([(look("a"), 9)], now=9)
+    assert schedule.next_due() == 10
+
+
+def test_wanting_again_asks_the_newest_question(schedule):
+    """Of two looks with one name the later one, which knows the batches of now, is asked."""
+    schedule.want([(look("a", cost=1), 60)], now=0)
+    newest = look("a", cost=7)
+    schedule.want([(newest, 60)], now=0)
+    assert schedule.due(now=0) == [newest]
+
+
+# ---------------------------------------------------------------- order
+
+
+def test_the_longest_overdue_comes_first(schedule):
+    """Looks are asked in the order in which they became due."""
+    schedule.want([(look("young"), 1), (look("older"), 8), (look("middle"), 5)], now=0)
+    assert names(schedule.due(now=5)) == ["older", "middle"]
+    assert names(schedule.due(now=60)) == ["older", "middle", "young"]
+
+
+def test_looks_of_one_time_keep_their_order(schedule):
+    """A tie is broken by who was wanted first, so no look starves behind its equals."""
+    schedule.want([(look(name), 60) for name in "cab"], now=0)
+    assert names(schedule.due(now=0)) == ["c", "a", "b"]
+
+
+# ---------------------------------------------------------------- asking
+
+
+def test_a_look_that_is_being_asked_is_not_due(schedule):
+    """It is started once, however often it is wanted meanwhile."""
+    wanted = [(look("a"), 60)]
+    schedule.want(wanted, now=0)
+    schedule.start(wanted[0][0])
+    schedule.want(wanted, now=500)
+    assert ([], math.inf) == (schedule.due(now=1000), schedule.next_due())
+
+
+@pytest.mark.parametrize(("age", "rest"), [(0, 10), (600, 60), (86_400, 300)])
+def test_a_look_that_was_answered_rests_according_to_its_age(schedule, age, rest):
+    """Ten seconds for the young, a tenth of its age later on, five minutes at most."""
+    schedule.want([(look("a"), age)], now=0)
+    schedule.start(look("a"))
+    schedule.done(look("a"), now=50)
+    assert 50 + rest == schedule.next_due()
+
+
+@pytest.mark.parametrize(("used", "rest"), [(idle, 10), (spent, 400 * 60 / (100 * OBSERVING_SHARE))])
+def test_the_rest_follows_the_budget(used, rest):
+    """Looks of 400 requests on a budget of 100 a minute: all that lapses otherwise, or no more than their share."""
+    schedule = Schedule(AIMS, Means(requests=100, per=60), used)
+    schedule.want([(look("dear", cost=300), 0), (look("cheap", cost=100), 0)], now=0)
+    for name, now in (("cheap", 50), ("dear", 70)):
+        schedule.start(look(name))
+        schedule.done(look(name), now=now)
+    assert 50 + rest == pytest.approx(schedule.next_due())
+
+
+def test_the_budget_is_asked_at_each_answer():
+    """A window that fills up makes the next rests longer, one that empties makes them short again."""
+    share = 0.0
+    schedule = Schedule(AIMS, Means(requests=100, per=60), lambda: share)
+    schedule.want([(look("dear", cost=400), 0)], now=0)
+    rests = []
+    for share in (0.0, 1.0, 0.0):  # noqa: B007 - read by the schedule
+        schedule.start(look("dear"))
+        schedule.done(look("dear"), now=100)
+        rests.append(schedule.next_due() - 100)
+    assert [10, pytest.approx(400), 10] == rests
+
+
+def test_a_look_that_failed_comes_again_after_the_pause(schedule):
+    """Neither sooner nor at its usual interval."""
+    schedule.want([(look("a"), 60)], now=0)
+    schedule.start(look("a"))
+    schedule.failed(look("a"), now=5, pause=42)
+    assert schedule.next_due() == 47
+    assert names(schedule.due(now=47)) == ["a"]
+
+
+# ---------------------------------------------------------------- something younger joins
+
+
+def test_a_resting_look_that_covers_something_younger_rests_no_longer_than_that_needs(schedule):
+    """A search that was asked for old analyses does not let new ones wait for five minutes."""
+    schedule.want([(look("search"), 86_400)], now=0)
+    schedule.start(look("search"))
+    schedule.done(look("search"), now=0)
+    assert schedule.next_due() == 300
+    schedule.want([(look("search"), 0)], now=20)
+    assert schedule.next_due() == 30
+
+
+def test_something_younger_never_postpones_a_look(schedule):
+    """A look that is due soon stays due soon."""
+    schedule.want([(look("search"), 86_400)], now=0)
+    schedule.want([(look("search"), 0)], now=5)
+    assert schedule.next_due() == 0
+
+
+def test_something_younger_does_not_shorten_the_pause_of_a_failed_look(schedule):
+    """A refused question is not put again before its time because there is more to ask."""
+    schedule.want([(look("search"), 86_400)], now=0)
+    schedule.start(look("search"))
+    schedule.failed(look("search"), now=0, pause=300)
+    schedule.want([(look("search"), 0)], now=20)
+    assert schedule.next_due() == 300
+
+
+# ---------------------------------------------------------------- vanishing
+
+
+def test_a_look_that_is_wanted_no_more_is_dropped(schedule):
+    """What was settled is not asked about, and costs nothing."""
+    schedule.want([(look("a"), 60), (look("b"), 60)], now=0)
+    schedule.want([(look("b"), 60)], now=0)
+    assert names(schedule.due(now=1000)) == ["b"]
+    assert schedule.cost_within(1000, now=0) == 1
+
+
+def test_a_look_that_vanishes_while_it_is_asked_is_dropped_afterwards(schedule):
+    """Its answer may come; then it is gone with the next wish."""
+    schedule.want([(look("a"), 60)], now=0)
+    schedule.start(look("a"))
+    schedule.want([], now=1)
+    schedule.done(look("a"), now=2)
+    schedule.want([], now=3)
+    assert ([], math.inf) == (schedule.due(now=1e9), schedule.next_due())
+
+
+def test_a_look_that_vanishes_and_comes_back_is_still_asked_only_once(schedule):
+    """Being wanted again while the first asking goes on starts no second one."""
+    wanted = [(look("a"), 60)]
+    schedule.want(wanted, now=0)
+    schedule.start(look("a"))
+    schedule.want([], now=1)
+    schedule.want(wanted, now=2)
+    assert schedule.due(now=1e9) == []
+    schedule.done(look("a"), now=3)
+    assert schedule.next_due() == 13
+
+
+# ---------------------------------------------------------------- declaring the backlog
+
+
+def test_the_backlog_is_what_falls_due_in_the_window(schedule):
+    """The requests of all looks due by then are counted, with what each is expected to take."""
+    schedule.want([(look("now", cost=3), 60), (look("soon", cost=5), 2), (look("later", cost=7), 0)], now=0)
+    assert [schedule.cost_within(seconds, now=0) for seconds in (0, 8, 10)] == [3, 8, 15]
+
+
+# ---------------------------------------------------------------- whatever happens
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Wishes, starts, answers and failures in any order: what must hold all the same."""
+
+    NAMES = "abcde"
+
+    def __init__(self):
+        super().__init__()
+        self.schedule = Schedule(AIMS, PLENTY, idle)
+        self.now = 0.0
+        self.wanted = set()
+        self.asked = {}
+
+    @rule(wanted=st.dictionaries(st.sampled_from(NAMES), st.floats(-100, 1e5)))
+    def want(self, wanted):
+        self.schedule.want([(look(name), age) for name, age in wanted.items()], now=self.now)
+        self.wanted = set(wanted)
+
+    @rule(seconds=st.floats(0, 400))
+    def wait(self, seconds):
+        self.now += seconds
+
+    @precondition(lambda self: self.schedule.due(now=self.now))
+    @rule(data=st.data())
+    def start(self, data):
+        chosen = data.draw(st.sampled_from(self.schedule.due(now=self.now)))
+        assert chosen.name not in self.asked, "started while it is being asked"
+        self.schedule.start(chosen)
+        self.asked[chosen.name] = chosen
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data(), pause=st.none() | st.floats(0.5, 60))
+    def answer(self, data, pause):
+        asked = self.asked.pop(data.draw(st.sampled_from(sorted(self.asked))))
+        if pause is None:
+            self.schedule.done(asked, now=self.now)
+        else:
+            self.schedule.failed(asked, now=self.now, pause=pause)
+        rest = AIMS.min_interval if pause is None else pause
+        assert asked.name not in names(self.schedule.due(now=self.now + rest * 0.999)), "asked again without a rest"
+
+    @invariant()
+    def nothing_wanted_is_forgotten(self):
+        everything = set(names(self.schedule.due(now=math.inf)))
+        assert self.wanted - self.asked.keys() <= everything
+
+    @invariant()
+    def nothing_is_due_while_it_is_asked(self):
+        assert not self.asked.keys() & set(names(self.schedule.due(now=math.inf)))
+
+    @invariant()
+    def the_next_time_is_the_time_of_the_first_due(self):
+        due = self.schedule.next_due()
+        assert math.isinf(due) or self.schedule.due(now=due)
+        assert not self.schedule.due(now=math.nextafter(due, -math.inf))
+
+    @invariant()
+    def everything_resting_is_due_within_the_longest_interval(self):
+        assert math.isinf(self.schedule.next_due()) or self.schedule.next_due() <= self.now + AIMS.max_interval
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
