@@ -87,10 +87,11 @@ class _Halves:
 
     def look(self, piece: bytes, at: JsonEvents) -> None:
         joined = self._kept + piece
-        # What stands at the very end may be whole once the next piece is here.
+        # What stands at the very end may be whole once the next piece is here; what was judged before stays judged.
+        judged = len(self._kept) - _PAIR
         safe = len(joined) - _PAIR if piece else len(joined)
         for match in _HALF.finditer(joined) if b"\\u" in joined else ():
-            if match.end() <= safe:
+            if judged < match.end() <= safe:
                 raise SpoiltError(_half(at.line))
         self._kept = joined[-_KEPT:]
 

@@ -36,15 +36,19 @@ class Table:
 
     def columns(self, mistakes: Mistakes) -> tuple[str, ...] | None:
         """The names of the columns; None, with the reason among the mistakes, when they cannot be told."""
+        wrong = Mistakes()
+        columns: tuple[str, ...] = ()
         try:
-            columns = self._first_object() if self._json else self._first_line()
+            columns = self._first_object(wrong) if self._json else self._first_line()
         except SpoiltError as error:
-            mistakes.append(error.mistake)
-            return None
-        problems = list(self._problems_of(columns))
-        for problem in problems:
-            mistakes.append(problem)
-        return None if problems else columns
+            wrong.append(error.mistake)
+        if columns:
+            wrong = Mistakes()  # bad lines above the first good row are told with the rows
+        if columns or not wrong:
+            for problem in self._problems_of(columns):
+                wrong.append(problem)
+        mistakes.extend(wrong)
+        return None if wrong else columns
 
     def rows(self, mistakes: Mistakes) -> Iterator[NumberedRow]:
         """The rows; a row that is wrong becomes a mistake and is left out."""
@@ -104,8 +108,8 @@ class Table:
 
     # ------------------------------------------------------------ JSON lines
 
-    def _first_object(self) -> tuple[str, ...]:
-        for _, row in self._objects(Text(self._file, name=self.name), Mistakes()):
+    def _first_object(self, mistakes: Mistakes) -> tuple[str, ...]:
+        for _, row in self._objects(Text(self._file, name=self.name), mistakes):
             return tuple(row)
         return ()
 

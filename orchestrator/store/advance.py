@@ -7,6 +7,7 @@ all of it is there or nothing; called again after that, it either finds its chan
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import (
@@ -140,19 +141,21 @@ class Advance:
         """
         async with self._database.read() as connection:
             weighed = await weigh(connection, observations, account)
-        odd = Observed(matched=weighed.matched, contradictions=weighed.contradictions, strays=weighed.strays)
+        odd = Observed(
+            matched=tuple(weighed.matched),
+            contradictions=tuple(weighed.contradictions),
+            strays=tuple(weighed.strays),
+        )
         if not weighed.effective:
             return odd
         async with self._opened(now) as ledger:
             again = await weigh(ledger.connection, weighed.effective, account)
             await apply(ledger, again)
             await conclude(ledger)
-            return Observed(
-                matched=odd.matched,
+            return replace(
+                odd,
                 changed=len(again.turns),
-                contradictions=odd.contradictions,
-                unknown_words=again.unknown_words,
-                strays=odd.strays,
+                unknown_words=tuple(again.unknown_words),
                 settled_batches=tuple(ledger.settled_batches),
                 born=tuple(ledger.born),
                 jobs=ledger.jobs,

@@ -39,19 +39,19 @@ class Moved:
 class Observed:
     """What a page of observations came to."""
 
-    matched: Sequence[tuple[JobId, int]] = ()
+    matched: tuple[tuple[JobId, int], ...] = ()
     """The items it spoke about, (job, seq), changed or not."""
     changed: int = 0
     """Items that were written."""
-    contradictions: Sequence[ItemSeen] = ()
+    contradictions: tuple[ItemSeen, ...] = ()
     """Words against an outcome told before: not applied."""
-    unknown_words: Sequence[str] = ()
+    unknown_words: tuple[str, ...] = ()
     """Statuses that our tables do not have, of items that changed to them."""
-    strays: Sequence[ItemSeen] = ()
+    strays: tuple[ItemSeen, ...] = ()
     """About a batch that no row knows, or an item that is not what the row says."""
-    settled_batches: Sequence[BatchId] = ()
-    born: Sequence[BatchId] = ()
-    jobs: Sequence[JobChanged] = ()
+    settled_batches: tuple[BatchId, ...] = ()
+    born: tuple[BatchId, ...] = ()
+    jobs: tuple[JobChanged, ...] = ()
 
     @property
     def settled_jobs(self) -> tuple[JobChanged, ...]:

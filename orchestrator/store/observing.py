@@ -325,15 +325,11 @@ def _as_written(turn: Turn, now: int) -> dict[str, Any]:
 async def _write_word(ledger: Ledger, batch: Row, seen: BatchSeen) -> None:
     final = batch.status_final or seen.final or seen.status is None
     status = batch.status if seen.status is None or (batch.status_final and not seen.final) else seen.status
+    told = {"detail": seen.detail} if seen.detail is not None else {}
     await ledger.connection.execute(
         sa.update(batches)
         .where(batches.c.id == batch.id)
-        .values(
-            status=status,
-            status_final=final,
-            worded=batch.worded or batch.open == 0,
-            detail=seen.detail or batch.detail,
-        )
+        .values(status=status, status_final=final, worded=batch.worded or batch.open == 0, **told)
     )
     if status != batch.status:
         ledger.event(JobId(batch.job), "status", batch=batch.number, old=batch.status, new=status, detail=seen.detail)

@@ -5,11 +5,13 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import anyio
 import pytest
 import sqlalchemy as sa
 
@@ -34,7 +36,7 @@ from orchestrator.domain.model import (
 )
 from orchestrator.store import upgrade
 from orchestrator.store.rows import counts_of
-from orchestrator.store.schema import batches, events, items, jobs
+from orchestrator.store.schema import batches, events, items, jobs, metadata
 from orchestrator.store.store import Observed, Store
 
 START = 1_700_000_000_000_000
@@ -62,11 +64,10 @@ def _as_postgres() -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of our own; the URL of a database with the newest schema, to be copied."""
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server of our own, with a database `newest` that has the newest schema; the server's URL."""
     binaries = _binaries()
-    folder = Path("/tmp") / f"orchestrator-pg-{os.getpid()}"
-    folder.mkdir(mode=0o755)
+    folder = Path(tempfile.mkdtemp(prefix="orchestrator-pg-"))  # pytest's own folders are closed to other users
     how = _as_postgres()
     if how:
         shutil.chown(folder, "postgres", "postgres")
@@ -83,8 +84,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         try:
             server = f"postgresql://postgres@127.0.0.1:{port}"
             _administer(server, "CREATE DATABASE newest")
-            import anyio
-
             anyio.run(upgrade.upgrade, f"{server}/newest")
             yield server
         finally:
@@ -93,9 +92,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def _administer(server: str, command: str) -> None:
+def _administer(server: str, command: str, database: str = "postgres") -> None:
     engine = sa.create_engine(
-        sa.make_url(f"{server}/postgres").set(drivername="postgresql+psycopg"),
+        sa.make_url(f"{server}/{database}").set(drivername="postgresql+psycopg"),
         isolation_level="AUTOCOMMIT",
         poolclass=sa.NullPool,
     )
@@ -107,8 +106,6 @@ def _administer(server: str, command: str) -> None:
 @pytest.fixture(scope="session")
 def newest_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite database with the newest schema, to be copied."""
-    import anyio
-
     path = tmp_path_factory.mktemp("newest") / "newest.db"
     anyio.run(upgrade.upgrade, f"sqlite:///{path}")
     return path
@@ -123,12 +120,19 @@ def sqlite_url(newest_sqlite: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """An empty PostgreSQL database of this test's own."""
-    name = f"t{abs(hash(request.node.nodeid)):x}"
-    _administer(postgres, f"CREATE DATABASE {name} TEMPLATE newest")
-    yield f"{postgres}/{name}"
-    _administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+def postgres_url(postgres: str) -> str:
+    """An empty PostgreSQL database."""
+    names = ", ".join(metadata.tables)
+    _administer(postgres, f"TRUNCATE {names} RESTART IDENTITY CASCADE", "newest")
+    return f"{postgres}/newest"
+
+
+@pytest.fixture
+def empty_postgres_url(postgres: str) -> Iterator[str]:
+    """A PostgreSQL database without any table."""
+    _administer(postgres, "CREATE DATABASE bare")
+    yield f"{postgres}/bare"
+    _administer(postgres, "DROP DATABASE bare WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
