@@ -150,6 +150,7 @@ class DocumentReader:
         if key in within:
             self._twice((*path, key))
         self._header_nodes -= 1
+        self._scalar(key, path, None)
         return key
 
     def _value(  # noqa: C901 - the one hot loop, kept flat
@@ -170,6 +171,8 @@ class DocumentReader:
         for event, value in self._events:  # noqa: PLR1704 - the events go on
             if event == MAP_KEY:
                 key = value
+                if not key.isprintable():
+                    self._scalar(key, _path(path, index, above, None, ""), None)
                 if key in container:
                     self._twice(_path(path, index, above, container, key))
                 continue

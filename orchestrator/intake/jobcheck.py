@@ -185,9 +185,9 @@ class JobCheck:
             for line, row in table.rows(wrong):
                 self._counted += 1
                 if template:
-                    yield _Entry(self._counted, template.fill(row), canonical(row), line)
+                    yield _Entry(self._counted, template.fill(row), _in_order(row), line)
                 elif value is None:
-                    yield _Entry(self._counted, row, canonical(row), line)
+                    yield _Entry(self._counted, row, _in_order(row), line)
         if wrong:
             self._counted = None
         self._mistakes.extend(wrong)
@@ -266,3 +266,8 @@ class JobCheck:
 def _text(raw: Mapping[str, Any], key: str) -> str | None:
     value = raw.get(key)
     return value if isinstance(value, str) else None
+
+
+def _in_order(row: Mapping[str, Any]) -> bytes:
+    """A row with its columns as the table has them: the result's table shows them so."""
+    return msgspec.json.encode(row)

@@ -5,7 +5,6 @@ leaves incoming/ only when what it asked for is durable, or when its mistakes ar
 disk, a locked database) is never held against a file: it stays, and is taken up again.
 """
 
-import contextlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -165,10 +164,7 @@ class Spool:
     def _undecided(self, entry: Entry) -> bool:
         if is_table(entry.name) and entry.name not in self._deferred and GOOD_NAME.fullmatch(entry.name):
             return False
-        path = self._folders.incoming / entry.name
-        with contextlib.suppress(FileNotFoundError):
-            return os.lstat(path).st_ino == entry.signature.inode
-        return False
+        return os.path.lexists(self._folders.incoming / entry.name)
 
     def _plan_next_look(self, left: list[Entry]) -> None:
         now = self._clock.monotonic()

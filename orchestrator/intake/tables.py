@@ -141,9 +141,7 @@ class _NoRowError(ValueError):
 
 def _flat(line: str) -> dict[str, str]:
     try:
-        pairs = json.loads(
-            line, object_pairs_hook=_Pairs, parse_int=_Digits, parse_float=_Digits, parse_constant=_no_constant
-        )
+        pairs = json.loads(line, object_pairs_hook=_Pairs, parse_int=str, parse_float=str, parse_constant=_no_constant)
     except RecursionError:
         raise _NoRowError("is nested too deep") from None
     except json.JSONDecodeError as error:
@@ -181,12 +179,6 @@ def _whole(key: str, text: str) -> str:
 
 class _Pairs(list[tuple[str, Any]]):
     """An object whose keys have not been counted yet."""
-
-
-class _Digits(str):
-    """A number, as it was written."""
-
-    __slots__ = ()
 
 
 def _no_constant(name: str) -> Any:  # noqa: ANN401 - the signature json asks for

@@ -27,7 +27,9 @@ def read(text):
     return header, [str(mistake) for mistake in mistakes]
 
 
-@pytest.mark.parametrize("text", ["0172", "NO", "yes", "1_000", "~", "0x1f", "1:30", ".5", "5.", "+1", "2024-01-01", "Null"])
+@pytest.mark.parametrize(
+    "text", ["0172", "NO", "yes", "1_000", "~", "0x1f", "1:30", ".5", "5.", "+1", "2024-01-01", "Null"]
+)
 def test_what_is_no_json_literal_is_text(text):
     """Leading zeros, Norwegians, times and dates stay as they were written."""
     assert ({"a": text}, []) == read(f"a: {text}\n")

@@ -17,7 +17,9 @@ GOOD = {
         "tags": {"technicalTags": ["a"], "userTags": [], "referenceTags": None},
         "analysisStorageId": PIPELINE,
         "analysisInput": {
-            "inputs": [{"parameterCode": "fastqs", "dataIds": ["fil.1"], "mounts": [{"dataId": "d", "mountPath": "p"}]}],
+            "inputs": [
+                {"parameterCode": "fastqs", "dataIds": ["fil.1"], "mounts": [{"dataId": "d", "mountPath": "p"}]}
+            ],
             "parameters": [{"code": "a", "value": "true"}, {"code": "b", "multiValue": ["x"]}],
         },
         "analysisOutput": [{"sourcePath": "/a", "targetProjectId": PIPELINE, "targetPath": "/b", "type": "FOLDER"}],

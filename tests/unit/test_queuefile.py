@@ -87,7 +87,9 @@ def test_items_or_table_and_not_both():
 def test_all_mistakes_come_at_once():
     """Neither a job nor the document's own keys hide what is wrong elsewhere."""
     reading = read({"version": 2, "extra": 1, "jobs": [JOB | {"priority": "high"}, 5, JOB | {"max_open": "x"}]})
-    assert {"version", "extra", "jobs[0].priority", "jobs[1]", "jobs[2].max_open", "jobs[2].name"} == set(places(reading))
+    assert {"version", "extra", "jobs[0].priority", "jobs[1]", "jobs[2].max_open", "jobs[2].name"} == set(
+        places(reading)
+    )
 
 
 def test_names_differ_in_more_than_case():
@@ -150,7 +152,9 @@ def test_bad_controls_are_told(control):
     assert ("controls", 0) == reading.mistakes[0].path[:2]
 
 
-@pytest.mark.parametrize("value", [[], None, "x", {"version": 1}, {"version": 1, "jobs": []}, {"version": 1, "jobs": {}}])
+@pytest.mark.parametrize(
+    "value", [[], None, "x", {"version": 1}, {"version": 1, "jobs": []}, {"version": 1, "jobs": {}}]
+)
 def test_a_document_that_asks_for_nothing_is_told(value):
     """What is no queue file is a mistake."""
     assert read(value).mistakes

@@ -241,9 +241,9 @@ class Scene:
             tracked.append(await self.track(batch))
         return tracked
 
-    def seen(self, batch: Batch, seq: int, state: ItemState, **more: object) -> ItemSeen:
+    def seen(self, batch: Batch, item: int, state: ItemState, **more: object) -> ItemSeen:
         stage = Stage.LINK if first_stage(batch.kind) is Stage.LINK else Stage.ANALYSIS
-        told = {"stage": stage, "status": state.upper(), "seq": seq, "key": f"k{seq}", "remote_id": f"object-{seq}"}
+        told = {"stage": stage, "status": state.upper(), "seq": item, "key": f"k{item}", "remote_id": f"object-{item}"}
         return ItemSeen(batch=batch.key, state=state, **{**told, **more})
 
     async def observe(self, *observations: object) -> Observed:

@@ -1,0 +1,404 @@
+"""What people ask for: cancel, pause, resume, retry, adopt."""
+
+import pytest
+
+from orchestrator.domain.model import BatchSeen, BatchState, Created, ItemState, JobState, Needs
+from orchestrator.store.errors import ControlRefusedError
+
+
+async def test_controls_of_unknown_jobs_tell_so(scene):
+    """None, and nothing is written: not even the token, so that the control works once the job is there."""
+    advance = scene.store.advance
+    assert await advance.cancel("alpha", now=scene.tick(), token="t") is None
+    assert await advance.pause(now=scene.tick(), name="alpha") is None
+    assert await advance.resume(now=scene.tick(), name="alpha") is None
+    assert await advance.retry("alpha", now=scene.tick()) is None
+    assert await advance.adopt("alpha", 1, "R1", now=scene.tick()) is None
+    await scene.load("alpha")
+    assert await advance.cancel("alpha", now=scene.tick(), token="t") is None
+    await scene.add("alpha")
+    assert (await advance.cancel("ALPHA", now=scene.tick(), token="t")).items == 4
+
+
+async def test_a_control_is_carried_out_once(scene):
+    """The same token does nothing again, also when the same thing could be done again; another token does it."""
+    await scene.add(items=1)
+    await scene.finish(state=ItemState.FAILED)
+    first = await scene.store.advance.retry("alpha", now=scene.tick(), token="t1")
+    assert (first.repeated, first.items) == (False, 1)
+    await scene.finish(state=ItemState.ABORTED)
+    assert (await scene.store.advance.retry("alpha", now=scene.tick(), token="t1")).repeated is True
+    assert (await scene.job()).round == 2
+    assert (await scene.store.advance.retry("alpha", now=scene.tick(), token="t2")).repeated is False
+    assert (await scene.job()).round == 3
+
+
+# ---------------------------------------------------------------- cancel
+
+
+async def test_cancelling_what_was_never_sent_ends_it_at_once(scene):
+    """Its items were never sent, and its result says so."""
+    await scene.add()
+    done = await scene.store.advance.cancel("alpha", now=scene.tick())
+    assert (done.items, done.batches, [str(job.state) for job in done.jobs]) == (4, 2, ["cancelled"])
+    assert await scene.states() == ["cancelled"] * 4
+    assert {item.status for item in await scene.items()} == {None}
+    assert [entry.job_name for entry in await scene.store.outbox.due(scene.now)] == ["alpha"]
+    assert await scene.next() is None
+
+
+async def test_cancelling_a_waiting_job_ends_it_and_skips_its_dependents(scene):
+    """A job that waited for a cancelled one does not start."""
+    await scene.add_waiting("alpha", "nobody")
+    await scene.add_waiting("beta", "alpha")
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    assert (await scene.job("alpha")).state is JobState.CANCELLED
+    assert (await scene.job("beta")).state is JobState.SKIPPED
+
+
+async def test_cancelling_a_running_job_sends_no_more_and_stops_the_rest(scene):
+    """What is on the platform is stopped there and looked at until it ends."""
+    await scene.add()
+    batch = await scene.track()
+    await scene.observe(scene.seen(batch, 1, ItemState.RUNNING))
+    done = await scene.store.advance.cancel("alpha", now=scene.tick())
+    assert (done.items, (await scene.job()).state) == (2, JobState.RUNNING)
+    assert await scene.states() == ["running", "submitted", "cancelled", "cancelled"]
+    ((told, item),) = await scene.store.items.to_abort("ica", limit=10)
+    assert (told.id, told.cancelled, item.seq) == (batch.id, True, 1)
+    await scene.store.advance.abort_sent([item], now=scene.tick())
+    assert await scene.store.items.to_abort("ica", limit=10) == []
+    await scene.observe(scene.seen(batch, 2, ItemState.RUNNING))
+    assert [item.seq for _, item in await scene.store.items.to_abort("ica", limit=10)] == [2]
+    await scene.end(batch, ItemState.ABORTED)
+    assert (await scene.job()).state is JobState.CANCELLED
+    assert await scene.states() == ["aborted", "aborted", "cancelled", "cancelled"]
+
+
+async def test_cancelling_twice_changes_nothing(scene):
+    """Neither while it winds down nor after it settled."""
+    await scene.add()
+    batch = await scene.track()
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    cancelled_at = scene.now
+    events = await scene.events()
+    again = await scene.store.advance.cancel("alpha", now=scene.tick())
+    assert (again.items, again.jobs) == (0, ())
+    assert await scene.events() == events
+    await scene.end(batch, ItemState.ABORTED)
+    assert (await scene.store.advance.cancel("alpha", now=scene.tick())).jobs == ()
+    assert (await scene.job()).cancelled_at == cancelled_at
+
+
+async def test_cancelling_a_settled_job_changes_nothing(scene):
+    """It succeeded, and stays so."""
+    await scene.add(items=1)
+    await scene.finish()
+    assert (await scene.store.advance.cancel("alpha", now=scene.tick())).jobs == ()
+    assert (await scene.job()).state is JobState.SUCCEEDED
+
+
+async def test_a_refused_batch_of_a_cancelled_job_ends_as_never_sent(scene):
+    """A blocked batch without effect on the platform has nothing to stop there."""
+    await scene.add(items=2)
+    await scene.blocked()
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    assert await scene.states() == ["cancelled", "cancelled"]
+    assert (await scene.job()).state is JobState.CANCELLED
+
+
+async def test_a_batch_in_doubt_of_a_cancelled_job_says_so(scene):
+    """It may be on the platform: its items end as aborted, with a detail that sends a person to look."""
+    await scene.add(items=2)
+    lost = await scene.lost()
+    await scene.store.advance.block(lost, "not found", now=scene.tick())
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    assert await scene.states() == ["aborted", "aborted"]
+    assert all("may be on the platform" in item.detail for item in await scene.items())
+
+
+@pytest.mark.parametrize("answer", ["release", "split", "renew"])
+async def test_a_batch_that_comes_back_after_the_cancel_is_not_sent_again(scene, answer):
+    """Whatever way a batch of a cancelled job would be planned again, it ends there instead."""
+    await scene.add(items=2)
+    begun = await scene.begin()
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    assert (await scene.job()).state is JobState.RUNNING
+    match answer:
+        case "release":
+            await scene.store.advance.release(begun, "429", due_at=0, now=scene.tick())
+        case "split":
+            await scene.store.advance.split(begun, "400", now=scene.tick())
+        case _:
+            lost = await scene.store.advance.lose(begun, "reset", due_at=0, now=scene.tick())
+            assert (await scene.next()).id == begun.id
+            await scene.store.advance.renew(lost.batch, now=scene.tick())
+    assert await scene.next() is None
+    assert await scene.states() == ["cancelled", "cancelled"]
+    assert (await scene.job()).state is JobState.CANCELLED
+
+
+async def test_a_lost_batch_of_a_cancelled_job_is_found_and_stopped(scene):
+    """Its outcome is found out first, then what it created is stopped."""
+    await scene.add(items=2)
+    lost = await scene.lost()
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    offered = await scene.next(room=0)
+    assert (offered.id, offered.cancelled) == (lost.id, True)
+    seen = [scene.seen(lost, seq, ItemState.RUNNING) for seq in (1, 2)]
+    await scene.store.advance.confirm(lost, Created("R1"), now=scene.tick(), items=seen)
+    assert len(await scene.store.items.to_abort("ica", limit=10)) == 2
+
+
+async def test_nothing_of_a_cancelled_job_is_retried_by_itself(scene, retry_twice):
+    """A retry policy does not work against the person who cancelled."""
+    await scene.add(items=1, retry=retry_twice)
+    batch = await scene.track()
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    await scene.end(batch, ItemState.FAILED)
+    assert (await scene.job()).state is JobState.CANCELLED
+    assert len(await scene.batches()) == 1
+
+
+# ---------------------------------------------------------------- pause and resume
+
+
+async def test_a_paused_job_sends_nothing_until_it_is_resumed(scene):
+    """What is on the platform is looked at as before."""
+    await scene.add()
+    batch = await scene.track()
+    done = await scene.store.advance.pause(now=scene.tick(), name="alpha")
+    assert [job.needs for job in done.jobs] == [Needs.PAUSED]
+    assert await scene.next() is None
+    await scene.observe(scene.seen(batch, 1, ItemState.RUNNING))
+    assert (await scene.job()).needs is Needs.PAUSED
+    assert (await scene.store.advance.pause(now=scene.tick(), name="alpha")).jobs == ()
+    await scene.store.advance.resume(now=scene.tick(), name="alpha")
+    assert ((await scene.job()).needs, (await scene.next()).number) == (None, 2)
+
+
+async def test_a_pause_hides_no_block(scene):
+    """After the pause the job says again that it waits for a person."""
+    await scene.add()
+    await scene.blocked()
+    await scene.store.advance.pause(now=scene.tick(), name="alpha")
+    assert (await scene.job()).needs is Needs.PAUSED
+    await scene.store.advance.resume(now=scene.tick(), name="alpha")
+    assert (await scene.job()).needs is Needs.BLOCKED
+
+
+async def test_everything_is_paused_and_one_account_goes_on(scene):
+    """The scopes nest: `all`, then an account; jobs still to come follow the narrower word."""
+    await scene.add("alpha")
+    await scene.add("beta", account="other")
+    done = await scene.store.advance.pause(now=scene.tick())
+    assert {job.name for job in done.jobs} == {"alpha", "beta"}
+    await scene.store.advance.resume(now=scene.tick(), account="ica")
+    assert (await scene.job("alpha")).needs is None
+    assert (await scene.job("beta")).needs is Needs.PAUSED
+    assert (await scene.add("gamma")).needs is None
+    assert (await scene.add("delta", account="other")).needs is Needs.PAUSED
+    await scene.store.advance.resume(now=scene.tick())
+    assert {job.needs for job in await scene.store.jobs.list()} == {None}
+
+
+async def test_a_stopped_job_goes_on_when_it_is_resumed_by_name(scene):
+    """Old failures do not count again, new ones do; resuming everything is no word about failures."""
+    await scene.add(items=8, stop_after_failed=1)
+    await scene.observe(scene.seen(await scene.track(), 1, ItemState.FAILED))
+    await scene.store.advance.resume(now=scene.tick())
+    assert (await scene.job()).needs is Needs.STOPPED
+    await scene.store.advance.resume(now=scene.tick(), name="alpha")
+    assert (await scene.job()).needs is None
+    batch = await scene.track()
+    await scene.observe(scene.seen(batch, 3, ItemState.SUCCEEDED))
+    assert (await scene.job()).needs is None
+    await scene.observe(scene.seen(batch, 4, ItemState.FAILED))
+    assert (await scene.job()).needs is Needs.STOPPED
+
+
+# ---------------------------------------------------------------- retry
+
+
+async def test_retry_reopens_a_settled_job(scene):
+    """What did not succeed goes out again in a new round; what did stays, and the result comes again."""
+    await scene.add(items=4)
+    first, second = await scene.track_all()
+    await scene.end(first)
+    await scene.observe(scene.seen(second, 3, ItemState.FAILED), scene.seen(second, 4, ItemState.ABORTED))
+    await scene.observe(BatchSeen(second.key, "FAILED", final=True))
+    (entry,) = await scene.store.outbox.due(scene.now)
+    await scene.store.outbox.done(entry)
+    done = await scene.store.advance.retry("alpha", now=scene.tick())
+    job = await scene.job()
+    assert (done.items, job.state, job.round, job.settled_at) == (2, JobState.QUEUED, 2, None)
+    assert await scene.states() == ["succeeded", "succeeded", "pending", "pending"]
+    new = await scene.batch(3)
+    assert (new.lineage, new.items, new.root) == ("r3", 2, 3)
+    await scene.finish()
+    job = await scene.job()
+    assert (job.state, job.counts) == (JobState.SUCCEEDED, {ItemState.SUCCEEDED: 4})
+    assert [entry.round for entry in await scene.store.outbox.due(scene.now)] == [2]
+    item = (await scene.items())[2]
+    assert (item.attempts, item.previous_ids, item.remote_id) == (2, ("object-3",), "object-3")
+
+
+async def test_a_result_not_delivered_yet_is_withdrawn(scene):
+    """The result of a job that goes on would be a wrong one; the next round brings its own."""
+    await scene.add(items=1)
+    await scene.finish(state=ItemState.FAILED)
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    assert await scene.store.outbox.due(scene.now) == []
+    await scene.finish()
+    assert [entry.round for entry in await scene.store.outbox.due(scene.now)] == [2]
+
+
+async def test_retry_takes_named_items_or_a_state(scene):
+    """Keys go before states; a succeeded item is sent again only by its name."""
+    await scene.add(items=4, batch_size=4)
+    batch = await scene.track()
+    ends = [ItemState.SUCCEEDED, ItemState.FAILED, ItemState.ABORTED, ItemState.FAILED]
+    await scene.observe(*(scene.seen(batch, seq, state) for seq, state in enumerate(ends, 1)))
+    await scene.observe(BatchSeen(batch.key, "X", final=True))
+    await scene.store.advance.retry("alpha", now=scene.tick(), state=ItemState.ABORTED)
+    assert await scene.states() == ["succeeded", "failed", "pending", "failed"]
+    await scene.store.advance.retry("alpha", now=scene.tick(), keys=["k1", "k4"])
+    assert await scene.states() == ["pending", "failed", "pending", "pending"]
+    assert (await scene.job()).round == 2
+    nothing = await scene.store.advance.retry("alpha", now=scene.tick(), state=ItemState.SUCCEEDED)
+    assert (nothing.items, nothing.jobs) == (0, ())
+
+
+async def test_retry_with_an_unknown_key_changes_nothing(scene):
+    """The mistake is told with the key."""
+    await scene.add(items=1)
+    await scene.finish(state=ItemState.FAILED)
+    with pytest.raises(ControlRefusedError, match="k9"):
+        await scene.store.advance.retry("alpha", now=scene.tick(), keys=["k1", "k9"], token="t")
+    assert (await scene.job()).state is JobState.FAILED
+    assert (await scene.store.advance.retry("alpha", now=scene.tick(), keys=["k1"], token="t")).items == 1
+
+
+async def test_retry_with_nothing_to_do_changes_nothing(scene):
+    """A job that succeeded is not re-opened."""
+    await scene.add(items=1)
+    await scene.finish()
+    assert (await scene.store.advance.retry("alpha", now=scene.tick())).jobs == ()
+    assert (await scene.job()).round == 1
+
+
+async def test_retry_of_a_cancelled_job_sends_it_after_all(scene):
+    """Items that were never sent keep their attempts; while it still winds down, the wish is refused."""
+    await scene.add()
+    batch = await scene.track()
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    with pytest.raises(ControlRefusedError, match="being cancelled"):
+        await scene.store.advance.retry("alpha", now=scene.tick())
+    await scene.end(batch, ItemState.ABORTED)
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    job = await scene.job()
+    assert (job.state, job.cancelled_at) == (JobState.QUEUED, None)
+    assert [item.attempts for item in await scene.items()] == [2, 2, 1, 1]
+    assert (await scene.finish()).state is JobState.SUCCEEDED
+
+
+async def test_retry_sends_a_large_job_in_batches_of_its_size(scene):
+    """Nine items in batches of two are five batches."""
+    await scene.add(items=9)
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    assert [each.items for each in await scene.batches() if each.state is BatchState.PLANNED] == [2, 2, 2, 2, 1]
+
+
+async def test_retry_of_a_blocked_batch_renews_it(scene):
+    """Refused as a whole: the same items go out under a new key."""
+    await scene.add(items=2)
+    blocked = await scene.blocked()
+    done = await scene.store.advance.retry("alpha", now=scene.tick())
+    batch = await scene.batch(1)
+    assert (done.batches, batch.state, batch.attempt) == (1, BatchState.PLANNED, 1)
+    assert batch.key != blocked.key
+    assert ((await scene.job()).needs, (await scene.job()).round) == (None, 1)
+
+
+async def test_retry_of_a_batch_that_is_gone_leaves_what_ended(scene):
+    """Of a tracked batch that was given up, the items without an outcome go out again, once."""
+    await scene.add(items=2)
+    batch = await scene.track()
+    await scene.observe(scene.seen(batch, 1, ItemState.SUCCEEDED))
+    await scene.store.advance.block(batch, "gone for a day", now=scene.tick())
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    assert await scene.states() == ["succeeded", "pending"]
+    assert [(each.number, each.state, each.items) for each in await scene.batches()] == [
+        (1, BatchState.SETTLED, 1),
+        (2, BatchState.PLANNED, 1),
+    ]
+    assert (await scene.items())[1].attempts == 2
+
+
+async def test_skipped_jobs_wait_again(scene):
+    """Down the line; the one that another failure skipped stays skipped."""
+    await scene.add("alpha", items=1)
+    await scene.add("other", items=1)
+    await scene.add_waiting("beta", "alpha")
+    await scene.add_waiting("gamma", "beta")
+    await scene.add_waiting("delta", "alpha", "other")
+    await scene.finish(state=ItemState.FAILED)
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    states = {job.spec.name: (str(job.state), job.round) for job in await scene.store.jobs.list()}
+    assert states == {
+        "alpha": ("queued", 2),
+        "other": ("failed", 1),
+        "beta": ("waiting", 2),
+        "gamma": ("waiting", 2),
+        "delta": ("skipped", 1),
+    }
+    await scene.finish()
+    assert (await scene.job("gamma")).state is JobState.SUCCEEDED
+
+
+async def test_a_person_may_start_a_skipped_job(scene):
+    """What it waited for failed, and it is wanted all the same."""
+    await scene.add("alpha", items=1)
+    await scene.add_waiting("beta", "alpha")
+    await scene.finish(state=ItemState.FAILED)
+    await scene.store.advance.retry("beta", now=scene.tick())
+    assert (await scene.job("beta")).state is JobState.QUEUED
+    assert (await scene.finish("beta")).state is JobState.SUCCEEDED
+
+
+async def test_retry_undoes_a_stop(scene):
+    """A person who retries the failures wants the job to go on."""
+    await scene.add(items=4, stop_after_failed=1)
+    batch = await scene.track()
+    await scene.end(batch, ItemState.FAILED)
+    assert (await scene.job()).needs is Needs.STOPPED
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    assert ((await scene.job()).needs, (await scene.job()).counts) == (None, {ItemState.PENDING: 4})
+
+
+# ---------------------------------------------------------------- adopt
+
+
+@pytest.mark.parametrize("block", [False, True])
+async def test_a_person_tells_what_a_lost_batch_became(scene, block):
+    """It is looked at from then on, and no longer in doubt."""
+    await scene.add(items=2)
+    lost = await scene.lost()
+    if block:
+        await scene.store.advance.block(lost, "not found", now=scene.tick())
+    done = await scene.store.advance.adopt("alpha", 1, "R7", now=scene.tick())
+    batch = await scene.batch(1)
+    assert (done.batches, batch.state, batch.remote_id, batch.in_doubt) == (1, BatchState.TRACKING, "R7", False)
+    assert ((await scene.job()).needs, await scene.states()) == (None, ["submitted", "submitted"])
+
+
+async def test_adopt_is_refused_where_it_makes_no_sense(scene):
+    """An unknown batch, one that is fine, and a remote batch that another one is already."""
+    await scene.add()
+    tracked = await scene.track()
+    await scene.lost()
+    for number, remote_id, reason in ((9, "R9", "no batch"), (1, "R9", "only a blocked"), (2, "remote-1", "already")):
+        with pytest.raises(ControlRefusedError, match=reason):
+            await scene.store.advance.adopt("alpha", number, remote_id, now=scene.tick())
+    assert await scene.store.batches.get(tracked.id) == tracked

@@ -1,0 +1,137 @@
+"""Dropping files the careful way."""
+
+import json
+import os
+
+import pytest
+
+from orchestrator.intake import drop as dropping
+from orchestrator.intake.check import check
+from orchestrator.intake.drop import NotDroppedError, drop, drop_controls, drop_text
+
+JOB = "    kind: ica.data_linking\n    account: ica\n    project: 11111111-1111-1111-1111-111111111111\n"
+HEAD = "version: 1\njobs:\n  - name: a\n" + JOB
+SPELLINGS = {
+    "block.yaml": "# é comment\n" + HEAD + "    items:\n      - dataId: fil.1\n      - dataId: fil.2\n",
+    "marked.yaml": "\ufeff# é\r\n" + (HEAD + "    items: [{dataId: fil.1}, {dataId: fil.2}]\n").replace("\n", "\r\n"),
+    "flow.yaml": "{version: 1, jobs: [{'name': é, ".replace("é", "a")
+    + "kind: ica.data_linking, account: ica, project: 11111111-1111-1111-1111-111111111111,\n"
+    "  items: [{dataId: fil.1}, {dataId: fil.2}]}]}\n",
+    "two.yaml": "controls: []\n" + HEAD + "    items: [{dataId: fil.1}, {dataId: fil.2}]\n"
+    "  -\n    name: b\n" + JOB + "    items: [{dataId: fil.1}, {dataId: fil.2}]\n",
+    "a.json": json.dumps(
+        {
+            "controls": [],
+            "jobs": [
+                {
+                    "project": "11111111-1111-1111-1111-111111111111",
+                    "template": {"note": 'é "}] {'},
+                    "name": "a",
+                    "kind": "ica.data_linking",
+                    "account": "ica",
+                    "items": [{"dataId": "fil.1"}, {"dataId": "fil.2"}],
+                }
+            ],
+            "version": 1,
+        },
+        ensure_ascii=False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+async def test_count_is_written_and_nothing_else_changes(desk, tmp_path, name):
+    """The dropped file says how many items there are, and still means what the original meant."""
+    async with desk() as d:
+        source = tmp_path / name
+        source.write_text(SPELLINGS[name], newline="")
+        (dropped,) = await drop([source], d.queue, d.accounts)
+        text = (d.incoming / name).read_bytes().decode()
+        with await check(source, d.accounts) as before, await check(d.incoming / name, d.accounts) as after:
+            assert not after.mistakes, list(after.mistakes)
+            assert [job.spec.digest for job in before.jobs] == [job.spec.digest for job in after.jobs]
+            assert not any(job.counted for job in before.jobs)
+            assert all(job.counted and job.items == 2 for job in after.jobs)
+            assert dropped.jobs == tuple(job.spec.name for job in after.jobs)
+        assert source.read_bytes().decode() == SPELLINGS[name]
+        assert len(text) > len(SPELLINGS[name])
+
+
+async def test_a_dropped_file_is_accepted_with_its_table(desk, tmp_path):
+    """The table is found beside the file, and both are taken at the first look."""
+    async with desk() as d:
+        (tmp_path / "t.csv").write_text("dataId\nfil.1\n")
+        (tmp_path / "a.yaml").write_text(HEAD + "    table: t.csv\n")
+        (dropped,) = await drop([tmp_path / "t.csv", tmp_path / "a.yaml"], d.queue, d.accounts)
+        assert ("a.yaml", ("a",), ("t.csv",)) == (dropped.file, dropped.jobs, dropped.tables)
+        assert d.names("incoming") == ["a.yaml", "t.csv"]
+        assert "count: 1" in (d.incoming / "a.yaml").read_text()
+        spool = d.spool()
+        await spool.rescan()
+        await d.clock.advance(1)
+        assert await spool.rescan()
+        assert d.names("accepted") == ["a.yaml", "t.csv"]
+
+
+async def test_nothing_is_dropped_that_would_be_rejected(desk, tmp_path):
+    """All mistakes of all files are told, and incoming/ stays as it was."""
+    async with desk() as d:
+        (tmp_path / "good.yaml").write_text(HEAD + "    items: [{dataId: fil.1}]\n")
+        (tmp_path / "bad.yaml").write_text(HEAD + "    items: [{dataId: a/b}]\n    table: no.csv\n")
+        (tmp_path / "orphan.csv").write_text("a\n1\n")
+        files = [tmp_path / name for name in ("good.yaml", "bad.yaml", "orphan.csv", "gone.yaml")]
+        with pytest.raises(NotDroppedError) as raised:
+            await drop(files, d.queue, d.accounts)
+        assert [str(path) for path in files[1:]] == sorted(raised.value.mistakes, key=[str(p) for p in files].index)
+        assert d.names("incoming") == []
+
+
+async def test_a_name_that_waits_is_never_overwritten(desk, tmp_path):
+    """Neither a pending queue file nor a pending table is touched."""
+    async with desk() as d:
+        (tmp_path / "t.csv").write_text("dataId\nfil.1\n")
+        (tmp_path / "a.yaml").write_text(HEAD + "    table: t.csv\n")
+        for pending in ("t.csv", "a.yaml"):
+            d.write(pending, "mine")
+            with pytest.raises(NotDroppedError, match="taken"):
+                await drop([tmp_path / "a.yaml"], d.queue, d.accounts)
+            assert d.names("incoming") == [pending]
+            assert (d.incoming / pending).read_text() == "mine"
+            (d.incoming / pending).unlink()
+
+
+async def test_a_drop_that_fails_half_way_leaves_nothing(desk, tmp_path, monkeypatch):
+    """When the queue file cannot be written, its table is taken back."""
+    async with desk() as d:
+        (tmp_path / "t.csv").write_text("dataId\nfil.1\n")
+        (tmp_path / "a.yaml").write_text(HEAD + "    table: t.csv\n")
+
+        def full(file, inserted):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(dropping, "with_insertions", full)
+        with pytest.raises(OSError, match="No space"):
+            await drop([tmp_path / "a.yaml"], d.queue, d.accounts)
+        assert d.names("incoming") == []
+
+
+async def test_controls_and_texts_are_dropped(desk):
+    """Commands and the API drop documents that never were files; the spool takes them at once."""
+    async with desk() as d:
+        drop_text("a.json", json.dumps(d.file(d.links("a"))).encode(), d.queue)
+        spool = d.spool()
+        await spool.rescan()
+        await d.clock.advance(0.1)
+        await spool.rescan()
+        name = drop_controls([{"cancel": "a"}], d.queue)
+        await spool.rescan()
+        await d.clock.advance(0.1)
+        assert await spool.rescan()
+        assert d.names("accepted") == ["a.json", name]
+        d.write("a.json", "mine")
+        with pytest.raises(FileExistsError):
+            drop_text("a.json", b"{}", d.queue)
+        for bad in ("../a.json", ".a.json", "t.csv", ""):
+            with pytest.raises(ValueError, match="no name"):
+                drop_text(bad, b"{}", d.queue)
+        assert os.listdir(d.incoming) == ["a.json"]  # noqa: PTH208 - the hidden ones too

@@ -1,0 +1,196 @@
+"""When a file is taken: renamed in, written in place, cut, hidden, seen by events or by looking."""
+
+import json
+import os
+import shutil
+
+import anyio
+import pytest
+
+from orchestrator.clock import SystemClock
+
+YAML = (
+    "version: 1\njobs:\n  - name: a\n    kind: ica.data_linking\n    account: ica\n"
+    "    project: 11111111-1111-1111-1111-111111111111\n    items:\n      - dataId: fil.1\n"
+)
+
+
+async def test_a_file_renamed_in_is_taken_at_once(desk):
+    """An inode that had a hidden name at the last look needs no rest."""
+    async with desk() as d:
+        spool = d.spool()
+        await d.rename_in(spool, "a.yaml", YAML)
+        assert await spool.rescan()
+        assert d.names("accepted") == ["a.yaml"]
+        assert await d.jobs() == ["a"]
+
+
+async def test_a_file_written_in_place_rests_first(desk):
+    """It is taken `rest` seconds after its last change, and each change starts the time again."""
+    async with desk() as d:
+        spool = d.spool()
+        path = d.write("a.yaml", YAML)
+        await spool.rescan()
+        await d.clock.advance(4.9)
+        assert not await spool.rescan()
+        with path.open("a") as file:
+            file.write("      - dataId: fil.2\n")
+        await spool.rescan()
+        await d.clock.advance(4.9)
+        assert not await spool.rescan()
+        await d.clock.advance(0.1)
+        assert await spool.rescan()
+        assert [event.items for event in d.accepted] == [2]
+
+
+async def test_json_that_is_whole_proves_it(desk):
+    """A JSON document written in place is taken as soon as two looks agree; what is behind its end counts too."""
+    async with desk() as d:
+        spool = d.spool()
+        d.write("a.json", d.file(d.links("a")))
+        await spool.rescan()
+        await d.clock.advance(0.1)
+        assert await spool.rescan()
+        assert d.names("accepted") == ["a.json"]
+
+
+async def test_json_that_is_cut_is_given_its_time(desk):
+    """Half a document may still grow; only when it rested is it judged."""
+    async with desk() as d:
+        spool = d.spool()
+        text = json.dumps(d.file(d.links("a")))
+        path = d.write("a.json", text[:-10])
+        await spool.rescan()
+        await d.clock.advance(1)
+        assert not await spool.rescan()
+        path.write_text(text)
+        await spool.rescan()
+        await d.clock.advance(0.1)
+        assert await spool.rescan()
+        assert d.names("accepted") == ["a.json"]
+
+
+@pytest.mark.parametrize("content", ["", YAML[:-1], YAML[: YAML.index("    items")]])
+async def test_what_stays_cut_is_rejected(desk, content):
+    """0 bytes, a last line without end, a job without its end: rejected once it rested."""
+    async with desk() as d:
+        spool = d.spool()
+        d.write("a.yaml", content)
+        await spool.rescan()
+        await d.clock.advance(4)
+        assert not await spool.rescan()
+        await d.clock.advance(1)
+        assert await spool.rescan()
+        assert d.names("rejected") == ["a.yaml", "a.yaml.error.json"]
+
+
+async def test_ignored_names_are_left_alone(desk):
+    """Hidden, .tmp and .part names are other people's business for ever."""
+    async with desk() as d:
+        spool = d.spool()
+        for name in (".a.yaml", "a.yaml.tmp", "a.yaml.part", ".b.yaml.tmp", "A.PART"):
+            d.write(name, YAML)
+        assert await d.decide(spool)
+        assert d.names("incoming") == [".a.yaml", ".b.yaml.tmp", "A.PART", "a.yaml.part", "a.yaml.tmp"]
+        assert d.events == []
+
+
+async def test_a_file_that_rested_before_it_was_moved_in_needs_no_more(desk):
+    """Its inode changed long after its content: whoever wrote it was done."""
+    async with desk() as d:
+        spool = d.spool()
+        path = d.write("a.yaml", YAML)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        await spool.rescan()
+        await d.clock.advance(0.1)
+        assert await spool.rescan()
+        assert d.names("accepted") == ["a.yaml"]
+
+
+async def test_a_file_changed_while_it_is_read_is_left_for_the_next_look(desk):
+    """What was read from a file that moved on meanwhile does not count."""
+    async with desk() as d:
+        spool = d.spool()
+        path = d.write("a.yaml", YAML)
+        await spool.rescan()
+        await d.clock.advance(5)
+        real = d.store.jobs.known
+        judged = spool._judge
+
+        async def judge(entry, opened, *, sure):
+            with path.open("a") as file:
+                file.write("      - dataId: fil.2\n")
+            await judged(entry, opened, sure=sure)
+
+        spool._judge = judge
+        assert not await spool.rescan()
+        assert await d.jobs() == []
+        spool._judge = judged
+        assert real == d.store.jobs.known
+        assert await d.decide(spool)
+        assert [event.items for event in d.accepted] == [2]
+
+
+async def test_another_file_under_the_name_is_not_moved(desk):
+    """A file that takes the name while the first is being loaded stays, and is decided by itself."""
+    async with desk() as d:
+        spool = d.spool()
+
+        class Jobs:
+            """The store, with someone quick behind it."""
+
+            def __getattr__(self, name):
+                return getattr(d.store.jobs, name)
+
+            async def commit(self, *args, **kwargs):
+                await d.store.jobs.commit(*args, **kwargs)
+                d.write(".new", YAML.replace("name: a", "name: b")).rename(d.incoming / "a.yaml")
+
+        spool = d.spool(jobs=Jobs())
+        await d.rename_in(spool, "a.yaml", YAML)
+        assert not await spool.rescan()
+        assert d.names("incoming") == ["a.yaml"]
+        assert d.names("accepted") == []
+        spool = d.spool()
+        assert await d.decide(spool)
+        assert await d.jobs() == ["a", "b"]
+        assert "name: b" in (d.queue / "accepted/a.yaml").read_text()
+
+
+async def test_file_events_wake_the_spool(desk):
+    """With a look only every hour, a renamed file is accepted by its event alone."""
+    async with desk() as d:
+        spool = d.spool(clock=SystemClock(), scan_interval=3600.0)
+        async with anyio.create_task_group() as group:
+            await group.start(spool.run)
+            with anyio.fail_after(20):
+                while spool._watch._watched is None:
+                    await anyio.lowlevel.checkpoint()
+                await anyio.wait_all_tasks_blocked()
+                while not d.accepted:
+                    # Again and again: nobody tells when the watcher has begun to listen.
+                    d.write(".a.yaml.tmp", YAML).rename(d.incoming / "a.yaml")
+                    with anyio.move_on_after(0.5):
+                        while not d.accepted:
+                            await SystemClock().sleep(0.01)
+            group.cancel_scope.cancel()
+        assert d.names("accepted")[0] == "a.yaml"
+
+
+async def test_a_folder_made_anew_is_seen_again(desk):
+    """When incoming/ is removed and comes back, looking goes on, and so does watching."""
+    async with desk() as d:
+        spool = d.spool(clock=SystemClock(), scan_interval=0.05)
+        async with anyio.create_task_group() as group:
+            await group.start(spool.run)
+            with anyio.fail_after(20):
+                shutil.rmtree(d.incoming)
+                while not d.incoming.exists():
+                    await SystemClock().sleep(0.01)
+                d.write(".a.yaml.tmp", YAML).rename(d.incoming / "a.yaml")
+                while not d.accepted:
+                    await SystemClock().sleep(0.01)
+                inode = d.incoming.stat().st_ino
+                while spool._watch._watched != inode:
+                    await SystemClock().sleep(0.01)
+            group.cancel_scope.cancel()
