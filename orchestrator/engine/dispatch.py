@@ -9,7 +9,7 @@ import anyio.abc
 
 from orchestrator.clock import SECOND, Clock
 from orchestrator.domain.errors import OrchestratorError, Refused, Unauthorised
-from orchestrator.domain.model import Batch, BatchId, BatchState, Look
+from orchestrator.domain.model import Batch, BatchId, Look
 from orchestrator.engine.pauses import Pauses
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
@@ -75,7 +75,7 @@ class Dispatch:
         self._bus = bus
         self._pauses = pauses
         self._group = group
-        self._submissions: dict[BatchId, int] = {}
+        self._submissions: set[BatchId] = set()
         self._looks = 0
         self._aborting_now = False
         self._closed_until = -math.inf
@@ -113,16 +113,13 @@ class Dispatch:
 
     async def _submit(self) -> None:
         while len(self._submissions) < self._at_a_time(MOST_SUBMISSIONS):
-            room = self._limits.open_items - await self._store.batches.open_items(self._account)
+            out = await self._store.batches.open_items(self._account, self._submissions)
             batch = await self._store.batches.next(
-                self._account,
-                room=room - sum(self._submissions.values()),
-                now=self._clock.now(),
-                busy=self._submissions.keys(),
+                self._account, room=self._limits.open_items - out, now=self._clock.now(), busy=self._submissions
             )
             if batch is None:
                 break
-            self._submissions[batch.id] = batch.items if batch.state is BatchState.PLANNED else 0
+            self._submissions.add(batch.id)
             self._group.start_soon(self._submit_one, batch)
         self._budget.declare(Lane.SUBMIT, len(self._submissions))
 
@@ -132,7 +129,7 @@ class Dispatch:
             await self._give_up(batch.id)
 
         await self._step(f"submit {batch.job_name}/{batch.number}", lambda: self._submitting.advance(batch), hold)
-        del self._submissions[batch.id]
+        self._submissions.remove(batch.id)
         self.wake()
 
     async def _give_up(self, batch: BatchId) -> None:

@@ -153,7 +153,7 @@ class DocumentReader:
         self._scalar(key, path, None)
         return key
 
-    def _value(  # noqa: C901 - the one hot loop, kept flat
+    def _value(  # noqa: C901, PLR0912 - the one hot loop, kept flat
         self,
         event: str,
         value: Any,

@@ -76,7 +76,7 @@ class _Entry:
 
     seq: int
     item: Any
-    row: bytes | None
+    row: Mapping[str, str] | None
     line: int
     """In the table; 0 for an item of the document."""
 
@@ -134,8 +134,9 @@ class JobCheck:
         if wrong or digest is None:
             return
         request = canonical(entry.item)
-        digest.add(request, entry.row)
-        self._setting.out.write(b"%b\n%b\n%b\n" % (canonical(key), request, entry.row or b""))
+        digest.add(request, canonical(entry.row) if entry.row is not None else None)
+        row = _in_order(entry.row) if entry.row is not None else b""
+        self._setting.out.write(b"%b\n%b\n%b\n" % (canonical(key), request, row))
 
     # ------------------------------------------------------------ where items come from
 
@@ -144,9 +145,9 @@ class JobCheck:
         if value is not None and not isinstance(value, dict):
             return iter(())  # told already, and without it every item would look wrong
         if self._table is not None:
-            return self._from_table(self._table, value)
+            return self._from_table(self._table, value or None)
         if self._run is not None:
-            return self._from_items(self._run, value)
+            return self._from_items(self._run, value or None)
         return iter(())
 
     def _template(self, value: dict[str, Any], columns: Sequence[str], absent: str, remedy: str) -> Template | None:
@@ -185,9 +186,9 @@ class JobCheck:
             for line, row in table.rows(wrong):
                 self._counted += 1
                 if template:
-                    yield _Entry(self._counted, template.fill(row), _in_order(row), line)
+                    yield _Entry(self._counted, template.fill(row), row, line)
                 elif value is None:
-                    yield _Entry(self._counted, row, _in_order(row), line)
+                    yield _Entry(self._counted, row, row, line)
         if wrong:
             self._counted = None
         self._mistakes.extend(wrong)
@@ -268,6 +269,6 @@ def _text(raw: Mapping[str, Any], key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _in_order(row: Mapping[str, Any]) -> bytes:
-    """A row with its columns as the table has them: the result's table shows them so."""
+def _in_order(row: Mapping[str, str]) -> bytes:
+    """A row with its columns as the table has them, for the result's table; the order is no content."""
     return msgspec.json.encode(row)

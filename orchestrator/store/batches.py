@@ -51,7 +51,7 @@ class Batches:
         an unconfirmed batch may always be found out: it counts already.
         """
         async with self._database.read() as connection:
-            queue = (await connection.execute(_queue(account))).all()
+            queue = (await connection.execute(_queue(account, busy))).all()
             unsure = await _first(connection, queue, BatchState.UNCONFIRMED, now, busy)
             alone = not busy and not any(row.out for row in queue) and await _nothing_out(connection, account)
             planned = await _first(connection, queue, BatchState.PLANNED, now, busy)
@@ -70,9 +70,14 @@ class Batches:
             due: Micros | None = (await connection.execute(query)).scalar_one()
             return due
 
-    async def open_items(self, account: str) -> int:
-        """Items of the account that are, or may be, on the platform and not final."""
-        query = sa.select(sa.func.coalesce(sa.func.sum(batches.c.open), 0)).where(batches.c.account == account, _OUT)
+    async def open_items(self, account: str, busy: Collection[BatchId] = ()) -> int:
+        """Items of the account that are, or may be, on the platform and not final.
+
+        `busy`: batches that are about to be sent, whatever their row says.
+        """
+        query = sa.select(sa.func.coalesce(sa.func.sum(batches.c.open), 0)).where(
+            batches.c.account == account, _out_with(busy)
+        )
         async with self._database.read() as connection:
             return int((await connection.execute(query)).scalar_one())
 
@@ -109,11 +114,11 @@ class Batches:
             return [batch_of(row) for row in (await connection.execute(query)).all()]
 
 
-def _queue(account: str) -> Query:
+def _queue(account: str, busy: Collection[BatchId]) -> Query:
     """The jobs with something to send, in the order of their turn, with what each has out."""
     out = (
         sa.select(batches.c.job, sa.func.sum(batches.c.open).label("out"))
-        .where(batches.c.account == account, _OUT)
+        .where(batches.c.account == account, _out_with(busy))
         .group_by(batches.c.job)
         .subquery()
     )
@@ -127,6 +132,11 @@ def _queue(account: str) -> Query:
         .where(LIVE_JOB, jobs.c.account == account, _STARTED, unsent)
         .order_by(jobs.c.priority, open_items, jobs.c.created_at, jobs.c.id)
     )
+
+
+def _out_with(busy: Collection[BatchId]) -> sa.ColumnElement[bool]:
+    """On the platform, or on the way there."""
+    return sa.or_(_OUT, batches.c.id.in_(sorted(busy)))
 
 
 async def _first(

@@ -107,7 +107,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Callable[[], Any]:
-    """Opens a desk: `async with desk() as d`."""
+    """What opens a desk: enter it with `async with`."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Desk]:

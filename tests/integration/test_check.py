@@ -162,7 +162,30 @@ async def test_a_thousand_mistakes_are_told_and_the_rest_counted(tmp_path):
     """A file that is wrong throughout does not fill the disk with its report."""
     items = "".join(f"    - {{dataId: '{number} x'}}\n" for number in range(1500))
     with await check(write(tmp_path / "a.yaml", HEAD + "    items:\n" + items), ACCOUNTS) as report:
-        assert (1000, 500, 1500) == (len(report.mistakes.kept), report.mistakes.more, report.mistakes.total)
+        assert (len(report.mistakes.kept), report.mistakes.more, report.mistakes.total) == (1000, 500, 1500)
+
+
+async def test_an_empty_template_is_none(tmp_path):
+    """`template: {}` changes neither rows nor items."""
+    write(tmp_path / "t.csv", "dataId\nfil.1\n")
+    for rest in ("    table: t.csv\n", "    items: [{dataId: fil.1}]\n"):
+        path = write(tmp_path / "a.yaml", HEAD + "    template: {}\n" + rest)
+        with await check(path, ACCOUNTS) as report:
+            ((item,),) = report.jobs[0].chunks()
+            assert item.request == b'{"dataId":"fil.1"}'
+
+
+async def test_rows_keep_the_order_of_their_columns(tmp_path):
+    """Results show columns as the table has them; their order is no content."""
+    digests = set()
+    for order in ("z,dataId,a\n1,fil.1,2\n", "a,z,dataId\n2,1,fil.1\n"):
+        write(tmp_path / "t.csv", order)
+        template = "    template: {dataId: '${dataId}'}\n    table: t.csv\n"
+        with await check(write(tmp_path / "a.yaml", HEAD + template), ACCOUNTS) as report:
+            ((item,),) = report.jobs[0].chunks()
+            assert list(json.loads(item.row)) == order.partition("\n")[0].split(",")
+            digests.add(report.jobs[0].spec.digest)
+    assert len(digests) == 1
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.csv", "a.yaml.gz"])

@@ -63,7 +63,7 @@ async def test_a_dropped_file_is_accepted_with_its_table(desk, tmp_path):
         (tmp_path / "t.csv").write_text("dataId\nfil.1\n")
         (tmp_path / "a.yaml").write_text(HEAD + "    table: t.csv\n")
         (dropped,) = await drop([tmp_path / "t.csv", tmp_path / "a.yaml"], d.queue, d.accounts)
-        assert ("a.yaml", ("a",), ("t.csv",)) == (dropped.file, dropped.jobs, dropped.tables)
+        assert (dropped.file, dropped.jobs, dropped.tables) == ("a.yaml", ("a",), ("t.csv",))
         assert d.names("incoming") == ["a.yaml", "t.csv"]
         assert "count: 1" in (d.incoming / "a.yaml").read_text()
         spool = d.spool()

@@ -148,4 +148,4 @@ async def test_batches_follow_the_account(desk):
         d.write("a.yaml", FILE)
         await d.decide(d.spool())
         job = await d.store.jobs.get("a")
-        assert [2, 1] == [batch.items for batch in await d.store.batches.of_job(job.id)]
+        assert [batch.items for batch in await d.store.batches.of_job(job.id)] == [2, 1]

@@ -1,6 +1,7 @@
 """Plans: batches, digests, cycles, estimates."""
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -105,7 +106,7 @@ def test_a_cycle_is_found_exactly_when_there_is_one(after):
     assert (found is None) == (not left)
     if found:
         assert found[0] == found[-1]
-        assert all(after_one in after[one] for one, after_one in zip(found, found[1:], strict=False))
+        assert all(after_one in after[one] for one, after_one in pairwise(found))
 
 
 def test_a_long_chain_needs_no_recursion():

@@ -34,7 +34,7 @@ def test_a_whole_job_is_read():
     (found,) = reading.jobs
     assert After(("a", "b"), frozenset({JobState.SUCCEEDED, JobState.PARTIAL})) == found.waits_for
     assert RetryPolicy(2, frozenset({"FAILED"})) == found.retry_policy
-    assert (0, 7, 3, 5) == (found.priority, found.max_open, found.stop_after.failed, found.count)
+    assert (found.priority, found.max_open, found.stop_after.failed, found.count) == (0, 7, 3, 5)
 
 
 def test_after_has_a_short_spelling():
@@ -95,7 +95,7 @@ def test_all_mistakes_come_at_once():
 def test_names_differ_in_more_than_case():
     """Two jobs of one file with the same name but for case are told, with the first one's place."""
     (mistake,) = read(document(JOB, JOB | {"name": "LINK-0172"})).mistakes
-    assert ("jobs", 1, "name") == mistake.path
+    assert mistake.path == ("jobs", 1, "name")
     assert "jobs[0]" in mistake.message
 
 
@@ -149,7 +149,7 @@ def test_bad_controls_are_told(control):
     """A control that is not understood is a mistake at its place, never skipped."""
     reading = read({"version": 1, "controls": [control]})
     assert len(reading.mistakes) == 1
-    assert ("controls", 0) == reading.mistakes[0].path[:2]
+    assert reading.mistakes[0].path[:2] == ("controls", 0)
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,12 @@ def test_a_filled_value_stays_text():
 def test_an_open_brace_is_told_with_its_place():
     """`${` without `}` is a mistake at its path."""
     (mistake,) = compile_template({"a": ["x ${b"]}, ("template",)).mistakes
-    assert ("template", "a", 0) == mistake.path
+    assert mistake.path == ("template", "a", 0)
 
 
 def test_columns_are_told_with_their_places():
     """Each use of a column is told with where it stands."""
-    assert [("b", ("a", 0)), ("c", ("a", 1))] == list(uses_of({"a": ["${b}", "$$ ${c}"], "d": "$${e}"}))
+    assert list(uses_of({"a": ["${b}", "$$ ${c}"], "d": "$${e}"})) == [("b", ("a", 0)), ("c", ("a", 1))]
 
 
 @given(JSON)
@@ -57,8 +57,8 @@ def test_merge_is_deep_and_the_item_wins():
     """Objects merge key by key; lists, null and scalars of the item replace what lies below."""
     under = {"a": {"x": 1, "y": 2}, "list": [1, 2], "gone": 5}
     over = {"a": {"y": 3}, "list": [9], "gone": None, "new": 1}
-    assert {"a": {"x": 1, "y": 3}, "list": [9], "gone": None, "new": 1} == merge(under, over)
-    assert {"a": {"x": 1, "y": 2}, "list": [1, 2], "gone": 5} == under
+    assert merge(under, over) == {"a": {"x": 1, "y": 3}, "list": [9], "gone": None, "new": 1}
+    assert under == {"a": {"x": 1, "y": 2}, "list": [1, 2], "gone": 5}
 
 
 @given(JSON, JSON)

@@ -35,6 +35,7 @@ from orchestrator.domain.model import (
     Submission,
 )
 from orchestrator.store import upgrade
+from orchestrator.store.engine import Database, parse
 from orchestrator.store.rows import counts_of
 from orchestrator.store.schema import batches, events, items, jobs, metadata
 from orchestrator.store.store import Observed, Store
@@ -142,11 +143,14 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def store(url: str, tmp_path: Path) -> AsyncIterator[Store]:
-    """An open store with an instance."""
-    async with Store.opened(url, state_directory=tmp_path) as opened:
+async def store(url: str) -> AsyncIterator[Store]:
+    """A store with an instance, on a database that is known to be sound and up to date."""
+    opened = Store(Database.connect(parse(url), read_only=False))
+    try:
         await opened.memory.instance("test-instance")
         yield opened
+    finally:
+        await opened.aclose()
 
 
 # ---------------------------------------------------------------- the scene

@@ -1,0 +1,236 @@
+"""Questions to the store, deliveries, memory, pruning."""
+
+import pytest
+
+from orchestrator.domain.model import BatchState, ItemState, JobState, Needs, Stage
+from orchestrator.store.errors import ControlRefusedError, InstanceError, StoreError
+
+
+async def test_items_come_in_chunks_of_a_thousand(scene):
+    """In order, with their table rows, and with their requests when asked."""
+    job = await scene.add(items=2500, batch_size=1000)
+    chunks = [chunk async for chunk in scene.store.items.stream(job.id)]
+    assert [len(chunk) for chunk in chunks] == [1000, 1000, 500]
+    assert [item.seq for chunk in chunks for item in chunk] == list(range(1, 2501))
+    assert (chunks[0][0].row, chunks[0][0].request) == (b'{"n":"1"}', None)
+    async for chunk in scene.store.items.stream(job.id, with_request=True):
+        assert chunk[0].request == b'{"n":%d}' % chunk[0].seq
+
+
+async def test_items_of_one_state(scene):
+    """Only those are streamed."""
+    job = await scene.add()
+    batch = await scene.track()
+    await scene.observe(scene.seen(batch, 2, ItemState.FAILED))
+    chunks = [chunk async for chunk in scene.store.items.stream(job.id, ItemState.FAILED)]
+    assert [[item.seq for item in chunk] for chunk in chunks] == [[2]]
+
+
+async def test_items_of_a_batch(scene):
+    """In order, with their requests, also after some have moved on to another batch."""
+    await scene.add(items=4, batch_size=4)
+    lost = await scene.lost()
+    found = [scene.seen(lost, 3, ItemState.RUNNING)]
+    from orchestrator.domain.model import Created
+
+    await scene.store.advance.confirm_partly(lost, Created(None), found, now=scene.tick())
+    assert [item.seq for item in await scene.store.items.of_batch(lost)] == [3]
+    rest = await scene.store.items.of_batch(await scene.batch(2))
+    assert [(item.seq, item.request) for item in rest] == [(1, b'{"n":1}'), (2, b'{"n":2}'), (4, b'{"n":4}')]
+
+
+async def test_open_items_by_stage(scene):
+    """Those that a look is expected to tell: not final, of these batches, in these stages."""
+    await scene.add(items=6)
+    first, second, _ = await scene.track_all()
+    await scene.observe(scene.seen(first, 1, ItemState.RUNNING), scene.seen(second, 3, ItemState.SUCCEEDED))
+    wanted = [first.id, second.id]
+    analyses = await scene.store.items.open_in(wanted, {Stage.ANALYSIS})
+    both = await scene.store.items.open_in(wanted, {Stage.ANALYSIS, Stage.CREATION})
+    assert [item.seq for item in analyses] == [1]
+    assert sorted(item.seq for item in both) == [1, 2, 4]
+    assert await scene.store.items.open_in([], {Stage.ANALYSIS}) == []
+
+
+async def test_jobs_are_listed_newest_first(scene):
+    """All of them, or those of a state or an account."""
+    await scene.add("alpha")
+    await scene.add("beta", account="other")
+    await scene.add_waiting("gamma", "nobody")
+    names = [job.spec.name for job in await scene.store.jobs.list()]
+    assert names == ["gamma", "beta", "alpha"]
+    assert [job.spec.name for job in await scene.store.jobs.list(state=JobState.WAITING)] == ["gamma"]
+    assert [job.spec.name for job in await scene.store.jobs.list(account="other")] == ["beta"]
+
+
+async def test_jobs_are_counted(scene):
+    """What is not settled, by account, state and needs; and the items of it."""
+    await scene.add("alpha", items=2)
+    await scene.finish()
+    await scene.add("beta")
+    await scene.add("gamma", account="other")
+    await scene.store.advance.pause(now=scene.tick(), name="gamma")
+    assert await scene.store.jobs.unsettled_counts() == {
+        ("ica", JobState.QUEUED, None): 1,
+        ("other", JobState.QUEUED, Needs.PAUSED): 1,
+    }
+    counts = await scene.store.jobs.item_counts()
+    assert {key: count for key, count in counts.items() if count} == {
+        ("ica", ItemState.PENDING): 4,
+        ("other", ItemState.PENDING): 4,
+    }
+
+
+async def test_batches_are_found_by_key(scene):
+    """Unknown keys are left out."""
+    await scene.add()
+    first, second = await scene.batches()
+    assert await scene.store.batches.by_keys([first.key, second.key, "none"]) == {first.key: first, second.key: second}
+    assert await scene.store.batches.get("nothing") is None
+
+
+async def test_tracking_lists_what_is_looked_at(scene):
+    """All batches of the account on the platform, in the order they were made."""
+    await scene.add(items=6)
+    tracked = [await scene.track(), await scene.track()]
+    await scene.begin()
+    assert [batch.id for batch in await scene.store.batches.tracking("ica")] == [batch.id for batch in tracked]
+    await scene.end(tracked[0])
+    assert [batch.id for batch in await scene.store.batches.tracking("ica")] == [tracked[1].id]
+
+
+async def test_whether_anything_still_moves(scene):
+    """Not when all that is left waits for a person."""
+    moving = scene.store.moving
+    assert not await moving()
+    await scene.add(items=2)
+    assert await moving()
+    await scene.store.advance.pause(now=scene.tick(), name="alpha")
+    assert not await moving()
+    await scene.store.advance.resume(now=scene.tick(), name="alpha")
+    batch = await scene.begin()
+    assert await moving()
+    await scene.store.advance.lose(batch, "reset", due_at=0, now=scene.tick())
+    assert await moving()
+    batch = await scene.track(batch)
+    await scene.observe(scene.seen(batch, 1, ItemState.ATTENTION))
+    assert await moving()
+    await scene.observe(scene.seen(batch, 2, ItemState.ATTENTION))
+    assert not await moving()
+    await scene.observe(*(scene.seen(batch, seq, ItemState.SUCCEEDED) for seq in (1, 2)))
+    assert await moving()
+    await scene.store.advance.settle_worded(batch, now=scene.tick())
+    assert not await moving()
+
+
+async def test_a_blocked_job_and_those_behind_it_do_not_move(scene):
+    """They wait for a person, and so does a job whose predecessor nobody dropped."""
+    await scene.add(items=2)
+    await scene.add_waiting("beta", "alpha")
+    await scene.add_waiting("gamma", "nobody")
+    await scene.blocked()
+    assert not await scene.store.moving()
+
+
+# ---------------------------------------------------------------- deliveries
+
+
+async def test_a_delivery_waits_until_it_is_done(scene):
+    """Failed, it comes again at its time with one more try; done, it never comes again."""
+    await scene.add(items=1)
+    await scene.finish()
+    outbox = scene.store.outbox
+    (entry,) = await outbox.due(scene.now)
+    assert (entry.job_name, entry.kind, entry.round, entry.tries) == ("alpha", "result", 1, 0)
+    due = scene.now + 1_000_000
+    await outbox.failed(entry, "disk full", due_at=due)
+    assert (await outbox.due(scene.now), await outbox.next_due()) == ([], due)
+    (again,) = await outbox.due(due)
+    assert (again.id, again.tries, again.last_error) == (entry.id, 1, "disk full")
+    await outbox.done(again)
+    await outbox.done(again)
+    assert (await outbox.due(due), await outbox.next_due()) == ([], None)
+
+
+async def test_a_late_done_does_not_take_the_next_round(scene):
+    """What was delivered is the entry, not the job."""
+    await scene.add(items=1)
+    await scene.finish(state=ItemState.FAILED)
+    (first,) = await scene.store.outbox.due(scene.now)
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    await scene.finish()
+    await scene.store.outbox.done(first)
+    assert [entry.round for entry in await scene.store.outbox.due(scene.now)] == [2]
+
+
+# ---------------------------------------------------------------- memory
+
+
+async def test_the_instance_is_made_once(store):
+    """Asked again, it is the same; while there are no jobs it may be configured otherwise."""
+    assert await store.memory.instance() == await store.memory.instance() == "test-instance"
+    assert await store.memory.instance("mine") == "mine"
+    assert await store.memory.instance() == "mine"
+
+
+async def test_another_instance_is_refused_while_jobs_exist(scene):
+    """Their keys follow from it: under another name nothing sent would be found again."""
+    await scene.load("alpha")
+    assert await scene.store.memory.instance("loading-does-not-count") == "loading-does-not-count"
+    await scene.add("beta")
+    with pytest.raises(InstanceError, match="loading-does-not-count"):
+        await scene.store.memory.instance("other")
+    assert await scene.store.memory.instance() == "loading-does-not-count"
+
+
+async def test_what_is_remembered_is_recalled(store):
+    """By account and name; the newest value stands."""
+    await store.memory.remember("ica", "seen", "no")
+    await store.memory.remember("ica", "seen", "yes")
+    await store.memory.remember("odm", "seen", "no")
+    assert await store.memory.recall("ica") == {"seen": "yes"}
+
+
+async def test_the_probe_writes(store):
+    """Readiness is asked of the writer, and shows in no account's memory."""
+    await store.writable()
+    await store.writable()
+    assert await store.memory.recall("ica") == {}
+
+
+# ---------------------------------------------------------------- pruning
+
+
+async def test_old_jobs_lose_their_items_and_keep_their_name(scene):
+    """Name, digest, state and counts stay for ever: the name stays taken, and `after` still resolves."""
+    await scene.add("alpha", items=2)
+    await scene.finish()
+    settled_at = scene.now
+    assert await scene.store.jobs.prune(settled_at + 1, scene.tick()) == []
+    (entry,) = await scene.store.outbox.due(scene.now)
+    await scene.store.outbox.done(entry)
+    await scene.add("young", items=1)
+    assert await scene.store.jobs.prune(settled_at, scene.tick()) == []
+    assert await scene.store.jobs.prune(settled_at + 1, scene.tick()) == ["alpha"]
+    assert await scene.store.jobs.prune(settled_at + 1, scene.tick()) == []
+    job = await scene.job("alpha")
+    assert (job.state, job.counts, job.settled_at) == (JobState.SUCCEEDED, {ItemState.SUCCEEDED: 2}, settled_at)
+    assert (await scene.items("alpha"), await scene.batches("alpha"), await scene.events("alpha")) == ([], [], [])
+    assert (await scene.store.jobs.known(["alpha"]))["alpha"].sent
+    assert (await scene.add_waiting("beta", "alpha")).state is JobState.QUEUED
+    with pytest.raises(ControlRefusedError, match="gone"):
+        await scene.store.advance.retry("alpha", now=scene.tick())
+    assert (await scene.next()).state is BatchState.PLANNED
+
+
+async def test_commit_needs_an_instance(scene):
+    """Keys follow from it, so nothing is planned without."""
+    import sqlalchemy as sa
+
+    from orchestrator.store.schema import meta
+
+    job = await scene.load()
+    async with scene.store._database.write() as connection:
+        await connection.execute(sa.delete(meta))
+    with pytest.raises(StoreError, match="instance"):
+        await scene.store.jobs.commit([job], scene.tick())
