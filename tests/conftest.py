@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from orchestrator.clock import SystemClock
-from orchestrator.simulator import serve
+from orchestrator.simulator import OffsetClock, serve
 from orchestrator.simulator.ica import Config, Knobs, Simulator
 
 PROJECT = "3d7a3c52-91f0-4f5e-8a53-0c6f0a4be1d7"
@@ -50,6 +50,10 @@ class Lab:
     """Keys laid over the account's configuration."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Keys laid over the configuration."""
+    program: tuple[str, ...] = ("-m", "orchestrator", "run")
+    """What Python runs as the daemon."""
+    clock: OffsetClock | None = None
+    """The platform's; None: the machine's."""
     project = PROJECT
     pipeline = PIPELINE
     simulator: Simulator = field(init=False)
@@ -57,7 +61,8 @@ class Lab:
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Lab"]:
         """Serve the platform and furnish the folder."""
-        self.simulator = Simulator(Config(seed=self.seed, knobs=self.knobs, api_keys=(API_KEY,)))
+        config = Config(seed=self.seed, knobs=self.knobs, api_keys=(API_KEY,))
+        self.simulator = Simulator(config, self.clock)
         async with serve(self.simulator) as base_url:
             self._furnish(base_url)
             yield self
@@ -132,11 +137,16 @@ class Lab:
     # ------------------------------------------------------------ processes
 
     async def run(
-        self, *, kill_after: float | None = None, environ: Mapping[str, str] | None = None, at_most: float = 100.0
+        self,
+        *,
+        kill_after: float | None = None,
+        environ: Mapping[str, str] | None = None,
+        at_most: float = 100.0,
+        under: Sequence[str] = (),
     ) -> Ended:
         """Run the daemon until nothing moves, or until it is killed; fails the test when it takes too long."""
         with anyio.fail_after(at_most):
-            async with self.daemon("--until-idle", environ=environ) as process:
+            async with self.daemon("--until-idle", environ=environ, under=under) as process:
                 if kill_after is not None:
                     with anyio.move_on_after(kill_after):
                         await process.wait()
@@ -146,9 +156,11 @@ class Lab:
         return Ended(code, (self.folder / "daemon.log").read_text())
 
     @asynccontextmanager
-    async def daemon(self, *options: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[anyio.abc.Process]:
-        """A daemon process; killed at the end if it still runs."""
-        command = [sys.executable, "-m", "orchestrator", "run", "--config", str(self.config), *options]
+    async def daemon(
+        self, *options: str, environ: Mapping[str, str] | None = None, under: Sequence[str] = ()
+    ) -> AsyncIterator[anyio.abc.Process]:
+        """A daemon process, under another program where one is named; killed at the end if it still runs."""
+        command = [*under, sys.executable, *self.program, "--config", str(self.config), *options]
         with (self.folder / "daemon.log").open("ab") as log:
             process = await anyio.open_process(
                 command, stdin=None, stdout=log, stderr=log, env={**os.environ, **(environ or {})}

@@ -49,3 +49,13 @@ def depth_of(lineage: str) -> int:
 def retry_lineage(number: int) -> str:
     """The lineage of a batch that sends items again, which were sent before in other batches."""
     return f"r{number}"
+
+
+def echo_lineage(number: int) -> str:
+    """The lineage of a batch that sends items again because nobody can tell whether their failure was real."""
+    return f"e{number}"
+
+
+def is_echo(lineage: str) -> bool:
+    """Whether a batch, or what it was split from, has an `echo_lineage`."""
+    return lineage.startswith("e")

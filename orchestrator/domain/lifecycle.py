@@ -30,6 +30,8 @@ class BatchEvent(StrEnum):
     """Nothing more can be done without a person."""
     RENEW = "renew"
     """It goes out again under a new key: nothing of it is on the platform, or a person says so."""
+    INQUIRE = "inquire"
+    """A person wants it done after all, and an earlier send of it may have had its effect: that is found out first."""
     ADOPT = "adopt"
     """A person named the remote batch that it became."""
     SETTLE = "settle"
@@ -57,6 +59,7 @@ TRANSITIONS: Mapping[tuple[BatchState, BatchEvent], BatchState] = {
     (BatchState.TRACKING, BatchEvent.SETTLE): BatchState.SETTLED,
     (BatchState.TRACKING, BatchEvent.BLOCK): BatchState.BLOCKED,
     (BatchState.BLOCKED, BatchEvent.RENEW): BatchState.PLANNED,
+    (BatchState.BLOCKED, BatchEvent.INQUIRE): BatchState.UNCONFIRMED,
     (BatchState.BLOCKED, BatchEvent.ADOPT): BatchState.TRACKING,
     (BatchState.BLOCKED, BatchEvent.ABANDON): BatchState.SETTLED,
     (BatchState.BLOCKED, BatchEvent.REOPEN): BatchState.TRACKING,

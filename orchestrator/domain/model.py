@@ -220,7 +220,7 @@ class Batch:
     user: str | None
     """The user that the platform saw when it was first sent."""
     searched_at: Micros | None
-    """When it was first looked for in vain, after a lost answer."""
+    """When it was first looked for in vain, after a lost answer; by the platform's clock where it is known."""
     submission: Submission | None = None
     root: int = 0
     """Number of the batch that it was split from, at the top; its own number otherwise."""
@@ -232,6 +232,8 @@ class Batch:
     """Sending this key again may repeat the effect: the platform has not kept it."""
     last_error: str | None = None
     """Why the latest attempt to send or to find it came to nothing, while it goes on by itself."""
+    planned_at: Micros | None = None
+    """When its job was accepted: no key of the job is older."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from enum import Enum
 
-from orchestrator.domain.model import Batch, Resend
+from orchestrator.domain.errors import Transient, Unauthorised
+from orchestrator.domain.identity import is_echo
+from orchestrator.domain.model import Batch, Item, ItemState, Resend, Stage
 from orchestrator.domain.units import SECOND, Micros
 
 KEY_LIFE: Micros = 6 * 24 * 3600 * SECOND
@@ -20,6 +22,9 @@ HARMLESS_WAIT: Micros = 60 * SECOND
 SECOND_SEARCH_WAIT: Micros = 3600 * SECOND
 """Between two searches in vain, before what was not found counts as never created."""
 
+PATIENCE: Micros = 24 * 3600 * SECOND
+"""For as long as the platform may decline to tell us something, before a person is asked."""
+
 
 class Way(Enum):
     """How to find out, or to go on without having found out."""
@@ -33,8 +38,10 @@ def way_out(batch: Batch, resend: Resend, *, user: str, now: Micros, clock_trust
 
     A key is worth something only while the platform keeps its answers, for the user who sent it first, and as far as
     our clock can tell its age. It is worth nothing once the platform itself has written a 5xx under it, because then
-    no answer was stored.
+    no answer was stored. What nobody wants any more is never sent again, only found.
     """
+    if batch.cancelled:
+        return Way.SEARCH
     if resend is Resend.HARMLESS:
         return Way.RESEND
     if resend is Resend.NEVER or batch.key_void or not clock_trusted:
@@ -42,3 +49,39 @@ def way_out(batch: Batch, resend: Resend, *, user: str, now: Micros, clock_trust
     same_user = batch.user is None or batch.user == user
     young = batch.first_sent_at is None or -CLOCK_SLACK <= now - batch.first_sent_at < KEY_LIFE
     return Way.RESEND if same_user and young else Way.SEARCH
+
+
+def outlived(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
+    """Whether a batch that we never sent may have been sent so long ago that its key proves nothing any more.
+
+    Our records may be older than what they tell of: whoever restores a backup has batches as planned that went out long
+    ago. A key follows from its job, so no key is older than the job.
+    """
+    return not clock_trusted or (batch.planned_at is not None and now - batch.planned_at >= KEY_LIFE)
+
+
+def wait_for_second_search(batch: Batch, *, now: Micros) -> Micros:
+    """How long a batch that was not found must still wait before not being found counts; `now` by the platform."""
+    if batch.searched_at is None:
+        return SECOND_SEARCH_WAIT
+    return max(0, batch.searched_at + SECOND_SEARCH_WAIT - now)
+
+
+def beyond_finding_out(batch: Batch, error: Exception, *, now: Micros) -> bool:
+    """Whether there is no hope left to learn what became of an unconfirmed batch; `error` met its last search.
+
+    An outage proves nothing, however long. Where nobody wants the batch any more, hope ends earlier.
+    """
+    if isinstance(error, Transient | Unauthorised):
+        return False
+    patience = SECOND_SEARCH_WAIT if batch.cancelled else PATIENCE
+    return batch.sent_at is not None and now - batch.sent_at >= patience
+
+
+def may_be_an_echo(item: Item, batch: Batch) -> bool:
+    """Whether an item may have failed only because its batch was sent twice, and the first time is what worked.
+
+    True once: what such an item comes to in a batch of its own counts.
+    """
+    in_a_race = item.stage is Stage.LINK and item.state is ItemState.FAILED and batch.sends > 1
+    return in_a_race and not is_echo(batch.lineage)

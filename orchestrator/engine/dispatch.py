@@ -80,12 +80,28 @@ class Dispatch:
         self._aborting_now = False
         self._closed_until = -math.inf
         self._refusals = 0
+        self._refusal: str | None = None
         self._failures: dict[str, int] = {}
 
     @property
     def busy(self) -> bool:
         """Whether a step is under way."""
         return bool(self._submissions or self._looks or self._aborting_now)
+
+    @property
+    def account(self) -> str:
+        """The account whose work it orders."""
+        return self._account
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the platform does not accept the credential; None while it does."""
+        return self._refusal
+
+    @property
+    def oldest_look(self) -> float | None:
+        """When the question that waits longest was last answered, on the monotonic clock; None when there is none."""
+        return self._schedule.oldest
 
     async def turn(self) -> float:
         """Start whatever is due and fits; returns the seconds until more may be due."""
@@ -107,7 +123,10 @@ class Dispatch:
             self._group.start_soon(self._abort_some)
 
     async def _abort_some(self) -> None:
-        await self._step("abort", self._aborting.advance, self._clock.sleep)
+        async def hold(pause: float, _error: Exception) -> None:
+            await self._clock.sleep(pause)
+
+        await self._step("abort", self._aborting.advance, hold)
         self._aborting_now = False
         self.wake()
 
@@ -124,25 +143,24 @@ class Dispatch:
         self._budget.declare(Lane.SUBMIT, len(self._submissions))
 
     async def _submit_one(self, batch: Batch) -> None:
-        async def hold(pause: float) -> None:
-            await self._clock.sleep(pause)
-            await self._give_up(batch.id)
+        async def hold(pause: float, error: Exception) -> None:
+            await self._give_up(batch.id, error, pause)
 
         await self._step(f"submit {batch.job_name}/{batch.number}", lambda: self._submitting.advance(batch), hold)
         self._submissions.remove(batch.id)
         self.wake()
 
-    async def _give_up(self, batch: BatchId) -> None:
-        """A step that ended badly must not leave its batch as if it were still being sent."""
+    async def _give_up(self, batch: BatchId, error: Exception, pause: float) -> None:
+        """A step that ended badly must not leave its batch as if it were being sent, nor first in the queue."""
         failures = 0
         while True:
             try:
-                await self._submitting.give_up(batch)
-            except OrchestratorError as error:
+                await self._submitting.give_up(batch, error, pause)
+            except Exception as trouble:  # noqa: BLE001 - a row that cannot even be read must not end the daemon
                 failures += 1
-                pause = self._pauses(failures)
-                self._bus.publish(PartFailed(self.name, str(error), pause))
-                await self._clock.sleep(pause)
+                rest = self._pauses(failures)
+                self._bus.publish(PartFailed(self.name, str(trouble) or repr(trouble), rest))
+                await self._clock.sleep(rest)
             else:
                 return
 
@@ -170,7 +188,7 @@ class Dispatch:
             await self._looking.sweep(look)
             self._schedule.done(look, now=self._clock.monotonic())
 
-        async def hold(pause: float) -> None:
+        async def hold(pause: float, _error: Exception) -> None:
             self._schedule.failed(look, now=self._clock.monotonic(), pause=pause)
 
         await self._step(f"look {look.name}", ask, hold)
@@ -180,15 +198,15 @@ class Dispatch:
     # ------------------------------------------------------------ one step, whatever becomes of it
 
     async def _step(
-        self, name: str, act: Callable[[], Awaitable[object]], hold: Callable[[float], Awaitable[None]]
+        self, name: str, act: Callable[[], Awaitable[object]], hold: Callable[[float, Exception], Awaitable[None]]
     ) -> None:
         """Run one step. What it raises is told and held back for a while, and stops nothing else."""
         try:
             await act()
         except Unauthorised as refusal:
-            await hold(self._close(refusal))
+            await hold(self._close(refusal), refusal)
         except Exception as error:  # noqa: BLE001 - also a bug in one step must not stop the others; it is told in full
-            await hold(self._told(name, error))
+            await hold(self._told(name, error), error)
         else:
             self._failures.pop(name, None)
             self._open()
@@ -210,6 +228,7 @@ class Dispatch:
 
     def _close(self, refusal: Unauthorised) -> float:
         self._refusals += 1
+        self._refusal = str(refusal)
         pause = min(self._pauses(self._refusals), self._limits.max_interval)
         self._closed_until = self._clock.monotonic() + pause
         self._bus.publish(AccountClosed(self._account, str(refusal), pause))
@@ -218,6 +237,7 @@ class Dispatch:
     def _open(self) -> None:
         if self._refusals:
             self._refusals = 0
+            self._refusal = None
             self._bus.publish(AccountOpened(self._account))
 
     def _at_a_time(self, most: int) -> int:

@@ -39,6 +39,17 @@ class Loop:
         self._woken = anyio.Event()
         self.turned_at = clock.monotonic()
         """When the last turn ended: what tells a living loop from a stuck one."""
+        self._due_at = self.turned_at
+
+    @property
+    def name(self) -> str:
+        """What the log calls its part."""
+        return self._part.name
+
+    @property
+    def overdue(self) -> float:
+        """Seconds since the turn began that is not over, or should have begun; 0 while it rests."""
+        return max(0.0, self._clock.monotonic() - self._due_at)
 
     def wake(self) -> None:
         """There is something to do now; harmless at any time."""
@@ -49,6 +60,7 @@ class Loop:
         failures = 0
         while True:
             self._woken = anyio.Event()
+            self._due_at = self._clock.monotonic()
             try:
                 pause = await self._part.turn()
                 failures = 0
@@ -57,6 +69,7 @@ class Loop:
                 pause = self._pauses(failures)
                 self._tell(error, pause)
             self.turned_at = self._clock.monotonic()
+            self._due_at = self.turned_at + pause
             if failures:
                 await self._clock.sleep(pause)
             else:

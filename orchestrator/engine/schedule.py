@@ -13,6 +13,8 @@ class _Entry:
     look: Look
     age: float
     due: float
+    answered_at: float
+    """When it was last asked to its end; before that, when it was first wanted."""
     soonest: float = -math.inf
     """No new wish brings it forward beyond this."""
     running: bool = False
@@ -41,7 +43,7 @@ class Schedule:
             age = max(0.0, told)  # the wall clock may have been set back
             entry = before.get(look.name)
             if entry is None:
-                entry = _Entry(look, age, due=now + max(0.0, self._aims.min_interval - age))
+                entry = _Entry(look, age, due=now + max(0.0, self._aims.min_interval - age), answered_at=now)
             elif age < entry.age:
                 younger.append(entry)
             entry.look, entry.age = look, age
@@ -59,6 +61,11 @@ class Schedule:
         """When the next look is due; infinity when none is wanted."""
         return min((entry.due for entry in self._entries.values() if not entry.running), default=math.inf)
 
+    @property
+    def oldest(self) -> float | None:
+        """When the look that was answered least recently was answered, or first wanted; None when none is wanted."""
+        return min((entry.answered_at for entry in self._entries.values()), default=None)
+
     def start(self, look: Look) -> None:
         """It is being asked."""
         self._entries[look.name].running = True
@@ -67,6 +74,7 @@ class Schedule:
         """It was asked to its end."""
         entry = self._entries[look.name]
         entry.running, entry.soonest, entry.due = False, -math.inf, now + self._interval(entry)
+        entry.answered_at = now
 
     def failed(self, look: Look, *, now: float, pause: float) -> None:
         """It was not answered; asked again after `pause` seconds at the soonest."""

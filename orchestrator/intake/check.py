@@ -171,7 +171,7 @@ class _Check:
                 mistakes.append(mistake)
             yield from self._check_jobs(document, reading)
         if mistakes:
-            self._locate()
+            yield from self._locate()
 
     def _read(self) -> Generator[None, None, Document | None]:
         mistakes = self._report.mistakes
@@ -182,7 +182,7 @@ class _Check:
         try:
             document = yield from DocumentReader(self._events(text, mistakes), text, mistakes, self._items).read()
         except SpoiltError as error:
-            mistakes.append(error.mistake if error.mistake.line else self._with_line(error.mistake))
+            mistakes.append(error.mistake if error.mistake.line else (yield from self._with_line(error.mistake)))
             return None
         self._report.whole = True
         return document
@@ -243,21 +243,21 @@ class _Check:
     def _events(self, text: Text, mistakes: Mistakes, *, by_line: bool = False) -> Events:
         return JsonEvents(text, by_line=by_line) if self._is_json else YamlEvents(text, mistakes)
 
-    def _with_line(self, mistake: Mistake) -> Mistake:
+    def _with_line(self, mistake: Mistake) -> Generator[None, None, Mistake]:
         """The same mistake met again by a reader that counts lines."""
         text = self._text()
         again = DocumentReader(
             self._events(text, Mistakes(), by_line=True), text, Mistakes(), self._report.scratch.file()
         )
         try:
-            for _ in again.read():
-                pass
+            yield from again.read()
         except SpoiltError as error:
             return error.mistake
         return mistake
 
-    def _locate(self) -> None:
+    def _locate(self) -> Generator[None, None, None]:
         mistakes = self._report.mistakes
         places = [mistake.path for mistake in mistakes if mistake.file is None]
         places += [mistake.also for mistake in mistakes if mistake.also]
-        mistakes.locate(lines_of(self._events(self._text(), Mistakes(), by_line=True), places))
+        lines = yield from lines_of(self._events(self._text(), Mistakes(), by_line=True), places)
+        mistakes.locate(lines)

@@ -15,6 +15,7 @@ import msgspec
 from orchestrator.domain.mistake import Mistake, Mistakes, Path
 from orchestrator.domain.queuefile import MOST_JOBS
 from orchestrator.intake.parsed import (
+    DEEPEST,
     END_ARRAY,
     END_MAP,
     MAP_KEY,
@@ -25,7 +26,6 @@ from orchestrator.intake.parsed import (
 )
 from orchestrator.intake.text import SpoiltError, Text
 
-DEEPEST = 64
 MOST_NODES = 200_000
 """Values inside one item."""
 HEADER_NODES = 500_000

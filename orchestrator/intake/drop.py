@@ -108,9 +108,54 @@ def drop_text(name: str, text: bytes, queue_directory: Path) -> None:
 
     Raises FileExistsError when the name is taken in incoming/, ValueError when it is no name for a queue file.
     """
+    draft = begin_draft(name, queue_directory)
+    try:
+        draft.write(text)
+        draft.finish()
+    finally:
+        draft.discard()
+
+
+def begin_draft(name: str, queue_directory: Path) -> "Draft":
+    """Begin a queue file whose text comes piece by piece.
+
+    Raises ValueError when `name` is no name for a queue file, OSError when incoming/ cannot be written to.
+    """
     if not GOOD_NAME.fullmatch(name) or IGNORED.fullmatch(name) or is_table(name):
         raise ValueError(f"{name!r} is no name for a queue file")
-    _drop_bytes(queue_directory / "incoming" / name, [text])
+    return Draft(queue_directory / "incoming" / name)
+
+
+class Draft:
+    """A file that is being written under a hidden name, which nobody reads."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._path = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        self._file = self._path.open("xb")
+
+    def write(self, piece: bytes) -> None:
+        """Add a piece. Raises OSError."""
+        self._file.write(piece)
+
+    def finish(self) -> None:
+        """Make it durable, then give it its own name.
+
+        Raises FileExistsError when that is taken, OSError when the disk does not do it.
+        """
+        with self._file:
+            self._file.flush()
+            _make_written_earlier(self._file.fileno())
+            os.fsync(self._file.fileno())
+        rename_exclusively(self._path, self._target)
+        sync_folder(self._target.parent)
+
+    def discard(self) -> None:
+        """Leave nothing of it behind; once it has its own name, this changes nothing."""
+        try:
+            self._file.close()
+        finally:
+            self._path.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------- checking
@@ -193,19 +238,13 @@ def _pieces(source: Source) -> Iterator[bytes]:
 
 
 def _drop_bytes(target: Path, pieces: Iterable[bytes]) -> None:
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    draft = Draft(target)
     try:
-        with draft.open("xb") as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            _make_written_earlier(file.fileno())
-            os.fsync(file.fileno())
-        rename_exclusively(draft, target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    sync_folder(target.parent)
+        for piece in pieces:
+            draft.write(piece)
+        draft.finish()
+    finally:
+        draft.discard()
 
 
 def _make_written_earlier(descriptor: int) -> None:

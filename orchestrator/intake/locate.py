@@ -1,19 +1,22 @@
 """On which line of a document something stands: looked up only when there is something to tell about it."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 
 from orchestrator.domain.mistake import Path
-from orchestrator.intake.parsed import END_ARRAY, END_MAP, MAP_KEY, START_ARRAY, START_MAP, Events
+from orchestrator.intake.parsed import DEEPEST, END_ARRAY, END_MAP, MAP_KEY, START_ARRAY, START_MAP, Events
 from orchestrator.intake.text import SpoiltError
 
+SLICE = 10_000
+"""Events after which others may work."""
 
-def lines_of(events: Events, paths: Iterable[Path]) -> dict[Path, int]:
-    """The line of each path, or of the nearest thing around it that is there."""
+
+def lines_of(events: Events, paths: Iterable[Path]) -> Generator[None, None, dict[Path, int]]:
+    """The line of each path, or of the nearest thing around it that is there; yields now and then."""
     wanted = {path[:length] for path in paths for length in range(len(path) + 1)}
     found: dict[Path, int] = {}
     with contextlib.suppress(SpoiltError):  # told already; what stands before it has been found
-        _collect(events, wanted, found)
+        yield from _collect(events, wanted, found)
     return {path: line for path in wanted if (line := _nearest(path, found)) is not None}
 
 
@@ -21,9 +24,13 @@ def _nearest(path: Path, found: dict[Path, int]) -> int | None:
     return next((found[path[:length]] for length in range(len(path), 0, -1) if path[:length] in found), None)
 
 
-def _collect(events: Events, wanted: set[Path], found: dict[Path, int]) -> None:
+def _collect(events: Events, wanted: set[Path], found: dict[Path, int]) -> Generator[None, None, None]:
     trail: list[str | int] = []  # the key or index of the value that comes next, in each open container
-    for event, value in events:
+    for number, (event, value) in enumerate(events, 1):
+        if number % SLICE == 0:
+            yield
+        if len(trail) > DEEPEST:
+            return  # the reader that found the mistakes went no further
         if event == MAP_KEY:
             trail[-1] = value
             _note(trail, events.line, wanted, found)

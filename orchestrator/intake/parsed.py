@@ -14,6 +14,9 @@ SCALAR = "scalar"
 ParsedEvent = tuple[str, Any]
 """What was met, and its value: the text of a key, the value of a scalar, None otherwise."""
 
+DEEPEST = 64
+"""Levels of a document."""
+
 LONGEST_NUMBER = 1000
 """Digits of a number. Longer ones are text that lost its quotes."""
 

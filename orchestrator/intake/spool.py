@@ -103,8 +103,13 @@ class Spool:
         self._not_whole: dict[str, Entry] = {}
         """Files that were read and did not prove to be complete; not read again before they change or rested."""
         self._next_look = settings.scan_interval
-        self._trouble: str | None = None
+        self._trouble: str | None = "the queue directory was not looked at yet"
         """Why the last look at the folder failed."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be taken in for the moment; None while all is well."""
+        return self._trouble
 
     # ------------------------------------------------------------ the loop
 
@@ -293,8 +298,9 @@ class Spool:
         file = Moving(entry.name, entry.signature)
         error = error_document(file, mistakes, now=self._clock.now(), dropped_by=str(entry.owner))
         files = [*(Moving(table.name, table.signature) for table in tables or ()), file]
-        await anyio.to_thread.run_sync(self._folders.reject, files, error)
-        self._publish(FileRejected(entry.name, mistakes.total, str(next(iter(mistakes)))))
+        lies = await anyio.to_thread.run_sync(self._folders.reject, files, error)
+        first = str(next(iter(mistakes)))
+        self._publish(FileRejected(entry.name, mistakes.total, first, f"{lies}.error.json"))
 
     # ------------------------------------------------------------ tables
 

@@ -10,6 +10,8 @@ from orchestrator.clock import Clock
 
 _GROUP_MS = 100
 _STEP_MS = 20
+_STOP_MS = 500
+"""How long the watching thread may take to notice that nobody listens any more."""
 
 
 class Watch:
@@ -55,7 +57,14 @@ class Watch:
 
     async def _watch(self) -> None:
         self._watched = _inode(self._folder)
-        events = awatch(self._folder, watch_filter=None, recursive=False, debounce=_GROUP_MS, step=_STEP_MS)
+        events = awatch(
+            self._folder,
+            watch_filter=None,
+            recursive=False,
+            debounce=_GROUP_MS,
+            step=_STEP_MS,
+            rust_timeout=_STOP_MS,
+        )
         async for changes in events:
             added = {Path(path).name for change, path in changes if change is Change.added}
             deleted = [Path(path).name for change, path in changes if change is Change.deleted]

@@ -46,7 +46,14 @@ class Platform(Protocol):
         ...
 
     async def find(self, batch: Batch) -> Found:
-        """Look for what became of a batch whose answer was lost."""
+        """Look for what became of a batch whose answer was lost.
+
+        Of one that was never sent, as far as we know, only what bears its name is looked for.
+        """
+        ...
+
+    async def remembers(self, project: str) -> bool:
+        """Whether it holds anything in this project that was made in the name of this installation, ever."""
         ...
 
     def looks(self, batches: Sequence[Batch]) -> Sequence[Look]:

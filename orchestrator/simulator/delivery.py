@@ -80,7 +80,8 @@ async def _deliver(call: Call, connection: Connection, clock: Clock) -> int:
 async def _withhold(call: Call, fault: Fault, connection: Connection) -> int:
     """An error, a reset or silence in place of the answer."""
     if fault.kind in {FaultKind.ERROR, FaultKind.ERROR_AFTER}:
-        call.forget()
+        if not fault.html:  # a gateway's page takes the place of an answer that the platform gave, and keeps
+            call.forget()
         return await _send(connection, _error(call, fault))
     if fault.kind in {FaultKind.RESET, FaultKind.RESET_AFTER}:
         await connection.reset()

@@ -17,7 +17,8 @@ class FaultKind(StrEnum):
     ERROR = "error"
     """`status` is answered, and nothing was done."""
     ERROR_AFTER = "error_after"
-    """It was done; then `status` is answered, and nothing is kept under an idempotency key."""
+    """It was done; then `status` is answered, and nothing is kept under an idempotency key: unless it is a gateway's
+    page, for then the platform itself has answered well."""
     RESET = "reset"
     """The connection is reset, and nothing was done."""
     RESET_AFTER = "reset_after"

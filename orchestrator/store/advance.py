@@ -106,9 +106,22 @@ class Advance:
             await conclude(ledger)
             return len(rows)
 
-    async def searched(self, batch: Batch, *, due_at: Micros, now: Micros) -> Moved:
-        """An unconfirmed batch was looked for in vain; not before `due_at` it is looked for again."""
-        return await self._step(batch.id, now, lambda ledger, current: submitting.searched(ledger, current, due_at))
+    async def searched(
+        self, batch: Batch, *, due_at: Micros, now: Micros, server_now: Micros | None = None
+    ) -> Moved:
+        """An unconfirmed batch was looked for in vain; not before `due_at` it is looked for again.
+
+        `server_now` is the platform's own time, where it is known: the first search is dated by it.
+        """
+        return await self._step(
+            batch.id, now, lambda ledger, current: submitting.searched(ledger, current, due_at, server_now)
+        )
+
+    async def postpone(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
+        """Nothing came of its turn, for a reason of ours: a planned or unconfirmed batch waits until `due_at`."""
+        return await self._step(
+            batch.id, now, lambda ledger, current: submitting.postpone(ledger, current, detail, due_at)
+        )
 
     async def renew(self, batch: Batch, *, now: Micros) -> Moved:
         """Nothing of it is on the platform: it is planned again under a new key.
@@ -127,7 +140,7 @@ class Advance:
         return await self._step(batch.id, now, lambda ledger, current: submitting.refuse(ledger, current, detail))
 
     async def block(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
-        """Nothing more can be done without a person, who reads `detail`."""
+        """Nothing more can be done without a person, who reads `detail`. Of a cancelled job nobody is asked: it ends."""
         return await self._step(batch.id, now, lambda ledger, current: submitting.block(ledger, current, detail))
 
     # ------------------------------------------------------------ observing

@@ -1,6 +1,6 @@
 """Reading batches, and choosing the one to submit next."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -80,6 +80,16 @@ class Batches:
         )
         async with self._database.read() as connection:
             return int((await connection.execute(query)).scalar_one())
+
+    async def unconfirmed(self) -> Mapping[str, int]:
+        """How many submissions have an unknown outcome, by account; accounts without any are left out."""
+        query = (
+            sa.select(batches.c.account, sa.func.count())
+            .where(LIVE_BATCH, batches.c.state == literal(BatchState.UNCONFIRMED))
+            .group_by(batches.c.account)
+        )
+        async with self._database.read() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
 
     async def tracking(self, account: str) -> list[Batch]:
         """All batches of the account that are on the platform and not settled, in the order they were made."""

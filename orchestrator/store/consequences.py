@@ -5,6 +5,7 @@ Everything here is derived from what the rows say, so it does not matter which c
 
 import sqlalchemy as sa
 
+from orchestrator.domain.identity import echo_lineage
 from orchestrator.domain.lifecycle import BatchEvent, next_batch_state, outcome_of
 from orchestrator.domain.model import (
     Batch,
@@ -15,7 +16,9 @@ from orchestrator.domain.model import (
     JobId,
     JobState,
     Needs,
+    RetryPolicy,
 )
+from orchestrator.domain.resending import may_be_an_echo
 from orchestrator.store.dependents import let_dependents_know
 from orchestrator.store.ledger import NOTHING_TO_SEND, Ledger
 from orchestrator.store.outcomes import set_job
@@ -24,6 +27,7 @@ from orchestrator.store.rows import Row, counts_of, retry_of
 from orchestrator.store.schema import LIVE_BATCH, batches, items, jobs, literal
 
 _JOB = sa.select(jobs)
+_TWICE = 2
 
 
 async def conclude(ledger: Ledger) -> None:
@@ -59,20 +63,20 @@ async def _settle_batch(ledger: Ledger, batch_id: BatchId) -> None:
 async def settle(ledger: Ledger, batch: Batch) -> None:
     """A tracked batch whose items are all final is done; its job may ask for another attempt at some of them."""
     await ledger.move(batch, BatchEvent.SETTLE, note=batch.status)
-    again = await _to_retry(ledger, batch)
+    policy = retry_of((await _job(ledger, batch.job)).retry)
+    if batch.cancelled or (policy is None and batch.sends < _TWICE):
+        return
+    held = await items_of(ledger, batch)
+    unsure = [item for item in held if may_be_an_echo(item, batch)]
+    if unsure:
+        await send_again(ledger, Origin.of(batch), unsure, echo_lineage, counts=False)
+    again = [item for item in held if policy is not None and _asks_again(policy, item) and item not in unsure]
     if again:
         await send_again(ledger, Origin.of(batch), again)
 
 
-async def _to_retry(ledger: Ledger, batch: Batch) -> list[Item]:
-    policy = retry_of((await _job(ledger, batch.job)).retry)
-    if policy is None or batch.cancelled:
-        return []
-    return [
-        item
-        for item in await items_of(ledger, batch)
-        if item.state.final and item.status in policy.on and item.attempts < policy.attempts
-    ]
+def _asks_again(policy: RetryPolicy, item: Item) -> bool:
+    return item.state.final and item.status in policy.on and item.attempts < policy.attempts
 
 
 # ---------------------------------------------------------------- jobs

@@ -5,8 +5,8 @@ that waits for a lock nobody takes, and shut every other writer out. So nothing 
 Waiting for one's turn happens outside the shield and can be cancelled.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -21,6 +21,9 @@ from orchestrator.store.errors import DamagedError, StoreError, StoreUnavailable
 
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """A number that the database counts up. SQLite does so for INTEGER alone, which has 64 bits there."""
+
+Timed = Callable[[str], AbstractContextManager[object]]
+"""Takes the time of what runs inside."""
 
 _READERS = 4
 _WAITS = "5000"  # milliseconds that SQLite waits for a lock held by another process
@@ -120,6 +123,8 @@ class Database:
     def __init__(self, *, writer: AsyncEngine | None, readers: AsyncEngine) -> None:
         self._writer = writer
         self._readers = readers
+        self.timed: Timed = _untimed
+        """Wraps each transaction, from having its turn to its end; gets `read` or `write`."""
         self._turn = anyio.Lock()
         self._seats = anyio.Semaphore(_READERS)
 
@@ -135,7 +140,7 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection that sees one state of the database for as long as it is held."""
         async with self._seats:
-            with anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True), self.timed("read"):
                 try:
                     async with self._readers.begin() as connection:
                         yield connection
@@ -149,7 +154,7 @@ class Database:
         if self._writer is None:
             raise StoreError("the database was opened for reading only")
         async with self._turn:
-            with anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True), self.timed("write"):
                 try:
                     async with self._writer.begin() as connection:
                         yield connection
@@ -171,6 +176,10 @@ class Database:
             await engine.dispose()  # what is left of a connection after an I/O error is not to be trusted
         if explained is not None:
             raise explained from error
+
+
+def _untimed(_operation: str) -> AbstractContextManager[object]:
+    return nullcontext()
 
 
 def explain(error: DBAPIError) -> StoreError | None:

@@ -20,15 +20,18 @@ class Items:
         self._database = database
 
     async def stream(
-        self, job: JobId, state: ItemState | None = None, *, with_request: bool = False
+        self, job: JobId, state: ItemState | None = None, *, with_request: bool = False, after: int = 0
     ) -> AsyncIterator[list[Item]]:
-        """The items of a job in order, with their table rows; each chunk as it is when it is read."""
+        """The items of a job in order, with their table rows; each chunk as it is when it is read.
+
+        Begins behind the item of number `after`.
+        """
         query = SELECT_ITEM.add_columns(items.c.row).where(items.c.job == job).order_by(items.c.seq).limit(_CHUNK)
         if with_request:
             query = query.add_columns(items.c.request)
         if state is not None:
             query = query.where(items.c.state == state)
-        last = 0
+        last = after
         while True:
             async with self._database.read() as connection:
                 rows = (await connection.execute(query.where(items.c.seq > last))).all()

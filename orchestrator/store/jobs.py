@@ -113,19 +113,29 @@ class Jobs:
 
     async def each(self, state: JobState | None = None, account: str | None = None) -> AsyncIterator[Sequence[Job]]:
         """Jobs, the newest first, in chunks."""
-        query = SELECT_JOB.where(REAL_JOB).order_by(jobs.c.id.desc()).limit(_CHUNK)
+        before = None
+        while chunk := await self.page(state, account, before=before):
+            yield chunk
+            before = chunk[-1].id
+
+    async def page(
+        self,
+        state: JobState | None = None,
+        account: str | None = None,
+        *,
+        before: JobId | None = None,
+        limit: int = _CHUNK,
+    ) -> Sequence[Job]:
+        """At most `limit` jobs, the newest first, beginning with the one made before that of the id `before`."""
+        query: Query = SELECT_JOB.where(REAL_JOB).order_by(jobs.c.id.desc()).limit(limit)
         if state is not None:
             query = query.where(jobs.c.state == state)
         if account is not None:
             query = query.where(jobs.c.account == account)
-        before: Query = query
-        while True:
-            async with self._database.read() as connection:
-                chunk = [job_of(row) for row in (await connection.execute(before)).all()]
-            if not chunk:
-                return
-            yield chunk
-            before = query.where(jobs.c.id < chunk[-1].id)
+        if before is not None:
+            query = query.where(jobs.c.id < before)
+        async with self._database.read() as connection:
+            return [job_of(row) for row in (await connection.execute(query)).all()]
 
     async def unsettled_counts(self) -> Mapping[tuple[str, JobState, Needs | None], int]:
         """How many jobs are not settled, by account, state and needs."""

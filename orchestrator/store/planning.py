@@ -95,18 +95,23 @@ async def plan(
     return number
 
 
-async def send_again(ledger: Ledger, origin: Origin, chosen: Sequence[Item]) -> None:
-    """Take these items out of their batches, make them pending again, and plan one new batch for them."""
+async def send_again(
+    ledger: Ledger, origin: Origin, chosen: Sequence[Item], lineage: Lineage = retry_lineage, *, counts: bool = True
+) -> None:
+    """Take these items out of their batches, make them pending again, and plan one new batch for them.
+
+    `counts`: it is another attempt, where they had been sent.
+    """
     await leave(ledger, chosen)
-    number = await plan(ledger, origin, [item.seq for item in chosen])
+    number = await plan(ledger, origin, [item.seq for item in chosen], lineage)
     stage = _pending(origin).stage
     rows = []
     for item in chosen:
-        was_sent = item.state not in {ItemState.CANCELLED, ItemState.PENDING}
+        counted = counts and item.state not in {ItemState.CANCELLED, ItemState.PENDING}
         ids = (*item.previous_ids, item.remote_id) if item.remote_id else item.previous_ids
         rows.append(
             {"in_job": item.job, "at_seq": item.seq, "to_stage": stage}
-            | {"to_attempts": item.attempts + was_sent, "to_previous_ids": previous_ids_as_text(ids)}
+            | {"to_attempts": item.attempts + counted, "to_previous_ids": previous_ids_as_text(ids)}
         )
         ledger.count_job(item.job, item.state, ItemState.PENDING)
         ledger.event(

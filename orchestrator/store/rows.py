@@ -42,6 +42,7 @@ SELECT_BATCH = sa.select(
     jobs.c.kind,
     jobs.c.engine,
     jobs.c.cancelled_at,
+    jobs.c.created_at.label("planned_at"),
 ).join_from(batches, jobs)
 """Batches without what was sent."""
 
@@ -110,6 +111,7 @@ def batch_of(row: Row, *, to_send: bool = False) -> Batch:
         in_doubt=row.in_doubt,
         key_void=row.key_void,
         last_error=row.last_error,
+        planned_at=row.planned_at,
     )
 
 

@@ -12,7 +12,7 @@ from orchestrator.store import upgrade
 from orchestrator.store.advance import Advance
 from orchestrator.store.batches import MAY_FIND_OUT, MAY_PLAN, Batches
 from orchestrator.store.changes import Controlled, JobChanged, Moved, Observed
-from orchestrator.store.engine import Database, parse
+from orchestrator.store.engine import Database, Timed, parse
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.items import Items
 from orchestrator.store.jobs import Jobs, KnownJob
@@ -83,6 +83,10 @@ class Store:
             yield store
         finally:
             await store.aclose()
+
+    def time_with(self, timed: Timed) -> None:
+        """Have the time of each transaction taken; `timed` gets `read` or `write`."""
+        self._database.timed = timed
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -54,8 +54,12 @@ async def _start_job(ledger: Ledger, batch: Batch) -> None:
 
 async def release(ledger: Ledger, batch: Batch, detail: str, due_at: Micros) -> None:
     # This send had no effect; what an earlier one of the same key did is as unknown as before.
-    event = BatchEvent.LOSE if batch.in_doubt else BatchEvent.RELEASE
-    await ledger.move(batch, event, note=detail, last_error=detail, due_at=due_at)
+    if batch.in_doubt:
+        await ledger.move(batch, BatchEvent.LOSE, note=detail, last_error=detail, due_at=due_at)
+        return
+    # Nothing is kept under the key: neither its age nor who sent it counts before the send that may have an effect.
+    unused = {"first_sent_at": None, "sent_by": None}
+    await ledger.move(batch, BatchEvent.RELEASE, note=detail, last_error=detail, due_at=due_at, **unused)
 
 
 async def lose(ledger: Ledger, batch: Batch, detail: str, due_at: Micros, *, key_void: bool) -> None:
@@ -125,13 +129,13 @@ async def confirm_partly(ledger: Ledger, batch: Batch, created: Created, seen: S
 # ---------------------------------------------------------------- not accepted
 
 
-async def searched(ledger: Ledger, batch: Batch, due_at: Micros) -> None:
+async def searched(ledger: Ledger, batch: Batch, due_at: Micros, server_now: Micros | None) -> None:
     if batch.state is not BatchState.UNCONFIRMED:
         raise IllegalTransitionError(f"a {batch.state} batch is not searched for")
     await ledger.connection.execute(
         sa.update(batches)
         .where(batches.c.id == batch.id)
-        .values(searched_at=batch.searched_at or ledger.now, due_at=due_at)
+        .values(searched_at=batch.searched_at or server_now or ledger.now, due_at=due_at)
     )
     ledger.event(batch.job, "searched", batch=batch.number, detail="not found on the platform")
 
@@ -227,8 +231,17 @@ async def refuse(ledger: Ledger, batch: Batch, detail: str) -> None:
     await end(ledger, batch, held, ItemState.FAILED, detail)
 
 
+async def postpone(ledger: Ledger, batch: Batch, detail: str, due_at: Micros) -> None:
+    if batch.state not in {BatchState.PLANNED, BatchState.UNCONFIRMED}:
+        raise IllegalTransitionError(f"a {batch.state} batch does not wait for its turn")
+    values = {"last_error": detail, "due_at": due_at}
+    await ledger.connection.execute(sa.update(batches).where(batches.c.id == batch.id).values(values))
+
+
 async def block(ledger: Ledger, batch: Batch, detail: str) -> None:
     await ledger.move(batch, BatchEvent.BLOCK, note=detail, detail=detail)
+    if batch.cancelled:  # the person who is to decide has decided
+        await give_up(ledger, await ledger.batch(batch.id))
 
 
 async def give_up(ledger: Ledger, batch: Batch) -> None:
@@ -243,7 +256,13 @@ async def give_up(ledger: Ledger, batch: Batch) -> None:
 
 
 async def start_over(ledger: Ledger, batch: Batch) -> None:
-    """A person wants a blocked batch done again: under a new key, without the items whose outcome is known."""
+    """A person wants a blocked batch done again: under a new key, without the items whose outcome is known.
+
+    Where an earlier send may have had its effect and nobody has looked for it yet, that comes first.
+    """
+    if batch.in_doubt and batch.searched_at is None:
+        await ledger.move(batch, BatchEvent.INQUIRE, detail=None, due_at=0)
+        return
     held = await items_of(ledger, batch)
     if not any(item.remote_id or item.state.final for item in held):
         await renew(ledger, batch)

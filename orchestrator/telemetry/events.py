@@ -13,6 +13,16 @@ class Level(StrEnum):
     ERROR = "error"
 
 
+class Oddity(StrEnum):
+    """What is odd about an answer."""
+
+    UNKNOWN_WORDS = "unknown words"
+    CONTRADICTIONS = "words against an outcome"
+    STRAYS = "objects with our tag that no row knows"
+    BAD_ROWS = "unreadable rows"
+    NEVER_LISTED = "items never listed"
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened; subclasses add what it happened to."""
@@ -49,6 +59,8 @@ class FileRejected(Event):
     file: str
     mistakes: int
     first: str
+    told_in: str
+    """Path of the file that tells every mistake."""
 
     @property
     def level(self) -> Level:
@@ -137,7 +149,7 @@ class OddAnswer(Event):
     """The platform said something that we keep and show, and do not act on."""
 
     account: str
-    what: str
+    what: Oddity
     count: int
     example: str
 

@@ -180,7 +180,7 @@ async def test_file_events_wake_the_spool(desk):
 async def test_a_folder_made_anew_is_seen_again(desk):
     """When incoming/ is removed and comes back, looking goes on, and so does watching."""
     async with desk() as d:
-        spool = d.spool(clock=SystemClock(), scan_interval=0.05)
+        spool = d.spool(clock=SystemClock(), scan_interval=0.05, rest=0.2)
         async with anyio.create_task_group() as group:
             await group.start(spool.run)
             with anyio.fail_after(20):

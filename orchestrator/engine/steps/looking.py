@@ -8,7 +8,7 @@ from orchestrator.domain.model import BatchState, Item, JobId, Look
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Observed, Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import Event, ItemsChanged, OddAnswer
+from orchestrator.telemetry.events import Event, ItemsChanged, OddAnswer, Oddity
 
 MOST_RESTARTS = 3
 """Times that one sweep may begin anew because the platform forgot our place in it."""
@@ -93,7 +93,7 @@ class Looking:
         if lost:
             detail = f"the platform ended the batch but did not list this item in {MOST_MISSES} sweeps: look there"
             await self._store.advance.unlisted(lost, detail, now=self._clock.now())
-            self._bus.publish(OddAnswer(self._account, "items never listed", len(lost), lost[0].key))
+            self._bus.publish(OddAnswer(self._account, Oddity.NEVER_LISTED, len(lost), lost[0].key))
 
     async def _ended_batches(self, jobs: set[JobId]) -> set[tuple[JobId, int | None]]:
         ended: set[tuple[JobId, int | None]] = set()
@@ -108,17 +108,13 @@ class Looking:
     def _tell_odd(self, observed: Observed, bad_rows: int) -> None:
         if observed.contradictions:
             first = observed.contradictions[0]
-            self._bus.publish(
-                OddAnswer(self._account, "words against an outcome", len(observed.contradictions), str(first))
-            )
+            self._bus.publish(OddAnswer(self._account, Oddity.CONTRADICTIONS, len(observed.contradictions), str(first)))
         if observed.unknown_words:
             self._bus.publish(
-                OddAnswer(self._account, "unknown words", len(observed.unknown_words), observed.unknown_words[0])
+                OddAnswer(self._account, Oddity.UNKNOWN_WORDS, len(observed.unknown_words), observed.unknown_words[0])
             )
         if observed.strays:
             stray = observed.strays[0]
-            self._bus.publish(
-                OddAnswer(self._account, "objects with our tag that no row knows", len(observed.strays), str(stray))
-            )
+            self._bus.publish(OddAnswer(self._account, Oddity.STRAYS, len(observed.strays), str(stray)))
         if bad_rows:
-            self._bus.publish(OddAnswer(self._account, "unreadable rows", bad_rows, "lost alone, asked again"))
+            self._bus.publish(OddAnswer(self._account, Oddity.BAD_ROWS, bad_rows, "lost alone, asked again"))

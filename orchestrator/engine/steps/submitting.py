@@ -1,5 +1,7 @@
 """The submission step: one batch from planned, or from an unknown outcome, to tracking. The only caller of `submit`."""
 
+import anyio
+
 from orchestrator.clock import SECOND, Clock, Micros
 from orchestrator.crashpoints import Point, reach
 from orchestrator.domain import resending
@@ -22,6 +24,9 @@ ALIKE_LEVELS = 3
 REFUSED_AS_A_WHOLE = frozenset({403, 415})
 """Refusals that no split can help: no right, or not the platform's language."""
 
+REFUSED_UNSEEN = frozenset({403, 404, 410, 415})
+"""Refusals that come before the platform looks at the key: they say nothing about an earlier send under it."""
+
 
 class Submitting:
     """Sends the batches of one account, one call a batch."""
@@ -35,6 +40,7 @@ class Submitting:
         self._clock = clock
         self._bus = bus
         self._pauses = pauses
+        self._asking = anyio.Lock()
 
     async def advance(self, batch: Batch) -> None:
         """Take a planned or unconfirmed batch one step on.
@@ -43,23 +49,67 @@ class Submitting:
             Unauthorised: the credential was refused; the batch waits, as it was.
         """
         user = await self._platform.user()
+        resend = self._platform.kinds[batch.kind]
         if batch.state is BatchState.UNCONFIRMED:
-            resend = self._platform.kinds[batch.kind]
-            way = resending.way_out(
-                batch, resend, user=user, now=self._skew.platform_now, clock_trusted=self._skew.small
-            )
+            now, trusted = self._skew.platform_now, self._skew.small
+            way = resending.way_out(batch, resend, user=user, now=now, clock_trusted=trusted)
             if way is resending.Way.SEARCH:
                 await self._search(batch, resend)
                 return
+        elif resend is not Resend.HARMLESS and await self._is_there_already(batch):
+            await self._doubt(batch, user)
+            return
         await self._send(batch, user)
 
-    async def give_up(self, batch_id: BatchId) -> None:
-        """A step on this batch ended without a word: if it was being sent, its outcome is unknown."""
+    async def give_up(self, batch_id: BatchId, error: Exception, pause: float) -> None:
+        """A step on this batch ended badly: it is not left as if it were being sent, and waits for `pause` seconds.
+
+        What cannot be found out for a day, although the platform answers, is left to a person.
+        """
         batch = await self._store.batches.get(batch_id)
-        if batch is not None and batch.state is BatchState.SUBMITTING:
-            reason = "the step that sent it ended without learning the outcome"
-            await self._store.advance.lose(batch, reason, due_at=self._due(batch), now=self._clock.now())
+        now = self._clock.now()
+        due, reason = now + round(pause * SECOND), str(error) or type(error).__name__
+        if batch is None:
+            return
+        if batch.state is BatchState.SUBMITTING:
+            reason = f"the step that sent it ended without learning the outcome: {reason}"
+            await self._store.advance.lose(batch, reason, due_at=due, now=now)
             self._hold(batch, "unconfirmed", reason)
+        elif batch.state is BatchState.UNCONFIRMED and resending.beyond_finding_out(batch, error, now=now):
+            await self._block(batch, f"what became of it cannot be found out: {reason}")
+        elif batch.state in {BatchState.PLANNED, BatchState.UNCONFIRMED}:
+            await self._store.advance.postpone(batch, reason, due_at=due, now=now)
+
+    # ------------------------------------------------------------ what our records do not know
+
+    async def _is_there_already(self, batch: Batch) -> bool:
+        """Whether the platform shows something of a batch that we never sent, as far as we know.
+
+        The key keeps two sends apart, but for a week only. Before, records that may be older than that (a backup was
+        restored) or that begin anew (the database was lost) are not trusted without a look.
+        """
+        old = resending.outlived(batch, now=self._skew.platform_now, clock_trusted=self._skew.small)
+        if not old and not await self._preceded(batch):
+            return False
+        return bool((await self._platform.find(batch)).items)
+
+    async def _preceded(self, batch: Batch) -> bool:
+        """Whether an earlier database of this installation has sent anything to the project; asked once in its life."""
+        async with self._asking:
+            memory = await self._store.memory.recall(batch.account)
+            name = f"preceded in {batch.project}"
+            if name not in memory:
+                memory[name] = "yes" if await self._platform.remembers(batch.project) else "no"
+                await self._store.memory.remember(batch.account, name, memory[name])
+        return memory[name] == "yes"
+
+    async def _doubt(self, batch: Batch, user: str) -> None:
+        """It was sent by somebody who had our name: as unknown an outcome as any."""
+        begun = await self._begin(batch, user)
+        reason = "the platform has work of this batch already, which our records do not know"
+        now = self._clock.now()
+        await self._store.advance.lose(begun, reason, due_at=now, now=now, key_void=True)
+        self._hold(batch, "unconfirmed", reason)
 
     # ------------------------------------------------------------ sending
 
@@ -123,7 +173,9 @@ class Submitting:
     async def _refused(self, batch: Batch, refusal: Refused) -> None:
         now = self._clock.now()
         reason = _explain(refusal)
-        if refusal.status in REFUSED_AS_A_WHOLE:
+        if batch.in_doubt and refusal.status in REFUSED_UNSEEN:
+            await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be found out")
+        elif refusal.status in REFUSED_AS_A_WHOLE:
             await self._block(batch, reason)
         elif batch.items == 1:
             await self._store.advance.refuse(batch, reason, now=now)
@@ -138,9 +190,12 @@ class Submitting:
         family = [each for each in await self._store.batches.of_job(batch.job) if each.root == batch.root]
         if sum(each.sends for each in family) >= MOST_SENDS:
             return True
+        depth = depth_of(batch.lineage)
+        larger = [each for each in family if depth_of(each.lineage) < depth]
+        all_refused = all(each.state is BatchState.SETTLED and each.submitted_at is None for each in larger)
         any_accepted = any(each.submitted_at is not None for each in family)
         refusals = {each.detail for each in family if each.state is BatchState.SETTLED}
-        return depth_of(batch.lineage) >= ALIKE_LEVELS and not any_accepted and refusals == {reason}
+        return depth >= ALIKE_LEVELS and all_refused and not any_accepted and refusals == {reason}
 
     async def _block(self, batch: Batch, reason: str) -> None:
         await self._store.advance.block(batch, reason, now=self._clock.now())
@@ -151,13 +206,15 @@ class Submitting:
     async def _search(self, batch: Batch, resend: Resend) -> None:
         """Adopt what is there. What is not there goes out anew only after a second look, an hour later."""
         found = await self._platform.find(batch)
-        now = self._clock.now()
-        missing = batch.items - len(found.items)
+        now, there = self._clock.now(), self._skew.platform_now
+        names = {each.seq for each in found.items} | {each.key for each in found.items}
+        held = await self._store.items.of_batch(batch, with_request=False)
+        missing = sum(item.seq not in names and item.key not in names for item in held)
+        wait = resending.wait_for_second_search(batch, now=there)
         if missing == 0:
             await self._store.advance.confirm(batch, Created(found.remote_id), now=now, items=found.items)
-        elif batch.searched_at is None:
-            due = now + resending.SECOND_SEARCH_WAIT
-            await self._store.advance.searched(batch, due_at=due, now=now)
+        elif wait:
+            await self._store.advance.searched(batch, due_at=now + wait, now=now, server_now=there)
             self._hold(batch, "unconfirmed", f"{missing} of {batch.items} items not found on the platform so far")
         elif resend is Resend.NEVER:
             await self._block(
@@ -165,7 +222,7 @@ class Submitting:
                 f"{missing} of {batch.items} items were not found on the platform, and this kind of work may not be "
                 "sent twice: look there, then `adopt` the batch or `retry` the job",
             )
-        elif found.items:
+        elif missing < len(held):
             await self._store.advance.confirm_partly(batch, Created(found.remote_id), found.items, now=now)
         else:
             await self._store.advance.renew(batch, now=now)

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Final
 
 from orchestrator.clock import SECOND, Micros
-from orchestrator.domain.errors import Missing, Transient
-from orchestrator.domain.identity import batch_tag
+from orchestrator.domain.errors import Missing, Refused, Transient
+from orchestrator.domain.identity import batch_tag, instance_tag
 from orchestrator.domain.model import Batch, BatchKey, Found, ItemSeen
 from orchestrator.platforms.ica import analyses, creation, linking, requests, wire
 from orchestrator.platforms.ica.analyses import moment, owner_of
@@ -48,6 +48,10 @@ class Finder:
     async def analyses(self, batch: Batch) -> Found:
         """What there is of a batch of analyses: the analyses that carry its tag, and the batch with all its items."""
         found = await self._tagged(batch)
+        if batch.first_sent_at is None:  # by our records it was never sent, so they do not tell when to look
+            return Found(None, found)
+        if len(found) == batch.items:  # all its analyses are there; which batch made them is for the looks to tell
+            return Found(None, found)
         remote_id = await self._creation_batch(batch)
         if remote_id is not None:
             rows = await self._all_items(batch, requests.CREATION, remote_id, wire.CREATION_ITEMS)
@@ -65,6 +69,12 @@ class Finder:
             if rows is not None:
                 return Found(remote_id, [linking.tell(row, batch.key) for row in rows])
         return Found(None, [])
+
+    async def remembers(self, project: str, instance: str) -> bool:
+        """Whether any analysis of the project carries this instance's whole tag. Reads the first page of those."""
+        call = requests.search(project, instance_tag(instance), (), self._size)
+        page = wire.ANALYSES.read(await self._session.send(call))
+        return any(owner_of(row.tags)[0] == instance for row in page.rows)
 
     # ------------------------------------------------------------ analyses
 
@@ -117,13 +127,13 @@ class Finder:
         """Remote batches that may be this one, the likeliest first: created in its project since it was first sent.
 
         Raises:
-            Transient: there are too many to look into; nothing may be concluded.
+            Refused: there are too many to look into; nothing may be concluded.
         """
         sent_at = batch.first_sent_at or batch.sent_at or 0
         last_sent_at = max(sent_at, batch.sent_at or 0)
         jobs = [job for job in await self._jobs_since(sent_at - _SKEW) if self._may_be(job, batch, family)]
         if len(jobs) > _MOST_CANDIDATES:
-            raise Transient(f"ICA has {len(jobs)} jobs that may be batch {batch.key}: too many to look into")
+            raise Refused(f"ICA has {len(jobs)} jobs that may be batch {batch.key}: too many to look into")
         jobs.sort(key=lambda job: abs((moment(job.time_created) or 0) - last_sent_at))
         return list(dict.fromkeys(job.subject_id for job in jobs))
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import Refused, Transient, Unconfirmed
+from orchestrator.domain.identity import depth_of
 from orchestrator.domain.model import Batch, BatchKey, Created, Found, Item, Look, Resend, Sighting, Stage, Submission
 from orchestrator.platforms.calls import Answer
 from orchestrator.platforms.ica import creation, linking, requests, wire
@@ -91,7 +92,7 @@ class Ica:
         try:
             created = _created(await self._session.send(call))
         except Refused as refusal:
-            if refusal.status == _OTHER_BODY and batch.kind == creation.KIND:
+            if refusal.status == _OTHER_BODY and batch.kind == creation.KIND and _may_be_used(batch):
                 raise _other_body(batch, refusal) from refusal
             raise
         if created.remote_id is not None:
@@ -102,6 +103,9 @@ class Ica:
         if batch.kind == linking.KIND:
             return await self._finder.links(batch)
         return await self._finder.analyses(batch)
+
+    async def remembers(self, project: str) -> bool:
+        return await self._finder.remembers(project, self._instance)
 
     def looks(self, batches: Sequence[Batch]) -> Sequence[Look]:
         for batch in batches:
@@ -137,6 +141,14 @@ def _created(answer: Answer) -> Created:
     if batch.job is None or batch.job.status is None:
         return Created(batch.id)
     return Created(batch.id, batch.job.status, final=batch.job.status in FINAL_JOB)
+
+
+def _may_be_used(batch: Batch) -> bool:
+    """Whether somebody may have used the key before us: after a restored backup, say.
+
+    What was looked for in vain has got a new key, and halves are made of what was refused; nobody used those.
+    """
+    return batch.attempt == 0 and depth_of(batch.lineage) == 0
 
 
 def _other_body(batch: Batch, refusal: Refused) -> Unconfirmed:

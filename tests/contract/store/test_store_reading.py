@@ -204,8 +204,7 @@ async def test_the_probe_writes(store):
 async def test_old_jobs_lose_their_items_and_keep_their_name(scene):
     """Name, digest, state and counts stay for ever: the name stays taken, and `after` still resolves."""
     await scene.add("alpha", items=2)
-    await scene.finish()
-    settled_at = scene.now
+    settled_at = (await scene.finish()).settled_at
     assert await scene.store.jobs.prune(settled_at + 1, scene.tick()) == []
     (entry,) = await scene.store.outbox.due(scene.now)
     await scene.store.outbox.done(entry)

@@ -1,6 +1,6 @@
 """The daemon, started by a test that gives it a faster clock: the only thing in which it differs from `run`.
 
-    python daemon.py --config FILE --pace PACE [--until-idle]
+python daemon.py --config FILE --pace PACE [--until-idle]
 """
 
 import argparse

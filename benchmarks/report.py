@@ -1,0 +1,145 @@
+"""What all benchmarks share: a table on stdout, a JSON file beside it, and what machine it was."""
+
+import argparse
+import json
+import os
+import platform
+import sqlite3
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from orchestrator.clock import SystemClock
+
+RESULTS = Path(__file__).parent / "results"
+
+Row = Mapping[str, object]
+
+
+@dataclass
+class Report:
+    """The figures of one benchmark."""
+
+    name: str
+    title: str
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    verdicts: list[Row] = field(default_factory=list)
+
+    def table(self, name: str, rows: Sequence[Row]) -> None:
+        """Keep rows that have the same columns, and print them."""
+        self.tables[name] = list(rows)
+        print(f"\n## {name}\n")
+        print(markdown(rows))
+
+    def verdict(self, aim: str, figure: str, *, reached: bool) -> None:
+        """Hold a figure against what it should be."""
+        self.verdicts.append({"aim": aim, "figure": figure, "reached": "yes" if reached else "NO"})
+
+    def close(self) -> None:
+        """Print the verdicts and write everything to `results/NAME.json`."""
+        if self.verdicts:
+            print(f"\n## {self.title}: aims\n\n{markdown(self.verdicts)}")
+        RESULTS.mkdir(exist_ok=True)
+        document = {
+            "benchmark": self.name,
+            "title": self.title,
+            "machine": machine(),
+            "tables": self.tables,
+            "verdicts": self.verdicts,
+        }
+        (RESULTS / f"{self.name}.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def read(name: str) -> dict[str, Any]:
+    """What the latest run of a benchmark wrote."""
+    document: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return document
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Rows as a table, columns padded so that it also reads well unrendered."""
+    columns = list(rows[0])
+    cells = [columns, *([_cell(row[column]) for column in columns] for row in rows)]
+    widths = [max(len(line[n]) for line in cells) for n in range(len(columns))]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells]
+    rule = "| " + " | ".join("-" * width for width in widths) + " |"
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def quantile(values: Iterable[float], share: float) -> float:
+    """The value that this share of all does not exceed; nan of nothing."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+
+def alternate(candidates: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
+    """Median seconds of CPU time of each candidate: they take turns, so that a busy moment strikes all alike."""
+    spent: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(rounds):
+        for name, act in candidates.items():
+            begin = cpu_seconds()
+            act()
+            spent[name].append(cpu_seconds() - begin)
+    return {name: median(times) for name, times in spent.items()}
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process, all its threads together."""
+    times = os.times()
+    return times.user + times.system
+
+
+def real_seconds() -> float:
+    """A clock for durations."""
+    return SystemClock().monotonic()
+
+
+def resident_bytes(pid: int | str = "self", *, peak: bool = False) -> int:
+    """Memory that a process has in use now, or had at most."""
+    word = "VmHWM:" if peak else "VmRSS:"
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(word))
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on."""
+    cpu = next(
+        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "unknown"
+    )
+    return {
+        "cpu": f"{os.cpu_count()} x {cpu}",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": sys.version.split()[0],
+        "sqlite": sqlite3.sqlite_version,
+        **{name: _version(name) for name in ("sqlalchemy", "httpx", "msgspec", "libica", "aiolimiter", "pyrate-limiter")},
+    }
+
+
+def options(description: str | None, **numbers: int) -> argparse.Namespace:
+    """Command line options that are all numbers: `--name N`, with these defaults."""
+    parser = argparse.ArgumentParser(description=description)
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default, help=f"default {default}")
+    return parser.parse_args()
+
+
+def _lines(path: str) -> list[str]:
+    file = Path(path)
+    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,109 @@
+"""Virtual time: an event loop that jumps to the next timer instead of waiting for it. Hours pass in seconds.
+
+The whole program runs on it as it is, for all its waiting goes through the loop. Only what other threads do takes real
+time, and while it does (`hold`) the virtual clock stands still.
+"""
+
+import asyncio
+import selectors
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeVar, cast
+
+import anyio
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.clock import SECOND, Micros
+from orchestrator.store.engine import Database
+
+START = 300_000.0
+"""What the clock shows at first, in seconds; a multiple of every window that is used here."""
+_WALL: Micros = 1_700_000_000 * SECOND
+
+Result = TypeVar("Result")
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """See the module."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.held = 0
+        super().__init__(_Jumping(self))
+
+    def time(self) -> float:
+        return self.now
+
+
+class _Jumping(selectors.EpollSelector):
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None or self._loop.held:
+            return super().select(timeout if timeout == 0 else None)
+        events = super().select(0)
+        if not events:
+            self._loop.now += max(0.0, timeout)
+        return events
+
+
+class LoopClock:
+    """The program's clock, on the running loop. Make it inside the loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def monotonic(self) -> float:
+        return self._loop.time()
+
+    def now(self) -> Micros:
+        return _WALL + round((self._loop.time() - START) * SECOND)
+
+    async def sleep(self, seconds: float) -> None:
+        await anyio.sleep(max(0.0, seconds))  # noqa: TID251 - this is a clock
+
+
+def run(main: Callable[[], Awaitable[Result]]) -> Result:
+    """Run `main` in virtual time."""
+    return anyio.run(main, backend_options={"loop_factory": VirtualLoop})
+
+
+@contextmanager
+def hold() -> Iterator[None]:
+    """Time stands still meanwhile: another thread is at work."""
+    loop = cast("VirtualLoop", asyncio.get_running_loop())
+    loop.held += 1
+    try:
+        yield
+    finally:
+        loop.held -= 1
+
+
+class HeldDatabase(Database):
+    """A database whose work takes no virtual time."""
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        with hold():
+            async with super().read() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        with hold():
+            async with super().write() as connection:
+                yield connection
+
+    async def aclose(self) -> None:
+        with hold():
+            await super().aclose()
+
+
+def held_database(url: sa.URL) -> HeldDatabase:
+    """Open for writing."""
+    return cast("HeldDatabase", HeldDatabase.connect(url, read_only=False))
+
+

@@ -1,0 +1,61 @@
+"""Accounts as `GET /api/v1/accounts` and `accounts --json` tell them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator import __version__
+from orchestrator.platforms.budget import BudgetView
+from orchestrator.platforms.window import Limit
+from orchestrator.settings import Account, Settings
+from orchestrator.store.store import Store
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What only the running daemon knows of an account."""
+
+    budget: BudgetView
+    refusal: str | None
+    """Why the platform does not accept the credential; None while it does."""
+
+
+async def describe_accounts(
+    settings: Settings, store: Store, *, instance: str | None = None, live: Mapping[str, Live] | None = None
+) -> dict[str, Any]:
+    """The document; `daemon` is null, and so is what only the daemon knows, where none is asked."""
+    daemon = None
+    if live is not None:
+        daemon = {"version": __version__, "instance": instance, "database": str(settings.database)}
+    told = [
+        _describe(name, account, await store.memory.recall(name), (live or {}).get(name))
+        for name, account in settings.accounts.items()
+    ]
+    return {"daemon": daemon, "accounts": told}
+
+
+def _describe(name: str, account: Account, memory: Mapping[str, str], live: Live | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "platform": account.platform,
+        "base_url": account.base_url,
+        "embedded": memory.get("embedded", UNKNOWN),
+        "closed": live.refusal is not None if live else None,
+        "detail": live.refusal if live else None,
+        "budget": _describe_budget(account, live.budget if live else None),
+    }
+
+
+def _describe_budget(account: Account, view: BudgetView | None) -> dict[str, Any]:
+    configured = account.budget
+    limit = Limit(configured.requests, configured.per, configured.use_at_most)
+    return {
+        "limit": limit.slots,
+        "per_seconds": limit.per,
+        "used": view.used if view else None,
+        "free": view.free if view else None,
+        "closed_for_seconds": round(view.closed_for, 3) if view else None,
+        "waiting": {lane.value: held.waiting for lane, held in view.lanes.items()} if view else None,
+    }

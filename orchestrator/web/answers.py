@@ -1,0 +1,62 @@
+"""What answers look like: JSON documents, and problems as RFC 9457 has them."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from orchestrator.store.errors import StoreError
+from orchestrator.telemetry.redaction import Redactor
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+
+
+def document(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON document."""
+    return Response(msgspec.json.encode(content) + b"\n", status, headers, media_type=JSON)
+
+
+class Problems:
+    """Every answer that says no goes through here, and leaves any secret behind."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+
+    def answer(
+        self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
+    ) -> Response:
+        """`detail` is for people and says what to do; `more` are members beside the standard ones."""
+        told = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail} | more
+        body = msgspec.json.encode(self._redactor.value(told)) + b"\n"
+        return Response(body, status, headers, media_type=PROBLEM)
+
+    def handle(self, app: FastAPI) -> None:
+        """Answer what the app's routes raise."""
+        app.add_exception_handler(HTTPException, self._of_routing)
+        app.add_exception_handler(RequestValidationError, self._of_parameters)
+        app.add_exception_handler(StoreError, self._of_store)
+        app.add_exception_handler(Exception, self._of_bug)
+
+    async def _of_routing(self, _request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        return self.answer(error.status_code, str(error.detail), headers=error.headers)
+
+    async def _of_parameters(self, _request: Request, error: Exception) -> Response:
+        if not isinstance(error, RequestValidationError):
+            raise error
+        wrong = [{"parameter": str(found["loc"][-1]), "message": found["msg"]} for found in error.errors()]
+        text = "; ".join(f"{each['parameter']}: {each['message']}" for each in wrong)
+        return self.answer(422, text, parameters=wrong)
+
+    async def _of_store(self, _request: Request, error: Exception) -> Response:
+        return self.answer(503, str(error), headers={"Retry-After": "5"})
+
+    async def _of_bug(self, _request: Request, _error: Exception) -> Response:
+        """The error itself goes to the log, where the server writes it."""
+        return self.answer(500, "something unforeseen happened; the daemon's log tells more")

@@ -1,0 +1,92 @@
+"""`/api/v1`: jobs, their items, accounts. Only reads the database; what changes anything comes as a queue file."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from urllib.parse import urlencode
+
+import msgspec
+from fastapi import Query
+from starlette.exceptions import HTTPException
+from starlette.responses import Response, StreamingResponse
+
+from orchestrator.domain.model import ItemState, Job, JobId, JobState
+from orchestrator.engine.document import describe_batch, describe_item, describe_job
+from orchestrator.web.accounts import Live, describe_accounts
+from orchestrator.web.answers import JSON, document
+from orchestrator.web.shown import Shown
+
+_LARGEST_PAGE = 1000
+
+OfState = Annotated[JobState | None, Query(description="Only jobs in this state.")]
+OfAccount = Annotated[str | None, Query(description="Only jobs on this account.")]
+Page = Annotated[int, Query(ge=1, le=_LARGEST_PAGE, description="Jobs in one answer.")]
+Before = Annotated[str | None, Query(description="From the `next` of an answer; do not make it yourself.")]
+ItemOfState = Annotated[ItemState | None, Query(description="Only items in this state.")]
+Most = Annotated[int | None, Query(ge=1, description="Items in one answer; all of them where it is left out.")]
+After = Annotated[int, Query(ge=0, description="From the `next` of an answer.")]
+
+
+class Api:
+    """Answers questions about work and accounts."""
+
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
+        self._store = shown.store
+
+    async def jobs(
+        self, state: OfState = None, account: OfAccount = None, limit: Page = 100, before: Before = None
+    ) -> Response:
+        """Jobs, the newest first; `next` is where the following page is, or null."""
+        before_id = JobId(before) if before is not None else None
+        found = await self._store.jobs.page(state, account, before=before_id, limit=limit + 1)
+        shown = found[:limit]
+        following = None
+        if len(found) > limit:
+            following = _link("/api/v1/jobs", state=state, account=account, limit=limit, before=shown[-1].id)
+        return document({"jobs": [describe_job(job) for job in shown], "next": following})
+
+    async def job(self, name: str) -> Response:
+        """One job with its batches: the head of its result, also while it still runs."""
+        job = await self._named(name)
+        batches = await self._store.batches.of_job(job.id)
+        return document({"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]})
+
+    async def items(self, name: str, state: ItemOfState = None, limit: Most = None, after: After = 0) -> Response:
+        """The items of one job in order, streamed; `next` is where the following page is, or null."""
+        job = await self._named(name)
+        return StreamingResponse(self._stream(job, state, limit, after), media_type=JSON)
+
+    async def accounts(self) -> Response:
+        """The accounts, with what the daemon knows of them at this moment."""
+        shown = self._shown
+        live = {each.name: Live(each.budget.snapshot(), each.dispatch.refusal) for each in shown.accounts}
+        return document(await describe_accounts(shown.settings, shown.store, instance=shown.instance, live=live))
+
+    async def _named(self, name: str) -> Job:
+        job = await self._store.jobs.get(name)
+        if job is None:
+            raise HTTPException(404, f"no job is named {name!r}; a file still in incoming/ has made none yet")
+        return job
+
+    async def _stream(self, job: Job, state: ItemState | None, limit: int | None, after: int) -> AsyncIterator[bytes]:
+        """One item a line, as the result has them."""
+        yield b'{"items": ['
+        sent, following = 0, None
+        async for chunk in self._store.items.stream(job.id, state, after=after):
+            fits = chunk if limit is None else chunk[: limit - sent]
+            if not fits:
+                path = f"/api/v1/jobs/{job.spec.name}/items"
+                following = _link(path, state=state, limit=limit, after=after)
+                break
+            lines = b",".join(b"\n" + msgspec.json.encode(describe_item(item)) for item in fits)
+            yield lines if sent == 0 else b"," + lines
+            sent, after = sent + len(fits), fits[-1].seq
+            if len(fits) < len(chunk):
+                following = _link(f"/api/v1/jobs/{job.spec.name}/items", state=state, limit=limit, after=after)
+                break
+        yield b'],\n"next": ' + msgspec.json.encode(following) + b"}\n"
+
+
+def _link(path: str, **parameters: str | int | None) -> str:
+    told = {name: value for name, value in parameters.items() if value is not None}
+    return f"{path}?{urlencode(told)}"

@@ -1,0 +1,116 @@
+"""Who may call what.
+
+With the token everything is allowed. Without it, reading is for callers on this machine, and changing for them too as
+long as no token is configured. A browser is on this machine as well, and runs other people's pages: hence the local
+`Host` (a page whose name was rebound to 127.0.0.1 sends its own) and, for changes, a content type that no page may send
+across origins without asking first, which nobody here answers. The bare answer of the two probes is for everyone.
+"""
+
+import hmac
+from collections.abc import Mapping
+from email.utils import formatdate
+from ipaddress import IPv6Address, ip_address
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from orchestrator.clock import SECOND, Clock
+from orchestrator.web.answers import Problems
+
+PROBES = frozenset({"/livez", "/readyz"})
+QUEUE_FILE_SUFFIXES: Mapping[str, str] = MappingProxyType({"application/json": ".json", "application/yaml": ".yaml"})
+"""The content types that change something, and how such a file is called."""
+
+_READS = frozenset({"GET", "HEAD"})
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+"""What proxies add: the caller behind one is somewhere else, though the proxy is here."""
+
+
+class Guard:
+    """Stands before the app. Puts on every answer what keeps browsers and caches out of it."""
+
+    def __init__(self, app: ASGIApp, *, token: str | None, clock: Clock, problems: Problems) -> None:
+        self._app = app
+        self._token = token.encode() if token is not None else None
+        self._clock = clock
+        self._problems = problems
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"only HTTP is served, not {scope['type']}")
+
+        async def stamped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Date"] = formatdate(self._clock.now() / SECOND, usegmt=True)
+                headers["Cache-Control"] = "no-store"
+                headers["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        await self._gate(scope)(scope, receive, stamped)
+
+    def _gate(self, scope: Scope) -> ASGIApp:
+        """Where the request goes: to the app, or to a refusal."""
+        headers = Headers(scope=scope)
+        shown = self._shows_token(headers)
+        trusted = shown or (shown is None and _is_local(scope, headers))
+        scope.setdefault("state", {})["trusted"] = trusted
+        reads = scope["method"] in _READS
+        if scope["path"] in PROBES and reads:
+            return self._app
+        if not trusted or (not reads and not shown and self._token is not None):
+            return self._refuse(shown)
+        if not reads and content_type(headers) not in QUEUE_FILE_SUFFIXES:
+            wanted = " or ".join(QUEUE_FILE_SUFFIXES)
+            return self._problems.answer(415, f"the content type must be {wanted}")
+        return self._app
+
+    def _shows_token(self, headers: Headers) -> bool | None:
+        """Whether the right token is shown; None when none is, or none is configured."""
+        if self._token is None or "authorization" not in headers:
+            return None
+        scheme, _, token = headers["authorization"].partition(" ")
+        right = hmac.compare_digest(token.strip().encode("latin-1"), self._token)
+        return right and scheme.lower() == "bearer"
+
+    def _refuse(self, shown: bool | None) -> ASGIApp:
+        if self._token is None:
+            return self._problems.answer(403, "only callers on this machine are answered, under a local name for it")
+        text = "the token is not the right one" if shown is False else "send the token: Authorization: Bearer …"
+        return self._problems.answer(401, text, headers={"WWW-Authenticate": "Bearer"})
+
+
+def content_type(headers: Headers) -> str:
+    """The media type without its parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _is_local(scope: Scope, headers: Headers) -> bool:
+    peer = scope.get("client")
+    if peer is None or not _is_loopback(peer[0]) or any(name in headers for name in _FORWARDED):
+        return False
+    hosts = headers.getlist("host")
+    return len(hosts) == 1 and _is_local_host(hosts[0])
+
+
+def _is_local_host(host: str) -> bool:
+    try:
+        parts = urlsplit(f"//{host}")
+        name = parts.hostname
+    except ValueError:
+        return False
+    if name is None or parts.netloc != host or "@" in host:
+        return False
+    return name == "localhost" or _is_loopback(name)
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped.is_loopback
+    return address.is_loopback

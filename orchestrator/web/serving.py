@@ -1,0 +1,49 @@
+"""The way in: the port is taken early, so that a start fails at once; the server runs as a task of the daemon's group."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from orchestrator.settings import Address, Problem, SettingsError
+from orchestrator.web.health import Health
+from orchestrator.web.shown import Shown
+
+_BACKLOG = 128
+
+
+@contextmanager
+def listening(address: Address) -> Iterator[socket.socket]:
+    """Take the port; whoever connects waits until `serve` runs.
+
+    Raises:
+        SettingsError: the address cannot be listened on; it tells why.
+    """
+    with _bound(address) as listener:
+        yield listener
+
+
+async def serve(listener: socket.socket, shown: Shown) -> None:
+    """Serve until cancelled. It takes no signals; leaving, it lets answers under way end for a moment."""
+    # FastAPI takes a second to import: only the daemon waits for it, and no other command.
+    from orchestrator.web.app import build  # noqa: PLC0415 - as above
+    from orchestrator.web.server import run  # noqa: PLC0415 - as above
+
+    health = Health(shown)
+    async with anyio.create_task_group() as group:
+        app = build(shown, health, group)
+        group.start_soon(health.run)
+        await run(app, listener)
+
+
+def _bound(address: Address) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        text = (
+            f"{address} cannot be listened on ({error.strerror or error}): free it, choose another, "
+            "or switch the server off with `server: null`"
+        )
+        raise SettingsError([Problem("server.listen", text)]) from error

@@ -1,0 +1,42 @@
+"""What the server has to show: the parts of the running daemon that it may look at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.clock import Clock
+from orchestrator.engine.dispatch import Dispatch
+from orchestrator.engine.loop import Loop
+from orchestrator.intake.spool import Spool
+from orchestrator.platforms.budget import Budget
+from orchestrator.platforms.skew import Skew
+from orchestrator.settings import Account, Settings
+from orchestrator.store.store import Store
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import Event
+from orchestrator.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAccount:
+    """One account at work."""
+
+    name: str
+    settings: Account
+    budget: Budget
+    skew: Skew
+    dispatch: Dispatch
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The daemon, as far as the server looks at it. Nothing here is changed by looking."""
+
+    settings: Settings
+    instance: str
+    store: Store
+    spool: Spool
+    loops: Sequence[Loop]
+    accounts: Sequence[ShownAccount]
+    metrics: Metrics
+    clock: Clock
+    bus: Bus[Event]

@@ -1,0 +1,171 @@
+"""Where a round is played: a folder, a simulated platform, and daemon processes on one fast time."""
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+from chance import Kill, Plan, Work
+from fasttime import FastClock, Pace
+
+from orchestrator.app import state_directory
+from orchestrator.crashpoints import VARIABLE
+from orchestrator.engine.document import as_json
+from orchestrator.settings import load
+from orchestrator.simulator import Fault, FaultKind, OffsetClock, serve
+from orchestrator.simulator.ica import Config, Simulator
+from orchestrator.store.store import Store
+
+API_KEY = "key-torture-5b1f"
+LAUNCHER = Path(__file__).with_name("daemon.py")
+
+CHAOS_SPEED = 60.0
+"""While faults strike and daemons die: a minute passes in a second."""
+CALM_SPEED = 600.0
+"""Once they are over: the hours that some unknown outcomes take are not waited for."""
+
+
+@dataclass
+class Ground:
+    """One folder with its configuration, its queue and its platform."""
+
+    folder: Path
+    plan: Plan
+    struck: Counter[FaultKind] = field(default_factory=Counter)
+    """Faults that have struck, by kind."""
+    clock: FastClock = field(init=False)
+    simulator: Simulator = field(init=False)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["Ground"]:
+        """Serve the platform and furnish the folder."""
+        self.clock = FastClock(Pace.from_now(CHAOS_SPEED))
+        config = Config(seed=self.plan.seed, knobs=self.plan.knobs, api_keys=(API_KEY,))
+        self.simulator = Simulator(config, OffsetClock(self.clock))
+        async with serve(self.simulator) as base_url:
+            self._furnish(base_url)
+            yield self
+
+    def _furnish(self, base_url: str) -> None:
+        for name in ("secrets", "queue/incoming"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        secret = self.folder / "secrets/ica"
+        secret.write_text(f"{API_KEY}\n")
+        secret.chmod(0o600)
+        account = {"platform": "ica", "base_url": base_url, "api_key_file": "secrets/ica", **self.plan.account}
+        config: dict[str, Any] = {
+            "queue": {"directory": "queue", "scan_interval": "6s", "rest": "18s"},
+            "accounts": {"ica": account},
+            "server": None,
+            "log": {"level": "debug", "format": "json"},
+        }
+        self.config.write_text(json.dumps(config))
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def queue(self) -> Path:
+        return self.folder / "queue"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "daemon.log"
+
+    # ------------------------------------------------------------ files
+
+    def drop(self, name: str, text: str) -> None:
+        """As a well-behaved program drops: hidden first, then renamed."""
+        draft = self.queue / "incoming" / f".{name}.tmp"
+        draft.write_text(text)
+        draft.rename(self.queue / "incoming" / name)
+
+    def drop_work(self, work: Work) -> None:
+        """A queue file of one job, its table before it."""
+        if work.table is not None:
+            self.drop(work.document["table"], work.table)
+        self.drop(f"{work.name}.json", json.dumps({"version": 1, "jobs": [work.document]}) + "\n")
+
+    def drop_control(self, name: str, verb: str, job: str) -> None:
+        self.drop(f"{name}.json", json.dumps({"version": 1, "controls": [{verb: job}]}) + "\n")
+
+    def names(self, folder: str) -> set[str]:
+        """What lies in a folder of the queue; nothing where the daemon has not made it yet."""
+        path = self.queue / folder
+        return {each.name for each in path.iterdir()} if path.is_dir() else set()
+
+    # ------------------------------------------------------------ faults
+
+    def set_faults(self, rules: Sequence[Fault]) -> None:
+        """Count what the rules so far have done, and put others in their place."""
+        for fault, times in self.simulator.faults.struck:
+            self.struck[fault.kind] += times
+        self.simulator.faults.set(rules, self.simulator.clock.monotonic())
+
+    # ------------------------------------------------------------ processes
+
+    async def run_until(self, kill: Kill) -> bool:
+        """Run a daemon until it is killed; False when it had nothing more to do before that."""
+        before = self.log.stat().st_size if self.log.exists() else 0
+        async with self._daemon(kill.point) as process:
+            while not kill.early and process.returncode is None and not self._working(before):
+                with anyio.move_on_after(0.02):
+                    await process.wait()
+            with anyio.move_on_after(kill.after):
+                await process.wait()
+            if process.returncode is None:
+                process.kill()
+            code = await process.wait()
+        if code not in (0, -9):
+            raise RuntimeError(f"the daemon ended with code {code}; see {self.log}")
+        return code != 0
+
+    def _working(self, log_size: int) -> bool:
+        """Whether the log says so, beyond the size that it had before."""
+        with self.log.open("rb") as log:
+            log.seek(log_size)
+            return b'"daemon_started"' in log.read()
+
+    async def run_to_rest(self, at_most: float) -> None:
+        """Run a daemon until nothing moves without a person; raises TimeoutError after `at_most` real seconds."""
+        with anyio.fail_after(at_most):
+            async with self._daemon(None) as process:
+                code = await process.wait()
+        if code != 0:
+            raise RuntimeError(f"the daemon ended with code {code}; see {self.log}")
+
+    @asynccontextmanager
+    async def _daemon(self, point: str | None) -> AsyncIterator[anyio.abc.Process]:
+        command = [sys.executable, str(LAUNCHER), "--config", str(self.config), "--pace", str(self.clock.pace)]
+        environ = {**os.environ, VARIABLE: point or ""}
+        with self.log.open("ab") as log:
+            process = await anyio.open_process(
+                [*command, "--until-idle"], stdin=None, stdout=log, stderr=log, env=environ
+            )
+        async with process:
+            try:
+                yield process
+            finally:
+                if process.returncode is None:
+                    process.kill()
+
+    # ------------------------------------------------------------ what the database says
+
+    async def documents(self) -> dict[str, dict[str, Any]]:
+        """Each job that the database knows, as the result that it has or would have now."""
+        settings = load(self.config, {}, for_daemon=False)
+        documents = {}
+        async with Store.opened(
+            settings.database.url, state_directory=state_directory(settings), read_only=True
+        ) as store:
+            for job in await store.jobs.list():
+                text = b"".join([portion async for portion in as_json(store, job)])
+                documents[job.spec.name] = json.loads(text)
+        return documents

@@ -1,0 +1,104 @@
+"""One round: work is dropped, the platform fails in every way, daemons die; then calm, rest, and the judge."""
+
+import random
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chance import Plan
+from ground import CALM_SPEED, Ground
+from judge import Verdict, judge
+
+from orchestrator.simulator import FaultKind
+
+MOST_HELP = 8
+"""Times that a person comes to the help of jobs that need one before a round counts as failed."""
+AT_MOST = 90.0
+"""Real seconds in which a daemon in calm must come to rest."""
+
+
+@dataclass
+class Outcome:
+    """What a round came to."""
+
+    seed: int
+    kills: int = 0
+    starts: int = 0
+    helped: int = 0
+    """Times that a person was needed, and came."""
+    faults: Counter[FaultKind] = field(default_factory=Counter)
+    verdict: Verdict = field(default_factory=Verdict)
+    broke: str | None = None
+    """Why there is no verdict."""
+    folder: str = ""
+
+    @property
+    def wrong(self) -> list[str]:
+        return [*([f"broke: {self.broke}"] if self.broke else []), *self.verdict.wrong]
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "faults": {kind.value: count for kind, count in self.faults.items()}}
+
+
+async def play(plan: Plan, folder: Path) -> Outcome:
+    """Play one round to its verdict; what breaks on the way is part of the outcome."""
+    outcome = Outcome(plan.seed, folder=str(folder))
+    ground = Ground(folder, plan)
+    async with ground.open():
+        try:
+            await _chaos(ground, outcome)
+            await _calm(ground, outcome)
+            outcome.verdict = judge(ground, await ground.documents())
+        except (TimeoutError, RuntimeError) as error:
+            outcome.broke = f"{type(error).__name__}: {error}"
+        ground.set_faults([])
+        outcome.faults = ground.struck
+    return outcome
+
+
+async def _chaos(ground: Ground, outcome: Outcome) -> None:
+    """Drop the work in portions, each followed by a daemon that dies."""
+    plan = ground.plan
+    chance = random.Random(plan.seed + 1)
+    waiting = list(plan.work)
+    cancelled: set[str] = set()
+    for name, text in plan.broken.items():
+        ground.drop(name, text)
+    for number, (kill, rules) in enumerate(zip(plan.kills, plan.faults, strict=True)):
+        last = number == len(plan.kills) - 1
+        for _ in range(len(waiting) if last else min(len(waiting), chance.randint(number == 0, 2))):
+            ground.drop_work(waiting.pop(0))
+        ground.set_faults(rules)
+        outcome.starts += 1
+        outcome.kills += await ground.run_until(kill)
+        for work in plan.work:
+            # Only what is there can be cancelled; and what was cancelled before it was dropped would be a mistake.
+            taken = f"{work.name}.json" in ground.names("accepted")
+            if work.doomed and taken and work.name not in cancelled and chance.random() < 0.5:
+                ground.drop_control(f"cancel-{work.name}", "cancel", work.name)
+                cancelled.add(work.name)
+        if chance.random() < 0.2:
+            again = chance.choice(plan.work)
+            if f"{again.name}.json" in ground.names("accepted") and again.table is None:
+                ground.drop_work(again)  # a file dropped twice is harmless
+    for work in waiting:
+        ground.drop_work(work)
+    ground.set_faults([])
+
+
+async def _calm(ground: Ground, outcome: Outcome) -> None:
+    """No more faults, no more kills; time runs on quickly. What waits for a person gets one."""
+    ground.clock.change(CALM_SPEED)
+    for time in range(MOST_HELP):
+        outcome.starts += 1
+        await ground.run_to_rest(AT_MOST)
+        unsettled = [doc["job"] for doc in (await ground.documents()).values() if doc["job"]["settled_at"] is None]
+        doomed = {work.name for work in ground.plan.work if work.doomed}
+        if not unsettled:
+            return
+        for job in unsettled:
+            verb = "cancel" if job["name"] in doomed else "retry" if job["needs"] == "blocked" else None
+            if verb is not None:
+                outcome.helped += verb == "retry"
+                ground.drop_control(f"help-{time}-{job['name']}", verb, job["name"])

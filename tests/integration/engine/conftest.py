@@ -1,0 +1,436 @@
+"""A whole world in one process: the real store, engine and adapter, a simulated ICA, and time that costs nothing.
+
+The real dispatch decides what is done next. Its steps run one after the other, and whoever waits for a time is there at
+once: so a test may let a week go by, and every run is the same.
+"""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+
+from orchestrator.clock import SECOND, ManualClock, Micros
+from orchestrator.domain.cadence import Aims, Means
+from orchestrator.domain.model import Batch, BatchState, Item, Job, JobSpec, NewItem
+from orchestrator.engine.dispatch import Dispatch, Limits
+from orchestrator.engine.schedule import Schedule
+from orchestrator.engine.steps.aborting import Aborting
+from orchestrator.engine.steps.looking import Looking
+from orchestrator.engine.steps.submitting import Submitting
+from orchestrator.platforms.budget import Budget
+from orchestrator.platforms.ica import requests
+from orchestrator.platforms.ica.platform import Ica
+from orchestrator.platforms.skew import Skew
+from orchestrator.platforms.slots import MemorySlots
+from orchestrator.platforms.transport import Exchange, Remote
+from orchestrator.platforms.window import Limit
+from orchestrator.simulator import Fault, FaultKind
+from orchestrator.simulator.ica import Config, Knobs, Simulator
+from orchestrator.store import upgrade
+from orchestrator.store.store import Store
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import Event
+
+PROJECT = "11111111-1111-1111-1111-111111111111"
+PIPELINE = "f606f580-d476-47a8-9679-9ddb39fcb0a8"
+KINDS = {"analyses": "ica.analysis_creation", "links": "ica.data_linking"}
+CREATE, LINK = "createAnalysisCreationBatch", "createProjectDataLinkingBatch"
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+MOST_TURNS = 20_000
+
+
+class Time(ManualClock):
+    """Nobody waits: whoever sleeps is there at once, and it is so much later."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.move(seconds)
+        await anyio.lowlevel.checkpoint()
+
+    def move(self, seconds: float) -> None:
+        self._move_to(self.monotonic() + max(0.0, seconds))
+
+
+class OurClock:
+    """The daemon's own clock: the same time, but a wall clock that may be set wrong."""
+
+    def __init__(self, time: Time) -> None:
+        self._time = time
+        self.ahead: Micros = 0
+
+    def monotonic(self) -> float:
+        return self._time.monotonic()
+
+    def now(self) -> Micros:
+        return self._time.now() + self.ahead
+
+    async def sleep(self, seconds: float) -> None:
+        await self._time.sleep(seconds)
+
+    def step(self, seconds: float) -> None:
+        """Somebody sets the wall clock."""
+        self.ahead += round(seconds * SECOND)
+
+
+class Steps:
+    """Takes the place of the dispatch's task group; what it is given runs later, each to its end."""
+
+    def __init__(self) -> None:
+        self._pending: list[tuple[Callable[..., Awaitable[None]], tuple[Any, ...]]] = []
+
+    def start_soon(self, act: Callable[..., Awaitable[None]], *given: Any) -> None:
+        self._pending.append((act, given))
+
+    async def run(self) -> bool:
+        """Run all; returns whether there was anything."""
+        pending, self._pending = self._pending, []
+        for act, given in pending:
+            await act(*given)
+        return bool(pending)
+
+
+@dataclass
+class World:
+    """One daemon with one account, one simulated ICA, and the evidence of both."""
+
+    folder: Path
+    time: Time
+    clock: OurClock
+    simulator: Simulator
+    template: Path
+    instance: str = "world"
+    open_items: int = 5000
+    page_size: int = 1000
+    strategy: str = "auto"
+    budget_of: Limit = field(default_factory=lambda: Limit(100_000, 300.0))
+    events: list[Event] = field(default_factory=list)
+    duplicates_expected: bool = False
+    store: Store = field(init=False)
+    platform: Ica = field(init=False)
+    dispatch: Dispatch = field(init=False)
+    budget: Budget = field(init=False)
+    looking: Looking = field(init=False)
+    _steps: Steps = field(init=False)
+
+    project = PROJECT
+    create = CREATE
+    link = LINK
+
+    # ------------------------------------------------------------ the daemon
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "orchestrator.db"
+
+    async def start(self, *, api_key: str = "simulator") -> None:
+        """Start as the daemon does: what was being sent has an unknown outcome."""
+        if not self.database.exists():
+            shutil.copyfile(self.template, self.database)
+        self.store = await Store.open(f"sqlite:///{self.database}", state_directory=self.folder)
+        instance = await self.store.memory.instance(self.instance)
+        await self.store.batches.recover(self.clock.now())
+        self._build(instance, api_key, await self.store.memory.recall("ica"))
+
+    def _build(self, instance: str, api_key: str, memory: dict[str, str]) -> None:
+        clock, store, bus = self.clock, self.store, Bus[Event]()
+        bus.subscribe(self.events.append)
+        skew = Skew(clock)
+
+        def observe(exchange: Exchange) -> None:
+            skew.heard(exchange.server_date)
+
+        self.budget = Budget(self.budget_of, clock, MemorySlots(), Random(1))
+        remote = Remote(
+            "http://ica/ica/rest",
+            self.budget,
+            clock,
+            random=Random(1),
+            transport=httpx.ASGITransport(self.simulator.app),
+            observer=observe,
+        )
+        self.platform = Ica(
+            remote=remote,
+            api_key=api_key,
+            account="ica",
+            instance=instance,
+            page_size=self.page_size,
+            strategy=self.strategy,
+            memory=memory,
+            clock=clock,
+        )
+        self.looking = Looking(account="ica", platform=self.platform, store=store, clock=clock, bus=bus)
+        self._steps = Steps()
+        self.dispatch = Dispatch(
+            account="ica",
+            limits=Limits(open_items=self.open_items, max_interval=300.0),
+            platform=self.platform,
+            budget=self.budget,
+            schedule=Schedule(
+                Aims(10.0, 300.0),
+                Means(self.budget.limit, self.budget.window),
+                used=lambda: self.budget.used / self.budget.limit,
+            ),
+            submitting=Submitting(
+                platform=self.platform, skew=skew, store=store, clock=clock, bus=bus, pauses=_pauses
+            ),
+            looking=self.looking,
+            aborting=Aborting(account="ica", platform=self.platform, store=store, clock=clock, bus=bus),
+            store=store,
+            clock=clock,
+            bus=bus,
+            pauses=_pauses,
+            group=self._steps,
+        )
+
+    async def stop(self) -> None:
+        await self.platform.aclose()
+        await self.store.aclose()
+
+    async def restart(self, *, api_key: str = "simulator") -> None:
+        await self.stop()
+        await self.start(api_key=api_key)
+
+    async def backup(self) -> Path:
+        """A copy of the database, as somebody makes one with the daemon stopped."""
+        await self.stop()
+        copy = self.folder / "backup.db"
+        shutil.copyfile(self.database, copy)
+        await self.start()
+        return copy
+
+    async def restore(self, copy: Path) -> None:
+        """Yesterday's database in the place of today's."""
+        await self.stop()
+        self._forget_database()
+        shutil.copyfile(copy, self.database)
+        await self.start()
+
+    async def lose_database(self) -> None:
+        """The disk is gone; the configuration, with its `instance`, is not."""
+        await self.stop()
+        self._forget_database()
+        await self.start()
+
+    def _forget_database(self) -> None:
+        for path in self.folder.glob("orchestrator.db*"):
+            path.unlink()
+
+    # ------------------------------------------------------------ work
+
+    async def submit(
+        self, name: str, keys: Sequence[str], *, kind: str = "analyses", batch_size: int = 100, **spec: Any
+    ) -> None:
+        """A job as intake hands it to the store."""
+        given = {"kind": KINDS[kind], "account": "ica", "project": PROJECT, "engine": None, "digest": f"of {name}"}
+        given |= {"engine": "nextflow"} if kind == "analyses" else {}
+        job = await self.store.jobs.load(
+            JobSpec(name=name, **{**given, "batch_size": batch_size, **spec}), self.clock.now()
+        )
+        await self.store.jobs.add_items(
+            job, [NewItem(seq, key, _request(kind, key)) for seq, key in enumerate(keys, start=1)]
+        )
+        await self.store.jobs.commit([job], self.clock.now())
+
+    async def turn(self) -> float:
+        """Do all that is due now; returns the seconds until there may be more."""
+        for _ in range(MOST_TURNS):
+            pause = await self.dispatch.turn()
+            if not await self._steps.run():
+                return pause
+        raise AssertionError("there is always something due at once")
+
+    async def run_for(self, seconds: float) -> None:
+        """Let the daemon work for so long."""
+        end = self.time.monotonic() + seconds
+        for _ in range(MOST_TURNS):
+            pause = max(await self.turn(), 0.001)
+            left = end - self.time.monotonic()
+            self.time.move(min(pause, left))
+            if pause >= left:
+                return
+        raise AssertionError(f"too many turns: {self.events[-3:]}")
+
+    async def until(self, true: Callable[[], Awaitable[bool]], *, within: float = HOUR) -> None:
+        """Let the daemon work until this holds; fails when it does not within so many seconds."""
+        end = self.time.monotonic() + within
+        while not await true():
+            if self.time.monotonic() >= end:
+                raise AssertionError(await self.report())
+            pause = max(await self.turn(), 0.001)
+            if not await true():
+                self.time.move(min(pause, end - self.time.monotonic()))
+
+    async def until_settled(self, *names: str, within: float = HOUR) -> None:
+        """Let the daemon work until these jobs have settled."""
+
+        async def settled() -> bool:
+            return all([(await self.job(name)).state.settled for name in names])
+
+        await self.until(settled, within=within)
+
+    async def until_state(self, state: BatchState, *, name: str = "run", number: int = 1, within: float = HOUR) -> Batch:
+        """Let the daemon work until this batch is in that state."""
+
+        async def there() -> bool:
+            return (await self.batch(number, name)).state is state
+
+        await self.until(there, within=within)
+        return await self.batch(number, name)
+
+    def suspend(self, seconds: float) -> None:
+        """The machine sleeps: time goes by, and nobody does anything."""
+        self.time.move(seconds)
+
+    def fault(self, kind: FaultKind, operation: str = CREATE, **more: Any) -> None:
+        """From now on this happens to such calls."""
+        self.simulator.faults.add(Fault(kind=kind, operation=operation, **more), self.time.monotonic())
+
+    def knob(self, **changes: Any) -> None:
+        self.simulator.change_knobs(changes)
+
+    # ------------------------------------------------------------ what our books say
+
+    async def job(self, name: str = "run") -> Job:
+        job = await self.store.jobs.get(name)
+        assert job is not None
+        return job
+
+    async def items(self, name: str = "run") -> dict[str, Item]:
+        job = await self.job(name)
+        return {item.key: item async for chunk in self.store.items.stream(job.id) for item in chunk}
+
+    async def states(self, name: str = "run") -> dict[str, str]:
+        return {key: str(item.state) for key, item in (await self.items(name)).items()}
+
+    async def batches(self, name: str = "run") -> list[Batch]:
+        return await self.store.batches.of_job((await self.job(name)).id)
+
+    async def batch(self, number: int = 1, name: str = "run") -> Batch:
+        return next(batch for batch in await self.batches(name) if batch.number == number)
+
+    async def report(self) -> str:
+        lines = []
+        for job in await self.store.jobs.list():
+            lines.append(f"{job.spec.name}: {job.state} {job.needs} {job.detail} {dict(job.counts)}")
+            lines += [
+                f"  {batch.number} {batch.lineage} {batch.state} {batch.status} sends={batch.sends} {batch.last_error}"
+                for batch in await self.batches(job.spec.name)
+            ]
+        return "\n".join([*lines, *(str(event)[:300] for event in self.events[-5:])])
+
+    def told(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def audit(self) -> None:
+        """The counters say what a recount says, and nothing is left over where a job has settled."""
+        for job in await self.store.jobs.list():
+            items = (await self.items(job.spec.name)).values()
+            if not items:
+                continue
+            assert dict(job.counts) == dict(Counter(item.state for item in items)), job.spec.name
+            batches = await self.batches(job.spec.name)
+            for batch in batches:
+                held = [item for item in items if item.batch == batch.number]
+                assert (batch.items, batch.open) == (len(held), sum(not item.state.final for item in held))
+            if job.state.settled:
+                assert {batch.state for batch in batches} <= {BatchState.SETTLED}
+
+    # ------------------------------------------------------------ what the platform says
+
+    def created(self) -> Counter[str]:
+        """How often each analysis was created, by its userReference."""
+        return Counter(effect.name for effect in self.simulator.ledger.effects("analysis"))
+
+    def linked(self) -> Counter[str]:
+        """How often each link was asked for, by its dataId."""
+        return Counter(effect.name for effect in self.simulator.ledger.effects("link"))
+
+    def calls(self, operation: str) -> int:
+        return self.simulator.ledger.calls[operation]
+
+    def answers(self, status: int) -> int:
+        return sum(count for (_, code), count in self.simulator.ledger.answers.items() if code == status)
+
+
+def _pauses(failures: int) -> float:
+    return min(2.0 ** (failures - 1), 60.0)
+
+
+def _request(kind: str, key: str) -> bytes:
+    if kind == "links":
+        return json.dumps({"dataId": key}).encode()
+    return json.dumps({"userReference": key, "pipelineId": PIPELINE, "analysisInput": {"inputs": []}}).encode()
+
+
+@pytest.fixture(scope="session")
+def newest_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with the newest schema, to be copied."""
+    path = tmp_path_factory.mktemp("newest") / "newest.db"
+    anyio.run(upgrade.upgrade, f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+async def world(newest_database: Path, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[World]]]:
+    """Starts worlds; keywords are the simulator's knobs, but for those that the daemon takes.
+
+    Whatever a test did: the books must balance at its end, and nothing may have been paid twice.
+    """
+    built: list[World] = []
+
+    async def build(
+        *,
+        api_keys: tuple[str, ...] = ("simulator",),
+        instance: str = "world",
+        open_items: int = 5000,
+        page_size: int = 1000,
+        strategy: str = "auto",
+        budget: int = 100_000,
+        **knobs: Any,
+    ) -> World:
+        folder = tmp_path / str(len(built))
+        folder.mkdir()
+        time = Time()
+        simulator = Simulator(Config(api_keys=api_keys, knobs=Knobs(requests=budget, **knobs)), time)
+        it = World(
+            folder,
+            time,
+            OurClock(time),
+            simulator,
+            newest_database,
+            instance,
+            open_items,
+            page_size,
+            strategy,
+            Limit(budget, 300.0),
+        )
+        await it.start()
+        built.append(it)
+        return it
+
+    yield build
+    for it in built:
+        try:
+            await it.audit()
+            if not it.duplicates_expected:
+                assert it.simulator.truth.duplicates() == {}
+        finally:
+            await it.stop()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Time-outs run on the event loop's own clock: a submission that is never answered is given up at once."""
+    with monkeypatch.context() as patched:
+        patched.setattr(requests, "SUBMIT_TIMEOUT", 0.05)
+        yield
+
+
