@@ -22,7 +22,7 @@ lint: $(READY)            ## style, types, walls between the modules, length of 
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/interrogate -q tests
-	$(BIN)/codespell orchestrator tests docs deploy README.md CHANGELOG.md config.example.yaml
+	$(BIN)/codespell orchestrator tests docs README.md CHANGELOG.md config.example.yaml
 	$(BIN)/python .ci/file_length.py 400
 
 lock:                     ## resolve the dependencies anew

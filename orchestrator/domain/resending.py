@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from orchestrator.domain.errors import Transient, Unauthorised
+from orchestrator.domain.errors import OrchestratorError, Refused
 from orchestrator.domain.identity import is_echo
 from orchestrator.domain.model import Batch, Item, ItemState, Resend, Stage
 from orchestrator.domain.units import SECOND, Micros
@@ -70,9 +70,9 @@ def wait_for_second_search(batch: Batch, *, now: Micros) -> Micros:
 def beyond_finding_out(batch: Batch, error: Exception, *, now: Micros) -> bool:
     """Whether there is no hope left to learn what became of an unconfirmed batch; `error` met its last search.
 
-    An outage proves nothing, however long. Where nobody wants the batch any more, hope ends earlier.
+    An outage proves nothing, however long: only a refusal counts, or a bug of ours. Where nobody wants the batch any more, hope ends earlier.
     """
-    if isinstance(error, Transient | Unauthorised):
+    if isinstance(error, OrchestratorError) and not isinstance(error, Refused):
         return False
     patience = SECOND_SEARCH_WAIT if batch.cancelled else PATIENCE
     return batch.sent_at is not None and now - batch.sent_at >= patience

@@ -97,6 +97,8 @@ async def _spoil(reply: Reply, fault: Fault, connection: Connection, clock: Cloc
     if fault.kind is FaultKind.TRUNCATED:
         await connection.cut(reply)
         return NO_ANSWER
+    if not reply.body:
+        return await _send(connection, reply)  # a 204 has nothing that could be spoilt
     if fault.kind is FaultKind.MALFORMED:
         return await _send(connection, replace(reply, body=reply.body[:-1] + b","))
     return await _send(connection, html_page(reply.status))

@@ -106,9 +106,7 @@ class Advance:
             await conclude(ledger)
             return len(rows)
 
-    async def searched(
-        self, batch: Batch, *, due_at: Micros, now: Micros, server_now: Micros | None = None
-    ) -> Moved:
+    async def searched(self, batch: Batch, *, due_at: Micros, now: Micros, server_now: Micros | None = None) -> Moved:
         """An unconfirmed batch was looked for in vain; not before `due_at` it is looked for again.
 
         `server_now` is the platform's own time, where it is known: the first search is dated by it.

@@ -47,6 +47,8 @@ _BATCHES = sa.select(
 ).where(batches.c.key.in_(sa.bindparam("keys", expanding=True)))
 
 _IN_JOB = SELECT_ITEM.where(items.c.job == sa.bindparam("in_job"))
+_WORD = slice(4, 9)
+"""What the platform's word about an item is kept in: stage, state, status, remote id, detail."""
 _BY_RANGE = _IN_JOB.where(items.c.seq.between(sa.bindparam("first"), sa.bindparam("last")))
 # Numbers of our own, so they may stand in the statement: a thousand parameters cost more than the reading.
 _BY_SEQ = _IN_JOB.where(items.c.seq.in_(sa.bindparam("seqs", expanding=True, literal_execute=True)))
@@ -70,6 +72,24 @@ _NOT_OUT = frozenset({BatchState.PLANNED, BatchState.SUBMITTING})
 """A word about such a batch is ours to expect later: the answer to its submission comes first."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What has to be known of a batch; the columns of `_BATCHES`."""
+
+    id: BatchId
+    job: JobId
+    number: int
+    key: BatchKey
+    account: str
+    state: str
+    open: int
+    remote_id: str | None
+    status: str | None
+    status_final: bool
+    worded: bool
+    detail: str | None
+
+
 @dataclass(slots=True)
 class Turn:
     """An item before and after what was said about it."""
@@ -88,7 +108,7 @@ class Weighed:
     contradictions: list[ItemSeen] = field(default_factory=list)
     unknown_words: list[str] = field(default_factory=list)
     strays: list[ItemSeen] = field(default_factory=list)
-    words: list[tuple[Row, BatchSeen]] = field(default_factory=list)
+    words: list[tuple[_Batch, BatchSeen]] = field(default_factory=list)
     shown_again: dict[BatchId, None] = field(default_factory=dict)
     learnt: list[tuple[str, Learnt]] = field(default_factory=list)
     effective: list[Observation] = field(default_factory=list)
@@ -118,15 +138,15 @@ async def weigh(
 # ---------------------------------------------------------------- reading
 
 
-async def _batches(connection: AsyncConnection, keys: Iterable[BatchKey]) -> dict[BatchKey, Row]:
-    found: dict[BatchKey, Row] = {}
+async def _batches(connection: AsyncConnection, keys: Iterable[BatchKey]) -> dict[BatchKey, _Batch]:
+    found: dict[BatchKey, _Batch] = {}
     for portion in chunks(sorted(keys)):
-        for row in await connection.execute(_BATCHES, {"keys": portion}):
-            found[BatchKey(row.key)] = row
+        for row in (await connection.execute(_BATCHES, {"keys": portion})).all():
+            found[BatchKey(row.key)] = _Batch(*row)
     return found
 
 
-def _account_of(known: Iterable[Row]) -> str | None:
+def _account_of(known: Iterable[_Batch]) -> str | None:
     return next((row.account for row in known), None)
 
 
@@ -138,7 +158,7 @@ class _Rows:
         self._by_key: dict[tuple[str, str], Row] = {}
 
     async def read(
-        self, connection: AsyncConnection, observations: Sequence[Observation], known: Mapping[BatchKey, Row]
+        self, connection: AsyncConnection, observations: Sequence[Observation], known: Mapping[BatchKey, _Batch]
     ) -> None:
         seqs: defaultdict[str, set[int]] = defaultdict(set)
         keys: defaultdict[str, set[str]] = defaultdict(set)
@@ -176,7 +196,7 @@ async def _numbered(connection: AsyncConnection, job: str, seqs: Sequence[int]) 
 # ---------------------------------------------------------------- deciding
 
 
-def _weigh_item(weighed: Weighed, batch: Row | None, rows: _Rows, seen: ItemSeen) -> None:
+def _weigh_item(weighed: Weighed, batch: _Batch | None, rows: _Rows, seen: ItemSeen) -> None:
     row = rows.find(batch.job, seen) if batch is not None else None
     if batch is None or row is None:
         weighed.strays.append(seen)
@@ -186,12 +206,12 @@ def _weigh_item(weighed: Weighed, batch: Row | None, rows: _Rows, seen: ItemSeen
         if seen.remote_id and seen.remote_id not in previous_ids_of(row.previous_ids):
             weighed.strays.append(seen)
         return
-    place = (JobId(row.job), row.seq)
+    place = (batch.job, row.seq)
     weighed.matched.append(place)
     if batch.state in _NOT_OUT:
         return
     if batch.state == BatchState.BLOCKED and batch.remote_id and seen.stage is not Stage.ANALYSIS:
-        weighed.shown_again[BatchId(batch.id)] = None
+        weighed.shown_again[batch.id] = None
         weighed.effective.append(seen)
     if place not in weighed.turns and _says_nothing_new(row, seen):
         return
@@ -200,13 +220,8 @@ def _weigh_item(weighed: Weighed, batch: Row | None, rows: _Rows, seen: ItemSeen
 
 def _says_nothing_new(row: Row, seen: ItemSeen) -> bool:
     """The short way to `Same`, for the thousand rows of a page of which most are as they were."""
-    return bool(
-        row.state == seen.state
-        and row.status == seen.status
-        and row.stage == seen.stage
-        and row.detail == seen.detail
-        and (seen.remote_id is None or row.remote_id == seen.remote_id)
-    )
+    word = row[_WORD]
+    return bool(word == (seen.stage, seen.state, seen.status, seen.remote_id or word[3], seen.detail))
 
 
 def _turn(weighed: Weighed, place: tuple[JobId, int], row: Row, seen: ItemSeen) -> None:
@@ -234,7 +249,7 @@ def _turn(weighed: Weighed, place: tuple[JobId, int], row: Row, seen: ItemSeen) 
                 weighed.unknown_words.append(seen.status)
 
 
-def _weigh_batch(weighed: Weighed, batch: Row, seen: BatchSeen) -> None:
+def _weigh_batch(weighed: Weighed, batch: _Batch, seen: BatchSeen) -> None:
     if batch.state in _NOT_OUT or batch.state == BatchState.SETTLED:
         return
     final = seen.final or seen.status is None
@@ -246,8 +261,8 @@ def _weigh_batch(weighed: Weighed, batch: Row, seen: BatchSeen) -> None:
     )
     last_word = batch.state == BatchState.TRACKING and batch.open == 0 and not batch.worded
     if batch.state == BatchState.BLOCKED and batch.remote_id:
-        weighed.shown_again[BatchId(batch.id)] = None
-    if new_word or last_word or BatchId(batch.id) in weighed.shown_again:
+        weighed.shown_again[batch.id] = None
+    if new_word or last_word or batch.id in weighed.shown_again:
         weighed.words.append((batch, seen))
         weighed.effective.append(seen)
 
@@ -322,7 +337,7 @@ def _as_written(turn: Turn, now: int) -> dict[str, Any]:
     }
 
 
-async def _write_word(ledger: Ledger, batch: Row, seen: BatchSeen) -> None:
+async def _write_word(ledger: Ledger, batch: _Batch, seen: BatchSeen) -> None:
     final = batch.status_final or seen.final or seen.status is None
     status = batch.status if seen.status is None or (batch.status_final and not seen.final) else seen.status
     told = {"detail": seen.detail} if seen.detail is not None else {}
@@ -332,5 +347,5 @@ async def _write_word(ledger: Ledger, batch: Row, seen: BatchSeen) -> None:
         .values(status=status, status_final=final, worded=batch.worded or batch.open == 0, **told)
     )
     if status != batch.status:
-        ledger.event(JobId(batch.job), "status", batch=batch.number, old=batch.status, new=status, detail=seen.detail)
-    ledger.touched_batches[BatchId(batch.id)] = None
+        ledger.event(batch.job, "status", batch=batch.number, old=batch.status, new=status, detail=seen.detail)
+    ledger.touched_batches[batch.id] = None

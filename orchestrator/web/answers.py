@@ -27,9 +27,7 @@ class Problems:
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
 
-    def answer(
-        self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
-    ) -> Response:
+    def answer(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: object) -> Response:
         """`detail` is for people and says what to do; `more` are members beside the standard ones."""
         told = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail} | more
         body = msgspec.json.encode(self._redactor.value(told)) + b"\n"

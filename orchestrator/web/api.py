@@ -71,19 +71,18 @@ class Api:
     async def _stream(self, job: Job, state: ItemState | None, limit: int | None, after: int) -> AsyncIterator[bytes]:
         """One item a line, as the result has them."""
         yield b'{"items": ['
-        sent, following = 0, None
+        sent, more = 0, False
         async for chunk in self._store.items.stream(job.id, state, after=after):
             fits = chunk if limit is None else chunk[: limit - sent]
-            if not fits:
-                path = f"/api/v1/jobs/{job.spec.name}/items"
-                following = _link(path, state=state, limit=limit, after=after)
+            more = len(fits) < len(chunk)
+            if fits:
+                lines = b",".join(b"\n" + msgspec.json.encode(describe_item(item)) for item in fits)
+                yield lines if sent == 0 else b"," + lines
+                sent, after = sent + len(fits), fits[-1].seq
+            if more:
                 break
-            lines = b",".join(b"\n" + msgspec.json.encode(describe_item(item)) for item in fits)
-            yield lines if sent == 0 else b"," + lines
-            sent, after = sent + len(fits), fits[-1].seq
-            if len(fits) < len(chunk):
-                following = _link(f"/api/v1/jobs/{job.spec.name}/items", state=state, limit=limit, after=after)
-                break
+        path = f"/api/v1/jobs/{job.spec.name}/items"
+        following = _link(path, state=state, limit=limit, after=after) if more else None
         yield b'],\n"next": ' + msgspec.json.encode(following) + b"}\n"
 
 

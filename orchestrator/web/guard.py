@@ -9,6 +9,7 @@ across origins without asking first, which nobody here answers. The bare answer 
 import hmac
 from collections.abc import Mapping
 from email.utils import formatdate
+from enum import Enum, auto
 from ipaddress import IPv6Address, ip_address
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -26,6 +27,14 @@ QUEUE_FILE_SUFFIXES: Mapping[str, str] = MappingProxyType({"application/json": "
 _READS = frozenset({"GET", "HEAD"})
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 """What proxies add: the caller behind one is somewhere else, though the proxy is here."""
+
+
+class _Token(Enum):
+    """What a request shows. Where no token is configured, it counts as showing none."""
+
+    NONE = auto()
+    RIGHT = auto()
+    WRONG = auto()
 
 
 class Guard:
@@ -54,31 +63,31 @@ class Guard:
     def _gate(self, scope: Scope) -> ASGIApp:
         """Where the request goes: to the app, or to a refusal."""
         headers = Headers(scope=scope)
-        shown = self._shows_token(headers)
-        trusted = shown or (shown is None and _is_local(scope, headers))
+        shown = self._token_in(headers)
+        trusted = shown is _Token.RIGHT or (shown is _Token.NONE and _is_local(scope, headers))
         scope.setdefault("state", {})["trusted"] = trusted
         reads = scope["method"] in _READS
         if scope["path"] in PROBES and reads:
             return self._app
-        if not trusted or (not reads and not shown and self._token is not None):
+        needs_token = not reads and self._token is not None
+        if not trusted or (needs_token and shown is not _Token.RIGHT):
             return self._refuse(shown)
         if not reads and content_type(headers) not in QUEUE_FILE_SUFFIXES:
             wanted = " or ".join(QUEUE_FILE_SUFFIXES)
             return self._problems.answer(415, f"the content type must be {wanted}")
         return self._app
 
-    def _shows_token(self, headers: Headers) -> bool | None:
-        """Whether the right token is shown; None when none is, or none is configured."""
+    def _token_in(self, headers: Headers) -> _Token:
         if self._token is None or "authorization" not in headers:
-            return None
+            return _Token.NONE
         scheme, _, token = headers["authorization"].partition(" ")
         right = hmac.compare_digest(token.strip().encode("latin-1"), self._token)
-        return right and scheme.lower() == "bearer"
+        return _Token.RIGHT if right and scheme.lower() == "bearer" else _Token.WRONG
 
-    def _refuse(self, shown: bool | None) -> ASGIApp:
+    def _refuse(self, shown: _Token) -> ASGIApp:
         if self._token is None:
             return self._problems.answer(403, "only callers on this machine are answered, under a local name for it")
-        text = "the token is not the right one" if shown is False else "send the token: Authorization: Bearer …"
+        text = "the token is not the right one" if shown is _Token.WRONG else "send the token: Authorization: Bearer …"
         return self._problems.answer(401, text, headers={"WWW-Authenticate": "Bearer"})
 
 

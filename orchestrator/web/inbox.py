@@ -143,9 +143,7 @@ class Inbox:
             case FileRejected(mistakes=count, told_in=place):
                 errors = await _read(Path(place))
                 text = f"{count} mistake{'s' if count > 1 else ''}; nothing of the file was taken"
-                return self._problems.answer(
-                    422, text, file=file, mistakes=errors["mistakes"], more=errors["more"]
-                )
+                return self._problems.answer(422, text, file=file, mistakes=errors["mistakes"], more=errors["more"])
             case None:
                 told = {"file": file, "decided": False, "jobs": (), "items": 0, "note": waiting.reason}
                 return document(told, 202)

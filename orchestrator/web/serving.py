@@ -1,4 +1,4 @@
-"""The way in: the port is taken early, so that a start fails at once; the server runs as a task of the daemon's group."""
+"""The way in: the port is taken early, so that a start fails at once; the server is a task among the daemon's."""
 
 import socket
 from collections.abc import Iterator

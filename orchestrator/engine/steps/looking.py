@@ -4,14 +4,18 @@ from collections.abc import Sequence
 
 from orchestrator.clock import Clock
 from orchestrator.crashpoints import Point, reach
+from orchestrator.domain.errors import Missing
 from orchestrator.domain.model import BatchState, Item, JobId, Look
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Observed, Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import Event, ItemsChanged, OddAnswer, Oddity
+from orchestrator.telemetry.events import BatchBlocked, Event, ItemsChanged, OddAnswer, Oddity
 
 MOST_RESTARTS = 3
 """Times that one sweep may begin anew because the platform forgot our place in it."""
+
+GONE = 24 * 3600.0
+"""Seconds for which the platform may deny to know what it created, before a person is asked to look."""
 
 MOST_MISSES = 3
 """Whole sweeps that may pass over an item, after the platform ended the batch, before a person is asked to look."""
@@ -29,10 +33,17 @@ class Looking:
         self._clock = clock
         self._bus = bus
         self._misses: dict[ItemId, int] = {}
+        self._gone_since: dict[str, float] = {}
+        """Looks that are answered with "not found", by their name."""
 
     async def sweep(self, look: Look) -> int:
         """Ask all pages of `look`, write what they tell, follow up what they do not; returns the requests it took."""
-        seen, requests = await self._ask(look)
+        try:
+            seen, requests = await self._ask(look)
+        except Missing as refusal:
+            await self._gone(look, refusal)
+            raise
+        self._gone_since.pop(look.name, None)
         missing = await self._missing(look, seen)
         follow_ups = self._platform.follow_up(look, missing) if missing else ()
         for follow_up in follow_ups:
@@ -62,6 +73,28 @@ class Looking:
             page = sighting.next if restarts <= MOST_RESTARTS else None
         self._bus.publish(ItemsChanged(self._account, look.name, changed, len(seen)))
         return seen, requests
+
+    # ------------------------------------------------------------ what is not there
+
+    async def _gone(self, look: Look, refusal: Missing) -> None:
+        """The platform does not know what was asked for. Such an answer may pass; after a day a person is asked.
+
+        A batch whose items are all final needs its last word no longer. Where a look can tell of no item, others do.
+        """
+        since = self._gone_since.setdefault(look.name, self._clock.monotonic())
+        given_up = self._clock.monotonic() - since >= GONE
+        for batch_id in look.batches:
+            batch = await self._store.batches.get(batch_id)
+            if batch is None or batch.state is not BatchState.TRACKING:
+                continue
+            if not batch.open:
+                await self._store.advance.settle_worded(batch, now=self._clock.now())
+            elif given_up and look.expects:
+                reason = f"the platform has not known it for a day ({refusal}): look there, then `retry` or `adopt`"
+                await self._store.advance.block(batch, reason, now=self._clock.now())
+                self._bus.publish(BatchBlocked(self._account, batch.job_name, batch.number, reason))
+        if given_up:
+            del self._gone_since[look.name]
 
     # ------------------------------------------------------------ what was not told
 

@@ -50,9 +50,12 @@ class Finder:
         found = await self._tagged(batch)
         if batch.first_sent_at is None:  # by our records it was never sent, so they do not tell when to look
             return Found(None, found)
-        if len(found) == batch.items:  # all its analyses are there; which batch made them is for the looks to tell
-            return Found(None, found)
-        remote_id = await self._creation_batch(batch)
+        try:
+            remote_id = await self._creation_batch(batch)
+        except Refused:
+            if len(found) < batch.items:
+                raise
+            remote_id = None  # all its analyses are there; which batch made them matters little
         if remote_id is not None:
             rows = await self._all_items(batch, requests.CREATION, remote_id, wire.CREATION_ITEMS)
             told = (creation.tell(row, batch.key, hint=True) for row in rows)

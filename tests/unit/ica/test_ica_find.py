@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.clock import SECOND
-from orchestrator.domain.errors import Missing, Transient
+from orchestrator.domain.errors import Missing, Refused, Transient
 from orchestrator.domain.model import Submission
 
 ITEMS, SEARCH, JOBS, LINKS = "analysisCreationBatch/items", "analysis:search", "jobs", "dataLinkingBatch/items"
@@ -101,7 +101,7 @@ async def test_too_many_candidates_leave_it_open(ica, script, lost):
     """Not having looked everywhere must not look like not having found: that would send the batch again."""
     script.say(SEARCH, NOBODY)
     script.say(JOBS, {"items": [job(f"r{number}") for number in range(101)], "totalItemCount": 101})
-    with pytest.raises(Transient, match="too many"):
+    with pytest.raises(Refused, match="too many"):
         await ica().find(lost)
 
 

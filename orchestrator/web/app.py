@@ -1,0 +1,89 @@
+"""The server's app: which address answers what."""
+
+from typing import Any
+
+import anyio.abc
+from fastapi import APIRouter, FastAPI, Security
+from fastapi.security import HTTPBearer
+from starlette.types import ASGIApp
+
+from orchestrator import __version__
+from orchestrator.telemetry.redaction import Redactor
+from orchestrator.web import schemas
+from orchestrator.web.answers import PROBLEM, Problems
+from orchestrator.web.api import Api
+from orchestrator.web.guard import QUEUE_FILE_SUFFIXES, Guard
+from orchestrator.web.health import Health
+from orchestrator.web.inbox import Inbox
+from orchestrator.web.probes import Probes
+from orchestrator.web.scrape import Scrape
+from orchestrator.web.shown import Shown
+
+
+def build(shown: Shown, health: Health, group: anyio.abc.TaskGroup) -> ASGIApp:
+    """The app behind its guard; what it does in the background runs in `group`."""
+    server = shown.settings.server
+    token = server.token if server is not None else None
+    problems = Problems(Redactor(shown.settings.secrets))
+    scrape = Scrape(shown)
+    group.start_soon(scrape.run)
+    app = FastAPI(
+        title="orchestrator",
+        version=__version__,
+        description="Health, metrics and the API of the daemon.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={"default": _problem()},
+        # For the documentation alone: the guard has looked before anything gets here.
+        dependencies=[Security(HTTPBearer(auto_error=False))],
+    )
+    app.include_router(_own(Probes(health, problems), scrape))
+    app.include_router(_api(Api(shown), Inbox(shown, problems)))
+    problems.handle(app)
+    secret = token.get_secret_value() if token is not None else None
+    return Guard(app, token=secret, clock=shown.clock, problems=problems)
+
+
+def _own(probes: Probes, scrape: Scrape) -> APIRouter:
+    """What tells about the daemon itself."""
+    router = APIRouter(tags=["daemon"])
+    router.add_api_route("/livez", probes.livez, response_model=schemas.Health)
+    router.add_api_route("/readyz", probes.readyz, response_model=schemas.Health)
+    text = {"description": "Prometheus's text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    router.add_api_route("/metrics", scrape.metrics, response_model=None, responses={200: text})
+    return router
+
+
+def _api(api: Api, inbox: Inbox) -> APIRouter:
+    """What tells about the work, and takes more of it."""
+    router = APIRouter(prefix="/api/v1", tags=["work"])
+    router.add_api_route("/jobs", api.jobs, response_model=schemas.JobsPage)
+    router.add_api_route("/jobs/{name}", api.job, response_model=schemas.JobDocument)
+    router.add_api_route("/jobs/{name}/items", api.items, response_model=schemas.ItemsPage)
+    router.add_api_route("/accounts", api.accounts, response_model=schemas.Accounts)
+    router.add_api_route(
+        "/queue",
+        inbox.post,
+        methods=["POST"],
+        status_code=201,
+        response_model=schemas.Received,
+        responses={
+            200: {"description": "Taken; its jobs were known already.", "model": schemas.Received},
+            202: {"description": "Safe in incoming/, and not decided yet.", "model": schemas.Received},
+            422: _problem("Not taken: `mistakes` has every one, as NAME.error.json."),
+        },
+        openapi_extra={"requestBody": _QUEUE_FILE},
+    )
+    return router
+
+
+_QUEUE_FILE = {
+    "required": True,
+    "description": "A queue file; `orchestrator schema` prints its JSON Schema.",
+    "content": {media: {"schema": {"type": "object"}} for media in QUEUE_FILE_SUFFIXES},
+}
+
+
+def _problem(description: str = "Why there is no answer.") -> dict[str, Any]:
+    return {"description": description, "content": {PROBLEM: {"schema": schemas.Problem.model_json_schema()}}}
