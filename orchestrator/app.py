@@ -35,6 +35,9 @@ from orchestrator.store.lock import DaemonLock
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import DaemonStarted, DaemonStopping, Event, RequestDone
+from orchestrator.telemetry.metrics import Metrics
+from orchestrator.web.serving import listening, serve
+from orchestrator.web.shown import Shown, ShownAccount
 
 IDLE_CHECK = 0.2
 """Seconds between two looks whether anything still moves, with `--until-idle`."""
@@ -56,6 +59,7 @@ async def run_daemon(
 
     Raises:
         LockedError: another daemon holds this state.
+        SettingsError: the server's port cannot be taken.
         StoreError: the database cannot be used; the message tells the way out.
     """
     stuck: Sequence[Job] = ()
@@ -132,7 +136,7 @@ async def daemon(
     """Everything built and nothing turning yet; leaving it stops everything.
 
     Raises:
-        LockedError, StoreError: as `run_daemon`.
+        LockedError, SettingsError, StoreError: as `run_daemon`.
     """
     clock = clock or SystemClock()
     random = random or SystemRandom()
@@ -140,13 +144,16 @@ async def daemon(
     state.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         lock = await stack.enter_async_context(DaemonLock(state, settings.database.url))
+        listener = stack.enter_context(listening(settings.server.listen)) if settings.server is not None else None
+        metrics = Metrics(clock)
+        bus.subscribe(metrics)
         store = await stack.enter_async_context(
             Store.opened(
                 settings.database.url,
                 state_directory=state,
-                allow_network_file_system=settings.allow_network_file_system,
             )
         )
+        store.time_with(metrics.timed)
         instance = await store.memory.instance(settings.instance)
         unconfirmed = await store.batches.recover(clock.now())
         accounts = [
@@ -165,6 +172,9 @@ async def daemon(
             )
         )
         spool.changed = built.wake
+        if listener is not None:
+            shown = Shown(settings, instance, store, spool, built.loops, _shown(accounts, built), metrics, clock, bus)
+            group.start_soon(serve, listener, shown)
         bus.publish(DaemonStarted(__version__, instance, tuple(settings.accounts), unconfirmed))
         yield built
         group.cancel_scope.cancel()
@@ -254,6 +264,13 @@ def _add_dispatch(built: Daemon, account: _Connected) -> None:
     built.add(dispatch)
     dispatch.wake = built.wake
     built.dispatches.append(dispatch)
+
+
+def _shown(accounts: Sequence[_Connected], built: Daemon) -> Sequence[ShownAccount]:
+    return [
+        ShownAccount(account.name, account.settings, account.budget, account.skew, dispatch)
+        for account, dispatch in zip(accounts, built.dispatches, strict=True)
+    ]
 
 
 # ---------------------------------------------------------------- the queue directory

@@ -29,9 +29,10 @@ from orchestrator.store.engine import Database
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.memory import pause_account, resume_account
-from orchestrator.store.observing import apply, weigh
+from orchestrator.store.observing import apply
 from orchestrator.store.rows import SELECT_BATCH_TO_SEND, Row, batch_of
 from orchestrator.store.schema import LIVE_BATCH, batches, jobs, literal
+from orchestrator.store.weighing import weigh
 
 _PAUSED = "paused by a person"
 
@@ -138,7 +139,7 @@ class Advance:
         return await self._step(batch.id, now, lambda ledger, current: submitting.refuse(ledger, current, detail))
 
     async def block(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
-        """Nothing more can be done without a person, who reads `detail`. Of a cancelled job nobody is asked: it ends."""
+        """Nothing more can be done without a person, who reads `detail`; of a cancelled job nobody is asked, it ends."""
         return await self._step(batch.id, now, lambda ledger, current: submitting.block(ledger, current, detail))
 
     # ------------------------------------------------------------ observing

@@ -1,7 +1,7 @@
 """Planned batches that are born after a job was committed: halves, retries, what was not found."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -37,8 +37,10 @@ _SEND_AGAIN = (
     abort_sent_at=None,
 )
 
-Lineage = Callable[[int], str]
-"""From the number of a new batch to its lineage."""
+_UNSENT = frozenset({ItemState.CANCELLED, ItemState.PENDING})
+
+Lineage = Callable[[Sequence[tuple[int, int]]], str]
+"""From the items of a new batch, each with its number and attempt, to its lineage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +62,24 @@ async def key_of(connection: AsyncConnection, job_name: str, lineage: str, attem
 
 
 async def plan(
-    ledger: Ledger, origin: Origin, seqs: Sequence[int], lineage: Lineage = retry_lineage, *, root: int | None = None
+    ledger: Ledger,
+    origin: Origin,
+    attempts: Mapping[int, int],
+    lineage: Lineage = retry_lineage,
+    *,
+    root: int | None = None,
 ) -> int:
-    """Give these pending items to a new planned batch; returns its number.
+    """Give pending items, by their number with their attempt, to a new planned batch; returns its number.
 
     The counters of the batches that they come from are not looked at: see `leave`.
     """
     newest = sa.select(sa.func.max(batches.c.number)).where(batches.c.job == origin.job)
     number: int = (await ledger.connection.execute(newest)).scalar_one() + 1
-    name = lineage(number)
+    seqs, name = list(attempts), lineage(list(attempts.items()))
+    # The very same items may come together again, in vain the first time: as another attempt, under another key.
+    namesakes = sa.select(sa.func.max(batches.c.attempt)).where(batches.c.job == origin.job, batches.c.lineage == name)
+    last: int | None = (await ledger.connection.execute(namesakes)).scalar_one()
+    attempt = 0 if last is None else last + 1
     batch = BatchId(ledger.new_id())
     await ledger.connection.execute(
         sa.insert(batches).values(
@@ -77,7 +88,8 @@ async def plan(
             account=origin.account,
             number=number,
             lineage=name,
-            key=await key_of(ledger.connection, origin.name, name, 0),
+            attempt=attempt,
+            key=await key_of(ledger.connection, origin.name, name, attempt),
             state=BatchState.PLANNED,
             items=len(seqs),
             open=len(seqs),
@@ -102,16 +114,16 @@ async def send_again(
 
     `counts`: it is another attempt, where they had been sent.
     """
+    attempts = {item.seq: item.attempts + (counts and item.state not in _UNSENT) for item in chosen}
     await leave(ledger, chosen)
-    number = await plan(ledger, origin, [item.seq for item in chosen], lineage)
+    number = await plan(ledger, origin, attempts, lineage)
     stage = _pending(origin).stage
     rows = []
     for item in chosen:
-        counted = counts and item.state not in {ItemState.CANCELLED, ItemState.PENDING}
         ids = (*item.previous_ids, item.remote_id) if item.remote_id else item.previous_ids
         rows.append(
             {"in_job": item.job, "at_seq": item.seq, "to_stage": stage}
-            | {"to_attempts": item.attempts + counted, "to_previous_ids": previous_ids_as_text(ids)}
+            | {"to_attempts": attempts[item.seq], "to_previous_ids": previous_ids_as_text(ids)}
         )
         ledger.count_job(item.job, item.state, ItemState.PENDING)
         ledger.event(

@@ -43,7 +43,6 @@ class Store:
         *,
         state_directory: Path,
         read_only: bool = False,
-        allow_network_file_system: bool = False,
     ) -> Self:
         """Open the database, and bring an SQLite one up to date; whoever writes holds the `DaemonLock`.
 
@@ -51,14 +50,12 @@ class Store:
             SchemaError: older (PostgreSQL is upgraded by a command, not by a start) or newer than the program.
             DamagedError: the file is no sound database; it is left as it is.
             StoreUnavailableError: the file or server cannot be used for the moment.
-            StoreError: the file lies on a network file system, where SQLite loses data.
         """
         parsed = parse(url)
         await upgrade.prepare(
             parsed,
             state_directory=state_directory,
             read_only=read_only,
-            allow_network_file_system=allow_network_file_system,
         )
         return cls(Database.connect(parsed, read_only=read_only))
 
@@ -70,14 +67,12 @@ class Store:
         *,
         state_directory: Path,
         read_only: bool = False,
-        allow_network_file_system: bool = False,
     ) -> AsyncIterator[Self]:
         """`open` for the length of a block."""
         store = await cls.open(
             url,
             state_directory=state_directory,
             read_only=read_only,
-            allow_network_file_system=allow_network_file_system,
         )
         try:
             yield store

@@ -23,11 +23,12 @@ from orchestrator.domain.model import (
 )
 from orchestrator.store.errors import StoreError
 from orchestrator.store.ledger import NOTHING_TO_SEND, Ledger, Standing
-from orchestrator.store.observing import apply, weigh
+from orchestrator.store.observing import apply
 from orchestrator.store.outcomes import needs_of, set_job
 from orchestrator.store.planning import Origin, items_of, key_of, leave, plan, send_again
 from orchestrator.store.rows import as_text, items_in
 from orchestrator.store.schema import OPEN_ITEM, batches, items, jobs
+from orchestrator.store.weighing import weigh
 
 # ---------------------------------------------------------------- sending
 
@@ -122,7 +123,7 @@ async def confirm_partly(ledger: Ledger, batch: Batch, created: Created, seen: S
         raise StoreError(f"batch {batch.number} of {batch.job_name}: none of its items was found; renew it instead")
     if missing:
         await leave(ledger, missing)
-        await plan(ledger, Origin.of(batch), [item.seq for item in missing], root=batch.root)
+        await plan(ledger, Origin.of(batch), {item.seq: item.attempts for item in missing}, root=batch.root)
     await confirm(ledger, batch, created, seen)
 
 
@@ -215,10 +216,11 @@ async def split(ledger: Ledger, batch: Batch, detail: str) -> None:
     )
     middle = (len(held) + 1) // 2
     for half, lineage in zip((held[:middle], held[middle:]), halves_of(batch.lineage), strict=True):
-        await plan(ledger, Origin.of(batch), [item.seq for item in half], partial(_named, lineage), root=batch.root)
+        attempts = {item.seq: item.attempts for item in half}
+        await plan(ledger, Origin.of(batch), attempts, partial(_named, lineage), root=batch.root)
 
 
-def _named(lineage: str, _number: int) -> str:
+def _named(lineage: str, _items: Sequence[tuple[int, int]]) -> str:
     return lineage
 
 

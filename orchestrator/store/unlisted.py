@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from orchestrator.domain.lifecycle import IllegalTransitionError
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState
 from orchestrator.store.ledger import Ledger
-from orchestrator.store.observing import Turn, write_turns
+from orchestrator.store.observing import write_turns
 from orchestrator.store.rows import SELECT_ITEM, item_of
 from orchestrator.store.schema import batches, items
+from orchestrator.store.weighing import Turn
 
 _ONE = SELECT_ITEM.where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
 

@@ -23,7 +23,6 @@ from sqlalchemy.exc import DBAPIError
 
 from orchestrator.store.engine import advise, alone, explain, parse, sqlite_path, sync_engine
 from orchestrator.store.errors import DamagedError, SchemaError, StoreError, StoreUnavailableError
-from orchestrator.store.mounts import remote_file_system
 
 _MAGIC = b"SQLite format 3\x00"
 _QUICK_CHECK_UP_TO = 256 * 1024 * 1024
@@ -65,15 +64,13 @@ async def backup(url: str, file: Path) -> None:
     await _in_thread(lambda parsed: _backup(parsed, file), parse(url))
 
 
-async def prepare(url: sa.URL, *, state_directory: Path, read_only: bool, allow_network_file_system: bool) -> None:
+async def prepare(url: sa.URL, *, state_directory: Path, read_only: bool) -> None:
     """See `Store.open`, which this is the first half of."""
     if sqlite_path(url) is None:
         await _in_thread(_require_newest, url)
         return
     if not read_only:
         await anyio.Path(state_directory).mkdir(parents=True, exist_ok=True)
-    if not allow_network_file_system:
-        await _in_thread(_refuse_network_file_system, url)
     await _in_thread(_require_sound, url)
     await _in_thread(_require_newest if read_only else _upgrade, url)
 
@@ -189,16 +186,6 @@ def _head(config: Config) -> str:
 
 
 # ---------------------------------------------------------------- the file
-
-
-def _refuse_network_file_system(url: sa.URL) -> None:
-    path = sqlite_path(url)
-    kind = remote_file_system(path.parent) if path is not None else None
-    if kind is not None:
-        raise StoreError(
-            f"{path} lies on a network file system ({kind}), where SQLite loses data: put it on a local disk, use "
-            "PostgreSQL, or set allow_network_file_system if you know better"
-        )
 
 
 def _require_sound(url: sa.URL) -> None:

@@ -10,10 +10,12 @@ from orchestrator.domain.identity import (
     batch_key,
     batch_tag,
     depth_of,
+    echo_lineage,
     halves_of,
     instance_tag,
     item_tag,
     read_tag,
+    is_echo,
     retry_lineage,
 )
 from orchestrator.domain.model import BatchKey
@@ -77,7 +79,7 @@ def test_halves_are_named_after_what_was_split():
 @given(st.lists(st.booleans(), max_size=7), st.integers(1, 500))
 def test_every_split_is_one_deeper(path, number):
     """Depth counts the splits, also below a retry."""
-    for lineage in (str(number), retry_lineage(number)):
+    for lineage in (str(number), retry_lineage([(number, 2)])):
         depth = 0
         for second in path:
             assert depth == depth_of(lineage)
@@ -87,12 +89,26 @@ def test_every_split_is_one_deeper(path, number):
 
 def test_no_two_batches_of_a_job_share_a_lineage():
     """Slices, retries and all halves of both, three levels down, have keys of their own."""
-    level = [*map(str, range(1, 21)), *map(retry_lineage, range(1, 21))]
+    level = [*map(str, range(1, 21)), *(retry_lineage([(seq, 2)]) for seq in range(1, 21))]
     lineages = list(level)
     for _ in range(3):
         level = [half for lineage in level for half in halves_of(lineage)]
         lineages += level
     assert len(lineages) == len({batch_key("lab", "job", lineage, 0) for lineage in lineages})
+
+
+def test_a_retry_is_named_after_what_it_sends():
+    """The same items at the same attempt, in any order, have one lineage; whatever differs has another."""
+    assert retry_lineage([(3, 2), (5, 2)]) == retry_lineage([(5, 2), (3, 2)])
+    others = [[(3, 2)], [(3, 2), (5, 3)], [(3, 3), (5, 2)], [(3, 2), (5, 2), (6, 2)], [(35, 2)], []]
+    assert len({retry_lineage(sent) for sent in [*others, [(3, 2), (5, 2)]]}) == len(others) + 1
+
+
+def test_an_echo_is_known_by_its_lineage():
+    """Also when it was split since; no other lineage looks like one."""
+    echo = echo_lineage([(1, 1)])
+    assert all(map(is_echo, (echo, *halves_of(echo))))
+    assert not any(map(is_echo, ("1", "1.2", retry_lineage([(1, 1)]))))
 
 
 # ---------------------------------------------------------------- tags
