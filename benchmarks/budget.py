@@ -23,9 +23,12 @@ from orchestrator.simulator import Limit, Window
 from orchestrator.simulator.budget import Budget
 
 RTT: Final = (0.005, 0.150)
+TAIL: Final = (0.5, 3.0)
+TAIL_SHARE: Final = 0.005
+"""Of all requests; these take so many seconds longer on their way there."""
 WORKERS: Final = 100
 SERVERS: Final[tuple[Window, ...]] = ("sliding", "fixed", "fixed_from_first")
-BOUND: Final = PER / (PER + sum(RTT) / 2)
+BOUND: Final = PER / (PER + sum(RTT) / 2 + TAIL_SHARE * sum(TAIL) / 2)
 """The share that is reached by whoever takes a slot before the send and gives it back one window after the answer."""
 
 
@@ -54,6 +57,8 @@ class Server:
 
     async def _serve(self, answer: list[Reply], answered: anyio.Event) -> None:
         there, back = (self._random.uniform(*RTT) / 2 for _ in range(2))
+        if self._random.random() < TAIL_SHARE:
+            there += self._random.uniform(*TAIL)
         await self._clock.sleep(there)
         answer.append(self._count())
         await self._clock.sleep(back)
@@ -79,7 +84,7 @@ class Run:
     """What came of one client at one server."""
 
     share: float
-    """Of the budget, from the second window on."""
+    """Of the budget, in whole windows of the server, from the second on."""
     refused: int
     worst: int
     waits: list[float]
@@ -94,19 +99,20 @@ async def saturate(window: Window, make: Callable[[bool], Limiter], *, windows: 
     async with anyio.create_task_group() as servers:
         server = Server(window, seed, servers)
         for life in range(kills + 1):
-            last = life == kills
-            until = end if last else START + (life + 1) * (end - START) / (kills + 1) + Random(seed + life).uniform(-9, 9)
+            final = life == kills
+            until = end if final else START + (life + 1) * (end - START) / (kills + 1) + Random(seed + life).uniform(-9, 9)
             with anyio.CancelScope(deadline=until):  # as kill -9: nothing is tidied up
                 async with anyio.create_task_group() as client:
                     limiter = make(life == 0)
                     for number in range(WORKERS):
                         client.start_soon(_work, limiter, server, seed + number)
                     client.start_soon(_ask_urgently, limiter, server, waits, asked, client)
-            await clock.sleep(0 if last else 1.0)
+            await clock.sleep(0 if final else 1.0)
         servers.cancel_scope.cancel()
     waits += [end - since for since in asked if not kills]
-    steady = sum(START + PER <= at < end for at in server.granted)
-    return Run(steady / REQUESTS / (windows - 1), server.refused, server.worst, waits)
+    first, last = math.ceil(START / PER + 1), math.floor(end / PER)
+    steady = sum(first * PER <= at < last * PER for at in server.granted)
+    return Run(steady / REQUESTS / (last - first), server.refused, server.worst, waits)
 
 
 async def _work(limiter: Limiter, server: Server, seed: int) -> None:
@@ -161,7 +167,7 @@ def main() -> None:
             for name, make in clients.items()
         }
         killed = {server: _measure(server, ours(), 9, chosen.seed, kills=8) for server in SERVERS}
-    title = f"{REQUESTS} requests in {PER:g} s, {chosen.windows} windows, round trip {RTT[0] * 1e3:g} to {RTT[1] * 1e3:g} ms"
+    title = f"{REQUESTS} requests in {PER:g} s, {chosen.windows} windows, round trip {RTT[0] * 1e3:g} to {RTT[1] * 1e3:g} ms, one in {1 / TAIL_SHARE:g} up to {TAIL[1]:g} s more"
     paper.table(title, [_row(name, server, run) for (name, server), run in runs.items()])
     paper.table("killed 8 times in a row", [_row("orchestrator", server, run) for server, run in killed.items()])
     mine = [run for (name, _), run in runs.items() if name == "orchestrator"]

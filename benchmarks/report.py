@@ -6,6 +6,7 @@ import os
 import platform
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -95,8 +96,7 @@ def alternate(candidates: Mapping[str, Callable[[], object]], *, rounds: int) ->
 
 def cpu_seconds() -> float:
     """CPU time of this process, all its threads together."""
-    times = os.times()
-    return times.user + times.system
+    return time.process_time()
 
 
 def real_seconds() -> float:

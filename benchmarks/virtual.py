@@ -17,9 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orchestrator.clock import SECOND, Micros
 from orchestrator.store.engine import Database
 
-START = 300_000.0
-"""What the clock shows at first, in seconds; a multiple of every window that is used here."""
+START = 300_111.0
+"""What the clock shows at first, in seconds: in the middle of a server's fixed windows, as clients start."""
 _WALL: Micros = 1_700_000_000 * SECOND
+_TURN = 1e-6
+"""Seconds that a turn of the loop takes. With none at all, a timer that rounding wakes too early would spin for ever."""
 
 Result = TypeVar("Result")
 
@@ -42,6 +44,7 @@ class _Jumping(selectors.EpollSelector):
         self._loop = loop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self._loop.now += _TURN
         if timeout is None or self._loop.held:
             return super().select(timeout if timeout == 0 else None)
         events = super().select(0)

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from orchestrator.cli import controls, database, demo, files, jobs, run, simulator, submit
+from orchestrator.cli import accounts, controls, database, demo, files, jobs, run, simulator, submit
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.settings import SettingsError
 from orchestrator.store.errors import LockedError
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (run, demo, files, submit, jobs, controls, database, simulator):
+for group in (run, demo, files, submit, jobs, accounts, controls, database, simulator):
     group.register(app)
 
 WRONG_USE = 2

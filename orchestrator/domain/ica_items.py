@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 from pydantic_core import PydanticCustomError
 
+from orchestrator.domain.identity import OUR_TAGS
 from orchestrator.domain.wording import TAG
 
 UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -21,7 +22,6 @@ PATTERNS = {
     DATA_ID: "may have neither blanks nor `/`: it is an id such as fil.0a1b, not a path",
     LOGS_PATH: "is no absolute path",
 }
-OUR_TAGS = ("orc-instance=", "orc-batch=", "orc-item=")
 
 
 def _not_ours(tag: str) -> str:

@@ -4,7 +4,9 @@ A key follows from (instance, job, lineage, attempt) and from nothing else: a re
 after the database was lost, sends the same bytes under the same key, and the platform sees that it is the same request.
 """
 
+import hashlib
 import uuid
+from collections.abc import Iterable
 
 from orchestrator.domain.model import BatchKey
 
@@ -18,22 +20,20 @@ def batch_key(instance: str, job: str, lineage: str, attempt: int) -> BatchKey:
     return BatchKey(str(uuid.uuid5(_NAMESPACE, "".join(f"{len(part)}:{part}" for part in parts))))
 
 
+INSTANCE_TAG, BATCH_TAG, ITEM_TAG = OUR_TAGS = ("orc-instance=", "orc-batch=", "orc-item=")
+"""How the tags begin that we put on what we create; what follows is the value."""
+
+
 def instance_tag(instance: str) -> str:
-    return f"orc-instance={instance}"
+    return INSTANCE_TAG + instance
 
 
 def batch_tag(key: BatchKey) -> str:
-    return f"orc-batch={key}"
+    return BATCH_TAG + key
 
 
 def item_tag(seq: int) -> str:
-    return f"orc-item={seq}"
-
-
-def read_tag(tags: list[str], name: str) -> str | None:
-    """The value of our tag `orc-<name>` among a platform's tags; None when it is not there."""
-    prefix = f"orc-{name}="
-    return next((tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix)), None)
+    return f"{ITEM_TAG}{seq}"
 
 
 def halves_of(lineage: str) -> tuple[str, str]:
@@ -46,16 +46,25 @@ def depth_of(lineage: str) -> int:
     return lineage.count(".")
 
 
-def retry_lineage(number: int) -> str:
-    """The lineage of a batch that sends items again, which were sent before in other batches."""
-    return f"r{number}"
+def retry_lineage(sent: Iterable[tuple[int, int]]) -> str:
+    """The lineage of a batch that sends items again, which were sent before in other batches.
+
+    It follows from the items, each with its number and attempt, and not from the order in which batches came to need
+    it: after a backup was restored that order may be another one.
+    """
+    return f"r{_digest(sent)}"
 
 
-def echo_lineage(number: int) -> str:
-    """The lineage of a batch that sends items again because nobody can tell whether their failure was real."""
-    return f"e{number}"
+def echo_lineage(sent: Iterable[tuple[int, int]]) -> str:
+    """The same, for items that go out again because nobody can tell whether their failure was real."""
+    return f"e{_digest(sent)}"
 
 
 def is_echo(lineage: str) -> bool:
     """Whether a batch, or what it was split from, has an `echo_lineage`."""
     return lineage.startswith("e")
+
+
+def _digest(sent: Iterable[tuple[int, int]]) -> str:
+    text = ",".join(f"{seq}:{attempt}" for seq, attempt in sorted(sent))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -44,6 +44,7 @@ class BatchEvent(StrEnum):
 
 TRANSITIONS: Mapping[tuple[BatchState, BatchEvent], BatchState] = {
     (BatchState.PLANNED, BatchEvent.BEGIN): BatchState.SUBMITTING,
+    (BatchState.PLANNED, BatchEvent.BLOCK): BatchState.BLOCKED,
     (BatchState.PLANNED, BatchEvent.ABANDON): BatchState.SETTLED,
     (BatchState.SUBMITTING, BatchEvent.CONFIRM): BatchState.TRACKING,
     (BatchState.SUBMITTING, BatchEvent.RELEASE): BatchState.PLANNED,

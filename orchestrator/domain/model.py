@@ -194,7 +194,7 @@ class Batch:
     number: int
     """1 for the first batch of the job; the next free one for batches born of a split or a retry."""
     lineage: str
-    """What the key follows from: `3`, its halves `3.1` and `3.2`, a retry `r7`."""
+    """What the key follows from: `3`, its halves `3.1` and `3.2`, a retry `r` with a digest of its items."""
     attempt: int
     """0 at first; one more whenever the same items must go out under a new key."""
     key: BatchKey

@@ -70,7 +70,8 @@ def wait_for_second_search(batch: Batch, *, now: Micros) -> Micros:
 def beyond_finding_out(batch: Batch, error: Exception, *, now: Micros) -> bool:
     """Whether there is no hope left to learn what became of an unconfirmed batch; `error` met its last search.
 
-    An outage proves nothing, however long: only a refusal counts, or a bug of ours. Where nobody wants the batch any more, hope ends earlier.
+    An outage proves nothing, however long: only a refusal counts, or a bug of ours. Where nobody wants the batch any
+    more, hope ends earlier.
     """
     if isinstance(error, OrchestratorError) and not isinstance(error, Refused):
         return False

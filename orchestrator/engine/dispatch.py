@@ -77,6 +77,8 @@ class Dispatch:
         self._group = group
         self._submissions: set[BatchId] = set()
         self._looks = 0
+        self._plan_at = -math.inf
+        self._plan_is_old = True
         self._aborting_now = False
         self._closed_until = -math.inf
         self._refusals = 0
@@ -167,21 +169,29 @@ class Dispatch:
     # ------------------------------------------------------------ what is asked
 
     async def _look(self) -> None:
-        batches = await self._store.batches.tracking(self._account)
-        started = {batch.id: batch.submitted_at or batch.sent_at or 0 for batch in batches}
-        wall, now = self._clock.now(), self._clock.monotonic()
-        self._schedule.want(
-            (
-                (look, (wall - max(started[batch] for batch in look.batches)) / SECOND)
-                for look in self._platform.looks(batches)
-            ),
-            now=now,
-        )
+        now = self._clock.monotonic()
+        self._plan_is_old = now < self._plan_at
+        if not self._plan_is_old:
+            await self._plan_looks()
+            self._plan_at = now + self._schedule.patience
         self._budget.declare(Lane.OBSERVE, self._schedule.cost_within(self._budget.window, now=now))
         for look in self._schedule.due(now=now)[: max(0, self._at_a_time(MOST_LOOKS) - self._looks)]:
             self._looks += 1
             self._schedule.start(look)
             self._group.start_soon(self._look_once, look)
+
+    async def _plan_looks(self) -> None:
+        """Reads all that is tracked, so it is not done after each of the looks that end every few moments."""
+        batches = await self._store.batches.tracking(self._account)
+        started = {batch.id: batch.submitted_at or batch.sent_at or 0 for batch in batches}
+        wall = self._clock.now()
+        self._schedule.want(
+            (
+                (look, (wall - max(started[batch] for batch in look.batches)) / SECOND)
+                for look in self._platform.looks(batches)
+            ),
+            now=self._clock.monotonic(),
+        )
 
     async def _look_once(self, look: Look) -> None:
         async def ask() -> None:
@@ -249,4 +259,5 @@ class Dispatch:
         look_due = self._schedule.next_due() - now if self._looks < MOST_LOOKS else math.inf
         next_batch = await self._store.batches.next_due(self._account, self._clock.now())
         batch_due = (next_batch - self._clock.now()) / SECOND if next_batch is not None else math.inf
-        return max(0.0, min(look_due, batch_due, IDLE_PAUSE))
+        plan_due = self._plan_at - now if self._plan_is_old else math.inf
+        return max(0.0, min(look_due, batch_due, plan_due, IDLE_PAUSE))

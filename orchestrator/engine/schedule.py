@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from orchestrator.domain.cadence import Aims, Means
 from orchestrator.domain.model import Look
 
+_PATIENCE = 0.1
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -29,6 +31,11 @@ class Schedule:
         self._means = means
         self._used = used
         self._entries: dict[str, _Entry] = {}
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which nobody minds when a new wish is not heard yet: a small part of the shortest interval."""
+        return self._aims.min_interval * _PATIENCE
 
     def want(self, looks: Iterable[tuple[Look, float]], *, now: float) -> None:
         """These are the looks wanted from now on, with the age in seconds of the youngest thing that each covers.

@@ -139,7 +139,7 @@ class Advance:
         return await self._step(batch.id, now, lambda ledger, current: submitting.refuse(ledger, current, detail))
 
     async def block(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
-        """Nothing more can be done without a person, who reads `detail`; of a cancelled job nobody is asked, it ends."""
+        """Nothing more can be done without a person, who reads `detail`; a cancelled job asks nobody and ends."""
         return await self._step(batch.id, now, lambda ledger, current: submitting.block(ledger, current, detail))
 
     # ------------------------------------------------------------ observing

@@ -146,6 +146,8 @@ async def renew(ledger: Ledger, batch: Batch) -> None:
     held = await items_of(ledger, batch)
     if any(item.remote_id or item.state.final for item in held) or _seen(batch, held):
         raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} was seen on the platform, in part")
+    # Whoever has it sent again after it was blocked grants it as many requests as a new one.
+    anew = {"root": batch.number, "sends": 0} if batch.state is BatchState.BLOCKED else {}
     await ledger.move(
         batch,
         BatchEvent.RENEW,
@@ -165,6 +167,7 @@ async def renew(ledger: Ledger, batch: Batch) -> None:
         searched_at=None,
         in_doubt=False,
         key_void=False,
+        **anew,
         **NOTHING_TO_SEND,
     )
     await _make_pending(ledger, batch, held)

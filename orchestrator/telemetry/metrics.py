@@ -52,8 +52,8 @@ class AccountReading:
     """Seconds."""
     waiting: Mapping[str, int]
     """Requests that wait for the budget, by lane."""
-    accepted: bool
-    """Whether the platform accepts the credential, as far as is known."""
+    closed: bool
+    """Whether the platform refuses the credential."""
     oldest_look: Micros | None
     """When the question that waits longest was last answered; None when nothing is to be asked."""
     skew: float
@@ -115,6 +115,9 @@ class Metrics:
         )
         for outcome in ("accepted", "rejected", "deferred"):
             self._files.labels(outcome)
+        for state in JobState:
+            if state.settled:
+                self._jobs_settled.labels(state)
 
     def __call__(self, event: Event) -> None:
         """Count one event; those that no metric speaks of are none of ours."""
@@ -212,7 +215,7 @@ def _of_accounts(accounts: Mapping[str, AccountReading]) -> Iterator[Metric]:
     used = _gauge("budget_used", "Requests of the budget that are spent or on their way.", "account")
     window = _gauge("budget_window_seconds", "Length of the window.", "account")
     waiting = _gauge("budget_waiting_requests", "Requests that wait for the budget.", "account", "lane")
-    accepted = _gauge("account_accepted", "Whether the platform accepts the credential: 1 or 0.", "account")
+    closed = _gauge("account_closed", "Whether the platform refuses the credential: 1 or 0.", "account")
     skew = _gauge("clock_skew_seconds", "Our clock minus the platform's.", "account")
     looked = _gauge(
         "oldest_look_timestamp_seconds",
@@ -223,13 +226,13 @@ def _of_accounts(accounts: Mapping[str, AccountReading]) -> Iterator[Metric]:
         limit.add_metric([name], account.limit)
         used.add_metric([name], account.used)
         window.add_metric([name], account.window)
-        accepted.add_metric([name], account.accepted)
+        closed.add_metric([name], account.closed)
         skew.add_metric([name], account.skew)
         for lane, count in account.waiting.items():
             waiting.add_metric([name, lane], count)
         if account.oldest_look is not None:
             looked.add_metric([name], account.oldest_look / SECOND)
-    yield from (limit, used, window, waiting, accepted, skew, looked)
+    yield from (limit, used, window, waiting, closed, skew, looked)
 
 
 def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[Metric]:

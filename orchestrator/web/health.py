@@ -78,7 +78,8 @@ class Health:
 
     def accounts(self) -> dict[str, str]:
         """What each platform says of our credential. None of our business to mend, so no reason to be unready."""
-        return {account.name: account.dispatch.refusal or "accepted" for account in self._shown.accounts}
+        refusals = {account.name: account.dispatch.refusal for account in self._shown.accounts}
+        return {name: f"closed: {refusal}" if refusal else "open" for name, refusal in refusals.items()}
 
     def _heed(self, event: Event) -> None:
         if isinstance(event, DaemonStopping):

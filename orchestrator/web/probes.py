@@ -42,7 +42,8 @@ class Probes:
         wrong = [f"{check.name}: {check.trouble}" for check in checks if check.trouble]
         more: dict[str, Any] = {}
         if verbose:
-            more = {"checks": [asdict(check) for check in checks], "accounts": accounts or {}}
+            more = {"checks": [asdict(check) for check in checks]}
+            more |= {"accounts": accounts} if accounts is not None else {}
         trusted = request.state.trusted
         if not wrong:
             return document({"status": word} | (more if trusted else {}))

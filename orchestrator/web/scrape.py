@@ -51,7 +51,7 @@ class Scrape:
             used=view.used,
             window=view.window,
             waiting={lane.value: held.waiting for lane, held in view.lanes.items()},
-            accepted=account.dispatch.refusal is None,
+            closed=account.dispatch.refusal is not None,
             oldest_look=since,
             skew=account.skew.seconds,
         )

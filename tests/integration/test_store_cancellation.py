@@ -76,13 +76,17 @@ async def test_a_transaction_under_way_is_finished_before_the_cancel(opened):
         assert await store.memory.recall("ica") == {"a": "x", "b": "x"}
 
 
+async def _write_and_fail(store):
+    async with store._database.write() as connection:
+        await connection.exec_driver_sql("INSERT INTO memory VALUES ('ica', 'a', 'x')")
+        raise ZeroDivisionError
+
+
 async def test_an_error_undoes_the_whole_transaction(opened):
     """Nothing of it is there, and the writer is free."""
     async with opened() as store:
         with pytest.raises(ZeroDivisionError):
-            async with store._database.write() as connection:
-                await connection.exec_driver_sql("INSERT INTO memory VALUES ('ica', 'a', 'x')")
-                raise ZeroDivisionError
+            await _write_and_fail(store)
         await store.memory.remember("ica", "b", "x")
         assert await store.memory.recall("ica") == {"b": "x"}
 

@@ -13,9 +13,8 @@ from orchestrator.domain.identity import (
     echo_lineage,
     halves_of,
     instance_tag,
-    item_tag,
-    read_tag,
     is_echo,
+    item_tag,
     retry_lineage,
 )
 from orchestrator.domain.model import BatchKey
@@ -118,16 +117,3 @@ def test_tags_stay_what_they_are():
     """A search finds what an earlier release has tagged."""
     key = BatchKey("79e63184-d1e8-5bd1-ba96-c0770fd621a2")
     assert ("orc-instance=lab", f"orc-batch={key}", "orc-item=7") == (instance_tag("lab"), batch_tag(key), item_tag(7))
-
-
-@given(st.text(max_size=10), st.integers(1, 10**6), st.lists(st.text(max_size=10).filter(lambda tag: "=" not in tag)))
-def test_what_was_tagged_is_read_back(instance, seq, others):
-    """Our tags are found among other people's, whole."""
-    tags = [*others, instance_tag(instance), item_tag(seq)]
-    assert (instance, str(seq), None) == (read_tag(tags, "instance"), read_tag(tags, "item"), read_tag(tags, "batch"))
-
-
-@pytest.mark.parametrize("tag", ["orc-batch", "orc-batches=x", "ORC-BATCH=x", " orc-batch=x", "my-orc-batch=x"])
-def test_what_only_looks_like_our_tag_is_not_read(tag):
-    """A tag is ours when it begins exactly like one."""
-    assert read_tag([tag], "batch") is None

@@ -44,6 +44,8 @@ class Looking:
             await self._gone(look, refusal)
             raise
         self._gone_since.pop(look.name, None)
+        for place in seen:  # told by any look, it is not passed over
+            self._misses.pop(place, None)
         missing = await self._missing(look, seen)
         follow_ups = self._platform.follow_up(look, missing) if missing else ()
         for follow_up in follow_ups:
@@ -102,9 +104,6 @@ class Looking:
         if not look.expects:
             return []
         expected = await self._store.items.open_in(look.batches, look.expects)
-        for item in expected:
-            if (item.job, item.seq) in seen:
-                self._misses.pop((item.job, item.seq), None)
         wanted = look.wanted
         return [
             item

@@ -1,5 +1,7 @@
 """The submission step: one batch from planned, or from an unknown outcome, to tracking. The only caller of `submit`."""
 
+from collections.abc import Sequence
+
 import anyio
 
 from orchestrator.clock import SECOND, Clock, Micros
@@ -56,6 +58,9 @@ class Submitting:
             if way is resending.Way.SEARCH:
                 await self._search(batch, resend)
                 return
+        elif depth_of(batch.lineage) and len(_sent(await self._family(batch))) >= MOST_SENDS:
+            await self._block(batch, f"{MOST_SENDS} requests did not find all of the bad items it was split from")
+            return
         elif resend is not Resend.HARMLESS and await self._is_there_already(batch):
             await self._doubt(batch, user)
             return
@@ -187,15 +192,17 @@ class Submitting:
             self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, batch.items, reason))
 
     async def _is_not_the_items(self, batch: Batch, reason: str) -> bool:
-        family = [each for each in await self._store.batches.of_job(batch.job) if each.root == batch.root]
-        if sum(each.sends for each in family) >= MOST_SENDS:
-            return True
+        family = await self._family(batch)
         depth = depth_of(batch.lineage)
         larger = [each for each in family if depth_of(each.lineage) < depth]
         all_refused = all(each.state is BatchState.SETTLED and each.submitted_at is None for each in larger)
         any_accepted = any(each.submitted_at is not None for each in family)
         refusals = {each.detail for each in family if each.state is BatchState.SETTLED}
         return depth >= ALIKE_LEVELS and all_refused and not any_accepted and refusals == {reason}
+
+    async def _family(self, batch: Batch) -> Sequence[Batch]:
+        """All that was split from the same batch, itself included."""
+        return [each for each in await self._store.batches.of_job(batch.job) if each.root == batch.root]
 
     async def _block(self, batch: Batch, reason: str) -> None:
         await self._store.advance.block(batch, reason, now=self._clock.now())
@@ -232,6 +239,10 @@ class Submitting:
 
     def _due(self, batch: Batch) -> Micros:
         return self._clock.now() + round(self._pauses(max(1, batch.sends)) * SECOND)
+
+
+def _sent(family: Sequence[Batch]) -> Sequence[Batch]:
+    return [each for each in family if each.sends]
 
 
 def _explain(refusal: Refused) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from orchestrator.clock import Micros
+from orchestrator.domain.identity import BATCH_TAG, INSTANCE_TAG, ITEM_TAG
 from orchestrator.domain.model import BatchKey, ItemSeen, Stage
 from orchestrator.platforms.ica.statuses import ANALYSIS, FINAL_ANALYSIS, state_of
 from orchestrator.platforms.ica.wire import Analysis, Tags
@@ -14,7 +15,6 @@ Owner = tuple[str | None, BatchKey | None, int | None]
 
 NOBODY: Final[Owner] = (None, None, None)
 
-_INSTANCE, _BATCH, _ITEM = "orc-instance=", "orc-batch=", "orc-item="
 _DIGITS: Final = 9
 """Of an item's number; what is longer was not written by us."""
 
@@ -25,11 +25,11 @@ def owner_of(tags: Tags | None) -> Owner:
         return NOBODY
     instance = batch = seq = None
     for tag in tags.technical_tags:  # for each row of each page: slices are the quickest way to look at a beginning
-        if tag[:10] == _BATCH:
+        if tag[:10] == BATCH_TAG:
             batch = BatchKey(tag[10:])
-        elif tag[:9] == _ITEM:
+        elif tag[:9] == ITEM_TAG:
             seq = tag[9:]
-        elif tag[:13] == _INSTANCE:
+        elif tag[:13] == INSTANCE_TAG:
             instance = tag[13:]
     number = int(seq) if seq and len(seq) <= _DIGITS and seq.isdecimal() else None
     return instance, batch, number

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from orchestrator.domain.identity import batch_tag, instance_tag, item_tag
+from orchestrator.domain.identity import OUR_TAGS, batch_tag, instance_tag, item_tag
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen, Stage, Submission
 from orchestrator.platforms.ica.analyses import NOBODY, Owner, owner_of, seen_analysis
 from orchestrator.platforms.ica.media import V3
@@ -25,8 +25,6 @@ _LISTS: Final[Mapping[str, str]] = MappingProxyType(
     {"nextflow": "nextflowItems", "nextflow_json": "nextflowJsonItems", "cwl": "cwlItems"}
 )
 """The list of the request that an engine's items go into."""
-
-_OURS: Final = ("orc-instance=", "orc-batch=", "orc-item=")
 
 _Fields = dict[str, msgspec.Raw]
 _REQUEST: Final = msgspec.json.Decoder(_Fields)
@@ -107,7 +105,7 @@ def _tagged(item: Item, tags: Sequence[str]) -> _Fields:
 
 def _without_ours(raw: msgspec.Raw | None) -> list[str | None]:
     """A request that was copied from an earlier run has that run's tags; they would make the analysis part of it."""
-    return [tag for tag in _list(raw) if tag is None or not tag.startswith(_OURS)]
+    return [tag for tag in _list(raw) if tag is None or not tag.startswith(OUR_TAGS)]
 
 
 def _list(raw: msgspec.Raw | None) -> list[str | None]:

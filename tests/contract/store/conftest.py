@@ -56,12 +56,18 @@ def _binaries() -> Path:
     return found[-1].parent
 
 
-def _as_postgres() -> dict[str, object]:
-    """The server refuses to run as root."""
-    if os.getuid() != 0:
-        return {}
-    user = pwd.getpwnam("postgres")
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+def _run(folder: Path, *command: str | Path) -> None:
+    """Run one of the server's programs; as another user where we are root, whom it refuses."""
+    user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
+    subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        user=user.pw_uid if user else None,
+        group=user.pw_gid if user else None,
+        extra_groups=[] if user else None,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -69,26 +75,24 @@ def postgres() -> Iterator[str]:
     """A PostgreSQL server of our own, with a database `newest` that has the newest schema; the server's URL."""
     binaries = _binaries()
     folder = Path(tempfile.mkdtemp(prefix="orchestrator-pg-"))  # pytest's own folders are closed to other users
-    how = _as_postgres()
-    if how:
+    if os.getuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     data = folder / "data"
-    run = {"check": True, "capture_output": True, "cwd": folder, **how}
     try:
-        subprocess.run([binaries / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8"], **run)
+        _run(folder, binaries / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8")
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off"
         log = folder / "log"
-        subprocess.run([binaries / "pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start"], **run)
+        _run(folder, binaries / "pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
         try:
             server = f"postgresql://postgres@127.0.0.1:{port}"
             _administer(server, "CREATE DATABASE newest")
             anyio.run(upgrade.upgrade, f"{server}/newest")
             yield server
         finally:
-            subprocess.run([binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], **run)
+            _run(folder, binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestrator.domain.identity import retry_lineage
 from orchestrator.domain.model import BatchSeen, BatchState, Created, ItemState, JobState, Needs
 from orchestrator.store.errors import ControlRefusedError
 
@@ -234,7 +235,7 @@ async def test_retry_reopens_a_settled_job(scene):
     assert (done.items, job.state, job.round, job.settled_at) == (2, JobState.QUEUED, 2, None)
     assert await scene.states() == ["succeeded", "succeeded", "pending", "pending"]
     new = await scene.batch(3)
-    assert (new.lineage, new.items, new.root) == ("r3", 2, 3)
+    assert (new.lineage, new.items, new.root) == (retry_lineage([(3, 2), (4, 2)]), 2, 3)
     await scene.finish()
     job = await scene.job()
     assert (job.state, job.counts) == (JobState.SUCCEEDED, {ItemState.SUCCEEDED: 4})

@@ -216,7 +216,7 @@ async def test_a_job_waits_for_all_that_it_names(scene):
 
 
 async def test_a_failure_skips_all_down_the_line(scene):
-    """A job that waited for a failed one is skipped, so is the one that waited for it, each with a result to deliver."""
+    """A job that waited for a failed one is skipped, so is the one that waited for it, and each delivers a result."""
     await scene.add("alpha", items=1)
     await scene.add_waiting("beta", "alpha")
     await scene.add_waiting("gamma", "beta", accept=[JobState.SUCCEEDED])

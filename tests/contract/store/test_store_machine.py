@@ -29,7 +29,11 @@ class Play:
         return self.data.draw(strategy)
 
     async def setup(self):
-        for name, spec in (("alpha", {"retry": POLICY}), ("beta", {"stop_after_failed": 2}), ("gamma", {"max_open": 3})):
+        for name, spec in (
+            ("alpha", {"retry": POLICY}),
+            ("beta", {"stop_after_failed": 2}),
+            ("gamma", {"max_open": 3}),
+        ):
             await self.scene.add(name, items=self.draw(st.integers(1, 5)), batch_size=3, **spec)
         await self.scene.add_waiting("delta", "alpha")
 
@@ -43,7 +47,17 @@ class Play:
         return self.draw(st.sampled_from(found)) if found else None
 
     async def step(self):
-        acts = [self.send, self.answer, self.look, self.word, self.find, self.control, self.restart, self.look, self.send]
+        acts = [
+            self.send,
+            self.answer,
+            self.look,
+            self.word,
+            self.find,
+            self.control,
+            self.restart,
+            self.look,
+            self.send,
+        ]
         await self.draw(st.sampled_from(acts))()
 
     async def send(self):
@@ -183,7 +197,7 @@ async def _play(path, make_scene, data):
         await database.aclose()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_the_books_balance_whatever_happens(newest_sqlite, tmp_path_factory, make_scene, data):
     """Counters are what a recount says after every step, final items stay, and everything can be brought to an end."""

@@ -3,6 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
+from orchestrator.domain.identity import retry_lineage
 from orchestrator.domain.model import (
     BatchKey,
     BatchSeen,
@@ -44,6 +45,16 @@ async def test_a_page_told_again_writes_nothing(scene):
         await writer.execute(sa.text("SELECT 1"))
     assert (observed.changed, len(observed.matched)) == (0, 2)
     assert await scene.events() == events
+
+
+async def test_a_word_told_again_writes_nothing(scene):
+    """The word about a batch whose items are still open comes with every look."""
+    await scene.add()
+    batch = await scene.track()
+    word = BatchSeen(batch.key, "RUNNING", final=False)
+    await scene.observe(word)
+    async with scene.store._database.write():  # held: whoever would write fails
+        assert (await scene.observe(word)).changed == 0
 
 
 async def test_only_changed_rows_are_written(scene):
@@ -152,7 +163,9 @@ async def test_a_batch_being_sent_is_not_changed_by_a_look(scene):
     """Its answer comes first: the items count as told, and stay pending."""
     await scene.add()
     begun = await scene.begin()
-    observed = await scene.observe(scene.seen(begun, 1, ItemState.RUNNING), BatchSeen(begun.key, "RUNNING", final=False))
+    observed = await scene.observe(
+        scene.seen(begun, 1, ItemState.RUNNING), BatchSeen(begun.key, "RUNNING", final=False)
+    )
     assert (observed.changed, observed.matched, observed.strays) == (0, ((begun.job, 1),), ())
     assert (await scene.items())[0].state is ItemState.PENDING
 
@@ -303,7 +316,7 @@ async def test_a_failed_item_is_sent_once_more_under_a_new_key(scene, retry_twic
         None,
         Stage.CREATION,
     )
-    assert (await scene.batch(2)).lineage == "r2"
+    assert (await scene.batch(2)).lineage == retry_lineage([(1, 2)])
     again = await scene.track()
     await scene.observe(scene.seen(again, 1, ItemState.FAILED, remote_id="second"))
     await scene.observe(BatchSeen(again.key, "FAILED", final=True))

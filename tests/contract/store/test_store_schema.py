@@ -16,13 +16,13 @@ from orchestrator.store.errors import DamagedError, SchemaError, StoreError, Sto
 from orchestrator.store.schema import metadata
 from orchestrator.store.store import Store
 
-_POSTGRES_SHAPE = (
-    "SELECT table_name, column_name, data_type, is_nullable, column_default, ordinal_position "
-    "FROM information_schema.columns WHERE table_schema = 'public'",
-    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) "
-    "FROM pg_constraint WHERE connamespace = 'public'::regnamespace",
-    "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
-)
+_COLUMNS = """
+    SELECT table_name, column_name, data_type, is_nullable, column_default, ordinal_position
+    FROM information_schema.columns WHERE table_schema = 'public'"""
+_CONSTRAINTS = """
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace"""
+_INDEXES = "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
 
 
 def _shape(url: str) -> set[tuple[object, ...]]:
@@ -34,7 +34,7 @@ def _shape(url: str) -> set[tuple[object, ...]]:
                 "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
             ).all()
             return {(kind, name, " ".join(sql.split())) for kind, name, sql in rows if name != "alembic_version"}
-        rows = [row for query in _POSTGRES_SHAPE for row in connection.exec_driver_sql(query)]
+        rows = [row for query in (_COLUMNS, _CONSTRAINTS, _INDEXES) for row in connection.exec_driver_sql(query)]
         return {tuple(row) for row in rows if row[0] != "alembic_version"}
 
 
@@ -179,10 +179,22 @@ async def test_the_database_of_something_else_is_left_alone(tmp_path):
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]
 
 
-@pytest.mark.parametrize("damage", ["text", "header", "middle", "cut"])
+@pytest.mark.parametrize("damage", ["text", "header", "middle", "rows", "cut"])
 async def test_a_damaged_file_is_refused_and_left_as_it_is(damage, sqlite_url, tmp_path):
     """With the way out in the message; no start may overwrite what could still be rescued."""
     path = Path(sqlite_url.removeprefix("sqlite:///"))
+    content = _damaged(path, damage)
+    with pytest.raises(DamagedError, match="backup"):
+        await Store.open(sqlite_url, state_directory=tmp_path)
+    assert _content(path) == content
+    assert len(await upgrade.check(sqlite_url)) == 1
+
+
+def _damaged(path, damage):
+    with closing(sqlite3.connect(path)) as connection:
+        rows = [("ica", f"name-{n}", "value" * 20) for n in range(1000)]
+        connection.executemany("INSERT INTO memory VALUES (?, ?, ?)", rows)
+        connection.commit()
     content = bytearray(path.read_bytes())
     match damage:
         case "text":
@@ -192,13 +204,16 @@ async def test_a_damaged_file_is_refused_and_left_as_it_is(damage, sqlite_url, t
         case "middle":
             for page in range(1, len(content) // 4096):
                 content[page * 4096 : page * 4096 + 200] = b"\xa5" * 200
+        case "rows":  # the schema is sound, and so is every page but the last
+            content[-4096:-3896] = b"\xa5" * 200
         case _:
             del content[len(content) // 2 :]
     path.write_bytes(content)
-    with pytest.raises(DamagedError, match="backup"):
-        await Store.open(sqlite_url, state_directory=tmp_path)
-    assert path.read_bytes() == bytes(content)
-    assert len(await upgrade.check(sqlite_url)) == 1
+    return bytes(content)
+
+
+def _content(path):
+    return path.read_bytes()
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://host/db", "nonsense"])
@@ -230,20 +245,24 @@ async def test_a_full_disk_is_unavailable_and_passes(sqlite_url, tmp_path):
         assert len((await store.memory.recall("ica"))["big"]) == 100_000
 
 
+async def _write_while_the_server_restarts(store, url):
+    engine = sync_engine(parse(url))
+    async with store._database.write() as connection:
+        with engine.begin() as other:
+            other.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = 'newest' AND pid <> pg_backend_pid()"
+            )
+        engine.dispose()
+        await connection.execute(sa.text("SELECT 1"))
+
+
 async def test_a_broken_connection_is_unavailable_and_passes(postgres_url, tmp_path):
     """A server that restarts costs one call; the next one has a new connection."""
     async with Store.opened(postgres_url, state_directory=tmp_path) as store:
         await store.memory.remember("ica", "a", "1")
-        engine = sync_engine(parse(postgres_url))
         with pytest.raises(StoreUnavailableError):
-            async with store._database.write() as connection:
-                with engine.begin() as other:
-                    other.exec_driver_sql(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                        "WHERE datname = 'newest' AND pid <> pg_backend_pid()"
-                    )
-                await connection.execute(sa.text("SELECT 1"))
-        engine.dispose()
+            await _write_while_the_server_restarts(store, postgres_url)
         await store.memory.remember("ica", "a", "2")
         assert await store.memory.recall("ica") == {"a": "2"}
 

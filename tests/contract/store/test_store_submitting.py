@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.domain.identity import batch_key
+from orchestrator.domain.identity import batch_key, retry_lineage
 from orchestrator.domain.lifecycle import IllegalTransitionError
 from orchestrator.domain.model import (
     BatchSeen,
@@ -213,7 +213,10 @@ async def test_a_refused_batch_is_split_in_halves(scene):
     moved = await scene.store.advance.split(begun, "400 bad", now=scene.tick())
     assert (moved.batch.state, moved.batch.items, moved.batch.detail) == (BatchState.SETTLED, 0, "400 bad")
     halves = (await scene.batches())[1:]
-    assert [(each.number, each.lineage, each.items, each.root) for each in halves] == [(2, "1.1", 3, 1), (3, "1.2", 2, 1)]
+    assert [(each.number, each.lineage, each.items, each.root) for each in halves] == [
+        (2, "1.1", 3, 1),
+        (3, "1.2", 2, 1),
+    ]
     assert [item.batch for item in await scene.items()] == [2, 2, 2, 3, 3]
     assert set(moved.born) == {each.id for each in halves}
     assert len({each.key for each in await scene.batches()}) == 3
@@ -228,6 +231,19 @@ async def test_a_single_item_cannot_be_split(scene):
     begun = await scene.begin()
     with pytest.raises(IllegalTransitionError):
         await scene.store.advance.split(begun, "400", now=scene.tick())
+
+
+@pytest.mark.parametrize("items", [1, 2])
+async def test_a_refusal_of_what_was_seen_is_not_believed(scene, items):
+    """The platform shows an item of it, so nothing of the batch goes out in other slices, and nothing fails."""
+    await scene.add(items=items)
+    lost = await scene.lost()
+    await scene.observe(scene.seen(lost, 1, ItemState.RUNNING))
+    begun = await scene.begin(lost)
+    act = scene.store.advance.refuse if items == 1 else scene.store.advance.split
+    with pytest.raises(IllegalTransitionError, match="seen on the platform"):
+        await act(begun, "400", now=scene.tick())
+    assert (await scene.states())[0] == "running"
 
 
 async def test_a_refused_single_item_fails_without_a_status(scene):
@@ -270,7 +286,7 @@ async def test_of_a_batch_found_in_part_the_rest_goes_out_anew(scene):
     assert (rest.state, rest.items, rest.lineage, rest.root, moved.born) == (
         BatchState.PLANNED,
         2,
-        "r2",
+        retry_lineage([(1, 1), (3, 1)]),
         1,
         (rest.id,),
     )

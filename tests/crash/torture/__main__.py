@@ -23,7 +23,7 @@ from rounds import Outcome, play
 
 from orchestrator.clock import SystemClock
 
-KILLS_A_ROUND = 6
+KILLS_A_ROUND = 8
 RULES_A_KILL = 6
 
 

@@ -234,6 +234,6 @@ def _kill(chance: random.Random) -> Kill:
         case share if share < 0.1:
             return Kill(chance.uniform(0.3, 1.5), early=True)
         case share if share < 0.5:
-            return Kill(4.0, point=f"{chance.choice(list(Point))}:{chance.choice((1, 1, 2, 3, 7))}")
+            return Kill(3.0, point=f"{chance.choice(list(Point))}:{chance.choice((1, 1, 2, 3, 7))}")
         case _:
-            return Kill(chance.uniform(0.0, 3.5))
+            return Kill(chance.uniform(0.0, 2.5))

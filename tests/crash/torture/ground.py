@@ -113,11 +113,10 @@ class Ground:
 
     async def run_until(self, kill: Kill) -> bool:
         """Run a daemon until it is killed; False when it had nothing more to do before that."""
-        before = self.log.stat().st_size if self.log.exists() else 0
+        before = self._log_size()
         async with self._daemon(kill.point) as process:
-            while not kill.early and process.returncode is None and not self._working(before):
-                with anyio.move_on_after(0.02):
-                    await process.wait()
+            if not kill.early:
+                await self._begun(process, before)
             with anyio.move_on_after(kill.after):
                 await process.wait()
             if process.returncode is None:
@@ -127,11 +126,18 @@ class Ground:
             raise RuntimeError(f"the daemon ended with code {code}; see {self.log}")
         return code != 0
 
-    def _working(self, log_size: int) -> bool:
-        """Whether the log says so, beyond the size that it had before."""
-        with self.log.open("rb") as log:
-            log.seek(log_size)
-            return b'"daemon_started"' in log.read()
+    async def _begun(self, process: anyio.abc.Process, log_size: int) -> None:
+        """Wait until the process says that it works, in the part of the log beyond a size; or until it has ended."""
+        while process.returncode is None:
+            with self.log.open("rb") as log:
+                log.seek(log_size)
+                if b'"daemon_started"' in log.read():
+                    return
+            with anyio.move_on_after(0.02):
+                await process.wait()
+
+    def _log_size(self) -> int:
+        return self.log.stat().st_size if self.log.exists() else 0
 
     async def run_to_rest(self, at_most: float) -> None:
         """Run a daemon until nothing moves without a person; raises TimeoutError after `at_most` real seconds."""
@@ -141,14 +147,26 @@ class Ground:
         if code != 0:
             raise RuntimeError(f"the daemon ended with code {code}; see {self.log}")
 
+    async def run_for(self, seconds: float) -> None:
+        """Run a daemon as it runs every day, for so many real seconds, and stop it with SIGTERM."""
+        before = self._log_size()
+        async with self._daemon(None, until_idle=False) as process:
+            await self._begun(process, before)
+            with anyio.move_on_after(seconds):
+                await process.wait()
+            if process.returncode is None:
+                process.terminate()
+            code = await process.wait()
+        if code != 0:
+            raise RuntimeError(f"the daemon ended with code {code} at SIGTERM; see {self.log}")
+
     @asynccontextmanager
-    async def _daemon(self, point: str | None) -> AsyncIterator[anyio.abc.Process]:
+    async def _daemon(self, point: str | None, *, until_idle: bool = True) -> AsyncIterator[anyio.abc.Process]:
         command = [sys.executable, str(LAUNCHER), "--config", str(self.config), "--pace", str(self.clock.pace)]
+        command += ["--until-idle"] if until_idle else []
         environ = {**os.environ, VARIABLE: point or ""}
         with self.log.open("ab") as log:
-            process = await anyio.open_process(
-                [*command, "--until-idle"], stdin=None, stdout=log, stderr=log, env=environ
-            )
+            process = await anyio.open_process(command, stdin=None, stdout=log, stderr=log, env=environ)
         async with process:
             try:
                 yield process

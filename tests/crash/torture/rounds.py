@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from orchestrator.simulator import FaultKind
 
 MOST_HELP = 8
 """Times that a person comes to the help of jobs that need one before a round counts as failed."""
+PATIENCE = 3
+"""Times that a job which waits for a person is looked at again before it is given up."""
+ANOTHER_LOOK = 2.0
+"""Real seconds (fast: minutes) for which a daemon goes on looking at what waits for a person."""
 AT_MOST = 90.0
 """Real seconds in which a daemon in calm must come to rest."""
 
@@ -94,11 +99,21 @@ async def _calm(ground: Ground, outcome: Outcome) -> None:
         outcome.starts += 1
         await ground.run_to_rest(AT_MOST)
         unsettled = [doc["job"] for doc in (await ground.documents()).values() if doc["job"]["settled_at"] is None]
-        doomed = {work.name for work in ground.plan.work if work.doomed}
         if not unsettled:
             return
+        if any(job["needs"] == "attention" for job in unsettled):
+            outcome.starts += 1
+            await ground.run_for(ANOTHER_LOOK)
         for job in unsettled:
-            verb = "cancel" if job["name"] in doomed else "retry" if job["needs"] == "blocked" else None
+            verb = _help(ground, job, time)
             if verb is not None:
                 outcome.helped += verb == "retry"
                 ground.drop_control(f"help-{time}-{job['name']}", verb, job["name"])
+
+
+def _help(ground: Ground, job: Mapping[str, Any], time: int) -> str | None:
+    """What a person would ask for: what was to be cancelled, or never comes, is cancelled; what is blocked goes on."""
+    doomed = any(work.name == job["name"] and work.doomed for work in ground.plan.work)
+    if doomed or (job["needs"] == "attention" and time >= PATIENCE):
+        return "cancel"
+    return "retry" if job["needs"] == "blocked" else None

@@ -20,7 +20,8 @@ import pytest
 
 from orchestrator.clock import SECOND, ManualClock, Micros
 from orchestrator.domain.cadence import Aims, Means
-from orchestrator.domain.model import Batch, BatchState, Item, Job, JobSpec, NewItem
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.model import Batch, BatchState, Item, Job, JobSpec, NewItem, RetryPolicy
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
@@ -118,9 +119,13 @@ class World:
     dispatch: Dispatch = field(init=False)
     budget: Budget = field(init=False)
     looking: Looking = field(init=False)
+    submitting: Submitting = field(init=False)
     _steps: Steps = field(init=False)
 
     project = PROJECT
+    pipeline = PIPELINE
+    refusal = Refused("400", 400, "bad", "one of the items")
+    retry_twice = RetryPolicy(attempts=2, on=frozenset({"FAILED"}))
     create = CREATE
     link = LINK
 
@@ -167,6 +172,9 @@ class World:
             clock=clock,
         )
         self.looking = Looking(account="ica", platform=self.platform, store=store, clock=clock, bus=bus)
+        self.submitting = Submitting(
+            platform=self.platform, skew=skew, store=store, clock=clock, bus=bus, pauses=_pauses
+        )
         self._steps = Steps()
         self.dispatch = Dispatch(
             account="ica",
@@ -178,9 +186,7 @@ class World:
                 Means(self.budget.limit, self.budget.window),
                 used=lambda: self.budget.used / self.budget.limit,
             ),
-            submitting=Submitting(
-                platform=self.platform, skew=skew, store=store, clock=clock, bus=bus, pauses=_pauses
-            ),
+            submitting=self.submitting,
             looking=self.looking,
             aborting=Aborting(account="ica", platform=self.platform, store=store, clock=clock, bus=bus),
             store=store,

@@ -1,0 +1,203 @@
+"""A hundred thousand analyses under way on a simulated ICA, in a database that knows all of them, in virtual time."""
+
+import sqlite3
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import anyio
+import anyio.abc
+import httpx
+import sqlalchemy as sa
+
+from benchmarks import virtual, world
+from benchmarks.virtual import LoopClock
+from orchestrator.domain.cadence import Aims, Means
+from orchestrator.domain.model import Batch, BatchId, Look, Sighting, Submission
+from orchestrator.engine.dispatch import Dispatch, Limits
+from orchestrator.engine.loop import Loop
+from orchestrator.engine.pauses import pauses
+from orchestrator.engine.schedule import Schedule
+from orchestrator.engine.steps.aborting import Aborting
+from orchestrator.engine.steps.looking import Looking
+from orchestrator.engine.steps.submitting import Submitting
+from orchestrator.platforms.budget import Budget, Limit
+from orchestrator.platforms.ica.plan import Strategy
+from orchestrator.platforms.ica.platform import Ica
+from orchestrator.platforms.skew import Skew
+from orchestrator.platforms.slots import MemorySlots
+from orchestrator.platforms.transport import Remote
+from orchestrator.simulator.ica import Config, Knobs, Simulator
+from orchestrator.store import upgrade
+from orchestrator.store.store import Store
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import Event, PartFailed, StepCrashed, StepFailed
+
+REQUESTS: Final = 1000
+PER: Final = 300.0
+RTT: Final = (0.005, 0.150)
+AIM: Final = 10.0
+"""Seconds between two looks at the same thing, were requests for nothing: so little that the budget decides."""
+_LENGTH: Final = 4 * 3600.0
+_TIME: Final = 1200.0
+"""Seconds from the creation of the analyses to the first look that is measured."""
+
+
+class Distant(httpx.AsyncBaseTransport):
+    """The simulator at the end of a network."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._inner = httpx.ASGITransport(simulator.app)
+        self._clock = LoopClock()
+        self._random = Random(7)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await self._clock.sleep(self._random.uniform(*RTT) / 2)
+        response = await self._inner.handle_async_request(request)
+        await self._clock.sleep(self._random.uniform(*RTT) / 2)
+        return response
+
+
+class Watched(Ica):
+    """Keeps the times of all looks."""
+
+    asked: list[tuple[float, str, int]]
+
+    async def look(self, look: Look) -> Sighting:
+        self.asked.append((virtual.LoopClock().monotonic(), look.name, look.page))
+        return await super().look(look)
+
+
+@dataclass
+class Fleet:
+    """The world and its database."""
+
+    simulator: Simulator
+    folder: Path
+    items: int
+    batches: int
+    ends: dict[str, float] = field(default_factory=dict)
+    """When each analysis ends, by its name."""
+
+    async def track(self, strategy: Strategy, seconds: float) -> tuple[list[tuple[float, str, int]], Budget]:
+        """Let the daemon's own parts look at everything for so long; returns all looks."""
+        clock = LoopClock()
+        store = Store(virtual.held_database(world.sqlite_url(self.folder)))
+        budget = Budget(Limit(REQUESTS, PER), clock, MemorySlots(), Random(1))
+        ica = Watched(
+            remote=Remote("http://ica/ica/rest", budget, clock, transport=Distant(self.simulator)),
+            api_key="simulator",
+            account="ica",
+            instance="benchmark",
+            page_size=1000,
+            strategy=strategy,
+            memory={"embedded": "live"},
+            clock=clock,
+        )
+        ica.asked = []
+        bus: Bus[Event] = Bus()
+        bus.subscribe(_fail_loudly)
+        with anyio.move_on_after(seconds):
+            async with anyio.create_task_group() as group:
+                await _loop(store, ica, budget, clock, bus, group).run()
+        await store.aclose()
+        return ica.asked, budget
+
+
+def _loop(
+    store: Store, ica: Ica, budget: Budget, clock: LoopClock, bus: Bus[Event], group: anyio.abc.TaskGroup
+) -> Loop:
+    waits = pauses(Random(1))
+    dispatch = Dispatch(
+        account="ica",
+        limits=Limits(open_items=1_000_000, max_interval=AIM),
+        platform=ica,
+        budget=budget,
+        schedule=Schedule(
+            Aims(AIM, AIM), Means(budget.limit, budget.window), used=lambda: budget.used / budget.limit
+        ),
+        submitting=Submitting(platform=ica, skew=Skew(clock), store=store, clock=clock, bus=bus, pauses=waits),
+        looking=Looking(account="ica", platform=ica, store=store, clock=clock, bus=bus),
+        aborting=Aborting(account="ica", platform=ica, store=store, clock=clock, bus=bus),
+        store=store,
+        clock=clock,
+        bus=bus,
+        pauses=waits,
+        group=group,
+    )
+    loop = Loop(dispatch, clock=clock, bus=bus, pauses=waits)
+    dispatch.wake = loop.wake
+    return loop
+
+
+def _fail_loudly(event: Event) -> None:
+    if isinstance(event, PartFailed | StepCrashed | StepFailed):
+        raise TypeError(f"nothing should fail here: {event}")
+
+
+async def launch(folder: Path, *, items: int, batches: int) -> Fleet:
+    """Create the analyses, and write down what the daemon would know of them by now."""
+    clock = LoopClock()
+    knobs = Knobs(requests=REQUESTS, per=PER, analysis_seconds=_LENGTH, jitter=0.99, creation_seconds=1.0)
+    simulator = Simulator(Config(knobs=replace(knobs, requests=10**9)), clock)
+    store = Store(virtual.held_database(await _new_database(folder)))
+    await store.memory.instance("benchmark")
+    await world.add_job(store, "run", items, clock.now(), batch_size=items // batches)
+    remote = Remote(
+        "http://ica/ica/rest",
+        Budget(Limit(10**6, PER), clock, MemorySlots(), Random(1)),
+        clock,
+        transport=httpx.ASGITransport(simulator.app),
+    )
+    ica = Ica(
+        remote=remote,
+        api_key="simulator",
+        account="ica",
+        instance="benchmark",
+        page_size=1000,
+        strategy="auto",
+        memory={},
+        clock=clock,
+    )
+    remote_ids = {}
+    (job,) = await store.jobs.list()
+    for batch in await store.batches.of_job(job.id):
+        submission = ica.compose(batch, await store.items.of_batch(batch))
+        submitted = await ica.submit(_with(batch, submission))
+        remote_ids[batch.id] = submitted.remote_id
+    await store.aclose()
+    await clock.sleep(_TIME)
+    analyses = {row.user_reference: row for row in simulator._world.analyses}  # noqa: SLF001 - the whole truth at once
+    _write_down(folder, clock.now(), job.id, remote_ids, {name: row.id for name, row in analyses.items()})
+    simulator.knobs = knobs
+    return Fleet(simulator, folder, items, batches, {name: row.timeline.ends for name, row in analyses.items()})
+
+
+async def _new_database(folder: Path) -> sa.URL:
+    with virtual.hold():
+        await upgrade.upgrade(f"sqlite:///{folder / 'orchestrator.db'}")
+    return world.sqlite_url(folder)
+
+
+def _with(batch: Batch, submission: Submission) -> Batch:
+    return replace(batch, submission=submission)
+
+
+def _write_down(
+    folder: Path, now: int, job: str, remote_ids: dict[BatchId, str | None], analyses: dict[str, str]
+) -> None:
+    """All is created and runs, as the daemon would have found after a while."""
+    with sqlite3.connect(folder / "orchestrator.db") as database:
+        database.executemany(
+            "UPDATE batches SET state = 'tracking', creating = 0, status = 'SUCCEEDED', status_final = 1, "
+            "remote_id = ?, submitted_at = ? WHERE id = ?",
+            [(remote_id, now, batch) for batch, remote_id in remote_ids.items()],
+        )
+        database.executemany(
+            "UPDATE items SET stage = 'analysis', state = 'running', status = 'IN_PROGRESS', remote_id = ?, "
+            "submitted_at = ? WHERE job = ? AND key = ?",
+            [(analysis, now, job, name) for name, analysis in analyses.items()],
+        )
+        database.execute("UPDATE jobs SET state = 'running', n_running = n_pending, n_pending = 0, sent_at = ?", (now,))
+    database.close()

@@ -1,0 +1,162 @@
+"""One batch of analyses, tracked: a database, an account, and a page of its items whose words can be changed at will."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from orchestrator.clock import ManualClock
+from orchestrator.domain.model import Batch, JobId, JobSpec, Look, NewItem
+from orchestrator.platforms.budget import Budget, Limit
+from orchestrator.platforms.ica.platform import Ica
+from orchestrator.platforms.slots import MemorySlots
+from orchestrator.platforms.transport import Remote
+from orchestrator.simulator.ica import Config, Knobs, Simulator
+from orchestrator.store import upgrade
+from orchestrator.store.engine import Database, parse
+from orchestrator.store.store import Store
+
+PROJECT = "11111111-1111-1111-1111-111111111111"
+PIPELINE = "f606f580-d476-47a8-9679-9ddb39fcb0a8"
+_WORDS = ("IN_PROGRESS", "GENERATING_OUTPUTS")
+
+
+@dataclass
+class Shelf(httpx.AsyncBaseTransport):
+    """Answers a look at items with the page that lies on top; all else goes to the simulator."""
+
+    simulator: httpx.AsyncBaseTransport
+    page: bytes = b""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not self.page or not request.url.path.endswith("/items"):
+            return await self.simulator.handle_async_request(request)
+        headers = {"content-type": "application/json", "content-encoding": "gzip"}
+        return httpx.Response(200, headers=headers, content=self.page)
+
+
+@dataclass
+class Place:
+    """Everything that handles a page."""
+
+    clock: ManualClock
+    shelf: Shelf
+    store: Store
+    ica: Ica
+    look: Look
+    rows: list[dict[str, Any]]
+    """The items of the batch, as ICA writes them."""
+    written: int = 0
+    """Rows of items that were updated so far."""
+    _flips: int = field(default=0)
+
+    def page(self, share: float) -> bytes:
+        """The page again, with the words of this share of its rows changed since the last time."""
+        for _ in range(round(share * len(self.rows))):
+            shown = self.rows[self._flips % len(self.rows)]["createdAnalysis"]
+            shown["status"] = _WORDS[_WORDS.index(shown["status"]) - 1]
+            self._flips += 1
+        return json.dumps({"items": self.rows, "nextPageToken": "", "remainingRecords": 0}).encode()
+
+
+async def one_batch(folder: Path, rows: int) -> Place:
+    """Submit a batch of so many analyses, and bring all of them under way."""
+    clock = ManualClock()
+    simulator = Simulator(Config(knobs=Knobs(analysis_seconds=1000.0, jitter=0.0)), clock)
+    shelf = Shelf(httpx.ASGITransport(simulator.app))
+    budget = Budget(Limit(1_000_000, 300.0), clock, MemorySlots(), Random(1))
+    ica = Ica(
+        remote=Remote("http://ica/ica/rest", budget, clock, transport=shelf),
+        api_key="simulator",
+        account="ica",
+        instance="benchmark",
+        page_size=rows,
+        strategy="items",
+        memory={"embedded": "live"},
+        clock=clock,
+    )
+    url = f"sqlite:///{folder / 'orchestrator.db'}"
+    await upgrade.upgrade(url)
+    database = Database.connect(parse(url), read_only=False)
+    store = Store(database)
+    await store.memory.instance("benchmark")
+    await add_job(store, "run", rows, clock.now(), batch_size=rows)
+    batch = await _submit(store, ica, clock)
+    await clock.advance(500.0)
+    (look,) = [look for look in ica.looks([batch]) if look.route == "creation_items"]
+    place = Place(clock, shelf, store, ica, look, await _listed(simulator, batch, rows))
+    _count_updates(database, place)
+    return place
+
+
+async def add_job(store: Store, name: str, items: int, now: int, *, batch_size: int) -> JobId:
+    """A committed job of analyses."""
+    spec = JobSpec(
+        name=name,
+        kind="ica.analysis_creation",
+        account="ica",
+        project=PROJECT,
+        engine="nextflow",
+        digest=name,
+        batch_size=batch_size,
+    )
+    job = await store.jobs.load(spec, now)
+    for first in range(1, items + 1, 1000):
+        await store.jobs.add_items(job, new_items(name, range(first, min(first + 1000, items + 1))))
+    await store.jobs.commit([job], now)
+    return job
+
+
+def new_items(name: str, seqs: Sequence[int]) -> list[NewItem]:
+    """Analyses as intake stores them."""
+    request = (
+        b'{"userReference":"%b/s%d","pipelineId":"%b","analysisInput":{"inputs":'
+        b'[{"parameterCode":"fastqs","dataIds":["fil.%032x","fil.%032x"]}]}}'
+    )
+    return [
+        NewItem(seq, f"{name}/s{seq}", request % (name.encode(), seq, PIPELINE.encode(), seq, seq + 1)) for seq in seqs
+    ]
+
+
+async def _submit(store: Store, ica: Ica, clock: ManualClock) -> Batch:
+    batch = await store.batches.next("ica", room=1_000_000, now=clock.now())
+    assert batch is not None
+    submission = ica.compose(batch, await store.items.of_batch(batch))
+    moved = await store.advance.begin(batch, submission, user="user", now=clock.now())
+    return (await store.advance.confirm(moved, await ica.submit(moved), now=clock.now())).batch
+
+
+async def _listed(simulator: Simulator, batch: Batch, rows: int) -> list[dict[str, Any]]:
+    path = f"/api/projects/{PROJECT}/analysisCreationBatch/{batch.remote_id}/items"
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(simulator.app), base_url="http://ica/ica/rest", headers={"X-API-Key": "simulator"}
+    ) as client:
+        answer = await client.get(
+            path, params={"pageSize": str(rows)}, headers={"Accept": "application/vnd.illumina.v4+json"}
+        )
+    listed: list[dict[str, Any]] = answer.raise_for_status().json()["items"]
+    return listed
+
+
+def _count_updates(database: Database, place: Place) -> None:
+    """Hear of each statement that updates items, and of how many rows."""
+
+    def heard(*arguments: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own signature
+        statement, parameters, many = arguments[2], arguments[3], arguments[5]
+        if statement.startswith("UPDATE items"):
+            place.written += len(parameters) if many else 1
+
+    engine = database._writer  # noqa: SLF001 - it has no public door for eavesdroppers
+    assert engine is not None
+    event.listen(engine.sync_engine, "before_cursor_execute", heard)
+
+
+def sqlite_url(folder: Path) -> sa.URL:
+    """The database in a folder."""
+    return parse(f"sqlite:///{folder / 'orchestrator.db'}")

@@ -1,0 +1,115 @@
+"""The daemon in the test's own process, with its server on a free port and a platform that nobody can reach."""
+
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from orchestrator.app import Daemon, daemon
+from orchestrator.clock import SystemClock
+from orchestrator.settings import Settings, load
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import Event
+
+PROJECT = "11111111-1111-1111-1111-111111111111"
+API_KEY = "key-93bd10c7"
+TOKEN = "token-5d2f8e11"
+
+
+@dataclass
+class House:
+    """A folder, a daemon in it, and a caller at its door."""
+
+    folder: Path
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Keys laid over the configuration."""
+    bus: Bus[Event] = field(default_factory=Bus)
+    events: list[Event] = field(default_factory=list)
+    project = PROJECT
+    api_key = API_KEY
+    token = TOKEN
+    settings: Settings = field(init=False)
+    daemon: Daemon = field(init=False)
+    client: httpx.AsyncClient = field(init=False)
+
+    def furnish(self, **server: Any) -> None:
+        """Write the configuration and read it."""
+        (self.folder / "secrets").mkdir(exist_ok=True)
+        for name, secret in (("ica", API_KEY), ("token", TOKEN)):
+            (self.folder / f"secrets/{name}").write_text(f"{secret}\n")
+            (self.folder / f"secrets/{name}").chmod(0o600)
+        config = {
+            "queue": {"directory": "queue", "scan_interval": "50ms", "rest": "200ms"},
+            "accounts": {
+                "ica": {"platform": "ica", "base_url": "http://127.0.0.1:1/rest", "api_key_file": "secrets/ica"}
+            },
+            "server": {"listen": f"127.0.0.1:{free_port()}", **server},
+        } | self.extra
+        path = self.folder / "config.yaml"
+        path.write_text(json.dumps(config))
+        self.settings = load(path, {})
+
+    @asynccontextmanager
+    async def open(self, *, turning: bool = True, **server: Any) -> AsyncIterator["House"]:
+        """The daemon with its server; without its loops and its intake unless it is `turning`."""
+        self.furnish(**server)
+        self.bus.subscribe(self.events.append)
+        async with daemon(self.settings, bus=self.bus) as self.daemon:
+            if turning:
+                self.daemon.start()
+            url = f"http://127.0.0.1:{self.settings.server.listen.port}"
+            async with httpx.AsyncClient(base_url=url, timeout=60) as self.client:
+                if turning:
+                    await self.until_status("/readyz", 200)
+                yield self
+
+    async def until_status(self, path: str, status: int) -> httpx.Response:
+        """Ask until the answer has this status; fails the test when it never has."""
+        clock = SystemClock()
+        with anyio.fail_after(60):
+            while (answer := await self.client.get(path)).status_code != status:
+                await clock.sleep(0.05)
+        return answer
+
+    async def until(self, condition: Any) -> None:
+        """Wait until `condition()` is true; fails the test when it never is."""
+        clock = SystemClock()
+        with anyio.fail_after(60):
+            while not condition():
+                await clock.sleep(0.02)
+
+    def links(self, name: str, *ids: str, **more: Any) -> dict[str, Any]:
+        """A linking job."""
+        items = [{"dataId": each} for each in ids or ("fil.1",)]
+        return {"name": name, "kind": "ica.data_linking", "account": "ica", "project": PROJECT, "items": items} | more
+
+    async def post(self, *jobs: dict[str, Any], name: str | None = None, **more: Any) -> httpx.Response:
+        """Send a queue file of these jobs."""
+        document = {"version": 1, "jobs": list(jobs)} | more
+        return await self.client.post(
+            "/api/v1/queue", params={"name": name} if name else {}, json={k: v for k, v in document.items() if v}
+        )
+
+    def names(self, folder: str) -> list[str]:
+        """What lies in one of the four folders, hidden names too."""
+        return sorted(path.name for path in (self.folder / "queue" / folder).iterdir())
+
+
+def free_port() -> int:
+    """A port that nobody has at this moment."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """A house of one's own."""
+    return House(tmp_path)
