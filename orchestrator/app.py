@@ -23,6 +23,7 @@ from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.looking import Looking
 from orchestrator.engine.steps.submitting import Submitting
+from orchestrator.engine.upkeep import Upkeep
 from orchestrator.intake.spool import Spool, SpoolSettings
 from orchestrator.platforms.budget import Budget, Limit
 from orchestrator.platforms.ica.platform import Ica
@@ -171,6 +172,7 @@ async def daemon(
                 directory=settings.queue.directory / "results", store=store, clock=clock, bus=bus, pauses=built.waits
             )
         )
+        built.add(_upkeep(settings, accounts, store, clock, bus))
         spool.changed = built.wake
         if listener is not None:
             shown = Shown(settings, instance, store, spool, built.loops, _shown(accounts, built), metrics, clock, bus)
@@ -271,6 +273,18 @@ def _shown(accounts: Sequence[_Connected], built: Daemon) -> Sequence[ShownAccou
         ShownAccount(account.name, account.settings, account.budget, account.skew, dispatch)
         for account, dispatch in zip(accounts, built.dispatches, strict=True)
     ]
+
+
+def _upkeep(settings: Settings, accounts: Sequence[_Connected], store: Store, clock: Clock, bus: Bus[Event]) -> Upkeep:
+    queue, retention = settings.queue.directory, settings.retention
+    return Upkeep(
+        settled_jobs=retention.settled_jobs,
+        files={queue / "accepted": retention.accepted_files, queue / "rejected": retention.rejected_files},
+        clock_trusted=lambda: all(account.skew.small for account in accounts),
+        store=store,
+        clock=clock,
+        bus=bus,
+    )
 
 
 # ---------------------------------------------------------------- the queue directory

@@ -116,15 +116,18 @@ def batch_of(row: Row, *, to_send: bool = False) -> Batch:
 
 
 def submission_of(row: Row) -> Submission | None:
-    """What was stored to be sent; None before that, and once it is no longer needed."""
+    """What was stored to be sent; None before that, and once it is no longer needed.
+
+    None too where it cannot be read: a spoilt row must not keep all others from being read, and the same items are
+    composed to the same bytes.
+    """
     if row.body is None:
         return None
-    return Submission(
-        method=row.method,
-        path=row.path,
-        headers=msgspec.json.decode(row.headers, type=dict[str, str]),
-        body=row.body,
-    )
+    try:
+        headers = msgspec.json.decode(row.headers or "", type=dict[str, str])
+    except msgspec.MsgspecError:
+        return None
+    return Submission(method=row.method, path=row.path, headers=headers, body=row.body)
 
 
 def item_of(row: Row, *, with_request: bool = False, with_row: bool = False) -> Item:

@@ -147,7 +147,7 @@ async def renew(ledger: Ledger, batch: Batch) -> None:
     if any(item.remote_id or item.state.final for item in held) or _seen(batch, held):
         raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} was seen on the platform, in part")
     # Whoever has it sent again after it was blocked grants it as many requests as a new one.
-    anew = {"root": batch.number, "sends": 0} if batch.state is BatchState.BLOCKED else {}
+    anew = batch.state is BatchState.BLOCKED
     await ledger.move(
         batch,
         BatchEvent.RENEW,
@@ -167,7 +167,8 @@ async def renew(ledger: Ledger, batch: Batch) -> None:
         searched_at=None,
         in_doubt=False,
         key_void=False,
-        **anew,
+        root=batch.number if anew else batch.root,
+        sends=0 if anew else batch.sends,
         **NOTHING_TO_SEND,
     )
     await _make_pending(ledger, batch, held)

@@ -217,6 +217,14 @@ class JobSettled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Pruned(Event):
+    """What `retention` no longer keeps is gone."""
+
+    jobs: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
 class ResultDelayed(Event):
     job: str
     reason: str

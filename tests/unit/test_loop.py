@@ -125,6 +125,26 @@ async def test_a_stuck_turn_shows():
         assert on.loop.turned_at == 500.0
 
 
+async def test_a_loop_is_overdue_while_a_turn_lasts():
+    """From the beginning of the turn, whether it was due or woken; never while it rests."""
+    stuck = anyio.Event()
+
+    async def hang():
+        await stuck.wait()
+        return REST
+
+    on = stage(50, hang)
+    async with running(on):
+        await on.clock.advance(20)
+        assert on.loop.overdue == 0.0
+        on.loop.wake()
+        await on.clock.advance(500)
+        assert on.loop.overdue == 500.0
+        stuck.set()
+        await on.clock.advance(10)
+        assert on.loop.overdue == 0.0
+
+
 # ---------------------------------------------------------------- wakes
 
 

@@ -38,6 +38,25 @@ def schedule():
     return Schedule(AIMS, PLENTY, idle)
 
 
+# ---------------------------------------------------------------- how old the oldest answer is
+
+
+def test_the_oldest_answer_is_that_of_the_look_answered_least_recently(schedule):
+    """Before its first answer a look counts from when it was wanted; a failure is no answer."""
+    assert schedule.oldest is None
+    schedule.want([(look("a"), 3600)], now=100)
+    schedule.want([(look("a"), 3600), (look("b"), 3600)], now=150)
+    assert schedule.oldest == 100
+    schedule.start(look("a"))
+    schedule.failed(look("a"), now=160, pause=5)
+    assert schedule.oldest == 100
+    schedule.start(look("a"))
+    schedule.done(look("a"), now=170)
+    assert schedule.oldest == 150
+    schedule.want([], now=180)
+    assert schedule.oldest is None
+
+
 # ---------------------------------------------------------------- new looks
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from orchestrator.clock import Clock
 from orchestrator.crashpoints import Point, reach
-from orchestrator.domain.errors import Missing
+from orchestrator.domain.errors import Missing, Transient
 from orchestrator.domain.model import BatchState, Item, JobId, Look
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Observed, Store
@@ -72,7 +72,9 @@ class Looking:
             seen.update(observed.matched)
             changed += observed.changed
             self._tell_odd(observed, sighting.bad_rows)
-            page = sighting.next if restarts <= MOST_RESTARTS else None
+            page = sighting.next
+            if restarts > MOST_RESTARTS:  # what was not told by a sweep that never ends is not missing
+                raise Transient(f"the platform forgets our place in {look.name} again and again")
         self._bus.publish(ItemsChanged(self._account, look.name, changed, len(seen)))
         return seen, requests
 

@@ -95,6 +95,7 @@ async def _chaos(ground: Ground, outcome: Outcome) -> None:
 async def _calm(ground: Ground, outcome: Outcome) -> None:
     """No more faults, no more kills; time runs on quickly. What waits for a person gets one."""
     ground.clock.change(CALM_SPEED)
+    ground.simulator.change_knobs({"cursor_seconds": 600.0})  # the shortest would pass before a page can be turned
     for time in range(MOST_HELP):
         outcome.starts += 1
         await ground.run_to_rest(AT_MOST)

@@ -21,7 +21,7 @@ import pytest
 from orchestrator.clock import SECOND, ManualClock, Micros
 from orchestrator.domain.cadence import Aims, Means
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.model import Batch, BatchState, Item, Job, JobSpec, NewItem, RetryPolicy
+from orchestrator.domain.model import Batch, BatchState, Item, Job, JobSpec, JobState, NewItem, RetryPolicy
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
@@ -282,7 +282,9 @@ class World:
 
         await self.until(settled, within=within)
 
-    async def until_state(self, state: BatchState, *, name: str = "run", number: int = 1, within: float = HOUR) -> Batch:
+    async def until_state(
+        self, state: BatchState, *, name: str = "run", number: int = 1, within: float = HOUR
+    ) -> Batch:
         """Let the daemon work until this batch is in that state."""
 
         async def there() -> bool:
@@ -346,7 +348,7 @@ class World:
             for batch in batches:
                 held = [item for item in items if item.batch == batch.number]
                 assert (batch.items, batch.open) == (len(held), sum(not item.state.final for item in held))
-            if job.state.settled:
+            if job.state.settled and job.state is not JobState.SKIPPED:  # a skipped job may wait again
                 assert {batch.state for batch in batches} <= {BatchState.SETTLED}
 
     # ------------------------------------------------------------ what the platform says
@@ -358,6 +360,10 @@ class World:
     def linked(self) -> Counter[str]:
         """How often each link was asked for, by its dataId."""
         return Counter(effect.name for effect in self.simulator.ledger.effects("link"))
+
+    def remote_batches(self) -> list[str]:
+        """The ids of all batches on the platform."""
+        return list(self.simulator._world.batches)
 
     def calls(self, operation: str) -> int:
         return self.simulator.ledger.calls[operation]
@@ -438,5 +444,3 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patched:
         patched.setattr(requests, "SUBMIT_TIMEOUT", 0.05)
         yield
-
-

@@ -98,8 +98,8 @@ class House:
         )
 
     def names(self, folder: str) -> list[str]:
-        """What lies in one of the four folders, hidden names too."""
-        return sorted(path.name for path in (self.folder / "queue" / folder).iterdir())
+        """What lies in one of the four folders, hidden names too; nothing where there is no such folder yet."""
+        return sorted(path.name for path in (self.folder / "queue" / folder).glob("*"))
 
 
 def free_port() -> int:

@@ -30,7 +30,11 @@ async def test_jobs_come_in_pages_the_newest_first(house):
         for number in range(6):
             assert (await house.post(house.links(f"job{number}"))).status_code == 201
         found = await pages(house.client, "/api/v1/jobs?limit=2", "jobs")
-        assert [[job["name"] for job in page] for page in found] == [["job5", "job4"], ["job3", "job2"], ["job1", "job0"]]
+        assert [[job["name"] for job in page] for page in found] == [
+            ["job5", "job4"],
+            ["job3", "job2"],
+            ["job1", "job0"],
+        ]
         schemas.JobsPage.model_validate((await house.client.get("/api/v1/jobs")).json())
 
 

@@ -230,9 +230,7 @@ async def test_verbose_tells_everything(house):
     """Each check and each account, whether well or not."""
     async with house.open():
         told = (await house.client.get("/readyz?verbose=1")).json()
-        assert told["checks"] == [
-            {"name": name, "trouble": None} for name in ("running", "database", "disk", "intake")
-        ]
+        assert told["checks"] == [{"name": name, "trouble": None} for name in ("running", "database", "disk", "intake")]
         assert told["accounts"] == {"ica": "open"}
         names = [check["name"] for check in (await house.client.get("/livez?verbose=1")).json()["checks"]]
         assert names == ["heartbeat", *(loop.name for loop in house.daemon.loops)]

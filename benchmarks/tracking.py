@@ -1,0 +1,143 @@
+"""What it takes to see how 100,000 analyses are, and how late each change is seen, at 1000 requests in 300 s.
+
+The daemon's own parts (dispatch, looking, platform, budget, store) against a simulated ICA, in virtual time; beside them
+the two loops that one writes with libica, which ask page after page, or analysis after analysis, until they are refused.
+"""
+
+import math
+import sqlite3
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from statistics import mean
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from benchmarks import fleet, report, virtual
+from benchmarks.fleet import PER, REQUESTS, RTT, Fleet
+from orchestrator.platforms.ica.plan import Strategy
+from orchestrator.simulator import Limit
+from orchestrator.simulator.budget import Budget
+
+STRATEGIES: Final[tuple[Strategy, ...]] = ("items", "auto")
+SHARE: Final = PER / REQUESTS
+"""Seconds that a request costs when the budget is the only limit."""
+PAGE: Final = 1000
+
+
+def track(folder: Path, items: int, batches: int) -> list[report.Row]:
+    """Look at one fleet in each way."""
+
+    async def both() -> list[report.Row]:
+        launched = await fleet.launch(folder, items=items, batches=batches)
+        return [await _ours(launched, strategy) for strategy in STRATEGIES]
+
+    rows = virtual.run(both)
+    return [
+        *rows,
+        _loop("a loop with libica, page by page", items, batches, requests=batches * math.ceil(items / batches / PAGE)),
+        _loop("a loop with libica, one by one", items, batches, requests=items),
+    ]
+
+
+async def _ours(launched: Fleet, strategy: Strategy) -> report.Row:
+    pages = launched.batches * math.ceil(launched.items / launched.batches / PAGE)
+    floor = pages if strategy == "items" else math.ceil(launched.items / PAGE)
+    clock = virtual.LoopClock()
+    begin, cpu = clock.monotonic() + PER, report.cpu_seconds()
+    asked, budget = await launched.track(strategy, max(3.3 * floor * SHARE, 90.0))
+    cpu = report.cpu_seconds() - cpu
+    reference = asked[0][1]
+    starts = [at for at, name, page in asked if name == reference and page == 0]
+    steady = [
+        sum(first <= at < then for at, _, _ in asked) for first, then in pairwise(starts) if first > begin
+    ]
+    seconds = mean(then - first for first, then in pairwise(starts))
+    late = _lateness(launched, since=starts[1], begin=begin)
+    if budget.snapshot().throttled:
+        raise AssertionError("the budget was overdrawn")
+    return _row(f"orchestrator, {strategy}", launched.batches, mean(steady), floor, seconds, late) | {
+        "CPU ms a request": round(cpu / len(asked) * 1e3, 1)
+    }
+
+
+def _lateness(launched: Fleet, *, since: float, begin: float) -> list[float]:
+    """Seconds from the end of each analysis to the event that tells of it, for what ended once all was seen once."""
+    zero = virtual.LoopClock().now() - round(virtual.LoopClock().monotonic() * 1e6)
+    with sqlite3.connect(launched.folder / "orchestrator.db") as database:
+        told = database.execute(
+            "SELECT i.key, min(e.at) FROM events e JOIN items i ON i.job = e.job AND i.seq = e.seq "
+            "WHERE e.event = 'item' AND e.new = 'succeeded' GROUP BY i.key"
+        ).fetchall()
+    database.close()
+    seen = {name: (at - zero) / 1e6 for name, at in told}
+    return [at - launched.ends[name] for name, at in seen.items() if at > begin and launched.ends[name] > since]
+
+
+def _loop(name: str, items: int, batches: int, *, requests: int) -> report.Row:
+    """A loop that asks one after another, and waits as long as it is told to. Its times follow from the budget alone."""
+    server, random, now = Budget(Limit(REQUESTS, PER)), Random(3), 0.0
+    asked: list[float] = []
+    while len(asked) < 2 * requests:
+        now += random.uniform(*RTT)
+        wait = server.admit("user", now)
+        if wait is None:
+            asked.append(now)
+        else:
+            now += math.ceil(wait)
+    first, second = asked[:requests], asked[requests:]
+    changed = [random.uniform(*pair) for pair in zip(first, second, strict=True) for _ in range(items // requests)]
+    visits = [then for then in second for _ in range(items // requests)]
+    late = [then - at for at, then in zip(changed, visits, strict=True)]
+    return _row(name, batches, requests, requests, second[0] - first[0], late) | {"CPU ms a request": "-"}
+
+
+def _row(
+    name: str, batches: int, requests: float, floor: int, seconds: float, late: list[float]
+) -> Mapping[str, object]:
+    return {
+        "client": name,
+        "batches": batches,
+        "requests a sweep": round(requests, 1),
+        "floor": floor,
+        "seconds a sweep": round(seconds, 1),
+        "floor s": round(floor * SHARE, 1),
+        "seen late by, p50 s": round(report.quantile(late, 0.5), 1),
+        "p99 s": round(report.quantile(late, 0.99), 1),
+        "changes": len(late),
+    }
+
+
+def main() -> None:
+    chosen = report.options(__doc__, items=100_000)
+    paper = report.Report("tracking", "Tracking within the budget")
+    rows: list[report.Row] = []
+    for batches in (200, 2000):
+        with TemporaryDirectory() as folder:
+            rows += track(Path(folder), chosen.items, batches)
+    paper.table(f"{chosen.items:,} analyses under way, {REQUESTS} requests in {PER:g} s, pages of {PAGE}", rows)
+    for row in rows:
+        if str(row["client"]).startswith("orchestrator"):
+            _judge(paper, row)
+    ours = {(row["client"], row["batches"]): row for row in rows}
+    part = _figure(ours["orchestrator, auto", 2000], "requests a sweep") / _figure(
+        ours["orchestrator, items", 2000], "requests a sweep"
+    )
+    paper.verdict("auto takes at most a quarter of the requests of items, in 2000 batches", f"{part:.3f}", reached=part <= 0.25)
+    paper.close()
+
+
+def _judge(paper: report.Report, row: report.Row) -> None:
+    what = f"{row['client']}, {row['batches']} batches: at most 1.05 of the floor"
+    for unit, floor in (("requests a sweep", "floor"), ("seconds a sweep", "floor s")):
+        ratio = _figure(row, unit) / _figure(row, floor)
+        paper.verdict(f"{what}, {unit}", f"{ratio:.3f}", reached=ratio <= 1.05)
+
+
+def _figure(row: report.Row, name: str) -> float:
+    return float(str(row[name]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""A platform that tells late, twice, not at all or out of order: what it said in the end is what we have."""
+
+import pytest
+
+from orchestrator.domain.model import BatchState, JobState, Needs
+from orchestrator.simulator import FaultKind
+from orchestrator.telemetry.events import OddAnswer
+
+HOUR = 3600.0
+KEYS = ["s0", "s1-fail", "s2", "s3-abort", "s4-slow", "s5-nocreate", "s6"]
+DATA = ["fil.0", "fil.1-fail", "fil.2-partial", "fil.3-already", "fil.4-slow", "fil.5"]
+ENDS = {"s1-fail": "failed", "s3-abort": "aborted", "s5-nocreate": "failed", "fil.1-fail": "failed"}
+ENDS |= {"fil.2-partial": "partial"}
+
+FAULTS = {
+    "none": [],
+    "rows vanish": [(FaultKind.ITEM_VANISHES, "*", {"probability": 0.4})],
+    "rows come twice": [(FaultKind.ITEM_TWICE, "*", {"probability": 0.4})],
+    "statuses go backwards": [
+        (FaultKind.STALE, "get*", {"probability": 0.4, "seconds": 25.0}),
+        (FaultKind.STALE, "searchAnalyses", {"probability": 0.4, "seconds": 25.0}),
+    ],
+    "cursors expire": [
+        (FaultKind.ERROR, "get*Items", {"status": 400, "nth": 2}),
+        (FaultKind.ERROR, "get*Items", {"status": 410, "nth": 5}),
+        (FaultKind.ERROR, "searchAnalyses", {"status": 400, "nth": 4}),
+    ],
+    "jobs never end": [(FaultKind.JOB_STUCK, "create*", {})],
+    "nonsense": [
+        (FaultKind.MALFORMED, "get*", {"probability": 0.2}),
+        (FaultKind.WRONG_MEDIA, "searchAnalyses", {"probability": 0.2}),
+        (FaultKind.TRUNCATED, "get*Items", {"probability": 0.2}),
+    ],
+}
+KNOBS = {
+    "job null": {"job_null": True},
+    "searches lag": {"search_lag": 120.0},
+    "embedded snapshot": {"embedded": "snapshot"},
+    "embedded lagging": {"embedded": "lagging", "search_lag": 30.0},
+    "shuffled": {"page_order": "shuffled", "tag_filter": "prefix", "null_lists": True},
+    "by items": {"strategy": "items"},
+    "by items, snapshot": {"strategy": "items", "embedded": "snapshot"},
+    "by items, lagging": {"strategy": "items", "embedded": "lagging"},
+}
+
+
+async def follow(it):
+    """Both kinds of job to their end, which must be what the names of the items say."""
+    await it.submit("run", KEYS)
+    await it.submit("links", DATA, kind="links")
+    await it.until_settled("run", "links", within=3 * HOUR)
+    told = await it.states() | await it.states("links")
+    assert told == {key: ENDS.get(key, "succeeded") for key in (*KEYS, *DATA)}
+    statuses = it.simulator.truth.by_reference()
+    assert {item.key: [item.status] for item in (await it.items()).values() if item.remote_id} == statuses
+
+
+@pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS.keys())
+async def test_what_goes_wrong_with_a_look_changes_no_outcome(world, faults):
+    """Every item ends as the platform ended it, whatever single answers were like."""
+    it = await world(page_size=3)
+    for kind, operation, more in faults:
+        it.fault(kind, operation, **more)
+    await follow(it)
+
+
+@pytest.mark.parametrize("knobs", KNOBS.values(), ids=KNOBS.keys())
+async def test_however_the_platform_tells_it_the_outcome_is_the_same(world, knobs):
+    """What nobody outside knows of the platform changes what a job costs, never what it comes to."""
+    it = await world(**knobs)
+    await follow(it)
+
+
+# ---------------------------------------------------------------- never listed
+
+
+async def test_an_analysis_that_its_batch_never_lists_is_found_by_its_tag(world):
+    """The listing is not the only place where an analysis shows itself."""
+    it = await world()
+    await it.submit("run", ["s0", "s1-never", "s2"])
+    await it.until_settled("run")
+    assert (await it.job()).state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize(("kind", "key"), [("analyses", "s1-nocreate-never"), ("links", "fil.1-never")])
+async def test_an_item_that_is_never_listed_waits_for_a_person(world, kind, key):
+    """Once the job is final and whole sweeps have passed it over; never before, and it stays unsent."""
+    it = await world()
+    others = ["s0", "s2"] if kind == "analyses" else ["fil.0", "fil.2"]
+    await it.submit("run", [others[0], key, others[1]], kind=kind)
+    await it.run_for(1800)
+    job = await it.job()
+    assert (job.state, job.needs) == (JobState.RUNNING, Needs.ATTENTION)
+    assert (await it.states())[key] == "attention"
+    assert "never listed" in {event.what.value.replace("_", " ")[-12:] for event in it.told(OddAnswer)}
+    assert sum(it.created().values()) + sum(it.linked().values()) <= 3
+
+
+async def test_an_item_that_is_listed_after_all_comes_back(world):
+    """`attention` ends by itself when the platform speaks of the item."""
+    it = await world()
+    await it.submit("run", ["fil.0", "fil.1-never", "fil.2"], kind="links")
+    await it.run_for(1800)
+    assert (await it.states())["fil.1-never"] == "attention"
+    (remote,) = it.simulator._world.batches.values()
+    remote.listed.extend(item for item in remote.items.values() if item not in remote.listed)
+    await it.until_settled("run")
+    assert (await it.job()).state is JobState.SUCCEEDED
+
+
+async def test_an_analysis_that_waits_for_a_person_goes_on_by_itself(world):
+    """`AWAITING_INPUT` asks for a person; the job needs nobody once the platform goes on."""
+    it = await world(analysis_seconds=100.0, await_seconds=600.0)
+    await it.submit("run", ["s0-await", "s1"])
+    await it.run_for(300)
+    assert (await it.job()).needs is Needs.ATTENTION
+    await it.until_settled("run")
+    assert ((await it.job()).state, (await it.job()).needs) == (JobState.SUCCEEDED, None)
+
+
+async def test_a_word_that_nobody_knows_is_kept_and_ends_nothing(world):
+    """It counts as running, is told, and the known words after it count as ever."""
+    it = await world(analysis_seconds=1000.0)
+    await it.submit("run", ["s0-odd", "s1"])
+    await it.run_for(620)
+    item = (await it.items())["s0-odd"]
+    assert (item.state, item.status) == ("running", "HIBERNATING")
+    await it.until_settled("run")
+    assert (await it.batch()).state is BatchState.SETTLED
