@@ -37,12 +37,8 @@ from orchestrator.telemetry.events import Event, PartFailed, StepCrashed, StepFa
 REQUESTS: Final = 1000
 PER: Final = 300.0
 RTT: Final = (0.005, 0.150)
-AIM: Final = 10.0
-"""Seconds between two looks at the same thing, were requests for nothing: so little that the budget decides."""
 _FAILURES: Final = (PartFailed, StepCrashed, StepFailed)
 _LENGTH: Final = 4 * 3600.0
-_TIME: Final = 1200.0
-"""Seconds from the creation of the analyses to the first look that is measured."""
 
 
 class Distant(httpx.AsyncBaseTransport):
@@ -81,8 +77,8 @@ class Fleet:
     ends: dict[str, float] = field(default_factory=dict)
     """When each analysis ends, by its name."""
 
-    async def track(self, strategy: Strategy, seconds: float) -> tuple[list[tuple[float, str, int]], Budget]:
-        """Let the daemon's own parts look at everything for so long; returns all looks."""
+    async def track(self, strategy: Strategy, seconds: float, *, aim: float) -> tuple[list[tuple[float, str, int]], Budget]:
+        """Let the daemon's own parts look at everything for so long, each `aim` seconds if it could; returns all looks."""
         clock = LoopClock()
         await clock.sleep(PER)  # nothing that was asked before counts any more
         store = Store(virtual.held_database(world.sqlite_url(self.folder)))
@@ -103,7 +99,7 @@ class Fleet:
         bus.subscribe(lambda event: failures.append(event) if isinstance(event, _FAILURES) else None)
         with anyio.move_on_after(seconds):
             async with anyio.create_task_group() as group:
-                await _loop(store, ica, budget, clock, bus, group).run()
+                await _loop(store, ica, budget, clock, bus, group, aim).run()
         await store.aclose()
         if failures:
             raise AssertionError(f"nothing should fail here: {failures[0]}")
@@ -111,16 +107,16 @@ class Fleet:
 
 
 def _loop(
-    store: Store, ica: Ica, budget: Budget, clock: LoopClock, bus: Bus[Event], group: anyio.abc.TaskGroup
+    store: Store, ica: Ica, budget: Budget, clock: LoopClock, bus: Bus[Event], group: anyio.abc.TaskGroup, aim: float
 ) -> Loop:
     waits = pauses(Random(1))
     dispatch = Dispatch(
         account="ica",
-        limits=Limits(open_items=1_000_000, max_interval=AIM),
+        limits=Limits(open_items=1_000_000, max_interval=aim),
         platform=ica,
         budget=budget,
         schedule=Schedule(
-            Aims(AIM, AIM), Means(budget.limit, budget.window), used=lambda: budget.used / budget.limit
+            Aims(aim, aim), Means(budget.limit, budget.window), used=lambda: budget.used / budget.limit
         ),
         submitting=Submitting(platform=ica, skew=Skew(clock), store=store, clock=clock, bus=bus, pauses=waits),
         looking=Looking(account="ica", platform=ica, store=store, clock=clock, bus=bus),
@@ -136,8 +132,8 @@ def _loop(
     return loop
 
 
-async def launch(folder: Path, *, items: int, batches: int) -> Fleet:
-    """Create the analyses, and write down what the daemon would know of them by now."""
+async def launch(folder: Path, *, items: int, batches: int, rest: float = 1200.0) -> Fleet:
+    """Create the analyses, wait for so many seconds, and write down what the daemon would know of them by then."""
     clock = LoopClock()
     knobs = Knobs(requests=REQUESTS, per=PER, analysis_seconds=_LENGTH, jitter=0.99, creation_seconds=1.0)
     simulator = Simulator(Config(knobs=replace(knobs, requests=10**9)), clock)
@@ -167,7 +163,7 @@ async def launch(folder: Path, *, items: int, batches: int) -> Fleet:
         submitted = await ica.submit(_with(batch, submission))
         remote_ids[batch.id] = submitted.remote_id
     await store.aclose()
-    await clock.sleep(_TIME)
+    await clock.sleep(rest)
     analyses = {row.user_reference: row for row in simulator._world.analyses}  # noqa: SLF001 - the whole truth at once
     _write_down(folder, clock.now(), job.id, remote_ids, {name: row.id for name, row in analyses.items()})
     simulator.knobs = knobs

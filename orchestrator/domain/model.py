@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
+import msgspec
+
 from orchestrator.domain.units import Micros
 
 JobId = NewType("JobId", str)
@@ -288,9 +290,8 @@ class Look:
     page: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ItemSeen:
-    """The platform said something about one item."""
+class ItemSeen(msgspec.Struct, frozen=True, gc=False):
+    """The platform said something about one item. A struct, for a page makes a thousand of them at once."""
 
     batch: BatchKey
     stage: Stage

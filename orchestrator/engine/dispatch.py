@@ -30,6 +30,9 @@ MOST_LOOKS = 8
 IDLE_PAUSE = 60.0
 """Seconds after which a dispatch with nothing to do looks at the store again, woken or not."""
 
+PLANNING_REST = 20
+"""Looks are planned anew after this many times as long as it took: with thousands of batches it takes its time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -173,7 +176,8 @@ class Dispatch:
         self._plan_is_old = now < self._plan_at
         if not self._plan_is_old:
             await self._plan_looks()
-            self._plan_at = now + self._schedule.patience
+            planned = self._clock.monotonic()
+            self._plan_at = planned + max(self._schedule.patience, PLANNING_REST * (planned - now))
         self._budget.declare(Lane.OBSERVE, self._schedule.cost_within(self._budget.window, now=now))
         for look in self._schedule.due(now=now)[: max(0, self._at_a_time(MOST_LOOKS) - self._looks)]:
             self._looks += 1

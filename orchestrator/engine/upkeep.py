@@ -8,7 +8,7 @@ import anyio.to_thread
 from orchestrator.clock import SECOND, Clock
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import Event, Pruned
+from orchestrator.telemetry.events import Event, RetentionKept
 
 INTERVAL = 3600.0
 """Seconds between two rounds."""
@@ -47,7 +47,7 @@ class Upkeep:
         jobs = await self._prune_jobs()
         files = await anyio.to_thread.run_sync(self._prune_files)
         if jobs or files:
-            self._bus.publish(Pruned(jobs, files))
+            self._bus.publish(RetentionKept(jobs, files))
         return INTERVAL
 
     async def _prune_jobs(self) -> int:

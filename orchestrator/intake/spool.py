@@ -147,8 +147,9 @@ class Spool:
 
     async def _scan(self) -> bool:
         await anyio.to_thread.run_sync(self._folders.create)
+        # What a crash cut short, or a moment ago an error of the disk: no file is judged without its table.
+        await anyio.to_thread.run_sync(self._folders.finish_moves)
         if not self._prepared:
-            await anyio.to_thread.run_sync(self._folders.finish_moves)
             await self._admission.forget_partial_loads()
             self._prepared = True
         listing = await anyio.to_thread.run_sync(list_folder, self._folders.incoming)

@@ -217,7 +217,7 @@ class JobSettled(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned(Event):
+class RetentionKept(Event):
     """What `retention` no longer keeps is gone."""
 
     jobs: int

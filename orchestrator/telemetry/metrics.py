@@ -11,7 +11,6 @@ from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from orchestrator import __version__
 from orchestrator.clock import SECOND, Clock, Micros
@@ -32,7 +31,8 @@ from orchestrator.telemetry.events import (
     StepFailed,
 )
 
-CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Of what `Metrics.render` returns."""
 
 _PREFIX = "orchestrator"
 _WAITS = (0.01, 0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600)

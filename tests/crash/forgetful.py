@@ -7,7 +7,6 @@ file is synced, and not before. So a file that was renamed without having been s
 """
 
 import argparse
-import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,15 +37,13 @@ class Forgetful(mfusepy.Operations):  # type: ignore[misc]  # the library has no
         self._handles: dict[int, _File] = {}
         self._next = 1
 
-    def _real(self, path: str) -> str:
-        return f"{self._backing}{path}"
+    def _real(self, path: str) -> Path:
+        return self._backing / path.lstrip("/")
 
     # ------------------------------------------------------------ names, which last at once
 
     def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
-        if path == "/.fuse_hidden":
-            raise mfusepy.FuseOSError(errno.ENOENT)
-        status = os.lstat(self._real(path))
+        status = self._real(path).lstat()
         told: dict[str, Any] = {
             key: getattr(status, key) for key in ("st_mode", "st_nlink", "st_uid", "st_gid", "st_size", "st_ino")
         }
@@ -55,30 +52,30 @@ class Forgetful(mfusepy.Operations):  # type: ignore[misc]  # the library has no
         return told | ({"st_size": len(file.data)} if file is not None else {})
 
     def readdir(self, path: str, fh: int) -> list[str]:
-        return [".", "..", *os.listdir(self._real(path))]
+        return [".", "..", *(each.name for each in self._real(path).iterdir())]
 
     def mkdir(self, path: str, mode: int) -> int:
-        os.mkdir(self._real(path), mode)
+        self._real(path).mkdir(mode)
         return 0
 
     def rmdir(self, path: str) -> int:
-        os.rmdir(self._real(path))
+        self._real(path).rmdir()
         return 0
 
     def unlink(self, path: str) -> int:
-        os.unlink(self._real(path))
+        self._real(path).unlink()
         self._files.pop(path, None)
         return 0
 
     def rename(self, old: str, new: str) -> int:
-        os.rename(self._real(old), self._real(new))
+        self._real(old).rename(self._real(new))
         self._files.pop(new, None)
         if old in self._files:
             self._files[new] = self._files.pop(old)
         return 0
 
     def chmod(self, path: str, mode: int) -> int:
-        os.chmod(self._real(path), mode)
+        self._real(path).chmod(mode)
         return 0
 
     def utimens(self, path: str, times: tuple[int, int] | None = None) -> int:
@@ -101,7 +98,7 @@ class Forgetful(mfusepy.Operations):  # type: ignore[misc]  # the library has no
 
     def open(self, path: str, flags: int) -> int:
         if path not in self._files:
-            self._files[path] = _File(bytearray(Path(self._real(path)).read_bytes()))
+            self._files[path] = _File(bytearray(self._real(path).read_bytes()))
         return self._open(path)
 
     def _open(self, path: str) -> int:
@@ -123,7 +120,7 @@ class Forgetful(mfusepy.Operations):  # type: ignore[misc]  # the library has no
 
     def truncate(self, path: str, length: int, fh: int | None = None) -> int:
         if path not in self._files:
-            self._files[path] = _File(bytearray(Path(self._real(path)).read_bytes()))
+            self._files[path] = _File(bytearray(self._real(path).read_bytes()))
         file = self._handles[fh] if fh is not None else self._files[path]
         del file.data[length:]
         file.data.extend(bytes(length - len(file.data)))
@@ -133,7 +130,7 @@ class Forgetful(mfusepy.Operations):  # type: ignore[misc]  # the library has no
     def fsync(self, path: str, datasync: int, fh: int) -> int:
         file = self._handles[fh]
         if file.changed and self._files.get(path) is file:
-            Path(self._real(path)).write_bytes(file.data)
+            self._real(path).write_bytes(file.data)
             file.changed = False
         return 0
 

@@ -20,7 +20,15 @@ KINDS = [
     if issubclass(kind, Event) and kind is not Event and kind.__module__ == events.__name__
 ]
 
-SAMPLES = {str: "text", int: 3, float: 1.23456, bool: True, tuple[str, ...]: ("a", "b"), str | None: None}
+SAMPLES = {
+    str: "text",
+    int: 3,
+    float: 1.23456,
+    bool: True,
+    tuple[str, ...]: ("a", "b"),
+    str | None: None,
+    events.Oddity: events.Oddity.STRAYS,
+}
 
 
 def sample(kind):

@@ -5,8 +5,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.clock import SECOND
-from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, JobId, Resend
-from orchestrator.domain.resending import CLOCK_SLACK, KEY_LIFE, Way, way_out
+from orchestrator.domain.errors import Refused, StillRunning, Throttled, Transient, Unauthorised, Unconfirmed
+from orchestrator.domain.identity import echo_lineage, halves_of, retry_lineage
+from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, Item, ItemState, JobId, Resend, Stage
+from orchestrator.domain.resending import (
+    CLOCK_SLACK,
+    KEY_LIFE,
+    PATIENCE,
+    SECOND_SEARCH_WAIT,
+    Way,
+    beyond_finding_out,
+    may_be_an_echo,
+    outlived,
+    wait_for_second_search,
+    way_out,
+)
 
 NOW = 1_700_000_000 * SECOND
 DAY = 24 * 3600 * SECOND
@@ -118,3 +131,86 @@ def test_an_effect_that_may_not_be_repeated_is_never_sent_again(batch, trusted):
 def test_a_clock_that_is_off_never_makes_us_bolder(batch):
     """Whatever is sent again with a clock in doubt would be with a good one."""
     assert not (way(batch, clock_trusted=False) is Way.RESEND and way(batch) is Way.SEARCH)
+
+
+@pytest.mark.parametrize("resend", Resend)
+def test_what_nobody_wants_any_more_is_only_looked_for(resend):
+    """Sending a batch of a cancelled job again might create what then has to be stopped."""
+    assert way(lost(cancelled=True), resend) is Way.SEARCH
+
+
+# ---------------------------------------------------------------- before a first send
+
+
+@pytest.mark.parametrize(("age", "expected"), [(0, False), (KEY_LIFE - 1, False), (KEY_LIFE, True), (-DAY, False)])
+def test_records_older_than_a_key_prove_nothing(age, expected):
+    """A job accepted six days ago may have been sent before the backup that knows nothing of it was restored."""
+    assert outlived(lost(planned_at=NOW - age), now=NOW, clock_trusted=True) is expected
+
+
+def test_with_a_clock_that_is_off_every_record_may_be_too_old():
+    """Whoever cannot tell an age must ask."""
+    assert outlived(lost(planned_at=NOW), now=NOW, clock_trusted=False)
+
+
+# ---------------------------------------------------------------- two searches
+
+
+@pytest.mark.parametrize(
+    ("searched", "wait"),
+    [(None, SECOND_SEARCH_WAIT), (0, SECOND_SEARCH_WAIT), (SECOND_SEARCH_WAIT - 1, 1), (SECOND_SEARCH_WAIT, 0)],
+)
+def test_a_second_search_comes_an_hour_after_the_first(searched, wait):
+    """Only then does not being found count."""
+    batch = lost(searched_at=None if searched is None else NOW - searched)
+    assert wait_for_second_search(batch, now=NOW) == wait
+
+
+@pytest.mark.parametrize("error", [Refused("no"), ValueError("a bug of ours")], ids=repr)
+def test_hope_ends_after_a_day_or_an_hour_after_a_cancel(error):
+    """A search that is refused, or that breaks, for so long is left to a person."""
+    for cancelled, patience in ((False, PATIENCE), (True, SECOND_SEARCH_WAIT)):
+        young = lost(sent_at=NOW - patience + 1, cancelled=cancelled)
+        old = lost(sent_at=NOW - patience, cancelled=cancelled)
+        assert [beyond_finding_out(batch, error, now=NOW) for batch in (young, old)] == [False, True]
+
+
+@pytest.mark.parametrize("kind", [Transient, Throttled, Unauthorised, Unconfirmed, StillRunning])
+def test_an_outage_ends_no_hope(kind):
+    """However long the platform is away, it may still know."""
+    assert not beyond_finding_out(lost(sent_at=NOW - 90 * DAY), kind("away"), now=NOW)
+
+
+# ---------------------------------------------------------------- failures that may be echoes
+
+
+def failed(**fields):
+    """A link that failed."""
+    item = {"seq": 1, "key": "fil.1", "batch": 1, "stage": Stage.LINK, "state": ItemState.FAILED, "status": "FAILED"}
+    return Item(job=JobId("j"), remote_id=None, detail=None, **(item | fields))
+
+
+def test_a_link_that_failed_in_a_batch_sent_twice_may_be_an_echo():
+    """The first time may be what worked."""
+    assert may_be_an_echo(failed(), lost(sends=2))
+
+
+@pytest.mark.parametrize(
+    ("item", "batch"),
+    [
+        ({}, {"sends": 1}),
+        ({"state": ItemState.PARTIAL}, {"sends": 2}),
+        ({"stage": Stage.CREATION}, {"sends": 2}),
+        ({"stage": Stage.ANALYSIS}, {"sends": 2}),
+        ({}, {"sends": 2, "lineage": echo_lineage([(1, 1)])}),
+        ({}, {"sends": 2, "lineage": halves_of(echo_lineage([(1, 1)]))[0]}),
+    ],
+)
+def test_every_other_failure_counts(item, batch):
+    """Sent once, of another kind, or in a batch of its own already."""
+    assert not may_be_an_echo(failed(**item), lost(**batch))
+
+
+def test_a_retry_sent_twice_may_echo_too():
+    """Whatever led to a batch, being sent twice makes its failures doubtful."""
+    assert may_be_an_echo(failed(), lost(sends=2, lineage=retry_lineage([(1, 2)])))

@@ -151,7 +151,7 @@ def test_the_budget_is_asked_at_each_answer():
         schedule.start(look("dear"))
         schedule.done(look("dear"), now=100)
         rests.append(schedule.next_due() - 100)
-    assert [10, pytest.approx(400), 10] == rests
+    assert [10, pytest.approx(400 * 60 / (100 * OBSERVING_SHARE)), 10] == rests
 
 
 def test_a_look_that_failed_comes_again_after_the_pause(schedule):

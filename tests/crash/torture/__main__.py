@@ -24,7 +24,7 @@ from rounds import Outcome, play
 from orchestrator.clock import SystemClock
 
 KILLS_A_ROUND = 8
-RULES_A_KILL = 6
+RULES_A_KILL = 10
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ async def test_a_person_names_the_batch_that_a_lost_answer_became(world):
     it.knob(search_lag=1800.0)
     await it.submit("run", KEYS)
     await it.until_state(BatchState.UNCONFIRMED)
-    (remote_id,) = it.remote_batches()
+    (remote_id,) = it.simulator._world.batches
     await it.store.advance.adopt("run", 1, remote_id, now=it.clock.now())
     await it.until_settled("run")
     assert (it.created(), it.calls(it.create)) == (ONCE, 1)
@@ -33,7 +33,7 @@ async def test_a_blocked_batch_is_adopted(world):
     it = await world()
     await it.submit("run", KEYS)
     await it.turn()
-    (remote_id,) = it.remote_batches()
+    (remote_id,) = it.simulator._world.batches
     await it.lose_database()
     it.fault(FaultKind.ERROR, status=403, count=1)
     it.knob(search_lag=0.0)
@@ -181,8 +181,8 @@ async def test_a_job_whose_others_failed_is_skipped_until_they_are_retried(world
 
 async def test_max_open_and_open_items_are_never_exceeded(world):
     """As the platform sees it: items of the job, and of the account, that are not final."""
-    it = await world(open_items=6, analysis_seconds=120.0)
-    await it.submit("run", [f"s{number}" for number in range(8)], batch_size=2, max_open=2)
+    it = await world(open_items=6)
+    await it.submit("run", [f"s{number}" for number in range(4)], batch_size=2, max_open=2)
     await it.submit("other", [f"o{number}" for number in range(8)], batch_size=2)
     most, most_of_job = 0, 0
     while not all([(await it.job(name)).state.settled for name in ("run", "other")]):

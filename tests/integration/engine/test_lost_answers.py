@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.domain.model import BatchState
+from orchestrator.platforms.ica import requests
 from orchestrator.simulator import FaultKind
 from orchestrator.telemetry.events import BatchHeld, OddAnswer
 
@@ -30,6 +31,12 @@ BEFORE = [
     {"kind": FaultKind.ERROR, "status": 503, "retry_after": 5.0},
     {"kind": FaultKind.ERROR, "status": 429, "retry_after": 5.0},
 ]
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Time-outs run on the event loop's own clock: a submission that is never answered is given up at once."""
+    monkeypatch.setattr(requests, "SUBMIT_TIMEOUT", 0.05)
 
 
 def named(fault):

@@ -10,10 +10,10 @@ ONCE = dict.fromkeys(KEYS, 1)
 DONE = dict.fromkeys(KEYS, "succeeded")
 
 
-@pytest.mark.parametrize("jump", [HOUR, -HOUR, 300.0, -300.0, DAY, -DAY])
+@pytest.mark.parametrize("jump", [HOUR, -HOUR, DAY, -DAY])
 async def test_a_jump_of_the_wall_clock_holds_nothing_up(world, jump):
     """Looks run on the monotonic clock: after any jump the next comes within one interval."""
-    it = await world(analysis_seconds=600.0)
+    it = await world(analysis_seconds=250.0)
     await it.submit("run", KEYS)
     await it.run_for(120)
     it.clock.step(jump)

@@ -1,0 +1,36 @@
+"""The plug is pulled at the very calls that make things last: every kind of sync, every kind of rename."""
+
+import itertools
+
+import anyio
+import pytest
+
+SYNCS = "fsync,fdatasync"
+RENAMES = "rename,renameat,renameat2"
+
+
+def killed_at(calls, number):
+    """Runs a program under strace, which kills it as one of its threads makes its n-th such call."""
+    inject = f"inject={calls}:signal=SIGKILL:when={number}"
+    return ("strace", "-D", "-f", "--seccomp-bpf", "-qqq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", inject)
+
+
+@pytest.mark.parametrize("calls", [SYNCS, RENAMES])
+@pytest.mark.timeout(300)
+async def test_a_crash_at_a_call_that_makes_things_last_changes_nothing(calls, lab, new_story, needs):
+    """The n-th daemon dies at its n-th such call, until one comes to its end; the outcome is that of a single life."""
+    needs("strace")
+    async with lab.open():
+        story = new_story(lab)
+        story.drop()
+        async with anyio.create_task_group() as group:
+            group.start_soon(story.cancel)
+            for number in itertools.count(1):
+                ended = await lab.run(under=killed_at(calls, number))
+                if not ended.killed:
+                    break
+        assert ended.code == 0, ended.log[-3000:]
+        assert number > 4
+        ended = await lab.run()
+        assert ended.code == 0
+        story.judge()
