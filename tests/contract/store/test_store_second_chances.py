@@ -1,0 +1,193 @@
+"""What people ask for when something has ended badly: retry and adopt."""
+
+import pytest
+
+from orchestrator.domain.identity import retry_lineage
+from orchestrator.domain.model import BatchSeen, BatchState, ItemState, JobState, Needs
+from orchestrator.store.errors import ControlRefusedError
+
+# ---------------------------------------------------------------- retry
+
+
+async def test_retry_reopens_a_settled_job(scene):
+    """What did not succeed goes out again in a new round; what did stays, and the result comes again."""
+    await scene.add(items=4)
+    first, second = await scene.track_all()
+    await scene.end(first)
+    await scene.observe(scene.seen(second, 3, ItemState.FAILED), scene.seen(second, 4, ItemState.ABORTED))
+    await scene.observe(BatchSeen(second.key, "FAILED", final=True))
+    (entry,) = await scene.store.outbox.due(scene.now)
+    await scene.store.outbox.done(entry)
+    done = await scene.store.advance.retry("alpha", now=scene.tick())
+    job = await scene.job()
+    assert (done.items, job.state, job.round, job.settled_at) == (2, JobState.QUEUED, 2, None)
+    assert await scene.states() == ["succeeded", "succeeded", "pending", "pending"]
+    new = await scene.batch(3)
+    assert (new.lineage, new.items, new.root) == (retry_lineage([(3, 2), (4, 2)]), 2, 3)
+    await scene.finish()
+    job = await scene.job()
+    assert (job.state, job.counts) == (JobState.SUCCEEDED, {ItemState.SUCCEEDED: 4})
+    assert [entry.round for entry in await scene.store.outbox.due(scene.now)] == [2]
+    item = (await scene.items())[2]
+    assert (item.attempts, item.previous_ids, item.remote_id) == (2, ("object-3",), "object-3")
+
+
+async def test_a_result_not_delivered_yet_is_withdrawn(scene):
+    """The result of a job that goes on would be a wrong one; the next round brings its own."""
+    await scene.add(items=1)
+    await scene.finish(state=ItemState.FAILED)
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    assert await scene.store.outbox.due(scene.now) == []
+    await scene.finish()
+    assert [entry.round for entry in await scene.store.outbox.due(scene.now)] == [2]
+
+
+async def test_retry_takes_named_items_or_a_state(scene):
+    """Keys go before states; a succeeded item is sent again only by its name."""
+    await scene.add(items=4, batch_size=4)
+    batch = await scene.track()
+    ends = [ItemState.SUCCEEDED, ItemState.FAILED, ItemState.ABORTED, ItemState.FAILED]
+    await scene.observe(*(scene.seen(batch, seq, state) for seq, state in enumerate(ends, 1)))
+    await scene.observe(BatchSeen(batch.key, "X", final=True))
+    await scene.store.advance.retry("alpha", now=scene.tick(), state=ItemState.ABORTED)
+    assert await scene.states() == ["succeeded", "failed", "pending", "failed"]
+    await scene.store.advance.retry("alpha", now=scene.tick(), keys=["k1", "k4"])
+    assert await scene.states() == ["pending", "failed", "pending", "pending"]
+    assert (await scene.job()).round == 2
+    nothing = await scene.store.advance.retry("alpha", now=scene.tick(), state=ItemState.SUCCEEDED)
+    assert (nothing.items, nothing.jobs) == (0, ())
+
+
+async def test_retry_with_an_unknown_key_changes_nothing(scene):
+    """The mistake is told with the key."""
+    await scene.add(items=1)
+    await scene.finish(state=ItemState.FAILED)
+    with pytest.raises(ControlRefusedError, match="k9"):
+        await scene.store.advance.retry("alpha", now=scene.tick(), keys=["k1", "k9"], token="t")
+    assert (await scene.job()).state is JobState.FAILED
+    assert (await scene.store.advance.retry("alpha", now=scene.tick(), keys=["k1"], token="t")).items == 1
+
+
+async def test_retry_with_nothing_to_do_changes_nothing(scene):
+    """A job that succeeded is not re-opened."""
+    await scene.add(items=1)
+    await scene.finish()
+    assert (await scene.store.advance.retry("alpha", now=scene.tick())).jobs == ()
+    assert (await scene.job()).round == 1
+
+
+async def test_retry_of_a_cancelled_job_sends_it_after_all(scene):
+    """Items that were never sent keep their attempts; while it still winds down, the wish is refused."""
+    await scene.add()
+    batch = await scene.track()
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    with pytest.raises(ControlRefusedError, match="being cancelled"):
+        await scene.store.advance.retry("alpha", now=scene.tick())
+    await scene.end(batch, ItemState.ABORTED)
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    job = await scene.job()
+    assert (job.state, job.cancelled_at) == (JobState.QUEUED, None)
+    assert [item.attempts for item in await scene.items()] == [2, 2, 1, 1]
+    assert (await scene.finish()).state is JobState.SUCCEEDED
+
+
+async def test_retry_sends_a_large_job_in_batches_of_its_size(scene):
+    """Nine items in batches of two are five batches."""
+    await scene.add(items=9)
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    assert [each.items for each in await scene.batches() if each.state is BatchState.PLANNED] == [2, 2, 2, 2, 1]
+
+
+async def test_retry_of_a_blocked_batch_renews_it(scene):
+    """Refused as a whole: the same items go out under a new key."""
+    await scene.add(items=2)
+    blocked = await scene.blocked()
+    done = await scene.store.advance.retry("alpha", now=scene.tick())
+    batch = await scene.batch(1)
+    assert (done.batches, batch.state, batch.attempt) == (1, BatchState.PLANNED, 1)
+    assert batch.key != blocked.key
+    assert ((await scene.job()).needs, (await scene.job()).round) == (None, 1)
+
+
+async def test_retry_of_a_batch_that_is_gone_leaves_what_ended(scene):
+    """Of a tracked batch that was given up, the items without an outcome go out again, once."""
+    await scene.add(items=2)
+    batch = await scene.track()
+    await scene.observe(scene.seen(batch, 1, ItemState.SUCCEEDED))
+    await scene.store.advance.block(batch, "gone for a day", now=scene.tick())
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    assert await scene.states() == ["succeeded", "pending"]
+    assert [(each.number, each.state, each.items) for each in await scene.batches()] == [
+        (1, BatchState.SETTLED, 1),
+        (2, BatchState.PLANNED, 1),
+    ]
+    assert (await scene.items())[1].attempts == 2
+
+
+async def test_skipped_jobs_wait_again(scene):
+    """Down the line; the one that another failure skipped stays skipped."""
+    await scene.add("alpha", items=1)
+    await scene.add("other", items=1)
+    await scene.add_waiting("beta", "alpha")
+    await scene.add_waiting("gamma", "beta")
+    await scene.add_waiting("delta", "alpha", "other")
+    await scene.finish(state=ItemState.FAILED)
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    states = {job.spec.name: (str(job.state), job.round) for job in await scene.store.jobs.list()}
+    assert states == {
+        "alpha": ("queued", 2),
+        "other": ("failed", 1),
+        "beta": ("waiting", 2),
+        "gamma": ("waiting", 2),
+        "delta": ("skipped", 1),
+    }
+    await scene.finish()
+    assert (await scene.job("gamma")).state is JobState.SUCCEEDED
+
+
+async def test_a_person_may_start_a_skipped_job(scene):
+    """What it waited for failed, and it is wanted all the same."""
+    await scene.add("alpha", items=1)
+    await scene.add_waiting("beta", "alpha")
+    await scene.finish(state=ItemState.FAILED)
+    await scene.store.advance.retry("beta", now=scene.tick())
+    assert (await scene.job("beta")).state is JobState.QUEUED
+    assert (await scene.finish("beta")).state is JobState.SUCCEEDED
+
+
+async def test_retry_undoes_a_stop(scene):
+    """A person who retries the failures wants the job to go on."""
+    await scene.add(items=4, stop_after_failed=1)
+    batch = await scene.track()
+    await scene.end(batch, ItemState.FAILED)
+    assert (await scene.job()).needs is Needs.STOPPED
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    assert ((await scene.job()).needs, (await scene.job()).counts) == (None, {ItemState.PENDING: 4})
+
+
+# ---------------------------------------------------------------- adopt
+
+
+@pytest.mark.parametrize("block", [False, True])
+async def test_a_person_tells_what_a_lost_batch_became(scene, block):
+    """It is looked at from then on, and no longer in doubt."""
+    await scene.add(items=2)
+    lost = await scene.lost()
+    if block:
+        await scene.store.advance.block(lost, "not found", now=scene.tick())
+    done = await scene.store.advance.adopt("alpha", 1, "R7", now=scene.tick())
+    batch = await scene.batch(1)
+    assert (done.batches, batch.state, batch.remote_id, batch.in_doubt) == (1, BatchState.TRACKING, "R7", False)
+    assert ((await scene.job()).needs, await scene.states()) == (None, ["submitted", "submitted"])
+
+
+async def test_adopt_is_refused_where_it_makes_no_sense(scene):
+    """An unknown batch, one that is fine, and a remote batch that another one is already."""
+    await scene.add()
+    tracked = await scene.track()
+    await scene.lost()
+    for number, remote_id, reason in ((9, "R9", "no batch"), (1, "R9", "only a blocked"), (2, "remote-1", "already")):
+        with pytest.raises(ControlRefusedError, match=reason):
+            await scene.store.advance.adopt("alpha", number, remote_id, now=scene.tick())
+    assert await scene.store.batches.get(tracked.id) == tracked
