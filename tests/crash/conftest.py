@@ -68,7 +68,8 @@ class Story:
         """Cancel the doomed job once the platform has created all of it."""
         lab = self.lab
         await lab.until(
-            lambda: sum(e.name.startswith("doomed/") for e in lab.simulator.ledger.effects("analysis")) == 5
+            lambda: sum(e.name.startswith("doomed/") for e in lab.simulator.ledger.effects("analysis")) == 5,
+            at_most=200,
         )
         lab.drop("cancel.yaml", "version: 1\ncontrols:\n  - cancel: doomed\n")
 

@@ -280,7 +280,7 @@ def test_settled_is_the_end():
 
 
 def test_a_blocked_batch_has_the_ways_out_that_are_printed():
-    """`retry` renews it (or finds out first what a lost send did), `adopt` tracks it, `cancel` ends it, or it shows up."""
+    """`retry` renews it (or finds out first what a lost send did), `adopt` tracks it, `cancel` ends it."""
     ways = {event: after for (state, event), after in TRANSITIONS.items() if state is BatchState.BLOCKED}
     expected = {
         BatchEvent.RENEW: BatchState.PLANNED,

@@ -9,13 +9,16 @@ from orchestrator.crashpoints import Point, reach
 from orchestrator.domain import resending
 from orchestrator.domain.errors import PlatformError, Refused, StillRunning, Transient, Unauthorised, Unconfirmed
 from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchId, BatchState, Created, Resend
+from orchestrator.domain.model import Batch, BatchId, BatchState, Created, ItemSeen, Resend
 from orchestrator.engine.pauses import Pauses
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.skew import Skew
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import BatchBlocked, BatchHeld, BatchRefused, BatchSubmitted, Event
+
+OTHER_BODY = 422
+"""What an `Unconfirmed` carries when the platform holds another request under the key: a batch of other items."""
 
 MOST_SENDS = 64
 """Requests that one planned batch may cost while its bad items are being found."""
@@ -165,6 +168,13 @@ class Submitting:
         self._hold(batch, moved.batch.state, str(failure))
 
     async def _lost(self, batch: Batch, loss: Unconfirmed) -> None:
+        if loss.status == OTHER_BODY and await self._was_cut_otherwise(batch):
+            await self._block(
+                batch,
+                f"{loss}: other items than these, as if the job had been cut into batches of another size before. What "
+                "is there may be part of other batches now: look there, then `adopt` the batch or `retry` the job",
+            )
+            return
         now = self._clock.now()
         waited = self._skew.platform_now - (batch.first_sent_at or self._skew.platform_now)
         void = loss.by_platform or (isinstance(loss, StillRunning) and waited >= resending.STILL_RUNNING_LIMIT)
@@ -172,6 +182,17 @@ class Submitting:
         due = now + resending.HARMLESS_WAIT if harmless else self._due(batch)
         await self._store.advance.lose(batch, str(loss), due_at=due, now=now, key_void=void)
         self._hold(batch, "unconfirmed", str(loss))
+
+    async def _was_cut_otherwise(self, batch: Batch) -> bool:
+        """Whether the platform holds a batch of this name that is made of other items, some of ours perhaps."""
+        found = (await self._platform.find(batch)).items
+        return bool(found) and await self._missing(batch, found) > 0
+
+    async def _missing(self, batch: Batch, found: Sequence[ItemSeen]) -> int:
+        """How many items of the batch are not among those found."""
+        names = {each.seq for each in found} | {each.key for each in found}
+        held = await self._store.items.of_batch(batch, with_request=False)
+        return sum(item.seq not in names and item.key not in names for item in held)
 
     # ------------------------------------------------------------ refusals
 
@@ -214,9 +235,7 @@ class Submitting:
         """Adopt what is there. What is not there goes out anew only after a second look, an hour later."""
         found = await self._platform.find(batch)
         now, there = self._clock.now(), self._skew.platform_now
-        names = {each.seq for each in found.items} | {each.key for each in found.items}
-        held = await self._store.items.of_batch(batch, with_request=False)
-        missing = sum(item.seq not in names and item.key not in names for item in held)
+        missing = await self._missing(batch, found.items)
         wait = resending.wait_for_second_search(batch, now=there)
         if missing == 0:
             await self._store.advance.confirm(batch, Created(found.remote_id), now=now, items=found.items)
@@ -229,7 +248,7 @@ class Submitting:
                 f"{missing} of {batch.items} items were not found on the platform, and this kind of work may not be "
                 "sent twice: look there, then `adopt` the batch or `retry` the job",
             )
-        elif missing < len(held):
+        elif missing < batch.items:
             await self._store.advance.confirm_partly(batch, Created(found.remote_id), found.items, now=now)
         else:
             await self._store.advance.renew(batch, now=now)

@@ -1,7 +1,6 @@
 """A whole world in one process: the real store, engine and adapter, a simulated ICA, and time that costs nothing.
 
-The real dispatch decides what is done next. Its steps run one after the other, and whoever waits for a time is there at
-once: so a test may let a week go by, and every run is the same.
+The real dispatch decides what is done next. Its steps run one by one, and whoever waits for a time is there at once.
 """
 
 import json
@@ -44,7 +43,6 @@ from orchestrator.telemetry.events import Event
 PROJECT = "11111111-1111-1111-1111-111111111111"
 PIPELINE = "f606f580-d476-47a8-9679-9ddb39fcb0a8"
 KINDS = {"analyses": "ica.analysis_creation", "links": "ica.data_linking"}
-CREATE, LINK = "createAnalysisCreationBatch", "createProjectDataLinkingBatch"
 HOUR = 3600.0
 MOST_TURNS = 20_000
 
@@ -124,10 +122,7 @@ class World:
     pipeline = PIPELINE
     refusal = Refused("400", 400, "bad", "one of the items")
     retry_twice = RetryPolicy(attempts=2, on=frozenset({"FAILED"}))
-    create = CREATE
-    link = LINK
-
-    # ------------------------------------------------------------ the daemon
+    create, link = "createAnalysisCreationBatch", "createProjectDataLinkingBatch"
 
     @property
     def database(self) -> Path:
@@ -223,14 +218,12 @@ class World:
         """The disk is gone; the configuration, with its `instance`, is not."""
         await self.restore(None)
 
-    # ------------------------------------------------------------ work
-
     async def submit(
         self, name: str, keys: Sequence[str], *, kind: str = "analyses", batch_size: int = 100, **spec: Any
     ) -> None:
         """A job as intake hands it to the store."""
-        given = {"kind": KINDS[kind], "account": "ica", "project": PROJECT, "engine": None, "digest": f"of {name}"}
-        given |= {"engine": "nextflow"} if kind == "analyses" else {}
+        given = {"kind": KINDS[kind], "account": "ica", "project": PROJECT, "digest": f"of {name}"}
+        given["engine"] = "nextflow" if kind == "analyses" else None
         job = await self.store.jobs.load(
             JobSpec(name=name, **{**given, "batch_size": batch_size, **spec}), self.clock.now()
         )
@@ -290,12 +283,9 @@ class World:
         """The machine sleeps: time goes by, and nobody does anything."""
         self.time.move(seconds)
 
-    def fault(self, kind: FaultKind, operation: str = CREATE, **more: Any) -> None:
+    def fault(self, kind: FaultKind, operation: str = create, **more: Any) -> None:
         """From now on this happens to such calls."""
         self.simulator.faults.add(Fault(kind=kind, operation=operation, **more), self.time.monotonic())
-
-    def knob(self, **changes: Any) -> None:
-        self.simulator.change_knobs(changes)
 
     # ------------------------------------------------------------ what our books say
 
@@ -315,12 +305,13 @@ class World:
         return await self.store.batches.of_job((await self.job(name)).id)
 
     async def batch(self, number: int = 1, name: str = "run") -> Batch:
-        return next(batch for batch in await self.batches(name) if batch.number == number)
+        return {batch.number: batch for batch in await self.batches(name)}[number]
 
     async def report(self) -> str:
+        """For people who read why a test failed."""
         lines = [str(event)[:300] for event in self.events[-5:]]
         for job in await self.store.jobs.list():
-            lines += [f"{job.spec.name}: {job.state} {job.needs} {job.detail} {dict(job.counts)}"]
+            lines.append(f"{job.spec.name}: {job.state} {job.needs} {job.detail} {dict(job.counts)}")
             lines += [
                 f"  {batch.number} {batch.state} {batch.last_error}" for batch in await self.batches(job.spec.name)
             ]

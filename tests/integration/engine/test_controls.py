@@ -19,7 +19,7 @@ async def test_a_person_names_the_batch_that_a_lost_answer_became(world):
     it = await world()
     it.fault(FaultKind.ERROR_AFTER, status=500, count=1)
     it.fault(FaultKind.ITEM_VANISHES, "getJobs", lasts=60.0)
-    it.knob(search_lag=1800.0)
+    it.simulator.change_knobs({"search_lag": 1800.0})
     await it.submit("run", KEYS)
     await it.until_state(BatchState.UNCONFIRMED)
     (remote_id,) = it.simulator._world.batches
@@ -36,7 +36,6 @@ async def test_a_blocked_batch_is_adopted(world):
     (remote_id,) = it.simulator._world.batches
     await it.lose_database()
     it.fault(FaultKind.ERROR, status=403, count=1)
-    it.knob(search_lag=0.0)
     await it.submit("again", KEYS)
     await it.until_state(BatchState.BLOCKED, name="again")
     await it.store.advance.adopt("again", 1, remote_id, now=it.clock.now())
