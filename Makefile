@@ -5,13 +5,16 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint unit lock clean
+.PHONY: demo test torture lint unit lock clean
 
 demo: $(READY)            ## the main job against the bundled simulator; ends by itself in under a minute
 	$(BIN)/orchestrator demo
 
 test: lint                ## everything that must hold: lint, types, import walls, and every test
 	$(BIN)/pytest -q
+
+torture: $(READY)         ## hundreds of kills and thousands of faults at random; prints its seeds; TORTURE="--seed 7 --rounds 1"
+	$(BIN)/python tests/crash/torture $(TORTURE)
 
 unit: $(READY)            ## the fast part, for while you type
 	$(BIN)/pytest -q tests/unit

@@ -28,6 +28,8 @@ TAIL_SHARE: Final = 0.005
 """Of all requests; these take so many seconds longer on their way there."""
 WORKERS: Final = 100
 SERVERS: Final[tuple[Window, ...]] = ("sliding", "fixed", "fixed_from_first")
+DOWN: Final = 1.0
+"""Seconds from a kill to the next start."""
 BOUND: Final = PER / (PER + sum(RTT) / 2 + TAIL_SHARE * sum(TAIL) / 2)
 """The share that is reached by whoever takes a slot before the send and gives it back one window after the answer."""
 
@@ -84,7 +86,7 @@ class Run:
     """What came of one client at one server."""
 
     share: float
-    """Of the budget, in whole windows of the server, from the second on."""
+    """Of the budget of the time in which it lived, in whole windows of the server from the second on."""
     refused: int
     worst: int
     waits: list[float]
@@ -93,26 +95,30 @@ class Run:
 
 async def saturate(window: Window, make: Callable[[bool], Limiter], *, windows: int, seed: int, kills: int = 0) -> Run:
     """Send for so many windows; `make` builds the client, told whether it starts for the first time."""
-    clock, waits = LoopClock(), list[float]()
+    clock, waits, dead = LoopClock(), list[float](), list[float]()
     asked: deque[float] = deque()
     end = START + windows * PER
     async with anyio.create_task_group() as servers:
         server = Server(window, seed, servers)
         for life in range(kills + 1):
             final = life == kills
-            until = end if final else START + (life + 1) * (end - START) / (kills + 1) + Random(seed + life).uniform(-9, 9)
+            due = START + (life + 1) * (end - START) / (kills + 1)
+            until = end if final else due + Random(seed + life).uniform(-9, 9)
             with anyio.CancelScope(deadline=until):  # as kill -9: nothing is tidied up
                 async with anyio.create_task_group() as client:
                     limiter = make(life == 0)
                     for number in range(WORKERS):
                         client.start_soon(_work, limiter, server, seed + number)
                     client.start_soon(_ask_urgently, limiter, server, waits, asked, client)
-            await clock.sleep(0 if final else 1.0)
+            if not final:
+                dead.append(clock.monotonic())
+                await clock.sleep(DOWN)
         servers.cancel_scope.cancel()
     waits += [end - since for since in asked if not kills]
     first, last = math.ceil(START / PER + 1), math.floor(end / PER)
     steady = sum(first * PER <= at < last * PER for at in server.granted)
-    return Run(steady / REQUESTS / (last - first), server.refused, server.worst, waits)
+    down = DOWN * sum(first * PER <= at < last * PER for at in dead)
+    return Run(steady / REQUESTS / (last - first - down / PER), server.refused, server.worst, waits)
 
 
 async def _work(limiter: Limiter, server: Server, seed: int) -> None:
@@ -167,7 +173,8 @@ def main() -> None:
             for name, make in clients.items()
         }
         killed = {server: _measure(server, ours(), 9, chosen.seed, kills=8) for server in SERVERS}
-    title = f"{REQUESTS} requests in {PER:g} s, {chosen.windows} windows, round trip {RTT[0] * 1e3:g} to {RTT[1] * 1e3:g} ms, one in {1 / TAIL_SHARE:g} up to {TAIL[1]:g} s more"
+    trip = f"round trip {RTT[0] * 1e3:g} to {RTT[1] * 1e3:g} ms, one in {1 / TAIL_SHARE:g} up to {TAIL[1]:g} s more"
+    title = f"{REQUESTS} requests in {PER:g} s, {chosen.windows} windows, {trip}"
     paper.table(title, [_row(name, server, run) for (name, server), run in runs.items()])
     paper.table("killed 8 times in a row", [_row("orchestrator", server, run) for server, run in killed.items()])
     mine = [run for (name, _), run in runs.items() if name == "orchestrator"]

@@ -1,6 +1,7 @@
 """A real daemon process in a folder of its own, and the simulated platform that it speaks to."""
 
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -69,6 +70,11 @@ class Site:
             while not condition():
                 await clock.sleep(_POLL)
         return report.real_seconds() - begin
+
+    def cpu_seconds(self, process: anyio.abc.Process) -> float:
+        """CPU time that the daemon has used so far."""
+        fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def called(self, *operations: str) -> int:
         """How often the platform was asked for these operations."""

@@ -77,8 +77,10 @@ class Fleet:
     ends: dict[str, float] = field(default_factory=dict)
     """When each analysis ends, by its name."""
 
-    async def track(self, strategy: Strategy, seconds: float, *, aim: float) -> tuple[list[tuple[float, str, int]], Budget]:
-        """Let the daemon's own parts look at everything for so long, each `aim` seconds if it could; returns all looks."""
+    async def track(
+        self, strategy: Strategy, seconds: float, *, aim: float
+    ) -> tuple[list[tuple[float, str, int]], Budget]:
+        """Let the daemon's own parts look for so long, at all each `aim` seconds if they can; returns the looks."""
         clock = LoopClock()
         await clock.sleep(PER)  # nothing that was asked before counts any more
         store = Store(virtual.held_database(world.sqlite_url(self.folder)))
@@ -99,25 +101,21 @@ class Fleet:
         bus.subscribe(lambda event: failures.append(event) if isinstance(event, _FAILURES) else None)
         with anyio.move_on_after(seconds):
             async with anyio.create_task_group() as group:
-                await _loop(store, ica, budget, clock, bus, group, aim).run()
+                await _loop(store, ica, budget, bus, group, aim=aim).run()
         await store.aclose()
         if failures:
             raise AssertionError(f"nothing should fail here: {failures[0]}")
         return ica.asked, budget
 
 
-def _loop(
-    store: Store, ica: Ica, budget: Budget, clock: LoopClock, bus: Bus[Event], group: anyio.abc.TaskGroup, aim: float
-) -> Loop:
-    waits = pauses(Random(1))
+def _loop(store: Store, ica: Ica, budget: Budget, bus: Bus[Event], group: anyio.abc.TaskGroup, *, aim: float) -> Loop:
+    clock, waits = LoopClock(), pauses(Random(1))
     dispatch = Dispatch(
         account="ica",
         limits=Limits(open_items=1_000_000, max_interval=aim),
         platform=ica,
         budget=budget,
-        schedule=Schedule(
-            Aims(aim, aim), Means(budget.limit, budget.window), used=lambda: budget.used / budget.limit
-        ),
+        schedule=Schedule(Aims(aim, aim), Means(budget.limit, budget.window), used=lambda: budget.used / budget.limit),
         submitting=Submitting(platform=ica, skew=Skew(clock), store=store, clock=clock, bus=bus, pauses=waits),
         looking=Looking(account="ica", platform=ica, store=store, clock=clock, bus=bus),
         aborting=Aborting(account="ica", platform=ica, store=store, clock=clock, bus=bus),

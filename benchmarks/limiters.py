@@ -1,4 +1,4 @@
-"""The ways to keep to a request budget that are compared in `budget.py`. Each is told to send, and waits as it sees fit."""
+"""The ways to keep to a request budget that `budget.py` compares. Each is told to send, and waits as it sees fit."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -122,7 +122,7 @@ class Sleeper:
     """
 
     def __init__(self) -> None:
-        sevenbridges.time = cast("Any", self)  # type: ignore[attr-defined]
+        sevenbridges.time = cast("Any", self)
 
     async def send(self, wire: Wire, *, urgent: bool) -> None:  # noqa: ARG002 - it knows no urgency
         @dataclass

@@ -66,9 +66,9 @@ def markdown(rows: Sequence[Row]) -> str:
     columns = list(rows[0])
     cells = [columns, *([_cell(row[column]) for column in columns] for row in rows)]
     widths = [max(len(line[n]) for line in cells) for n in range(len(columns))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells]
-    rule = "| " + " | ".join("-" * width for width in widths) + " |"
-    return "\n".join([lines[0], rule, *lines[1:]])
+    cells.insert(1, ["-" * width for width in widths])
+    padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in cells)
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
 def _cell(value: object) -> str:
@@ -116,12 +116,13 @@ def machine() -> dict[str, str]:
     cpu = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "unknown"
     )
+    libraries = ("sqlalchemy", "httpx", "msgspec", "libica", "aiolimiter", "pyrate-limiter", "sevenbridges-python")
     return {
         "cpu": f"{os.cpu_count()} x {cpu}",
         "system": f"{platform.system()} {platform.release()}",
         "python": sys.version.split()[0],
         "sqlite": sqlite3.sqlite_version,
-        **{name: _version(name) for name in ("sqlalchemy", "httpx", "msgspec", "libica", "aiolimiter", "pyrate-limiter")},
+        **{name: _version(name) for name in libraries},
     }
 
 

@@ -1,4 +1,4 @@
-"""Start with a million items in the database, and memory while a large job runs: a real daemon process, in real time."""
+"""Start with a million items in the database, and memory while a large job runs: a real daemon, in real time."""
 
 import json
 import sqlite3
@@ -29,9 +29,9 @@ async def start(paper: report.Report, folder: Path, items: int, live: int) -> No
     rows: list[report.Row] = []
     async with site.served():
         for _ in range(_STARTS):
-            before = site.called(*_LOOKS)
+            site.simulator.ledger.calls.clear()
             async with site.daemon() as process:
-                seconds = await site.until(lambda seen=before: site.called(*_LOOKS) > seen, at_most=120)
+                seconds = await site.until(lambda: site.called(*_LOOKS) > 0, at_most=120)
                 at_first = report.resident_bytes(process.pid)
                 await SystemClock().sleep(15.0)
                 rows.append(
@@ -42,7 +42,8 @@ async def start(paper: report.Report, folder: Path, items: int, live: int) -> No
                         "MB at most": round(report.resident_bytes(process.pid, peak=True) / _MB),
                     }
                 )
-    paper.table(f"start with {items:,} items in the database, {live:,} of them live", rows)
+    size = (folder / "state" / "orchestrator.db").stat().st_size / _MB
+    paper.table(f"start with {items:,} items in the database ({size:.0f} MB), {live:,} of them live", rows)
     slowest, most = (max(float(str(row[name])) for row in rows) for name in ("s to the first look", "MB at most"))
     paper.verdict("the first look under 1 s after the start of the process", f"{slowest:.2f} s", reached=slowest < 1.0)
     paper.verdict("memory under 150 MB", f"{most:.0f} MB", reached=most < 150)
@@ -54,9 +55,9 @@ def _bury(database: Path, items: int) -> None:
         for number in range(items // _OLD_JOB):
             job = f"00000000-0000-7000-8000-{number:012d}"
             connection.execute(
-                "INSERT INTO jobs (id, name, folded, kind, account, project, engine, state, priority, digest, batch_size, "
-                "created_at, settled_at, n_succeeded) VALUES (?, ?, ?, 'ica.analysis_creation', 'ica', 'p', 'nextflow', "
-                "'succeeded', 5, 'd', 100, 1, 1, ?)",
+                "INSERT INTO jobs (id, name, folded, kind, account, project, engine, state, priority, digest, "
+                "batch_size, created_at, settled_at, n_succeeded) VALUES "
+                "(?, ?, ?, 'ica.analysis_creation', 'ica', 'p', 'nextflow', 'succeeded', 5, 'd', 100, 1, 1, ?)",
                 (job, f"old-{number}", f"old-{number}", _OLD_JOB),
             )
             connection.executemany(
@@ -68,21 +69,18 @@ def _bury(database: Path, items: int) -> None:
                     for n in range(1, _OLD_JOB // 100 + 1)
                 ],
             )
-            request = b'{"userReference":"old","pipelineId":"p","analysisInput":{"inputs":[{"parameterCode":"fastqs"}]}}'
+            request = b'{"userReference":"old","pipelineId":"p","analysisInput":{"inputs":[{"dataIds":["fil.0a1b"]}]}}'
             connection.executemany(
                 "INSERT INTO items (job, seq, key, batch, stage, state, status, remote_id, request) "
                 "VALUES (?, ?, ?, ?, 'analysis', 'succeeded', 'SUCCEEDED', ?, ?)",
-                (
-                    (job, n, f"old/s{n}", (n - 1) // 100 + 1, f"{job}-{n}", request)
-                    for n in range(1, _OLD_JOB + 1)
-                ),
+                ((job, n, f"old/s{n}", (n - 1) // 100 + 1, f"{job}-{n}", request) for n in range(1, _OLD_JOB + 1)),
             )
     connection.close()
 
 
 async def run(paper: report.Report, folder: Path, items: int) -> None:
     """One job of so many links from drop to result, its memory watched."""
-    site = Site(folder, Simulator(Config(knobs=Knobs(requests=10**6, link_seconds=2.0))))
+    site = Site(folder, Simulator(Config(knobs=Knobs(requests=10**6, link_seconds=1.0))))
     document = {
         "version": 1,
         "jobs": [
@@ -97,7 +95,6 @@ async def run(paper: report.Report, folder: Path, items: int) -> None:
     }
     sampled: list[int] = []
     account = {
-        "limits": {"open_items": 100_000},
         "budget": {"requests": 10**6, "per": "300s"},
         "poll": {"min_interval": "1s", "max_interval": "5s"},
     }

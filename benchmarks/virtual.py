@@ -8,7 +8,7 @@ import asyncio
 import selectors
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import anyio
 import sqlalchemy as sa
@@ -21,7 +21,7 @@ START = 300_111.0
 """What the clock shows at first, in seconds: in the middle of a server's fixed windows, as clients start."""
 _WALL: Micros = 1_700_000_000 * SECOND
 _TURN = 1e-6
-"""Seconds that a turn of the loop takes. With none at all, a timer that rounding wakes too early would spin for ever."""
+"""Seconds that a turn of the loop takes. With none, a timer that rounding wakes too early would spin for ever."""
 
 Result = TypeVar("Result")
 
@@ -110,6 +110,4 @@ class HeldDatabase(Database):
 
 def held_database(url: sa.URL) -> HeldDatabase:
     """Open for writing."""
-    return cast("HeldDatabase", HeldDatabase.connect(url, read_only=False))
-
-
+    return HeldDatabase.connect(url, read_only=False)

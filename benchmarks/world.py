@@ -1,4 +1,4 @@
-"""One batch of analyses, tracked: a database, an account, and a page of its items whose words can be changed at will."""
+"""One batch of analyses, tracked: a database, an account, and a page of its items whose words can be changed."""
 
 import json
 from collections.abc import Sequence

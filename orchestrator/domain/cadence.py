@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 OBSERVING_SHARE = 0.97
-"""The part of the budget that looks may plan with. Submissions need no more kept free: theirs is a lane of its own, which
-takes what it needs from the looks at once (`lanes`); the rest is for credentials, repeats and follow-ups."""
+"""The part of the budget that looks may plan with. No more is kept free for submissions: they have a lane of their own,
+which takes what it needs from the looks at once (`lanes`). The rest is for credentials, repeats and follow-ups."""
 
 EASY, TIGHT = 0.8, 0.97
 """Parts of a window. Before the first is spent, looks take what they wish; beyond the second, their share only."""

@@ -89,9 +89,17 @@ class Schedule:
         entry.running, entry.soonest, entry.due = False, now + pause, now + pause
 
     def cost_within(self, seconds: float, *, now: float) -> int:
-        """Requests that the looks due in the coming seconds will take."""
-        return sum(entry.look.cost for entry in self._entries.values() if entry.due <= now + seconds)
+        """Requests that the looks of the coming seconds will take, those that come again included."""
+        stretch, end = self._stretch(), now + seconds
+        coming = (entry for entry in self._entries.values() if entry.due <= end)
+        return sum(
+            entry.look.cost * (1 + int((end - max(entry.due, now)) / (self._aims.interval(entry.age) * stretch)))
+            for entry in coming
+        )
 
     def _interval(self, entry: _Entry) -> float:
+        return self._aims.interval(entry.age) * self._stretch()
+
+    def _stretch(self) -> float:
         wishes = ((each.look.cost, self._aims.interval(each.age)) for each in self._entries.values())
-        return self._aims.interval(entry.age) * self._means.stretch(wishes, used=self._used())
+        return self._means.stretch(wishes, used=self._used())

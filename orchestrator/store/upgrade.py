@@ -71,6 +71,7 @@ async def prepare(url: sa.URL, *, state_directory: Path, read_only: bool) -> Non
         return
     if not read_only:
         await anyio.Path(state_directory).mkdir(parents=True, exist_ok=True)
+        await _in_thread(_play_back, url)
     await _in_thread(_require_sound, url)
     await _in_thread(_require_newest if read_only else _upgrade, url)
 
@@ -188,6 +189,15 @@ def _head(config: Config) -> str:
 # ---------------------------------------------------------------- the file
 
 
+def _play_back(url: sa.URL) -> None:
+    """Undo what a crash cut short in the first moments of a database, before it had its log; only a writer can."""
+    path = sqlite_path(url)
+    if path is None or not path.exists() or not path.with_name(f"{path.name}-journal").exists():
+        return
+    with _connection(path, "rw") as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
 def _require_sound(url: sa.URL) -> None:
     """Refuse a file that is no sound database, before anything could write to it."""
     path = sqlite_path(url)
@@ -258,8 +268,14 @@ def _make_durable(path: Path) -> None:
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that neither makes nor changes anything."""
+    with _connection(path, "ro") as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def _connection(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True)) as connection:
             yield connection
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "")

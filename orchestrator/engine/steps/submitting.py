@@ -64,8 +64,9 @@ class Submitting:
         elif depth_of(batch.lineage) and len(_sent(await self._family(batch))) >= MOST_SENDS:
             await self._block(batch, f"{MOST_SENDS} requests did not find all of the bad items it was split from")
             return
-        elif resend is not Resend.HARMLESS and await self._is_there_already(batch):
-            await self._doubt(batch, user)
+        elif resend is not Resend.HARMLESS and (there := await self._there_already(batch)):
+            begun = await self._begin(batch, user)
+            await self._doubt(begun, there, "the platform has work of this batch, which our records do not know")
             return
         await self._send(batch, user)
 
@@ -90,16 +91,16 @@ class Submitting:
 
     # ------------------------------------------------------------ what our records do not know
 
-    async def _is_there_already(self, batch: Batch) -> bool:
-        """Whether the platform shows something of a batch that we never sent, as far as we know.
+    async def _there_already(self, batch: Batch) -> Sequence[ItemSeen]:
+        """What the platform shows of a batch that we never sent, as far as we know.
 
         The key keeps two sends apart, but for a week only. Before, records that may be older than that (a backup was
         restored) or that begin anew (the database was lost) are not trusted without a look.
         """
         old = resending.outlived(batch, now=self._skew.platform_now, clock_trusted=self._skew.small)
         if not old and not await self._preceded(batch):
-            return False
-        return bool((await self._platform.find(batch)).items)
+            return ()
+        return (await self._platform.find(batch)).items
 
     async def _preceded(self, batch: Batch) -> bool:
         """Whether an earlier database of this installation has sent anything to the project; asked once in its life."""
@@ -111,13 +112,22 @@ class Submitting:
                 await self._store.memory.remember(batch.account, name, memory[name])
         return memory[name] == "yes"
 
-    async def _doubt(self, batch: Batch, user: str) -> None:
-        """It was sent by somebody who had our name: as unknown an outcome as any."""
-        begun = await self._begin(batch, user)
-        reason = "the platform has work of this batch already, which our records do not know"
+    async def _doubt(self, batch: Batch, there: Sequence[ItemSeen], reason: str) -> None:
+        """Somebody who had our name sent it: it is found out like any other, if all of it is there.
+
+        Otherwise the job was perhaps cut into batches of another size, and the rest may be part of those.
+        """
         now = self._clock.now()
-        await self._store.advance.lose(begun, reason, due_at=now, now=now, key_void=True)
-        self._hold(batch, "unconfirmed", reason)
+        await self._store.advance.lose(batch, reason, due_at=now, now=now, key_void=True)
+        missing = await self._missing(batch, there)
+        if missing:
+            await self._block(
+                batch,
+                f"{reason}; {missing} of {batch.items} items are not in it, and may be part of other batches: look "
+                "there, then `adopt` the batch or `retry` the job",
+            )
+        else:
+            self._hold(batch, "unconfirmed", reason)
 
     # ------------------------------------------------------------ sending
 
@@ -168,12 +178,8 @@ class Submitting:
         self._hold(batch, moved.batch.state, str(failure))
 
     async def _lost(self, batch: Batch, loss: Unconfirmed) -> None:
-        if loss.status == OTHER_BODY and await self._was_cut_otherwise(batch):
-            await self._block(
-                batch,
-                f"{loss}: other items than these, as if the job had been cut into batches of another size before. What "
-                "is there may be part of other batches now: look there, then `adopt` the batch or `retry` the job",
-            )
+        if loss.status == OTHER_BODY and (there := (await self._platform.find(batch)).items):
+            await self._doubt(batch, there, str(loss))
             return
         now = self._clock.now()
         waited = self._skew.platform_now - (batch.first_sent_at or self._skew.platform_now)
@@ -182,11 +188,6 @@ class Submitting:
         due = now + resending.HARMLESS_WAIT if harmless else self._due(batch)
         await self._store.advance.lose(batch, str(loss), due_at=due, now=now, key_void=void)
         self._hold(batch, "unconfirmed", str(loss))
-
-    async def _was_cut_otherwise(self, batch: Batch) -> bool:
-        """Whether the platform holds a batch of this name that is made of other items, some of ours perhaps."""
-        found = (await self._platform.find(batch)).items
-        return bool(found) and await self._missing(batch, found) > 0
 
     async def _missing(self, batch: Batch, found: Sequence[ItemSeen]) -> int:
         """How many items of the batch are not among those found."""

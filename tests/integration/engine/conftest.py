@@ -43,7 +43,6 @@ from orchestrator.telemetry.events import Event
 PROJECT = "11111111-1111-1111-1111-111111111111"
 PIPELINE = "f606f580-d476-47a8-9679-9ddb39fcb0a8"
 KINDS = {"analyses": "ica.analysis_creation", "links": "ica.data_linking"}
-HOUR = 3600.0
 MOST_TURNS = 20_000
 
 
@@ -190,18 +189,16 @@ class World:
         )
 
     async def stop(self) -> None:
-        await self.platform.aclose()
         await self.store.aclose()
 
-    async def restart(self, *, api_key: str = "simulator") -> None:
+    async def restart(self, **given: str) -> None:
         await self.stop()
-        await self.start(api_key=api_key)
+        await self.start(**given)
 
     async def backup(self) -> Path:
         """A copy of the database, as somebody makes one with the daemon stopped."""
         await self.stop()
-        copy = self.folder / "backup.db"
-        shutil.copyfile(self.database, copy)
+        copy = Path(shutil.copyfile(self.database, self.folder / "backup.db"))
         await self.start()
         return copy
 
@@ -251,7 +248,7 @@ class World:
                 return
         raise AssertionError(f"too many turns: {self.events[-3:]}")
 
-    async def until(self, true: Callable[[], Awaitable[bool]], *, within: float = HOUR) -> None:
+    async def until(self, true: Callable[[], Awaitable[bool]], *, within: float = 3600.0) -> None:
         """Let the daemon work until this holds; fails when it does not within so many seconds."""
         end = self.time.monotonic() + within
         while not await true():
@@ -260,7 +257,7 @@ class World:
                 raise AssertionError(await self.report())
             self.time.move(min(pause, end - self.time.monotonic()))
 
-    async def until_settled(self, *names: str, within: float = HOUR) -> None:
+    async def until_settled(self, *names: str, within: float = 3600.0) -> None:
         """Let the daemon work until these jobs have settled."""
 
         async def settled() -> bool:
@@ -269,7 +266,7 @@ class World:
         await self.until(settled, within=within)
 
     async def until_state(
-        self, state: BatchState, *, name: str = "run", number: int = 1, within: float = HOUR
+        self, state: BatchState, *, name: str = "run", number: int = 1, within: float = 3600.0
     ) -> Batch:
         """Let the daemon work until this batch is in that state."""
 
@@ -280,7 +277,7 @@ class World:
         return await self.batch(number, name)
 
     def suspend(self, seconds: float) -> None:
-        """The machine sleeps: time goes by, and nobody does anything."""
+        """The machine sleeps: nobody does anything."""
         self.time.move(seconds)
 
     def fault(self, kind: FaultKind, operation: str = create, **more: Any) -> None:
@@ -295,11 +292,11 @@ class World:
         return job
 
     async def items(self, name: str = "run") -> dict[str, Item]:
-        job = await self.job(name)
-        return {item.key: item async for chunk in self.store.items.stream(job.id) for item in chunk}
+        items = self.store.items.stream((await self.job(name)).id)
+        return {item.key: item async for chunk in items for item in chunk}
 
     async def states(self, name: str = "run") -> dict[str, str]:
-        return {key: str(item.state) for key, item in (await self.items(name)).items()}
+        return {item.key: str(item.state) for item in (await self.items(name)).values()}
 
     async def batches(self, name: str = "run") -> list[Batch]:
         return await self.store.batches.of_job((await self.job(name)).id)

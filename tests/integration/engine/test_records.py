@@ -151,17 +151,19 @@ async def test_a_file_dropped_again_after_pruning_changes_nothing(world):
     assert it.created() == ONCE
 
 
-async def test_a_job_cut_into_other_batches_than_before_is_not_sent_in_parts(world):
+@SOON_AND_LATE
+async def test_a_job_cut_into_other_batches_than_before_is_not_sent_in_parts(world, later):
     """The keys are known with other items: what is whole is adopted, the rest waits for a person, nothing is paid."""
     it = await world()
     await it.submit("run", KEYS, batch_size=4)
     await it.until_settled("run")
+    it.suspend(later)
     await it.lose_database()
     await it.submit("run", KEYS, batch_size=3)
     await it.run_for(3 * HOUR)
     assert it.created() == ONCE
     assert [batch.state for batch in await it.batches()] == [BatchState.SETTLED, BatchState.BLOCKED]
-    assert "another size" in ((await it.job()).detail or "")
+    assert "1 of 3 items" in ((await it.job()).detail or "")
 
 
 # ---------------------------------------------------------------- another user, an old key, a wrong clock
