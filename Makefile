@@ -28,6 +28,15 @@ lint: $(READY)            ## style, types, walls between the modules, length of 
 	$(BIN)/codespell orchestrator tests docs README.md CHANGELOG.md config.example.yaml
 	$(BIN)/python .ci/file_length.py 400
 
+bench: $(READY)           ## the figures of docs/performance.md, side by side with other clients; about ten minutes
+	$(BIN)/python -c "import aiolimiter, matplotlib, pyrate_limiter, sevenbridges" || $(BIN)/pip install -q -e ".[bench]"
+	$(BIN)/python -m benchmarks.budget
+	$(BIN)/python -m benchmarks.page
+	$(BIN)/python -m benchmarks.drop
+	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.tracking
+	$(BIN)/python -m benchmarks.plots
+
 lock:                     ## resolve the dependencies anew
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra postgres --extra dev --upgrade pyproject.toml -o requirements.lock

@@ -30,6 +30,9 @@ MOST_LOOKS = 8
 IDLE_PAUSE = 60.0
 """Seconds after which a dispatch with nothing to do looks at the store again, woken or not."""
 
+NEVER = -1
+"""Fewer writes than any store has had."""
+
 PLANNING_REST = 20
 """Looks are planned anew after this many times as long as it took: with thousands of batches it takes its time."""
 
@@ -80,6 +83,8 @@ class Dispatch:
         self._group = group
         self._submissions: set[BatchId] = set()
         self._looks = 0
+        self._sent_at = NEVER
+        self._batch_due = -math.inf
         self._plan_at = -math.inf
         self._plan_is_old = True
         self._aborting_now = False
@@ -115,12 +120,22 @@ class Dispatch:
             return self._closed_until - now
         if self._refusals and self.busy:
             return IDLE_PAUSE
-        await self._abort()
-        await self._submit()
+        if self._store.writes != self._sent_at or now >= self._batch_due:
+            await self._send()
         await self._look()
-        return await self._pause()
+        return self._pause()
 
     # ------------------------------------------------------------ what goes out
+
+    async def _send(self) -> None:
+        """Whatever may go. Most turns follow a look that told nothing new: then nothing here can have changed either."""
+        writes = self._store.writes
+        await self._abort()
+        await self._submit()
+        due = await self._store.batches.next_due(self._account, self._clock.now())
+        rest = (due - self._clock.now()) / SECOND if due is not None else math.inf
+        self._batch_due = self._clock.monotonic() + min(rest, IDLE_PAUSE)
+        self._sent_at = writes
 
     async def _abort(self) -> None:
         if not self._aborting_now and await self._aborting.wanted():
@@ -133,6 +148,7 @@ class Dispatch:
 
         await self._step("abort", self._aborting.advance, hold)
         self._aborting_now = False
+        self._sent_at = NEVER
         self.wake()
 
     async def _submit(self) -> None:
@@ -153,6 +169,7 @@ class Dispatch:
 
         await self._step(f"submit {batch.job_name}/{batch.number}", lambda: self._submitting.advance(batch), hold)
         self._submissions.remove(batch.id)
+        self._sent_at = NEVER
         self.wake()
 
     async def _give_up(self, batch: BatchId, error: Exception, pause: float) -> None:
@@ -258,10 +275,8 @@ class Dispatch:
         """One request is enough to learn whether a refused credential is accepted again."""
         return 1 if self._refusals else most
 
-    async def _pause(self) -> float:
+    def _pause(self) -> float:
         now = self._clock.monotonic()
-        look_due = self._schedule.next_due() - now if self._looks < MOST_LOOKS else math.inf
-        next_batch = await self._store.batches.next_due(self._account, self._clock.now())
-        batch_due = (next_batch - self._clock.now()) / SECOND if next_batch is not None else math.inf
-        plan_due = self._plan_at - now if self._plan_is_old else math.inf
-        return max(0.0, min(look_due, batch_due, plan_due, IDLE_PAUSE))
+        look_due = self._schedule.next_due() if self._looks < MOST_LOOKS else math.inf
+        plan_due = self._plan_at if self._plan_is_old else math.inf
+        return max(0.0, min(look_due, plan_due, self._batch_due, now + IDLE_PAUSE) - now)

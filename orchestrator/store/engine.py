@@ -127,6 +127,8 @@ class Database:
         """Wraps each transaction, from having its turn to its end; gets `read` or `write`."""
         self._turn = anyio.Lock()
         self._seats = anyio.Semaphore(_READERS)
+        self.writes = 0
+        """Transactions committed through this door: while it stays the same, what was read is still so."""
 
     @classmethod
     def connect(cls, url: sa.URL, *, read_only: bool) -> Self:
@@ -158,6 +160,7 @@ class Database:
                 try:
                     async with self._writer.begin() as connection:
                         yield connection
+                    self.writes += 1
                 except DBAPIError as error:
                     await self._explain(self._writer, error)
                     raise

@@ -87,6 +87,11 @@ class Store:
         """Close all connections."""
         await self._database.aclose()
 
+    @property
+    def writes(self) -> int:
+        """How often something was written since the start: while it stays the same, what was read is still so."""
+        return self._database.writes
+
     async def moving(self) -> bool:
         """Whether anything may still change without a person: something to send, to find out, or to look at."""
         state = batches.c.state

@@ -202,6 +202,8 @@ class Submitting:
         reason = _explain(refusal)
         if batch.in_doubt and refusal.status in REFUSED_UNSEEN:
             await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be found out")
+        elif batch.in_doubt and self._platform.kinds[batch.kind] is not Resend.HARMLESS:
+            await self._doubt_refusal(batch, reason)
         elif refusal.status in REFUSED_AS_A_WHOLE:
             await self._block(batch, reason)
         elif batch.items == 1:
@@ -212,6 +214,12 @@ class Submitting:
         else:
             await self._store.advance.split(batch, reason, now=now)
             self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, batch.items, reason))
+
+    async def _doubt_refusal(self, batch: Batch, reason: str) -> None:
+        """What is refused now may have been accepted before: parts of it go out only when that was looked for."""
+        now, told = self._clock.now(), f"{reason}; an earlier send of it may have arrived"
+        await self._store.advance.lose(batch, told, due_at=now, now=now, key_void=True)
+        self._hold(batch, "unconfirmed", told)
 
     async def _is_not_the_items(self, batch: Batch, reason: str) -> bool:
         family = await self._family(batch)

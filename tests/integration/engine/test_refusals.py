@@ -134,6 +134,18 @@ async def test_a_refusal_says_nothing_about_an_earlier_send(world, status, arriv
     assert (await it.batch()).attempt == 0
 
 
+@pytest.mark.parametrize(("status", "html"), [(400, False), (400, True), (413, True)])
+async def test_what_is_refused_after_it_was_accepted_is_not_sent_in_parts(world, status, html):
+    """A lost answer, then a refusal that did not look at the key: what was created is found, not created anew."""
+    it = await world()
+    it.fault(FaultKind.RESET_AFTER, nth=1)
+    it.fault(FaultKind.ERROR, status=status, html=html, count=1)
+    await it.submit("run", KEYS)
+    await it.until_settled("run", within=3 * HOUR)
+    assert it.created() == ONCE
+    assert len(await it.store.batches.of_job((await it.batch()).job)) == 1
+
+
 # ---------------------------------------------------------------- links sent twice
 
 
