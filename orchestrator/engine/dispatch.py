@@ -128,7 +128,7 @@ class Dispatch:
     # ------------------------------------------------------------ what goes out
 
     async def _send(self) -> None:
-        """Whatever may go. Most turns follow a look that told nothing new: then nothing here can have changed either."""
+        """Whatever may go. Most turns follow a look that told nothing new: then nothing has changed here either."""
         writes = self._store.writes
         await self._abort()
         await self._submit()
@@ -269,6 +269,7 @@ class Dispatch:
         if self._refusals:
             self._refusals = 0
             self._refusal = None
+            self._sent_at = NEVER
             self._bus.publish(AccountOpened(self._account))
 
     def _at_a_time(self, most: int) -> int:
