@@ -141,7 +141,7 @@ class Lab:
         *,
         kill_after: float | None = None,
         environ: Mapping[str, str] | None = None,
-        at_most: float = 100.0,
+        at_most: float = 240.0,
         under: Sequence[str] = (),
     ) -> Ended:
         """Run the daemon until nothing moves, or until it is killed; fails the test when it takes too long."""
@@ -172,7 +172,7 @@ class Lab:
                 if process.returncode is None:
                     process.kill()
 
-    async def until(self, condition: Any, *, at_most: float = 60.0) -> None:
+    async def until(self, condition: Any, *, at_most: float = 180.0) -> None:
         """Wait until `condition()` is true, as seen from outside; fails the test when it never is."""
         clock = SystemClock()
         with anyio.fail_after(at_most):
