@@ -95,7 +95,7 @@ async def run(paper: report.Report, folder: Path, items: int) -> None:
     }
     sampled: list[int] = []
     account = {
-        "budget": {"requests": 10**6, "per": "300s"},
+        "budget": {"requests": 10_000, "per": "300s"},
         "poll": {"min_interval": "1s", "max_interval": "5s"},
     }
     async with site.served(**account), site.daemon("--until-idle") as process:

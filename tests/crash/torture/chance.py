@@ -154,8 +154,11 @@ def _fault(chance: random.Random, seen_badly: tuple[str, ...]) -> Fault:
     match kind:
         case FaultKind.OTHER_USER:
             operations = TOKENS  # the rest follows: whoever the token names
-        case FaultKind.JOB_NULL | FaultKind.JOB_STUCK:
+        case FaultKind.JOB_NULL:
             operations = CREATING
+        case FaultKind.JOB_STUCK:
+            operations = CREATING  # a job that never ends never says that an item is missing
+            kind = kind if seen_badly is SEARCHES else FaultKind.JOB_NULL
         case FaultKind.ITEM_UNLISTED:
             operations = CREATING[:1]  # nothing but its page tells about a link
             kind = kind if seen_badly is PAGES else FaultKind.JOB_NULL

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chance import Plan
+from chance import Plan, Work
 from ground import CALM_SPEED, Ground
 from judge import Verdict, judge
 
@@ -67,7 +67,6 @@ async def _chaos(ground: Ground, outcome: Outcome) -> None:
     plan = ground.plan
     chance = random.Random(plan.seed + 1)
     waiting = list(plan.work)
-    cancelled: set[str] = set()
     for name, text in plan.broken.items():
         ground.drop(name, text)
     for number, (kill, rules) in enumerate(zip(plan.kills, plan.faults, strict=True)):
@@ -77,12 +76,9 @@ async def _chaos(ground: Ground, outcome: Outcome) -> None:
         ground.set_faults(rules)
         outcome.starts += 1
         outcome.kills += await ground.run_until(kill)
-        for work in plan.work:
-            # Only what is there can be cancelled; and what was cancelled before it was dropped would be a mistake.
-            taken = f"{work.name}.json" in ground.names("accepted")
-            if work.doomed and taken and work.name not in cancelled and chance.random() < 0.5:
+        for work in _to_cancel(ground):
+            if chance.random() < 0.5:
                 ground.drop_control(f"cancel-{work.name}", "cancel", work.name)
-                cancelled.add(work.name)
         if chance.random() < 0.2:
             again = chance.choice(plan.work)
             if f"{again.name}.json" in ground.names("accepted") and again.table is None:
@@ -92,10 +88,25 @@ async def _chaos(ground: Ground, outcome: Outcome) -> None:
     ground.set_faults([])
 
 
+def _to_cancel(ground: Ground) -> list[Work]:
+    """What shall not come to its end and was not cancelled yet. Only what was taken in can be cancelled."""
+    taken, dropped = ground.names("accepted"), ground.names("incoming")
+    return [
+        work
+        for work in ground.plan.work
+        if work.doomed and f"{work.name}.json" in taken and f"cancel-{work.name}.json" not in taken | dropped
+    ]
+
+
 async def _calm(ground: Ground, outcome: Outcome) -> None:
     """No more faults, no more kills; time runs on quickly. What waits for a person gets one."""
     ground.clock.change(CALM_SPEED)
     ground.simulator.change_knobs({"cursor_seconds": 600.0})  # the shortest would pass before a page can be turned
+    if any(work.doomed for work in ground.plan.work):  # some of it may never end by itself
+        outcome.starts += 1
+        await ground.run_for(ANOTHER_LOOK)
+        for work in _to_cancel(ground):
+            ground.drop_control(f"cancel-{work.name}", "cancel", work.name)
     for time in range(MOST_HELP):
         outcome.starts += 1
         await ground.run_to_rest(AT_MOST)
