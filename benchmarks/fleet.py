@@ -18,6 +18,7 @@ from orchestrator.domain.model import Batch, BatchId, Look, Sighting, Submission
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.loop import Loop
 from orchestrator.engine.pauses import pauses
+from orchestrator.engine.prospects import Prospects
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.looking import Looking
@@ -109,15 +110,16 @@ class Fleet:
 
 
 def _loop(store: Store, ica: Ica, budget: Budget, bus: Bus[Event], group: anyio.abc.TaskGroup, *, aim: float) -> Loop:
-    clock, waits = LoopClock(), pauses(Random(1))
+    clock, waits, prospects = LoopClock(), pauses(Random(1)), Prospects({})
     dispatch = Dispatch(
         account="ica",
         limits=Limits(open_items=1_000_000, max_interval=aim),
         platform=ica,
         budget=budget,
         schedule=Schedule(Aims(aim, aim), Means(budget.limit, budget.window), used=lambda: budget.used / budget.limit),
+        prospects=prospects,
         submitting=Submitting(platform=ica, skew=Skew(clock), store=store, clock=clock, bus=bus, pauses=waits),
-        looking=Looking(account="ica", platform=ica, store=store, clock=clock, bus=bus),
+        looking=Looking(account="ica", platform=ica, prospects=prospects, store=store, clock=clock, bus=bus),
         aborting=Aborting(account="ica", platform=ica, store=store, clock=clock, bus=bus),
         store=store,
         clock=clock,

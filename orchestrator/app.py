@@ -18,6 +18,7 @@ from orchestrator.domain.plan import AccountLimits
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.loop import Loop, Part
 from orchestrator.engine.pauses import Pauses, pauses
+from orchestrator.engine.prospects import Prospects
 from orchestrator.engine.results import Results
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
@@ -28,7 +29,7 @@ from orchestrator.intake.spool import Spool, SpoolSettings
 from orchestrator.platforms.budget import Budget, Limit
 from orchestrator.platforms.ica.platform import Ica
 from orchestrator.platforms.platform import Platform
-from orchestrator.platforms.skew import Skew
+from orchestrator.platforms.skew import Skew, vouched
 from orchestrator.platforms.slots import SlotFile
 from orchestrator.platforms.transport import Exchange, Remote
 from orchestrator.settings import Account, Settings
@@ -37,11 +38,17 @@ from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import DaemonStarted, DaemonStopping, Event, RequestDone
 from orchestrator.telemetry.metrics import Metrics
+from orchestrator.telemetry.notify import Notifier
+from orchestrator.web.health import LONGEST_TURN
 from orchestrator.web.serving import listening, serve
 from orchestrator.web.shown import Shown, ShownAccount
 
 IDLE_CHECK = 0.2
 """Seconds between two looks whether anything still moves, with `--until-idle`."""
+
+
+MOST_DELIVERIES = 8
+"""Attempts at a result, over some minutes, after which `--until-idle` leaves it to a person."""
 
 
 def state_directory(settings: Settings) -> Path:
@@ -50,31 +57,58 @@ def state_directory(settings: Settings) -> Path:
     return path.parent if path is not None else settings.queue.directory.parent / "state"
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What waits for a person when nothing moves any more."""
+
+    jobs: Sequence[Job] = ()
+    """Not settled."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Queue files that trouble of ours keeps from being taken in: path → reason."""
+    results: Mapping[str, str] = field(default_factory=dict)
+    """Results that cannot be written: name of the job → reason."""
+
+
 async def run_daemon(
-    settings: Settings, *, bus: Bus[Event], until_idle: bool = False, clock: Clock | None = None
-) -> Sequence[Job]:
-    """Run until SIGTERM or SIGINT, or until nothing moves without a person.
+    settings: Settings,
+    *,
+    bus: Bus[Event],
+    until_idle: bool = False,
+    clock: Clock | None = None,
+    notifier: Notifier | None = None,
+) -> Left:
+    """Run until SIGTERM or SIGINT, or until nothing moves without a person; `notifier` hears how it goes.
 
     Returns:
-        The jobs that are not settled and need a person; empty after a signal.
+        What is left to a person; nothing after a signal.
 
     Raises:
         LockedError: another daemon holds this state.
         SettingsError: the server's port cannot be taken.
         StoreError: the database cannot be used; the message tells the way out.
     """
-    stuck: Sequence[Job] = ()
+    left, notifier = Left(), notifier or Notifier()
     async with daemon(settings, bus=bus, clock=clock) as running:
         with anyio.CancelScope() as life:
             async with anyio.create_task_group() as group:
                 group.start_soon(_stop_on_signal, bus, life)
                 running.start()
+                notifier.ready()
+                group.start_soon(_show_life, running, notifier)
                 if until_idle:
-                    await running.until_idle()
-                    stuck = await running.stuck()
+                    left = await running.until_idle()
                     bus.publish(DaemonStopping("nothing moves any more without a person"))
                     life.cancel()
-    return stuck
+        notifier.stopping()
+    return left
+
+
+async def _show_life(running: "Daemon", notifier: Notifier) -> None:
+    """Tell the service manager that we live, for as long as every loop turns."""
+    while notifier.watchdog_interval is not None:
+        if all(loop.overdue <= LONGEST_TURN for loop in running.loops):
+            notifier.watchdog()
+        await running.clock.sleep(notifier.watchdog_interval)
 
 
 async def _stop_on_signal(bus: Bus[Event], life: anyio.CancelScope) -> None:
@@ -115,19 +149,17 @@ class Daemon:
         for loop in self.loops:
             loop.wake()
 
-    async def until_idle(self) -> None:
+    async def until_idle(self) -> Left:
         """Return once nothing moves without a person, after a last look at the queue directory."""
         while not await self._idle():
             await self.clock.sleep(IDLE_CHECK)
-
-    async def stuck(self) -> Sequence[Job]:
-        """The jobs that are not settled."""
-        return [job for job in await self.store.jobs.list() if not job.state.settled]
+        unsettled = [job for job in await self.store.jobs.list() if not job.state.settled]
+        return Left(unsettled, self.spool.kept_back, await self.store.outbox.failing(MOST_DELIVERIES))
 
     async def _idle(self) -> bool:
         if any(dispatch.busy for dispatch in self.dispatches) or not await self.spool.rescan():
             return False
-        return not await self.store.moving() and await self.store.outbox.next_due() is None
+        return not await self.store.moving() and not await self.store.outbox.pending(MOST_DELIVERIES)
 
 
 @asynccontextmanager
@@ -206,6 +238,8 @@ class _Connected:
     budget: Budget
     skew: Skew
     platform: Platform
+    memory: Mapping[str, str]
+    """What was learnt about it before."""
 
 
 async def _connect(name: str, account: Account, around: _Surroundings, stack: AsyncExitStack) -> _Connected:
@@ -236,12 +270,13 @@ async def _connect(name: str, account: Account, around: _Surroundings, stack: As
         memory=memory,
         clock=clock,
     )
-    return _Connected(name, account, budget, skew, platform)
+    return _Connected(name, account, budget, skew, platform, memory)
 
 
 def _add_dispatch(built: Daemon, account: _Connected) -> None:
     store, clock, bus, settings = built.store, built.clock, built.bus, account.settings
     budget, platform = account.budget, account.platform
+    prospects = Prospects(account.memory)
     dispatch = Dispatch(
         account=account.name,
         limits=Limits(open_items=settings.limits.open_items, max_interval=settings.poll.max_interval),
@@ -252,10 +287,13 @@ def _add_dispatch(built: Daemon, account: _Connected) -> None:
             Means(budget.limit, budget.window),
             used=lambda: budget.used / budget.limit,
         ),
+        prospects=prospects,
         submitting=Submitting(
             platform=platform, skew=account.skew, store=store, clock=clock, bus=bus, pauses=built.waits
         ),
-        looking=Looking(account=account.name, platform=platform, store=store, clock=clock, bus=bus),
+        looking=Looking(
+            account=account.name, platform=platform, prospects=prospects, store=store, clock=clock, bus=bus
+        ),
         aborting=Aborting(account=account.name, platform=platform, store=store, clock=clock, bus=bus),
         store=store,
         clock=clock,
@@ -280,7 +318,7 @@ def _upkeep(settings: Settings, accounts: Sequence[_Connected], store: Store, cl
     return Upkeep(
         settled_jobs=retention.settled_jobs,
         files={queue / "accepted": retention.accepted_files, queue / "rejected": retention.rejected_files},
-        clock_trusted=lambda: all(account.skew.small for account in accounts),
+        clock_trusted=lambda: vouched(account.skew for account in accounts),
         store=store,
         clock=clock,
         bus=bus,

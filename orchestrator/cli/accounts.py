@@ -56,6 +56,9 @@ def _print(told: dict[str, Any]) -> None:
         )
     console = output()
     console.print(table)
+    for account in told["accounts"]:
+        if account.get("last_error"):  # a daemon of an earlier version does not tell
+            console.print(f"{account['name']}: {escape(account['last_error'])}")
     if told["daemon"] is None:
         console.print("no daemon answers: this is what the database knows", style="dim")
 

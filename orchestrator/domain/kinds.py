@@ -68,7 +68,7 @@ class Kind:
         if model is None:
             return ()
         try:
-            model.model_validate(item)
+            model.__pydantic_validator__.validate_python(item)  # what `model_validate` does, but for its options
         except ValidationError as error:
             return tuple(mistakes_of(error, known=lambda _below: (), patterns=PATTERNS))
         return ()

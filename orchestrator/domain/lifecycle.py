@@ -31,7 +31,7 @@ class BatchEvent(StrEnum):
     RENEW = "renew"
     """It goes out again under a new key: nothing of it is on the platform, or a person says so."""
     INQUIRE = "inquire"
-    """A person wants it done after all, and an earlier send of it may have had its effect: that is found out first."""
+    """An earlier send, perhaps one that our records do not know, may have had its effect: that is found out first."""
     ADOPT = "adopt"
     """A person named the remote batch that it became."""
     SETTLE = "settle"
@@ -46,6 +46,7 @@ TRANSITIONS: Mapping[tuple[BatchState, BatchEvent], BatchState] = {
     (BatchState.PLANNED, BatchEvent.BEGIN): BatchState.SUBMITTING,
     (BatchState.PLANNED, BatchEvent.BLOCK): BatchState.BLOCKED,
     (BatchState.PLANNED, BatchEvent.ABANDON): BatchState.SETTLED,
+    (BatchState.PLANNED, BatchEvent.INQUIRE): BatchState.UNCONFIRMED,
     (BatchState.SUBMITTING, BatchEvent.CONFIRM): BatchState.TRACKING,
     (BatchState.SUBMITTING, BatchEvent.RELEASE): BatchState.PLANNED,
     (BatchState.SUBMITTING, BatchEvent.LOSE): BatchState.UNCONFIRMED,

@@ -180,6 +180,8 @@ class Submission:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    pipeline: str | None = None
+    """What runs there, by the platform's own id: batches of one pipeline are likely to take equally long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,8 @@ class Batch:
     """Why the latest attempt to send or to find it came to nothing, while it goes on by itself."""
     planned_at: Micros | None = None
     """When its job was accepted: no key of the job is older."""
+    pipeline: str | None = None
+    """What runs there; see `Submission`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +292,10 @@ class Look:
     """The same batches as items name theirs: (job, number) → key. A follow-up finds an item's batch by it."""
     cursor: str | None = None
     page: int = 0
+    word: str | None = None
+    """The platform's word for the one batch that this is about: when it changes, there is something to see."""
+    idle: bool = False
+    """That word says that nothing has begun there yet."""
 
 
 class ItemSeen(msgspec.Struct, frozen=True, gc=False):

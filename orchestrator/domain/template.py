@@ -1,9 +1,10 @@
 """Templates: `${column}` filled from a table row, and the deep merge of a template under an item."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from orchestrator.domain.mistake import Mistake, Path
 
@@ -28,7 +29,8 @@ def compile_template(value: Any, path: Path = ()) -> Template:  # noqa: ANN401 -
     """Take a template apart. Its mistakes are told below `path`."""
     columns: set[str] = set()
     mistakes: list[Mistake] = []
-    fill = _compiled(value, path, columns, mistakes)
+    part = _compiled(value, path, columns, mistakes)
+    fill = part.fill or (lambda _row: part.constant)
     return Template(fill, frozenset(columns), tuple(mistakes))
 
 
@@ -54,36 +56,69 @@ def uses_of(value: Any, path: Path = ()) -> Iterator[tuple[str, Path]]:  # noqa:
             yield from uses_of(part, (*path, index))
 
 
-def _compiled(value: Any, path: Path, columns: set[str], mistakes: list[Mistake]) -> Fill:  # noqa: ANN401 - any JSON value
+class _Part(NamedTuple):
+    """A value of a template: the same for every row, or filled."""
+
+    constant: Any
+    fill: Fill | None
+
+
+def _compiled(value: Any, path: Path, columns: set[str], mistakes: list[Mistake]) -> _Part:  # noqa: ANN401 - any JSON value
     if isinstance(value, str):
         return _text(value, path, columns, mistakes)
     if isinstance(value, dict):
         fields = {key: _compiled(part, (*path, key), columns, mistakes) for key, part in value.items()}
-        fill: Fill = lambda row: {key: part(row) for key, part in fields.items()}  # noqa: E731 - a value, as its siblings
-    elif isinstance(value, list):
-        parts = [_compiled(part, (*path, index), columns, mistakes) for index, part in enumerate(value)]
-        fill = lambda row: [part(row) for part in parts]  # noqa: E731 - a value, as its siblings
-    else:
-        return lambda _row: value
-    if not any(uses_of(value)):
-        constant = fill({})
-        return lambda _row: constant
-    return fill
+        return _object(fields)
+    if isinstance(value, list):
+        return _list([_compiled(part, (*path, index), columns, mistakes) for index, part in enumerate(value)])
+    return _Part(value, None)
 
 
-def _text(text: str, path: Path, columns: set[str], mistakes: list[Mistake]) -> Fill:
-    pieces: list[tuple[str, str | None]] = []
+def _object(fields: Mapping[str, _Part]) -> _Part:
+    whole = {key: part.constant for key, part in fields.items()}
+    filled = [(key, part.fill) for key, part in fields.items() if part.fill]
+
+    def fill(row: Row) -> dict[str, Any]:
+        value = whole.copy()
+        for key, fill_part in filled:
+            value[key] = fill_part(row)
+        return value
+
+    return _Part(None, fill) if filled else _Part(whole, None)
+
+
+def _list(parts: Sequence[_Part]) -> _Part:
+    whole = [part.constant for part in parts]
+    filled = [(index, part.fill) for index, part in enumerate(parts) if part.fill]
+
+    def fill(row: Row) -> list[Any]:
+        value = whole.copy()
+        for index, fill_part in filled:
+            value[index] = fill_part(row)
+        return value
+
+    return _Part(None, fill) if filled else _Part(whole, None)
+
+
+def _text(text: str, path: Path, columns: set[str], mistakes: list[Mistake]) -> _Part:
+    used: list[str] = []
+    pattern = ""  # for `%`
     end = 0
     for match in _MARK.finditer(text):
         if match[2]:
             mistakes.append(Mistake("`${` is never closed by `}`", "write `$${` for the two characters", path))
-        literal = text[end : match.start()] + ("$" if match[0] == "$$" else "")
-        pieces.append((literal, match[1]))
+        pattern += _literal(text[end : match.start()]) + ("$" if match[0] == "$$" else "")
         end = match.end()
         if match[1] is not None:
-            columns.add(match[1])
-    rest = text[end:]
-    if not any(column is not None for _, column in pieces):
-        constant = "".join(literal for literal, _ in pieces) + rest
-        return lambda _row: constant
-    return lambda row: "".join(literal + ("" if column is None else row[column]) for literal, column in pieces) + rest
+            used.append(match[1])
+            pattern += "%s"
+    pattern += _literal(text[end:])
+    columns.update(used)
+    if not used:
+        return _Part(pattern % (), None)
+    cells = itemgetter(*used)  # one cell, or a tuple of them
+    return _Part(None, cells if pattern == "%s" else lambda row: pattern % cells(row))
+
+
+def _literal(text: str) -> str:
+    return text.replace("%", "%%")

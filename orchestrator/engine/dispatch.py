@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import anyio.abc
 
-from orchestrator.clock import SECOND, Clock
+from orchestrator.clock import SECOND, Clock, Micros
 from orchestrator.domain.errors import OrchestratorError, Refused, Unauthorised
 from orchestrator.domain.model import Batch, BatchId, Look
 from orchestrator.engine.pauses import Pauses
+from orchestrator.engine.prospects import Prospects
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.looking import Looking
@@ -36,6 +37,12 @@ NEVER = -1
 PLANNING_REST = 20
 """Looks are planned anew after this many times as long as it took: with thousands of batches it takes its time."""
 
+LONGEST_REST = 60.0
+"""Seconds after which they are planned anew however long it took: until then nobody asks about what was submitted."""
+
+_ABORT, _LOOK, _SUBMIT = "abort", "look ", "submit "
+"""How the names of steps begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -44,6 +51,15 @@ class Limits:
     open_items: int
     max_interval: float
     """Seconds after which a refused look is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What a step met the last time."""
+
+    tries: int
+    """Failures in a row."""
+    reason: str
 
 
 class Dispatch:
@@ -57,6 +73,7 @@ class Dispatch:
         platform: Platform,
         budget: Budget,
         schedule: Schedule,
+        prospects: Prospects,
         submitting: Submitting,
         looking: Looking,
         aborting: Aborting,
@@ -73,6 +90,7 @@ class Dispatch:
         self._platform = platform
         self._budget = budget
         self._schedule = schedule
+        self._prospects = prospects
         self._submitting = submitting
         self._looking = looking
         self._aborting = aborting
@@ -91,7 +109,7 @@ class Dispatch:
         self._closed_until = -math.inf
         self._refusals = 0
         self._refusal: str | None = None
-        self._failures: dict[str, int] = {}
+        self._failures: dict[str, _Failure] = {}
 
     @property
     def busy(self) -> bool:
@@ -107,6 +125,18 @@ class Dispatch:
     def refusal(self) -> str | None:
         """Why the platform does not accept the credential; None while it does."""
         return self._refusal
+
+    @property
+    def trouble(self) -> str | None:
+        """The last error of a question, or of the aborts, that goes on failing; None when all are answered.
+
+        What keeps a batch from being sent stands with the batch.
+        """
+        failing = [(name, each.reason) for name, each in self._failures.items() if not name.startswith(_SUBMIT)]
+        if not failing:
+            return None
+        name, reason = failing[-1]
+        return f"{name}: {reason}" + (f" (and {len(failing) - 1} more)" if len(failing) > 1 else "")
 
     @property
     def oldest_look(self) -> float | None:
@@ -129,33 +159,38 @@ class Dispatch:
 
     async def _send(self) -> None:
         """Whatever may go. Most turns follow a look that told nothing new: then nothing has changed here either."""
-        writes = self._store.writes
+        # Noted first: what is written, or ends, while this looks about may be missed here and asks for another round.
+        self._sent_at, self._batch_due = self._store.writes, -math.inf
+        began, now = self._clock.monotonic(), self._submitting.waits.now()
         await self._abort()
-        await self._submit()
-        due = await self._store.batches.next_due(self._account, self._clock.now())
-        rest = (due - self._clock.now()) / SECOND if due is not None else math.inf
-        self._batch_due = self._clock.monotonic() + min(rest, IDLE_PAUSE)
-        self._sent_at = writes
+        await self._submit(now)
+        due = await self._store.batches.next_due(self._account, now)
+        rest = (due - now) / SECOND if due is not None else math.inf
+        self._batch_due = began + min(rest, IDLE_PAUSE)
 
     async def _abort(self) -> None:
-        if not self._aborting_now and await self._aborting.wanted():
+        if self._aborting_now:
+            return
+        if await self._aborting.wanted():
             self._aborting_now = True
             self._group.start_soon(self._abort_some)
+        else:
+            self._failures.pop(_ABORT, None)
 
     async def _abort_some(self) -> None:
         async def hold(pause: float, _error: Exception) -> None:
             await self._clock.sleep(pause)
 
-        await self._step("abort", self._aborting.advance, hold)
+        await self._step(_ABORT, self._aborting.advance, hold)
         self._aborting_now = False
         self._sent_at = NEVER
         self.wake()
 
-    async def _submit(self) -> None:
+    async def _submit(self, now: Micros) -> None:
         while len(self._submissions) < self._at_a_time(MOST_SUBMISSIONS):
             out = await self._store.batches.open_items(self._account, self._submissions)
             batch = await self._store.batches.next(
-                self._account, room=self._limits.open_items - out, now=self._clock.now(), busy=self._submissions
+                self._account, room=self._limits.open_items - out, now=now, busy=self._submissions
             )
             if batch is None:
                 break
@@ -167,7 +202,8 @@ class Dispatch:
         async def hold(pause: float, error: Exception) -> None:
             await self._give_up(batch.id, error, pause)
 
-        await self._step(f"submit {batch.job_name}/{batch.number}", lambda: self._submitting.advance(batch), hold)
+        name = f"{_SUBMIT}{batch.job_name}/{batch.number}"
+        await self._step(name, lambda: self._submitting.advance(batch), hold)
         self._submissions.remove(batch.id)
         self._sent_at = NEVER
         self.wake()
@@ -194,7 +230,9 @@ class Dispatch:
         if not self._plan_is_old:
             await self._plan_looks()
             planned = self._clock.monotonic()
-            self._plan_at = planned + max(self._schedule.patience, PLANNING_REST * (planned - now))
+            # However long it took: the machine may have slept meanwhile.
+            rest = max(self._schedule.patience, PLANNING_REST * (planned - now))
+            self._plan_at = planned + min(rest, LONGEST_REST)
         self._budget.declare(Lane.OBSERVE, self._schedule.cost_within(self._budget.window, now=now))
         for look in self._schedule.due(now=now)[: max(0, self._at_a_time(MOST_LOOKS) - self._looks)]:
             self._looks += 1
@@ -204,25 +242,25 @@ class Dispatch:
     async def _plan_looks(self) -> None:
         """Reads all that is tracked, so it is not done after each of the looks that end every few moments."""
         batches = await self._store.batches.tracking(self._account)
-        started = {batch.id: batch.submitted_at or batch.sent_at or 0 for batch in batches}
-        wall = self._clock.now()
-        self._schedule.want(
-            (
-                (look, (wall - max(started[batch] for batch in look.batches)) / SECOND)
-                for look in self._platform.looks(batches)
-            ),
-            now=self._clock.monotonic(),
-        )
+        self._prospects.plan(batches, self._clock.now())
+        looks = self._platform.looks(batches)
+        self._schedule.want([(look, self._prospects.of(look)) for look in looks], now=self._clock.monotonic())
+        wanted = {_LOOK + look.name for look in looks}
+        for name in [name for name in self._failures if name.startswith(_LOOK) and name not in wanted]:
+            del self._failures[name]
+        for name, text in self._prospects.worth_keeping():
+            await self._store.memory.remember(self._account, name, text)
 
     async def _look_once(self, look: Look) -> None:
         async def ask() -> None:
+            began = self._clock.monotonic()
             await self._looking.sweep(look)
-            self._schedule.done(look, now=self._clock.monotonic())
+            self._schedule.done(look, began=began, now=self._clock.monotonic())
 
         async def hold(pause: float, _error: Exception) -> None:
             self._schedule.failed(look, now=self._clock.monotonic(), pause=pause)
 
-        await self._step(f"look {look.name}", ask, hold)
+        await self._step(_LOOK + look.name, ask, hold)
         self._looks -= 1
         self.wake()
 
@@ -235,7 +273,10 @@ class Dispatch:
         try:
             await act()
         except Unauthorised as refusal:
-            await hold(self._close(refusal), refusal)
+            # The step rests too: what is refused alone, while others are accepted, would close the account for ever.
+            pause = self._pauses(self._noted(name, refusal).tries)
+            self._close(refusal)
+            await hold(pause, refusal)
         except Exception as error:  # noqa: BLE001 - also a bug in one step must not stop the others; it is told in full
             await hold(self._told(name, error), error)
         else:
@@ -244,8 +285,7 @@ class Dispatch:
 
     def _told(self, name: str, error: Exception) -> float:
         """Publish what a step met; returns the seconds until it is tried again."""
-        self._failures[name] = self._failures.get(name, 0) + 1
-        pause = self._pauses(self._failures[name])
+        pause = self._pauses(self._noted(name, error).tries)
         if isinstance(error, Refused):
             pause = max(pause, self._limits.max_interval)
         if isinstance(error, OrchestratorError):
@@ -255,15 +295,20 @@ class Dispatch:
             self._bus.publish(StepCrashed(self._account, name, text, pause))
         return pause
 
+    def _noted(self, name: str, error: Exception) -> _Failure:
+        before = self._failures.pop(name, None)  # the newest last
+        failure = _Failure(before.tries + 1 if before else 1, str(error) or type(error).__name__)
+        self._failures[name] = failure
+        return failure
+
     # ------------------------------------------------------------ a credential that is not accepted
 
-    def _close(self, refusal: Unauthorised) -> float:
+    def _close(self, refusal: Unauthorised) -> None:
         self._refusals += 1
         self._refusal = str(refusal)
         pause = min(self._pauses(self._refusals), self._limits.max_interval)
         self._closed_until = self._clock.monotonic() + pause
         self._bus.publish(AccountClosed(self._account, str(refusal), pause))
-        return 0.0
 
     def _open(self) -> None:
         if self._refusals:

@@ -3,15 +3,17 @@
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from orchestrator.clock import SECOND, Micros
-from orchestrator.domain.model import Batch, Item, Job
+from orchestrator.domain.model import Batch, BatchState, Item, Job
 from orchestrator.store.store import Store
+
+T = TypeVar("T")
 
 ITEM_COLUMNS = (
     "key",
@@ -62,7 +64,8 @@ def describe_job(job: Job) -> dict[str, Any]:
 
 
 def describe_batch(batch: Batch) -> dict[str, Any]:
-    """One entry of `batches`."""
+    """One entry of `batches`. While it goes on by itself, `detail` is what its last attempt met."""
+    met = None if batch.state is BatchState.SETTLED else batch.last_error
     return {
         "number": batch.number,
         "remote_id": batch.remote_id,
@@ -70,7 +73,7 @@ def describe_batch(batch: Batch) -> dict[str, Any]:
         "status": batch.status,
         "submitted_at": when(batch.submitted_at),
         "items": batch.items,
-        "detail": batch.detail,
+        "detail": batch.detail or met,
     }
 
 
@@ -93,15 +96,12 @@ def describe_item(item: Item) -> dict[str, Any]:
 
 async def as_json(store: Store, job: Job) -> AsyncIterator[bytes]:
     """The whole document, in portions; one item a line, so that people can read it and tools can stream it."""
-    encode = msgspec.json.encode
-    batches = [encode(describe_batch(batch)) for batch in await store.batches.of_job(job.id)]
-    yield b'{"job": ' + encode(describe_job(job)) + b',\n"batches": [' + _lines(batches) + b'],\n"items": ['
-    first = True
-    async for items in store.items.stream(job.id):
-        if items:
-            lines = _lines(encode(describe_item(item)) for item in items)
-            yield lines if first else b"," + lines
-            first = False
+    yield b'{"job": ' + msgspec.json.encode(describe_job(job)) + b',\n"batches": ['
+    async for lines in _listed(store.batches.stream(job.id), describe_batch):
+        yield lines
+    yield b'],\n"items": ['
+    async for lines in _listed(store.items.stream(job.id), describe_item):
+        yield lines
     yield b"]}\n"
 
 
@@ -122,8 +122,15 @@ async def as_csv(store: Store, job: Job) -> AsyncIterator[bytes]:
         yield _written([_header([])])
 
 
-def _lines(objects: Iterable[bytes]) -> bytes:
-    return b",".join(b"\n" + each for each in objects)
+async def _listed(
+    chunks: AsyncIterator[Sequence[T]], describe: Callable[[T], Mapping[str, Any]]
+) -> AsyncIterator[bytes]:
+    """What stands between the brackets of a list, a portion for each chunk."""
+    separator = b""
+    async for chunk in chunks:
+        if chunk:
+            yield separator + b",".join(b"\n" + msgspec.json.encode(describe(each)) for each in chunk)
+            separator = b","
 
 
 def _row_of(item: Item) -> Mapping[str, Any]:

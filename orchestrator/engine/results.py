@@ -1,6 +1,7 @@
 """Delivers the outbox: a settled job becomes `JOB.json` and `JOB.csv`, each whole or not at all."""
 
 import os
+import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import anyio.to_thread
 
 from orchestrator.clock import SECOND, Clock
 from orchestrator.crashpoints import Point, reach
+from orchestrator.domain.errors import OrchestratorError
 from orchestrator.engine.document import as_csv, as_json
-from orchestrator.engine.pauses import Pauses
+from orchestrator.engine.pauses import Pauses, Steady
 from orchestrator.store.outbox import Entry
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
@@ -28,19 +30,19 @@ class Results:
     def __init__(self, *, directory: Path, store: Store, clock: Clock, bus: Bus[Event], pauses: Pauses) -> None:
         self._directory = directory
         self._store = store
-        self._clock = clock
+        self._waits = Steady(clock)
         self._bus = bus
         self._pauses = pauses
 
     async def turn(self) -> float:
         """Write what is due; returns the seconds until more is."""
-        for entry in await self._store.outbox.due(self._clock.now()):
+        for entry in await self._store.outbox.due(self._waits.now()):
             try:
                 await self._deliver(entry)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - also a bug met in one result keeps no other back; it is told
                 await self._delay(entry, error)
         due = await self._store.outbox.next_due()
-        return IDLE_PAUSE if due is None else min(IDLE_PAUSE, max(0.0, (due - self._clock.now()) / SECOND))
+        return IDLE_PAUSE if due is None else min(IDLE_PAUSE, max(0.0, (due - self._waits.now()) / SECOND))
 
     async def _deliver(self, entry: Entry) -> None:
         job = await self._store.jobs.get(entry.job_name)
@@ -54,11 +56,18 @@ class Results:
         await self._store.outbox.done(entry)
         reach(Point.RESULT_DELIVERED)
 
-    async def _delay(self, entry: Entry, error: OSError) -> None:
-        pause = self._pauses(entry.tries + 1)
-        reason = f"{error.strerror or error}: {error.filename or self._directory}"
-        await self._store.outbox.failed(entry, reason, due_at=self._clock.now() + round(pause * SECOND))
-        self._bus.publish(ResultDelayed(entry.job_name, reason, pause))
+    async def _delay(self, entry: Entry, error: Exception) -> None:
+        """Where the database itself is the trouble this fails too, and the whole turn with it."""
+        pause, reason = self._pauses(entry.tries + 1), self._in_short(error)
+        await self._store.outbox.failed(entry, reason, due_at=self._waits.after(pause))
+        foreseen = isinstance(error, OSError | OrchestratorError)
+        told = reason if foreseen else "".join(traceback.format_exception(error))
+        self._bus.publish(ResultDelayed(entry.job_name, told, pause))
+
+    def _in_short(self, error: Exception) -> str:
+        if isinstance(error, OSError):
+            return f"{error.strerror or error}: {error.filename or self._directory}"
+        return str(error) if isinstance(error, OrchestratorError) else f"{type(error).__name__}: {error}"
 
 
 async def write_whole(path: Path, portions: AsyncIterator[bytes]) -> None:

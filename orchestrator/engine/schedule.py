@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from orchestrator.domain.cadence import Aims, Means
+from orchestrator.domain.cadence import Aims, Means, Prospect, Stretch, weights
 from orchestrator.domain.model import Look
 
 _PATIENCE = 0.1
@@ -13,13 +13,18 @@ _PATIENCE = 0.1
 @dataclass(slots=True)
 class _Entry:
     look: Look
-    age: float
+    prospect: Prospect
     due: float
     answered_at: float
     """When it was last asked to its end; before that, when it was first wanted."""
+    interval: float
+    """Seconds to the next time, were requests for nothing."""
+    weight: float = 1.0
     soonest: float = -math.inf
     """No new wish brings it forward beyond this."""
     running: bool = False
+    moved: bool = False
+    """The platform's word for what it is about changed while it was being asked."""
 
 
 class Schedule:
@@ -37,27 +42,38 @@ class Schedule:
         """Seconds for which nobody minds when a new wish is not heard yet: a small part of the shortest interval."""
         return self._aims.min_interval * _PATIENCE
 
-    def want(self, looks: Iterable[tuple[Look, float]], *, now: float) -> None:
-        """These are the looks wanted from now on, with the age in seconds of the youngest thing that each covers.
+    def want(self, looks: Iterable[tuple[Look, Prospect]], *, now: float) -> None:
+        """These are the looks wanted from now on, with what each is likely to find.
 
         A look that is new is due one minimal interval after what it covers began, which may be at once. One that was
-        resting and now covers something younger rests no longer than is right for that.
+        resting is due at once when the platform's word for what it is about has changed; and when it now covers
+        something younger, it rests no longer than is right for that.
         """
         before = self._entries
         wanted: dict[str, _Entry] = {}
         younger: list[_Entry] = []
-        for look, told in looks:
-            age = max(0.0, told)  # the wall clock may have been set back
+        for look, prospect in looks:
             entry = before.get(look.name)
+            interval = self._aims.interval(prospect)
             if entry is None:
-                entry = _Entry(look, age, due=now + max(0.0, self._aims.min_interval - age), answered_at=now)
-            elif age < entry.age:
-                younger.append(entry)
-            entry.look, entry.age = look, age
+                due = now + max(0.0, self._aims.min_interval - prospect.age)
+                entry = _Entry(look, prospect, due, answered_at=now, interval=interval)
+            else:
+                if prospect.age < entry.prospect.age:
+                    younger.append(entry)
+                if look.word != entry.look.word:
+                    entry.moved = entry.running
+                    entry.due = min(entry.due, max(entry.soonest, now))
+            entry.look, entry.prospect, entry.interval = look, prospect, interval
             wanted[look.name] = entry
+        for entry, weight in zip(
+            wanted.values(), weights([(each.look.cost, each.prospect) for each in wanted.values()]), strict=True
+        ):
+            entry.weight = weight
         self._entries = {name: entry for name, entry in before.items() if entry.running} | wanted
+        stretch = self._stretch()
         for entry in younger:
-            entry.due = min(entry.due, max(entry.soonest, now + self._interval(entry)))
+            entry.due = min(entry.due, max(entry.soonest, now + entry.interval * stretch.of(entry.weight)))
 
     def due(self, *, now: float) -> list[Look]:
         """The looks to ask now, the longest overdue first."""
@@ -77,10 +93,11 @@ class Schedule:
         """It is being asked."""
         self._entries[look.name].running = True
 
-    def done(self, look: Look, *, now: float) -> None:
-        """It was asked to its end."""
+    def done(self, look: Look, *, began: float, now: float) -> None:
+        """It was asked to its end. The interval counts from its beginning, so that a long question rests no longer."""
         entry = self._entries[look.name]
-        entry.running, entry.soonest, entry.due = False, -math.inf, now + self._interval(entry)
+        rest = 0.0 if entry.moved else entry.interval * self._stretch().of(entry.weight)
+        entry.running, entry.moved, entry.soonest, entry.due = False, False, -math.inf, max(now, began + rest)
         entry.answered_at = now
 
     def failed(self, look: Look, *, now: float, pause: float) -> None:
@@ -93,13 +110,10 @@ class Schedule:
         stretch, end = self._stretch(), now + seconds
         coming = (entry for entry in self._entries.values() if entry.due <= end)
         return sum(
-            entry.look.cost * (1 + int((end - max(entry.due, now)) / (self._aims.interval(entry.age) * stretch)))
+            entry.look.cost * (1 + int((end - max(entry.due, now)) / (entry.interval * stretch.of(entry.weight))))
             for entry in coming
         )
 
-    def _interval(self, entry: _Entry) -> float:
-        return self._aims.interval(entry.age) * self._stretch()
-
-    def _stretch(self) -> float:
-        wishes = ((each.look.cost, self._aims.interval(each.age)) for each in self._entries.values())
+    def _stretch(self) -> Stretch:
+        wishes = ((each.look.cost, each.interval, each.weight) for each in self._entries.values())
         return self._means.stretch(wishes, used=self._used())

@@ -4,18 +4,19 @@ Every step may be cut by a crash and taken again: jobs with the same content are
 carries a token under which it is done once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from orchestrator.clock import Clock
 from orchestrator.crashpoints import Point, reach
 from orchestrator.domain.mistake import Mistake, Mistakes
-from orchestrator.domain.model import ItemState, JobId
+from orchestrator.domain.model import ItemState, JobId, NewItem
 from orchestrator.domain.plan import AccountLimits, cycle_in
 from orchestrator.domain.queuefile import Adopt, CancelJob, OfAccount, OfAll, OfJob, Pause, Resume, RetryJob
 from orchestrator.intake.check import Control, Report
 from orchestrator.intake.jobcheck import CheckedJob
+from orchestrator.intake.portions import MOST_BYTES, MOST_ENTRIES
 from orchestrator.intake.ports import Controls, Jobs, Known
 from orchestrator.store.errors import ControlRefusedError
 
@@ -101,10 +102,9 @@ class Admission:
             return
         loads: list[JobId] = []
         try:
-            for job in new:
-                loads.append(await self._jobs.load(job.spec, self._clock.now()))
-                for chunk in job.chunks():
-                    await self._jobs.add_items(loads[-1], chunk)
+            loads += await self._jobs.load_all([job.spec for job in new], self._clock.now())
+            for portion in _portions(zip(loads, new, strict=True)):
+                await self._jobs.add_all(portion)
             reach(Point.ROWS_LOADED)
             await self._jobs.commit(loads, self._clock.now(), replaces=[old.id for old in replaced])
         except BaseException:
@@ -170,6 +170,22 @@ class Admission:
                 assert_never(control)
         if done is None:
             raise ControlRefusedError(f"no job is named {_target(control)[0]!r}")
+
+
+def _portions(new: Iterable[tuple[JobId, CheckedJob]]) -> Iterator[list[tuple[JobId, list[NewItem]]]]:
+    """The items of many jobs, about as many at a time as one job hands on."""
+    portion: list[tuple[JobId, list[NewItem]]] = []
+    items = size = 0
+    for load, job in new:
+        for chunk in job.chunks():
+            portion.append((load, chunk))
+            items += len(chunk)
+            size += sum(len(item.request) for item in chunk)
+            if items >= MOST_ENTRIES or size >= MOST_BYTES:
+                yield portion
+                portion, items, size = [], 0, 0
+    if portion:
+        yield portion
 
 
 def _same(job: CheckedJob, known: Mapping[str, Known]) -> bool:

@@ -10,9 +10,8 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-import msgspec
-
 from orchestrator.domain.mistake import Mistake, Mistakes, Path
+from orchestrator.domain.plan import canonical
 from orchestrator.domain.queuefile import MOST_JOBS
 from orchestrator.intake.parsed import (
     DEEPEST,
@@ -24,6 +23,7 @@ from orchestrator.intake.parsed import (
     Events,
     ParsedEvent,
 )
+from orchestrator.intake.portions import PortionWriter
 from orchestrator.intake.text import SpoiltError, Text
 
 MOST_NODES = 200_000
@@ -35,13 +35,12 @@ SLICE = 2000
 """Items after which the reader lets others work."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 _NO_ITEMS: list[Any] = []
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRun:
-    """The items of one job, as written: JSON lines on the scratch file."""
+    """The items of one job as they stand in the document, each in its canonical spelling, on the scratch file."""
 
     offset: int
     count: int
@@ -124,20 +123,32 @@ class DocumentReader:
         return job
 
     def _read_items(self, path: Path) -> Generator[None, None, ItemRun]:
-        text, write, began = self._text, self._scratch.write, self._text.position
+        began = self._text.position
         offset = self._scratch.tell()
+        items = PortionWriter[bytes](self._scratch)
         count = 0
-        for event, value in self._events:
-            if event == END_ARRAY:
-                break
-            text.mark = text.position
-            item, _ = self._value(event, value, path, count, MOST_NODES)
-            write(_encode(item) + b"\n")
-            count += 1
+        for count, item in enumerate(self._items(path), 1):
+            items.add(item, len(item))
             if count % SLICE == 0:
                 yield
-        self._item_bytes += text.position - began
+        items.flush()
+        self._item_bytes += self._text.position - began
         return ItemRun(offset, count)
+
+    def _items(self, path: Path) -> Iterator[bytes]:
+        index = 0
+        levels = _room(path, index) + 1
+        while True:
+            for item in self._source.values(levels):
+                yield item
+                index += 1
+            event, value = next(self._events)
+            if event == END_ARRAY:
+                break
+            self._text.mark = self._text.position
+            read, _ = self._value(event, value, path, index, MOST_NODES)
+            yield canonical(read)
+            index += 1
 
     def _header_value(self, event: str, value: Any, path: Path) -> Any:
         self._text.mark = self._text.position
@@ -167,7 +178,7 @@ class DocumentReader:
         container: Any = {} if event == START_MAP else []
         above: list[tuple[Any, str]] = []
         key = ""
-        room = DEEPEST - len(path) - (index is not None) - 1
+        room = _room(path, index)
         for event, value in self._events:  # noqa: PLR1704 - the events go on
             if event == MAP_KEY:
                 key = value
@@ -208,6 +219,11 @@ class DocumentReader:
 
     def _twice(self, path: Path) -> None:
         self._mistakes.add("stands here a second time", "a key may stand once", path=path, line=self._source.line)
+
+
+def _room(path: Path, index: int | None) -> int:
+    """How many more levels a list or object may have that stands there."""
+    return DEEPEST - len(path) - (index is not None) - 1
 
 
 def _path(path: Path, index: int | None, above: Sequence[tuple[Any, str]], container: Any, key: str) -> Path:

@@ -4,7 +4,7 @@ import io
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
@@ -16,16 +16,18 @@ from orchestrator.domain.queuefile import ENGINES, QueuedJob
 from orchestrator.domain.template import Template, compile_template, merge, uses_of
 from orchestrator.intake.document import ItemRun
 from orchestrator.intake.keys import Keys, Place
+from orchestrator.intake.portions import PortionWriter, read_portions
 from orchestrator.intake.scratch import Scratch
 from orchestrator.intake.tables import Table
 
-CHUNK = 1000
-"""Items handed on at a time."""
 SLICE = 500
 """Items after which the check lets others work."""
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 """Numbers keep the digits that they were written with."""
+
+_Stored = tuple[str, bytes, bytes | None]
+"""Key, request and row of an item that may be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,11 @@ class CheckedJob:
     _offset: int
 
     def chunks(self) -> Iterator[list[NewItem]]:
-        """Its items, a thousand at a time, as often as it is asked for."""
-        position = self._offset
-        for first in range(1, self.items + 1, CHUNK):
-            self._file.seek(position)
-            chunk = [self._next(seq) for seq in range(first, min(first + CHUNK, self.items + 1))]
-            position = self._file.tell()
-            yield chunk
-
-    def _next(self, seq: int) -> NewItem:
-        key, request, row = (self._file.readline()[:-1] for _ in range(3))
-        return NewItem(seq, _decode(key), request, row or None)
+        """Its items, portion by portion, as often as it is asked for."""
+        seq = 1
+        for portion in read_portions(self._file, self._offset, self.items, list[_Stored]):
+            yield [NewItem(number, *each) for number, each in enumerate(portion, seq)]
+            seq += len(portion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,7 @@ class Setting:
     accounts: Mapping[str, AccountLimits]
     scratch: Scratch
     items: IO[bytes]
-    """What the document's reader wrote: the items as JSON lines."""
+    """What the document's reader wrote."""
     out: IO[bytes]
     """The items as they will be sent."""
     tables: Mapping[str, Table]
@@ -70,12 +66,13 @@ class Setting:
     dropped_by: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """One item on its way."""
 
     seq: int
     item: Any
+    request: bytes | None
+    """The item in its canonical spelling, where that is there already."""
     row: Mapping[str, str] | None
     line: int
     """In the table; 0 for an item of the document."""
@@ -106,10 +103,12 @@ class JobCheck:
         offset = self._setting.out.seek(0, io.SEEK_END)
         digest = Digest(self._job) if self._job else None
         keys = Keys(self._setting.scratch.file())
+        out = PortionWriter[_Stored](self._setting.out)
         for number, entry in enumerate(self._entries(), 1):
-            self._take(entry, kind, keys, digest)
+            self._take(entry, kind, keys, digest, out)
             if number % SLICE == 0:
                 yield
+        out.flush()
         self._tell_twice((yield from keys.twice()), kind)
         self._compare_count()
         if self._mistakes.total > before or not (self._job and kind and limits and digest and self._counted):
@@ -119,24 +118,32 @@ class JobCheck:
         cost = estimate(self._counted, spec.batch_size, limits)
         return CheckedJob(spec, self._counted, cost, self._job.count is not None, self._setting.out, offset)
 
-    def _take(self, entry: _Entry, kind: Kind | None, keys: Keys, digest: Digest | None) -> None:
-        if not isinstance(entry.item, dict):
+    def _take(
+        self, entry: _Entry, kind: Kind | None, keys: Keys, digest: Digest | None, out: PortionWriter[_Stored]
+    ) -> None:
+        seq, item, request, row, line = entry
+        if not isinstance(item, dict):
             self._wrong(entry, Mistake("must be an object (keys and values)", "write `- {key: value}`"))
             return
         if kind is None:
             return
-        wrong = kind.mistakes_of_item(entry.item, self._engine)
+        wrong = kind.mistakes_of_item(item, self._engine)
         for mistake in wrong:
             self._wrong(entry, mistake)
-        key = entry.item.get(kind.key)
-        if isinstance(key, str) and key:
-            keys.add(key, entry.seq, entry.line)
+        key = item.get(kind.key)
+        if not (isinstance(key, str) and key):
+            return  # told already
+        keys.add(key, seq, line)
         if wrong or digest is None:
             return
-        request = canonical(entry.item)
-        digest.add(request, canonical(entry.row) if entry.row is not None else None)
-        row = _in_order(entry.row) if entry.row is not None else b""
-        self._setting.out.write(b"%b\n%b\n%b\n" % (canonical(key), request, row))
+        request = request or canonical(item)
+        if row is None:
+            digest.add(request, None)
+            out.add((key, request, None), len(request))
+        else:
+            digest.add(request, canonical(row))
+            cells = _in_order(row)
+            out.add((key, request, cells), len(request) + len(cells))
 
     # ------------------------------------------------------------ where items come from
 
@@ -171,10 +178,12 @@ class JobCheck:
             if template is None:
                 return
             under = template.fill({})
-        self._setting.items.seek(run.offset)
-        for seq in range(1, run.count + 1):
-            item = _decode(self._setting.items.readline())
-            yield _Entry(seq, merge(under, item) if under else item, None, 0)
+        seq = 0
+        for portion in read_portions(self._setting.items, run.offset, run.count, list[bytes]):
+            for spelling in portion:
+                seq += 1
+                item = _decode(spelling)
+                yield _Entry(seq, merge(under, item), None, None, 0) if under else _Entry(seq, item, spelling, None, 0)
 
     def _from_table(self, table: Table, value: dict[str, Any] | None) -> Iterator[_Entry]:
         wrong = Mistakes()
@@ -186,9 +195,9 @@ class JobCheck:
             for line, row in table.rows(wrong):
                 self._counted += 1
                 if template:
-                    yield _Entry(self._counted, template.fill(row), row, line)
+                    yield _Entry(self._counted, template.fill(row), None, row, line)
                 elif value is None:
-                    yield _Entry(self._counted, row, row, line)
+                    yield _Entry(self._counted, row, None, row, line)
         if wrong:
             self._counted = None
         self._mistakes.extend(wrong)

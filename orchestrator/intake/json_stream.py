@@ -1,7 +1,7 @@
 """JSON as events, strictly as RFC 8259 has it: one value, nothing behind it, no NaN, no half characters.
 
 The parser is fed piece by piece, so a document costs the memory of its largest item. Fed line by line it also tells,
-for mistakes, in which line it is.
+for mistakes, in which line it is. The items of a job need not pass through it: see `values`.
 """
 
 import re
@@ -14,8 +14,9 @@ from ijson import sendable_list
 from ijson.backends import yajl2_c
 
 from orchestrator.domain.mistake import Mistake
-from orchestrator.intake.parsed import SCALAR, ParsedEvent, bad_number
-from orchestrator.intake.text import SpoiltError, Text
+from orchestrator.intake.parsed import SCALAR, START_ARRAY, ParsedEvent, bad_number
+from orchestrator.intake.plain_json import take_plain
+from orchestrator.intake.text import PIECE, SpoiltError, Text
 
 _SCALARS = frozenset({"null", "boolean", "integer", "double", "number", "string"})
 _HALF = re.compile(
@@ -25,6 +26,9 @@ _HALF = re.compile(
 )
 _PAIR = 12  # characters of \ud83d\ude00
 _KEPT = 64
+_ITEMS = re.compile(r'"items"[ \t\n\r]*:[ \t\n\r]*\[')
+_MOST_AHEAD = 256 * 1024
+"""Characters of a value that is waited for; a longer one is read event by event."""
 
 
 class JsonEvents:
@@ -33,50 +37,111 @@ class JsonEvents:
     def __init__(self, text: Text, *, by_line: bool = False) -> None:
         """`by_line` tells the line of every event, and takes longer."""
         self._text = text
-        self._pieces = _lines if by_line else _pieces
         self._by_line = by_line
         self._line = 1
+        self._told: Any = sendable_list()
+        self._parser = yajl2_c.basic_parse_coro(self._told)
+        self._ahead = ""
+        """Read, and not given to the parser yet."""
+        self._trouble: SpoiltError | None = None
+        """What lies behind `_ahead`."""
+        self._opened = False
+        """The parser has come to what may open a list of items, and `_ahead` follows it."""
+        self._in_list = False
+        """It did, and the event told last says so."""
 
     @property
     def line(self) -> int | None:
         return self._line if self._by_line else None
 
     def __iter__(self) -> Iterator[ParsedEvent]:
-        told: Any = sendable_list()
-        parser = yajl2_c.basic_parse_coro(told)
         halves = _Halves()
-        for piece in self._pieces(self._text):
-            halves.look(piece, self)
-            self._feed(parser.send, piece)
-            yield from _translated(told)
-            del told[:]
-            self._line += piece.count(b"\n")
+        while piece := self._next_piece():
+            for part in piece.splitlines(keepends=True) if self._by_line else (piece,):
+                halves.look(part, self)
+                yield from self._events(self._parser.send, part)
+                self._line += part.count(b"\n")
         halves.look(b"", self)
-        self._feed(lambda _piece: parser.close(), b"")
-        yield from _translated(told)
+        yield from self._events(lambda _piece: self._parser.close(), b"")
 
-    def _feed(self, send: Callable[[bytes], object], piece: bytes) -> None:
+    def values(self, levels: int) -> Iterator[bytes]:
+        """The values of the list that was just opened; see `Events.values`."""
+        if not self._in_list:
+            return
+        start = end = 0  # of what comes next, and of the last value that was taken
+        taken = False
+        while True:
+            if plain := take_plain(self._ahead, start, levels):
+                yield plain.spelling
+                taken, end = True, plain.end
+                if plain.last:
+                    break
+                start = end + 1
+            elif self._read_on(start):
+                self._ahead, start, end = self._ahead[end:], start - end, 0
+            else:
+                break
+        self._ahead = self._ahead[end:]
+        if taken:  # one value takes the place of all of them: what comes next has to be a comma or the end, as before
+            self._feed(self._parser.send, b"{}")
+            del self._told[:]
+
+    # ------------------------------------------------------------ reading
+
+    def _next_piece(self) -> bytes:
+        text = self._ahead or self._read()
+        opening = None if self._by_line else _ITEMS.search(text, 0, PIECE)
+        end = opening.end() if opening else PIECE
+        self._ahead, self._opened = text[end:], opening is not None
+        return text[:end].encode()
+
+    def _read(self) -> str:
+        if self._trouble is not None:
+            raise self._trouble
+        return self._text.read_text()
+
+    def _read_on(self, start: int) -> bool:
+        """Read more, if that may complete the value which begins at `start`."""
+        begun = len(self._ahead) - start
+        if begun > _MOST_AHEAD or self._trouble is not None or self._ahead[start:].lstrip(" \t\n\r")[:1] == "]":
+            return False
+        self._text.mark = self._text.position - begun
+        try:
+            more = self._text.read_text()
+        except SpoiltError as error:
+            self._trouble = error  # not before what stands in front of it was read
+            return False
+        self._ahead += more
+        return bool(more)
+
+    def _events(self, send: Callable[[bytes], object], piece: bytes) -> Iterator[ParsedEvent]:
+        """What the parser tells of a piece, as far as it can be parsed; then raises what is wrong with it."""
+        wrong = self._feed(send, piece)
+        if self._told:
+            *told, last = _translated(self._told)
+            del self._told[:]
+            yield from told
+            self._in_list = self._opened and last[0] == START_ARRAY
+            yield last
+            self._in_list = False
+        if wrong is not None:
+            raise wrong
+
+    def _feed(self, send: Callable[[bytes], object], piece: bytes) -> SpoiltError | None:
         try:
             send(piece)
         except StopIteration:
-            return
+            return None
         except ijson.JSONError as error:
-            raise SpoiltError(_worded(str(error), self.line)) from error
-        except UnicodeDecodeError as error:
-            raise SpoiltError(_half(self.line)) from error
-        except (ValueError, InvalidOperation, SystemError) as error:
-            # Python converts no more than 4300 digits; met inside the parser that surfaces as a SystemError.
-            raise bad_number(self.line) from error
-
-
-def _pieces(text: Text) -> Iterator[bytes]:
-    while piece := text.read():
-        yield piece
-
-
-def _lines(text: Text) -> Iterator[bytes]:
-    for piece in _pieces(text):
-        yield from piece.splitlines(keepends=True)
+            return SpoiltError(_worded(str(error), self.line))
+        except UnicodeDecodeError:
+            return SpoiltError(_half(self.line))
+        except (ValueError, InvalidOperation, SystemError):
+            # Python converts no more than 4300 digits; met inside the parser that surfaces as a SystemError, and leaves
+            # an event behind whose value is no object at all: to touch it would end the process.
+            del self._told[:]
+            return bad_number(self.line)
+        return None
 
 
 class _Halves:

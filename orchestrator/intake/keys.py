@@ -11,7 +11,9 @@ from hashlib import blake2b
 from typing import IO
 
 _RECORD = struct.Struct("<16sQQ")
-_BLOCK = _RECORD.size * 2048
+_RECORDS = 2048
+"""Written and read at a time."""
+_BLOCK = _RECORD.size * _RECORDS
 AT_A_TIME = 250_000
 
 
@@ -30,15 +32,18 @@ class Keys:
     def __init__(self, file: IO[bytes], *, at_a_time: int = AT_A_TIME) -> None:
         self._file = file
         self._at_a_time = at_a_time
+        self._fresh: list[bytes] = []
         self._count = 0
 
     def add(self, key: str, seq: int, line: int = 0) -> None:
         """The next key; `seq` grows."""
-        self._file.write(_RECORD.pack(blake2b(key.encode(), digest_size=16).digest(), seq, line))
-        self._count += 1
+        self._fresh.append(_RECORD.pack(blake2b(key.encode(), digest_size=16).digest(), seq, line))
+        if len(self._fresh) == _RECORDS:
+            self._write()
 
     def twice(self) -> Generator[None, None, list[tuple[Place, Place]]]:
         """Each place of a key that stands somewhere before it, with the first place; yields now and then."""
+        self._write()
         passes = self._count // self._at_a_time + 1
         repeated: set[bytes] = set()
         for turn in range(passes):
@@ -54,6 +59,11 @@ class Keys:
         if not repeated:
             return []
         return (yield from self._places(repeated))
+
+    def _write(self) -> None:
+        self._file.write(b"".join(self._fresh))
+        self._count += len(self._fresh)
+        self._fresh.clear()
 
     def _places(self, repeated: set[bytes]) -> Generator[None, None, list[tuple[Place, Place]]]:
         first: dict[bytes, Place] = {}

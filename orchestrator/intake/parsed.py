@@ -31,6 +31,14 @@ class Events(Protocol):
         """The line of the event told last, where it is known."""
         ...
 
+    def values(self, levels: int) -> Iterator[bytes]:
+        """The next values of a list, as `canonical` spells them; asked for at its start, or after one of its values.
+
+        As many as can be had faster than as events, none at all perhaps; there is nothing to tell about them, and they
+        are nested no deeper than `levels`. The events go on behind them, and raise what was met on the way.
+        """
+        ...
+
 
 def bad_number(line: int | None) -> SpoiltError:
     """A number that no one can mean."""

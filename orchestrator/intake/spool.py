@@ -39,6 +39,9 @@ ORPHAN_PATIENCE = 3600.0
 LONGEST_PAUSE = 60.0
 """Seconds until a file is taken up again, at most, after trouble of ours."""
 
+TROUBLE_PATIENCE = 120.0
+"""Seconds of trouble of ours after which nobody waits for its end any more: a person has to mend something."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -71,6 +74,12 @@ class _Deferred:
 
     until: float
     tries: int
+    since: float
+    reason: str
+
+    def lasts(self, now: float) -> bool:
+        """Whether nobody waits for the end of it any more."""
+        return now - self.since >= TROUBLE_PATIENCE
 
 
 class Spool:
@@ -105,11 +114,21 @@ class Spool:
         self._next_look = settings.scan_interval
         self._trouble: str | None = "the queue directory was not looked at yet"
         """Why the last look at the folder failed."""
+        self._trouble_since = clock.monotonic()
 
     @property
     def trouble(self) -> str | None:
         """Why nothing can be taken in for the moment; None while all is well."""
         return self._trouble
+
+    @property
+    def kept_back(self) -> Mapping[str, str]:
+        """What trouble of ours keeps from being taken in, and will until somebody mends it: path → reason."""
+        now = self._clock.monotonic()
+        if self._trouble is not None and now - self._trouble_since >= TROUBLE_PATIENCE:
+            return {str(self._folders.incoming): self._trouble}
+        held = {name: each for name, each in self._deferred.items() if each.lasts(now)}
+        return {str(self._folders.incoming / name): each.reason for name, each in sorted(held.items())}
 
     # ------------------------------------------------------------ the loop
 
@@ -124,9 +143,9 @@ class Spool:
                 await self.rescan()
 
     async def rescan(self) -> bool:
-        """Look now, and decide what can be decided; returns whether nothing is left that will be.
+        """Look now, and decide what can be decided; returns whether nothing is left that will be without a person.
 
-        A table that nobody names yet is not waited for.
+        A table that nobody names yet is not waited for, and what is `kept_back` is not either.
         """
         async with self._lock:
             try:
@@ -134,8 +153,8 @@ class Spool:
             except Exception as error:  # noqa: BLE001 - whatever it is, one failed look must not end the daemon
                 self._next_look = self._settings.scan_interval
                 self._tell_trouble(error)
-                return False
-            self._trouble = None
+                return bool(self.kept_back)
+            self._trouble, self._trouble_since = None, self._clock.monotonic()
             return decided
 
     def _tell_trouble(self, error: Exception) -> None:
@@ -170,6 +189,9 @@ class Spool:
     def _undecided(self, entry: Entry) -> bool:
         if is_table(entry.name) and entry.name not in self._deferred and GOOD_NAME.fullmatch(entry.name):
             return False
+        deferred = self._deferred.get(entry.name)
+        if deferred is not None and deferred.lasts(self._clock.monotonic()):
+            return False
         return os.path.lexists(self._folders.incoming / entry.name)
 
     def _plan_next_look(self, left: list[Entry]) -> None:
@@ -193,9 +215,10 @@ class Spool:
         try:
             await self._decide(entry, self._arrivals.ready(entry.name, now))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours: the file stays, other files go on
-            tries = deferred.tries + 1 if deferred else 1
-            self._deferred[entry.name] = _Deferred(now + min(LONGEST_PAUSE, 2.0 ** (tries - 1)), tries)
-            self._publish(FileDeferred(entry.name, _reason(error)))
+            tries, since = (deferred.tries + 1, deferred.since) if deferred else (1, now)
+            until, reason = now + min(LONGEST_PAUSE, 2.0 ** (tries - 1)), _reason(error)
+            self._deferred[entry.name] = _Deferred(until, tries, since, reason)
+            self._publish(FileDeferred(entry.name, reason))
         else:
             self._deferred.pop(entry.name, None)
 

@@ -30,7 +30,10 @@ class SpoiltError(OrchestratorError):
 
 
 class Text:
-    """A file as checked UTF-8. `read` hands the bytes on (to a parser), `lines` the lines (of a table)."""
+    """A file as checked UTF-8: `read` and `read_text` hand it on piece by piece, `lines` line by line.
+
+    Only one of the three may be used: a piece of bytes may end inside a character, a piece of text does not.
+    """
 
     def __init__(self, file: IO[bytes], *, name: str | None = None, yaml: bool = False) -> None:
         file.seek(0)
@@ -53,6 +56,13 @@ class Text:
         """Up to `size` bytes, at most `PIECE`; nothing at the end. Raises SpoiltError."""
         piece, _ = self._next(min(size, PIECE) if size > 0 else PIECE)
         return piece
+
+    def read_text(self) -> str:
+        """The next piece, of about `PIECE` bytes; nothing at the end. Raises SpoiltError."""
+        while True:
+            piece, text = self._next(PIECE)
+            if text or not piece:
+                return text
 
     def lines(self) -> Iterator[str]:
         """Each line with its end. Raises SpoiltError, also for a line without end."""

@@ -6,9 +6,8 @@ aliases, tags, merge keys, directives and further documents are refused. libyaml
 nothing is composed, so a document costs the memory of its largest item whatever its length.
 """
 
-import re
+from collections import deque
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import yaml
@@ -18,7 +17,6 @@ from orchestrator.domain.mistake import Mistake, Mistakes
 from orchestrator.intake.parsed import (
     END_ARRAY,
     END_MAP,
-    LONGEST_NUMBER,
     MAP_KEY,
     SCALAR,
     START_ARRAY,
@@ -26,10 +24,9 @@ from orchestrator.intake.parsed import (
     ParsedEvent,
     bad_number,
 )
+from orchestrator.intake.plain_yaml import meaning, take_plain
 from orchestrator.intake.text import SpoiltError, Text
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_LITERALS = {"null": None, "true": True, "false": False}
 _HINTS = {
     "found character that cannot start any token": "indent with blanks, not tabs; quote a text that begins with @ or %",
     "mapping values are not allowed in this context": "a `:` in a text needs quotes around it",
@@ -44,15 +41,37 @@ class YamlEvents:
     def __init__(self, text: Text, mistakes: Mistakes) -> None:
         self._text = text
         self._mistakes = mistakes
+        self._parser: Any = None
         self._event: Any = None
+        self._ahead: deque[Any] = deque()
+        """Taken from the parser, and not told yet."""
+        self._trouble: Exception | None = None
+        """What the parser raised behind them."""
+        self._seen_document = False
 
     @property
     def line(self) -> int:
         return self._event.start_mark.line + 1 if self._event is not None else 1
 
+    def values(self, levels: int) -> Iterator[bytes]:
+        """The values of the list that the events are in; see `Events.values`."""
+        while not self._ahead and self._trouble is None:
+            self._text.mark = self._text.position
+            seen: list[Any] = []
+            try:
+                seen.append(self._parser.get_event())
+                plain = take_plain(self._parser.get_event, seen, levels)
+            except (yaml.YAMLError, SpoiltError) as error:
+                plain, self._trouble = None, error
+            if plain is None:
+                self._ahead.extend(seen)
+            else:
+                yield plain
+
     def __iter__(self) -> Iterator[ParsedEvent]:
         try:
-            yield from self._parse(CParser(self._text))
+            self._parser = CParser(self._text)
+            yield from self._parse()
         except yaml.MarkedYAMLError as error:
             raise self._worded(error) from error
         except yaml.YAMLError as error:
@@ -61,13 +80,13 @@ class YamlEvents:
             message = "does not end in a newline: it was cut"
             raise SpoiltError(Mistake(message, "end the last line", line=self._text.line))
 
-    def _parse(self, parser: Any) -> Iterator[ParsedEvent]:
+    def _parse(self) -> Iterator[ParsedEvent]:
         scalar, alias = yaml.ScalarEvent, yaml.AliasEvent
         start_map, end_map = yaml.MappingStartEvent, yaml.MappingEndEvent
         start_array, end_array = yaml.SequenceStartEvent, yaml.SequenceEndEvent
         expects_key: list[bool | None] = []  # for each open container: None in a list, else whether a key comes next
         next_is_key: bool | None = None
-        while (event := parser.get_event()) is not None:
+        while (event := self._next_event()) is not None:
             self._event = event
             kind = event.__class__
             if kind is end_map or kind is end_array:
@@ -94,6 +113,13 @@ class YamlEvents:
             if next_is_key is False:
                 next_is_key = True
 
+    def _next_event(self) -> Any:
+        if self._ahead:
+            return self._ahead.popleft()
+        if self._trouble is not None:
+            raise self._trouble
+        return self._parser.get_event()
+
     def _frame(self, event: Any) -> None:
         """The start and the end of streams and documents."""
         if not isinstance(event, yaml.DocumentStartEvent):
@@ -104,8 +130,6 @@ class YamlEvents:
             message = "a second document begins (`---`)"
             raise SpoiltError(Mistake(message, "drop each document as its own file", line=self.line))
         self._seen_document = True
-
-    _seen_document = False
 
     def _key(self, event: Any) -> str:
         if event.__class__ is not yaml.ScalarEvent:
@@ -121,21 +145,11 @@ class YamlEvents:
     def _scalar(self, event: Any) -> Any:
         if event.anchor or event.tag:
             self._refuse_extras(event)
-        text: str = event.value
         if event.style:
-            return text
-        if text in _LITERALS:
-            return _LITERALS[text]
-        if match := _NUMBER.fullmatch(text):
-            return self._number(text, whole=not (match[1] or match[2]))
-        return text
-
-    def _number(self, text: str, *, whole: bool) -> int | Decimal:
-        if len(text) > LONGEST_NUMBER:
-            raise bad_number(self.line)
+            return event.value
         try:
-            return int(text) if whole else Decimal(text)
-        except InvalidOperation:
+            return meaning(event.value)
+        except (ValueError, ArithmeticError):
             raise bad_number(self.line) from None
 
     def _refuse_extras(self, event: Any) -> None:

@@ -5,31 +5,34 @@ cannot happen raises `IllegalTransitionError` and leaves everything as it was. K
 all of it is there or nothing; called again after that, it either finds its change made or is refused as illegal.
 """
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import (
     Batch,
     BatchId,
+    BatchKey,
     BatchState,
     Created,
     Item,
     ItemSeen,
     ItemState,
     JobId,
+    Learnt,
     Observation,
     Submission,
 )
-from orchestrator.store import controls, submitting, unlisted
-from orchestrator.store.changes import Controlled, Moved, Observed
+from orchestrator.store import blocked, controls, submitting, unlisted
+from orchestrator.store.changes import Broken, Controlled, Moved, Observed
 from orchestrator.store.consequences import conclude
 from orchestrator.store.engine import Database
+from orchestrator.store.errors import DamagedError, StoreUnavailableError
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.memory import pause_account, resume_account
-from orchestrator.store.observing import apply
+from orchestrator.store.observing import apply, ended_in
 from orchestrator.store.rows import SELECT_BATCH_TO_SEND, Row, batch_of
 from orchestrator.store.schema import LIVE_BATCH, batches, jobs, literal
 from orchestrator.store.weighing import weigh
@@ -53,6 +56,9 @@ class Advance:
 
         Bytes already stored under this key are kept, whatever `submission` says. `server_now` is the platform's own
         time, for the age of the key, where it is known.
+
+        Raises:
+            IllegalTransitionError: meanwhile its job was paused, stopped or cancelled; nothing leaves.
         """
         moved = await self._step(
             batch.id, now, lambda ledger, current: submitting.begin(ledger, current, submission, user, server_now)
@@ -95,10 +101,19 @@ class Advance:
             lambda ledger, current: submitting.lose(ledger, current, detail, due_at, key_void=key_void),
         )
 
+    async def doubt(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
+        """The platform has work of a batch that we never sent, as far as our records tell: it is looked for.
+
+        It is not sent under this key any more, whatever happens to us.
+        """
+        return await self._step(
+            batch.id, now, lambda ledger, current: submitting.doubt(ledger, current, detail, due_at)
+        )
+
     async def recover(self, now: Micros, busy: Collection[BatchId] = ()) -> int:
         """Every batch that was being sent by a process that is gone is unconfirmed; returns how many there were.
 
-        `busy`: those that this process is sending.
+        What waited for a time waits no longer. `busy`: those that this process is sending.
         """
         sending = (LIVE_BATCH, batches.c.state == literal(BatchState.SUBMITTING), batches.c.id.not_in(sorted(busy)))
         async with self._opened(now) as ledger:
@@ -107,13 +122,22 @@ class Advance:
             await conclude(ledger)
             return len(rows)
 
-    async def searched(self, batch: Batch, *, due_at: Micros, now: Micros, server_now: Micros | None = None) -> Moved:
-        """An unconfirmed batch was looked for in vain; not before `due_at` it is looked for again.
+    async def searched(
+        self,
+        batch: Batch,
+        *,
+        due_at: Micros,
+        now: Micros,
+        server_now: Micros | None = None,
+        items: Sequence[ItemSeen] = (),
+    ) -> Moved:
+        """An unconfirmed batch was looked for, and not found whole; not before `due_at` it is looked for again.
 
-        `server_now` is the platform's own time, where it is known: the first search is dated by it.
+        `server_now` is the platform's own time, where it is known: the first search is dated by it. `items` were found,
+        and are never sent again whatever becomes of the rest.
         """
         return await self._step(
-            batch.id, now, lambda ledger, current: submitting.searched(ledger, current, due_at, server_now)
+            batch.id, now, lambda ledger, current: submitting.searched(ledger, current, due_at, server_now, items)
         )
 
     async def postpone(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
@@ -140,7 +164,7 @@ class Advance:
 
     async def block(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
         """Nothing more can be done without a person, who reads `detail`; a cancelled job asks nobody and ends."""
-        return await self._step(batch.id, now, lambda ledger, current: submitting.block(ledger, current, detail))
+        return await self._step(batch.id, now, lambda ledger, current: blocked.block(ledger, current, detail))
 
     # ------------------------------------------------------------ observing
 
@@ -149,7 +173,8 @@ class Advance:
     ) -> Observed:
         """What an answer of the platform told, in its order; writes only what changed.
 
-        `account` is needed where something may be learnt from an answer that names no batch of ours.
+        `account` is needed where something may be learnt from an answer that names no batch of ours. What could not be
+        written of one batch is told in `broken`, and asked again by the next look.
         """
         async with self._database.read() as connection:
             weighed = await weigh(connection, observations, account)
@@ -160,21 +185,48 @@ class Advance:
         )
         if not weighed.effective:
             return odd
+        try:
+            return odd.plus(await self._write(weighed.effective, now, account))
+        except (StoreUnavailableError, DamagedError):
+            raise
+        except Exception:  # noqa: BLE001 - met again below, alone, and told there
+            return await self._write_each(odd, weighed.effective, now, account)
+
+    async def _write(self, told: Sequence[Observation], now: Micros, account: str | None) -> Observed:
         async with self._opened(now) as ledger:
-            again = await weigh(ledger.connection, weighed.effective, account)
-            await apply(ledger, again)
+            weighed = await weigh(ledger.connection, told, account)
+            await apply(ledger, weighed)
             await conclude(ledger)
-            return replace(
-                odd,
-                changed=len(again.turns),
-                unknown_words=tuple(again.unknown_words),
+            return Observed(
+                changed=len(weighed.turns),
+                ended=ended_in(weighed, now),
+                unknown_words=tuple(weighed.unknown_words),
                 settled_batches=tuple(ledger.settled_batches),
                 born=tuple(ledger.born),
                 jobs=ledger.jobs,
             )
 
+    async def _write_each(
+        self, observed: Observed, told: Sequence[Observation], now: Micros, account: str | None
+    ) -> Observed:
+        """Batch by batch: what cannot be written of one must not keep the page's other batches as they were."""
+        by_batch: defaultdict[BatchKey | None, list[Observation]] = defaultdict(list)
+        for each in told:
+            by_batch[None if isinstance(each, Learnt) else each.batch].append(each)
+        for batch, portion in by_batch.items():
+            try:
+                observed = observed.plus(await self._write(portion, now, account))
+            except (StoreUnavailableError, DamagedError):
+                raise
+            except Exception as error:  # noqa: BLE001 - a bug of ours or a spoilt row; told in full by the caller
+                observed = observed.plus(Observed(broken=(Broken(batch, error),)))
+        return observed
+
     async def unlisted(self, items: Sequence[Item], detail: str, *, now: Micros) -> int:
-        """Open items that the platform never lists wait for a person; returns how many that changed."""
+        """Open items that the platform never lists wait for a person, or end with their cancelled job.
+
+        Returns how many that changed.
+        """
         async with self._opened(now) as ledger:
             changed = await unlisted.to_attention(ledger, items, detail)
             await conclude(ledger)
@@ -185,7 +237,7 @@ class Advance:
         return await self._step(batch.id, now, unlisted.do_without_word)
 
     async def abort_sent(self, items: Sequence[Item], *, now: Micros) -> None:
-        """The platform was asked to stop these; it is asked once."""
+        """The platform was asked to stop these."""
         async with self._opened(now) as ledger:
             await unlisted.mark_abort_sent(ledger, items)
 

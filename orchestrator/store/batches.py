@@ -1,6 +1,6 @@
 """Reading batches, and choosing the one to submit next."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +12,8 @@ from orchestrator.store.engine import Database
 from orchestrator.store.ledger import chunks
 from orchestrator.store.rows import SELECT_BATCH, SELECT_BATCH_TO_SEND, Query, Row, batch_of
 from orchestrator.store.schema import LIVE_BATCH, LIVE_JOB, UNSENT_BATCH, batches, jobs, literal, one_of
+
+_CHUNK = 1000
 
 _OUT = sa.and_(
     LIVE_BATCH,
@@ -99,8 +101,16 @@ class Batches:
         return await self._read(query.order_by(batches.c.id))
 
     async def of_job(self, job: JobId) -> list[Batch]:
-        """All batches of a job by number."""
+        """All batches of a job by number, at once: see `stream` for any number."""
         return await self._read(SELECT_BATCH.where(batches.c.job == job).order_by(batches.c.number))
+
+    async def stream(self, job: JobId) -> AsyncIterator[list[Batch]]:
+        """The batches of a job by number, in chunks; each chunk as it is when it is read."""
+        query = SELECT_BATCH.where(batches.c.job == job).order_by(batches.c.number).limit(_CHUNK)
+        last = 0
+        while chunk := await self._read(query.where(batches.c.number > last)):
+            yield chunk
+            last = chunk[-1].number
 
     async def get(self, batch: BatchId) -> Batch | None:
         """One batch, with its submission where one is stored."""

@@ -1,9 +1,9 @@
 """What the changes of the store tell their caller, for logs and metrics."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from orchestrator.domain.model import Batch, BatchId, BatchState, ItemSeen, JobId, JobState, Needs
+from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, ItemSeen, JobId, JobState, Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,25 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """An item of which the platform told how it ended."""
+
+    job: JobId
+    batch: int
+    """The number of its batch."""
+    seconds: float
+    """How long it was on the platform."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What was told of one batch could not be written: a row of it is spoilt, or a bug of ours."""
+
+    batch: BatchKey | None
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What a page of observations came to."""
 
@@ -49,6 +68,8 @@ class Observed:
     """Statuses that our tables do not have, of items that changed to them."""
     strays: tuple[ItemSeen, ...] = ()
     """About a batch that no row knows, or an item that is not what the row says."""
+    ended: tuple[Ended, ...] = ()
+    broken: tuple[Broken, ...] = ()
     settled_batches: tuple[BatchId, ...] = ()
     born: tuple[BatchId, ...] = ()
     jobs: tuple[JobChanged, ...] = ()
@@ -56,6 +77,10 @@ class Observed:
     @property
     def settled_jobs(self) -> tuple[JobChanged, ...]:
         return settled(self.jobs)
+
+    def plus(self, more: "Observed") -> "Observed":
+        """Both together."""
+        return Observed(*(getattr(self, each.name) + getattr(more, each.name) for each in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)

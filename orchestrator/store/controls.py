@@ -3,7 +3,7 @@
 Each function is the inside of one transaction; `advance.py` tells what each is for.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import sqlalchemy as sa
 
@@ -18,14 +18,15 @@ from orchestrator.domain.model import (
     JobId,
     JobState,
 )
+from orchestrator.store.blocked import start_over, stop
 from orchestrator.store.dependents import Verdict, judge, wait_again
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.store.ledger import Ledger, chunks
 from orchestrator.store.outcomes import set_job, withdraw
 from orchestrator.store.planning import Origin, send_again
-from orchestrator.store.rows import COUNTERS, SELECT_BATCH_TO_SEND, SELECT_ITEM, Query, Row, batch_of, item_of
+from orchestrator.store.rows import COUNTERS, SELECT_BATCH_TO_SEND, SELECT_ITEM, Row, batch_of, item_of
 from orchestrator.store.schema import LIVE_BATCH, LIVE_JOB, REAL_JOB, batches, controls, items, jobs, literal
-from orchestrator.store.submitting import give_up, start_over, track
+from orchestrator.store.submitting import track
 
 _RETRIED = frozenset({ItemState.FAILED, ItemState.ABORTED, ItemState.PARTIAL, ItemState.CANCELLED})
 """What `retry` without further words sends again."""
@@ -65,7 +66,7 @@ async def cancel(ledger: Ledger, row: Row) -> None:
     )
     ledger.event(job, "cancel")
     for batch in await _blocked(ledger, job):
-        await give_up(ledger, batch)
+        await stop(ledger, batch)
     ledger.touched_jobs[job] = None
 
 
@@ -120,8 +121,8 @@ async def retry(ledger: Ledger, row: Row, keys: Sequence[str], state: ItemState 
     await _known_keys(ledger, row, keys)
     blocked = [] if keys or state else await _blocked(ledger, job)
     skipped = row.state == JobState.SKIPPED and not keys and state is None
-    chosen = _chosen(job, keys, state)
-    if not blocked and not skipped and not (await ledger.connection.execute(chosen.limit(1))).first():
+    chosen = await _chosen(ledger, job, keys, state)
+    if not (blocked or skipped or chosen):
         return 0, 0
     if JobState(row.state).settled:
         await _reopen(ledger, row)
@@ -151,26 +152,32 @@ async def _known_keys(ledger: Ledger, row: Row, keys: Sequence[str]) -> None:
         raise ControlRefusedError(f"{row.name} has no item {', '.join(sorted(unknown)[:10])}")
 
 
-def _chosen(job: JobId, keys: Sequence[str], state: ItemState | None) -> Query:
+async def _chosen(ledger: Ledger, job: JobId, keys: Sequence[str], state: ItemState | None) -> list[int]:
+    """The numbers of the items that go out again, in order."""
     states = FINAL_ITEM_STATES if keys else _RETRIED
     wanted = states & {state} if state else states
-    query = SELECT_ITEM.where(items.c.job == job, items.c.state.in_(sorted(wanted))).order_by(items.c.seq)
-    return query.where(items.c.key.in_(list(keys))) if keys else query
+    query = sa.select(items.c.seq).where(items.c.job == job, items.c.state.in_(sorted(wanted)))
+    found: list[int] = []
+    for portion in chunks(sorted(set(keys))) if keys else [None]:
+        named = query if portion is None else query.where(items.c.key.in_(portion))
+        found += (await ledger.connection.execute(named)).scalars()
+    return sorted(found)
 
 
-async def _all_again(ledger: Ledger, row: Row, chosen: Query) -> int:
+async def _all_again(ledger: Ledger, row: Row, chosen: Sequence[int]) -> int:
     """Plan new batches for the chosen items, a batch at a time: a job may have very many."""
     origin = Origin(JobId(row.id), row.name, row.account, row.kind)
-    last = total = 0
-    while portion := await _portion(ledger, chosen.where(items.c.seq > last).limit(row.batch_size)):
-        await send_again(ledger, origin, portion)
+    for seqs in chunks(chosen, row.batch_size):
+        await send_again(ledger, origin, [item async for item in _numbered(ledger, origin.job, seqs)])
         await ledger.flush()
-        last, total = portion[-1].seq, total + len(portion)
-    return total
+    return len(chosen)
 
 
-async def _portion(ledger: Ledger, query: Query) -> list[Item]:
-    return [item_of(row) for row in await ledger.connection.execute(query)]
+async def _numbered(ledger: Ledger, job: JobId, seqs: Sequence[int]) -> AsyncIterator[Item]:
+    query = SELECT_ITEM.where(items.c.job == job).order_by(items.c.seq)
+    for portion in chunks(seqs):
+        for row in await ledger.connection.execute(query.where(items.c.seq.in_(portion))):
+            yield item_of(row)
 
 
 async def _reopen(ledger: Ledger, row: Row) -> None:

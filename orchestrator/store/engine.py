@@ -5,7 +5,7 @@ that waits for a lock nobody takes, and shut every other writer out. So nothing 
 Waiting for one's turn happens outside the shield and can be cancelled.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
@@ -36,7 +36,12 @@ _WRITER_PRAGMAS = (
     "PRAGMA journal_size_limit=67108864",
 )
 # Two processes that write or checkpoint can meet SQLite's WAL-reset bug (present to 3.51.2): readers do neither.
-_READER_PRAGMAS = (f"PRAGMA busy_timeout={_WAITS}", "PRAGMA query_only=ON", "PRAGMA wal_autocheckpoint=0")
+_READER_PRAGMAS = (
+    f"PRAGMA busy_timeout={_WAITS}",
+    "PRAGMA query_only=ON",
+    "PRAGMA wal_autocheckpoint=0",
+    "PRAGMA cache_size=-256",  # KiB: few pages are read twice, and the system keeps those
+)
 
 # Rows in all, then rows alike in the first column of the index, in the first two…
 _EXPECTED = (
@@ -115,6 +120,19 @@ def advise(connection: sa.Connection) -> None:
     connection.exec_driver_sql("DELETE FROM sqlite_stat1")
     for table, index, rows in _EXPECTED:
         connection.exec_driver_sql("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)", (table, index, rows))
+
+
+def insertion(connection: AsyncConnection, table: sa.Table, columns: Sequence[str], rows: int) -> str:
+    """The text of an INSERT of so many rows at once, whose values follow each other row by row.
+
+    For many rows of few columns: SQLite sets a statement up again for every row of an executemany, CHECKs and all, and
+    SQLAlchemy each row's parameters. That is more work than to store the row.
+    """
+    quoted = connection.dialect.identifier_preparer
+    names = ", ".join(quoted.format_column(table.c[column]) for column in columns)
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    row = f"({', '.join([mark] * len(columns))})"
+    return f"INSERT INTO {quoted.format_table(table)} ({names}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - no values
 
 
 class Database:

@@ -1,9 +1,11 @@
 """Reading items."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 
 import sqlalchemy as sa
 
+from orchestrator.clock import Micros
 from orchestrator.domain.model import Batch, BatchId, Item, ItemState, JobId, Stage
 from orchestrator.store.engine import Database
 from orchestrator.store.ledger import chunks
@@ -50,23 +52,48 @@ class Items:
             rows = (await connection.execute(query)).all()
         return [item_of(row, with_request=with_request) for row in rows]
 
-    async def open_in(self, of: Sequence[BatchId], stages: Collection[Stage]) -> list[Item]:
-        """The open items of these batches in one of these stages, without their requests."""
-        found: list[Item] = []
-        query = SELECT_ITEM.join_from(batches, items, IN_BATCH).where(OPEN_ITEM, items.c.stage.in_(sorted(stages)))
+    async def open_in(
+        self,
+        of: Sequence[BatchId],
+        stages: Collection[Stage],
+        *,
+        but: Collection[tuple[JobId, int]] = frozenset(),
+        objects: Collection[str] = frozenset(),
+    ) -> list[Item]:
+        """The open items of these batches in one of these stages, without their requests.
+
+        `but`: those of these jobs and numbers are left out. `objects`: where any are named, only the items that became
+        these. What remains is mostly little, of very many: so first they are only counted off, as they come.
+        """
+        asked = (OPEN_ITEM, items.c.stage.in_(sorted(stages)))
+        places = sa.select(items.c.job, items.c.seq, items.c.remote_id).join_from(batches, items, IN_BATCH)
+        left: defaultdict[JobId, list[int]] = defaultdict(list)
         for portion in chunks(list(of)):
-            async with self._database.read() as connection:
-                rows = await connection.execute(query.where(batches.c.id.in_(portion)))
-                found += [item_of(row) for row in rows]
+            async with (
+                self._database.read() as connection,
+                connection.stream(places.where(*asked, batches.c.id.in_(portion))) as read,
+            ):
+                async for chunk in read.partitions(_CHUNK):
+                    for job, seq, remote_id in chunk:
+                        if (job, seq) not in but and (not objects or remote_id in objects):
+                            left[job].append(seq)
+        query = SELECT_ITEM.where(*asked).order_by(items.c.seq)
+        found: list[Item] = []
+        for job, seqs in left.items():
+            for portion in chunks(seqs):
+                async with self._database.read() as connection:
+                    rows = await connection.execute(query.where(items.c.job == job, items.c.seq.in_(portion)))
+                    found += [item_of(row) for row in rows]
         return found
 
-    async def to_abort(self, account: str, *, limit: int) -> list[tuple[Batch, Item]]:
-        """Analyses of cancelled jobs that the platform was not asked to stop yet, with their batches."""
+    async def to_abort(self, account: str, *, limit: int, asked_before: Micros = 0) -> list[tuple[Batch, Item]]:
+        """Analyses of cancelled jobs that the platform was not asked to stop since then, with their batches."""
         query = (
             SELECT_ITEM.select_from(jobs.join(batches).join(items, IN_BATCH))
             .where(LIVE_JOB, jobs.c.account == account, jobs.c.cancelled_at.is_not(None), LIVE_BATCH)
             .where(OPEN_ITEM, items.c.stage == Stage.ANALYSIS)
-            .where(items.c.remote_id.is_not(None), items.c.abort_sent_at.is_(None))
+            .where(items.c.remote_id.is_not(None))
+            .where(sa.or_(items.c.abort_sent_at.is_(None), items.c.abort_sent_at < asked_before))
             .order_by(items.c.job, items.c.seq)
             .limit(limit)
         )

@@ -41,7 +41,12 @@ class Jobs:
 
     async def load(self, spec: JobSpec, now: Micros) -> JobId:
         """Begin a job. Until `commit` nobody sees it, and it may have the name of another."""
-        return await self._loading.load(spec, now)
+        (job,) = await self.load_all([spec], now)
+        return job
+
+    async def load_all(self, specs: Sequence[JobSpec], now: Micros) -> list[JobId]:
+        """Begin many jobs, as `load` does one."""
+        return await self._loading.load(specs, now)
 
     async def add_items(self, job: JobId, new: Sequence[NewItem]) -> None:
         """Add items to a job that is being loaded, in any number of calls; the same ones again change nothing.
@@ -49,7 +54,11 @@ class Jobs:
         Raises:
             DuplicateKeyError: two items have the same key.
         """
-        await self._loading.add_items(job, new)
+        await self.add_all([(job, new)])
+
+    async def add_all(self, new: Sequence[tuple[JobId, Sequence[NewItem]]]) -> None:
+        """Add items to many jobs, as `add_items` does to one."""
+        await self._loading.add_items(new)
 
     async def commit(
         self, loads: Sequence[JobId], now: Micros, *, replaces: Collection[JobId] = ()

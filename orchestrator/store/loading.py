@@ -1,6 +1,8 @@
-"""How a job comes into the database: its items in chunks, then one commit that makes it real."""
+"""How jobs come into the database: their items portion by portion, unseen, until one commit makes them real."""
 
 from collections.abc import Collection, Sequence
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,157 +10,123 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
-from orchestrator.domain.identity import batch_key
 from orchestrator.domain.lifecycle import first_stage
-from orchestrator.domain.model import BatchState, ItemState, JobId, JobSpec, JobState, NewItem, Stage
+from orchestrator.domain.model import ItemState, JobId, JobSpec, JobState, NewItem
 from orchestrator.store.changes import JobChanged
 from orchestrator.store.consequences import conclude
-from orchestrator.store.dependents import start_or_skip
-from orchestrator.store.engine import Database
-from orchestrator.store.errors import AlreadySentError, DuplicateKeyError, NameTakenError, StoreError
+from orchestrator.store.engine import Database, insertion
+from orchestrator.store.errors import DuplicateKeyError, StoreError
 from orchestrator.store.ids import TimeOrderedIds
+from orchestrator.store.launching import IS_LOADING, launch
 from orchestrator.store.ledger import Ledger, chunks
-from orchestrator.store.memory import instance_of, why_paused
-from orchestrator.store.outcomes import needs_of, set_job
-from orchestrator.store.rows import COUNTERS, Row, as_text
-from orchestrator.store.schema import REAL_JOB, batches, items, job_after, jobs, literal
+from orchestrator.store.rows import as_text
+from orchestrator.store.schema import items, job_after, jobs
 
-_ADD_ITEMS = sa.insert(items)
-_ADD_BATCHES = sa.insert(batches)
-_IS_LOADING = jobs.c.state == literal(JobState.LOADING)
+_ADD_JOBS = sa.insert(jobs)
+_ADD_AFTER = sa.insert(job_after)
+
+_ITEM = ("job", "seq", "key", "request", "row", "batch", "stage", "state")
+"""The columns of a new item."""
+_AT_ONCE = 100
+"""Items a statement: enough to make what comes with a statement cheap."""
+_PORTION = 2000
+"""Items a transaction: enough to make its sync cheap, few enough to let other writers in between."""
+
+Portion = Sequence[tuple[JobId, NewItem]]
 
 
 class Loading:
-    """Jobs on their way in."""
+    """Jobs on their way in. Many small ones take hardly longer than one large one: they share their transactions."""
 
     def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
         self._database = database
         self._ids = ids
 
-    async def load(self, spec: JobSpec, now: Micros) -> JobId:
-        job = JobId(self._ids.make(now))
+    async def load(self, specs: Sequence[JobSpec], now: Micros) -> list[JobId]:
+        loads = [JobId(self._ids.make(now)) for _ in specs]
+        begun = list(zip(loads, specs, strict=True))
+        after = [{"job": job, "folded": folded} for job, spec in begun for folded in _waits_for(spec)]
         async with self._database.write() as connection:
-            await connection.execute(sa.insert(jobs).values(id=job, created_at=now, **_as_columns(spec)))
-            if spec.after is not None:
-                names = sorted({name.casefold() for name in spec.after.jobs})
-                await connection.execute(sa.insert(job_after), [{"job": job, "folded": name} for name in names])
-        return job
+            for portion in chunks(begun):
+                rows = [{"id": job, "created_at": now, **_as_columns(spec)} for job, spec in portion]
+                await connection.execute(_ADD_JOBS, rows)
+            for names in chunks(after):
+                await connection.execute(_ADD_AFTER, names)
+        return loads
 
-    async def add_items(self, job: JobId, new: Sequence[NewItem]) -> None:
-        for portion in chunks(new):
+    async def add_items(self, new: Sequence[tuple[JobId, Sequence[NewItem]]]) -> None:
+        for portion in chunks([(job, item) for job, added in new for item in added], _PORTION):
             try:
                 async with self._database.write() as connection:
-                    await _add(connection, job, portion)
+                    await _add(connection, portion)
             except IntegrityError:
-                await self._explain_clash(job, portion)
+                await self._explain_clash(portion)
 
     async def commit(self, loads: Sequence[JobId], now: Micros, replaces: Collection[JobId]) -> tuple[JobChanged, ...]:
         async with self._database.write() as connection:
             ledger = Ledger(connection, self._ids, now)
-            for old in sorted(replaces):
-                await _remove_unsent(connection, old)
-            instance = await instance_of(connection)
-            for job in loads:
-                await _make_real(ledger, job, instance)
-            for job in loads:
-                row = (await connection.execute(sa.select(jobs).where(jobs.c.id == job))).one()
-                if row.state == JobState.WAITING:
-                    await start_or_skip(ledger, row)
+            await launch(ledger, loads, replaces)
             await conclude(ledger)
             return ledger.jobs
 
     async def abandon(self, loads: Sequence[JobId]) -> None:
         async with self._database.write() as connection:
-            await connection.execute(sa.delete(jobs).where(jobs.c.id.in_(list(loads)), _IS_LOADING))
+            for portion in chunks(loads):
+                await connection.execute(sa.delete(jobs).where(jobs.c.id.in_(portion), IS_LOADING))
 
     async def abandon_all(self) -> int:
         async with self._database.write() as connection:
-            return (await connection.execute(sa.delete(jobs).where(_IS_LOADING))).rowcount
+            return (await connection.execute(sa.delete(jobs).where(IS_LOADING))).rowcount
 
-    async def _explain_clash(self, job: JobId, new: Sequence[NewItem]) -> None:
+    async def _explain_clash(self, new: Portion) -> None:
         """Name the two items with one key; return quietly when these very items were stored before."""
-        first: dict[str, int] = {}
-        for item in new:
-            if item.key in first:
-                raise DuplicateKeyError(item.key, first[item.key], item.seq)
-            first[item.key] = item.seq
-        query = sa.select(items.c.seq, items.c.key).where(items.c.job == job, items.c.key.in_(list(first)))
+        others = False
+        for job, added in groupby(new, itemgetter(0)):
+            first: dict[str, int] = {}
+            for _, item in added:
+                if item.key in first:
+                    raise DuplicateKeyError(item.key, first[item.key], item.seq)
+                first[item.key] = item.seq
+            stored = await self._stored(job, list(first))
+            for key, seq in stored.items():
+                if seq != first[key]:
+                    raise DuplicateKeyError(key, seq, first[key])
+            others |= stored != first
+        if others:
+            numbers = f"{new[0][1].seq} to {new[-1][1].seq}"
+            raise StoreError(f"items {numbers} clash with others: each number stands for one item")
+
+    async def _stored(self, job: JobId, keys: Sequence[str]) -> dict[str, int]:
+        """Which of these keys are there, each with the number of its item."""
+        query = sa.select(items.c.seq, items.c.key).where(items.c.job == job, items.c.key.in_(keys))
         async with self._database.read() as connection:
-            stored = {row.key: row.seq for row in await connection.execute(query)}
-        for key, seq in stored.items():
-            if seq != first[key]:
-                raise DuplicateKeyError(key, seq, first[key])
-        if stored != first:
-            raise StoreError(f"items {new[0].seq} to {new[-1].seq} clash with others: each number stands for one item")
+            return {row.key: row.seq for row in await connection.execute(query)}
 
 
-async def _add(connection: AsyncConnection, job: JobId, new: Sequence[NewItem]) -> None:
-    query = sa.select(jobs.c.batch_size, jobs.c.kind).where(jobs.c.id == job, _IS_LOADING)
-    row = (await connection.execute(query)).one_or_none()
-    if row is None:
-        raise StoreError(f"job {job} is not being loaded")
-    stage = first_stage(row.kind)
-    await connection.execute(
-        _ADD_ITEMS,
-        [
-            {"job": job, "seq": item.seq, "key": item.key, "request": item.request, "row": item.row}
-            | {"batch": (item.seq - 1) // row.batch_size + 1, "stage": stage, "state": ItemState.PENDING}
-            for item in new
-        ],
-    )
+async def _add(connection: AsyncConnection, new: Portion) -> None:
+    wanted = list(dict.fromkeys(job for job, _ in new))
+    query = sa.select(jobs.c.id, jobs.c.batch_size, jobs.c.kind).where(jobs.c.id.in_(wanted), IS_LOADING)
+    found = {row.id: row for row in await connection.execute(query)}
+    for job in wanted:
+        if job not in found:
+            raise StoreError(f"job {job} is not being loaded")
+    sizes = {job: row.batch_size for job, row in found.items()}
+    stages = {job: first_stage(row.kind).value for job, row in found.items()}
+    state = ItemState.PENDING.value
 
-
-# ---------------------------------------------------------------- commit
-
-
-async def _remove_unsent(connection: AsyncConnection, job: JobId) -> None:
-    """Take a job out that another of its name replaces; one that is gone already is no matter."""
-    row = (await connection.execute(sa.select(jobs.c.name, jobs.c.sent_at).where(jobs.c.id == job))).one_or_none()
-    if row is None:
-        return
-    if row.sent_at is not None:
-        raise AlreadySentError(row.name)
-    await connection.execute(sa.delete(jobs).where(jobs.c.id == job))
-
-
-async def _make_real(ledger: Ledger, job: JobId, instance: str) -> None:
-    connection = ledger.connection
-    row = (await connection.execute(sa.select(jobs).where(jobs.c.id == job, _IS_LOADING))).one_or_none()
-    if row is None:
-        raise StoreError(f"job {job} is not being loaded")
-    same = sa.select(jobs.c.id).where(jobs.c.folded == row.folded, REAL_JOB)
-    if (await connection.execute(same)).first():
-        raise NameTakenError(row.name)
-    total = await _plan_batches(ledger, row, instance)
-    state = JobState.WAITING if row.after is not None else JobState.QUEUED
-    paused = await why_paused(connection, row.account)
-    await connection.execute(
-        sa.update(jobs).where(jobs.c.id == job).values({COUNTERS[ItemState.PENDING]: total, jobs.c.paused: paused})
-    )
-    await set_job(ledger, row, state, needs=needs_of(row), detail=row.detail)
-    ledger.touched_jobs[job] = None
-
-
-async def _plan_batches(ledger: Ledger, row: Row, instance: str) -> int:
-    """A batch for each slice of the job's items; returns the number of items."""
-    of_slice = (sa.func.min(items.c.seq), sa.func.max(items.c.seq), sa.func.count())
-    query = sa.select(items.c.batch, *of_slice).where(items.c.job == row.id).group_by(items.c.batch)
-    slices = (await ledger.connection.execute(query.order_by(items.c.batch))).all()
-    if not slices:
-        raise StoreError(f"job {row.name} has no items")
-    creating = first_stage(row.kind) is Stage.CREATION
-    for portion in chunks(slices):
-        await ledger.connection.execute(
-            _ADD_BATCHES,
-            [
-                {"id": ledger.new_id(), "job": row.id, "account": row.account, "number": number, "root": number}
-                | {"lineage": str(number), "key": batch_key(instance, row.name, str(number), 0)}
-                | {"state": BatchState.PLANNED, "items": size, "open": size, "creating": size * creating}
-                | {"first_seq": first, "last_seq": last}
-                for number, first, last, size in portion
-            ],
+    def values(some: Portion) -> tuple[Any, ...]:
+        rows = (
+            (job, item.seq, item.key, item.request, item.row, (item.seq - 1) // sizes[job] + 1, stages[job], state)
+            for job, item in some
         )
-    return sum(size for *_, size in slices)
+        return tuple(chain.from_iterable(rows))
+
+    for length, slices in groupby(chunks(new, _AT_ONCE), len):  # all of one length but the last
+        await connection.exec_driver_sql(insertion(connection, items, _ITEM, length), [values(each) for each in slices])
+
+
+def _waits_for(spec: JobSpec) -> list[str]:
+    return sorted({name.casefold() for name in spec.after.jobs}) if spec.after else []
 
 
 def _as_columns(spec: JobSpec) -> dict[str, Any]:

@@ -5,12 +5,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from orchestrator.clock import SECOND
 from orchestrator.domain.lifecycle import BatchEvent
-from orchestrator.domain.model import BatchId, BatchSeen, ItemState
+from orchestrator.domain.model import BatchId, BatchSeen, ItemState, Stage
+from orchestrator.store.changes import Ended
 from orchestrator.store.ledger import Ledger, Standing
 from orchestrator.store.memory import remember
 from orchestrator.store.schema import batches, items
 from orchestrator.store.weighing import KnownBatch, Turn, Weighed
+
+_OWN_ENDS = frozenset({ItemState.SUCCEEDED, ItemState.PARTIAL, ItemState.FAILED})
 
 _WRITE = (
     sa.update(items)
@@ -60,6 +64,18 @@ async def write_turns(ledger: Ledger, turns: Sequence[Turn]) -> None:
     for job, number in touched:
         query = sa.select(batches.c.id).where(batches.c.job == job, batches.c.number == number)
         ledger.touched_batches[BatchId((await ledger.connection.execute(query)).scalar_one())] = None
+
+
+def ended_in(weighed: Weighed, now: int) -> tuple[Ended, ...]:
+    """The items that came to an end of their own, with what they took. What was never created took nothing."""
+    return tuple(
+        Ended(turn.before.job, turn.before.batch or 0, max(0, (turn.finished_at or now) - since) / SECOND)
+        for turn in weighed.turns.values()
+        if turn.after.state in _OWN_ENDS
+        and turn.after.stage is not Stage.CREATION
+        and not turn.before.state.final
+        and (since := turn.before.submitted_at) is not None
+    )
 
 
 def _as_written(turn: Turn, now: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What is still to be delivered: the results of settled jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -65,6 +65,18 @@ class Outbox:
                 .where(outbox.c.id == entry.id)
                 .values(tries=outbox.c.tries + 1, last_error=error, due_at=due_at)
             )
+
+    async def pending(self, tries: int) -> bool:
+        """Whether anything waits that has failed less often than that."""
+        query = sa.select(outbox.c.id).where(outbox.c.tries < tries).limit(1)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).first() is not None
+
+    async def failing(self, tries: int) -> Mapping[str, str]:
+        """The jobs whose delivery failed as often as that or more: name → the last error."""
+        query = sa.select(jobs.c.name, outbox.c.last_error).join_from(outbox, jobs).where(outbox.c.tries >= tries)
+        async with self._database.read() as connection:
+            return {row.name: row.last_error or "" for row in await connection.execute(query.order_by(jobs.c.name))}
 
     async def next_due(self) -> Micros | None:
         """When the next delivery is due; None when there is none."""

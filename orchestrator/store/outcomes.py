@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from orchestrator.domain.model import JobId, JobState, Needs
 from orchestrator.store.changes import JobChanged
 from orchestrator.store.ledger import Ledger
+from orchestrator.store.memory import why_paused
 from orchestrator.store.rows import Row
 from orchestrator.store.schema import jobs, outbox
 
@@ -18,6 +19,9 @@ async def set_job(
     if state.settled:
         values |= {"settled_at": ledger.now, "paused": None, "stopped": None}
         await _announce(ledger, row)
+    elif JobState(row.state).settled:  # opened again; what holds new jobs back holds it back too
+        values["paused"] = await why_paused(ledger.connection, row.account)
+        ledger.touched_jobs[job] = None
     await ledger.connection.execute(sa.update(jobs).where(jobs.c.id == job).values(values))
     if state != row.state:
         ledger.event(job, "job", old=row.state, new=state, detail=detail)

@@ -112,6 +112,7 @@ def batch_of(row: Row, *, to_send: bool = False) -> Batch:
         key_void=row.key_void,
         last_error=row.last_error,
         planned_at=row.planned_at,
+        pipeline=row.pipeline,
     )
 
 
@@ -127,7 +128,7 @@ def submission_of(row: Row) -> Submission | None:
         headers = msgspec.json.decode(row.headers or "", type=dict[str, str])
     except msgspec.MsgspecError:
         return None
-    return Submission(method=row.method, path=row.path, headers=headers, body=row.body)
+    return Submission(method=row.method, path=row.path, headers=headers, body=row.body, pipeline=row.pipeline)
 
 
 def item_of(row: Row, *, with_request: bool = False, with_row: bool = False) -> Item:
@@ -159,7 +160,13 @@ def items_in(batch: Batch) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def previous_ids_of(text: str | None) -> tuple[str, ...]:
-    return msgspec.json.decode(text, type=tuple[str, ...]) if text else ()
+    """What cannot be read counts as one odd id: a spoilt row keeps no other from being read, and nothing is dropped."""
+    if not text:
+        return ()
+    try:
+        return msgspec.json.decode(text, type=tuple[str, ...])
+    except msgspec.MsgspecError:
+        return (text,)
 
 
 def previous_ids_as_text(ids: tuple[str, ...]) -> str | None:

@@ -15,6 +15,9 @@ from orchestrator.store.engine import SERIAL
 
 metadata = sa.MetaData()
 
+REVISION = "0002"
+"""The newest migration, which these tables are the outcome of."""
+
 
 def literal(value: str) -> sa.ColumnElement[str]:
     """One of our own words as a literal of the statement, so that a partial index is recognised."""
@@ -155,6 +158,7 @@ batches = sa.Table(
     _flag("in_doubt"),  # a send of this key may have had an effect that was never confirmed
     _flag("key_void"),
     _number("root", required=True),
+    _text("pipeline"),  # what runs there: how long it takes is learnt by it
     _text("method"),
     _text("path"),
     _text("headers"),

@@ -95,7 +95,8 @@ class Store:
     async def moving(self) -> bool:
         """Whether anything may still change without a person: something to send, to find out, or to look at."""
         state = batches.c.state
-        something_to_tell = sa.exists().where(IN_BATCH, OPEN_ITEM, items.c.state != literal(ItemState.ATTENTION))
+        waits_for_no_one = sa.or_(items.c.state != literal(ItemState.ATTENTION), jobs.c.cancelled_at.is_not(None))
+        something_to_tell = sa.exists().where(IN_BATCH, OPEN_ITEM, waits_for_no_one)
         query = (
             sa.select(batches.c.id)
             .join_from(batches, jobs)

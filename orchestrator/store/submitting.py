@@ -25,23 +25,35 @@ from orchestrator.store.errors import StoreError
 from orchestrator.store.ledger import NOTHING_TO_SEND, Ledger, Standing
 from orchestrator.store.observing import apply
 from orchestrator.store.outcomes import needs_of, set_job
-from orchestrator.store.planning import Origin, items_of, key_of, leave, plan, send_again
+from orchestrator.store.planning import Origin, items_of, key_of, leave, plan
 from orchestrator.store.rows import as_text, items_in
-from orchestrator.store.schema import OPEN_ITEM, batches, items, jobs
+from orchestrator.store.schema import LIVE_BATCH, UNSENT_BATCH, batches, items, jobs, outbox
 from orchestrator.store.weighing import weigh
+
+_ONE = sa.update(items).where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
 
 # ---------------------------------------------------------------- sending
 
 
 async def begin(ledger: Ledger, batch: Batch, submission: Submission, user: str, server_now: Micros | None) -> None:
+    await _still_wanted(ledger, batch)
     stored: dict[str, object] = {}
     if batch.submission is None:
         stored = {"method": submission.method, "path": submission.path, "body": submission.body}
-        stored["headers"] = as_text(dict(submission.headers))
+        stored |= {"headers": as_text(dict(submission.headers)), "pipeline": submission.pipeline}
     if batch.first_sent_at is None:
         stored |= {"first_sent_at": server_now or ledger.now, "sent_by": user}
     await ledger.move(batch, BatchEvent.BEGIN, note=None, sends=batch.sends + 1, sent_at=ledger.now, **stored)
     await _start_job(ledger, batch)
+
+
+async def _still_wanted(ledger: Ledger, batch: Batch) -> None:
+    """It was chosen a while ago: a credential, or a question before the first send, may have waited for the budget."""
+    query = sa.select(jobs.c.paused, jobs.c.stopped, jobs.c.cancelled_at).where(jobs.c.id == batch.job)
+    row = (await ledger.connection.execute(query)).one()
+    held = row.paused or row.stopped or ("the job is cancelled" if row.cancelled_at is not None else None)
+    if held:
+        raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} does not go out: {held}")
 
 
 async def _start_job(ledger: Ledger, batch: Batch) -> None:
@@ -73,6 +85,16 @@ async def lose(ledger: Ledger, batch: Batch, detail: str, due_at: Micros, *, key
         in_doubt=True,
         key_void=batch.key_void or key_void,
     )
+
+
+async def doubt(ledger: Ledger, batch: Batch, detail: str, due_at: Micros) -> None:
+    # What we know of sends of our own counts for nothing: none of them did what is there.
+    never = {"first_sent_at": None, "sent_by": None, "sent_at": batch.sent_at or ledger.now}
+    event = BatchEvent.LOSE if batch.state is BatchState.SUBMITTING else BatchEvent.INQUIRE
+    await ledger.move(
+        batch, event, note=detail, last_error=detail, due_at=due_at, in_doubt=True, key_void=True, **never
+    )
+    await _start_job(ledger, batch)
 
 
 # ---------------------------------------------------------------- accepted
@@ -130,7 +152,9 @@ async def confirm_partly(ledger: Ledger, batch: Batch, created: Created, seen: S
 # ---------------------------------------------------------------- not accepted
 
 
-async def searched(ledger: Ledger, batch: Batch, due_at: Micros, server_now: Micros | None) -> None:
+async def searched(
+    ledger: Ledger, batch: Batch, due_at: Micros, server_now: Micros | None, seen: Sequence[ItemSeen]
+) -> None:
     if batch.state is not BatchState.UNCONFIRMED:
         raise IllegalTransitionError(f"a {batch.state} batch is not searched for")
     await ledger.connection.execute(
@@ -138,7 +162,9 @@ async def searched(ledger: Ledger, batch: Batch, due_at: Micros, server_now: Mic
         .where(batches.c.id == batch.id)
         .values(searched_at=batch.searched_at or server_now or ledger.now, due_at=due_at)
     )
-    ledger.event(batch.job, "searched", batch=batch.number, detail="not found on the platform")
+    told = f"{len(seen)} of {batch.items} items found" if seen else "not found on the platform"
+    ledger.event(batch.job, "searched", batch=batch.number, detail=told)
+    await apply(ledger, await weigh(ledger.connection, seen))
 
 
 async def renew(ledger: Ledger, batch: Batch) -> None:
@@ -171,7 +197,7 @@ async def renew(ledger: Ledger, batch: Batch) -> None:
         sends=0 if anew else batch.sends,
         **NOTHING_TO_SEND,
     )
-    await _make_pending(ledger, batch, held)
+    await make_pending(ledger, batch, held, again=1)
 
 
 def _seen(batch: Batch, held: Sequence[Item]) -> bool:
@@ -179,27 +205,20 @@ def _seen(batch: Batch, held: Sequence[Item]) -> bool:
     return batch.state is BatchState.UNCONFIRMED and any(item.state is not ItemState.PENDING for item in held)
 
 
-async def _make_pending(ledger: Ledger, batch: Batch, held: Sequence[Item]) -> None:
-    """Items of a batch that was given up after its submission was confirmed are sent once more."""
+async def make_pending(ledger: Ledger, batch: Batch, held: Sequence[Item], *, again: int = 0) -> None:
+    """Items of a batch that was given up after its submission was confirmed are as if they had not been sent."""
     sent = [item for item in held if item.state is not ItemState.PENDING]
     if not sent:
         return
     pending = Standing(ItemState.PENDING, first_stage(batch.kind))
-    await ledger.connection.execute(
-        sa.update(items)
-        .where(*items_in(batch), OPEN_ITEM)
-        .where(items.c.state != ItemState.PENDING)
-        .values(
-            state=pending.state,
-            stage=pending.stage,
-            status=None,
-            detail=None,
-            submitted_at=None,
-            attempts=items.c.attempts + 1,
-        )
-    )
+    values = {"state": pending.state, "stage": pending.stage, "status": None, "detail": None, "submitted_at": None}
+    await ledger.connection.execute(_ONE.values(values | {"attempts": items.c.attempts + again}), _places(sent))
     for item in sent:
         ledger.count(batch.job, batch.number, Standing(item.state, item.stage), pending)
+
+
+def _places(chosen: Sequence[Item]) -> list[dict[str, object]]:
+    return [{"in_job": item.job, "at_seq": item.seq} for item in chosen]
 
 
 async def split(ledger: Ledger, batch: Batch, detail: str) -> None:
@@ -244,48 +263,12 @@ async def postpone(ledger: Ledger, batch: Batch, detail: str, due_at: Micros) ->
     await ledger.connection.execute(sa.update(batches).where(batches.c.id == batch.id).values(values))
 
 
-async def block(ledger: Ledger, batch: Batch, detail: str) -> None:
-    await ledger.move(batch, BatchEvent.BLOCK, note=detail, detail=detail)
-    if batch.cancelled:  # the person who is to decide has decided
-        await give_up(ledger, await ledger.batch(batch.id))
-
-
-async def give_up(ledger: Ledger, batch: Batch) -> None:
-    """The job of a blocked batch was cancelled: what may be on the platform is told apart from what never was."""
-    await ledger.move(batch, BatchEvent.ABANDON)
-    held = await items_of(ledger, batch, open_only=True)
-    if batch.in_doubt or batch.submitted_at is not None:
-        reason = "cancelled while its outcome was unknown: it may be on the platform, look there"
-        await end(ledger, batch, held, ItemState.ABORTED, reason)
-    else:
-        await end(ledger, batch, held, ItemState.CANCELLED, None)
-
-
-async def start_over(ledger: Ledger, batch: Batch) -> None:
-    """A person wants a blocked batch done again: under a new key, without the items whose outcome is known.
-
-    Where an earlier send may have had its effect and nobody has looked for it yet, that comes first.
-    """
-    if batch.in_doubt and batch.searched_at is None:
-        await ledger.move(batch, BatchEvent.INQUIRE, detail=None, due_at=0)
-        return
-    held = await items_of(ledger, batch)
-    if not any(item.remote_id or item.state.final for item in held):
-        await renew(ledger, batch)
-        return
-    await ledger.move(batch, BatchEvent.ABANDON)
-    await send_again(ledger, Origin.of(batch), [item for item in held if not item.state.final])
-
-
 async def end(ledger: Ledger, batch: Batch, held: Sequence[Item], state: ItemState, detail: str | None) -> None:
     """Items that the platform will tell nothing about come to their end by our word."""
     if not held:
         return
-    await ledger.connection.execute(
-        sa.update(items)
-        .where(*items_in(batch), OPEN_ITEM)
-        .values(state=state, status=None, detail=detail, finished_at=ledger.now)
-    )
+    values = {"state": state, "status": None, "detail": detail, "finished_at": ledger.now}
+    await ledger.connection.execute(_ONE.values(values), _places(held))
     for item in held:
         ledger.count(item.job, batch.number, Standing(item.state, item.stage), Standing(state, item.stage))
         ledger.event(item.job, "item", batch=batch.number, seq=item.seq, old=item.state, new=state, detail=detail)
@@ -300,3 +283,8 @@ def _nothing_seen(batch: Batch, held: Sequence[Item]) -> None:
 async def recover(ledger: Ledger, lost: Sequence[Batch]) -> None:
     for batch in lost:
         await lose(ledger, batch, "the daemon ended while it was being sent", ledger.now, key_void=False)
+    # What waited did so by the clock of a process that is gone.
+    waiting = (LIVE_BATCH, UNSENT_BATCH, batches.c.due_at > ledger.now)
+    await ledger.connection.execute(sa.update(batches).where(*waiting).values(due_at=ledger.now))
+    failed = sa.update(outbox).where(outbox.c.tries > 0)
+    await ledger.connection.execute(failed.values(due_at=ledger.now, tries=0))

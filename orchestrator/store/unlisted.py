@@ -1,16 +1,16 @@
 """What the platform does not say: items it never lists, batches without a last word, aborts it was asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
 
 from orchestrator.domain.lifecycle import IllegalTransitionError
-from orchestrator.domain.model import Batch, BatchState, Item, ItemState
+from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId
 from orchestrator.store.ledger import Ledger
 from orchestrator.store.observing import write_turns
 from orchestrator.store.rows import SELECT_ITEM, item_of
-from orchestrator.store.schema import batches, items
+from orchestrator.store.schema import batches, items, jobs
 from orchestrator.store.weighing import Turn
 
 _ONE = SELECT_ITEM.where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
@@ -23,7 +23,11 @@ _ABORT_SENT = (
 
 
 async def to_attention(ledger: Ledger, unlisted: Sequence[Item], detail: str) -> int:
-    """Items that changed since they were read are left alone: the platform did speak of them."""
+    """Items that changed since they were read are left alone: the platform did speak of them.
+
+    Those of a cancelled job end here: nobody will tell more of them.
+    """
+    cancelled = await _cancelled(ledger, {item.job for item in unlisted})
     turns = []
     for item in unlisted:
         found = (await ledger.connection.execute(_ONE, {"in_job": item.job, "at_seq": item.seq})).one_or_none()
@@ -31,10 +35,20 @@ async def to_attention(ledger: Ledger, unlisted: Sequence[Item], detail: str) ->
             continue
         now = item_of(found)
         as_was = (now.state, now.batch, now.status) == (item.state, item.batch, item.status)
-        if as_was and not now.state.final and now.state is not ItemState.ATTENTION:
+        if not as_was or now.state.final:
+            continue
+        if now.job in cancelled:
+            told = f"cancelled; {detail}, it may be on the platform"
+            turns.append(Turn(before=now, after=replace(now, state=ItemState.ABORTED, detail=told)))
+        elif now.state is not ItemState.ATTENTION:
             turns.append(Turn(before=now, after=replace(now, state=ItemState.ATTENTION, detail=detail)))
     await write_turns(ledger, turns)
     return len(turns)
+
+
+async def _cancelled(ledger: Ledger, among: Collection[JobId]) -> set[JobId]:
+    query = sa.select(jobs.c.id).where(jobs.c.id.in_(sorted(among)), jobs.c.cancelled_at.is_not(None))
+    return {JobId(job) for job in (await ledger.connection.execute(query)).scalars()}
 
 
 async def do_without_word(ledger: Ledger, batch: Batch) -> None:

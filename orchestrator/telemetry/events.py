@@ -47,6 +47,17 @@ class DaemonStopping(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SecretExposed(Event):
+    """A file that holds a secret can be read by everybody on the machine."""
+
+    warning: str
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
 class FileAccepted(Event):
     file: str
     jobs: tuple[str, ...]

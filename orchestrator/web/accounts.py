@@ -20,6 +20,8 @@ class Live:
     budget: BudgetView
     refusal: str | None
     """Why the platform does not accept the credential; None while it does."""
+    trouble: str | None = None
+    """The last error of a question that goes on failing."""
 
 
 async def describe_accounts(
@@ -44,6 +46,7 @@ def _describe(name: str, account: Account, memory: Mapping[str, str], live: Live
         "embedded": memory.get("embedded", UNKNOWN),
         "closed": live.refusal is not None if live else None,
         "detail": live.refusal if live else None,
+        "last_error": live.trouble if live else None,
         "budget": _describe_budget(account, live.budget if live else None),
     }
 

@@ -59,7 +59,10 @@ class Api:
     async def accounts(self) -> Response:
         """The accounts, with what the daemon knows of them at this moment."""
         shown = self._shown
-        live = {each.name: Live(each.budget.snapshot(), each.dispatch.refusal) for each in shown.accounts}
+        live = {
+            each.name: Live(each.budget.snapshot(), each.dispatch.refusal, each.dispatch.trouble)
+            for each in shown.accounts
+        }
         return document(await describe_accounts(shown.settings, shown.store, instance=shown.instance, live=live))
 
     async def _named(self, name: str) -> Job:

@@ -44,7 +44,7 @@ class Batch(Shape):
     status: Annotated[str | None, Field(description="The platform's own word.")]
     submitted_at: Time | None
     items: int
-    detail: str | None
+    detail: Annotated[str | None, Field(description="Why it waits for a person, or what its last attempt met.")]
 
 
 class Item(Shape):
@@ -115,6 +115,7 @@ class Account(Shape):
     ]
     closed: Annotated[bool | None, Field(description="Whether the platform refuses the credential.")]
     detail: str | None
+    last_error: Annotated[str | None, Field(description="Of a question to the platform that goes on failing.")]
     budget: Budget
 
 

@@ -64,13 +64,14 @@ async def test_a_full_disk_under_the_database_is_waited_out(lab, new_story, need
     async with lab.open():
         with small_disk(lab.folder / "state", 16 * MIB) as state:  # the log of the database takes 4 before it is reused
             story = new_story(lab)
-            async with lab.daemon("--until-idle") as process, anyio.create_task_group() as group:
+            async with lab.daemon() as process:
                 await lab.until(lambda: "daemon_started" in log_of(lab))
                 fill(state / "ballast")
                 story.drop()
                 await lab.until(lambda: "database or disk is full" in log_of(lab))
                 (state / "ballast").unlink()
-                group.start_soon(story.cancel)
+                await story.cancel()
+                process.send_signal(signal.SIGTERM)
                 assert await process.wait() == 0, log_of(lab)[-3000:]
             ended = await lab.run()
             assert ended.code == 0, ended.log[-3000:]

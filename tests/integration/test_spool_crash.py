@@ -130,7 +130,7 @@ class Troubled:
         return failing
 
 
-@pytest.mark.parametrize("method", ["known", "load", "add_items", "commit", "after_of"])
+@pytest.mark.parametrize("method", ["known", "load_all", "add_all", "commit", "after_of"])
 @pytest.mark.parametrize(
     "error", [StoreUnavailableError("database is locked"), OSError(errno.ENOSPC, "No space left"), ValueError("a bug")]
 )
@@ -190,6 +190,46 @@ async def test_a_folder_that_cannot_be_looked_at_is_told_once(desk, monkeypatch)
             assert not await looker.rescan()
         assert len(d.deferred) == 1
         assert await looker.rescan()
+
+
+async def test_trouble_that_lasts_is_left_to_a_person(desk):
+    """After two minutes nobody waits for its end, and it is said why; when it ends all the same, the file is taken."""
+    async with desk() as d:
+        commit = Troubled(d.store.jobs, "commit", OSError(errno.ENOSPC, "No space left"), times=1000)
+        looker = d.spool(jobs=commit)
+        d.write("a.json", d.file(d.links("a")))
+        await d.decide(looker)
+        assert (await looker.rescan(), looker.kept_back) == (False, {})
+        for _ in range(130):
+            await d.clock.advance(1)
+            idle = await looker.rescan()
+        assert idle
+        ((path, reason),) = looker.kept_back.items()
+        assert (path, "No space left" in reason) == (str(d.incoming / "a.json"), True)
+        d.write("b.json", d.file(d.links("b")))
+        assert not await looker.rescan()
+        commit.times = 0
+        await d.clock.advance(60)
+        assert await looker.rescan()
+        assert (d.names("accepted"), looker.kept_back) == (["a.json", "b.json"], {})
+
+
+async def test_a_folder_that_cannot_be_looked_at_for_long_is_left_to_a_person(desk, monkeypatch):
+    """The same for the folder as a whole; one good look, and all is well."""
+    async with desk() as d:
+        looker = d.spool()
+
+        def broken(path):
+            raise OSError(errno.EIO, "Input/output error", str(path))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(spool, "list_folder", broken)
+            assert not await looker.rescan()
+            await d.clock.advance(121)
+            assert await looker.rescan()
+            assert list(looker.kept_back) == [str(d.incoming)]
+        assert await looker.rescan()
+        assert looker.kept_back == {}
 
 
 async def test_a_platform_without_renameat2_moves_all_the_same(desk, monkeypatch):

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from orchestrator.domain.cadence import OBSERVING_SHARE, Aims, Means
+from orchestrator.domain.cadence import OBSERVING_SHARE, Aims, Means, Prospect
 from orchestrator.domain.model import Look
 from orchestrator.engine.schedule import Schedule
 
@@ -15,8 +15,18 @@ AIMS = Aims(min_interval=10, max_interval=300)
 PLENTY = Means(requests=1000, per=300)
 
 
-def look(name, *, cost=1):
-    return Look(name=name, route="items", project="p", subjects={}, batches=(), cost=cost)
+def look(name, *, cost=1, word=None):
+    return Look(name=name, route="items", project="p", subjects={}, batches=(), cost=cost, word=word)
+
+
+def want(schedule, looks, *, now):
+    """Looks with the age of what they cover; of its durations nothing is known, and each request promises as much."""
+    schedule.want([(each, prospect(each, age)) for each, age in looks], now=now)
+
+
+def prospect(look, age, **changes):
+    known = {"age": max(0.0, age), "hazard": 1 / max(age, 1), "ends": look.cost}
+    return Prospect(**(known | changes))
 
 
 def idle():
@@ -44,16 +54,16 @@ def schedule():
 def test_the_oldest_answer_is_that_of_the_look_answered_least_recently(schedule):
     """Before its first answer a look counts from when it was wanted; a failure is no answer."""
     assert schedule.oldest is None
-    schedule.want([(look("a"), 3600)], now=100)
-    schedule.want([(look("a"), 3600), (look("b"), 3600)], now=150)
+    want(schedule, [(look("a"), 3600)], now=100)
+    want(schedule, [(look("a"), 3600), (look("b"), 3600)], now=150)
     assert schedule.oldest == 100
     schedule.start(look("a"))
     schedule.failed(look("a"), now=160, pause=5)
     assert schedule.oldest == 100
     schedule.start(look("a"))
-    schedule.done(look("a"), now=170)
+    schedule.done(look("a"), began=170, now=170)
     assert schedule.oldest == 150
-    schedule.want([], now=180)
+    want(schedule, [], now=180)
     assert schedule.oldest is None
 
 
@@ -63,14 +73,8 @@ def test_the_oldest_answer_is_that_of_the_look_answered_least_recently(schedule)
 @pytest.mark.parametrize(("age", "due"), [(0, 110), (4, 106), (10, 100), (3600, 100)])
 def test_a_new_look_is_due_one_minimal_interval_after_what_it_covers_began(schedule, age, due):
     """What has just been submitted is left alone for ten seconds; after a start, everything old is due at once."""
-    schedule.want([(look("a"), age)], now=100)
+    want(schedule, [(look("a"), age)], now=100)
     assert due == schedule.next_due()
-
-
-def test_a_wall_clock_that_was_set_back_postpones_nothing(schedule):
-    """An age below nothing counts as nothing."""
-    schedule.want([(look("a"), -7200)], now=100)
-    assert schedule.next_due() == 110
 
 
 def test_nothing_wanted_is_never_due(schedule):
@@ -80,16 +84,16 @@ def test_nothing_wanted_is_never_due(schedule):
 
 def test_wanting_again_changes_no_time(schedule):
     """A look that is still wanted keeps its turn while its age grows."""
-    schedule.want([(look("a"), 0)], now=0)
-    schedule.want([(look("a"), 9)], now=9)
+    want(schedule, [(look("a"), 0)], now=0)
+    want(schedule, [(look("a"), 9)], now=9)
     assert schedule.next_due() == 10
 
 
 def test_wanting_again_asks_the_newest_question(schedule):
     """Of two looks with one name the later one, which knows the batches of now, is asked."""
-    schedule.want([(look("a", cost=1), 60)], now=0)
+    want(schedule, [(look("a", cost=1), 60)], now=0)
     newest = look("a", cost=7)
-    schedule.want([(newest, 60)], now=0)
+    want(schedule, [(newest, 60)], now=0)
     assert schedule.due(now=0) == [newest]
 
 
@@ -98,14 +102,14 @@ def test_wanting_again_asks_the_newest_question(schedule):
 
 def test_the_longest_overdue_comes_first(schedule):
     """Looks are asked in the order in which they became due."""
-    schedule.want([(look("young"), 1), (look("older"), 8), (look("middle"), 5)], now=0)
+    want(schedule, [(look("young"), 1), (look("older"), 8), (look("middle"), 5)], now=0)
     assert names(schedule.due(now=5)) == ["older", "middle"]
     assert names(schedule.due(now=60)) == ["older", "middle", "young"]
 
 
 def test_looks_of_one_time_keep_their_order(schedule):
     """A tie is broken by who was wanted first, so no look starves behind its equals."""
-    schedule.want([(look(name), 60) for name in "cab"], now=0)
+    want(schedule, [(look(name), 60) for name in "cab"], now=0)
     assert names(schedule.due(now=0)) == ["c", "a", "b"]
 
 
@@ -115,18 +119,18 @@ def test_looks_of_one_time_keep_their_order(schedule):
 def test_a_look_that_is_being_asked_is_not_due(schedule):
     """It is started once, however often it is wanted meanwhile."""
     wanted = [(look("a"), 60)]
-    schedule.want(wanted, now=0)
+    want(schedule, wanted, now=0)
     schedule.start(wanted[0][0])
-    schedule.want(wanted, now=500)
+    want(schedule, wanted, now=500)
     assert ([], math.inf) == (schedule.due(now=1000), schedule.next_due())
 
 
 @pytest.mark.parametrize(("age", "rest"), [(0, 10), (600, 60), (86_400, 300)])
 def test_a_look_that_was_answered_rests_according_to_its_age(schedule, age, rest):
     """Ten seconds for the young, a tenth of its age later on, five minutes at most."""
-    schedule.want([(look("a"), age)], now=0)
+    want(schedule, [(look("a"), age)], now=0)
     schedule.start(look("a"))
-    schedule.done(look("a"), now=50)
+    schedule.done(look("a"), began=50, now=50)
     assert 50 + rest == schedule.next_due()
 
 
@@ -134,10 +138,10 @@ def test_a_look_that_was_answered_rests_according_to_its_age(schedule, age, rest
 def test_the_rest_follows_the_budget(used, rest):
     """Looks of 400 requests on a budget of 100 a minute: all that lapses otherwise, or no more than their share."""
     schedule = Schedule(AIMS, Means(requests=100, per=60), used)
-    schedule.want([(look("dear", cost=300), 0), (look("cheap", cost=100), 0)], now=0)
+    want(schedule, [(look("dear", cost=300), 0), (look("cheap", cost=100), 0)], now=0)
     for name, now in (("cheap", 50), ("dear", 70)):
         schedule.start(look(name))
-        schedule.done(look(name), now=now)
+        schedule.done(look(name), began=now, now=now)
     assert 50 + rest == pytest.approx(schedule.next_due())
 
 
@@ -145,18 +149,27 @@ def test_the_budget_is_asked_at_each_answer():
     """A window that fills up makes the next rests longer, one that empties makes them short again."""
     share = 0.0
     schedule = Schedule(AIMS, Means(requests=100, per=60), lambda: share)
-    schedule.want([(look("dear", cost=400), 0)], now=0)
+    want(schedule, [(look("dear", cost=400), 0)], now=0)
     rests = []
     for share in (0.0, 1.0, 0.0):  # noqa: B007 - read by the schedule
         schedule.start(look("dear"))
-        schedule.done(look("dear"), now=100)
+        schedule.done(look("dear"), began=100, now=100)
         rests.append(schedule.next_due() - 100)
     assert [10, pytest.approx(400 * 60 / (100 * OBSERVING_SHARE)), 10] == rests
 
 
+@pytest.mark.parametrize(("ended", "due"), [(3, 10), (30, 30)])
+def test_an_interval_counts_from_the_beginning_of_a_look(schedule, ended, due):
+    """A long look leaves less of its interval to rest, and one that took all of it comes again at once."""
+    want(schedule, [(look("a"), 60)], now=0)
+    schedule.start(look("a"))
+    schedule.done(look("a"), began=0, now=ended)
+    assert schedule.next_due() == due
+
+
 def test_a_look_that_failed_comes_again_after_the_pause(schedule):
     """Neither sooner nor at its usual interval."""
-    schedule.want([(look("a"), 60)], now=0)
+    want(schedule, [(look("a"), 60)], now=0)
     schedule.start(look("a"))
     schedule.failed(look("a"), now=5, pause=42)
     assert schedule.next_due() == 47
@@ -168,28 +181,91 @@ def test_a_look_that_failed_comes_again_after_the_pause(schedule):
 
 def test_a_resting_look_that_covers_something_younger_rests_no_longer_than_that_needs(schedule):
     """A search that was asked for old analyses does not let new ones wait for five minutes."""
-    schedule.want([(look("search"), 86_400)], now=0)
+    want(schedule, [(look("search"), 86_400)], now=0)
     schedule.start(look("search"))
-    schedule.done(look("search"), now=0)
+    schedule.done(look("search"), began=0, now=0)
     assert schedule.next_due() == 300
-    schedule.want([(look("search"), 0)], now=20)
+    want(schedule, [(look("search"), 0)], now=20)
     assert schedule.next_due() == 30
 
 
 def test_something_younger_never_postpones_a_look(schedule):
     """A look that is due soon stays due soon."""
-    schedule.want([(look("search"), 86_400)], now=0)
-    schedule.want([(look("search"), 0)], now=5)
+    want(schedule, [(look("search"), 86_400)], now=0)
+    want(schedule, [(look("search"), 0)], now=5)
     assert schedule.next_due() == 0
 
 
 def test_something_younger_does_not_shorten_the_pause_of_a_failed_look(schedule):
     """A refused question is not put again before its time because there is more to ask."""
-    schedule.want([(look("search"), 86_400)], now=0)
+    want(schedule, [(look("search"), 86_400)], now=0)
     schedule.start(look("search"))
     schedule.failed(look("search"), now=0, pause=300)
-    schedule.want([(look("search"), 0)], now=20)
+    want(schedule, [(look("search"), 0)], now=20)
     assert schedule.next_due() == 300
+
+
+# ---------------------------------------------------------------- the platform's word changes
+
+
+def test_a_resting_look_is_due_at_once_when_the_word_for_its_batch_changes(schedule):
+    """A batch whose job moved has something to show; its own interval may be minutes."""
+    want(schedule, [(look("items", word="RUNNING"), 86_400)], now=0)
+    schedule.start(look("items"))
+    schedule.done(look("items"), began=0, now=0)
+    want(schedule, [(look("items", word="RUNNING"), 86_400)], now=20)
+    assert schedule.next_due() == 300
+    want(schedule, [(look("items", word="SUCCEEDED"), 86_400)], now=30)
+    assert names(schedule.due(now=30)) == ["items"]
+
+
+def test_a_look_whose_word_changes_while_it_is_asked_comes_again_at_once(schedule):
+    """The pages that were read before may have been those that changed."""
+    want(schedule, [(look("items", word="RUNNING"), 86_400)], now=0)
+    schedule.start(look("items"))
+    want(schedule, [(look("items", word="SUCCEEDED"), 86_400)], now=5)
+    schedule.done(look("items"), began=0, now=9)
+    assert schedule.next_due() == 9
+    schedule.start(look("items"))
+    schedule.done(look("items"), began=9, now=9)
+    assert schedule.next_due() == 309
+
+
+def test_a_changed_word_does_not_shorten_the_pause_of_a_failed_look(schedule):
+    """What was refused is not asked before its time, whatever is new."""
+    want(schedule, [(look("items", word="RUNNING"), 86_400)], now=0)
+    schedule.start(look("items"))
+    schedule.failed(look("items"), now=0, pause=300)
+    want(schedule, [(look("items", word="SUCCEEDED"), 86_400)], now=20)
+    assert schedule.next_due() == 300
+
+
+# ---------------------------------------------------------------- what promises more
+
+
+def test_what_has_not_begun_rests_for_the_longest_interval(schedule):
+    """Until the word for its batch changes there is nothing to see."""
+    young = look("items", word="INITIALIZED")
+    schedule.want([(young, prospect(young, 0, idle=True))], now=0)
+    schedule.start(young)
+    schedule.done(young, began=10, now=10)
+    assert schedule.next_due() == 310
+
+
+def test_under_a_tight_budget_the_promising_look_comes_first():
+    """Where a thousand analyses are about to end, they are looked at more often than where nothing is."""
+    schedule = Schedule(AIMS, Means(requests=100, per=60), spent)
+    looks = {name: look(name, cost=300) for name in ("dull", "lively")}
+    promise = {"dull": 1.0, "lively": 16.0}
+    schedule.want([(each, prospect(each, 0, ends=promise[name])) for name, each in looks.items()], now=0)
+    rests = {}
+    for each in looks.values():
+        schedule.start(each)
+    for name, each in looks.items():
+        schedule.done(each, began=0, now=0)
+        rests[name] = schedule.next_due()
+        schedule.start(each)
+    assert rests["dull"] == pytest.approx(4 * rests["lively"])
 
 
 # ---------------------------------------------------------------- vanishing
@@ -197,31 +273,31 @@ def test_something_younger_does_not_shorten_the_pause_of_a_failed_look(schedule)
 
 def test_a_look_that_is_wanted_no_more_is_dropped(schedule):
     """What was settled is not asked about, and costs nothing."""
-    schedule.want([(look("a"), 60), (look("b"), 60)], now=0)
-    schedule.want([(look("b"), 60)], now=0)
+    want(schedule, [(look("a"), 60), (look("b"), 60)], now=0)
+    want(schedule, [(look("b"), 60)], now=0)
     assert names(schedule.due(now=1000)) == ["b"]
     assert schedule.cost_within(5, now=0) == 1
 
 
 def test_a_look_that_vanishes_while_it_is_asked_is_dropped_afterwards(schedule):
     """Its answer may come; then it is gone with the next wish."""
-    schedule.want([(look("a"), 60)], now=0)
+    want(schedule, [(look("a"), 60)], now=0)
     schedule.start(look("a"))
-    schedule.want([], now=1)
-    schedule.done(look("a"), now=2)
-    schedule.want([], now=3)
+    want(schedule, [], now=1)
+    schedule.done(look("a"), began=2, now=2)
+    want(schedule, [], now=3)
     assert ([], math.inf) == (schedule.due(now=1e9), schedule.next_due())
 
 
 def test_a_look_that_vanishes_and_comes_back_is_still_asked_only_once(schedule):
     """Being wanted again while the first asking goes on starts no second one."""
     wanted = [(look("a"), 60)]
-    schedule.want(wanted, now=0)
+    want(schedule, wanted, now=0)
     schedule.start(look("a"))
-    schedule.want([], now=1)
-    schedule.want(wanted, now=2)
+    want(schedule, [], now=1)
+    want(schedule, wanted, now=2)
     assert schedule.due(now=1e9) == []
-    schedule.done(look("a"), now=3)
+    schedule.done(look("a"), began=3, now=3)
     assert schedule.next_due() == 13
 
 
@@ -230,7 +306,7 @@ def test_a_look_that_vanishes_and_comes_back_is_still_asked_only_once(schedule):
 
 def test_the_backlog_is_what_falls_due_in_the_window(schedule):
     """The requests of all looks due by then are counted, with what each is expected to take, as often as it comes."""
-    schedule.want([(look("now", cost=3), 60), (look("soon", cost=5), 2), (look("later", cost=7), 0)], now=0)
+    want(schedule, [(look("now", cost=3), 60), (look("soon", cost=5), 2), (look("later", cost=7), 0)], now=0)
     assert [schedule.cost_within(seconds, now=0) for seconds in (0, 8, 9, 10, 20)] == [3, 8, 8, 18, 33]
 
 
@@ -251,7 +327,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(wanted=st.dictionaries(st.sampled_from(NAMES), st.floats(-100, 1e5)))
     def want(self, wanted):
-        self.schedule.want([(look(name), age) for name, age in wanted.items()], now=self.now)
+        want(self.schedule, [(look(name), age) for name, age in wanted.items()], now=self.now)
         self.wanted = set(wanted)
 
     @rule(seconds=st.floats(0, 400))
@@ -271,7 +347,7 @@ class AnyOrder(RuleBasedStateMachine):
     def answer(self, data, pause):
         asked = self.asked.pop(data.draw(st.sampled_from(sorted(self.asked))))
         if pause is None:
-            self.schedule.done(asked, now=self.now)
+            self.schedule.done(asked, began=self.now, now=self.now)
         else:
             self.schedule.failed(asked, now=self.now, pause=pause)
         rest = AIMS.min_interval if pause is None else pause

@@ -23,6 +23,8 @@ JSON = st.recursive(
         ("$$${a}", "$1"),
         ("costs 5$", "costs 5$"),
         ("$a", "$a"),
+        ("100% ${a} %s %%", "100% 1 %s %%"),
+        ("100%s %(a)s", "100%s %(a)s"),
         ({"k": ["${b}", 5, None, {"deep": "${a}"}]}, {"k": ["two", 5, None, {"deep": "1"}]}),
     ],
 )
@@ -34,6 +36,14 @@ def test_columns_are_filled_wherever_text_stands(template, filled):
 def test_a_filled_value_stays_text():
     """A string that is exactly one column is text even where the cell looks like a number."""
     assert compile_template("${a}").fill({"a": "0172"}) == "0172"
+
+
+def test_every_row_fills_a_value_of_its_own():
+    """What is filled for one row is not seen by the next; the parts without columns stay as they are."""
+    template = compile_template({"a": ["${a}", {"same": 1}], "b": {"same": 2}})
+    first, second = template.fill({"a": "%s"}), template.fill({"a": "2"})
+    assert first == {"a": ["%s", {"same": 1}], "b": {"same": 2}}
+    assert second == {"a": ["2", {"same": 1}], "b": {"same": 2}}
 
 
 def test_an_open_brace_is_told_with_its_place():

@@ -1,15 +1,17 @@
 """The looking step: one question asked to its end, and what it did not tell followed up. The only caller of `look`."""
 
+import traceback
 from collections.abc import Sequence
 
 from orchestrator.clock import Clock
 from orchestrator.crashpoints import Point, reach
-from orchestrator.domain.errors import Missing, Transient
+from orchestrator.domain.errors import Missing, PlatformError, Throttled, Transient, Unauthorised
 from orchestrator.domain.model import BatchState, Item, JobId, Look
+from orchestrator.engine.prospects import Prospects
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Observed, Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import BatchBlocked, Event, ItemsChanged, OddAnswer, Oddity
+from orchestrator.telemetry.events import BatchBlocked, Event, ItemsChanged, OddAnswer, Oddity, StepCrashed
 
 MOST_RESTARTS = 3
 """Times that one sweep may begin anew because the platform forgot our place in it."""
@@ -26,9 +28,19 @@ ItemId = tuple[JobId, int]
 class Looking:
     """Asks for one account. Looking has no effect, so a look cut short by anything is simply asked again."""
 
-    def __init__(self, *, account: str, platform: Platform, store: Store, clock: Clock, bus: Bus[Event]) -> None:
+    def __init__(
+        self,
+        *,
+        account: str,
+        platform: Platform,
+        prospects: Prospects,
+        store: Store,
+        clock: Clock,
+        bus: Bus[Event],
+    ) -> None:
         self._account = account
         self._platform = platform
+        self._prospects = prospects
         self._store = store
         self._clock = clock
         self._bus = bus
@@ -48,10 +60,23 @@ class Looking:
             self._misses.pop(place, None)
         missing = await self._missing(look, seen)
         follow_ups = self._platform.follow_up(look, missing) if missing else ()
-        for follow_up in follow_ups:
-            requests += await self.sweep(follow_up)
+        requests += await self._follow_up(follow_ups)
         if missing and not follow_ups:
             await self._miss(missing)
+        return requests
+
+    async def _follow_up(self, looks: Sequence[Look]) -> int:
+        """Ask all of them: one object that cannot be asked about keeps no other back. Raises its error in the end."""
+        requests, trouble = 0, None
+        for look in looks:
+            try:
+                requests += await self.sweep(look)
+            except (Throttled, Unauthorised):
+                raise
+            except PlatformError as error:
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble
         return requests
 
     async def _ask(self, look: Look) -> tuple[set[ItemId], int]:
@@ -71,6 +96,8 @@ class Looking:
                 seen.clear()
             seen.update(observed.matched)
             changed += observed.changed
+            self._prospects.learn(observed.ended)
+            self._tell_broken(observed)
             self._tell_odd(observed, sighting.bad_rows)
             page = sighting.next
             if restarts > MOST_RESTARTS:  # what was not told by a sweep that never ends is not missing
@@ -122,12 +149,13 @@ class Looking:
                 continue
             misses = self._misses.get((item.job, item.seq), 0) + 1
             self._misses[item.job, item.seq] = misses
-            if misses == MOST_MISSES:
+            if misses % MOST_MISSES == 0:
                 lost.append(item)
         if lost:
             detail = f"the platform ended the batch but did not list this item in {MOST_MISSES} sweeps: look there"
-            await self._store.advance.unlisted(lost, detail, now=self._clock.now())
-            self._bus.publish(OddAnswer(self._account, Oddity.NEVER_LISTED, len(lost), lost[0].key))
+            changed = await self._store.advance.unlisted(lost, detail, now=self._clock.now())
+            if changed:
+                self._bus.publish(OddAnswer(self._account, Oddity.NEVER_LISTED, changed, lost[0].key))
 
     async def _ended_batches(self, jobs: set[JobId]) -> set[tuple[JobId, int | None]]:
         ended: set[tuple[JobId, int | None]] = set()
@@ -138,6 +166,12 @@ class Looking:
         return ended
 
     # ------------------------------------------------------------ what is kept and shown, not acted on
+
+    def _tell_broken(self, observed: Observed) -> None:
+        for broken in observed.broken:
+            text = "".join(traceback.format_exception(broken.error))
+            step = f"write what is told of batch {broken.batch}"
+            self._bus.publish(StepCrashed(self._account, step, text, again_in=0.0))
 
     def _tell_odd(self, observed: Observed, bad_rows: int) -> None:
         if observed.contradictions:

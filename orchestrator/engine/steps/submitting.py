@@ -1,16 +1,17 @@
 """The submission step: one batch from planned, or from an unknown outcome, to tracking. The only caller of `submit`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import anyio
 
-from orchestrator.clock import SECOND, Clock, Micros
+from orchestrator.clock import Clock, Micros
 from orchestrator.crashpoints import Point, reach
 from orchestrator.domain import resending
 from orchestrator.domain.errors import PlatformError, Refused, StillRunning, Transient, Unauthorised, Unconfirmed
 from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchId, BatchState, Created, ItemSeen, Resend
-from orchestrator.engine.pauses import Pauses
+from orchestrator.domain.model import Batch, BatchId, BatchState, Created, ItemSeen, ItemState, Resend
+from orchestrator.engine.pauses import Pauses, Steady
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.skew import Skew
 from orchestrator.store.store import Store
@@ -19,6 +20,8 @@ from orchestrator.telemetry.events import BatchBlocked, BatchHeld, BatchRefused,
 
 OTHER_BODY = 422
 """What an `Unconfirmed` carries when the platform holds another request under the key: a batch of other items."""
+
+UNKNOWN_PAST = "the platform has work of this batch, which our records do not know"
 
 MOST_SENDS = 64
 """Requests that one planned batch may cost while its bad items are being found."""
@@ -46,6 +49,8 @@ class Submitting:
         self._bus = bus
         self._pauses = pauses
         self._asking = anyio.Lock()
+        self.waits = Steady(clock)
+        """What the time is for batches that wait: `due_at` is told by this clock, and to be compared with it."""
 
     async def advance(self, batch: Batch) -> None:
         """Take a planned or unconfirmed batch one step on.
@@ -64,9 +69,7 @@ class Submitting:
         elif depth_of(batch.lineage) and len(_sent(await self._family(batch))) >= MOST_SENDS:
             await self._block(batch, f"{MOST_SENDS} requests did not find all of the bad items it was split from")
             return
-        elif resend is not Resend.HARMLESS and (there := await self._there_already(batch)):
-            begun = await self._begin(batch, user)
-            await self._doubt(begun, there, "the platform has work of this batch, which our records do not know")
+        elif resend is not Resend.HARMLESS and await self._has_a_past(batch):
             return
         await self._send(batch, user)
 
@@ -77,7 +80,7 @@ class Submitting:
         """
         batch = await self._store.batches.get(batch_id)
         now = self._clock.now()
-        due, reason = now + round(pause * SECOND), str(error) or type(error).__name__
+        due, reason = self.waits.after(pause), str(error) or type(error).__name__
         if batch is None:
             return
         if batch.state is BatchState.SUBMITTING:
@@ -91,16 +94,35 @@ class Submitting:
 
     # ------------------------------------------------------------ what our records do not know
 
-    async def _there_already(self, batch: Batch) -> Sequence[ItemSeen]:
-        """What the platform shows of a batch that we never sent, as far as we know.
+    async def _has_a_past(self, batch: Batch) -> bool:
+        """Whether the platform shows that a batch was sent before, though never as far as we know; then it is held.
 
         The key keeps two sends apart, but for a week only. Before, records that may be older than that (a backup was
         restored) or that begin anew (the database was lost) are not trusted without a look.
         """
-        old = resending.outlived(batch, now=self._skew.platform_now, clock_trusted=self._skew.small)
-        if not old and not await self._preceded(batch):
-            return ()
-        return (await self._platform.find(batch)).items
+        preceded = await self._preceded(batch)
+        if not preceded and not resending.outlived(batch, now=self._skew.platform_now, clock_trusted=self._skew.small):
+            return False
+        if (await self._platform.find(batch)).items:
+            await self._doubt(batch, UNKNOWN_PAST)
+            return True
+        if preceded and batch.attempt == 0 and await self._was_cut_otherwise(batch):
+            await self._block(
+                batch,
+                "an earlier database sent this job in larger batches, and the items of this one may be part of those: "
+                "look there, then `cancel` or `retry` the job",
+            )
+            return True
+        return False
+
+    async def _was_cut_otherwise(self, batch: Batch) -> bool:
+        """Whether the first batch of the job was larger once; then the last ones have names that nobody ever used."""
+        first = (await self._store.batches.of_job(batch.job))[0]
+        job = await self._store.jobs.get(batch.job_name)
+        if first.id == batch.id or job is None:
+            return False
+        shown = await self._platform.find(replace(first, first_sent_at=None))
+        return any(seen.seq is not None and seen.seq > job.spec.batch_size for seen in shown.items)
 
     async def _preceded(self, batch: Batch) -> bool:
         """Whether an earlier database of this installation has sent anything to the project; asked once in its life."""
@@ -112,22 +134,10 @@ class Submitting:
                 await self._store.memory.remember(batch.account, name, memory[name])
         return memory[name] == "yes"
 
-    async def _doubt(self, batch: Batch, there: Sequence[ItemSeen], reason: str) -> None:
-        """Somebody who had our name sent it: it is found out like any other, if all of it is there.
-
-        Otherwise the job was perhaps cut into batches of another size, and the rest may be part of those.
-        """
-        now = self._clock.now()
-        await self._store.advance.lose(batch, reason, due_at=now, now=now, key_void=True)
-        missing = await self._missing(batch, there)
-        if missing:
-            await self._block(
-                batch,
-                f"{reason}; {missing} of {batch.items} items are not in it, and may be part of other batches: look "
-                "there, then `adopt` the batch or `retry` the job",
-            )
-        else:
-            self._hold(batch, "unconfirmed", reason)
+    async def _doubt(self, batch: Batch, reason: str) -> None:
+        """Somebody who had our name sent it: it is found out like any other, and never sent by us under this key."""
+        await self._store.advance.doubt(batch, reason, due_at=self.waits.now(), now=self._clock.now())
+        self._hold(batch, "unconfirmed", reason)
 
     # ------------------------------------------------------------ sending
 
@@ -178,22 +188,23 @@ class Submitting:
         self._hold(batch, moved.batch.state, str(failure))
 
     async def _lost(self, batch: Batch, loss: Unconfirmed) -> None:
-        if loss.status == OTHER_BODY and (there := (await self._platform.find(batch)).items):
-            await self._doubt(batch, there, str(loss))
+        if loss.status == OTHER_BODY and (await self._platform.find(batch)).items:
+            await self._doubt(batch, str(loss))
             return
         now = self._clock.now()
         waited = self._skew.platform_now - (batch.first_sent_at or self._skew.platform_now)
         void = loss.by_platform or (isinstance(loss, StillRunning) and waited >= resending.STILL_RUNNING_LIMIT)
         harmless = self._platform.kinds[batch.kind] is Resend.HARMLESS
-        due = now + resending.HARMLESS_WAIT if harmless else self._due(batch)
+        due = self.waits.now() + resending.HARMLESS_WAIT if harmless else self._due(batch)
         await self._store.advance.lose(batch, str(loss), due_at=due, now=now, key_void=void)
         self._hold(batch, "unconfirmed", str(loss))
 
     async def _missing(self, batch: Batch, found: Sequence[ItemSeen]) -> int:
-        """How many items of the batch are not among those found."""
+        """How many items of the batch were neither found nor ever shown by the platform."""
         names = {each.seq for each in found} | {each.key for each in found}
         held = await self._store.items.of_batch(batch, with_request=False)
-        return sum(item.seq not in names and item.key not in names for item in held)
+        waiting = (item for item in held if item.state is ItemState.PENDING)
+        return sum(item.seq not in names and item.key not in names for item in waiting)
 
     # ------------------------------------------------------------ refusals
 
@@ -218,7 +229,7 @@ class Submitting:
     async def _doubt_refusal(self, batch: Batch, reason: str) -> None:
         """What is refused now may have been accepted before: parts of it go out only when that was looked for."""
         now, told = self._clock.now(), f"{reason}; an earlier send of it may have arrived"
-        await self._store.advance.lose(batch, told, due_at=now, now=now, key_void=True)
+        await self._store.advance.lose(batch, told, due_at=self.waits.now(), now=now, key_void=True)
         self._hold(batch, "unconfirmed", told)
 
     async def _is_not_the_items(self, batch: Batch, reason: str) -> bool:
@@ -249,8 +260,15 @@ class Submitting:
         if missing == 0:
             await self._store.advance.confirm(batch, Created(found.remote_id), now=now, items=found.items)
         elif wait:
-            await self._store.advance.searched(batch, due_at=now + wait, now=now, server_now=there)
+            due = self.waits.now() + wait
+            await self._store.advance.searched(batch, due_at=due, now=now, server_now=there, items=found.items)
             self._hold(batch, "unconfirmed", f"{missing} of {batch.items} items not found on the platform so far")
+        elif batch.first_sent_at is None:
+            await self._block(
+                batch,
+                f"{UNKNOWN_PAST}; {missing} of {batch.items} items are not in it, and may be part of other batches: "
+                "look there, then `adopt` the batch or `retry` the job",
+            )
         elif resend is Resend.NEVER:
             await self._block(
                 batch,
@@ -266,7 +284,7 @@ class Submitting:
         self._bus.publish(BatchHeld(batch.account, batch.job_name, batch.number, state, reason))
 
     def _due(self, batch: Batch) -> Micros:
-        return self._clock.now() + round(self._pauses(max(1, batch.sends)) * SECOND)
+        return self.waits.after(self._pauses(max(1, batch.sends)))
 
 
 def _sent(family: Sequence[Batch]) -> Sequence[Batch]:

@@ -17,7 +17,7 @@ from orchestrator.platforms.ica.media import V3
 from orchestrator.platforms.ica.requests import CREATION, project
 from orchestrator.platforms.ica.statuses import CREATION as WORDS
 from orchestrator.platforms.ica.statuses import state_of
-from orchestrator.platforms.ica.wire import CreationItem
+from orchestrator.platforms.ica.wire import CreationItem, Wire
 
 KIND: Final = "ica.analysis_creation"
 
@@ -26,6 +26,12 @@ _LISTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The list of the request that an engine's items go into."""
 
+
+class _Runs(Wire):
+    pipeline_id: str | None = None
+
+
+_PIPELINE: Final = msgspec.json.Decoder(_Runs)
 _Fields = dict[str, msgspec.Raw]
 _REQUEST: Final = msgspec.json.Decoder(_Fields)
 _TAGS: Final = msgspec.json.Decoder(_Fields | None)
@@ -45,11 +51,13 @@ def compose(batch: Batch, items: Sequence[Item], instance: str) -> Submission:
         raise ValueError(f"ICA runs no engine {engine!r}; it knows {', '.join(_LISTS)}")
     common = (instance_tag(instance), batch_tag(batch.key))
     body = {_LISTS[engine]: [_tagged(item, (*common, item_tag(item.seq))) for item in items]}
+    first = items[0].request if items else None
     return Submission(
         method="POST",
         path=f"{project(batch.project)}/{CREATION}",
         headers={"Content-Type": V3, "Accept": V3, "Idempotency-Key": batch.key},
         body=msgspec.json.encode(body),
+        pipeline=_PIPELINE.decode(first).pipeline_id if first is not None else None,
     )
 
 

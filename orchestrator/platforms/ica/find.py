@@ -5,6 +5,7 @@ through the list of jobs, each of which names the batch that it works for.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -47,47 +48,65 @@ class Finder:
 
     async def analyses(self, batch: Batch) -> Found:
         """What there is of a batch of analyses: the analyses that carry its tag, and the batch with all its items."""
-        found = await self._tagged(batch)
-        if batch.first_sent_at is None:  # by our records it was never sent, so they do not tell when to look
-            return Found(None, found)
-        try:
-            remote_id = await self._creation_batch(batch)
-        except Refused:
-            if len(found) < batch.items:
-                raise
-            remote_id = None  # all its analyses are there; which batch made them matters little
+        unread = _Unread()
+        found = await self._tagged(batch, unread)
+        remote_id: str | None = None
+        if batch.first_sent_at is not None:  # else it was never sent by our records, and they do not tell when to look
+            try:
+                remote_id = await self._creation_batch(batch, unread)
+            except Refused:
+                if len(found) < batch.items:
+                    raise
+                # All its analyses are there; which batch made them matters little.
         if remote_id is not None:
-            rows = await self._all_items(batch, requests.CREATION, remote_id, wire.CREATION_ITEMS)
-            told = (creation.tell(row, batch.key, hint=True) for row in rows)
-            found = _each_once([*found, *(item for item in told if item is not None)])
+            rows = await self._all_items(batch, requests.CREATION, remote_id, wire.CREATION_ITEMS, unread)
+            told = [item for row in rows if (item := creation.tell(row, batch.key, hint=True)) is not None]
+            unread.rows += len(rows) - len(told)
+            found = _each_once([*found, *told])
+        if len(found) < batch.items:
+            unread.refuse(batch)
         return Found(remote_id, found)
 
     async def links(self, batch: Batch) -> Found:
         """The youngest batch that links exactly what this one does; a link made twice is one link, so any will do."""
         if batch.submission is None:
             return Found(None, [])
+        unread = _Unread()
         wanted = linking.data_ids(batch.submission)
-        for remote_id in await self._candidates(batch, requests.LINKING):
-            rows = await self._links_of(batch, remote_id, wanted)
+        for remote_id in await self._candidates(batch, requests.LINKING, unread):
+            rows = await self._links_of(batch, remote_id, wanted, unread)
             if rows is not None:
                 return Found(remote_id, [linking.tell(row, batch.key) for row in rows])
+        unread.refuse(batch)
         return Found(None, [])
 
     async def remembers(self, project: str, instance: str) -> bool:
-        """Whether any analysis of the project carries this instance's whole tag. Reads the first page of those."""
-        call = requests.search(project, instance_tag(instance), (), self._size)
-        page = wire.ANALYSES.read(await self._session.send(call))
-        return any(owner_of(row.tags)[0] == instance for row in page.rows)
+        """Whether any analysis of the project carries this instance's whole tag.
+
+        ICA's filter may match what only begins like it, so that pages of others come first. Where there is no end of
+        those, or rows that cannot be read, it is better to say yes: that costs a question a batch.
+        """
+        token: str | None = None
+        for _ in range(_MOST_PAGES):
+            call = requests.search(project, instance_tag(instance), (), self._size, token)
+            page = wire.ANALYSES.read(await self._session.send(call))
+            if page.bad_rows or any(owner_of(row.tags)[0] == instance for row in page.rows):
+                return True
+            if page.token is None or page.token == token:
+                return False
+            token = page.token
+        return True
 
     # ------------------------------------------------------------ analyses
 
-    async def _tagged(self, batch: Batch) -> list[ItemSeen]:
+    async def _tagged(self, batch: Batch, unread: "_Unread") -> list[ItemSeen]:
         """The analyses that carry the batch's whole tag."""
         seen: list[ItemSeen] = []
         token: str | None = None
         for _ in range(_MOST_PAGES):
             call = requests.search(batch.project, batch_tag(batch.key), (), self._size, token)
             page = wire.ANALYSES.read(await self._session.send(call))
+            unread.rows += page.bad_rows
             for row in page.rows:
                 _, owner, seq = owner_of(row.tags)
                 if owner == batch.key:
@@ -97,36 +116,40 @@ class Finder:
             token = page.token
         raise Transient(f"ICA's search for the analyses of batch {batch.key} does not end")
 
-    async def _creation_batch(self, batch: Batch) -> str | None:
-        for remote_id in await self._candidates(batch, requests.CREATION):
+    async def _creation_batch(self, batch: Batch, unread: "_Unread") -> str | None:
+        for remote_id in await self._candidates(batch, requests.CREATION, unread):
             call = requests.items(batch.project, requests.CREATION, remote_id, min(_FIRST_ROWS, self._size))
             try:
                 page = wire.CREATION_ITEMS.read(await self._session.send(call))
             except Missing:  # another kind of batch
                 continue
+            unread.rows += page.bad_rows
             if any(creation.owner_of_item(row)[1] == batch.key for row in page.rows):
                 return remote_id
         return None
 
     # ------------------------------------------------------------ links
 
-    async def _links_of(self, batch: Batch, remote_id: str, wanted: Collection[str]) -> Sequence[LinkItem] | None:
+    async def _links_of(
+        self, batch: Batch, remote_id: str, wanted: Collection[str], unread: "_Unread"
+    ) -> Sequence[LinkItem] | None:
         """The items of a remote batch, if they are those wanted. A first page of others ends the reading."""
         call = requests.items(batch.project, requests.LINKING, remote_id, self._size)
         try:
             page = wire.LINK_ITEMS.read(await self._session.send(call))
         except Missing:  # another kind of batch
             return None
+        unread.rows += page.bad_rows
         if not page.rows or any(row.request.data_id not in wanted for row in page.rows):
             return None
         rows = page.rows
         if page.token is not None:
-            rows = await self._all_items(batch, requests.LINKING, remote_id, wire.LINK_ITEMS)
+            rows = await self._all_items(batch, requests.LINKING, remote_id, wire.LINK_ITEMS, unread)
         return rows if {row.request.data_id for row in rows} == set(wanted) else None
 
     # ------------------------------------------------------------ batches
 
-    async def _candidates(self, batch: Batch, family: str) -> Sequence[str]:
+    async def _candidates(self, batch: Batch, family: str, unread: "_Unread") -> Sequence[str]:
         """Remote batches that may be this one, the likeliest first: created in its project since it was first sent.
 
         Raises:
@@ -134,7 +157,8 @@ class Finder:
         """
         sent_at = batch.first_sent_at or batch.sent_at or 0
         last_sent_at = max(sent_at, batch.sent_at or 0)
-        jobs = [job for job in await self._jobs_since(sent_at - _SKEW) if self._may_be(job, batch, family)]
+        young = await self._jobs_since(sent_at - _SKEW, unread)
+        jobs = [job for job in young if self._may_be(job, batch, family)]
         if len(jobs) > _MOST_CANDIDATES:
             raise Refused(f"ICA has {len(jobs)} jobs that may be batch {batch.key}: too many to look into")
         jobs.sort(key=lambda job: abs((moment(job.time_created) or 0) - last_sent_at))
@@ -149,7 +173,7 @@ class Finder:
             and not any(part in kind for part in _OTHERS[family])
         )
 
-    async def _jobs_since(self, begin: Micros) -> list[Job]:
+    async def _jobs_since(self, begin: Micros, unread: "_Unread") -> list[Job]:
         """All jobs created since `begin`. A page that is older as a whole ends the listing, newest first as it is."""
         jobs: list[Job] = []
         offset = 0
@@ -157,22 +181,38 @@ class Finder:
             page = wire.JOBS.read(await self._session.send(requests.jobs(self._size, offset)))
             young = [job for job in page.rows if (moment(job.time_created) or begin) >= begin]
             jobs += young
+            unread.rows += page.bad_rows
             offset += len(page.rows) + page.bad_rows
-            if not young or offset == page.total:
+            if not (young or page.bad_rows) or offset == page.total:
                 return jobs
         raise Transient("ICA's list of jobs does not end")
 
-    async def _all_items(self, batch: Batch, family: str, remote_id: str, reader: PageReader[Row]) -> list[Row]:
+    async def _all_items(
+        self, batch: Batch, family: str, remote_id: str, reader: PageReader[Row], unread: "_Unread"
+    ) -> list[Row]:
         rows: list[Row] = []
         token: str | None = None
         for _ in range(_MOST_PAGES):
             call = requests.items(batch.project, family, remote_id, self._size, token)
             page = reader.read(await self._session.send(call))
             rows += page.rows
+            unread.rows += page.bad_rows
             if page.token is None or page.token == token:
                 return rows
             token = page.token
         raise Transient(f"ICA's list of the items of batch {remote_id} does not end")
+
+
+@dataclass(slots=True)
+class _Unread:
+    """Rows of the answers to one search that could not be read or name no item; what was sought may be among them."""
+
+    rows: int = 0
+
+    def refuse(self, batch: Batch) -> None:
+        """Raises Refused where there are any: not having found something proves nothing then."""
+        if self.rows:
+            raise Refused(f"ICA shows {self.rows} rows that cannot be read: they may be of batch {batch.key}")
 
 
 def _each_once(seen: Iterable[ItemSeen]) -> list[ItemSeen]:

@@ -10,12 +10,14 @@
 | that this did not tell either | TAGGED, for a batch | one a page of its analyses |
 | only a few of them | ANALYSIS | one |
 | links | LINKING_ITEMS, for a batch | one a page of its items |
+| the last items of a large batch | CREATION_UNRESOLVED, LINKING_UNRESOLVED | one a page of those that go on |
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, Literal, assert_never
 
 from orchestrator.domain.identity import batch_tag
@@ -23,6 +25,8 @@ from orchestrator.domain.model import Batch, BatchKey, Item, Look, Stage
 from orchestrator.platforms.ica import creation, linking
 from orchestrator.platforms.ica.bounded import Bounded
 from orchestrator.platforms.ica.learning import Embedded, Liveness
+from orchestrator.platforms.ica.narrow import Narrow
+from orchestrator.platforms.ica.statuses import IDLE_JOB
 from orchestrator.platforms.ica.sweeps import Sweeps
 
 Strategy = Literal["auto", "items"]
@@ -46,20 +50,31 @@ class Route(StrEnum):
     CREATION_ITEMS = "creation_items"
     LINKING_BATCH = "linking_batch"
     LINKING_ITEMS = "linking_items"
+    CREATION_UNRESOLVED = "creation_unresolved"
+    LINKING_UNRESOLVED = "linking_unresolved"
     OPEN = "open"
     ENDED = "ended"
     TAGGED = "tagged"
     ANALYSIS = "analysis"
 
 
+_NARROWED: Final[Mapping[Route, Route]] = MappingProxyType(
+    {Route.CREATION_ITEMS: Route.CREATION_UNRESOLVED, Route.LINKING_ITEMS: Route.LINKING_UNRESOLVED}
+)
+_WHOLE: Final[Mapping[Route, Route]] = MappingProxyType({narrow: whole for whole, narrow in _NARROWED.items()})
+
+
 class Plan:
     """Makes looks."""
 
-    def __init__(self, *, page_size: int, strategy: Strategy, embedded: Embedded, sweeps: Sweeps) -> None:
+    def __init__(
+        self, *, page_size: int, strategy: Strategy, embedded: Embedded, sweeps: Sweeps, narrow: Narrow
+    ) -> None:
         self._size = page_size
         self._strategy = strategy
         self._embedded = embedded
         self._sweeps = sweeps
+        self._narrow = narrow
         self._unlisted: Bounded[BatchKey, None] = Bounded(_MOST_BATCHES)
         self._searched: Bounded[BatchKey, None] = Bounded(_MOST_BATCHES)
         self._turn = 0
@@ -101,7 +116,7 @@ class Plan:
 
     def _links(self, batch: Batch) -> Iterable[Look]:
         if batch.open and batch.remote_id is not None:
-            yield self._items(batch, Route.LINKING_ITEMS, {Stage.LINK})
+            yield self._items(batch, Route.LINKING_ITEMS, batch.open, {Stage.LINK})
 
     def _creations(self, batch: Batch) -> Iterable[Look]:
         created = batch.open > batch.creating
@@ -111,7 +126,7 @@ class Plan:
             return
         if batch.creating or (created and self._by_items):
             expects = {Stage.CREATION, Stage.ANALYSIS} if self._by_items and self._embedded.live else {Stage.CREATION}
-            yield self._items(batch, Route.CREATION_ITEMS, expects)
+            yield self._items(batch, Route.CREATION_ITEMS, batch.creating, expects)
         last = self._sweeps.last(batch.key)
         unshown = batch.creating > 0 and last.unembedded > 0
         untold = self._by_items and created and not self._embedded.live and last.ended > batch.items - batch.open
@@ -129,9 +144,13 @@ class Plan:
         still = _STILL_LIVE if self._embedded.live else _STILL
         return not self._by_items or batch.remote_id is None or self._sweeps.last(batch.key).unmoved >= still
 
-    def _items(self, batch: Batch, route: Route, expects: set[Stage]) -> Look:
+    def _items(self, batch: Batch, route: Route, left: int, expects: set[Stage]) -> Look:
+        """The items of a batch of which so many are not resolved; what is due does not depend on how it is asked."""
         cost = _pages(batch.items, self._size)
-        return _look(f"items:{batch.id}", route, batch.project, [batch], cost=cost, expects=expects)
+        if self._strategy == "auto" and self._narrow.pays(batch, left):
+            route, cost = _NARROWED[route], _pages(left, self._size)
+        look = _look(f"items:{batch.id}", route, batch.project, [batch], cost=cost, expects=expects)
+        return replace(look, word=batch.status, idle=batch.status in IDLE_JOB)
 
     def _open(self, project: str, batches: list[Batch]) -> Look:
         cost = _pages(sum(batch.open - batch.creating for batch in batches), self._size)
@@ -147,19 +166,29 @@ class Plan:
         """How to find the open items that the whole of `look` did not tell; empty: nothing tells more."""
         if not missing:
             return []
+        looks: list[Look] = []
         match Route(look.route):
             case Route.OPEN:
-                return self._alone(look, missing) if len(missing) <= FEW else [self._ended(look, missing)]
+                looks = self._alone(look, missing) if len(missing) <= FEW else [self._ended(look, missing)]
             case Route.ENDED:
-                return self._by_batch(look, missing)
+                looks = self._by_batch(look, missing)
             case Route.TAGGED:
-                return self._alone(look, self._some(missing))
+                looks = self._alone(look, self._some(missing))
             case Route.CREATION_ITEMS:
-                return self._by_tag_or_counted(look, missing)
+                looks = self._by_tag_or_counted(look, missing)
+            case Route.CREATION_UNRESOLVED | Route.LINKING_UNRESOLVED:
+                looks = [self.whole(look)]
             case Route.JOBS | Route.CREATION_BATCH | Route.LINKING_BATCH | Route.LINKING_ITEMS | Route.ANALYSIS:
-                return []
+                pass
             case route:
                 assert_never(route)
+        return looks
+
+    def whole(self, look: Look) -> Look:
+        """In place of a look at the unresolved items of a batch, the one at all of them."""
+        (key,) = look.subjects
+        route, cost = _WHOLE[Route(look.route)], self._narrow.followed(key)
+        return replace(look, name=f"whole:{look.name}", route=route, cost=cost, cursor=None, page=0)
 
     def _ended(self, look: Look, missing: Sequence[Item]) -> Look:
         cost, everything = _pages(len(missing), self._size), look.subjects.keys()

@@ -14,6 +14,7 @@ from orchestrator.platforms.ica.auth import ApiKey, Session
 from orchestrator.platforms.ica.bounded import Bounded
 from orchestrator.platforms.ica.find import Finder
 from orchestrator.platforms.ica.learning import Embedded, Words
+from orchestrator.platforms.ica.narrow import Narrow
 from orchestrator.platforms.ica.plan import Plan, Strategy
 from orchestrator.platforms.ica.sight import Sight
 from orchestrator.platforms.ica.statuses import FINAL_JOB
@@ -56,7 +57,8 @@ class Ica:
         self._claimed: Bounded[str, BatchKey] = Bounded(_MOST_CLAIMED)
         self._finder = Finder(self._session, page_size, self._claimed)
         embedded, words, sweeps = Embedded(memory, clock), Words(memory), Sweeps()
-        self._plan = Plan(page_size=page_size, strategy=strategy, embedded=embedded, sweeps=sweeps)
+        narrow = Narrow(memory, page_size)
+        self._plan = Plan(page_size=page_size, strategy=strategy, embedded=embedded, sweeps=sweeps, narrow=narrow)
         self._sight = Sight(
             session=self._session,
             instance=instance,
@@ -65,6 +67,7 @@ class Ica:
             embedded=embedded,
             words=words,
             sweeps=sweeps,
+            narrow=narrow,
             plan=self._plan,
         )
 

@@ -59,10 +59,13 @@ def batch(project_id: str, family: str, batch_id: str) -> Call:
     return _get(path, V3, {}, route=f"{family}/get")
 
 
-def items(project_id: str, family: str, batch_id: str, size: int, token: str | None = None) -> Call:
-    """A page of a batch's items."""
+def items(
+    project_id: str, family: str, batch_id: str, size: int, token: str | None = None, *, statuses: Sequence[str] = ()
+) -> Call:
+    """A page of a batch's items, those in one of `statuses`; in any when there are none."""
     path = f"{project(project_id)}/{family}/{quote(batch_id, safe='')}/items"
-    return _get(path, V4, _by_cursor(size, token), route=f"{family}/items")
+    params = [*_by_cursor(size, token).items(), *(("status", status) for status in statuses)]
+    return _get(path, V4, params, route=f"{family}/items")
 
 
 def jobs(size: int, offset: int) -> Call:
@@ -112,7 +115,7 @@ def _search(project_id: str, tag: str, statuses: Sequence[str], params: Mapping[
     )
 
 
-def _get(path: str, accept: str, params: Mapping[str, str], *, route: str) -> Call:
+def _get(path: str, accept: str, params: Mapping[str, str] | Sequence[tuple[str, str]], *, route: str) -> Call:
     return Call(
         method="GET",
         path=path,

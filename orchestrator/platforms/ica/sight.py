@@ -11,13 +11,15 @@ from orchestrator.platforms.calls import Answer, Call
 from orchestrator.platforms.ica import analyses, creation, linking, requests, wire
 from orchestrator.platforms.ica.auth import Session
 from orchestrator.platforms.ica.learning import Embedded, Words
+from orchestrator.platforms.ica.narrow import Narrow
 from orchestrator.platforms.ica.plan import Plan, Route, Strategy, only
-from orchestrator.platforms.ica.statuses import FINAL_ANALYSIS, FINAL_JOB
+from orchestrator.platforms.ica.statuses import FINAL_ANALYSIS, FINAL_JOB, UNRESOLVED_CREATION, UNRESOLVED_LINK
 from orchestrator.platforms.ica.sweeps import Sweeps
 from orchestrator.platforms.ica.wire import CreationItem, Job, Page
 
 _FORGOTTEN: Final = frozenset({400, 410})
 """How ICA declines a page token that it no longer knows."""
+_BAD_REQUEST: Final = 400
 _LOOPING: Final = 50
 """Pages beyond twice the expected number after which a cursor is taken to run in circles."""
 _SLACK: Final = 2
@@ -37,6 +39,7 @@ class Sight:
         embedded: Embedded,
         words: Words,
         sweeps: Sweeps,
+        narrow: Narrow,
         plan: Plan,
     ) -> None:
         self._session = session
@@ -46,6 +49,7 @@ class Sight:
         self._embedded = embedded
         self._words = words
         self._sweeps = sweeps
+        self._narrow = narrow
         self._plan = plan
 
     async def look(self, look: Look) -> Sighting:
@@ -57,14 +61,14 @@ class Sight:
         match Route(look.route):
             case Route.JOBS:
                 sighting = await self._jobs(look)
-            case Route.CREATION_BATCH:
-                sighting = await self._batch(look, requests.CREATION)
-            case Route.LINKING_BATCH:
-                sighting = await self._batch(look, requests.LINKING)
+            case Route.CREATION_BATCH | Route.LINKING_BATCH:
+                sighting = await self._batch(look)
             case Route.CREATION_ITEMS:
                 sighting = await self._creation_items(look)
             case Route.LINKING_ITEMS:
                 sighting = await self._linking_items(look)
+            case Route.CREATION_UNRESOLVED | Route.LINKING_UNRESOLVED:
+                sighting = await self._unresolved(look)
             case Route.OPEN:
                 sighting = await self._open(look)
             case Route.ENDED:
@@ -92,7 +96,8 @@ class Sight:
             self._plan.unlisted(rest)
         return Sighting(seen, next=following, bad_rows=page.bad_rows)
 
-    async def _batch(self, look: Look, family: str) -> Sighting:
+    async def _batch(self, look: Look) -> Sighting:
+        family = requests.CREATION if look.route == Route.CREATION_BATCH else requests.LINKING
         ((key, remote_id),) = look.subjects.items()
         answer = await self._session.send(requests.batch(look.project, family, remote_id or ""))
         job = wire.read(answer, wire.REMOTE_BATCH).job
@@ -149,18 +154,36 @@ class Sight:
         ended = row.created_analysis is not None and row.created_analysis.status in FINAL_ANALYSIS
         return self._strategy != "items" and not ended
 
-    def _items(self, look: Look, family: str) -> Call:
+    def _items(self, look: Look, family: str, words: Sequence[str] = ()) -> Call:
         (remote_id,) = look.subjects.values()
-        return requests.items(look.project, family, remote_id or "", self._size, look.cursor)
+        return requests.items(look.project, family, remote_id or "", self._size, look.cursor, statuses=words)
 
     async def _linking_items(self, look: Look) -> Sighting:
         (key,) = look.subjects
         answer = await self._page(look, self._items(look, requests.LINKING))
         if answer is None:
             return _anew(look)
-        page = wire.LINK_ITEMS.read(answer)
-        seen = [linking.tell(row, key) for row in page.rows]
-        return Sighting(seen, next=_next_token(look, page), bad_rows=page.bad_rows)
+        return _links(look, key, answer)
+
+    async def _unresolved(self, look: Look) -> Sighting:
+        """Those that go on; what it leaves out, the whole list tells. That is asked too where ICA takes no words."""
+        links = look.route == Route.LINKING_UNRESOLVED
+        family, words = (requests.LINKING, UNRESOLVED_LINK) if links else (requests.CREATION, UNRESOLVED_CREATION)
+        try:
+            answer = await self._page(look, self._items(look, family, words))
+        except Refused as refusal:
+            learnt = self._narrow.refused() if refusal.status == _BAD_REQUEST else None
+            if learnt is None:
+                raise
+            return Sighting([learnt], next=self._plan.whole(look), restarted=True)
+        if answer is None:
+            return _anew(look)
+        (key,) = look.subjects
+        if links:
+            return _links(look, key, answer)
+        page = wire.CREATION_ITEMS.read(answer)
+        told = [seen for row in page.rows if (seen := creation.tell(row, key, hint=self._doubted(row))) is not None]
+        return Sighting(told, next=_next_token(look, page), bad_rows=page.bad_rows + len(page.rows) - len(told))
 
     # ------------------------------------------------------------ analyses
 
@@ -171,7 +194,7 @@ class Sight:
         try:
             answer = await self._page(look, call)
         except Refused as refusal:
-            learnt = self._words.refused() if refusal.status == 400 else None  # noqa: PLR2004 - an HTTP status
+            learnt = self._words.refused() if refusal.status == _BAD_REQUEST else None
             if learnt is None:
                 raise
             return Sighting([learnt], next=look, restarted=True)
@@ -233,6 +256,12 @@ class Sight:
             if look.cursor is None or refusal.status not in _FORGOTTEN:
                 raise
             return None
+
+
+def _links(look: Look, key: BatchKey, answer: Answer) -> Sighting:
+    page = wire.LINK_ITEMS.read(answer)
+    seen = [linking.tell(row, key) for row in page.rows]
+    return Sighting(seen, next=_next_token(look, page), bad_rows=page.bad_rows)
 
 
 def _anew(look: Look) -> Sighting:

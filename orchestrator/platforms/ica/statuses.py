@@ -56,6 +56,13 @@ OPEN_ANALYSIS: Final = tuple(word for word, state in ANALYSIS.items() if not sta
 FINAL_ANALYSIS: Final = tuple(word for word, state in ANALYSIS.items() if state.final)
 """What a search asks for to find those that ended."""
 
+UNRESOLVED_CREATION: Final = ("WAITING_RESOURCES", "RUNNING")
+"""What a list of a batch's items is asked for to find those that are not created yet."""
+UNRESOLVED_LINK: Final = tuple(word for word, state in LINK.items() if not state.final)
+"""The same of links."""
+
+IDLE_JOB: Final = frozenset({"INITIALIZED", "WAITING_FOR_RESOURCES"})
+"""The words of a job that has not begun."""
 FINAL_JOB: Final = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED"})
 """The words with which the job of a batch ends."""
 

@@ -54,6 +54,17 @@ async def test_every_link_ends_as_it_did(bench, knobs):
     assert set(it.ends().values()) == {"LINKED", "FAILED", "PARTIALLY_LINKED", "ALREADY_LINKED"}
 
 
+async def test_a_straggler_does_not_cost_the_pages_of_its_batch(bench):
+    """Ten pages of links of which one takes very long: it is asked for alone, and its end is seen all the same."""
+    it = bench(page_size=10, link_seconds=20.0, jitter=0.0)
+    await it.submit(LINKING, [*(f"fil.{n}" for n in range(99)), "fil.slow0099"])
+    rounds = await it.watch()
+    asked = it.asked()["getDataLinkingBatchItems"]
+    assert rounds > 6
+    assert asked < 10 * rounds / 2
+    assert it.ends() == it.truth()
+
+
 async def test_hundreds_of_analyses_cost_a_request_or_two_a_round(bench):
     """Batches are tracked together: one search a round, one more where some ended, a few for single analyses."""
     it = bench(analysis_seconds=300.0, creation_seconds=2.0)

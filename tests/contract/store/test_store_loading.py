@@ -185,6 +185,64 @@ async def test_jobs_of_one_moment_keep_their_order(scene):
     assert (await scene.next()).job_name == "job-0"
 
 
+# ---------------------------------------------------------------- many at a time
+
+
+async def test_many_jobs_are_loaded_as_if_one_by_one(scene):
+    """Items of several jobs in one portion, more than a statement takes, come to their own jobs, whole and in order."""
+    sizes = {"alpha": 2050, "beta": 1, "gamma": 149}
+    loads = await scene.store.jobs.load_all([scene.spec(name, batch_size=100) for name in sizes], scene.tick())
+    first, *rest = [(load, scene.new_items(size)) for load, size in zip(loads, sizes.values(), strict=True)]
+    await scene.store.jobs.add_all([(first[0], first[1][:30])])
+    await scene.store.jobs.add_all([(first[0], first[1][30:]), *rest])
+    await scene.store.jobs.commit(loads, scene.tick())
+    for name, size in sizes.items():
+        stream = scene.store.items.stream((await scene.job(name)).id, with_request=True)
+        items = [item async for chunk in stream for item in chunk]
+        assert [(item.key, item.request) for item in items] == [(f"k{n}", b'{"n":%d}' % n) for n in range(1, size + 1)]
+        assert [item.batch for item in items] == [(seq + 99) // 100 for seq in range(1, size + 1)]
+        assert [(each.number, each.items) for each in await scene.batches(name)] == [
+            (number, min(100, size - 100 * number + 100)) for number in range(1, (size + 99) // 100 + 1)
+        ]
+        assert (await scene.job(name)).counts == {ItemState.PENDING: size}
+
+
+async def test_a_key_given_twice_is_told_of_one_among_many_jobs(scene):
+    """The same key in two jobs is nothing; twice in one of them is, and then nothing of the portion is there."""
+    loads = await scene.store.jobs.load_all([scene.spec(name) for name in ("alpha", "beta")], scene.tick())
+    twice = [NewItem(1, "same", b"{}"), NewItem(2, "same", b"{}")]
+    with pytest.raises(DuplicateKeyError):
+        await scene.store.jobs.add_all([(loads[0], twice[:1]), (loads[1], twice)])
+    await scene.store.jobs.add_all([(load, twice[:1]) for load in loads])
+    await scene.store.jobs.commit(loads, scene.tick())
+    assert [len(await scene.items(name)) for name in ("alpha", "beta")] == [1, 1]
+
+
+async def test_portions_of_several_jobs_again_change_nothing(scene):
+    """A portion whose answer was lost may be added once more, whatever it was made of."""
+    loads = await scene.store.jobs.load_all([scene.spec(name) for name in ("alpha", "beta")], scene.tick())
+    for _ in range(2):
+        await scene.store.jobs.add_all([(load, scene.new_items(2)) for load in loads])
+    await scene.store.jobs.commit(loads, scene.tick())
+    assert [len(await scene.items(name)) for name in ("alpha", "beta")] == [2, 2]
+
+
+async def test_jobs_of_one_commit_find_what_they_wait_for(scene):
+    """In one file: jobs that wait for a neighbour, for a job long done, for a failure; and one that does not wait."""
+    await scene.add("done", items=1)
+    await scene.finish("done")
+    await scene.add("failed", items=1)
+    await scene.finish("failed", state=ItemState.FAILED)
+    waits = {"alpha": ("beta",), "beta": (), "gamma": ("DONE",), "delta": ("failed",), "epsilon": ("delta", "done")}
+    specs = [scene.spec(name, after=After(names) if names else None) for name, names in waits.items()]
+    loads = await scene.store.jobs.load_all(specs, scene.tick())
+    await scene.store.jobs.add_all([(load, scene.new_items(1)) for load in loads])
+    changed = await scene.store.jobs.commit(loads, scene.tick())
+    states = {"alpha": "waiting", "beta": "queued", "gamma": "queued", "delta": "skipped", "epsilon": "skipped"}
+    assert {name: str((await scene.job(name)).state) for name in waits} == states
+    assert {change.name: str(change.state) for change in changed} == states
+
+
 # ---------------------------------------------------------------- jobs that wait for others
 
 

@@ -53,6 +53,7 @@ class Play:
             self.look,
             self.word,
             self.find,
+            self.doubt,
             self.control,
             self.restart,
             self.look,
@@ -63,7 +64,12 @@ class Play:
     async def send(self):
         batch = await self.scene.next(room=self.draw(st.integers(0, 8)))
         if batch is not None:
-            await self.scene.begin(batch)
+            await self.allowed(self.scene.begin(batch))
+
+    async def doubt(self):
+        batch = await self.pick(BatchState.PLANNED, BatchState.SUBMITTING)
+        if batch is not None:
+            await self.advance.doubt(batch, "there already", due_at=0, now=self.scene.tick())
 
     async def answer(self):
         batch = await self.pick(BatchState.SUBMITTING)
@@ -118,7 +124,9 @@ class Play:
             if item.remote_id or self.draw(st.booleans())
         ]
         now = self.scene.tick()
-        if not found:
+        if self.draw(st.booleans()):
+            await self.advance.searched(batch, due_at=0, now=now, items=found)
+        elif not found:
             await self.allowed(self.advance.renew(batch, now=now))
         elif len(found) == len(items):
             await self.advance.confirm(batch, Created(None), now=now, items=found)
@@ -163,7 +171,10 @@ class Play:
                 )
                 await self.scene.observe(BatchSeen(batch.key, "DONE", final=True))
             while (batch := await self.scene.next()) is not None:
-                await self.scene.track(batch)
+                if batch.cancelled:  # never sent again, only found
+                    await self.advance.confirm(batch, Created(f"R-{batch.key}"), now=self.scene.tick())
+                else:
+                    await self.scene.track(batch)
             for job in await self.scene.store.jobs.list():
                 for batch in await self.scene.store.batches.of_job(job.id):
                     if batch.state is BatchState.BLOCKED:

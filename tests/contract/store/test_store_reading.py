@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.domain.model import BatchState, ItemState, JobState, Needs, Stage
+from orchestrator.domain.model import BatchState, ItemState, JobId, JobState, Needs, Stage
 from orchestrator.store.errors import ControlRefusedError, InstanceError, StoreError
 
 
@@ -50,6 +50,43 @@ async def test_open_items_by_stage(scene):
     assert [item.seq for item in analyses] == [1]
     assert sorted(item.seq for item in both) == [1, 2, 4]
     assert await scene.store.items.open_in([], {Stage.ANALYSIS}) == []
+
+
+async def test_open_items_but_those_that_were_told(scene):
+    """A sweep tells of nearly all; only the others are read."""
+    await scene.add(items=6)
+    first, second, third = await scene.track_all()
+    await scene.observe(scene.seen(second, 4, ItemState.SUCCEEDED))
+    of, told = [first.id, second.id, third.id], {(first.job, seq) for seq in (1, 2, 6)} | {(JobId("another"), 3)}
+    untold = await scene.store.items.open_in(of, {Stage.CREATION}, but=told)
+    assert [(item.seq, item.key) for item in untold] == [(3, "k3"), (5, "k5")]
+    assert await scene.store.items.open_in(of, {Stage.CREATION}, but=told | {(first.job, 3), (first.job, 5)}) == []
+
+
+async def test_open_items_that_became_certain_objects(scene):
+    """What one question has left open is all that the next one is about."""
+    await scene.add(items=4)
+    first, second = await scene.track_all()
+    seen = [scene.seen(first, 1, ItemState.RUNNING), scene.seen(first, 2, ItemState.RUNNING)]
+    await scene.observe(*seen, scene.seen(second, 3, ItemState.RUNNING))
+    of, objects = [first.id, second.id], {"object-1": "k1", "object-3": "k3", "object-9": "k9"}
+    found = await scene.store.items.open_in(of, {Stage.ANALYSIS}, objects=objects)
+    assert [item.key for item in found] == ["k1", "k3"]
+    found = await scene.store.items.open_in(of, {Stage.ANALYSIS}, objects=objects, but={(first.job, 1)})
+    assert [item.key for item in found] == ["k3"]
+
+
+async def test_any_number_of_batches_and_of_open_items(scene):
+    """More than are read at once: batches by number in chunks of a thousand, items whatever batches they are in."""
+    job = await scene.add(items=1100, batch_size=1)
+    chunks = [chunk async for chunk in scene.store.batches.stream(job.id)]
+    assert [len(chunk) for chunk in chunks] == [1000, 100]
+    assert [batch.number for chunk in chunks for batch in chunk] == list(range(1, 1101))
+    of = [batch.id for chunk in chunks for batch in chunk]
+    every = await scene.store.items.open_in(of, {Stage.CREATION})
+    assert sorted(item.seq for item in every) == list(range(1, 1101))
+    untold = await scene.store.items.open_in(of, {Stage.CREATION}, but={(job.id, seq) for seq in range(1, 1051)})
+    assert sorted(item.seq for item in untold) == list(range(1051, 1101))
 
 
 async def test_jobs_are_listed_newest_first(scene):

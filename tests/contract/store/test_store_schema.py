@@ -16,8 +16,10 @@ from orchestrator.store.errors import DamagedError, SchemaError, StoreError, Sto
 from orchestrator.store.schema import metadata
 from orchestrator.store.store import Store
 
+NEWEST = "0002"
+
 _COLUMNS = """
-    SELECT table_name, column_name, data_type, is_nullable, column_default, ordinal_position
+    SELECT table_name, column_name, data_type, is_nullable, column_default
     FROM information_schema.columns WHERE table_schema = 'public'"""
 _CONSTRAINTS = """
     SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
@@ -26,16 +28,30 @@ _INDEXES = "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemana
 
 
 def _shape(url: str) -> set[tuple[object, ...]]:
-    """Every table, column, constraint and index with its exact wording."""
+    """Every column, constraint and index with its exact wording. Columns that came later stand behind the others."""
     parsed = parse(url)
     with sync_engine(parsed).begin() as connection:
         if sqlite_path(parsed) is not None:
             rows = connection.exec_driver_sql(
                 "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
             ).all()
-            return {(kind, name, " ".join(sql.split())) for kind, name, sql in rows if name != "alembic_version"}
+            return {(kind, name, part) for kind, name, sql in rows if name != "alembic_version" for part in _parts(sql)}
         rows = [row for query in (_COLUMNS, _CONSTRAINTS, _INDEXES) for row in connection.exec_driver_sql(query)]
         return {tuple(row) for row in rows if row[0] != "alembic_version"}
+
+
+def _parts(sql: str) -> list[str]:
+    """What stands between the outer parentheses, piece by piece, and what stands around them."""
+    words = " ".join(sql.split())
+    begin, end = words.index("("), words.rindex(")")
+    parts, depth = [words[:begin] + "()" + words[end + 1 :], ""], 0
+    for letter in words[begin + 1 : end]:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
 
 
 def _make_as_described(url: str) -> None:
@@ -87,6 +103,33 @@ async def test_the_database_itself_refuses_nonsense(scene, statement):
 # ---------------------------------------------------------------- opening
 
 
+@pytest.fixture
+async def scene_at_first_schema(newest_sqlite, tmp_path):
+    """An SQLite database with a job, as the first version left it."""
+    file = tmp_path / "first.db"
+    shutil.copy(newest_sqlite, file)
+    url = f"sqlite:///{file}"
+    async with Store.opened(url, state_directory=tmp_path) as store:
+        await store.memory.instance()
+        spec = JobSpec(name="old", kind="ica.data_linking", account="ica", project="p", digest="d", batch_size=10)
+        job = await store.jobs.load(spec, 1)
+        await store.jobs.add_items(job, [NewItem(seq, f"k{seq}", b"{}") for seq in (1, 2)])
+        await store.jobs.commit([job], 1)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("ALTER TABLE batches DROP COLUMN pipeline")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    return url
+
+
+async def test_an_older_sqlite_database_is_brought_up_to_date_with_what_it_holds(scene_at_first_schema, tmp_path):
+    """The next version's first start adds what is new; the jobs go on."""
+    async with Store.opened(scene_at_first_schema, state_directory=tmp_path) as store:
+        (job,) = await store.jobs.list()
+        (batch,) = await store.batches.of_job(job.id)
+        assert (batch.items, batch.pipeline) == (2, None)
+    assert await upgrade.current(scene_at_first_schema) == NEWEST
+
+
 async def test_a_new_sqlite_database_is_made_at_the_first_start(tmp_path):
     """With the folder for it; a second start finds it as it is."""
     url = f"sqlite:///{tmp_path}/state/orchestrator.db"
@@ -94,7 +137,7 @@ async def test_a_new_sqlite_database_is_made_at_the_first_start(tmp_path):
     for _ in range(2):
         async with Store.opened(url, state_directory=tmp_path / "state") as store:
             assert await store.jobs.list() == []
-    assert await upgrade.current(url) == "0001"
+    assert await upgrade.current(url) == NEWEST
     assert await upgrade.check(url) == []
 
 
@@ -147,7 +190,7 @@ async def test_an_old_postgresql_schema_is_refused_with_the_command(empty_postgr
     with pytest.raises(SchemaError, match="orchestrator db upgrade"):
         await Store.open(empty_postgres_url, state_directory=tmp_path)
     assert (await upgrade.check(empty_postgres_url)) != []
-    assert await upgrade.upgrade(empty_postgres_url) == "0001"
+    assert await upgrade.upgrade(empty_postgres_url) == NEWEST
     assert await upgrade.check(empty_postgres_url) == []
     await (await Store.open(empty_postgres_url, state_directory=tmp_path)).aclose()
 
@@ -164,7 +207,7 @@ async def test_a_newer_schema_is_refused(url, tmp_path):
             await upgrade.upgrade(url)
     finally:
         with engine.begin() as connection:
-            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+            connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{NEWEST}'")
         engine.dispose()
 
 

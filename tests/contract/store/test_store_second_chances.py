@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.domain.identity import retry_lineage
-from orchestrator.domain.model import BatchSeen, BatchState, ItemState, JobState, Needs
+from orchestrator.domain.model import BatchSeen, BatchState, Created, ItemState, JobState, Needs
 from orchestrator.store.errors import ControlRefusedError
 
 # ---------------------------------------------------------------- retry
@@ -110,9 +110,38 @@ async def test_retry_of_a_blocked_batch_renews_it(scene):
     assert ((await scene.job()).needs, (await scene.job()).round) == (None, 1)
 
 
-async def test_retry_of_a_batch_that_is_gone_leaves_what_ended(scene):
-    """Of a tracked batch that was given up, the items without an outcome go out again, once."""
+async def test_retry_of_a_batch_that_is_gone_looks_for_it_first(scene):
+    """It was there once, so it is not sent again before it was looked for; what ended is left alone."""
+    await scene.add(items=3, batch_size=3)
+    batch = await scene.track()
+    await scene.observe(scene.seen(batch, 1, ItemState.SUCCEEDED), scene.seen(batch, 2, ItemState.RUNNING))
+    await scene.store.advance.block(batch, "gone for a day", now=scene.tick())
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    lost = await scene.batch(1)
+    assert (lost.state, lost.in_doubt, lost.key_void) == (BatchState.UNCONFIRMED, True, True)
+    assert await scene.states() == ["succeeded", "running", "pending"]
+    await scene.store.advance.confirm_partly(lost, Created(None), [], now=scene.tick())
+    assert [(each.number, each.state, each.items) for each in await scene.batches()] == [
+        (1, BatchState.TRACKING, 2),
+        (2, BatchState.PLANNED, 1),
+    ]
+
+
+async def test_retry_of_a_batch_that_is_gone_and_was_not_found_sends_it_again(scene):
+    """Nothing of it was ever shown, and two searches found nothing: it goes out under another key."""
     await scene.add(items=2)
+    batch = await scene.track()
+    await scene.store.advance.block(batch, "gone for a day", now=scene.tick())
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    await scene.store.advance.renew(await scene.batch(1), now=scene.tick())
+    again = await scene.batch(1)
+    assert (again.state, again.attempt, again.remote_id, again.key != batch.key) == (BatchState.PLANNED, 1, None, True)
+    assert await scene.states() == ["pending", "pending"]
+
+
+async def test_retry_of_links_that_are_gone_leaves_what_ended(scene):
+    """Links may be made twice: of a tracked batch that was given up, those without an outcome go out again."""
+    await scene.add(items=2, kind="ica.data_linking")
     batch = await scene.track()
     await scene.observe(scene.seen(batch, 1, ItemState.SUCCEEDED))
     await scene.store.advance.block(batch, "gone for a day", now=scene.tick())
@@ -123,6 +152,75 @@ async def test_retry_of_a_batch_that_is_gone_leaves_what_ended(scene):
         (2, BatchState.PLANNED, 1),
     ]
     assert (await scene.items())[1].attempts == 2
+
+
+async def test_what_was_found_of_a_blocked_batch_is_followed_and_the_rest_sent(scene):
+    """A search found one of two, then nothing more could be found out: `retry` sends the other one only."""
+    await scene.add(items=2)
+    lost = await scene.lost()
+    found = [scene.seen(lost, 1, ItemState.RUNNING)]
+    await scene.store.advance.searched(lost, due_at=scene.now, now=scene.tick(), items=found)
+    await scene.store.advance.block(await scene.batch(1), "403 for a day", now=scene.tick())
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    assert await scene.states() == ["running", "pending"]
+    assert [(each.number, each.state, each.items) for each in await scene.batches()] == [
+        (1, BatchState.TRACKING, 1),
+        (2, BatchState.PLANNED, 1),
+    ]
+
+
+async def test_cancelling_a_blocked_batch_stops_what_is_known_to_run(scene):
+    """What has an id is stopped on the platform; of the rest the result says that it may be there."""
+    await scene.add(items=3, batch_size=3)
+    batch = await scene.track()
+    await scene.observe(scene.seen(batch, 1, ItemState.SUCCEEDED), scene.seen(batch, 2, ItemState.RUNNING))
+    await scene.store.advance.block(batch, "gone for a day", now=scene.tick())
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    assert await scene.states() == ["succeeded", "running", "aborted"]
+    ((told, item),) = await scene.store.items.to_abort("ica", limit=10)
+    assert (told.id, item.seq, (await scene.job()).needs) == (batch.id, 2, None)
+    await scene.store.advance.block(await scene.batch(1), "gone for another day", now=scene.tick())
+    assert await scene.states() == ["succeeded", "aborted", "aborted"]
+    assert (await scene.job()).state is JobState.CANCELLED
+
+
+@pytest.mark.parametrize("scope", [{"account": "ica"}, {}], ids=["account", "all"])
+async def test_what_is_paused_holds_back_a_job_that_is_opened_again(scene, scope):
+    """Also the one that was skipped because of it."""
+    await scene.add("alpha", items=1)
+    await scene.add_waiting("beta", "alpha")
+    await scene.finish(state=ItemState.FAILED)
+    await scene.store.advance.pause(now=scene.tick(), **scope)
+    await scene.store.advance.retry("alpha", now=scene.tick())
+    assert await scene.next() is None
+    assert [(await scene.job(name)).needs for name in ("alpha", "beta")] == [Needs.PAUSED, Needs.PAUSED]
+    await scene.store.advance.resume(now=scene.tick(), **scope)
+    assert (await scene.finish("beta")).state is JobState.SUCCEEDED
+
+
+async def test_what_was_found_of_a_cancelled_batch_is_stopped_though_the_rest_cannot_be_found_out(scene):
+    """A search found one of two before it was refused for good: that one is stopped and followed to its end."""
+    await scene.add(items=2)
+    lost = await scene.lost()
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    found = [scene.seen(lost, 1, ItemState.RUNNING)]
+    await scene.store.advance.searched(lost, due_at=scene.now, now=scene.tick(), items=found)
+    await scene.store.advance.block(await scene.batch(1), "403 for an hour", now=scene.tick())
+    assert await scene.states() == ["running", "aborted"]
+    assert [item.seq for _, item in await scene.store.items.to_abort("ica", limit=10)] == [1]
+    await scene.end(await scene.batch(1), ItemState.ABORTED, None)
+    assert (await scene.job()).state is JobState.CANCELLED
+
+
+async def test_retry_takes_any_number_of_names(scene):
+    """In the order of the items, however they are named; a name given twice counts once."""
+    await scene.add(items=2500, batch_size=1000)
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    keys = [f"k{number}" for number in range(2500, 0, -1)]
+    done = await scene.store.advance.retry("alpha", now=scene.tick(), keys=[*keys, "k1"])
+    again = [batch for batch in await scene.batches() if batch.state is BatchState.PLANNED]
+    assert (done.items, [batch.items for batch in again]) == (2500, [1000, 1000, 500])
+    assert [item.seq for item in await scene.store.items.of_batch(again[2])] == list(range(2001, 2501))
 
 
 async def test_skipped_jobs_wait_again(scene):

@@ -120,7 +120,7 @@ async def _calm(ground: Ground, outcome: Outcome) -> None:
             verb = _help(ground, job, time)
             if verb is not None:
                 outcome.helped += verb == "retry"
-                ground.drop_control(f"help-{time}-{job['name']}", verb, job["name"])
+                ground.drop_control(f"{verb}-{time}-{job['name']}", verb, job["name"])
 
 
 def _help(ground: Ground, job: Mapping[str, Any], time: int) -> str | None:

@@ -7,22 +7,23 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import httpx
 import pytest
+from virtual_time import Killed, OurClock, Steps, Time
 
-from orchestrator.clock import SECOND, ManualClock, Micros
 from orchestrator.domain.cadence import Aims, Means
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.model import Batch, BatchState, Item, Job, JobSpec, JobState, NewItem, RetryPolicy
 from orchestrator.engine import dispatch
 from orchestrator.engine.dispatch import Dispatch, Limits
+from orchestrator.engine.prospects import Prospects
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.looking import Looking
@@ -44,55 +45,6 @@ PROJECT = "11111111-1111-1111-1111-111111111111"
 PIPELINE = "f606f580-d476-47a8-9679-9ddb39fcb0a8"
 KINDS = {"analyses": "ica.analysis_creation", "links": "ica.data_linking"}
 MOST_TURNS = 20_000
-
-
-class Time(ManualClock):
-    """Nobody waits: whoever sleeps is there at once, and it is so much later."""
-
-    async def sleep(self, seconds: float) -> None:
-        self.move(seconds)
-        await anyio.lowlevel.checkpoint()
-
-    def move(self, seconds: float) -> None:
-        self._move_to(self.monotonic() + max(0.0, seconds))
-
-
-class OurClock:
-    """The daemon's own clock: the same time, but a wall clock that may be set wrong."""
-
-    def __init__(self, time: Time) -> None:
-        self._time = time
-        self.ahead: Micros = 0
-
-    def monotonic(self) -> float:
-        return self._time.monotonic()
-
-    def now(self) -> Micros:
-        return self._time.now() + self.ahead
-
-    async def sleep(self, seconds: float) -> None:
-        await self._time.sleep(seconds)
-
-    def step(self, seconds: float) -> None:
-        """Somebody sets the wall clock."""
-        self.ahead += round(seconds * SECOND)
-
-
-class Steps:
-    """Takes the place of the dispatch's task group; what it is given runs later, each to its end."""
-
-    def __init__(self) -> None:
-        self._pending: list[tuple[Callable[..., Awaitable[None]], tuple[Any, ...]]] = []
-
-    def start_soon(self, act: Callable[..., Awaitable[None]], *given: Any) -> None:
-        self._pending.append((act, given))
-
-    async def run(self) -> bool:
-        """Run all; returns whether there was anything."""
-        pending, self._pending = self._pending, []
-        for act, given in pending:
-            await act(*given)
-        return bool(pending)
 
 
 @dataclass
@@ -163,7 +115,10 @@ class World:
             memory=memory,
             clock=clock,
         )
-        self.looking = Looking(account="ica", platform=self.platform, store=store, clock=clock, bus=bus)
+        prospects = Prospects(memory)
+        self.looking = Looking(
+            account="ica", platform=self.platform, prospects=prospects, store=store, clock=clock, bus=bus
+        )
         self.submitting = Submitting(
             platform=self.platform, skew=skew, store=store, clock=clock, bus=bus, pauses=_pauses
         )
@@ -178,6 +133,7 @@ class World:
                 Means(budget.limit, budget.window),
                 used=lambda: budget.used / budget.limit,
             ),
+            prospects=prospects,
             submitting=self.submitting,
             looking=self.looking,
             aborting=Aborting(account="ica", platform=self.platform, store=store, clock=clock, bus=bus),
@@ -194,6 +150,30 @@ class World:
     async def restart(self, **given: str) -> None:
         await self.stop()
         await self.start(**given)
+
+    def kill_after(self, commits: int) -> None:
+        """The process dies right after so many more transactions: whatever runs then raises `Killed`."""
+        database, left = self.store._database, [commits]
+        write = database.write
+
+        @asynccontextmanager
+        async def counted() -> AsyncIterator[Any]:
+            async with write() as connection:
+                yield connection
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+
+        database.write = counted
+
+    async def killed_or(self, act: Awaitable[None]) -> bool:
+        """Whether the process died before this came to its end; then it starts again."""
+        try:
+            await act
+        except Killed:
+            await self.restart()
+            return True
+        return False
 
     async def backup(self) -> Path:
         """A copy of the database, as somebody makes one with the daemon stopped."""

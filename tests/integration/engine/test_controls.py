@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestrator.domain.errors import Transient
 from orchestrator.domain.model import After, BatchState, ItemState, JobState, Needs
 from orchestrator.simulator import FaultKind
 
@@ -81,6 +82,38 @@ async def test_cancel_stops_what_runs_and_keeps_back_what_waits(world):
     assert it.calls("abortAnalysis") == 4
 
 
+async def test_an_abort_that_was_declined_in_passing_is_asked_again(world):
+    """The platform declines to stop what goes on and on; an hour later it is asked again."""
+    it = await world(analysis_seconds=30 * HOUR)
+    it.fault(FaultKind.ERROR, operation="abortAnalysis", status=409, count=1)
+    await it.submit("run", KEYS[:1])
+    await it.turn()
+    await it.store.advance.cancel("run", now=it.clock.now())
+    await it.until_settled("run", within=3 * HOUR)
+    assert set((await it.states()).values()) == {"aborted"}
+    assert it.calls("abortAnalysis") == 2
+
+
+async def test_an_abort_that_always_fails_keeps_no_other_back(world):
+    """The platform breaks over one analysis: the others of the job are stopped all the same."""
+    it = await world(analysis_seconds=30 * HOUR)
+    await it.submit("run", KEYS)
+    await it.run_for(60.0)
+    abort, asked = it.platform.abort, []
+
+    async def break_over_the_first(batch, item):
+        asked.append(item.key)
+        if asked.count("s0") <= 3 and item.key == "s0":
+            raise Transient("500")
+        await abort(batch, item)
+
+    it.platform.abort = break_over_the_first
+    await it.store.advance.cancel("run", now=it.clock.now())
+    await it.until_settled("run")
+    assert asked == ["s0", *KEYS[1:], "s0", "s0", "s0"]
+    assert set((await it.states()).values()) == {"aborted"}
+
+
 async def test_retry_of_single_items_sends_those_again(world):
     """A person picks an item; it goes out under another key, and what it was before stays known."""
     it = await world()
@@ -126,6 +159,35 @@ async def test_what_is_paused_sends_nothing_and_is_still_looked_at(world, how):
     await it.store.advance.resume(now=it.clock.now(), **how)
     await it.until_settled("run")
     assert it.created() == ONCE
+
+
+@pytest.mark.parametrize("control", ["pause", "cancel"])
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_batch_that_was_chosen_before_the_control_came_does_not_go(world, monkeypatch, control, lost):
+    """It waited for a credential when the control was carried out, for minutes perhaps: nothing leaves after that."""
+    it = await world()
+    if lost:
+        it.fault(FaultKind.RESET, count=1)
+    await it.submit("run", KEYS)
+    if lost:
+        await it.until_state(BatchState.UNCONFIRMED)
+    sent, ask = it.calls(it.create), it.platform.user
+
+    async def long_after():
+        await getattr(it.store.advance, control)(name="run", now=it.clock.now())
+        return await ask()
+
+    monkeypatch.setattr(it.platform, "user", long_after)
+    await it.run_for(30.0)
+    monkeypatch.setattr(it.platform, "user", ask)
+    await it.run_for(2 * HOUR)
+    assert it.calls(it.create) == sent
+    if control == "pause":
+        await it.store.advance.resume(now=it.clock.now(), name="run")
+        await it.until_settled("run")
+        assert it.created() == ONCE
+    else:
+        assert (await it.job()).state is JobState.CANCELLED
 
 
 async def test_another_job_goes_on_while_one_is_paused(world):

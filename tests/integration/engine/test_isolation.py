@@ -4,6 +4,7 @@ import sqlite3
 
 import pytest
 
+from orchestrator.domain.errors import Unauthorised
 from orchestrator.domain.model import BatchState, JobState, Needs
 from orchestrator.simulator import FaultKind
 from orchestrator.telemetry.events import StepCrashed, StepFailed
@@ -81,16 +82,45 @@ async def test_nonsense_about_one_batch_holds_up_no_other(world):
     await it.until_settled("links")
 
 
-async def test_a_row_that_cannot_be_read_is_lost_alone(world):
-    """The page's other rows count; the broken row is asked for again."""
+async def test_a_value_that_cannot_be_read_costs_its_row_alone(world):
+    """Earlier ids that nobody can read hinder neither their own item nor its neighbours, and are kept as they are."""
     it = await world()
-    await it.submit("links", ["fil.1"], kind="links")
+    await it.submit("links", ["fil.1", "fil.2"], kind="links")
+    await it.submit("run", KEYS, retry=it.retry_twice)
+    await it.run_for(15)
+    spoil(it, "UPDATE items SET previous_ids = 'x' WHERE key IN ('fil.1', 's0')")
+    await it.until_settled("run", "links")
+    assert (await it.items())["s0"].previous_ids == ("x",)
+
+
+async def test_a_cancelled_job_with_a_value_that_cannot_be_read_holds_up_nobody(world):
+    """What is to be stopped is read in each turn of the account."""
+    it = await world(analysis_seconds=HOUR)
+    await it.submit("broken", ["b0", "b1"])
+    await it.run_for(60)
+    spoil(it, "UPDATE items SET previous_ids = 'x'")
+    await it.store.advance.cancel("broken", now=it.clock.now())
+    await it.submit("run", ["s0"])
+    await it.until_settled("broken", "run", within=2 * HOUR)
+    assert set((await it.states("broken")).values()) == {"aborted"}
+
+
+async def test_a_job_whose_row_cannot_be_read_keeps_no_other_from_its_outcome(world):
+    """One page tells of both jobs' analyses: what it says of the other one is written, and the trouble is told."""
+    it = await world()
+    await it.submit("broken", ["b0", "b1"], retry=it.retry_twice)
     await it.submit("run", KEYS)
     await it.run_for(15)
-    spoil(it, "UPDATE items SET previous_ids = 'x' WHERE key = 'fil.1'")
-    await it.until_settled("run")
-    spoil(it, "UPDATE items SET previous_ids = NULL WHERE key = 'fil.1'")
-    await it.until_settled("links")
+    spoil(it, "UPDATE jobs SET retry = '{no' WHERE name = 'broken'")
+
+    async def settled():
+        return all(state == "succeeded" for state in (await it.states("run")).values())
+
+    await it.until(settled)
+    await it.run_for(300)
+    assert "JSON is malformed" in it.told(StepCrashed)[0].reason
+    spoil(it, "UPDATE jobs SET retry = NULL WHERE name = 'broken'")
+    await it.until_settled("broken", "run")
 
 
 # ---------------------------------------------------------------- what cannot be found out
@@ -143,3 +173,24 @@ async def test_a_refused_credential_loses_nothing(world):
     assert it.calls("createJwtToken") < 30
     await it.until_settled("run")
     assert it.created() == dict.fromkeys(KEYS, 1)
+
+
+async def test_one_question_that_is_refused_the_credential_does_not_close_the_account_for_others(world):
+    """The platform answers 401 about one thing only: it is asked more and more rarely, and the others go on."""
+    it = await world(analysis_seconds=HOUR)
+    await it.submit("links", ["fil.1"], kind="links")
+    await it.run_for(2)
+    look, asked = it.platform.look, []
+
+    async def refuse_one(wanted):
+        if wanted.route == "linking_items":
+            asked.append(it.time.monotonic())
+            raise Unauthorised("401")
+        return await look(wanted)
+
+    it.platform.look = refuse_one
+    await it.submit("run", KEYS)
+    await it.until_settled("run", within=2 * HOUR)
+    assert len(asked) < 40
+    it.platform.look = look
+    await it.until_settled("links")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestrator.domain.errors import Transient
 from orchestrator.domain.model import BatchState, JobState, Needs
 from orchestrator.simulator import FaultKind
 from orchestrator.telemetry.events import OddAnswer
@@ -71,6 +72,57 @@ async def test_however_the_platform_tells_it_the_outcome_is_the_same(world, knob
     await follow(it)
 
 
+async def test_an_analysis_that_cannot_be_asked_about_hides_no_other(world):
+    """The platform breaks over one of those that ended: the others' ends are seen all the same."""
+    it = await world(analysis_seconds=300.0)
+    await it.submit("run", ["s0", "s1", "s2-slow"])
+    await it.run_for(60.0)
+    first = (await it.items())["s0"].remote_id
+    look = it.platform.look
+
+    async def break_over_the_first(asked):
+        if first in asked.wanted:
+            raise Transient("500")
+        return await look(asked)
+
+    it.platform.look = break_over_the_first
+    await it.run_for(900.0)
+    assert await it.states() == {"s0": "running", "s1": "succeeded", "s2-slow": "running"}
+    it.platform.look = look
+    await it.until_settled("run", within=3 * HOUR)
+
+
+async def test_a_question_that_goes_on_failing_shows_with_its_account(world):
+    """With the platform's reason, for as long as it fails; a batch is not blocked for it."""
+    it = await world(analysis_seconds=HOUR)
+    await it.submit("run", KEYS)
+    await it.run_for(15.0)
+    assert it.dispatch.trouble is None
+    it.fault(FaultKind.ERROR, "searchAnalyses", status=403)
+    it.fault(FaultKind.ERROR, "getJobs", status=500)
+    await it.run_for(400.0)
+    assert "look search:" in it.dispatch.trouble or "look jobs: " in it.dispatch.trouble
+    assert it.dispatch.trouble.endswith("(and 1 more)")
+    it.simulator.faults.clear()
+    await it.run_for(400.0)
+    assert it.dispatch.trouble is None
+    assert (await it.batch()).state is BatchState.TRACKING
+
+
+async def test_the_trouble_of_a_question_that_nobody_asks_any_more_is_forgotten(world):
+    """It would stand there for ever otherwise."""
+    it = await world()
+    it.fault(FaultKind.ERROR, "getProjectDataLinkingBatchItems", status=403)
+    await it.submit("links", ["fil.1"], kind="links")
+    await it.run_for(60.0)
+    assert "403" in it.dispatch.trouble
+    batch = await it.batch(name="links")
+    await it.store.advance.block(batch, "a person takes it over", now=it.clock.now())
+    await it.submit("run", ["s0"])
+    await it.until_settled("run")
+    assert it.dispatch.trouble is None
+
+
 # ---------------------------------------------------------------- never listed
 
 
@@ -94,6 +146,20 @@ async def test_an_item_that_is_never_listed_waits_for_a_person(world, kind, key)
     assert (await it.states())[key] == "attention"
     assert "never listed" in {event.what.value.replace("_", " ")[-12:] for event in it.told(OddAnswer)}
     assert sum(it.created().values()) + sum(it.linked().values()) <= 3
+
+
+@pytest.mark.parametrize("when", [0, 1800])
+async def test_a_cancelled_job_ends_though_an_item_is_never_listed(when, world):
+    """Cancelled before or after it came to wait for a person: the item ends, and says that it may be there."""
+    it = await world()
+    await it.submit("run", ["s0", "s1-nocreate-never", "s2"])
+    await it.run_for(300 + when)
+    await it.store.advance.cancel("run", now=it.clock.now())
+    await it.until_settled("run")
+    item = (await it.items())["s1-nocreate-never"]
+    assert item.state == "aborted"
+    assert "may be on the platform" in (item.detail or "")
+    assert (await it.job()).state is JobState.CANCELLED
 
 
 async def test_an_item_that_is_listed_after_all_comes_back(world):

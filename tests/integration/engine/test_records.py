@@ -166,6 +166,54 @@ async def test_a_job_cut_into_other_batches_than_before_is_not_sent_in_parts(wor
     assert "1 of 3 items" in ((await it.job()).detail or "")
 
 
+@SOON_AND_LATE
+@pytest.mark.parametrize("size", [1, 2])
+async def test_a_job_cut_into_smaller_batches_than_before_pays_nothing_again(world, later, size):
+    """The last of them have keys that nobody ever used, though their items were sent under others: a person decides."""
+    it = await world()
+    await it.submit("run", KEYS, batch_size=4)
+    await it.until_settled("run")
+    it.suspend(later)
+    await it.lose_database()
+    await it.submit("run", KEYS, batch_size=size)
+    await it.run_for(3 * HOUR)
+    assert it.created() == ONCE
+    assert {batch.state for batch in await it.batches()} == {BatchState.SETTLED, BatchState.BLOCKED}
+    assert "other batches" in ((await it.batch(2)).detail or "")
+    assert "larger batches" in ((await it.batch(6 // size)).detail or "")
+    it.duplicates_expected = True
+    await it.store.advance.retry("run", now=it.clock.now())
+    await it.until_settled("run", within=3 * HOUR)
+    assert await it.states() == DONE
+
+
+async def test_a_database_lost_while_analyses_were_being_created(world):
+    """What is there so far is not taken for all that there is: an hour later the rest has come, and is adopted."""
+    it = await world(creation_seconds=600.0)
+    await it.submit("run", KEYS, batch_size=6)
+    await it.run_for(590.0)
+    assert 0 < sum(row.exists(it.time.monotonic()) for row in it.simulator._world.analyses) < 6
+    await it.lose_database()
+    await it.submit("run", KEYS, batch_size=6)
+    await it.until_settled("run", within=2 * HOUR)
+    assert it.created() == ONCE
+    assert await it.states() == DONE
+
+
+async def test_what_begins_like_our_name_hides_nothing_of_ours(world):
+    """A filter that takes the beginning of a tag shows pages of others first: still we know that we were here."""
+    it = await world(tag_filter="prefix", page_size=3)
+    await it.store.memory.instance("worldwide")
+    it._build("worldwide", "simulator", {})
+    await it.submit("theirs", KEYS)
+    await it.until_settled("theirs")
+    await it.lose_database()
+    assert not await it.platform.remembers(it.project)
+    await it.submit("run", ["ours"])
+    await it.until_settled("run")
+    assert await it.platform.remembers(it.project)
+
+
 # ---------------------------------------------------------------- another user, an old key, a wrong clock
 
 

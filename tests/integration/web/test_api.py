@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from orchestrator.domain.errors import Unauthorised
+from orchestrator.domain.errors import Refused, Unauthorised
 from orchestrator.engine.document import as_json
 from orchestrator.store.errors import StoreUnavailableError
 from orchestrator.web import schemas
@@ -110,6 +110,18 @@ async def test_a_refused_credential_shows_as_closed(house):
         house.daemon.dispatches[0]._open()
         account = (await house.client.get("/api/v1/accounts")).json()["accounts"][0]
         assert (account["closed"], account["detail"]) == (False, None)
+
+
+async def test_a_question_that_fails_shows_with_its_account(house):
+    """With the platform's reason, until it is answered again."""
+    async with house.open(turning=False):
+        dispatch = house.daemon.dispatches[0]
+        dispatch._told("look search:p", Refused("403 at the platform"))
+        told = schemas.Accounts.model_validate((await house.client.get("/api/v1/accounts")).json())
+        assert told.accounts[0].last_error == "look search:p: 403 at the platform"
+        dispatch._failures.clear()
+        told = schemas.Accounts.model_validate((await house.client.get("/api/v1/accounts")).json())
+        assert told.accounts[0].last_error is None
 
 
 # ---------------------------------------------------------------- problems

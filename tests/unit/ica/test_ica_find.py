@@ -119,6 +119,63 @@ async def test_a_listing_without_end_leaves_it_open(ica, script, lost, endless):
     assert len(script.routes()) <= 201
 
 
+UNREADABLE = {"status": 7}
+
+
+@pytest.mark.parametrize(
+    ("where", "row"),
+    [(SEARCH, UNREADABLE), (JOBS, UNREADABLE), (ITEMS, UNREADABLE), (ITEMS, {"processing": {"status": "RUNNING"}})],
+)
+async def test_what_cannot_be_read_may_be_what_is_sought(*, ica, script, lost, creation_row, where, row):
+    """A row that is lost on us is no proof that there is nothing: no conclusion, wherever it stands."""
+    odd = [row]
+    script.say(SEARCH, {"items": odd if where == SEARCH else []})
+    script.say(JOBS, {"items": [job("r1"), *(odd if where == JOBS else [])], "totalItemCount": 1 + (where == JOBS)})
+    rows = [creation_row(lost.key, 1, "RUNNING"), *(odd if where == ITEMS else [])]
+    script.say(ITEMS, {"items": rows}, {"items": rows})
+    with pytest.raises(Refused, match="cannot be read"):
+        await ica().find(lost)
+
+
+async def test_what_cannot_be_read_is_no_matter_where_all_is_found(ica, script, lost, analysis):
+    """Other people's odd rows do not hide what is there."""
+    script.say(SEARCH, {"items": [UNREADABLE, analysis(lost.key, 1, "QUEUED"), analysis(lost.key, 2, "QUEUED")]})
+    script.say(JOBS, {"items": [UNREADABLE], "totalItemCount": 1})
+    assert len((await ica().find(lost)).items) == 2
+
+
+async def test_a_page_of_jobs_that_cannot_be_read_does_not_end_the_list(ica, script, lost, creation_row):
+    """Nothing of it tells how old it is: the next page may be young enough."""
+    page = {"items": [UNREADABLE], "totalItemCount": 2}
+    script.say(SEARCH, NOBODY)
+    script.say(JOBS, page, {"items": [job("r1")], "totalItemCount": 2})
+    script.say(ITEMS, {"items": [creation_row(lost.key, 1, "RUNNING"), creation_row(lost.key, 2, "RUNNING")]})
+    assert (await ica().find(lost)).remote_id == "r1"
+
+
+async def test_links_among_rows_that_cannot_be_read_are_not_given_up(ica, script, batch):
+    """The same for links."""
+    submission = Submission("POST", "/links", {}, b'{"items":[{"dataId":"fil.1"}]}')
+    wanted = batch(kind="ica.data_linking", submission=submission, first_sent_at=SENT_AT, sent_at=SENT_AT)
+    script.say(JOBS, {"items": [UNREADABLE], "totalItemCount": 1})
+    with pytest.raises(Refused, match="cannot be read"):
+        await ica().find(wanted)
+
+
+@pytest.mark.parametrize(("pages", "here"), [(["other", "other"], False), (["other", "ours"], True), (["odd"], True)])
+async def test_whether_we_were_here_is_asked_to_the_end(ica, script, analysis, pages, here):
+    """Names that begin like ours may come first; a row that cannot be read counts as one of ours."""
+    rows = {
+        "other": {**analysis("k", 1, "QUEUED"), "tags": None},
+        "ours": analysis("k", 1, "QUEUED"),
+        "odd": UNREADABLE,
+    }
+    last = len(pages) - 1
+    told = [{"items": [rows[page]]} | ({"nextPageToken": f"t{n}"} if n < last else {}) for n, page in enumerate(pages)]
+    script.say(SEARCH, *told)
+    assert await ica().remembers("p") is here
+
+
 @pytest.mark.parametrize("data", [["fil.1"], ["fil.1", "fil.2", "fil.3"], ["fil.1", "fil.9"], []])
 async def test_links_of_other_data_are_another_batch(ica, script, lost, batch, data):
     """A batch of links is ours when it links exactly what we asked for."""

@@ -158,7 +158,7 @@ async def test_pages_follow_their_token(ica, batch, script):
     tokens = []
     while look is not None:
         look = (await account.look(look)).next
-        tokens.append(script.last().params.get("pageToken"))
+        tokens.append(dict(script.last().params).get("pageToken"))
     assert tokens == [None, "t1", "t2"]
 
 

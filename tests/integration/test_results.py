@@ -1,0 +1,85 @@
+"""Results reach the disk: each by itself, and in the end all of them."""
+
+import json
+import sqlite3
+
+import pytest
+
+from orchestrator.clock import ManualClock
+from orchestrator.domain.model import JobSpec, NewItem
+from orchestrator.engine.results import Results
+from orchestrator.store.store import Store
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import JobSettled, ResultDelayed
+
+
+class Desk:
+    """A store with settled jobs, and what writes their results."""
+
+    def __init__(self, store, folder):
+        self.store = store
+        self.folder = folder
+        self.clock = ManualClock()
+        self.events = []
+        bus = Bus()
+        bus.subscribe(self.events.append)
+        self.results = Results(directory=folder, store=store, clock=self.clock, bus=bus, pauses=lambda tries: 10.0)
+
+    async def settle(self, name):
+        spec = JobSpec(name=name, kind="ica.data_linking", account="ica", project="p", digest="d", batch_size=10)
+        job = await self.store.jobs.load(spec, self.clock.now())
+        await self.store.jobs.add_items(job, [NewItem(1, "fil.1", b"{}", b'{"a":"1"}')])
+        await self.store.jobs.commit([job], self.clock.now())
+        await self.store.advance.cancel(name, now=self.clock.now())
+
+    def told(self, kind):
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def written(self):
+        return sorted(json.loads(path.read_text())["job"]["name"] for path in self.folder.glob("*.json"))
+
+
+@pytest.fixture
+async def desk(tmp_path):
+    """A desk with an empty folder."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    async with Store.opened(f"sqlite:///{tmp_path}/orchestrator.db", state_directory=tmp_path) as store:
+        await store.memory.instance("lab")
+        yield Desk(store, folder)
+
+
+def spoil(tmp_path, statement):
+    """Something has written into the database."""
+    with sqlite3.connect(tmp_path / "orchestrator.db", timeout=5) as connection:
+        connection.execute(statement)
+    connection.close()
+
+
+async def test_a_result_that_cannot_be_made_keeps_no_other_back(desk, tmp_path):
+    """A spoilt row breaks its own job's result, which is told in full; the jobs behind it have theirs."""
+    for name in ("first", "second", "third"):
+        await desk.settle(name)
+    spoil(tmp_path, "UPDATE items SET row = X'7B6E6F' WHERE job = (SELECT id FROM jobs WHERE name = 'first')")
+    assert 0 < await desk.results.turn() <= 10.0
+    assert desk.written() == ["second", "third"]
+    (delayed,) = desk.told(ResultDelayed)
+    assert (delayed.job, "Traceback" in delayed.reason) == ("first", True)
+    spoil(tmp_path, "UPDATE items SET row = NULL")
+    await desk.clock.advance(10)
+    await desk.results.turn()
+    assert desk.written() == ["first", "second", "third"]
+    assert len(desk.told(JobSettled)) == 3
+
+
+async def test_a_result_that_could_not_be_written_waits_no_longer_when_the_clock_is_set_back(desk):
+    """Its pause runs on the monotonic clock."""
+    await desk.settle("first")
+    desk.folder.rmdir()
+    await desk.results.turn()
+    assert str(desk.folder) in desk.told(ResultDelayed)[0].reason
+    desk.folder.mkdir()
+    desk.clock.step_wall(-86_400)
+    await desk.clock.advance(10)
+    await desk.results.turn()
+    assert desk.written() == ["first"]
