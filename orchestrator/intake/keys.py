@@ -14,7 +14,8 @@ _RECORD = struct.Struct("<16sQQ")
 _RECORDS = 2048
 """Written and read at a time."""
 _BLOCK = _RECORD.size * _RECORDS
-AT_A_TIME = 250_000
+AT_A_TIME = 125_000
+"""Digests held in memory: ten megabytes of them."""
 
 
 @dataclass(frozen=True, slots=True)

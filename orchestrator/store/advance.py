@@ -58,11 +58,15 @@ class Advance:
         time, for the age of the key, where it is known.
 
         Raises:
-            IllegalTransitionError: meanwhile its job was paused, stopped or cancelled; nothing leaves.
+            IllegalTransitionError: meanwhile it went another way, or its job was paused, stopped or cancelled; nothing
+                leaves.
         """
-        moved = await self._step(
-            batch.id, now, lambda ledger, current: submitting.begin(ledger, current, submission, user, server_now)
-        )
+
+        async def act(ledger: Ledger, current: Batch) -> None:
+            submitting.as_chosen(current, batch)
+            await submitting.begin(ledger, current, submission, user, server_now)
+
+        moved = await self._step(batch.id, now, act)
         return moved.batch
 
     async def confirm(self, batch: Batch, created: Created, *, now: Micros, items: Sequence[ItemSeen] = ()) -> Moved:

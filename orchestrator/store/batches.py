@@ -52,6 +52,8 @@ class Batches:
         `max_open` stands aside. A batch larger than the whole allowance goes when nothing else is out. What became of
         an unconfirmed batch may always be found out: it counts already.
         """
+        # As it is now: what goes out while we read is still planned in what we read, and would be offered again.
+        busy = frozenset(busy)
         async with self._database.read() as connection:
             queue = (await connection.execute(_queue(account, busy))).all()
             unsure = await _first(connection, queue, BatchState.UNCONFIRMED, now, busy)

@@ -50,6 +50,10 @@ _EXPECTED = (
     ("batches", "sqlite_autoindex_batches_2", "10000 100 1"),
 )
 
+# Statements kept prepared for each connection. Some hold a page's numbers, and would be kept for nothing: a hundred of
+# them take ten megabytes.
+_SQLITE_CONNECT = {"isolation_level": None, "cached_statements": 16}
+
 # A partner that has gone without a word is noticed within half a minute, since nothing may interrupt a database call.
 _POSTGRES_CONNECT = {
     "connect_timeout": 10,
@@ -90,7 +94,7 @@ def sync_engine(url: sa.URL) -> sa.Engine:
     if sqlite_path(url) is None:
         return sa.create_engine(url, poolclass=sa.NullPool, connect_args=_POSTGRES_CONNECT)
     engine = sa.create_engine(
-        url.set(drivername="sqlite+pysqlite"), poolclass=sa.NullPool, connect_args={"isolation_level": None}
+        url.set(drivername="sqlite+pysqlite"), poolclass=sa.NullPool, connect_args=_SQLITE_CONNECT
     )
     _prepare(engine, _WRITER_PRAGMAS, begin="BEGIN IMMEDIATE")
     return engine
@@ -223,7 +227,7 @@ def _sqlite_writer(path: Path) -> AsyncEngine:
         sa.URL.create("sqlite+aiosqlite", database=str(path)),
         pool_size=1,
         max_overflow=0,
-        connect_args={"isolation_level": None},
+        connect_args=_SQLITE_CONNECT,
     )
     _prepare(engine.sync_engine, _WRITER_PRAGMAS, begin="BEGIN IMMEDIATE")
     return engine
@@ -235,7 +239,7 @@ def _sqlite_readers(path: Path) -> AsyncEngine:
         sa.URL.create("sqlite+aiosqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"}),
         pool_size=_READERS,
         max_overflow=0,
-        connect_args={"isolation_level": None},
+        connect_args=_SQLITE_CONNECT,
     )
     _prepare(engine.sync_engine, _READER_PRAGMAS, begin="BEGIN")
     return engine

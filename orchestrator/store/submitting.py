@@ -35,6 +35,12 @@ _ONE = sa.update(items).where(items.c.job == sa.bindparam("in_job"), items.c.seq
 # ---------------------------------------------------------------- sending
 
 
+def as_chosen(batch: Batch, chosen: Batch) -> None:
+    """Whether it may be sent was decided by what it was then; raises IllegalTransitionError when that is over."""
+    if (batch.state, batch.key, batch.key_void) != (chosen.state, chosen.key, chosen.key_void):
+        raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} is not what it was when it was chosen")
+
+
 async def begin(ledger: Ledger, batch: Batch, submission: Submission, user: str, server_now: Micros | None) -> None:
     await _still_wanted(ledger, batch)
     stored: dict[str, object] = {}

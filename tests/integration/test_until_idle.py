@@ -111,8 +111,7 @@ def ended(config, monkeypatch):
             return left
 
         monkeypatch.setattr(command, "run_daemon", leave)
-        monkeypatch.setattr("sys.argv", ["orchestrator", "run"])
-        return CliRunner().invoke(build(), ["run", "--config", str(config), "--until-idle"], env=environ)
+        return CliRunner().invoke(build(["run"]), ["run", "--config", str(config), "--until-idle"], env=environ)
 
     return run
 

@@ -67,8 +67,8 @@ class Play:
             await self.allowed(self.scene.begin(batch))
 
     async def doubt(self):
-        batch = await self.pick(BatchState.PLANNED, BatchState.SUBMITTING)
-        if batch is not None:
+        batch = await self.pick(BatchState.SUBMITTING) or await self.scene.next(room=8)
+        if batch is not None and batch.state in {BatchState.PLANNED, BatchState.SUBMITTING}:
             await self.advance.doubt(batch, "there already", due_at=0, now=self.scene.tick())
 
     async def answer(self):

@@ -74,6 +74,23 @@ async def test_busy_batches_are_not_offered(scene):
     assert await scene.next(busy=[first.id, second.id]) is None
 
 
+async def test_a_batch_that_goes_out_meanwhile_is_not_offered(scene):
+    """What is read may be older than the end of its step, and shows it as planned."""
+    await scene.add()
+    first = await scene.next()
+
+    class Ending(list):
+        """Has its members once: then their steps have ended."""
+
+        def __iter__(self):
+            members = list(super().__iter__())
+            self.clear()
+            return iter(members)
+
+    offered = await scene.next(busy=Ending([first.id]))
+    assert offered.number == 2
+
+
 async def test_what_became_of_a_lost_batch_is_found_out_without_room(scene):
     """It counts as open already; so does a blocked one that may be on the platform, and not one that was refused."""
     await scene.add(items=8)

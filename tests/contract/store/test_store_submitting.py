@@ -35,8 +35,8 @@ async def test_the_age_of_a_key_runs_by_the_platforms_clock(scene):
     sent = Submission("POST", "/create", {}, b"")
     batch = await scene.next()
     begun = await scene.store.advance.begin(batch, sent, user="me", now=scene.now, server_now=77)
-    await scene.store.advance.lose(begun, "reset", due_at=0, now=scene.tick())
-    again = await scene.store.advance.begin(batch, sent, user="you", now=scene.tick(), server_now=99)
+    lost = await scene.store.advance.lose(begun, "reset", due_at=0, now=scene.tick())
+    again = await scene.store.advance.begin(lost.batch, sent, user="you", now=scene.tick(), server_now=99)
     assert (again.first_sent_at, again.sent_at, again.user, again.sends) == (77, scene.now, "me", 2)
 
 
@@ -349,3 +349,14 @@ async def test_each_transition_writes_one_event(scene):
         ("settle", 1, None, "tracking", "settled"),
         ("job", None, None, "running", "succeeded"),
     ]
+
+
+async def test_a_batch_that_went_another_way_since_it_was_chosen_does_not_leave(scene):
+    """Chosen as planned, it was sent and lost meanwhile, and its key proves nothing: a second send would be paid."""
+    await scene.add(items=2)
+    chosen = await scene.next()
+    begun = await scene.begin(chosen)
+    await scene.store.advance.lose(begun, "500", due_at=0, now=scene.tick(), key_void=True)
+    with pytest.raises(IllegalTransitionError, match="when it was chosen"):
+        await scene.begin(chosen)
+    assert (await scene.batch(1)).state is BatchState.UNCONFIRMED
