@@ -132,13 +132,7 @@ class Looking:
     async def _missing(self, look: Look, seen: set[ItemId]) -> list[Item]:
         if not look.expects:
             return []
-        expected = await self._store.items.open_in(look.batches, look.expects)
-        wanted = look.wanted
-        return [
-            item
-            for item in expected
-            if (item.job, item.seq) not in seen and (not wanted or (item.remote_id or "") in wanted)
-        ]
+        return await self._store.items.open_in(look.batches, look.expects, but=seen, objects=look.wanted)
 
     async def _miss(self, missing: Sequence[Item]) -> None:
         """Count what a whole sweep with all its follow-ups did not tell, where the platform should know by now."""
