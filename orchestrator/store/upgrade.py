@@ -22,8 +22,8 @@ from orchestrator.store.errors import DamagedError, SchemaError, StoreError, Sto
 from orchestrator.store.schema import REVISION
 
 _MAGIC = b"SQLite format 3\x00"
-_QUICK_CHECK_UP_TO = 64 * 1024 * 1024
-"""Bytes up to which a start reads the whole file through: a tenth of a second."""
+_QUICK_CHECK_UP_TO = 256 * 1024 * 1024
+"""Bytes up to which a start reads the whole file through: about a second."""
 
 _WAY_OUT = "it was left as it is; move it away, and put a backup (`orchestrator db backup`) in its place"
 
