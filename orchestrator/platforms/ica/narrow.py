@@ -10,6 +10,7 @@ from typing import Final
 
 from orchestrator.domain.model import Batch, BatchKey, Learnt
 from orchestrator.platforms.ica.bounded import Bounded
+from orchestrator.platforms.ica.requests import pages
 
 _SPARES: Final = 4
 """Times that the whole list must be as long as the narrow one: no more than a quarter is lost when both are needed."""
@@ -41,10 +42,10 @@ class Narrow:
 
         Not when the whole list was asked behind it and nothing had changed: then the filter leaves out what goes on.
         """
-        pages = self.pages(batch.items)
-        if not self._taken or pages < _SPARES * self.pages(left) or self._followed.get(batch.key) == left:
+        whole = pages(batch.items, self._size)
+        if not self._taken or whole < _SPARES * pages(left, self._size) or self._followed.get(batch.key) == left:
             return False
-        self._asked[batch.key] = _Asked(left, pages)
+        self._asked[batch.key] = _Asked(left, whole)
         return True
 
     def followed(self, batch: BatchKey) -> int:
@@ -61,7 +62,3 @@ class Narrow:
             return None
         self._taken = False
         return Learnt(self.NAME, _REFUSED)
-
-    def pages(self, rows: int) -> int:
-        """Requests for so many rows."""
-        return max(1, -(-rows // self._size))

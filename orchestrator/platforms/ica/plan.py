@@ -26,6 +26,7 @@ from orchestrator.platforms.ica import creation, linking
 from orchestrator.platforms.ica.bounded import Bounded
 from orchestrator.platforms.ica.learning import Embedded, Liveness
 from orchestrator.platforms.ica.narrow import Narrow
+from orchestrator.platforms.ica.requests import pages
 from orchestrator.platforms.ica.statuses import IDLE_JOB
 from orchestrator.platforms.ica.sweeps import Sweeps
 
@@ -109,7 +110,7 @@ class Plan:
         alone = [batch for batch in worded if batch.key in self._unlisted]
         listed = [batch for batch in worded if batch.key not in self._unlisted]
         if listed:
-            yield _look("jobs", Route.JOBS, "", listed, cost=_pages(len(listed), self._size))
+            yield _look("jobs", Route.JOBS, "", listed, cost=pages(len(listed), self._size))
         for batch in alone:
             route = Route.LINKING_BATCH if batch.kind == linking.KIND else Route.CREATION_BATCH
             yield _look(f"batch:{batch.id}", route, batch.project, [batch])
@@ -146,18 +147,18 @@ class Plan:
 
     def _items(self, batch: Batch, route: Route, left: int, expects: set[Stage]) -> Look:
         """The items of a batch of which so many are not resolved; what is due does not depend on how it is asked."""
-        cost = _pages(batch.items, self._size)
+        cost = pages(batch.items, self._size)
         if self._strategy == "auto" and self._narrow.pays(batch, left):
-            route, cost = _NARROWED[route], _pages(left, self._size)
+            route, cost = _NARROWED[route], pages(left, self._size)
         look = _look(f"items:{batch.id}", route, batch.project, [batch], cost=cost, expects=expects)
         return replace(look, word=batch.status, idle=batch.status in IDLE_JOB)
 
     def _open(self, project: str, batches: list[Batch]) -> Look:
-        cost = _pages(sum(batch.open - batch.creating for batch in batches), self._size)
+        cost = pages(sum(batch.open - batch.creating for batch in batches), self._size)
         return _look(f"search:{project}", Route.OPEN, project, batches, cost=cost, expects={Stage.ANALYSIS})
 
     def _tagged(self, name: str, batch: Batch, expects: set[Stage]) -> Look:
-        cost = _pages(batch.items, self._size)
+        cost = pages(batch.items, self._size)
         return _look(name, Route.TAGGED, batch.project, [batch], cost=cost, expects=expects)
 
     # ------------------------------------------------------------ what was not told
@@ -191,7 +192,7 @@ class Plan:
         return replace(look, name=f"whole:{look.name}", route=route, cost=cost, cursor=None, page=0)
 
     def _ended(self, look: Look, missing: Sequence[Item]) -> Look:
-        cost, everything = _pages(len(missing), self._size), look.subjects.keys()
+        cost, everything = pages(len(missing), self._size), look.subjects.keys()
         name = f"ended:{look.project}"
         return _part(look, everything, name=name, route=Route.ENDED, cost=cost, wanted=_wanted(missing))
 
@@ -201,7 +202,7 @@ class Plan:
             if len(items) <= FEW:
                 looks += self._alone(look, items)
             else:
-                cost, wanted = _pages(len(items), self._size), _wanted(items)
+                cost, wanted = pages(len(items), self._size), _wanted(items)
                 looks.append(_part(look, {key}, name=batch_tag(key), route=Route.TAGGED, cost=cost, wanted=wanted))
         return looks
 
@@ -293,7 +294,3 @@ def _grouped(look: Look, missing: Iterable[Item]) -> Mapping[BatchKey, list[Item
         if key is not None:
             groups[key].append(item)
     return groups
-
-
-def _pages(rows: int, size: int) -> int:
-    return max(1, -(-rows // size))

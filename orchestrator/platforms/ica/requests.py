@@ -18,6 +18,11 @@ SUBMIT_TIMEOUT: Final = 300.0
 """Seconds; the gateways in front of ICA give up earlier, and a creation must not be left half way."""
 
 
+def pages(rows: int, size: int) -> int:
+    """How many requests a list of so many rows takes, with so many in a page: one at least."""
+    return max(1, -(-rows // size))
+
+
 def project(project_id: str) -> str:
     """The path under which a project's things lie."""
     return f"/api/projects/{quote(project_id, safe='')}"
