@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 PRIOR = 2.0
 """What is believed of things that nobody has seen end: as if so many had ended in a time that many times their age, so
@@ -46,13 +45,6 @@ class Durations:
         later = sum(self.counts[place + 1 :])
         width = _begin(place + 1) - _begin(place)
         return (PRIOR + ended) / (PRIOR * age + (later + ended / 2) * width)
-
-    def quantile(self, share: float) -> float | None:
-        """Seconds within which this share had ended, rounded up to the end of a class; None when nothing has."""
-        for place, so_far in enumerate(accumulate(self.counts)):
-            if so_far > 0 and so_far >= share * self.total:
-                return _begin(place + 1)
-        return None
 
     def as_text(self) -> str:
         """To be remembered; `from_text` reads it."""

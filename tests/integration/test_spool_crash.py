@@ -176,16 +176,17 @@ async def test_a_move_that_fails_is_tried_again(desk, monkeypatch):
         assert d.names("accepted") == ["a.json"]
 
 
+def unreadable(path):
+    """Takes the place of a look at a folder whose disk fails."""
+    raise OSError(errno.EIO, "Input/output error", str(path))
+
+
 async def test_a_folder_that_cannot_be_looked_at_is_told_once(desk, monkeypatch):
     """The spool goes on looking; the trouble is told when it begins, not at every look."""
     async with desk() as d:
         looker = d.spool()
-
-        def broken(path):
-            raise OSError(errno.EIO, "Input/output error", str(path))
-
         with monkeypatch.context() as patched:
-            patched.setattr(spool, "list_folder", broken)
+            patched.setattr(spool, "list_folder", unreadable)
             assert not await looker.rescan()
             assert not await looker.rescan()
         assert len(d.deferred) == 1
@@ -218,12 +219,8 @@ async def test_a_folder_that_cannot_be_looked_at_for_long_is_left_to_a_person(de
     """The same for the folder as a whole; one good look, and all is well."""
     async with desk() as d:
         looker = d.spool()
-
-        def broken(path):
-            raise OSError(errno.EIO, "Input/output error", str(path))
-
         with monkeypatch.context() as patched:
-            patched.setattr(spool, "list_folder", broken)
+            patched.setattr(spool, "list_folder", unreadable)
             assert not await looker.rescan()
             await d.clock.advance(121)
             assert await looker.rescan()
