@@ -226,6 +226,8 @@ class Batch:
     searched_at: Micros | None
     """When it was first looked for in vain, after a lost answer; by the platform's clock where it is known."""
     submission: Submission | None = None
+    priority: int = 5
+    """Of its job: 0 (first) to 9."""
     root: int = 0
     """Number of the batch that it was split from, at the top; its own number otherwise."""
     cancelled: bool = False

@@ -1,4 +1,4 @@
-"""The only writer of the states of items, batches and jobs.
+"""The only way to change the states of items and batches, and of jobs once they are real.
 
 Each method is one transaction: the change, what follows from it, and its events, or nothing at all. A change that
 cannot happen raises `IllegalTransitionError` and leaves everything as it was. Killed before a method returns, either
@@ -6,7 +6,7 @@ all of it is there or nothing; called again after that, it either finds its chan
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from orchestrator.clock import Micros
@@ -114,12 +114,12 @@ class Advance:
             batch.id, now, lambda ledger, current: submitting.doubt(ledger, current, detail, due_at)
         )
 
-    async def recover(self, now: Micros, busy: Collection[BatchId] = ()) -> int:
-        """Every batch that was being sent by a process that is gone is unconfirmed; returns how many there were.
+    async def recover(self, now: Micros) -> int:
+        """At start: each batch that was being sent by a process that is gone is unconfirmed; returns how many.
 
-        What waited for a time waits no longer. `busy`: those that this process is sending.
+        What waited for a time waits no longer.
         """
-        sending = (LIVE_BATCH, batches.c.state == literal(BatchState.SUBMITTING), batches.c.id.not_in(sorted(busy)))
+        sending = (LIVE_BATCH, batches.c.state == literal(BatchState.SUBMITTING))
         async with self._opened(now) as ledger:
             rows = (await ledger.connection.execute(SELECT_BATCH_TO_SEND.where(*sending))).all()
             await submitting.recover(ledger, [batch_of(row, to_send=True) for row in rows])
@@ -202,11 +202,9 @@ class Advance:
             await apply(ledger, weighed)
             await conclude(ledger)
             return Observed(
-                changed=len(weighed.turns),
+                changed=len(weighed.changes),
                 ended=ended_in(weighed, now),
                 unknown_words=tuple(weighed.unknown_words),
-                settled_batches=tuple(ledger.settled_batches),
-                born=tuple(ledger.born),
                 jobs=ledger.jobs,
             )
 
@@ -357,13 +355,7 @@ class Advance:
             before = await ledger.batch(batch)
             await act(ledger, before)
             await conclude(ledger)
-            return Moved(
-                batch=await ledger.batch(batch),
-                before=before.state,
-                born=tuple(ledger.born),
-                settled_batches=tuple(ledger.settled_batches),
-                jobs=ledger.jobs,
-            )
+            return Moved(batch=await ledger.batch(batch), before=before.state, jobs=ledger.jobs)
 
     async def _control(
         self,

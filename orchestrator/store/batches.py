@@ -1,28 +1,39 @@
 """Reading batches, and choosing the one to submit next."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
-from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, JobId, JobState
-from orchestrator.store.advance import Advance
+from orchestrator.domain.model import Batch, BatchId, BatchState, JobId, JobState
 from orchestrator.store.engine import Database
 from orchestrator.store.ledger import chunks
-from orchestrator.store.rows import SELECT_BATCH, SELECT_BATCH_TO_SEND, Query, Row, batch_of
-from orchestrator.store.schema import LIVE_BATCH, LIVE_JOB, UNSENT_BATCH, batches, jobs, literal, one_of
+from orchestrator.store.rows import SELECT_BATCH, SELECT_BATCH_TO_SEND, Query, Row, batch_of, places
+from orchestrator.store.schema import (
+    DESCENDANT_BATCH,
+    LIVE_BATCH,
+    LIVE_JOB,
+    UNSENT_BATCH,
+    batches,
+    jobs,
+    literal,
+    one_of,
+)
 
 _CHUNK = 1000
 
 _OUT = sa.and_(
     LIVE_BATCH,
+    one_of(
+        batches.c.state,
+        [BatchState.SUBMITTING, BatchState.UNCONFIRMED, BatchState.TRACKING, BatchState.BLOCKED],
+    ),
     sa.or_(
-        one_of(batches.c.state, [BatchState.SUBMITTING, BatchState.UNCONFIRMED, BatchState.TRACKING]),
-        sa.and_(
-            batches.c.state == literal(BatchState.BLOCKED),
-            sa.or_(batches.c.in_doubt, batches.c.submitted_at.is_not(None)),
-        ),
+        batches.c.state != literal(BatchState.BLOCKED),
+        batches.c.in_doubt,
+        batches.c.submitted_at.is_not(None),
     ),
 )
 """Batches of which something is, or may be, on the platform."""
@@ -40,9 +51,8 @@ MAY_FIND_OUT = sa.and_(_STARTED, sa.or_(jobs.c.cancelled_at.is_not(None), sa.not
 class Batches:
     """Questions about batches."""
 
-    def __init__(self, database: Database, advance: Advance) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._advance = advance
 
     async def next(self, account: str, *, room: int, now: Micros, busy: Collection[BatchId] = ()) -> Batch | None:
         """The batch to submit now, with its submission where one is stored; None when nothing may go.
@@ -53,17 +63,18 @@ class Batches:
         an unconfirmed batch may always be found out: it counts already.
         """
         # As it is now: what goes out while we read is still planned in what we read, and would be offered again.
-        busy = frozenset(busy)
+        busy = sorted(frozenset(busy))
         async with self._database.read() as connection:
-            queue = (await connection.execute(_queue(account, busy))).all()
-            unsure = await _first(connection, queue, BatchState.UNCONFIRMED, now, busy)
-            alone = not busy and not any(row.out for row in queue) and await _nothing_out(connection, account)
-            planned = await _first(connection, queue, BatchState.PLANNED, now, busy)
-            fits = planned is not None and (planned.items <= room or (alone and room > 0))
-        ranks = {row.id: rank for rank, row in enumerate(queue)}
-        offered = [row for row in (unsure, planned if fits else None) if row is not None]
-        offered.sort(key=lambda row: (ranks[row.job], row.number))
-        return batch_of(offered[0], to_send=True) if offered else None
+            unsure = await _first(connection, [_unsure(account, now, busy)])
+            planned = await _first(connection, _planned(account, now, busy))
+            if planned is not None and planned.items > room:
+                alone = room > 0 and not busy and await _nothing_out(connection, account)
+                planned = planned if alone else None
+            offered = min(filter(None, (unsure, planned)), key=_place, default=None)
+            if offered is None:
+                return None
+            row = (await connection.execute(SELECT_BATCH_TO_SEND.where(batches.c.id == offered.id))).one()
+        return batch_of(row, to_send=True)
 
     async def next_due(self, account: str, now: Micros = 0) -> Micros | None:
         """The earliest time after `now` that a batch waits for before it goes out (again)."""
@@ -79,9 +90,8 @@ class Batches:
 
         `busy`: batches that are about to be sent, whatever their row says.
         """
-        query = sa.select(sa.func.coalesce(sa.func.sum(batches.c.open), 0)).where(
-            batches.c.account == account, _out_with(busy)
-        )
+        out = _out_with(account, sorted(busy)).subquery()
+        query = sa.select(sa.func.coalesce(sa.func.sum(out.c.open), 0))
         async with self._database.read() as connection:
             return int((await connection.execute(query)).scalar_one())
 
@@ -120,68 +130,110 @@ class Batches:
             row = (await connection.execute(SELECT_BATCH_TO_SEND.where(batches.c.id == batch))).one_or_none()
         return batch_of(row, to_send=True) if row is not None else None
 
-    async def by_keys(self, keys: Collection[BatchKey]) -> dict[BatchKey, Batch]:
-        """The batches that were or will be sent under these keys."""
-        found: dict[BatchKey, Batch] = {}
-        for portion in chunks(sorted(keys)):
-            found |= {each.key: each for each in await self._read(SELECT_BATCH.where(batches.c.key.in_(portion)))}
-        return found
+    async def first(self, job: JobId) -> Batch:
+        """The first batch of a job."""
+        (first,) = await self._read(SELECT_BATCH.where(batches.c.job == job).order_by(batches.c.number).limit(1))
+        return first
 
-    async def recover(self, now: Micros, busy: Collection[BatchId] = ()) -> int:
-        """At start: what was being sent has an unknown outcome; returns how many batches. See `Advance.recover`."""
-        return await self._advance.recover(now, busy)
+    async def family(self, batch: Batch) -> list[Batch]:
+        """All that was split from the same batch as this one, itself and that one included, by number."""
+        of_job = SELECT_BATCH.where(batches.c.job == batch.job)
+        root = await self._read(of_job.where(batches.c.number == batch.root))
+        split = of_job.where(batches.c.root == batch.root, DESCENDANT_BATCH).order_by(batches.c.number)
+        return root + await self._read(split)
+
+    async def ended(self, among: Collection[tuple[JobId, int]]) -> set[tuple[JobId, int]]:
+        """Those of these batches, by job and number, that the platform ended, though not all of their items did."""
+        is_ended = (batches.c.state == literal(BatchState.TRACKING), batches.c.status_final)
+        found: set[tuple[JobId, int]] = set()
+        for portion in chunks(sorted(among)):
+            here = places(portion)
+            same = sa.and_(batches.c.job == here.c.job, batches.c.number == here.c.number)
+            query = sa.select(batches.c.job, batches.c.number).join_from(here, batches, same).where(*is_ended)
+            async with self._database.read() as connection:
+                rows = await connection.execute(query)
+                found |= {(JobId(job), number) for job, number in rows}
+        return found
 
     async def _read(self, query: Query) -> list[Batch]:
         async with self._database.read() as connection:
             return [batch_of(row) for row in (await connection.execute(query)).all()]
 
 
-def _queue(account: str, busy: Collection[BatchId]) -> Query:
-    """The jobs with something to send, in the order of their turn, with what each has out."""
-    out = (
-        sa.select(batches.c.job, sa.func.sum(batches.c.open).label("out"))
-        .where(batches.c.account == account, _out_with(busy))
-        .group_by(batches.c.job)
-        .subquery()
-    )
-    open_items = sa.func.coalesce(out.c.out, 0)
-    unsent = sa.exists().where(batches.c.job == jobs.c.id, UNSENT_BATCH)
+# ---------------------------------------------------------------- the queue
+
+# There may be ten thousand jobs: what goes next is found by indexes, in a few statements whatever their number.
+
+
+def _out_with(account: str, busy: Sequence[BatchId]) -> sa.CompoundSelect[tuple[str, int]]:
+    """Job and open items of each batch that is on the platform, or on the way there."""
+    some = sa.select(batches.c.job, batches.c.open).where(batches.c.account == account, batches.c.open > 0)
+    leaving = [some.where(batches.c.id.in_(busy), sa.not_(_OUT))] if busy else []
+    return sa.union_all(some.where(_OUT), *leaving)
+
+
+def _out_by_job(account: str, busy: Sequence[BatchId]) -> sa.CTE:
+    each = _out_with(account, busy).subquery()
+    return sa.select(each.c.job, sa.func.sum(each.c.open).label("items")).group_by(each.c.job).cte("out")
+
+
+def _unsure(account: str, now: Micros, busy: Sequence[BatchId]) -> Query:
+    """The first batch whose outcome may be found out now."""
+    out = _out_by_job(account, busy)
+    turn = _in_turn(batches, out)
     return (
-        sa.select(
-            jobs.c.id, jobs.c.max_open, open_items.label("out"), MAY_PLAN.label("plans"), MAY_FIND_OUT.label("finds")
-        )
-        .outerjoin_from(jobs, out, out.c.job == jobs.c.id)
-        .where(LIVE_JOB, jobs.c.account == account, _STARTED, unsent)
-        .order_by(jobs.c.priority, open_items, jobs.c.created_at, jobs.c.id)
+        turn.join_from(batches, jobs)
+        .outerjoin(out, out.c.job == jobs.c.id)
+        .where(batches.c.account == account, LIVE_BATCH, batches.c.state == literal(BatchState.UNCONFIRMED))
+        .where(batches.c.due_at <= now, batches.c.id.not_in(busy), LIVE_JOB, MAY_FIND_OUT)
     )
 
 
-def _out_with(busy: Collection[BatchId]) -> sa.ColumnElement[bool]:
-    """On the platform, or on the way there."""
-    return sa.or_(_OUT, batches.c.id.in_(sorted(busy)))
+def _planned(account: str, now: Micros, busy: Sequence[BatchId]) -> Sequence[Query]:
+    """The first planned batch of a job that has nothing out, and the first of the others: one of them is the first.
 
-
-async def _first(
-    connection: AsyncConnection, queue: Sequence[Row], state: BatchState, now: Micros, busy: Collection[BatchId]
-) -> Row | None:
-    """The first batch in this state, in the order of the queue, that its own job lets go."""
+    The former are gone through in the order of their index, the latter are few.
+    """
+    out = _out_by_job(account, busy)
     due = (
-        SELECT_BATCH_TO_SEND.where(UNSENT_BATCH, batches.c.state == literal(state))
-        .where(batches.c.due_at <= now, batches.c.id.not_in(sorted(busy)))
+        sa.select(batches.c.id)
+        .where(batches.c.job == jobs.c.id, UNSENT_BATCH, batches.c.state == literal(BatchState.PLANNED))
+        .where(batches.c.due_at <= now, batches.c.id.not_in(busy))
         .order_by(batches.c.number)
         .limit(1)
+        .correlate(jobs)
+        .scalar_subquery()
     )
-    for job in queue:
-        if not (job.plans if state is BatchState.PLANNED else job.finds):
-            continue
-        row = (await connection.execute(due.where(batches.c.job == job.id))).one_or_none()
-        if row is not None and (state is BatchState.UNCONFIRMED or _lets_go(job, row)):
-            return row
-    return None
+    first = batches.alias("first")
+    lets_go = sa.or_(jobs.c.max_open.is_(None), first.c["items"] <= jobs.c.max_open - out.c["items"])
+    fresh = _in_turn(first).join_from(jobs, first, first.c.id == due)
+    others = _in_turn(first, out).join_from(out, jobs, jobs.c.id == out.c.job).join(first, first.c.id == due)
+    of_account = (jobs.c.account == account, LIVE_JOB)
+    return (
+        fresh.where(*of_account, MAY_PLAN, jobs.c.id.not_in(sa.select(out.c.job))),
+        others.where(MAY_PLAN, lets_go),  # found by those that are out, so not by the index of all that are live
+    )
 
 
-def _lets_go(job: Row, batch: Row) -> bool:
-    return job.max_open is None or not job.out or batch.items <= job.max_open - job.out
+def _in_turn(batch: sa.FromClause, out: sa.CTE | None = None) -> Query:
+    """The first in the order of their turn; without `out` they are all of jobs that have nothing out."""
+    has_out = sa.func.coalesce(out.c["items"], 0) if out is not None else sa.literal_column("0", sa.Integer)
+    order = (jobs.c.priority, *([has_out] if out is not None else ()), jobs.c.created_at, jobs.c.id)
+    return (
+        sa.select(batch.c.id, batch.c["items"], batch.c.number, jobs.c.priority, has_out.label("out"))
+        .add_columns(jobs.c.created_at, jobs.c.id.label("job"))
+        .order_by(*order, *([batch.c.number] if batch is batches else ()))
+        .limit(1)
+    )
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    return row.priority, row.out, row.created_at, row.job, row.number
+
+
+async def _first(connection: AsyncConnection, queries: Sequence[Query]) -> Row | None:
+    found = [(await connection.execute(query)).one_or_none() for query in queries]
+    return min(filter(None, found), key=_place, default=None)
 
 
 async def _nothing_out(connection: AsyncConnection, account: str) -> bool:

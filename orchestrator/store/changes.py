@@ -1,9 +1,8 @@
 """What the changes of the store tell their caller, for logs and metrics."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, ItemSeen, JobId, JobState, Needs
+from orchestrator.domain.model import Batch, BatchKey, BatchState, ItemSeen, JobId, JobState, Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +24,7 @@ class Moved:
     batch: Batch
     """As it is now, with the submission that is stored for it."""
     before: BatchState
-    born: tuple[BatchId, ...] = ()
-    """New planned batches: halves, or items that go out again."""
-    settled_batches: tuple[BatchId, ...] = ()
     jobs: tuple[JobChanged, ...] = ()
-
-    @property
-    def settled_jobs(self) -> tuple[JobChanged, ...]:
-        return settled(self.jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +62,7 @@ class Observed:
     """About a batch that no row knows, or an item that is not what the row says."""
     ended: tuple[Ended, ...] = ()
     broken: tuple[Broken, ...] = ()
-    settled_batches: tuple[BatchId, ...] = ()
-    born: tuple[BatchId, ...] = ()
     jobs: tuple[JobChanged, ...] = ()
-
-    @property
-    def settled_jobs(self) -> tuple[JobChanged, ...]:
-        return settled(self.jobs)
 
     def plus(self, more: "Observed") -> "Observed":
         """Both together."""
@@ -94,7 +80,3 @@ class Controlled:
     batches: int = 0
     """Batches that it ended, renewed or adopted."""
     jobs: tuple[JobChanged, ...] = ()
-
-
-def settled(jobs: Sequence[JobChanged]) -> tuple[JobChanged, ...]:
-    return tuple(job for job in jobs if job.state.settled)

@@ -1,7 +1,11 @@
 """What follows from a change, in the same transaction: batches and jobs settle, others start, a person is asked.
 
 Everything here is derived from what the rows say, so it does not matter which change led to it, nor how often it runs.
+Jobs are gone through in statements for many at a time: a control may touch ten thousand.
 """
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
@@ -20,50 +24,73 @@ from orchestrator.domain.model import (
 )
 from orchestrator.domain.resending import may_be_an_echo
 from orchestrator.store.dependents import let_dependents_know
-from orchestrator.store.ledger import NOTHING_TO_SEND, Ledger
-from orchestrator.store.outcomes import set_job
+from orchestrator.store.ledger import NOTHING_TO_SEND, Ledger, chunks
+from orchestrator.store.outcomes import Outcome, set_jobs
 from orchestrator.store.planning import Origin, items_of, send_again
-from orchestrator.store.rows import Row, counts_of, retry_of
-from orchestrator.store.schema import LIVE_BATCH, batches, items, jobs, literal
+from orchestrator.store.rows import SELECT_BATCH, Row, batch_of, counts_of, retry_of
+from orchestrator.store.schema import LIVE_BATCH, LIVE_JOB, batches, items, jobs, literal
 
-_JOB = sa.select(jobs)
 _TWICE = 2
+
+_STOP = sa.update(jobs).where(jobs.c.id == sa.bindparam("in_job")).values(stopped=sa.bindparam("reason"))
 
 
 async def conclude(ledger: Ledger) -> None:
     """Bring the touched batches and jobs to rest, and write all that the ledger gathered."""
     await ledger.flush()
-    for batch in tuple(ledger.touched_batches):
-        await _settle_batch(ledger, batch)
+    await _settle_batches(ledger, list(ledger.touched_batches))
     await ledger.flush()
     done: set[JobId] = set()
     while pending := [job for job in ledger.touched_jobs if job not in done]:
-        for job in pending:
-            done.add(job)
-            await _bring_to_rest(ledger, job)
+        done.update(pending)
+        await _bring_to_rest(ledger, pending)
     await ledger.flush()
 
 
 # ---------------------------------------------------------------- batches
 
 
-async def _settle_batch(ledger: Ledger, batch_id: BatchId) -> None:
-    query = sa.select(batches.c.state, batches.c.open, batches.c.status_final, batches.c.worded)
-    row = (await ledger.connection.execute(query.where(batches.c.id == batch_id))).one()
-    if row.open:
-        return
-    if row.state == BatchState.BLOCKED:
+async def _settle_batches(ledger: Ledger, touched: Sequence[BatchId]) -> None:
+    """Settle those that have no open item, and nothing else to wait for."""
+    ended = await _at_their_end(ledger, touched)
+    shown_again = [batch for batch in ended if batch.state is BatchState.BLOCKED]
+    for batch in shown_again:
         # The platform told the end of every item after all: nobody needs to look at it any more.
-        await ledger.move(await ledger.batch(batch_id), BatchEvent.REOPEN, detail=None)
-        await settle(ledger, await ledger.batch(batch_id))
-    elif row.state == BatchState.TRACKING and (row.status_final or row.worded):
-        await settle(ledger, await ledger.batch(batch_id))
+        await ledger.move(batch, BatchEvent.REOPEN, detail=None)
+    if shown_again:
+        ended = await _at_their_end(ledger, touched, reopened=[batch.id for batch in shown_again])
+    await ledger.settle(ended)
+    policies = await _policies(ledger, {batch.job for batch in ended})
+    for batch in ended:
+        await _try_again(ledger, batch, policies.get(batch.job))
 
 
-async def settle(ledger: Ledger, batch: Batch) -> None:
-    """A tracked batch whose items are all final is done; its job may ask for another attempt at some of them."""
-    await ledger.move(batch, BatchEvent.SETTLE, note=batch.status)
-    policy = retry_of((await _job(ledger, batch.job)).retry)
+async def _at_their_end(ledger: Ledger, among: Sequence[BatchId], *, reopened: Sequence[BatchId] = ()) -> list[Batch]:
+    has_last_word = sa.or_(batches.c.status_final, batches.c.worded, batches.c.id.in_(reopened))
+    ended = sa.or_(
+        batches.c.state == literal(BatchState.BLOCKED),
+        sa.and_(batches.c.state == literal(BatchState.TRACKING), has_last_word),
+    )
+    found: dict[str, Batch] = {}
+    for portion in chunks(among):
+        query = SELECT_BATCH.where(batches.c.id.in_(portion), batches.c.open == 0, ended)
+        found |= {row.id: batch_of(row) for row in await ledger.connection.execute(query)}
+    return [found[batch] for batch in among if batch in found]
+
+
+async def _policies(ledger: Ledger, among: Collection[JobId]) -> dict[JobId, RetryPolicy]:
+    """Which of these jobs may ask for another attempt, and at what."""
+    found: dict[JobId, RetryPolicy] = {}
+    for portion in chunks(sorted(among)):
+        query = sa.select(jobs.c.id, jobs.c.retry).where(jobs.c.id.in_(portion), jobs.c.retry.is_not(None))
+        for job, text in await ledger.connection.execute(query):
+            if (policy := retry_of(text)) is not None:
+                found[JobId(job)] = policy
+    return found
+
+
+async def _try_again(ledger: Ledger, batch: Batch, policy: RetryPolicy | None) -> None:
+    """The job of a settled batch may ask for another attempt at some of its items."""
     if batch.cancelled or (policy is None and batch.sends < _TWICE):
         return
     held = await items_of(ledger, batch)
@@ -82,36 +109,52 @@ def _asks_again(policy: RetryPolicy, item: Item) -> bool:
 # ---------------------------------------------------------------- jobs
 
 
-async def _job(ledger: Ledger, job: JobId) -> Row:
-    return (await ledger.connection.execute(_JOB.where(jobs.c.id == job))).one()
+async def _jobs(ledger: Ledger, among: Sequence[JobId]) -> list[Row]:
+    """Those of these jobs that are neither on their way in nor settled, in their order."""
+    found: dict[str, Row] = {}
+    for portion in chunks(among):
+        query = sa.select(jobs).where(jobs.c.id.in_(portion), LIVE_JOB)
+        found |= {row.id: row for row in await ledger.connection.execute(query)}
+    return [found[job] for job in among if job in found]
 
 
-async def _bring_to_rest(ledger: Ledger, job: JobId) -> None:
-    row = await _job(ledger, job)
-    if JobState(row.state).settled or row.state == JobState.LOADING:
-        return
-    if row.cancelled_at is not None:
-        await _abandon_planned(ledger, job)
+async def _bring_to_rest(ledger: Ledger, touched: Sequence[JobId]) -> None:
+    rows = await _jobs(ledger, touched)
+    cancelled = [JobId(row.id) for row in rows if row.cancelled_at is not None]
+    if cancelled:
+        for job in cancelled:
+            await _abandon_planned(ledger, job)
         await ledger.flush()
-        row = await _job(ledger, job)
-    states = await _states_of_live_batches(ledger, job)
-    if not states:
-        counts = counts_of(row)
-        await set_job(ledger, row, outcome_of(counts, cancelled=row.cancelled_at is not None))
-        await let_dependents_know(ledger, row.folded)
-        return
-    stopped = _why_stopped(row) if BatchState.PLANNED in states else None
-    if stopped is not None:
-        await ledger.connection.execute(sa.update(jobs).where(jobs.c.id == job).values(stopped=stopped))
-        row = await _job(ledger, job)
-    needs, detail = await _needs(ledger, row, states)
-    if (needs, detail) != (row.needs, row.detail):
-        await set_job(ledger, row, JobState(row.state), needs=needs, detail=detail)
+        rows = await _jobs(ledger, touched)
+    states = await _states_of_live_batches(ledger, [row.id for row in rows])
+    over = [row for row in rows if not states[row.id]]
+    live = await _stop_where_due(ledger, [row for row in rows if states[row.id]], states)
+    await set_jobs(ledger, await _asking(ledger, live, states))
+    outcomes = [(row, outcome_of(counts_of(row), cancelled=row.cancelled_at is not None)) for row in over]
+    await set_jobs(ledger, [Outcome(row, state) for row, state in outcomes])
+    await let_dependents_know(ledger, [row.folded for row in over])
 
 
-async def _states_of_live_batches(ledger: Ledger, job: JobId) -> set[BatchState]:
-    query = sa.select(batches.c.state).where(batches.c.job == job, LIVE_BATCH).distinct()
-    return {BatchState(state) for state in (await ledger.connection.execute(query)).scalars()}
+_States = defaultdict[str, set[BatchState]]
+
+
+async def _states_of_live_batches(ledger: Ledger, among: Sequence[str]) -> _States:
+    found: _States = defaultdict(set)
+    for portion in chunks(among):
+        query = sa.select(batches.c.job, batches.c.state).where(batches.c.job.in_(portion), LIVE_BATCH).distinct()
+        for job, state in await ledger.connection.execute(query):
+            found[job].add(BatchState(state))
+    return found
+
+
+async def _stop_where_due(ledger: Ledger, rows: Sequence[Row], states: _States) -> Sequence[Row]:
+    """Stop the jobs of which too much failed while there is more to submit; returns the rows as they are then."""
+    reasons = {row.id: _why_stopped(row) for row in rows if BatchState.PLANNED in states[row.id]}
+    stopped = [{"in_job": job, "reason": reason} for job, reason in reasons.items() if reason is not None]
+    if not stopped:
+        return rows
+    await ledger.connection.execute(_STOP, stopped)
+    return await _jobs(ledger, [JobId(row.id) for row in rows])
 
 
 def _why_stopped(row: Row) -> str | None:
@@ -125,29 +168,46 @@ def _why_stopped(row: Row) -> str | None:
     return f"{failed} items failed or were aborted: nothing more is submitted until `resume`"
 
 
-async def _needs(ledger: Ledger, row: Row, states: set[BatchState]) -> tuple[Needs | None, str | None]:
+async def _asking(ledger: Ledger, rows: Sequence[Row], states: _States) -> list[Outcome]:
+    """The jobs whose needs, or the words for them, are no longer what the rows say."""
+    blocked = await _why_blocked(ledger, [row.id for row in rows if BatchState.BLOCKED in states[row.id]])
+    found = []
+    for row in rows:
+        needs, detail = _needs(row, blocked.get(row.id))
+        if (needs, detail) != (row.needs, row.detail):
+            found.append(Outcome(row, JobState(row.state), needs, detail))
+    return found
+
+
+def _needs(row: Row, blocked: str | None) -> tuple[Needs | None, str | None]:
     """Why a person is asked; what keeps a job from being submitted comes first."""
     if row.paused is not None:
         return Needs.PAUSED, row.paused
     if row.stopped is not None:
         return Needs.STOPPED, row.stopped
-    if BatchState.BLOCKED in states:
-        return Needs.BLOCKED, await _why_blocked(ledger, row.id)
+    if blocked is not None:
+        return Needs.BLOCKED, blocked
     waiting = counts_of(row).get(ItemState.ATTENTION, 0)
     if waiting:
         return Needs.ATTENTION, f"the platform waits for a person: {waiting} item{'s' if waiting > 1 else ''}"
     return None, None
 
 
-async def _why_blocked(ledger: Ledger, job: str) -> str:
-    query = (
-        sa.select(batches.c.number, batches.c.detail)
-        .where(batches.c.job == job, LIVE_BATCH, batches.c.state == literal(BatchState.BLOCKED))
-        .order_by(batches.c.number)
-    )
-    rows = (await ledger.connection.execute(query)).all()
-    more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
-    return f"batch {rows[0].number}: {rows[0].detail}{more}"
+async def _why_blocked(ledger: Ledger, among: Sequence[str]) -> dict[str, str]:
+    """For each of these jobs its first blocked batch, and how many more there are."""
+    is_blocked = (LIVE_BATCH, batches.c.state == literal(BatchState.BLOCKED))
+    of_job = (sa.func.min(batches.c.number).label("number"), sa.func.count().label("count"))
+    told: dict[str, str] = {}
+    for portion in chunks(among):
+        first = sa.select(batches.c.job, *of_job).where(batches.c.job.in_(portion), *is_blocked)
+        group = first.group_by(batches.c.job).subquery()
+        here = sa.and_(batches.c.job == group.c.job, batches.c.number == group.c.number)
+        query = sa.select(group, batches.c.detail).join_from(group, batches, here)
+        for row in await ledger.connection.execute(query):
+            job, number, count, detail = row
+            more = f" (and {count - 1} more)" if count > 1 else ""
+            told[job] = f"batch {number}: {detail}{more}"
+    return told
 
 
 # ---------------------------------------------------------------- what a cancelled job no longer sends

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from orchestrator.domain.lifecycle import BatchEvent
 from orchestrator.domain.model import (
-    FINAL_ITEM_STATES,
     Batch,
     BatchState,
     Created,
@@ -83,18 +82,22 @@ async def _blocked(ledger: Ledger, job: JobId) -> list[Batch]:
 async def pause(ledger: Ledger, among: Sequence[sa.ColumnElement[bool]], reason: str) -> None:
     """Jobs already paused keep their reason; what is on the platform is looked at as before."""
     where = (LIVE_JOB, jobs.c.cancelled_at.is_(None), jobs.c.paused.is_(None), *among)
-    for job in (await ledger.connection.execute(sa.select(jobs.c.id).where(*where))).scalars().all():
-        await ledger.connection.execute(sa.update(jobs).where(jobs.c.id == job).values(paused=reason))
-        ledger.event(JobId(job), "pause", detail=reason)
-        ledger.touched_jobs[JobId(job)] = None
+    for job in await _hold(ledger, where, reason):
+        ledger.event(job, "pause", detail=reason)
 
 
 async def resume(ledger: Ledger, among: Sequence[sa.ColumnElement[bool]]) -> None:
-    where = (LIVE_JOB, jobs.c.paused.is_not(None), *among)
-    for job in (await ledger.connection.execute(sa.select(jobs.c.id).where(*where))).scalars().all():
-        await ledger.connection.execute(sa.update(jobs).where(jobs.c.id == job).values(paused=None))
-        ledger.event(JobId(job), "resume")
-        ledger.touched_jobs[JobId(job)] = None
+    for job in await _hold(ledger, (LIVE_JOB, jobs.c.paused.is_not(None), *among), None):
+        ledger.event(job, "resume")
+
+
+async def _hold(ledger: Ledger, where: Sequence[sa.ColumnElement[bool]], reason: str | None) -> list[JobId]:
+    """Write why these jobs are paused, or that they no longer are; returns which they are."""
+    found = (await ledger.connection.execute(sa.select(jobs.c.id).where(*where))).scalars()
+    held = [JobId(job) for job in sorted(found)]
+    await ledger.connection.execute(sa.update(jobs).where(*where).values(paused=reason))
+    ledger.touched_jobs |= dict.fromkeys(held)
+    return held
 
 
 async def go_on(ledger: Ledger, row: Row) -> None:
@@ -144,18 +147,20 @@ def _may_retry(row: Row) -> None:
 
 
 async def _known_keys(ledger: Ledger, row: Row, keys: Sequence[str]) -> None:
-    unknown = set(keys)
+    """Raises ControlRefusedError where one is not there, or has succeeded: sent again, it would be paid for twice."""
+    found: dict[str, str] = {}
     for portion in chunks(sorted(set(keys))):
-        query = sa.select(items.c.key).where(items.c.job == row.id, items.c.key.in_(portion))
-        unknown -= set((await ledger.connection.execute(query)).scalars())
-    if unknown:
+        query = sa.select(items.c.key, items.c.state).where(items.c.job == row.id, items.c.key.in_(portion))
+        found.update((each.key, each.state) for each in await ledger.connection.execute(query))
+    if unknown := set(keys) - found.keys():
         raise ControlRefusedError(f"{row.name} has no item {', '.join(sorted(unknown)[:10])}")
+    if done := [key for key, state in found.items() if state == ItemState.SUCCEEDED]:
+        raise ControlRefusedError(f"{row.name}: {', '.join(done[:10])} succeeded: to do it again, drop it as a new job")
 
 
 async def _chosen(ledger: Ledger, job: JobId, keys: Sequence[str], state: ItemState | None) -> list[int]:
     """The numbers of the items that go out again, in order."""
-    states = FINAL_ITEM_STATES if keys else _RETRIED
-    wanted = states & {state} if state else states
+    wanted = _RETRIED & {state} if state else _RETRIED
     query = sa.select(items.c.seq).where(items.c.job == job, items.c.state.in_(sorted(wanted)))
     found: list[int] = []
     for portion in chunks(sorted(set(keys))) if keys else [None]:
@@ -181,12 +186,12 @@ async def _numbered(ledger: Ledger, job: JobId, seqs: Sequence[int]) -> AsyncIte
 
 
 async def _reopen(ledger: Ledger, row: Row) -> None:
-    await withdraw(ledger, JobId(row.id))
+    await withdraw(ledger, [JobId(row.id)])
     # A person who retries a skipped job wants it done although what it waited for did not end well.
-    verdict, _ = await judge(ledger, row)
+    ((_, verdict, _),) = await judge(ledger, [row])
     state = JobState.WAITING if verdict is Verdict.WAIT else JobState.QUEUED
     await set_job(ledger, row, state, round=row.round + 1, settled_at=None, cancelled_at=None)
-    await wait_again(ledger, row.folded)
+    await wait_again(ledger, [row.folded])
 
 
 # ---------------------------------------------------------------- adopt

@@ -1,13 +1,17 @@
-"""Jobs that wait for others: when they start, when they are skipped, when they wait again."""
+"""Jobs that wait for others: when they start, when they are skipped, when they wait again.
 
-from collections import deque
+Ten thousand may wait for one, and one for ten thousand: they are judged and moved on in statements for many at a time.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from enum import Enum, auto
 
 import sqlalchemy as sa
 
-from orchestrator.domain.model import JobId, JobState
-from orchestrator.store.ledger import Ledger
-from orchestrator.store.outcomes import needs_of, set_job, withdraw
+from orchestrator.domain.model import After, JobId, JobState
+from orchestrator.store.ledger import Ledger, chunks
+from orchestrator.store.outcomes import Outcome, needs_of, set_jobs, withdraw
 from orchestrator.store.rows import Row, after_of
 from orchestrator.store.schema import REAL_JOB, job_after, jobs
 
@@ -20,65 +24,115 @@ class Verdict(Enum):
     SKIP = auto()
 
 
-async def judge(ledger: Ledger, row: Row) -> tuple[Verdict, str | None]:
-    """Whether the job in `row` may start; with SKIP the reason for people."""
-    after = after_of(row.after)
-    if after is None:
-        return Verdict.START, None
-    names = {name.casefold() for name in after.jobs}
-    query = sa.select(jobs.c.folded, jobs.c.name, jobs.c.state).where(jobs.c.folded.in_(names), REAL_JOB)
-    found = (await ledger.connection.execute(query.order_by(jobs.c.folded))).all()
-    for each in found:
-        if JobState(each.state).settled and each.state not in after.accept:
-            return Verdict.SKIP, f"{each.name}, which it waited for, ended as {each.state}"
-    accepted = {each.folded for each in found if each.state in after.accept}
-    return (Verdict.START if accepted == names else Verdict.WAIT), None
+Judged = tuple[Row, Verdict, str | None]
+"""A job, what becomes of it, and with SKIP the reason for people."""
 
 
-async def start_or_skip(ledger: Ledger, row: Row) -> None:
-    """Move a waiting job on where its verdict is known; skipping it goes on to those that wait for it."""
-    if await _skipped(ledger, row):
-        await let_dependents_know(ledger, row.folded)
+async def judge(ledger: Ledger, rows: Sequence[Row]) -> list[Judged]:
+    """Whether these jobs may start."""
+    judged: list[Judged] = []
+    for portion in chunks(rows):
+        standing = await _standing(ledger, [row.id for row in portion])
+        after = {row.id: after_of(row.after) for row in portion}
+        refused = {row.id: _refused(after[row.id], standing[row.id]) for row in portion}
+        names = await _names(ledger, {first for first, _ in filter(None, refused.values())})
+        for row in portion:
+            if (refusal := refused[row.id]) is not None:
+                folded, state = refusal
+                reason = f"{names[folded]}, which it waited for, ended as {state}"
+                judged.append((row, Verdict.SKIP, reason))
+            else:
+                judged.append((row, _start_or_wait(after[row.id], standing[row.id]), None))
+    return judged
 
 
-async def let_dependents_know(ledger: Ledger, folded: str) -> None:
-    """The job of this name settled: start or skip those that waited for it, and so on down the line."""
-    settled = deque([folded])
-    while settled:
-        for row in await _dependents(ledger, settled.popleft(), JobState.WAITING):
-            if await _skipped(ledger, row):
-                settled.append(row.folded)
+_Standing = dict[str | None, tuple[int, str | None]]
+"""How many of the jobs that one waits for are in each state, and the first of them; None: not there yet."""
 
 
-async def wait_again(ledger: Ledger, folded: str) -> None:
-    """The job of this name was re-opened: those skipped because of it wait again, and so on down the line."""
-    reopened = deque([folded])
-    while reopened:
-        for row in await _dependents(ledger, reopened.popleft(), JobState.SKIPPED):
-            verdict, _ = await judge(ledger, row)
-            if verdict is not Verdict.SKIP:
-                await withdraw(ledger, JobId(row.id))
-                await set_job(ledger, row, JobState.WAITING, settled_at=None, round=row.round + 1)
-                reopened.append(row.folded)
-
-
-async def _skipped(ledger: Ledger, row: Row) -> bool:
-    verdict, reason = await judge(ledger, row)
-    match verdict:
-        case Verdict.START:
-            await set_job(ledger, row, JobState.QUEUED, needs=needs_of(row), detail=row.detail)
-        case Verdict.SKIP:
-            await set_job(ledger, row, JobState.SKIPPED, detail=reason)
-        case Verdict.WAIT:
-            pass
-    return verdict is Verdict.SKIP
-
-
-async def _dependents(ledger: Ledger, folded: str, state: JobState) -> list[Row]:
+async def _standing(ledger: Ledger, among: Sequence[str]) -> defaultdict[str, _Standing]:
     query = (
-        sa.select(jobs)
-        .join_from(jobs, job_after)
-        .where(job_after.c.folded == folded, jobs.c.state == state)
-        .order_by(jobs.c.id)
+        sa.select(job_after.c.job, jobs.c.state, sa.func.count(), sa.func.min(jobs.c.folded))
+        .join_from(job_after, jobs, sa.and_(jobs.c.folded == job_after.c.folded, REAL_JOB), isouter=True)
+        .where(job_after.c.job.in_(among))
+        .group_by(job_after.c.job, jobs.c.state)
     )
-    return list((await ledger.connection.execute(query)).all())
+    found: defaultdict[str, _Standing] = defaultdict(dict)
+    for job, state, count, first in await ledger.connection.execute(query):
+        found[job][state] = (count, first)
+    return found
+
+
+def _refused(after: After | None, standing: _Standing) -> tuple[str, str] | None:
+    """The first of those that ended as they must not, by its folded name, and how."""
+    if after is None:
+        return None
+    ends = (
+        (first, state)
+        for state, (_, first) in standing.items()
+        if state is not None and first is not None and JobState(state).settled and state not in after.accept
+    )
+    return min(ends, default=None)
+
+
+def _start_or_wait(after: After | None, standing: _Standing) -> Verdict:
+    if after is None:
+        return Verdict.START
+    accepted = sum(count for state, (count, _) in standing.items() if state in after.accept)
+    return Verdict.START if accepted == sum(count for count, _ in standing.values()) else Verdict.WAIT
+
+
+async def _names(ledger: Ledger, folded: Collection[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for portion in chunks(sorted(folded)):
+        query = sa.select(jobs.c.folded, jobs.c.name).where(jobs.c.folded.in_(portion), REAL_JOB)
+        found |= {row.folded: row.name for row in await ledger.connection.execute(query)}
+    return found
+
+
+async def start_or_skip(ledger: Ledger, waiting: Sequence[Row]) -> None:
+    """Move waiting jobs on where the verdict is known; skipping one goes on to those that wait for it."""
+    await let_dependents_know(ledger, await _skipped(ledger, waiting))
+
+
+async def let_dependents_know(ledger: Ledger, settled: Sequence[str]) -> None:
+    """The jobs of these names settled: start or skip those that waited for them, and so on down the line."""
+    while settled:
+        settled = await _skipped(ledger, await _dependents(ledger, settled, JobState.WAITING))
+
+
+async def wait_again(ledger: Ledger, reopened: Sequence[str]) -> None:
+    """The jobs of these names were re-opened: those skipped because of them wait again, and so on down the line."""
+    while reopened:
+        judged = await judge(ledger, await _dependents(ledger, reopened, JobState.SKIPPED))
+        again = [row for row, verdict, _ in judged if verdict is not Verdict.SKIP]
+        await withdraw(ledger, [JobId(row.id) for row in again])
+        more = [{"settled_at": None, "round": row.round + 1} for row in again]
+        outcomes = [Outcome(row, JobState.WAITING, more=given) for row, given in zip(again, more, strict=True)]
+        await set_jobs(ledger, outcomes)
+        reopened = [row.folded for row in again]
+
+
+async def _skipped(ledger: Ledger, waiting: Sequence[Row]) -> list[str]:
+    """Start or skip those whose verdict is known; returns the names of the skipped."""
+    outcomes: list[Outcome] = []
+    for row, verdict, reason in await judge(ledger, waiting):
+        match verdict:
+            case Verdict.START:
+                outcomes.append(Outcome(row, JobState.QUEUED, needs_of(row), row.detail))
+            case Verdict.SKIP:
+                outcomes.append(Outcome(row, JobState.SKIPPED, detail=reason))
+            case Verdict.WAIT:
+                pass
+    await set_jobs(ledger, outcomes)
+    return [each.row.folded for each in outcomes if each.state is JobState.SKIPPED]
+
+
+async def _dependents(ledger: Ledger, names: Sequence[str], state: JobState) -> list[Row]:
+    """The jobs in this state that wait for any of these, each once and in the order they were made."""
+    found: dict[str, Row] = {}
+    for portion in chunks(names):
+        wait = sa.select(job_after.c.job).where(job_after.c.folded.in_(portion))
+        rows = await ledger.connection.execute(sa.select(jobs).where(jobs.c.id.in_(wait), jobs.c.state == state))
+        found |= {row.id: row for row in rows}
+    return [found[job] for job in sorted(found)]

@@ -48,6 +48,7 @@ _EXPECTED = (
     ("items", "items", "1000000 10000 1"),
     ("items", "sqlite_autoindex_items_2", "1000000 10000 1"),
     ("batches", "sqlite_autoindex_batches_2", "10000 100 1"),
+    ("batches", "batches_lineage", "10000 100 1"),
 )
 
 # Statements kept prepared for each connection. Some hold a page's numbers, and would be kept for nothing: a hundred of

@@ -9,7 +9,7 @@ from orchestrator.clock import Micros
 from orchestrator.domain.model import Batch, BatchId, Item, ItemState, JobId, Stage
 from orchestrator.store.engine import Database
 from orchestrator.store.ledger import chunks
-from orchestrator.store.rows import SELECT_BATCH, SELECT_ITEM, batch_of, item_of, items_in
+from orchestrator.store.rows import SELECT_BATCH, SELECT_ITEM, batch_of, item_of, items_in, places
 from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, LIVE_JOB, OPEN_ITEM, batches, items, jobs
 
 _CHUNK = 1000
@@ -99,9 +99,11 @@ class Items:
         )
         async with self._database.read() as connection:
             found = [item_of(row) for row in (await connection.execute(query)).all()]
-            wanted = {(item.job, item.batch) for item in found}
+            wanted = {(item.job, item.batch or 0) for item in found}
             if not wanted:
                 return []
-            of = SELECT_BATCH.where(sa.tuple_(batches.c.job, batches.c.number).in_(sorted(wanted)), LIVE_BATCH)
+            here = places(sorted(wanted))
+            same = sa.and_(batches.c.job == here.c.job, batches.c.number == here.c.number)
+            of = SELECT_BATCH.join(here, same).where(LIVE_BATCH)
             by_place = {(row.job, row.number): batch_of(row) for row in await connection.execute(of)}
         return [(by_place[item.job, item.batch], item) for item in found if (item.job, item.batch) in by_place]

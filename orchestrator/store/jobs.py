@@ -12,8 +12,9 @@ from orchestrator.store.engine import Database
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.ledger import chunks
 from orchestrator.store.loading import Loading
+from orchestrator.store.pruning import Pruning
 from orchestrator.store.rows import COUNTERS, SELECT_JOB, Query, job_of
-from orchestrator.store.schema import LIVE_JOB, REAL_JOB, batches, events, items, job_after, jobs, outbox
+from orchestrator.store.schema import LIVE_JOB, REAL_JOB, job_after, jobs
 
 _CHUNK = 1000
 
@@ -36,6 +37,7 @@ class Jobs:
     def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
         self._database = database
         self._loading = Loading(database, ids)
+        self._pruning = Pruning(database)
 
     # ------------------------------------------------------------ loading
 
@@ -169,18 +171,6 @@ class Jobs:
         """Remove items, batches and events of jobs that settled long ago; returns their names, at most `limit`.
 
         Name, digest, state, counts and dates stay for ever. A job whose result is not delivered yet is left alone.
+        The rows go portion by portion; where a crash cuts that short, the next call removes what is left.
         """
-        old = (
-            sa.select(jobs.c.id, jobs.c.name)
-            .where(jobs.c.settled_at < settled_before, jobs.c.pruned_at.is_(None), sa.not_(LIVE_JOB), REAL_JOB)
-            .where(~sa.exists().where(outbox.c.job == jobs.c.id))
-            .order_by(jobs.c.settled_at)
-            .limit(limit)
-        )
-        async with self._database.write() as connection:
-            chosen = (await connection.execute(old)).all()
-            for row in chosen:
-                for table in (items, batches, events):
-                    await connection.execute(sa.delete(table).where(table.c.job == row.id))
-                await connection.execute(sa.update(jobs).where(jobs.c.id == row.id).values(pruned_at=now))
-            return [row.name for row in chosen]
+        return await self._pruning.prune(settled_before, now, limit)

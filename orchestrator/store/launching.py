@@ -18,7 +18,7 @@ from orchestrator.store.errors import AlreadySentError, NameTakenError, StoreErr
 from orchestrator.store.ledger import Ledger, chunks
 from orchestrator.store.memory import instance_of, why_paused
 from orchestrator.store.rows import COUNTERS, Row
-from orchestrator.store.schema import REAL_JOB, batches, items, job_after, jobs, literal, one_of
+from orchestrator.store.schema import LIVE_JOB, REAL_JOB, batches, items, job_after, jobs, literal, one_of
 
 IS_LOADING = jobs.c.state == literal(JobState.LOADING)
 _IS_SETTLED = one_of(jobs.c.state, [state for state in JobState if state.settled])
@@ -48,25 +48,21 @@ async def launch(ledger: Ledger, loads: Sequence[JobId], replaces: Collection[Jo
         StoreError: one of them is not being loaded, or has no items.
     """
     connection = ledger.connection
-    for old in sorted(replaces):
-        await _remove_unsent(connection, old)
+    for portion in chunks(sorted(replaces)):
+        await _remove_unsent(connection, portion)
     instance = await instance_of(connection)
     for portion in chunks(loads):
         await _make_real(ledger, portion, instance)
-    for job in await _next_in_line(connection, loads):
-        row = (await connection.execute(sa.select(jobs).where(jobs.c.id == job))).one()
-        if row.state == JobState.WAITING:
-            await start_or_skip(ledger, row)
+    await start_or_skip(ledger, await _next_in_line(connection, loads))
 
 
-async def _remove_unsent(connection: AsyncConnection, job: JobId) -> None:
-    """Take a job out that another of its name replaces; one that is gone already is no matter."""
-    row = (await connection.execute(sa.select(jobs.c.name, jobs.c.sent_at).where(jobs.c.id == job))).one_or_none()
-    if row is None:
-        return
-    if row.sent_at is not None:
-        raise AlreadySentError(row.name)
-    await connection.execute(sa.delete(jobs).where(jobs.c.id == job))
+async def _remove_unsent(connection: AsyncConnection, old: Sequence[JobId]) -> None:
+    """Take jobs out that others of their names replace; one that is gone already is no matter."""
+    sent = sa.select(jobs.c.name).where(jobs.c.id.in_(old), jobs.c.sent_at.is_not(None)).order_by(jobs.c.id).limit(1)
+    name = (await connection.execute(sent)).scalar_one_or_none()
+    if name is not None:
+        raise AlreadySentError(name)
+    await connection.execute(sa.delete(jobs).where(jobs.c.id.in_(old)))
 
 
 async def _make_real(ledger: Ledger, loads: Sequence[JobId], instance: str) -> None:
@@ -136,16 +132,16 @@ async def _plan_batches(ledger: Ledger, rows: Sequence[Row], instance: str) -> d
     return pending
 
 
-async def _next_in_line(connection: AsyncConnection, loads: Sequence[JobId]) -> list[JobId]:
+async def _next_in_line(connection: AsyncConnection, loads: Sequence[JobId]) -> list[Row]:
     """Those that wait for a job which has settled already, in order: the others have nothing to be told yet."""
-    found: list[JobId] = []
+    found: list[Row] = []
     for portion in chunks(loads):
-        query = (
+        waits = (
             sa.select(job_after.c.job)
             .join_from(job_after, jobs, jobs.c.folded == job_after.c.folded)
-            .where(job_after.c.job.in_(portion), _IS_SETTLED)
-            .distinct()
+            .where(job_after.c.job.in_(portion), _IS_SETTLED, REAL_JOB)
         )
-        waiting = set((await connection.execute(query)).scalars())
-        found += [job for job in portion if job in waiting]
+        rows = await connection.execute(sa.select(jobs).where(jobs.c.id.in_(waits), LIVE_JOB))
+        waiting = {row.id: row for row in rows if row.state == JobState.WAITING}
+        found += [waiting[job] for job in portion if job in waiting]
     return found

@@ -23,7 +23,16 @@ from orchestrator.store.schema import batches, events, jobs
 
 _ADD_EVENTS = sa.insert(events)
 
+_OF_JOB = ("id",)
+_OF_BATCH = ("job", "number")
+
 NOTHING_TO_SEND: Mapping[str, None] = {"method": None, "path": None, "headers": None, "body": None}
+
+_SETTLE = (
+    sa.update(batches)
+    .where(batches.c.id == sa.bindparam("in_batch"))
+    .values(state=BatchState.SETTLED, settled_at=sa.bindparam("at"), **NOTHING_TO_SEND)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,6 @@ class Ledger:
         self.touched_batches: dict[BatchId, None] = {}
         self.touched_jobs: dict[JobId, None] = {}
         self.settled_batches: list[BatchId] = []
-        self.born: list[BatchId] = []
         self.job_changes: dict[JobId, JobChanged] = {}
         self._ids = ids
         self._events: list[dict[str, Any]] = []
@@ -120,27 +128,54 @@ class Ledger:
         self.touched_batches[batch.id] = None
         self.touched_jobs[batch.job] = None
 
+    async def settle(self, ended: Sequence[Batch]) -> None:
+        """`move` for many tracked batches whose end has come."""
+        if not ended:
+            return
+        for batch in ended:
+            after = next_batch_state(batch.state, BatchEvent.SETTLE)
+            self.event(
+                batch.job, BatchEvent.SETTLE, batch=batch.number, old=batch.state, new=after, detail=batch.status
+            )
+            self.settled_batches.append(batch.id)
+            self.touched_batches[batch.id] = None
+            self.touched_jobs[batch.job] = None
+        rows = [{"in_batch": batch.id, "at": self.now} for batch in ended]
+        await self.connection.execute(_SETTLE, rows)
+
     async def flush(self) -> None:
         """Write the counters and events gathered so far."""
-        for job, by_state in self._by_job.items():
-            changes = {COUNTERS[state]: COUNTERS[state] + count for state, count in by_state.items() if count}
-            if changes:
-                await self.connection.execute(sa.update(jobs).where(jobs.c.id == job).values(changes))
-        for (job, number), by_name in self._by_batch.items():
-            differences = {name: batches.c[name] + count for name, count in by_name.items() if count}
-            if differences:
-                where = (batches.c.job == job, batches.c.number == number)
-                await self.connection.execute(sa.update(batches).where(*where).values(differences))
+        await self._add(jobs, _OF_JOB, {(job,): _columns(by_state) for job, by_state in self._by_job.items()})
+        await self._add(batches, _OF_BATCH, {place: dict(by_name) for place, by_name in self._by_batch.items()})
         if self._events:
             await self.connection.execute(_ADD_EVENTS, self._events)
         self._by_job.clear()
         self._by_batch.clear()
         self._events = []
 
+    async def _add(
+        self, table: sa.Table, place: Sequence[str], counts: Mapping[tuple[object, ...], Mapping[str, int]]
+    ) -> None:
+        """Add to the counters of many rows: those of which the same counters change in one statement."""
+        alike: defaultdict[tuple[str, ...], list[dict[str, object]]] = defaultdict(list)
+        for values, by_name in counts.items():
+            changes = {name: count for name, count in sorted(by_name.items()) if count}
+            where = {f"in_{name}": value for name, value in zip(place, values, strict=True)}
+            alike[tuple(changes)].append(where | {f"add_{name}": count for name, count in changes.items()})
+        for names, rows in alike.items():
+            if names:
+                update = sa.update(table).where(*(table.c[name] == sa.bindparam(f"in_{name}") for name in place))
+                more = {name: table.c[name] + sa.bindparam(f"add_{name}", type_=sa.Integer) for name in names}
+                await self.connection.execute(update.values(more), rows)
+
     @property
     def jobs(self) -> tuple[JobChanged, ...]:
         """The jobs whose state or needs changed."""
         return tuple(self.job_changes.values())
+
+
+def _columns(by_state: Mapping[ItemState, int]) -> dict[str, int]:
+    return {COUNTERS[state].name: count for state, count in by_state.items()}
 
 
 def chunks(values: Sequence[Any], size: int = 1000) -> list[Sequence[Any]]:

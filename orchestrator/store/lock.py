@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orchestrator.clock import Clock
+from orchestrator.clock import Clock, SystemClock
 from orchestrator.store.engine import lone_connection, parse, sqlite_path
 from orchestrator.store.errors import LockedError, LockLostError, StoreUnavailableError
 
 _WATCH_INTERVAL = 5.0
+_PROBE = 0.05
 _ANSWERS_WITHIN = 10.0
 
 # Our name among the advisory locks of a database.
@@ -40,9 +41,14 @@ class DaemonLock:
 
         Raises:
             LockedError: another daemon has it.
+            OSError: the file cannot be opened.
             StoreUnavailableError: the server does not answer.
         """
-        self._lock_file()
+        try:
+            self._lock_file()
+        except LockedError:
+            await SystemClock().sleep(_PROBE)  # a command may just have looked whether somebody holds it
+            self._lock_file()
         try:
             await self._lock_server()
         except BaseException:

@@ -7,12 +7,12 @@ import sqlalchemy as sa
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.lifecycle import BatchEvent
-from orchestrator.domain.model import BatchId, BatchSeen, ItemState, Stage
+from orchestrator.domain.model import BatchSeen, ItemState, Stage
 from orchestrator.store.changes import Ended
 from orchestrator.store.ledger import Ledger, Standing
 from orchestrator.store.memory import remember
 from orchestrator.store.schema import batches, items
-from orchestrator.store.weighing import KnownBatch, Turn, Weighed
+from orchestrator.store.weighing import ItemChange, KnownBatch, Weighed
 
 _OWN_ENDS = frozenset({ItemState.SUCCEEDED, ItemState.PARTIAL, ItemState.FAILED})
 
@@ -30,29 +30,38 @@ _WRITE = (
     )
 )
 
+_WRITE_WORD = (
+    sa.update(batches)
+    .where(batches.c.id == sa.bindparam("in_batch"))
+    .values(
+        status=sa.bindparam("to_status"),
+        status_final=sa.bindparam("to_final"),
+        worded=sa.bindparam("to_worded"),
+        detail=sa.func.coalesce(sa.bindparam("to_detail", type_=sa.Text), batches.c.detail),
+    )
+)
+
 
 async def apply(ledger: Ledger, weighed: Weighed) -> None:
     """Write what changed, and nothing else."""
     for batch_id in weighed.shown_again:
         note = "the platform shows it again"
         await ledger.move(await ledger.batch(batch_id), BatchEvent.REOPEN, note=note, detail=None)
-    await write_turns(ledger, list(weighed.turns.values()))
-    for batch, seen in weighed.words:
-        await _write_word(ledger, batch, seen)
+    await write_changes(ledger, list(weighed.changes.values()))
+    ledger.touched_batches |= weighed.touched
+    await _write_words(ledger, weighed.words)
     for account, learnt in weighed.learnt:
         await remember(ledger.connection, account, learnt.name, learnt.value)
 
 
-async def write_turns(ledger: Ledger, turns: Sequence[Turn]) -> None:
+async def write_changes(ledger: Ledger, changes: Sequence[ItemChange]) -> None:
     """Write items that changed, with their events and counts."""
-    if not turns:
+    if not changes:
         return
-    await ledger.connection.execute(_WRITE, [_as_written(turn, ledger.now) for turn in turns])
-    touched = set()
-    for turn in turns:
-        before, after = turn.before, turn.after
+    await ledger.connection.execute(_WRITE, [_as_written(change, ledger.now) for change in changes])
+    for change in changes:
+        before, after = change.before, change.after
         number = before.batch or 0
-        touched.add((before.job, number))
         old, new = Standing(before.state, before.stage), Standing(after.state, after.stage)
         if old != new:
             ledger.count(before.job, number, old, new)
@@ -61,25 +70,22 @@ async def write_turns(ledger: Ledger, turns: Sequence[Turn]) -> None:
             ledger.event(
                 before.job, "item", batch=number, seq=before.seq, old=before.state, new=after.state, detail=told
             )
-    for job, number in touched:
-        query = sa.select(batches.c.id).where(batches.c.job == job, batches.c.number == number)
-        ledger.touched_batches[BatchId((await ledger.connection.execute(query)).scalar_one())] = None
 
 
 def ended_in(weighed: Weighed, now: int) -> tuple[Ended, ...]:
     """The items that came to an end of their own, with what they took. What was never created took nothing."""
     return tuple(
-        Ended(turn.before.job, turn.before.batch or 0, max(0, (turn.finished_at or now) - since) / SECOND)
-        for turn in weighed.turns.values()
-        if turn.after.state in _OWN_ENDS
-        and turn.after.stage is not Stage.CREATION
-        and not turn.before.state.final
-        and (since := turn.before.submitted_at) is not None
+        Ended(change.before.job, change.before.batch or 0, max(0, (change.finished_at or now) - since) / SECOND)
+        for change in weighed.changes.values()
+        if change.after.state in _OWN_ENDS
+        and change.after.stage is not Stage.CREATION
+        and not change.before.state.final
+        and (since := change.before.submitted_at) is not None
     )
 
 
-def _as_written(turn: Turn, now: int) -> dict[str, Any]:
-    before, after = turn.before, turn.after
+def _as_written(change: ItemChange, now: int) -> dict[str, Any]:
+    before, after = change.before, change.after
     leaves = before.state is ItemState.PENDING and after.state is not ItemState.PENDING
     return {
         "in_job": before.job,
@@ -90,19 +96,21 @@ def _as_written(turn: Turn, now: int) -> dict[str, Any]:
         "to_remote_id": after.remote_id,
         "to_detail": after.detail,
         "to_submitted_at": before.submitted_at or (now if leaves else None),
-        "to_finished_at": (turn.finished_at or now) if after.state.final else None,
+        "to_finished_at": (change.finished_at or now) if after.state.final else None,
     }
 
 
-async def _write_word(ledger: Ledger, batch: KnownBatch, seen: BatchSeen) -> None:
-    final = batch.status_final or seen.final or seen.status is None
-    status = batch.status if seen.status is None or (batch.status_final and not seen.final) else seen.status
-    told = {"detail": seen.detail} if seen.detail is not None else {}
-    await ledger.connection.execute(
-        sa.update(batches)
-        .where(batches.c.id == batch.id)
-        .values(status=status, status_final=final, worded=batch.worded or batch.open == 0, **told)
-    )
-    if status != batch.status:
-        ledger.event(batch.job, "status", batch=batch.number, old=batch.status, new=status, detail=seen.detail)
-    ledger.touched_batches[batch.id] = None
+async def _write_words(ledger: Ledger, words: Sequence[tuple[KnownBatch, BatchSeen]]) -> None:
+    rows = []
+    for batch, seen in words:
+        status = batch.status if seen.status is None or (batch.status_final and not seen.final) else seen.status
+        rows.append(
+            {"in_batch": batch.id, "to_status": status, "to_detail": seen.detail}
+            | {"to_final": batch.status_final or seen.final or seen.status is None}
+            | {"to_worded": batch.worded or batch.open == 0}
+        )
+        if status != batch.status:
+            ledger.event(batch.job, "status", batch=batch.number, old=batch.status, new=status, detail=seen.detail)
+        ledger.touched_batches[batch.id] = None
+    if rows:
+        await ledger.connection.execute(_WRITE_WORD, rows)

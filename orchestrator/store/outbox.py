@@ -16,15 +16,10 @@ class Entry:
     """One delivery."""
 
     id: str
-    kind: str
-    """`result`: the files of a settled job."""
     job: JobId
     job_name: str
-    round: int
-    at: Micros
     tries: int
     """Attempts that failed."""
-    last_error: str | None
 
 
 class Outbox:
@@ -35,19 +30,16 @@ class Outbox:
 
     async def due(self, now: Micros, limit: int = 100) -> Sequence[Entry]:
         """What is to be delivered now, the oldest first."""
-        query = sa.select(outbox, jobs.c.name.label("job_name")).join_from(outbox, jobs)
+        columns = (outbox.c.id, outbox.c.job, outbox.c.tries, jobs.c.name.label("job_name"))
+        query = sa.select(*columns).join_from(outbox, jobs)
         query = query.where(outbox.c.due_at <= now).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
         async with self._database.read() as connection:
             return [
                 Entry(
                     id=row.id,
-                    kind=row.kind,
                     job=JobId(row.job),
                     job_name=row.job_name,
-                    round=row.round,
-                    at=row.at,
                     tries=row.tries,
-                    last_error=row.last_error,
                 )
                 for row in await connection.execute(query)
             ]

@@ -102,7 +102,6 @@ async def plan(
     moves = [{"in_job": origin.job, "at_seq": seq, "to_batch": number} for seq in seqs]
     await ledger.connection.execute(_MOVE, moves)
     ledger.event(origin.job, "plan", batch=number, new=BatchState.PLANNED, detail=f"{len(seqs)} items, {name}")
-    ledger.born.append(batch)
     ledger.touched_jobs[origin.job] = None
     return number
 

@@ -1,5 +1,6 @@
 """From rows to the values of the domain."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -41,6 +42,7 @@ SELECT_BATCH = sa.select(
     jobs.c.project,
     jobs.c.kind,
     jobs.c.engine,
+    jobs.c.priority,
     jobs.c.cancelled_at,
     jobs.c.created_at.label("planned_at"),
 ).join_from(batches, jobs)
@@ -86,6 +88,7 @@ def batch_of(row: Row, *, to_send: bool = False) -> Batch:
         project=row.project,
         kind=row.kind,
         engine=row.engine,
+        priority=row.priority,
         number=row.number,
         lineage=row.lineage,
         attempt=row.attempt,
@@ -157,6 +160,12 @@ def items_in(batch: Batch) -> tuple[sa.ColumnElement[bool], ...]:
     first = sa.select(batches.c.first_seq).where(batches.c.id == batch.id).scalar_subquery()
     last = sa.select(batches.c.last_seq).where(batches.c.id == batch.id).scalar_subquery()
     return items.c.job == batch.job, items.c.seq.between(first, last), items.c.batch == batch.number
+
+
+def places(of: Sequence[tuple[JobId, int]]) -> sa.CTE:
+    """The places of batches, job and number, to be joined with: SQLite looks no list of pairs up by an index."""
+    columns = (sa.column("job", sa.Text), sa.column("number", sa.Integer))
+    return sa.values(*columns, name="places").data(of).cte("places")
 
 
 def previous_ids_of(text: str | None) -> tuple[str, ...]:

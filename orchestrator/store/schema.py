@@ -15,7 +15,7 @@ from orchestrator.store.engine import SERIAL
 
 metadata = sa.MetaData()
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration, which these tables are the outcome of."""
 
 
@@ -114,7 +114,20 @@ REAL_JOB = jobs.c.state != literal(JobState.LOADING)
 LIVE_JOB = one_of(jobs.c.state, [JobState.WAITING, JobState.QUEUED, JobState.RUNNING])
 
 sa.Index("jobs_name", jobs.c.folded, unique=True, sqlite_where=REAL_JOB, postgresql_where=REAL_JOB)
-sa.Index("jobs_live", jobs.c.account, jobs.c.priority, sqlite_where=LIVE_JOB, postgresql_where=LIVE_JOB)
+sa.Index(
+    "jobs_live",
+    jobs.c.account,
+    jobs.c.priority,
+    jobs.c.created_at,
+    jobs.c.id,
+    sqlite_where=LIVE_JOB,
+    postgresql_where=LIVE_JOB,
+)
+"""In the order in which jobs take their turns, while nothing of them is out."""
+
+UNPRUNED_JOB = jobs.c.pruned_at.is_(None)
+
+sa.Index("jobs_settled", jobs.c.settled_at, sqlite_where=UNPRUNED_JOB, postgresql_where=UNPRUNED_JOB)
 
 job_after = sa.Table(
     "job_after",
@@ -171,6 +184,8 @@ batches = sa.Table(
 
 LIVE_BATCH = batches.c.state != literal(BatchState.SETTLED)
 UNSENT_BATCH = one_of(batches.c.state, [BatchState.PLANNED, BatchState.UNCONFIRMED])
+DESCENDANT_BATCH = batches.c.root != batches.c.number
+"""Split from another batch of its job, or planned for what was not found of one."""
 
 sa.Index(
     "batches_live",
@@ -182,6 +197,14 @@ sa.Index(
 )
 sa.Index("batches_of_live_job", batches.c.job, sqlite_where=LIVE_BATCH, postgresql_where=LIVE_BATCH)
 sa.Index("batches_unsent", batches.c.job, batches.c.number, sqlite_where=UNSENT_BATCH, postgresql_where=UNSENT_BATCH)
+sa.Index("batches_lineage", batches.c.job, batches.c.lineage)
+sa.Index(
+    "batches_family",
+    batches.c.job,
+    batches.c.root,
+    sqlite_where=DESCENDANT_BATCH,
+    postgresql_where=DESCENDANT_BATCH,
+)
 
 items = sa.Table(
     "items",

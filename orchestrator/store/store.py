@@ -1,6 +1,6 @@
 """The store as the rest of the program sees it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
@@ -31,7 +31,7 @@ class Store:
         self._database = database
         self.advance = Advance(database, ids)
         self.jobs = Jobs(database, ids)
-        self.batches = Batches(database, self.advance)
+        self.batches = Batches(database)
         self.items = Items(database)
         self.outbox = Outbox(database)
         self.memory = Memory(database)
@@ -92,8 +92,11 @@ class Store:
         """How often something was written since the start: while it stays the same, what was read is still so."""
         return self._database.writes
 
-    async def moving(self) -> bool:
-        """Whether anything may still change without a person: something to send, to find out, or to look at."""
+    async def moving(self, besides: Collection[str] = ()) -> bool:
+        """Whether anything may still change without a person: something to send, to find out, or to look at.
+
+        What happens on the accounts in `besides` does not count.
+        """
         state = batches.c.state
         waits_for_no_one = sa.or_(items.c.state != literal(ItemState.ATTENTION), jobs.c.cancelled_at.is_not(None))
         something_to_tell = sa.exists().where(IN_BATCH, OPEN_ITEM, waits_for_no_one)
@@ -102,6 +105,7 @@ class Store:
             .join_from(batches, jobs)
             .where(
                 LIVE_BATCH,
+                batches.c.account.not_in(besides),
                 sa.or_(
                     state == literal(BatchState.SUBMITTING),
                     sa.and_(state == literal(BatchState.PLANNED), MAY_PLAN),

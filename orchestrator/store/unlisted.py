@@ -6,12 +6,12 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from orchestrator.domain.lifecycle import IllegalTransitionError
-from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId
-from orchestrator.store.ledger import Ledger
-from orchestrator.store.observing import write_turns
-from orchestrator.store.rows import SELECT_ITEM, item_of
+from orchestrator.domain.model import Batch, BatchId, BatchState, Item, ItemState, JobId
+from orchestrator.store.ledger import Ledger, chunks
+from orchestrator.store.observing import write_changes
+from orchestrator.store.rows import SELECT_ITEM, item_of, places
 from orchestrator.store.schema import batches, items, jobs
-from orchestrator.store.weighing import Turn
+from orchestrator.store.weighing import ItemChange
 
 _ONE = SELECT_ITEM.where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
 
@@ -28,7 +28,7 @@ async def to_attention(ledger: Ledger, unlisted: Sequence[Item], detail: str) ->
     Those of a cancelled job end here: nobody will tell more of them.
     """
     cancelled = await _cancelled(ledger, {item.job for item in unlisted})
-    turns = []
+    changes = []
     for item in unlisted:
         found = (await ledger.connection.execute(_ONE, {"in_job": item.job, "at_seq": item.seq})).one_or_none()
         if found is None:
@@ -39,11 +39,21 @@ async def to_attention(ledger: Ledger, unlisted: Sequence[Item], detail: str) ->
             continue
         if now.job in cancelled:
             told = f"cancelled; {detail}, it may be on the platform"
-            turns.append(Turn(before=now, after=replace(now, state=ItemState.ABORTED, detail=told)))
+            changes.append(ItemChange(before=now, after=replace(now, state=ItemState.ABORTED, detail=told)))
         elif now.state is not ItemState.ATTENTION:
-            turns.append(Turn(before=now, after=replace(now, state=ItemState.ATTENTION, detail=detail)))
-    await write_turns(ledger, turns)
-    return len(turns)
+            changes.append(ItemChange(before=now, after=replace(now, state=ItemState.ATTENTION, detail=detail)))
+    await write_changes(ledger, changes)
+    await _touch(ledger, {(change.before.job, change.before.batch or 0) for change in changes})
+    return len(changes)
+
+
+async def _touch(ledger: Ledger, of: Collection[tuple[JobId, int]]) -> None:
+    for portion in chunks(sorted(of)):
+        here = places(portion)
+        same = sa.and_(batches.c.job == here.c.job, batches.c.number == here.c.number)
+        query = sa.select(batches.c.id).join_from(here, batches, same).order_by(batches.c.id)
+        found = (await ledger.connection.execute(query)).scalars()
+        ledger.touched_batches |= {BatchId(batch): None for batch in found}
 
 
 async def _cancelled(ledger: Ledger, among: Collection[JobId]) -> set[JobId]:

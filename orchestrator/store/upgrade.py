@@ -69,7 +69,8 @@ async def prepare(url: sa.URL, *, state_directory: Path, read_only: bool) -> Non
     if not read_only:
         await anyio.Path(state_directory).mkdir(parents=True, exist_ok=True)
         await _in_thread(_play_back, url)
-    await _in_thread(_require_sound, url)
+    # Whoever only reads is told of damage when a read meets it, and need not wait for all of the file to be read.
+    await _in_thread(_require_database if read_only else _require_sound, url)
     await _in_thread(_require_newest if read_only else _upgrade, url)
 
 
@@ -177,14 +178,22 @@ def _play_back(url: sa.URL) -> None:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
-def _require_sound(url: sa.URL) -> None:
-    """Refuse a file that is no sound database, before anything could write to it."""
+def _require_database(url: sa.URL) -> Path | None:
+    """The file; None where there is nothing in it yet. Refuses one that is no database."""
     path = sqlite_path(url)
     if path is None or not path.exists() or path.stat().st_size == 0:
-        return
+        return None
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise DamagedError(f"{path} is not an SQLite database: {_WAY_OUT}")
+    return path
+
+
+def _require_sound(url: sa.URL) -> None:
+    """Refuse a file that is no sound database, before anything could write to it."""
+    path = _require_database(url)
+    if path is None:
+        return
     small = path.stat().st_size <= _QUICK_CHECK_UP_TO
     with _reading(path) as connection:
         query = "PRAGMA quick_check(1)" if small else "SELECT 'ok' FROM sqlite_master LIMIT 1"

@@ -75,7 +75,7 @@ class KnownBatch:
 
 
 @dataclass(slots=True)
-class Turn:
+class ItemChange:
     """An item before and after what was said about it."""
 
     before: Item
@@ -88,10 +88,12 @@ class Weighed:
     """What a page of observations means."""
 
     matched: list[tuple[JobId, int]] = field(default_factory=list)
-    turns: dict[tuple[JobId, int], Turn] = field(default_factory=dict)
+    changes: dict[tuple[JobId, int], ItemChange] = field(default_factory=dict)
     contradictions: list[ItemSeen] = field(default_factory=list)
     unknown_words: list[str] = field(default_factory=list)
     strays: list[ItemSeen] = field(default_factory=list)
+    touched: dict[BatchId, None] = field(default_factory=dict)
+    """The batches of the items that changed."""
     words: list[tuple[KnownBatch, BatchSeen]] = field(default_factory=list)
     shown_again: dict[BatchId, None] = field(default_factory=dict)
     learnt: list[tuple[str, Learnt]] = field(default_factory=list)
@@ -198,9 +200,9 @@ def _weigh_item(weighed: Weighed, batch: KnownBatch | None, rows: _Rows, seen: I
     if batch.state == BatchState.BLOCKED and batch.remote_id and seen.stage is not Stage.ANALYSIS:
         weighed.shown_again[batch.id] = None
         weighed.effective.append(seen)
-    if place not in weighed.turns and _says_nothing_new(row, seen):
+    if place not in weighed.changes and _says_nothing_new(row, seen):
         return
-    _turn(weighed, place, row, seen)
+    _change(weighed, batch, row, seen)
 
 
 def _says_nothing_new(row: Row, seen: ItemSeen) -> bool:
@@ -209,9 +211,10 @@ def _says_nothing_new(row: Row, seen: ItemSeen) -> bool:
     return bool(word == (seen.stage, seen.state, seen.status, seen.remote_id or word[3], seen.detail))
 
 
-def _turn(weighed: Weighed, place: tuple[JobId, int], row: Row, seen: ItemSeen) -> None:
-    turn = weighed.turns.get(place)
-    item = turn.after if turn else item_of(row)
+def _change(weighed: Weighed, batch: KnownBatch, row: Row, seen: ItemSeen) -> None:
+    place = (batch.job, row.seq)
+    changed = weighed.changes.get(place)
+    item = changed.after if changed else item_of(row)
     match decide(item, seen):
         case Same():
             pass
@@ -226,9 +229,10 @@ def _turn(weighed: Weighed, place: tuple[JobId, int], row: Row, seen: ItemSeen) 
                 remote_id=change.remote_id,
                 detail=change.detail,
             )
-            turn = turn or Turn(before=item, after=after)
-            turn.after, turn.finished_at = after, seen.finished_at
-            weighed.turns[place] = turn
+            changed = changed or ItemChange(before=item, after=after)
+            changed.after, changed.finished_at = after, seen.finished_at
+            weighed.changes[place] = changed
+            weighed.touched[batch.id] = None
             weighed.effective.append(seen)
             if not seen.known_word:
                 weighed.unknown_words.append(seen.status)

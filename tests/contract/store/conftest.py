@@ -37,7 +37,7 @@ from orchestrator.domain.model import (
 from orchestrator.store import upgrade
 from orchestrator.store.engine import Database, parse
 from orchestrator.store.rows import counts_of
-from orchestrator.store.schema import batches, events, items, jobs, metadata
+from orchestrator.store.schema import batches, events, items, jobs, metadata, outbox
 from orchestrator.store.store import Observed, Store
 
 START = 1_700_000_000_000_000
@@ -319,6 +319,12 @@ class Scene:
         async with self.store._database.read() as connection:
             rows = await connection.execute(query.where(events.c.job == job.id).order_by(events.c.id))
             return [tuple(row) for row in rows]
+
+    async def deliveries(self) -> list[tuple[str, int]]:
+        """The results that wait to be delivered: each job with its round."""
+        query = sa.select(jobs.c.name, outbox.c.round).join_from(outbox, jobs).order_by(outbox.c.due_at, outbox.c.id)
+        async with self.store._database.read() as connection:
+            return [(name, number) for name, number in await connection.execute(query)]
 
     async def audit(self) -> None:
         """The counters say what a recount says, and every row is in a state that makes sense beside the others."""

@@ -146,7 +146,7 @@ class Play:
         await self.allowed(acts[self.draw(st.sampled_from(sorted(acts)))]())
 
     async def restart(self):
-        await self.scene.store.batches.recover(self.scene.tick())
+        await self.scene.store.advance.recover(self.scene.tick())
 
     async def allowed(self, act):
         """Some acts are refused in some states; then nothing may have changed."""
@@ -201,7 +201,7 @@ async def _play(path, make_scene, data):
         for name, items in total.items():
             job = await scene.job(name)
             assert sum(job.counts.values()) == items, "an item was lost"
-            delivered = [entry.round for entry in await scene.store.outbox.due(scene.now) if entry.job == job.id]
+            delivered = [number for job_name, number in await scene.deliveries() if job_name == name]
             assert delivered == [job.round], "a settled job has one result to deliver"
             assert job.state is not JobState.LOADING
     finally:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.domain.model import BatchState, ItemState, JobId, JobState, Needs, Stage
+from orchestrator.domain.model import BatchSeen, BatchState, ItemState, JobId, JobState, Needs, Stage
 from orchestrator.store.errors import ControlRefusedError, InstanceError, StoreError
 
 
@@ -118,11 +118,37 @@ async def test_jobs_are_counted(scene):
     }
 
 
-async def test_batches_are_found_by_key(scene):
-    """Unknown keys are left out."""
-    await scene.add()
-    first, second = await scene.batches()
-    assert await scene.store.batches.by_keys([first.key, second.key, "none"]) == {first.key: first, second.key: second}
+async def test_the_first_batch_and_the_family_of_one_are_found(scene):
+    """The family: what was split from the same batch, with that one, and none that was planned for itself."""
+    await scene.add(items=8, batch_size=4)
+    first, other = await scene.batches()
+    await scene.store.advance.split(await scene.begin(first), "400", now=scene.tick())
+    await scene.store.advance.split(await scene.begin(await scene.batch(3)), "400", now=scene.tick())
+    assert (await scene.store.batches.first(first.job)).id == first.id
+    family = await scene.store.batches.family(await scene.batch(5))
+    assert [(batch.number, batch.lineage) for batch in family] == [
+        (1, "1"),
+        (3, "1.1"),
+        (4, "1.2"),
+        (5, "1.1.1"),
+        (6, "1.1.2"),
+    ]
+    assert [batch.id for batch in await scene.store.batches.family(other)] == [other.id]
+
+
+async def test_ended_batches_are_told_from_those_that_go_on(scene):
+    """By job and number, among those that are asked about."""
+    await scene.add(items=6)
+    first, second, third = await scene.track_all()
+    await scene.observe(BatchSeen(first.key, "DONE", final=True), BatchSeen(third.key, "DONE", final=True))
+    asked = {(first.job, 1), (first.job, 2), ("nobody", 1)}
+    assert await scene.store.batches.ended(asked) == {(first.job, 1)}
+    assert await scene.store.batches.ended(set()) == set()
+    assert second.number == 2
+
+
+async def test_an_unknown_batch_is_none(scene):
+    """Rather than an error."""
     assert await scene.store.batches.get("nothing") is None
 
 
@@ -178,12 +204,12 @@ async def test_a_delivery_waits_until_it_is_done(scene):
     await scene.finish()
     outbox = scene.store.outbox
     (entry,) = await outbox.due(scene.now)
-    assert (entry.job_name, entry.kind, entry.round, entry.tries) == ("alpha", "result", 1, 0)
+    assert (entry.job_name, entry.tries) == ("alpha", 0)
     due = scene.now + 1_000_000
     await outbox.failed(entry, "disk full", due_at=due)
     assert (await outbox.due(scene.now), await outbox.next_due()) == ([], due)
     (again,) = await outbox.due(due)
-    assert (again.id, again.tries, again.last_error) == (entry.id, 1, "disk full")
+    assert (again.id, again.tries, await outbox.failing(1)) == (entry.id, 1, {"alpha": "disk full"})
     await outbox.done(again)
     await outbox.done(again)
     assert (await outbox.due(due), await outbox.next_due()) == ([], None)
@@ -197,7 +223,7 @@ async def test_a_late_done_does_not_take_the_next_round(scene):
     await scene.store.advance.retry("alpha", now=scene.tick())
     await scene.finish()
     await scene.store.outbox.done(first)
-    assert [entry.round for entry in await scene.store.outbox.due(scene.now)] == [2]
+    assert await scene.deliveries() == [("alpha", 2)]
 
 
 # ---------------------------------------------------------------- memory

@@ -16,7 +16,7 @@ from orchestrator.store.errors import DamagedError, SchemaError, StoreError, Sto
 from orchestrator.store.schema import metadata
 from orchestrator.store.store import Store
 
-NEWEST = "0002"
+NEWEST = "0003"
 
 _COLUMNS = """
     SELECT table_name, column_name, data_type, is_nullable, column_default
@@ -116,6 +116,10 @@ async def scene_at_first_schema(newest_sqlite, tmp_path):
         await store.jobs.add_items(job, [NewItem(seq, f"k{seq}", b"{}") for seq in (1, 2)])
         await store.jobs.commit([job], 1)
     with closing(sqlite3.connect(file)) as connection, connection:
+        for index in ("jobs_live", "jobs_settled", "batches_lineage", "batches_family"):
+            connection.execute(f"DROP INDEX {index}")
+        live = "state IN ('waiting', 'queued', 'running')"
+        connection.execute(f"CREATE INDEX jobs_live ON jobs (account, priority) WHERE {live}")
         connection.execute("ALTER TABLE batches DROP COLUMN pipeline")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     return url
@@ -231,6 +235,23 @@ async def test_a_damaged_file_is_refused_and_left_as_it_is(damage, sqlite_url, t
         await Store.open(sqlite_url, state_directory=tmp_path)
     assert _content(path) == content
     assert len(await upgrade.check(sqlite_url)) == 1
+
+
+async def test_reading_does_not_go_through_the_whole_file_first(sqlite_url, tmp_path):
+    """A command beside no daemon meets damage where it reads it; what it does not read costs it nothing."""
+    _damaged(Path(sqlite_url.removeprefix("sqlite:///")), "rows")
+    async with Store.opened(sqlite_url, state_directory=tmp_path, read_only=True) as reader:
+        assert await reader.jobs.list() == []
+        with pytest.raises(DamagedError, match="restore a backup"):
+            await reader.memory.recall("ica")
+
+
+@pytest.mark.parametrize("damage", ["text", "header"])
+async def test_reading_what_is_no_database_is_refused(damage, sqlite_url, tmp_path):
+    """With the way out in the message."""
+    _damaged(Path(sqlite_url.removeprefix("sqlite:///")), damage)
+    with pytest.raises(DamagedError, match="backup"):
+        await Store.open(sqlite_url, state_directory=tmp_path, read_only=True)
 
 
 def _damaged(path, damage):

@@ -27,7 +27,7 @@ async def test_retry_reopens_a_settled_job(scene):
     await scene.finish()
     job = await scene.job()
     assert (job.state, job.counts) == (JobState.SUCCEEDED, {ItemState.SUCCEEDED: 4})
-    assert [entry.round for entry in await scene.store.outbox.due(scene.now)] == [2]
+    assert await scene.deliveries() == [("alpha", 2)]
     item = (await scene.items())[2]
     assert (item.attempts, item.previous_ids, item.remote_id) == (2, ("object-3",), "object-3")
 
@@ -39,11 +39,11 @@ async def test_a_result_not_delivered_yet_is_withdrawn(scene):
     await scene.store.advance.retry("alpha", now=scene.tick())
     assert await scene.store.outbox.due(scene.now) == []
     await scene.finish()
-    assert [entry.round for entry in await scene.store.outbox.due(scene.now)] == [2]
+    assert await scene.deliveries() == [("alpha", 2)]
 
 
 async def test_retry_takes_named_items_or_a_state(scene):
-    """Keys go before states; a succeeded item is sent again only by its name."""
+    """Keys go before states; what has succeeded is never sent again, and who names it is told so."""
     await scene.add(items=4, batch_size=4)
     batch = await scene.track()
     ends = [ItemState.SUCCEEDED, ItemState.FAILED, ItemState.ABORTED, ItemState.FAILED]
@@ -51,8 +51,10 @@ async def test_retry_takes_named_items_or_a_state(scene):
     await scene.observe(BatchSeen(batch.key, "X", final=True))
     await scene.store.advance.retry("alpha", now=scene.tick(), state=ItemState.ABORTED)
     assert await scene.states() == ["succeeded", "failed", "pending", "failed"]
-    await scene.store.advance.retry("alpha", now=scene.tick(), keys=["k1", "k4"])
-    assert await scene.states() == ["pending", "failed", "pending", "pending"]
+    with pytest.raises(ControlRefusedError, match="k1 succeeded: to do it again"):
+        await scene.store.advance.retry("alpha", now=scene.tick(), keys=["k1", "k4"])
+    await scene.store.advance.retry("alpha", now=scene.tick(), keys=["k4"])
+    assert await scene.states() == ["succeeded", "failed", "pending", "pending"]
     assert (await scene.job()).round == 2
     nothing = await scene.store.advance.retry("alpha", now=scene.tick(), state=ItemState.SUCCEEDED)
     assert (nothing.items, nothing.jobs) == (0, ())

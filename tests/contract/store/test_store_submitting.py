@@ -113,7 +113,7 @@ async def test_a_batch_confirmed_as_ended_settles_with_its_items(scene):
     seen = [scene.seen(lost, seq, ItemState.SUCCEEDED) for seq in (1, 2)]
     moved = await scene.store.advance.confirm(lost, Created("R1", final=True), now=scene.tick(), items=seen)
     assert moved.batch.state is BatchState.SETTLED
-    assert [str(job.state) for job in moved.settled_jobs] == ["succeeded"]
+    assert [str(job.state) for job in moved.jobs] == ["succeeded"]
 
 
 async def test_release_sends_again_later(scene):
@@ -154,19 +154,14 @@ async def test_a_void_key_stays_void(scene):
 
 
 async def test_after_a_crash_what_was_being_sent_is_unconfirmed(scene):
-    """Recovery is made once for each batch, and leaves alone those that this process is sending."""
-    await scene.add(items=6)
+    """Recovery is made once for each batch, and leaves alone what was confirmed."""
+    await scene.add(items=4)
     lost = await scene.begin()
-    mine = await scene.begin()
     tracked = await scene.track()
-    assert await scene.store.batches.recover(scene.tick(), busy=[mine.id]) == 1
-    assert await scene.store.batches.recover(scene.tick(), busy=[mine.id]) == 0
+    assert await scene.store.advance.recover(scene.tick()) == 1
+    assert await scene.store.advance.recover(scene.tick()) == 0
     states = {each.id: each.state for each in await scene.batches()}
-    assert states == {
-        lost.id: BatchState.UNCONFIRMED,
-        mine.id: BatchState.SUBMITTING,
-        tracked.id: BatchState.TRACKING,
-    }
+    assert states == {lost.id: BatchState.UNCONFIRMED, tracked.id: BatchState.TRACKING}
     assert (await scene.next()).id == lost.id
 
 
@@ -218,10 +213,8 @@ async def test_a_refused_batch_is_split_in_halves(scene):
         (3, "1.2", 2, 1),
     ]
     assert [item.batch for item in await scene.items()] == [2, 2, 2, 3, 3]
-    assert set(moved.born) == {each.id for each in halves}
     assert len({each.key for each in await scene.batches()}) == 3
-    again = await scene.store.advance.split(await scene.begin(halves[0]), "400 bad", now=scene.tick())
-    assert len(again.born) == 2
+    await scene.store.advance.split(await scene.begin(halves[0]), "400 bad", now=scene.tick())
     assert [each.lineage for each in await scene.batches()][3:] == ["1.1.1", "1.1.2"]
 
 
@@ -283,12 +276,11 @@ async def test_of_a_batch_found_in_part_the_rest_goes_out_anew(scene):
     moved = await scene.store.advance.confirm_partly(lost, Created(None), found, now=scene.tick())
     assert (moved.batch.state, moved.batch.items, moved.batch.open) == (BatchState.TRACKING, 2, 1)
     rest = await scene.batch(2)
-    assert (rest.state, rest.items, rest.lineage, rest.root, moved.born) == (
+    assert (rest.state, rest.items, rest.lineage, rest.root) == (
         BatchState.PLANNED,
         2,
         retry_lineage([(1, 1), (3, 1)]),
         1,
-        (rest.id,),
     )
     assert [item.batch for item in await scene.items()] == [2, 1, 2, 1]
     assert await scene.states() == ["pending", "running", "pending", "succeeded"]
