@@ -2,7 +2,8 @@
 
     PlatformError
     ├── Transient        the platform or the network failed; the same request may succeed later
-    │   └── Throttled    the platform asks us to wait until a given time
+    │   ├── Throttled    the platform asks us to wait until a given time
+    │   └── TimedOut     nothing came within the time that the request was given
     ├── Unconfirmed      the request may or may not have taken effect: the answer was lost
     │   └── StillRunning     the platform says that the first request under this key is still running
     ├── Refused          the platform understood and said no; the same request will be refused again
@@ -49,6 +50,11 @@ class Throttled(Transient):
 
     retry_after: float | None = None
     """Seconds the platform asks us to wait, when it says."""
+
+
+@dataclass(eq=False)
+class TimedOut(Transient):
+    """No answer within the time. Asked again at once it would only take as long once more."""
 
 
 @dataclass(eq=False)

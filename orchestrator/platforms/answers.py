@@ -49,7 +49,9 @@ _SHOWN: Final = 500
 _MILLISECONDS_FROM: Final = 1e11
 """A time stamp above this counts milliseconds: in seconds it would be the year 5138."""
 _STAMP_FROM: Final = 1e9
-"""A number above this is a moment, below it a span of seconds."""
+"""A number above this is a moment, below it a span."""
+_LONGEST_WINDOW: Final = 3600.0
+"""Seconds that no window of a budget lasts longer than, as far as is known."""
 _SECRET_FROM: Final = 8
 """Characters; what is shorter is no credential, and would be found in too many words."""
 _PLAIN_HEADERS: Final = frozenset({"accept", "content-type", "idempotency-key", "user-agent"})
@@ -69,15 +71,21 @@ class Hints:
     """Seconds that the platform asks us to wait."""
 
 
-def read_hints(headers: Mapping[str, str], now: Micros) -> Hints:
-    """Read them by the platform's own clock where it tells its `Date`, else by ours (`now`)."""
+def read_hints(headers: Mapping[str, str], now: Micros, window: float = _LONGEST_WINDOW) -> Hints:
+    """Read them by the platform's own clock where it tells its `Date`, else by ours (`now`).
+
+    Some platforms tell the end of the window as a moment, others as a span, in seconds or in milliseconds. A moment
+    shows its unit by its size. A span is in seconds unless it is longer than `window`: then it must be milliseconds. A
+    short span of milliseconds is so taken for seconds, too long; the budget holds on to no reset for longer than one
+    window, and finds out before that if it is wrong.
+    """
     date = _moment(headers.get("date"))
     here = date if date is not None else now
     remaining = _number(headers.get("x-ratelimit-remaining"))
     return Hints(
         date=date,
         remaining=int(remaining) if remaining is not None else None,
-        reset_in=_seconds_until(_number(headers.get("x-ratelimit-reset")), here),
+        reset_in=_seconds_until(_number(headers.get("x-ratelimit-reset")), here, window),
         retry_after=_retry_after(headers.get("retry-after"), here),
     )
 
@@ -204,9 +212,11 @@ def _retry_after(text: str | None, here: Micros) -> float | None:
     return seconds if seconds is not None and seconds >= 0 else None
 
 
-def _seconds_until(told: float | None, here: Micros) -> float | None:
-    if told is None or told < _STAMP_FROM:
-        return told
+def _seconds_until(told: float | None, here: Micros, window: float) -> float | None:
+    if told is None:
+        return None
+    if told < _STAMP_FROM:
+        return told / 1000 if told > window else told
     return (told / 1000 if told > _MILLISECONDS_FROM else told) - here / SECOND
 
 

@@ -22,6 +22,7 @@ import anyio.lowlevel
 
 from orchestrator.clock import Clock
 from orchestrator.domain.backoff import Backoff
+from orchestrator.domain.cadence import Means
 from orchestrator.platforms.lanes import URGENT, Lane, Ticket
 from orchestrator.platforms.pacing import Schedule
 from orchestrator.platforms.slots import MARGIN, SlotStore
@@ -33,6 +34,10 @@ _TICK = 1e-6
 """Added to each sleep, so that rounding never wakes the timekeeper just before its time."""
 _JITTER = 0.01
 """The part of a window over which clients that were closed out together come back."""
+_WHOLE_SECOND = 1.0
+"""How much longer a window may last than told: platforms tell whole seconds, in their `Date` too."""
+_JUST_PAST = 2.0
+"""Seconds ago that the end of a window may lie by such a reckoning although it is yet to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,34 +154,38 @@ class Budget:
 
     def close(self, until: float) -> None:
         """Grant nothing before `until` on the monotonic clock. A closed budget is never opened earlier by this."""
-        self._schedule.closed_until = max(self._schedule.closed_until, until)
+        self._schedule.close(until)
 
     def hint(self, remaining: int, reset_in: float | None = None, slot: Slot | None = None) -> None:
         """What the answer to `slot`'s request said is left of the window, and when the window ends, in seconds.
 
-        It only ever lowers what is left. Nonsense is not heard: a negative remainder; a reset that is past or more than
-        a window away counts as not told.
+        It only ever lowers what is left, for a second more than told and a window at most. Nonsense is not heard: a
+        negative remainder; a reset that is long past or more than a window away counts as not told. What leaves nothing
+        is put to the proof by one request now and then (`pacing`).
         """
         if remaining < 0:
             return
-        now = self.now()
-        until = now + (reset_in if reset_in is not None and 0 < reset_in <= self._per else self._per)
-        self._schedule.told(slot.ticket if slot else None, remaining, until, now)
+        now, lasts = self.now(), self._per
+        if reset_in is not None and -_JUST_PAST < reset_in <= self._per:
+            lasts = min(max(reset_in, 0.0) + _WHOLE_SECOND, self._per)
+        self._schedule.told(slot.ticket if slot else None, remaining, now + lasts, now)
         self._pump()
 
     def throttled(self, slot: Slot, retry_after: float | None = None) -> float:
         """The platform refused `slot`'s request for want of budget (429). Returns the seconds the account stays closed.
 
         Closed until `retry_after` seconds from now, one window at most, or for a guess that doubles with each refusal
-        in a row; plus jitter. As we are inside our own budget, somebody else must be spending it too: they get room.
+        in a row; plus jitter. As we are inside our own budget, somebody else must be spending it too: they get room,
+        unless the request was to hear of just that. All this outlives the process.
         """
         now = self.now()
         self._throttled += 1
         if slot.ticket.taken_at > self._throttled_at:  # it left knowing of no refusal, so this one is news
             self._refusals = self._refusals + 1 if now - self._throttled_at <= self._per else 1
             self._throttled_at = now
-            self._schedule.others.suspect(now)
-        if retry_after is None or not 0 <= retry_after < math.inf:
+            if not slot.ticket.probe:
+                self._schedule.suspect(now)
+        if retry_after is None or not -_JUST_PAST < retry_after < math.inf:
             pause = self._guess.delay(self._refusals, self._random)
         else:
             pause = min(max(retry_after, self._guess.floor), self._per)
@@ -226,6 +235,27 @@ class Budget:
     def closed_until(self) -> float:
         """When the platform wants requests again, on the monotonic clock; minus infinity if it was never closed."""
         return self._schedule.closed_until
+
+    @property
+    def spent_share(self) -> float:
+        """The part of the limit that is not to be had now: used, or left to another client; 1 while closed."""
+        now = self.now()
+        if now < self.closed_until:
+            return 1.0
+        return min(1.0, (self.used + self._schedule.others.withheld(now)) / self.limit)
+
+    def means(self) -> Means:
+        """What looks may plan with."""
+        return Means(self.affordable, self.window, self.spent_share)
+
+    def waiting(self, lane: Lane) -> int:
+        """Requests of a lane that wait for a slot."""
+        return self._schedule.queue.waiting(lane)
+
+    @property
+    def affordable(self) -> int:
+        """Slots that are ours in each window, as it looks now: those not left to another client; at least 1."""
+        return max(1, self.limit - self._schedule.others.withheld(self.now()))
 
     def snapshot(self) -> BudgetView:
         """All figures at once."""

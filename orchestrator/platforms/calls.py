@@ -6,6 +6,7 @@ from enum import Enum
 
 from orchestrator.clock import Micros
 from orchestrator.platforms.lanes import Lane
+from orchestrator.platforms.slots import LONGEST_TIMEOUT
 
 _UNQUOTED = frozenset("?#\\ \t\r\n")
 
@@ -35,13 +36,18 @@ class Call:
     """Repeated in no message, log or repr: credentials are among them."""
     body: bytes | None = field(default=None, repr=False)
     timeout: float = 60.0
-    """Seconds from the send to the last byte of the answer; the wait for the budget is not part of it."""
+    """Seconds from the send to the last byte of the answer; the wait for the budget is not part of it.
+
+    At most `LONGEST_TIMEOUT`: a restart trusts no slot to be held for longer.
+    """
     priority: int = 0
     """Place inside the lane; lower goes first."""
 
     def __post_init__(self) -> None:
         if not _UNQUOTED.isdisjoint(self.path) or not {".", ".."}.isdisjoint(self.path.split("/")):
             raise ValueError(f"the path of {self.label} has parts that are not quoted")
+        if not 0 < self.timeout <= LONGEST_TIMEOUT:
+            raise ValueError(f"the time-out of {self.label} is not above 0 and up to {LONGEST_TIMEOUT:g} seconds")
 
     @property
     def label(self) -> str:

@@ -35,7 +35,7 @@ _FLOORS: Final[Mapping[Lane, int]] = MappingProxyType({Lane.SUBMIT: 30, Lane.OBS
 class Ticket:
     """One request's place: first in the queue, then on a slot."""
 
-    __slots__ = ("asked_at", "lane", "priority", "returned", "slot", "taken_at")
+    __slots__ = ("asked_at", "lane", "priority", "probe", "returned", "slot", "taken_at")
 
     def __init__(self, lane: Lane, priority: int, asked_at: float) -> None:
         self.lane = lane
@@ -47,6 +47,8 @@ class Ticket:
         """When it was granted."""
         self.returned = 0
         """`Window.returned` at that moment."""
+        self.probe = False
+        """Whether it was granted against the platform's word, to hear whether that still holds."""
 
     @property
     def urgent(self) -> bool:
@@ -56,7 +58,8 @@ class Ticket:
 class Queue:
     """Waiting tickets. Every act is O(1) in their number.
 
-    Urgent requests may overtake until a lane is owed `overdraft` grants: a flood of them must not starve the others.
+    Urgent requests may overtake until another lane than their own is owed `overdraft` grants: a flood of them must not
+    starve the others.
     """
 
     def __init__(self, overdraft: int) -> None:
@@ -101,10 +104,8 @@ class Queue:
 
     def urgent(self) -> Ticket | None:
         """Who may go out of turn."""
-        if max(self._owed.values()) >= self._overdraft:
-            return None
         heads = (self._head(lane) for lane in (Lane.CONTROL, Lane.SUBMIT) if self._waiting[lane])
-        return next((head for head in heads if head.urgent), None)
+        return next((head for head in heads if head.urgent and not self._starves(head.lane)), None)
 
     def grant(self, ticket: Ticket) -> None:
         """Take a ticket out because it was served, and settle what the lanes are owed."""
@@ -113,6 +114,10 @@ class Queue:
         if ticket.lane in self._owed:
             self._owed[ticket.lane] = max(0, self._owed[ticket.lane] - _WHOLE)
         self.remove(ticket)
+
+    def _starves(self, lane: Lane) -> bool:
+        """Whether another lane is owed too much for this one to go out of turn."""
+        return any(owed >= self._overdraft for other, owed in self._owed.items() if other is not lane)
 
     def _head(self, lane: Lane) -> Ticket:
         priorities = self._lanes[lane]

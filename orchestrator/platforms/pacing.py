@@ -5,11 +5,16 @@ was declared fits into what is left, requests go at once. When it does not fit, 
 thinner where a burst has left too few slots to last until it comes back. So a slot stands ready when something urgent
 arrives, and the urgent request moves the schedule on by its own share: otherwise the window would run out early and
 leave a hole.
+
+A platform's word that nothing is left is not proof: it may be out of date, or mean something else than we read. While
+it alone holds everything up, a request goes now and then, after a pause, and hears what holds. If that one is refused
+(429), it is no news of another client.
 """
 
 import math
 
 from orchestrator.platforms.lanes import Lane, Queue, Ticket
+from orchestrator.platforms.slots import Standing
 from orchestrator.platforms.window import Window
 
 _RESERVE = 3
@@ -20,6 +25,8 @@ _OUTLOOK = 64
 """Into how many parts the window ahead is divided to see whether what is left will last."""
 _SUSPICION = 0.05
 """The part of all slots held back for each refusal that our own requests do not explain."""
+_PROBE = 1 / 30
+"""The part of a window after which a request asks whether the platform's word that nothing is left still holds."""
 
 
 class Schedule:
@@ -28,8 +35,9 @@ class Schedule:
     def __init__(self, window: Window, per: float) -> None:
         self.window = window
         self.queue = Queue(overdraft=max(_AHEAD, window.size // 20))
-        self.others = Others(window.size, per)
-        self.closed_until = -math.inf
+        self.others = Others(window.size, per, window.standing)
+        self.closed_until = window.standing.closed_until
+        """When the platform wants requests again; minus infinity if it was never closed."""
         self._per = per
         self._reserve = min(_RESERVE, window.size // 100)
         self._declared = dict.fromkeys(Lane, (0, -math.inf))
@@ -48,6 +56,16 @@ class Schedule:
         """
         self._declared[lane] = (max(0, requests), now + self._per)
 
+    def close(self, until: float) -> None:
+        """Grant nothing before `until`, nor after a restart. What is closed is never opened earlier by this."""
+        self.closed_until = max(self.closed_until, until)
+        self._keep()
+
+    def suspect(self, now: float) -> None:
+        """Somebody else spends the credential: hold slots back for them, after a restart too."""
+        self.others.suspect(now)
+        self._keep()
+
     def grant(self, now: float) -> Ticket | None:
         """Give a slot to whoever may go at `now`; None when nobody may."""
         if not self.queue or now < self.closed_until:
@@ -62,6 +80,8 @@ class Schedule:
             ticket = self.queue.urgent() if free > 0 else None
             if ticket is not None:
                 self._put_off(now)
+            elif self._probe_at(now) <= now:
+                ticket = self._probe(now)
         if ticket is not None:
             self._serve(ticket, now)
         return ticket
@@ -73,7 +93,9 @@ class Schedule:
         if now < self.closed_until:
             return self.closed_until
         due = self._due(now, self.free(now) - self._reserve)
-        return due if due < math.inf else min(self.window.next_return, self.others.next_change(now))
+        if due < math.inf:
+            return due
+        return min(self.window.next_return, self.others.next_change(now), self._probe_at(now))
 
     def demand(self, now: float) -> int:
         """Requests that wait or were declared."""
@@ -119,6 +141,18 @@ class Schedule:
             interval = max(interval, (since + ahead) / (slots + 1))
         return self._paced_at + interval
 
+    def _probe_at(self, now: float) -> float:
+        """When a request goes although the platform leaves us none; infinity when that is not what we wait for."""
+        ours = self.window.free(now) - self._reserve
+        return self.others.probe_at(now) if 0 < ours <= self.others.told_now(now) else math.inf
+
+    def _probe(self, now: float) -> Ticket | None:
+        ticket = self.queue.urgent() or self.queue.first()
+        if ticket is not None:
+            ticket.probe = True
+            self.others.probed(now)
+        return ticket
+
     def _share(self, now: float) -> float:
         """Seconds between two requests when the whole window is spread evenly."""
         return self._per / max(1, self.window.size - self.others.withheld(now))
@@ -136,42 +170,59 @@ class Schedule:
         requests, until = self._declared[ticket.lane]
         self._declared[ticket.lane] = (max(0, requests - 1), until)
 
+    def _keep(self) -> None:
+        self.window.keep(Standing(self.closed_until, self.others.suspected, self.others.fades_at))
+
 
 class Others:
     """Somebody else who spends the same credential: as many of our slots stay unused as they seem to need."""
 
-    def __init__(self, size: int, per: float) -> None:
+    def __init__(self, size: int, per: float, past: Standing) -> None:
         self._size = size
         self._per = per
         self._told = 0
         self._told_at = -math.inf
         self._told_until = -math.inf
-        self._suspected = 0.0
-        self._fades_at = -math.inf
+        self._probed_at = -math.inf
+        self.suspected = past.suspected if 0 <= past.suspected < size else size - 1.0
+        """Slots held back since the last refusal, before they fade."""
+        self.fades_at = past.fades_at
+        """From when they do."""
 
     def told(self, slots: int, until: float, asked_at: float) -> None:
         """The platform's own count proves this many; it holds until `until`, or until a later request tells anew."""
         if asked_at >= self._told_at:
             self._told, self._told_at, self._told_until = slots, asked_at, until
 
+    def told_now(self, now: float) -> int:
+        """The slots that the platform's own count proves to be somebody else's."""
+        return self._told if now < self._told_until else 0
+
+    def probed(self, now: float) -> None:
+        """A request goes to hear whether that count still holds."""
+        self._probed_at = now
+
+    def probe_at(self, now: float) -> float:
+        """When a request may go to hear it; infinity when there is no such count."""
+        return max(self._told_at, self._probed_at) + self._per * _PROBE if self.told_now(now) else math.inf
+
     def suspect(self, now: float) -> None:
         """A refusal that our own requests do not explain: hold some more back for one window, then less and less."""
         step = max(1.0, self._size * _SUSPICION)
-        self._suspected = min(self._fading(now) + step, self._size - 1.0)
-        self._fades_at = now + self._per
+        self.suspected = min(self._fading(now) + step, self._size - 1.0)
+        self.fades_at = now + self._per
 
     def withheld(self, now: float) -> int:
         """Slots to leave alone at `now`."""
-        told = self._told if now < self._told_until else 0
-        return max(told, math.ceil(self._fading(now) - 1e-9))
+        return max(self.told_now(now), math.ceil(self._fading(now) - 1e-9))
 
     def next_change(self, now: float) -> float:
         """When `withheld` next falls; infinity when nothing is withheld."""
-        ends = [self._told_until] if self._told and now < self._told_until else []
+        ends = [self._told_until] if self.told_now(now) else []
         left = math.ceil(self._fading(now) - 1e-9)
         if left > 0:
-            ends.append(self._fades_at + self._per * (1 - (left - 1) / self._suspected))
+            ends.append(self.fades_at + self._per * (1 - (left - 1) / self.suspected))
         return min(ends, default=math.inf)
 
     def _fading(self, now: float) -> float:
-        return self._suspected * min(1.0, max(0.0, 1 - (now - self._fades_at) / self._per))
+        return self.suspected * min(1.0, max(0.0, 1 - (now - self.fades_at) / self._per))

@@ -21,7 +21,7 @@ import httpx
 from orchestrator import __version__
 from orchestrator.clock import Clock
 from orchestrator.domain.backoff import Backoff
-from orchestrator.domain.errors import PlatformError, Refused, Throttled, Transient, Unconfirmed
+from orchestrator.domain.errors import PlatformError, Refused, Throttled, TimedOut, Transient, Unconfirmed
 from orchestrator.platforms.answers import COMPLAINT_BYTES, Head, error_of, one_line, read_hints, secrets_of
 from orchestrator.platforms.budget import Budget, Slot
 from orchestrator.platforms.calls import Answer, Call, Effect, Exchange
@@ -34,6 +34,7 @@ _MAX_BODY: Final = 256 * 1024 * 1024
 _PASSAGE: Final = "orchestrator.passage"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _TOO_LARGE: Final = "TooLarge"
+_TIMED_OUT: Final = "TimedOut"
 _NEVER_LEFT: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -86,7 +87,7 @@ class Remote:
             try:
                 return await self._send(call)
             except Transient as error:
-                if call.effect is Effect.UNSAFE or attempt > _REPEATS or isinstance(error, Throttled):
+                if call.effect is Effect.UNSAFE or attempt > _REPEATS or isinstance(error, Throttled | TimedOut):
                     raise
             await self._clock.sleep(_BACKOFF.delay(attempt, self._random))
             attempt += 1
@@ -102,7 +103,7 @@ class Remote:
             with passage.deadline:
                 await self._converse(passage)
             if passage.deadline.cancelled_caught:
-                passage.fail("TimedOut", f"nothing more within {call.timeout:g} s")
+                passage.fail(_TIMED_OUT, f"nothing more within {call.timeout:g} s")
         except _BROKEN as error:
             passage.fail(type(error).__name__, one_line(str(error), secrets_of(call)))
             cause = error
@@ -158,7 +159,8 @@ class Remote:
         facts = (message, head.status, None, None, head.hints.date) if head else (message,)
         if passage.call.effect is Effect.UNSAFE and passage.left:
             return Unconfirmed(*facts)
-        return Refused(*facts) if passage.failure == _TOO_LARGE else Transient(*facts)
+        kinds: Mapping[str | None, type[PlatformError]] = {_TOO_LARGE: Refused, _TIMED_OUT: TimedOut}
+        return kinds.get(passage.failure, Transient)(*facts)
 
     def _report(self, passage: "_Passage") -> None:
         if self._observer is None or passage.slot is None:
@@ -201,7 +203,7 @@ class GatedTransport(httpx.AsyncBaseTransport):
             await passage.hang_up()
             raise
         slot.release()
-        hints = read_hints(response.headers, self._clock.now())
+        hints = read_hints(response.headers, self._clock.now(), self._budget.window)
         passage.left, passage.head = True, Head(response.status_code, response.headers, hints)
         self._heed(slot, passage.head)
         return response

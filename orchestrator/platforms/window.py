@@ -11,7 +11,7 @@ import math
 from bisect import bisect_left, insort
 from dataclasses import dataclass
 
-from orchestrator.platforms.slots import SlotStore
+from orchestrator.platforms.slots import SlotStore, Standing
 
 DRIFT = 2e-4
 """How much faster our clock may run than the platform's: each is off by at most 100 parts in a million."""
@@ -68,6 +68,15 @@ class Window:
     def next_return(self) -> float:
         """When the next slot comes back; infinity while none is on its way."""
         return self._returning[0][0] if self._returning else math.inf
+
+    @property
+    def standing(self) -> Standing:
+        """How the account stands with the platform, by what was kept last."""
+        return self._store.standing
+
+    def keep(self, standing: Standing) -> None:
+        """Remember it beyond the end of the process."""
+        self._store.keep(standing)
 
     def returns_before(self, at: float) -> int:
         """How many slots will have come back before `at`."""

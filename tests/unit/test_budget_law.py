@@ -67,6 +67,8 @@ class Fate:
 
     counted: float
     answered: float | None
+    broken: float = 0.0
+    """Seconds from its send until we know that no answer will come; it may be counted after that."""
 
 
 @dataclass
@@ -83,9 +85,12 @@ class World:
     counted: list[float] = field(default_factory=list)
     refused: int = 0
     waits: list[float] = field(default_factory=list)
+    closed_until: float = -math.inf
+    sent_while_closed: int = 0
 
     def __post_init__(self) -> None:
         self.order = 0
+        self.given_up: set[Ticket | None] = set()
         self.events: list[tuple[float, int, str, Ticket | None]] = []
         self.start()
 
@@ -94,12 +99,24 @@ class World:
         self.schedule = Schedule(Window(self.limit, self.store(), self.now), self.limit.per)
 
     def kill(self, down: float) -> None:
-        """Die with requests in flight: they are counted soon or never, their answers reach nobody."""
-        last_count = self.now + MARGIN
-        self.events = [(min(at, last_count), n, kind, None) for at, n, kind, _ in self.events if kind == "count"]
+        """Die with requests in flight: they are counted soon or never, their answers reach nobody.
+
+        Those whose answers had been given up may be counted late, as without the kill.
+        """
+        latest = self.now + MARGIN
+        self.events = [
+            (at if ticket in self.given_up else min(at, latest), number, kind, ticket)
+            for at, number, kind, ticket in self.events
+            if kind == "count"
+        ]
         heapq.heapify(self.events)
         self.run(self.now + down, serve=False)
         self.start()
+
+    def close(self, until: float) -> None:
+        """The platform has refused a request, and wants none before this."""
+        self.closed_until = max(self.closed_until, until)
+        self.schedule.close(until)
 
     def ask(self, lane: Lane, priority: int = 0) -> None:
         self.schedule.ask(lane, priority, self.now)
@@ -130,11 +147,12 @@ class World:
 
     def _send(self, ticket: Ticket) -> None:
         fate = self.fate()
+        self.sent_while_closed += self.now < self.closed_until
         if ticket.urgent:
             self.waits.append(self.now - ticket.asked_at)
         self._plan(self.now + fate.counted, "count", ticket)
         if fate.answered is None:
-            self._plan(self.now + self.timeout, "lose", ticket)
+            self._plan(self.now + fate.broken, "lose", ticket)
         else:
             self._plan(self.now + fate.counted + fate.answered, "answer", ticket)
 
@@ -148,7 +166,10 @@ class World:
             return
         assert ticket is not None
         assert ticket.slot is not None
-        counted_at = self.now if kind == "answer" else ticket.taken_at + self.timeout + MARGIN
+        counted_at = self.now
+        if kind == "lose":
+            self.given_up.add(ticket)
+            counted_at = ticket.taken_at + self.timeout + MARGIN
         self.schedule.window.release(ticket.slot, ticket.taken_at if self.stamp_at_send else counted_at)
 
     def _count(self, ticket: Ticket | None) -> None:
@@ -162,11 +183,16 @@ def platforms(limit: int, per: float, anchors: list[float]) -> list[Sliding | Fi
 
 
 def fates(random: Random, *, slow: float, lost: float) -> Callable[[], Fate]:
-    """Latencies mostly short, now and then up to `slow` seconds either way; a part of the answers is lost."""
+    """Latencies mostly short, now and then up to `slow` seconds either way; a part of the answers is lost.
+
+    A connection may break at any time before the time-out; the request can be counted until that has passed.
+    """
 
     def draw() -> Fate:
         there, back = (random.random() * (slow if random.random() < 0.3 else slow / 50) for _ in range(2))
-        return Fate(there, None if random.random() < lost else back)
+        if random.random() < lost:
+            return Fate(random.random() * (World.timeout + MARGIN), None, random.random() * World.timeout)
+        return Fate(there, back)
 
     return draw
 
@@ -174,7 +200,7 @@ def fates(random: Random, *, slow: float, lost: float) -> Callable[[], Fate]:
 @given(seed=st.integers(0, 2**32), requests=st.integers(1, 12), per=st.floats(0.5, 4), share=st.floats(0.3, 1))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_platform_counts_more_than_it_grants(seed, requests, per, share):
-    """Adversarial latencies, lost answers, bursts and kills: no window of any kind ever holds one request too many."""
+    """Adversarial latencies, lost answers, bursts, kills: no window holds one too many, no closed account any."""
     random = Random(seed)
     limit = Limit(requests, per, share)
     anchors = [random.random() * per for _ in range(3)]
@@ -191,14 +217,18 @@ def test_no_platform_counts_more_than_it_grants(seed, requests, per, share):
         for _ in range(8):
             if random.random() < 0.5:
                 world.schedule.declare(Lane.OBSERVE, random.choice([0, 0, limit.slots, 10 * limit.slots]), world.now)
+            if random.random() < 0.3:
+                world.close(world.now + random.random() * per)
             refill = {lane: random.choice([0, 1, 3, 30]) for lane in Lane}
             world.run(world.now + random.random() * 3 * per, refill=refill)
             if random.random() < 0.5:
                 world.kill(down=random.random() * per)
                 opened[-2].close()
+        world.run(world.now + 10, refill={Lane.OBSERVE: 1})
         opened[-1].close()
     assert world.counted
     assert world.refused == 0
+    assert world.sent_while_closed == 0
 
 
 def test_the_harness_catches_a_limiter_that_is_stamped_at_the_send():
@@ -220,8 +250,9 @@ def test_the_harness_catches_a_budget_that_forgets_at_a_kill():
         world = World(Limit(10, 2.0), MemorySlots, platforms(10, 2.0, [0.0]), fates(Random(seed), slow=1, lost=0.0))
         for _ in range(5):
             world.run(world.now + 3.1, refill={Lane.OBSERVE: 5})
+            world.close(world.now + 0.5)
             world.kill(down=0.1)
-        caught += world.refused > 0
+        caught += world.refused > 0 and world.sent_while_closed > 0
     assert caught == 10
 
 
@@ -316,8 +347,9 @@ class SharedWorld(World):
             return
         remaining = self.answers.pop(ticket)
         if remaining < 0:
-            self.schedule.others.suspect(self.now)
-            self.schedule.closed_until = self.now + 5
+            if not ticket.probe:
+                self.schedule.suspect(self.now)
+            self.schedule.close(self.now + 5)
         elif self.tells:
             self.schedule.told(ticket, remaining, self.now + self.limit.per, self.now)
 

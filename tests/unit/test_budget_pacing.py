@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.platforms.budget import URGENT, Lane, Limit
 from orchestrator.platforms.pacing import Others, Schedule
-from orchestrator.platforms.slots import MemorySlots
+from orchestrator.platforms.slots import MemorySlots, Standing
 from orchestrator.platforms.window import DRIFT, Window
 
 START = 1_000.0
@@ -202,6 +202,31 @@ def test_a_burst_of_urgent_requests_does_not_put_the_others_off_for_long():
     assert paced.next_time(START) <= START + 6 * 0.1
 
 
+def owing(paced, lane):
+    """A flood of control requests has gone out of turn, until this lane is owed so much that no more may."""
+    paced.declare(Lane.OBSERVE, 5000, START)
+    paced.ask(lane, 0, START)
+    for _ in range(300):
+        paced.ask(Lane.CONTROL, 0, START)
+    assert 100 <= len(granted(paced, START)) < 300
+
+
+def test_an_urgent_submission_overtakes_although_submissions_are_owed():
+    """A lane is not protected from itself: what is granted to it pays what it is owed."""
+    paced = schedule(1000)
+    owing(paced, Lane.SUBMIT)
+    urgent = paced.ask(Lane.SUBMIT, URGENT, START)
+    assert granted(paced, START)[0] is urgent
+
+
+def test_nothing_overtakes_while_another_lane_is_owed():
+    """Neither control nor an urgent submission, when looks have waited for long."""
+    paced = schedule(1000)
+    owing(paced, Lane.OBSERVE)
+    paced.ask(Lane.SUBMIT, URGENT, START)
+    assert granted(paced, START) == []
+
+
 def test_a_withdrawn_request_leaves_no_trace():
     """The queue is as if it had never been asked."""
     paced = schedule(1)
@@ -217,9 +242,10 @@ def test_a_withdrawn_request_leaves_no_trace():
 
 
 def test_a_closed_schedule_grants_nothing_until_it_opens():
-    """Not even control."""
+    """Not even control; an earlier end changes nothing."""
     paced = schedule(10)
-    paced.closed_until = START + 7
+    paced.close(START + 7)
+    paced.close(START + 5)
     ticket = paced.ask(Lane.CONTROL, 0, START)
     assert granted(paced, START + 6.9) == []
     assert paced.next_time(START) == START + 7
@@ -254,7 +280,7 @@ def test_our_own_requests_are_never_taken_for_another_clients():
 
 def test_an_answer_that_was_overtaken_tells_nothing_new():
     """The word of a later request counts, whichever answer comes last."""
-    others = Others(100, 60.0)
+    others = Others(100, 60.0, Standing())
     others.told(10, until=START + 60, asked_at=START + 2)
     others.told(90, until=START + 60, asked_at=START + 1)
     assert others.withheld(START + 3) == 10
@@ -262,7 +288,7 @@ def test_an_answer_that_was_overtaken_tells_nothing_new():
 
 def test_a_suspicion_holds_for_a_window_and_fades_over_the_next():
     """Each refusal holds 5 % back; nothing of it remains two windows later."""
-    others = Others(100, 60.0)
+    others = Others(100, 60.0, Standing())
     others.suspect(START)
     others.suspect(START)
     assert others.withheld(START + 60) == 10
@@ -273,7 +299,7 @@ def test_a_suspicion_holds_for_a_window_and_fades_over_the_next():
 
 def test_the_next_change_is_when_one_slot_more_is_free():
     """Whoever waits for a withheld slot knows when to ask again, and time moves on from there."""
-    others = Others(100, 60.0)
+    others = Others(100, 60.0, Standing())
     others.suspect(START)
     others.told(3, until=START + 20, asked_at=START)
     now, seen = START, []

@@ -3,15 +3,19 @@
 import math
 import os
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
+import zlib
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.platforms.slots import MARGIN, NEVER, SlotFile
+from orchestrator.platforms.calls import Call, Effect
+from orchestrator.platforms.lanes import Lane
+from orchestrator.platforms.slots import LONGEST_TIMEOUT, MARGIN, NEVER, SlotFile, Standing
 
 BOOT = "00000000-0000-4000-8000-000000000001"
 OTHER_BOOT = "00000000-0000-4000-8000-000000000002"
@@ -43,6 +47,22 @@ def reopened(path, *, count=4, window=WINDOW, now=NOW, boot=BOOT, first_start=Fa
         return file.open(count, window, now)
     finally:
         file.close()
+
+
+def kept(path, standing, uses=((0, NOW - 10, NOW - 9),), *, written_by=BOOT, now=NOW):
+    """What a new process reads of an account that stood like this."""
+    path.unlink(missing_ok=True)
+    before, after = (SlotFile(path, first_start=True, boot_id=boot) for boot in (written_by, BOOT))
+    before.open(4, WINDOW, NOW - 1_000)
+    before.keep(standing)
+    for slot, taken, released in uses:
+        before.take(slot, taken)
+        before.release(slot, released)
+    before.close()
+    after.open(4, WINDOW, now)
+    seen = after.standing
+    after.close()
+    return seen
 
 
 def evenly(count, *, window=WINDOW, now=NOW):
@@ -77,6 +97,72 @@ def test_a_second_restart_does_not_hold_it_longer(path):
     written(path, [(1, NOW - 1, None)])
     reopened(path)
     assert max(reopened(path, now=NOW + 100)) == NOW + MARGIN
+
+
+def test_a_lost_answer_counts_as_late_as_without_the_restart(path):
+    """The platform may count the request until its time-out: no restart, nor a second one, forgets that."""
+    late = NOW - 1 + LONGEST_TIMEOUT + MARGIN
+    written(path, [(1, NOW - 1, late)])
+    assert max(reopened(path)) == late
+    assert max(reopened(path, now=NOW + 100)) == late
+    assert max(reopened(path, now=NOW + 500)) == late
+
+
+@pytest.mark.parametrize(
+    ("taken", "released"), [(NOW - 1, NOW + LONGEST_TIMEOUT + MARGIN), (NOW + 1, NOW + 5), (math.nan, NOW + 5)]
+)
+def test_no_stamp_is_trusted_that_no_request_can_have_left(path, taken, released):
+    """Later than the longest time-out allows, or taken in the future: it counts as one in flight."""
+    written(path, [(1, taken, released)])
+    assert max(reopened(path)) == NOW + MARGIN
+
+
+@pytest.mark.parametrize("timeout", [LONGEST_TIMEOUT + 1, 0.0, -1.0, math.nan])
+def test_no_call_takes_longer_than_a_restart_trusts(timeout):
+    """A longer time-out would be a mistake of ours."""
+    with pytest.raises(ValueError, match="time-out"):
+        Call(method="GET", path="/a", lane=Lane.OBSERVE, effect=Effect.SAFE, route="a", timeout=timeout)
+
+
+def test_a_closed_account_stays_closed(path):
+    """Until the same moment, with as much room for another client."""
+    standing = Standing(NOW + 120, 50.0, NOW + 290)
+    assert kept(path, standing) == standing
+
+
+@pytest.mark.parametrize("absurd", [math.nan, math.inf, NOW + 1e9])
+def test_no_closure_lasts_longer_than_a_window(path, absurd):
+    """Whatever the file says."""
+    assert kept(path, Standing(absurd, 5.0, absurd)) == Standing(NOW + WINDOW, 5.0, NOW + WINDOW)
+    assert kept(path, Standing(absurd, 5.0, absurd), written_by=OTHER_BOOT).closed_until == NOW + WINDOW
+
+
+def test_a_closure_of_another_boot_lasts_as_long_as_when_the_last_request_left(path):
+    """The two clocks have nothing in common, and nobody knows how long the machine was off."""
+    standing = Standing(NOW + 110, 50.0, NOW + 200)
+    woken = kept(path, standing, [(0, NOW - 30, NOW - 29), (1, NOW - 10, NOW - 9)], written_by=OTHER_BOOT, now=17.0)
+    assert woken == Standing(17.0 + 120, 50.0, 17.0 + 210)
+
+
+def test_a_closure_that_was_over_before_another_boot_is_forgotten(path):
+    """Requests left after it: the account was open."""
+    standing = Standing(NOW - 500, 50.0, NOW - 400)
+    assert kept(path, standing, written_by=OTHER_BOOT, now=NOW + 5).closed_until < NOW + 5
+
+
+def test_an_account_that_was_never_closed_is_open(path):
+    """On this boot, on another, and after nothing was ever sent."""
+    for uses in ((), ((0, NOW - 10, NOW - 9),)):
+        for boot in (BOOT, OTHER_BOOT):
+            assert kept(path, Standing(), uses, written_by=boot) == Standing()
+
+
+def test_a_file_of_the_first_version_is_a_full_window(path):
+    """It told nothing of refusals, and its stamps lie elsewhere."""
+    written(path, [])
+    header = struct.pack("<8sIId16s", b"ORCSLOTS", 1, 4, WINDOW, bytes.fromhex(BOOT.replace("-", "")))
+    path.write_bytes(header + struct.pack("<Q", zlib.crc32(header)) + struct.pack("8d", *[NEVER] * 8))
+    assert reopened(path) == evenly(4)
 
 
 def test_an_unsent_request_leaves_the_slot_as_it_was(path):

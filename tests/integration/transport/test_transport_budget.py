@@ -83,6 +83,19 @@ async def test_what_is_left_by_the_platforms_count_is_heeded(play, call):
     assert platform.budget.free == 99
 
 
+async def test_the_last_second_of_a_window_does_not_close_the_next_one(play, call):
+    """Nothing left, and a reset in the second of the `Date`: an idle account goes on two seconds later."""
+    headers = {
+        "date": "Tue, 14 Nov 2023 22:13:20 GMT",
+        "x-ratelimit-remaining": "0",
+        "x-ratelimit-reset": "1700000000",
+    }
+    platform = play(httpx.Response(200, headers=headers), httpx.Response(200))
+    await platform.send(call(), patience=0)
+    assert platform.budget.free == 0
+    assert (await platform.send(call(lane=Lane.CONTROL), patience=2)).status == 200
+
+
 TEXTS = (
     st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=40)
     | st.integers().map(str)
