@@ -1,7 +1,7 @@
 """When to look next: an output of the budget. `poll` names the aims, the requests left tell how far they can be met."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 OBSERVING_SHARE = 0.97
@@ -15,7 +15,7 @@ CHANGE_SHARE = 0.1
 """A look is due when this part of what it covers is likely to have changed. Where nothing is known of durations, that
 is a tenth of the age: an hour's work is looked at six minutes later, a minute's at once."""
 
-FAVOUR = 4.0
+FAVOUR = 2.0
 """Under a tight budget the most promising look waits that much less than the average, the least promising as much more.
 """
 
@@ -32,6 +32,8 @@ class Prospect:
     """Items of all its batches that end in a second."""
     idle: bool = False
     """The platform says that nothing has begun there yet."""
+    priority: int = 5
+    """Of the job that matters most, 0 (first) to 9."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +54,25 @@ def weights(looks: Collection[tuple[int, Prospect]]) -> list[float]:
     """How unwilling each look is to wait, given as (requests, prospect); 1 for the average, less is more urgent.
 
     The mean delay of what all looks find is least when intervals go with the square root of requests a change. They are
-    rounded to doublings, so that looks at much the same go round together.
+    rounded to doublings, so that looks at much the same go round together. Four steps of priority make a doubling too.
     """
     if not looks:
         return []
-    logs = [math.log2(requests / max(prospect.ends, 1e-12)) / 2 for requests, prospect in looks]
+    logs = [math.log2(requests / max(prospect.ends, 1e-12)) / 2 + prospect.priority / 4 for requests, prospect in looks]
     mean = sum(logs) / len(logs)
     most = math.log2(FAVOUR)
     return [2.0 ** round(min(max(log - mean, -most), most)) for log in logs]
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """By how much intervals grow, so that all looks fit into the budget."""
+class Wish:
+    """What a look would take, were requests for nothing."""
 
-    pressure: float
-    """0 while there is more than enough, 1 when looks must keep to their share."""
-    scale: float
-    """What the interval of a look of weight 1 grows by under full pressure."""
-
-    def of(self, weight: float) -> float:
-        """The factor for a look of this weight; never less than 1."""
-        return 1.0 + self.pressure * max(0.0, self.scale * weight - 1.0)
+    requests: int
+    seconds: float
+    """Between two times."""
+    weight: float
+    """As `weights` tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +81,36 @@ class Means:
 
     requests: int
     per: float
+    used: float
+    """The part of the present window that is spent."""
 
-    def stretch(self, wishes: Iterable[tuple[int, float, float]], *, used: float) -> Stretch:
-        """How far intervals must grow for these wishes: so many requests each so many seconds, and a weight.
+    def pace(self, wishes: Collection[Wish]) -> float:
+        """The seconds that a look of weight 1 must wait, so that all of them fit into the looks' share; 0 if they do.
 
-        `used` is the part of the present window that is spent: where the budget would lapse, it is spent on looks; as
-        it is used up, the wishes shrink until they fit into the looks' share, those of little weight the least.
+        A look of another weight waits in proportion, and none less than it wishes to. So those that are content with
+        long intervals keep them, and what they leave is shared by the others: no look waits longer than `FAVOUR` times
+        this, or than it wishes.
         """
-        affordable = self.requests * OBSERVING_SHARE / self.per
-        wished = weighed = 0.0
-        for requests, seconds, weight in wishes:
-            wished += requests / seconds
-            weighed += requests / seconds / weight
-        pressure = min(max((used - EASY) / (TIGHT - EASY), 0.0), 1.0)
-        return Stretch(pressure, weighed / affordable if wished > affordable else 0.0)
+        left = self.requests * OBSERVING_SHARE / self.per
+        if sum(wish.requests / wish.seconds for wish in wishes) <= left:
+            return 0.0
+        weighed = sum(wish.requests / wish.weight for wish in wishes)
+        pace = weighed / left
+        # Those that wish for more than their part at this pace are content: the most content first.
+        for wish in sorted(wishes, key=lambda wish: wish.seconds / wish.weight, reverse=True)[:-1]:
+            if wish.seconds <= pace * wish.weight:
+                break
+            left -= wish.requests / wish.seconds
+            weighed -= wish.requests / wish.weight
+            pace = weighed / left
+        return pace
+
+    def interval(self, wish: Wish, pace: float) -> float:
+        """Seconds between two times of a look, given the `pace` of all.
+
+        Where the budget would lapse, it is spent on looks: each has its wish. As the window is used up, the interval
+        grows to what all can afford.
+        """
+        pressure = min(max((self.used - EASY) / (TIGHT - EASY), 0.0), 1.0)
+        affordable = max(wish.seconds, pace * wish.weight)
+        return float(wish.seconds ** (1.0 - pressure) * affordable**pressure)

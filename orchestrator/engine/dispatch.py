@@ -2,7 +2,7 @@
 
 import math
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 import anyio.abc
@@ -22,11 +22,18 @@ from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import AccountClosed, AccountOpened, Event, PartFailed, StepCrashed, StepFailed
 
-MOST_SUBMISSIONS = 4
-"""Submissions of one account under way at a time; the budget, not this, sets the pace."""
+MOST_SUBMISSIONS = 8
+"""Submissions of one account under way at a time: each holds its batch in memory."""
 
-MOST_LOOKS = 8
-"""Looks of one account under way at a time."""
+MOST_LOOKS = 64
+"""Looks of one account under way at a time; with answers that take 20 seconds, that is what a budget of 1000 in 300
+seconds needs."""
+
+MOST_WAITING = 8
+"""Looks that wait for the budget at a time. The others wait in the schedule, where a more urgent one may pass them."""
+
+BREATH = 0.25
+"""Seconds after which a dispatch that has begun some looks sees whether they wait for the budget, or more may begin."""
 
 IDLE_PAUSE = 60.0
 """Seconds after which a dispatch with nothing to do looks at the store again, woken or not."""
@@ -39,6 +46,9 @@ PLANNING_REST = 20
 
 LONGEST_REST = 60.0
 """Seconds after which they are planned anew however long it took: until then nobody asks about what was submitted."""
+
+LONGEST_MEMORY = 1800.0
+"""Seconds; a batch that goes on failing fails more often than that, one that was cancelled or blocked does not."""
 
 _ABORT, _LOOK, _SUBMIT = "abort", "look ", "submit "
 """How the names of steps begin."""
@@ -60,6 +70,8 @@ class _Failure:
     tries: int
     """Failures in a row."""
     reason: str
+    at: float
+    """When, on the monotonic clock."""
 
 
 class Dispatch:
@@ -103,11 +115,13 @@ class Dispatch:
         self._looks = 0
         self._sent_at = NEVER
         self._batch_due = -math.inf
+        self._breath_ends = -math.inf
         self._plan_at = -math.inf
         self._plan_is_old = True
         self._aborting_now = False
         self._closed_until = -math.inf
         self._refusals = 0
+        self._refused_since = -math.inf
         self._refusal: str | None = None
         self._failures: dict[str, _Failure] = {}
 
@@ -127,16 +141,18 @@ class Dispatch:
         return self._refusal
 
     @property
-    def trouble(self) -> str | None:
-        """The last error of a question, or of the aborts, that goes on failing; None when all are answered.
+    def refused_for(self) -> float:
+        """For how many seconds the platform has not accepted the credential; 0 while it does."""
+        return self._clock.monotonic() - self._refused_since if self._refusals else 0.0
 
-        What keeps a batch from being sent stands with the batch.
-        """
-        failing = [(name, each.reason) for name, each in self._failures.items() if not name.startswith(_SUBMIT)]
-        if not failing:
+    @property
+    def trouble(self) -> str | None:
+        """The last error of a step that goes on failing; None when all succeed."""
+        if not self._failures:
             return None
-        name, reason = failing[-1]
-        return f"{name}: {reason}" + (f" (and {len(failing) - 1} more)" if len(failing) > 1 else "")
+        name, failure = next(reversed(self._failures.items()))
+        more = len(self._failures) - 1
+        return f"{name}: {failure.reason}" + (f" (and {more} more)" if more else "")
 
     @property
     def oldest_look(self) -> float | None:
@@ -234,10 +250,16 @@ class Dispatch:
             rest = max(self._schedule.patience, PLANNING_REST * (planned - now))
             self._plan_at = planned + min(rest, LONGEST_REST)
         self._budget.declare(Lane.OBSERVE, self._schedule.cost_within(self._budget.window, now=now))
-        for look in self._schedule.due(now=now)[: max(0, self._at_a_time(MOST_LOOKS) - self._looks)]:
+        for look in self._schedule.due(now=now)[: self._places()]:
+            self._breath_ends = now + BREATH
             self._looks += 1
             self._schedule.start(look)
             self._group.start_soon(self._look_once, look)
+
+    def _places(self) -> int:
+        """How many more looks may begin."""
+        waiting = self._budget.waiting(Lane.OBSERVE)
+        return max(0, min(self._at_a_time(MOST_LOOKS) - self._looks, MOST_WAITING - waiting))
 
     async def _plan_looks(self) -> None:
         """Reads all that is tracked, so it is not done after each of the looks that end every few moments."""
@@ -245,9 +267,7 @@ class Dispatch:
         self._prospects.plan(batches, self._clock.now())
         looks = self._platform.looks(batches)
         self._schedule.want([(look, self._prospects.of(look)) for look in looks], now=self._clock.monotonic())
-        wanted = {_LOOK + look.name for look in looks}
-        for name in [name for name in self._failures if name.startswith(_LOOK) and name not in wanted]:
-            del self._failures[name]
+        self._forget_failures({_LOOK + look.name for look in looks})
         for name, text in self._prospects.worth_keeping():
             await self._store.memory.remember(self._account, name, text)
 
@@ -297,18 +317,32 @@ class Dispatch:
 
     def _noted(self, name: str, error: Exception) -> _Failure:
         before = self._failures.pop(name, None)  # the newest last
-        failure = _Failure(before.tries + 1 if before else 1, str(error) or type(error).__name__)
+        reason = str(error) or type(error).__name__
+        failure = _Failure(before.tries + 1 if before else 1, reason, self._clock.monotonic())
         self._failures[name] = failure
         return failure
+
+    def _forget_failures(self, looks: Collection[str]) -> None:
+        """Of looks that nobody wants any more, and of what was not tried again for so long: it is done otherwise."""
+        oldest = self._clock.monotonic() - LONGEST_MEMORY
+        self._failures = {
+            name: failure
+            for name, failure in self._failures.items()
+            if (name in looks if name.startswith(_LOOK) else failure.at >= oldest)
+        }
 
     # ------------------------------------------------------------ a credential that is not accepted
 
     def _close(self, refusal: Unauthorised) -> None:
+        if self._clock.monotonic() < self._closed_until:
+            return  # one of several steps that were under way when the first was refused
+        if not self._refusals:
+            self._refused_since = self._clock.monotonic()
         self._refusals += 1
-        self._refusal = str(refusal)
+        self._refusal = f"{refusal}; put a valid key in place of the account's: a file is read again"
         pause = min(self._pauses(self._refusals), self._limits.max_interval)
         self._closed_until = self._clock.monotonic() + pause
-        self._bus.publish(AccountClosed(self._account, str(refusal), pause))
+        self._bus.publish(AccountClosed(self._account, self._refusal, pause))
 
     def _open(self) -> None:
         if self._refusals:
@@ -323,6 +357,7 @@ class Dispatch:
 
     def _pause(self) -> float:
         now = self._clock.monotonic()
-        look_due = self._schedule.next_due() if self._looks < MOST_LOOKS else math.inf
+        look_due = self._schedule.next_due() if self._looks < self._at_a_time(MOST_LOOKS) else math.inf
+        look_due = max(look_due, self._breath_ends if self._places() else now + BREATH)
         plan_due = self._plan_at if self._plan_is_old else math.inf
         return max(0.0, min(look_due, plan_due, self._batch_due, now + IDLE_PAUSE) - now)

@@ -51,6 +51,7 @@ class Prospects:
             hazard=max(each.hazard for each in batches),
             ends=sum(each.ends for each in batches),
             idle=look.idle,
+            priority=min(each.priority for each in batches),
         )
 
     def learn(self, ended: Iterable[Ended]) -> None:
@@ -78,7 +79,7 @@ class Prospects:
         age = max(0.0, (now - (batch.submitted_at or batch.sent_at or 0)) / SECOND)  # the clock may have been set back
         work = self._work.get(_work_of(batch))
         hazard = (work.durations if work is not None else _UNKNOWN).hazard(age)
-        return Prospect(age, hazard, ends=max(batch.open, 1) * hazard)
+        return Prospect(age, hazard, ends=max(batch.open, 1) * hazard, priority=batch.priority)
 
 
 _UNKNOWN = Durations()

@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from orchestrator.domain.cadence import Aims, Means, Prospect, Stretch, weights
+from orchestrator.domain.cadence import Aims, Means, Prospect, Wish, weights
 from orchestrator.domain.model import Look
+
+MOST_DOUBTFUL = 8
+"""Looks under way at a time whose last answer was an error. One that hangs keeps its place for minutes."""
 
 _PATIENCE = 0.1
 
@@ -17,9 +20,10 @@ class _Entry:
     due: float
     answered_at: float
     """When it was last asked to its end; before that, when it was first wanted."""
-    interval: float
-    """Seconds to the next time, were requests for nothing."""
-    weight: float = 1.0
+    wish: Wish
+    answered: bool = False
+    failures: int = 0
+    """Since the last answer."""
     soonest: float = -math.inf
     """No new wish brings it forward beyond this."""
     running: bool = False
@@ -30,11 +34,11 @@ class _Entry:
 class Schedule:
     """The looks that are wanted, each with its next time. Times are seconds on the monotonic clock."""
 
-    def __init__(self, aims: Aims, means: Means, used: Callable[[], float]) -> None:
-        """`used` tells the part of the present window that is spent."""
+    def __init__(self, aims: Aims, means: Callable[[], Means]) -> None:
+        """`means` tells what the account can afford now."""
         self._aims = aims
         self._means = means
-        self._used = used
+        self._pace = 0.0
         self._entries: dict[str, _Entry] = {}
 
     @property
@@ -54,35 +58,62 @@ class Schedule:
         younger: list[_Entry] = []
         for look, prospect in looks:
             entry = before.get(look.name)
-            interval = self._aims.interval(prospect)
+            wish = Wish(look.cost, self._aims.interval(prospect), 1.0)
             if entry is None:
                 due = now + max(0.0, self._aims.min_interval - prospect.age)
-                entry = _Entry(look, prospect, due, answered_at=now, interval=interval)
+                entry = _Entry(look, prospect, due, answered_at=now, wish=wish)
             else:
                 if prospect.age < entry.prospect.age:
                     younger.append(entry)
                 if look.word != entry.look.word:
                     entry.moved = entry.running
                     entry.due = min(entry.due, max(entry.soonest, now))
-            entry.look, entry.prospect, entry.interval = look, prospect, interval
+            entry.look, entry.prospect, entry.wish = look, prospect, wish
             wanted[look.name] = entry
         for entry, weight in zip(
             wanted.values(), weights([(each.look.cost, each.prospect) for each in wanted.values()]), strict=True
         ):
-            entry.weight = weight
+            entry.wish = replace(entry.wish, weight=weight)
         self._entries = {name: entry for name, entry in before.items() if entry.running} | wanted
-        stretch = self._stretch()
+        means = self._means()
+        self._pace = means.pace([entry.wish for entry in self._entries.values()])
         for entry in younger:
-            entry.due = min(entry.due, max(entry.soonest, now + entry.interval * stretch.of(entry.weight)))
+            entry.due = min(entry.due, max(entry.soonest, now + means.interval(entry.wish, self._pace)))
 
     def due(self, *, now: float) -> list[Look]:
-        """The looks to ask now, the longest overdue first."""
-        ready = [entry for entry in self._entries.values() if entry.due <= now and not entry.running]
-        return [entry.look for entry in sorted(ready, key=lambda entry: entry.due)]
+        """The looks to ask now: what was just submitted first, then what is the most overdue for how often it comes.
+
+        So a first status does not wait behind all that a start, or a closed account, has left overdue. Nobody starves:
+        there are no more first looks than submissions. Of those that failed the last time, few are asked at a time.
+        """
+        means, doubtful = self._means(), MOST_DOUBTFUL
+        ready: list[tuple[bool, float, _Entry]] = []
+        for entry in self._entries.values():
+            if entry.running:
+                doubtful -= entry.failures > 0
+            elif entry.due <= now:
+                first = not (entry.answered or entry.failures) and entry.prospect.age < self._aims.max_interval
+                ready.append((first, (now - entry.due) / means.interval(entry.wish, self._pace), entry))
+        looks: list[Look] = []
+        for _, _, entry in sorted(ready, key=lambda each: each[:2], reverse=True):
+            if entry.failures:
+                if doubtful <= 0:
+                    continue
+                doubtful -= 1
+            looks.append(entry.look)
+        return looks
 
     def next_due(self) -> float:
-        """When the next look is due; infinity when none is wanted."""
-        return min((entry.due for entry in self._entries.values() if not entry.running), default=math.inf)
+        """When the next look is due that may be asked by then; infinity when there is none."""
+        doubtful = sum(entry.running and entry.failures > 0 for entry in self._entries.values())
+        return min(
+            (
+                entry.due
+                for entry in self._entries.values()
+                if not entry.running and not (entry.failures and doubtful >= MOST_DOUBTFUL)
+            ),
+            default=math.inf,
+        )
 
     @property
     def oldest(self) -> float | None:
@@ -96,24 +127,21 @@ class Schedule:
     def done(self, look: Look, *, began: float, now: float) -> None:
         """It was asked to its end. The interval counts from its beginning, so that a long question rests no longer."""
         entry = self._entries[look.name]
-        rest = 0.0 if entry.moved else entry.interval * self._stretch().of(entry.weight)
+        rest = 0.0 if entry.moved else self._means().interval(entry.wish, self._pace)
         entry.running, entry.moved, entry.soonest, entry.due = False, False, -math.inf, max(now, began + rest)
-        entry.answered_at = now
+        entry.answered, entry.answered_at, entry.failures = True, now, 0
 
     def failed(self, look: Look, *, now: float, pause: float) -> None:
         """It was not answered; asked again after `pause` seconds at the soonest."""
         entry = self._entries[look.name]
         entry.running, entry.soonest, entry.due = False, now + pause, now + pause
+        entry.failures += 1
 
     def cost_within(self, seconds: float, *, now: float) -> int:
         """Requests that the looks of the coming seconds will take, those that come again included."""
-        stretch, end = self._stretch(), now + seconds
+        means, end = self._means(), now + seconds
         coming = (entry for entry in self._entries.values() if entry.due <= end)
         return sum(
-            entry.look.cost * (1 + int((end - max(entry.due, now)) / (entry.interval * stretch.of(entry.weight))))
+            entry.look.cost * (1 + int((end - max(entry.due, now)) / means.interval(entry.wish, self._pace)))
             for entry in coming
         )
-
-    def _stretch(self) -> Stretch:
-        wishes = ((each.look.cost, each.interval, each.weight) for each in self._entries.values())
-        return self._means.stretch(wishes, used=self._used())

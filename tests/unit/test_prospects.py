@@ -139,3 +139,9 @@ def test_the_pipelines_that_ended_last_are_kept():
     kept = {name for name, _ in prospects.worth_keeping()}
     assert len(kept) == 500
     assert "durations:ica.analysis_creation/p602" in kept
+
+
+def test_a_look_matters_as_much_as_the_job_that_matters_most():
+    """One page may tell of several jobs."""
+    prospects = Prospects({})
+    assert seen(prospects, batch(1), batch(2, priority=1), batch(3, priority=9)).priority == 1

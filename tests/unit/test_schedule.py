@@ -6,46 +6,15 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from looks import AIMS, look, means, names, want
 
-from orchestrator.domain.cadence import OBSERVING_SHARE, Aims, Means, Prospect
-from orchestrator.domain.model import Look
+from orchestrator.domain.cadence import OBSERVING_SHARE, Means
 from orchestrator.engine.schedule import Schedule
-
-AIMS = Aims(min_interval=10, max_interval=300)
-PLENTY = Means(requests=1000, per=300)
-
-
-def look(name, *, cost=1, word=None):
-    return Look(name=name, route="items", project="p", subjects={}, batches=(), cost=cost, word=word)
-
-
-def want(schedule, looks, *, now):
-    """Looks with the age of what they cover; of its durations nothing is known, and each request promises as much."""
-    schedule.want([(each, prospect(each, age)) for each, age in looks], now=now)
-
-
-def prospect(look, age, **changes):
-    known = {"age": max(0.0, age), "hazard": 1 / max(age, 1), "ends": look.cost}
-    return Prospect(**(known | changes))
-
-
-def idle():
-    """A window of which nothing is spent."""
-    return 0.0
-
-
-def spent():
-    """A window of which everything is spent."""
-    return 1.0
-
-
-def names(looks):
-    return [each.name for each in looks]
 
 
 @pytest.fixture
 def schedule():
-    return Schedule(AIMS, PLENTY, idle)
+    return Schedule(AIMS, means())
 
 
 # ---------------------------------------------------------------- how old the oldest answer is
@@ -97,22 +66,6 @@ def test_wanting_again_asks_the_newest_question(schedule):
     assert schedule.due(now=0) == [newest]
 
 
-# ---------------------------------------------------------------- order
-
-
-def test_the_longest_overdue_comes_first(schedule):
-    """Looks are asked in the order in which they became due."""
-    want(schedule, [(look("young"), 1), (look("older"), 8), (look("middle"), 5)], now=0)
-    assert names(schedule.due(now=5)) == ["older", "middle"]
-    assert names(schedule.due(now=60)) == ["older", "middle", "young"]
-
-
-def test_looks_of_one_time_keep_their_order(schedule):
-    """A tie is broken by who was wanted first, so no look starves behind its equals."""
-    want(schedule, [(look(name), 60) for name in "cab"], now=0)
-    assert names(schedule.due(now=0)) == ["c", "a", "b"]
-
-
 # ---------------------------------------------------------------- asking
 
 
@@ -134,10 +87,10 @@ def test_a_look_that_was_answered_rests_according_to_its_age(schedule, age, rest
     assert 50 + rest == schedule.next_due()
 
 
-@pytest.mark.parametrize(("used", "rest"), [(idle, 10), (spent, 400 * 60 / (100 * OBSERVING_SHARE))])
+@pytest.mark.parametrize(("used", "rest"), [(0.0, 10), (1.0, 400 * 60 / (100 * OBSERVING_SHARE))])
 def test_the_rest_follows_the_budget(used, rest):
     """Looks of 400 requests on a budget of 100 a minute: all that lapses otherwise, or no more than their share."""
-    schedule = Schedule(AIMS, Means(requests=100, per=60), used)
+    schedule = Schedule(AIMS, means(used, requests=100, per=60))
     want(schedule, [(look("dear", cost=300), 0), (look("cheap", cost=100), 0)], now=0)
     for name, now in (("cheap", 50), ("dear", 70)):
         schedule.start(look(name))
@@ -148,7 +101,7 @@ def test_the_rest_follows_the_budget(used, rest):
 def test_the_budget_is_asked_at_each_answer():
     """A window that fills up makes the next rests longer, one that empties makes them short again."""
     share = 0.0
-    schedule = Schedule(AIMS, Means(requests=100, per=60), lambda: share)
+    schedule = Schedule(AIMS, lambda: Means(100, 60, share))
     want(schedule, [(look("dear", cost=400), 0)], now=0)
     rests = []
     for share in (0.0, 1.0, 0.0):  # noqa: B007 - read by the schedule
@@ -240,34 +193,6 @@ def test_a_changed_word_does_not_shorten_the_pause_of_a_failed_look(schedule):
     assert schedule.next_due() == 300
 
 
-# ---------------------------------------------------------------- what promises more
-
-
-def test_what_has_not_begun_rests_for_the_longest_interval(schedule):
-    """Until the word for its batch changes there is nothing to see."""
-    young = look("items", word="INITIALIZED")
-    schedule.want([(young, prospect(young, 0, idle=True))], now=0)
-    schedule.start(young)
-    schedule.done(young, began=10, now=10)
-    assert schedule.next_due() == 310
-
-
-def test_under_a_tight_budget_the_promising_look_comes_first():
-    """Where a thousand analyses are about to end, they are looked at more often than where nothing is."""
-    schedule = Schedule(AIMS, Means(requests=100, per=60), spent)
-    looks = {name: look(name, cost=300) for name in ("dull", "lively")}
-    promise = {"dull": 1.0, "lively": 16.0}
-    schedule.want([(each, prospect(each, 0, ends=promise[name])) for name, each in looks.items()], now=0)
-    rests = {}
-    for each in looks.values():
-        schedule.start(each)
-    for name, each in looks.items():
-        schedule.done(each, began=0, now=0)
-        rests[name] = schedule.next_due()
-        schedule.start(each)
-    assert rests["dull"] == pytest.approx(4 * rests["lively"])
-
-
 # ---------------------------------------------------------------- vanishing
 
 
@@ -320,7 +245,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.schedule = Schedule(AIMS, PLENTY, idle)
+        self.schedule = Schedule(AIMS, means())
         self.now = 0.0
         self.wanted = set()
         self.asked = {}

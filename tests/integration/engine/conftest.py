@@ -18,7 +18,7 @@ import httpx
 import pytest
 from virtual_time import Killed, OurClock, Steps, Time
 
-from orchestrator.domain.cadence import Aims, Means
+from orchestrator.domain.cadence import Aims
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.model import Batch, BatchState, Item, Job, JobSpec, JobState, NewItem, RetryPolicy
 from orchestrator.engine import dispatch
@@ -85,7 +85,7 @@ class World:
             shutil.copyfile(self.template, self.database)
         self.store = await Store.open(f"sqlite:///{self.database}", state_directory=self.folder)
         instance = await self.store.memory.instance("world")
-        await self.store.batches.recover(self.clock.now())
+        await self.store.advance.recover(self.clock.now())
         self._build(instance, api_key, await self.store.memory.recall("ica"))
 
     def _build(self, instance: str, api_key: str, memory: dict[str, str]) -> None:
@@ -128,11 +128,7 @@ class World:
             limits=Limits(open_items=self.open_items, max_interval=300.0),
             platform=self.platform,
             budget=budget,
-            schedule=Schedule(
-                Aims(10.0, 300.0),
-                Means(budget.limit, budget.window),
-                used=lambda: budget.used / budget.limit,
-            ),
+            schedule=Schedule(Aims(10.0, 300.0), budget.means),
             prospects=prospects,
             submitting=self.submitting,
             looking=self.looking,

@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.domain.model import BatchState
+from orchestrator.engine.dispatch import BREATH, MOST_LOOKS, MOST_WAITING
 from orchestrator.simulator import FaultKind
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -122,3 +123,35 @@ async def test_a_search_comes_an_hour_after_the_first_whatever_the_clock_says(wo
     it.clock.step(-DAY)
     await it.until_settled("run", within=1.2 * HOUR)
     assert it.created() == ONCE
+
+
+# ---------------------------------------------------------------- how many at a time
+
+
+async def test_answers_that_take_long_do_not_keep_other_questions_back(world):
+    """While none waits for the budget more are begun, so that the round trip does not set the pace."""
+    it = await world(strategy="items", analysis_seconds=DAY)
+    await it.submit("run", [f"s{number}" for number in range(100)], batch_size=1)
+    await it.run_for(30.0)
+    it.time.move(HOUR)
+    begun = []
+    for _ in range(20):
+        pause = await it.dispatch.turn()  # nothing that was begun comes to its end
+        begun.append(len(it._steps._pending))
+        it.time.move(pause)
+    assert begun[0] == MOST_WAITING
+    assert begun[-1] == MOST_LOOKS
+
+
+async def test_looks_that_would_wait_for_the_budget_wait_in_the_schedule(world, monkeypatch):
+    """There a more urgent one may still pass them."""
+    it = await world(strategy="items", analysis_seconds=DAY)
+    await it.submit("run", [f"s{number}" for number in range(100)], batch_size=1)
+    await it.run_for(30.0)
+    it.time.move(HOUR)
+    monkeypatch.setattr(it.dispatch._budget, "waiting", lambda _lane: len(it._steps._pending))
+    for _ in range(20):
+        pause = await it.dispatch.turn()
+        assert pause >= BREATH
+        it.time.move(pause)
+    assert len(it._steps._pending) == MOST_WAITING
