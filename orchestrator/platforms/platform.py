@@ -61,11 +61,14 @@ class Platform(Protocol):
         ...
 
     async def look(self, look: Look) -> Sighting:
-        """Ask one of them: one request, one answer."""
+        """Ask one of them: one request, one answer. None where only its follow-ups can tell anything."""
         ...
 
-    def follow_up(self, look: Look, missing: Sequence[Item]) -> Sequence[Look]:
-        """What to ask about open items that the whole of `look` did not tell; empty: nothing better. Pure."""
+    def follow_up(self, look: Look, missing: Sequence[Item]) -> Sequence[Look] | None:
+        """What to ask about the open items that the whole of `look` did not tell, which may be none of them.
+
+        Empty: nothing tells more, so they count as passed over. None: it is too early to ask, and they do not.
+        """
         ...
 
     async def abort(self, batch: Batch, item: Item) -> None:

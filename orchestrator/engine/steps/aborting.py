@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anyio
 
 from orchestrator.clock import SECOND, Clock, Micros
 from orchestrator.crashpoints import Point, reach
-from orchestrator.domain.errors import Refused
+from orchestrator.domain.errors import Refused, Throttled, Unauthorised
 from orchestrator.domain.model import Batch, Item, JobId
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Store
@@ -15,12 +18,32 @@ from orchestrator.telemetry.events import AbortsSent, Event
 PORTION = 50
 """Aborts asked in one step; the rest follow, and urgent requests pass in between."""
 
+AT_A_TIME = 8
+"""Aborts under way at a time; the budget, not this, sets the pace."""
+
 ASKED_AGAIN: Micros = 3600 * SECOND
 """After which the platform is asked again to stop what still goes on: it may have declined in passing, or forgotten."""
 
+FIRST_REST, LONGEST_REST = 15.0, 900.0
+"""Seconds for which an abort that failed is left alone; doubled each time."""
+
+MOST_RESTING = 200
+"""Failed aborts that are remembered. Where more fail, those that did so longest count as asked for an hour."""
+
+Place = tuple[JobId, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    until: float
+    seconds: float
+
 
 class Aborting:
-    """Asks the platform to stop what nobody wants any more. One request an item, and another each hour."""
+    """Asks the platform to stop what nobody wants any more. One request an item, and another each hour.
+
+    An abort that fails rests, longer each time, and keeps no other back.
+    """
 
     def __init__(self, *, account: str, platform: Platform, store: Store, clock: Clock, bus: Bus[Event]) -> None:
         self._account = account
@@ -28,41 +51,102 @@ class Aborting:
         self._store = store
         self._clock = clock
         self._bus = bus
-        self._troubled: set[tuple[JobId, int]] = set()
-        """Items whose abort failed the last time. They come last, so that one that always fails keeps no other back."""
+        self._resting: dict[Place, _Rest] = {}
 
     async def wanted(self) -> bool:
-        """Whether anything waits to be stopped."""
+        """Whether anything waits to be stopped now."""
         return bool(await self._to_abort(limit=1))
 
     async def advance(self) -> None:
-        """Stop one portion. An item that the platform declines to stop counts as asked: mostly it has ended."""
+        """Stop one portion. An item that the platform declines to stop counts as asked: mostly it has ended.
+
+        Raises:
+            OrchestratorError: some could not be asked for, and no other waits to be.
+        """
         counted: Counter[bool] = Counter()
         try:
-            for batch, item in sorted(await self._to_abort(limit=PORTION), key=self._is_troubled):
-                counted[await self._stop(batch, item)] += 1
+            await self._stop_all(await self._to_abort(limit=PORTION), counted)
         finally:
             if counted:
                 self._bus.publish(AbortsSent(self._account, counted[True], counted[False]))
 
-    async def _stop(self, batch: Batch, item: Item) -> bool:
-        """Ask for one; returns whether the platform agreed."""
-        place = item.job, item.seq
-        self._troubled.add(place)
+    async def _stop_all(self, portion: Sequence[tuple[Batch, Item]], counted: Counter[bool]) -> None:
+        failures: list[Exception] = []
+        for begin in range(0, len(portion), AT_A_TIME):
+            some = portion[begin : begin + AT_A_TIME]
+            outcomes = await self._ask_all(some)
+            reach(Point.ABORT_SENT)
+            counted.update(told for told in outcomes if not isinstance(told, Exception))
+            failures += [told for told in outcomes if isinstance(told, Exception)]
+            await self._note([item for _, item in some], outcomes)
+            for failure in failures:
+                if isinstance(failure, (Throttled, Unauthorised)):
+                    raise failure
+        others_wait = len(portion) == PORTION and len(self._resting) < MOST_RESTING
+        if failures and not others_wait:
+            raise failures[0]
+
+    async def _ask_all(self, some: Sequence[tuple[Batch, Item]]) -> list[bool | Exception]:
+        """All at the same time; for each whether the platform agreed, or what kept it from hearing."""
+        outcomes: list[bool | Exception] = [False] * len(some)
+
+        async def ask(place: int, batch: Batch, item: Item) -> None:
+            outcomes[place] = await self._ask(batch, item)
+
+        async with anyio.create_task_group() as group:
+            for place, (batch, item) in enumerate(some):
+                group.start_soon(ask, place, batch, item)
+        return outcomes
+
+    async def _ask(self, batch: Batch, item: Item) -> bool | Exception:
         try:
             await self._platform.abort(batch, item)
-            agreed = True
         except Refused:
-            agreed = False
-        self._troubled.discard(place)
-        reach(Point.ABORT_SENT)
-        await self._store.advance.abort_sent([item], now=self._clock.now())
-        return agreed
+            return False
+        except Exception as failure:  # noqa: BLE001 - one that breaks must not cancel the others; it is raised behind them
+            return failure
+        return True
 
-    def _is_troubled(self, each: tuple[Batch, Item]) -> bool:
-        _, item = each
-        return (item.job, item.seq) in self._troubled
+    async def _note(self, items: Sequence[Item], outcomes: Sequence[bool | Exception]) -> None:
+        asked = []
+        for item, told in zip(items, outcomes, strict=True):
+            place = item.job, item.seq
+            if not isinstance(told, Exception) or self._has_failed_enough(place):
+                self._resting.pop(place, None)
+                asked.append(item)
+            elif not isinstance(told, (Throttled, Unauthorised)):
+                self._rest(place)
+        if asked:
+            await self._store.advance.abort_sent(asked, now=self._clock.now())
+
+    # ------------------------------------------------------------ what failed
+
+    def _has_failed_enough(self, place: Place) -> bool:
+        """Whether it must make room for others."""
+        rest = self._resting.get(place)
+        return rest is not None and rest.seconds >= LONGEST_REST and len(self._resting) >= MOST_RESTING
+
+    def _rest(self, place: Place) -> None:
+        """It failed, and is left alone for a while; not when too many are already."""
+        before = self._resting.pop(place, None)
+        if len(self._resting) < MOST_RESTING:
+            seconds = min(2 * before.seconds, LONGEST_REST) if before is not None else FIRST_REST
+            self._resting[place] = _Rest(self._clock.monotonic() + seconds, seconds)
 
     async def _to_abort(self, *, limit: int) -> Sequence[tuple[Batch, Item]]:
-        before = self._clock.now() - ASKED_AGAIN
-        return await self._store.items.to_abort(self._account, limit=limit, asked_before=before)
+        """The next ones. Those that rest are left out, those that have rested come last."""
+        now = self._clock.monotonic()
+        for place, rest in list(self._resting.items()):
+            if now - rest.until > LONGEST_REST:  # nobody asked again: it ended
+                del self._resting[place]
+        before, most = self._clock.now() - ASKED_AGAIN, limit + len(self._resting)
+        found = await self._store.items.to_abort(self._account, limit=most, asked_before=before)
+        fresh = [each for each in found if _place(each) not in self._resting]
+        due = {place for place, rest in self._resting.items() if rest.until <= now}
+        rested = [each for each in found if _place(each) in due]
+        return [*fresh, *rested][:limit]
+
+
+def _place(each: tuple[Batch, Item]) -> Place:
+    _, item = each
+    return item.job, item.seq

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from orchestrator.clock import Clock
 from orchestrator.crashpoints import Point, reach
 from orchestrator.domain.errors import Missing, PlatformError, Throttled, Transient, Unauthorised
-from orchestrator.domain.model import BatchState, Item, JobId, Look
+from orchestrator.domain.model import BatchState, Item, Look
 from orchestrator.engine.prospects import Prospects
+from orchestrator.engine.steps.passed_over import ItemId, Misses, Unbroken
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Observed, Store
 from orchestrator.telemetry.bus import Bus
@@ -19,10 +20,11 @@ MOST_RESTARTS = 3
 GONE = 24 * 3600.0
 """Seconds for which the platform may deny to know what it created, before a person is asked to look."""
 
+FORGOTTEN = 2 * GONE
+"""Seconds after which what nobody asked about any more does not count: the machine may have slept for a day."""
+
 MOST_MISSES = 3
 """Whole sweeps that may pass over an item, after the platform ended the batch, before a person is asked to look."""
-
-ItemId = tuple[JobId, int]
 
 
 class Looking:
@@ -44,8 +46,8 @@ class Looking:
         self._store = store
         self._clock = clock
         self._bus = bus
-        self._misses: dict[ItemId, int] = {}
-        self._gone_since: dict[str, float] = {}
+        self._misses = Misses(clock, forgotten_after=FORGOTTEN)
+        self._gone = Unbroken(clock, broken_after=FORGOTTEN)
         """Looks that are answered with "not found", by their name."""
 
     async def sweep(self, look: Look) -> int:
@@ -53,15 +55,15 @@ class Looking:
         try:
             seen, requests = await self._ask(look)
         except Missing as refusal:
-            await self._gone(look, refusal)
+            await self._deny(look, refusal)
             raise
-        self._gone_since.pop(look.name, None)
-        for place in seen:  # told by any look, it is not passed over
-            self._misses.pop(place, None)
+        self._gone.end(look.name)
+        self._misses.forget(seen)  # told by any look, it is not passed over
         missing = await self._missing(look, seen)
-        follow_ups = self._platform.follow_up(look, missing) if missing else ()
-        requests += await self._follow_up(follow_ups)
-        if missing and not follow_ups:
+        follow_ups = self._platform.follow_up(look, missing)
+        if follow_ups:
+            requests += await self._follow_up(follow_ups)
+        elif missing and follow_ups is not None:
             await self._miss(missing)
         return requests
 
@@ -107,13 +109,12 @@ class Looking:
 
     # ------------------------------------------------------------ what is not there
 
-    async def _gone(self, look: Look, refusal: Missing) -> None:
+    async def _deny(self, look: Look, refusal: Missing) -> None:
         """The platform does not know what was asked for. Such an answer may pass; after a day a person is asked.
 
         A batch whose items are all final needs its last word no longer. Where a look can tell of no item, others do.
         """
-        since = self._gone_since.setdefault(look.name, self._clock.monotonic())
-        given_up = self._clock.monotonic() - since >= GONE
+        given_up = self._gone.lasts(look.name) >= GONE
         for batch_id in look.batches:
             batch = await self._store.batches.get(batch_id)
             if batch is None or batch.state is not BatchState.TRACKING:
@@ -125,39 +126,28 @@ class Looking:
                 await self._store.advance.block(batch, reason, now=self._clock.now())
                 self._bus.publish(BatchBlocked(self._account, batch.job_name, batch.number, reason))
         if given_up:
-            del self._gone_since[look.name]
+            self._gone.end(look.name)
 
     # ------------------------------------------------------------ what was not told
 
-    async def _missing(self, look: Look, seen: set[ItemId]) -> list[Item]:
+    async def _missing(self, look: Look, seen: set[ItemId]) -> Sequence[Item]:
         if not look.expects:
             return []
         return await self._store.items.open_in(look.batches, look.expects, but=seen, objects=look.wanted)
 
     async def _miss(self, missing: Sequence[Item]) -> None:
         """Count what a whole sweep with all its follow-ups did not tell, where the platform should know by now."""
-        ended = await self._ended_batches({item.job for item in missing})
+        ended = await self._store.batches.ended({(item.job, item.batch) for item in missing if item.batch is not None})
         lost: list[Item] = []
         for item in missing:
-            if (item.job, item.batch) not in ended:
-                continue
-            misses = self._misses.get((item.job, item.seq), 0) + 1
-            self._misses[item.job, item.seq] = misses
-            if misses % MOST_MISSES == 0:
+            if (item.job, item.batch) in ended and self._misses.count((item.job, item.seq)) >= MOST_MISSES:
+                self._misses.forget([(item.job, item.seq)])
                 lost.append(item)
         if lost:
             detail = f"the platform ended the batch but did not list this item in {MOST_MISSES} sweeps: look there"
             changed = await self._store.advance.unlisted(lost, detail, now=self._clock.now())
             if changed:
                 self._bus.publish(OddAnswer(self._account, Oddity.NEVER_LISTED, changed, lost[0].key))
-
-    async def _ended_batches(self, jobs: set[JobId]) -> set[tuple[JobId, int | None]]:
-        ended: set[tuple[JobId, int | None]] = set()
-        for job in jobs:
-            for batch in await self._store.batches.of_job(job):
-                if batch.state is BatchState.TRACKING and batch.status_final:
-                    ended.add((job, batch.number))
-        return ended
 
     # ------------------------------------------------------------ what is kept and shown, not acted on
 

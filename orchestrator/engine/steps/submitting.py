@@ -1,5 +1,6 @@
 """The submission step: one batch from planned, or from an unknown outcome, to tracking. The only caller of `submit`."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,7 +9,15 @@ import anyio
 from orchestrator.clock import Clock, Micros
 from orchestrator.crashpoints import Point, reach
 from orchestrator.domain import resending
-from orchestrator.domain.errors import PlatformError, Refused, StillRunning, Transient, Unauthorised, Unconfirmed
+from orchestrator.domain.errors import (
+    Missing,
+    PlatformError,
+    Refused,
+    StillRunning,
+    Transient,
+    Unauthorised,
+    Unconfirmed,
+)
 from orchestrator.domain.identity import depth_of
 from orchestrator.domain.model import Batch, BatchId, BatchState, Created, ItemSeen, ItemState, Resend
 from orchestrator.engine.pauses import Pauses, Steady
@@ -48,7 +57,9 @@ class Submitting:
         self._clock = clock
         self._bus = bus
         self._pauses = pauses
-        self._asking = anyio.Lock()
+        self._pasts: dict[str, bool] = {}
+        """By project: what `_preceded` has found."""
+        self._asking: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
         self.waits = Steady(clock)
         """What the time is for batches that wait: `due_at` is told by this clock, and to be compared with it."""
 
@@ -66,7 +77,7 @@ class Submitting:
             if way is resending.Way.SEARCH:
                 await self._search(batch, resend)
                 return
-        elif depth_of(batch.lineage) and len(_sent(await self._family(batch))) >= MOST_SENDS:
+        elif depth_of(batch.lineage) and len(_sent(await self._store.batches.family(batch))) >= MOST_SENDS:
             await self._block(batch, f"{MOST_SENDS} requests did not find all of the bad items it was split from")
             return
         elif resend is not Resend.HARMLESS and await self._has_a_past(batch):
@@ -117,7 +128,7 @@ class Submitting:
 
     async def _was_cut_otherwise(self, batch: Batch) -> bool:
         """Whether the first batch of the job was larger once; then the last ones have names that nobody ever used."""
-        first = (await self._store.batches.of_job(batch.job))[0]
+        first = await self._store.batches.first(batch.job)
         job = await self._store.jobs.get(batch.job_name)
         if first.id == batch.id or job is None:
             return False
@@ -126,13 +137,19 @@ class Submitting:
 
     async def _preceded(self, batch: Batch) -> bool:
         """Whether an earlier database of this installation has sent anything to the project; asked once in its life."""
-        async with self._asking:
-            memory = await self._store.memory.recall(batch.account)
-            name = f"preceded in {batch.project}"
-            if name not in memory:
-                memory[name] = "yes" if await self._platform.remembers(batch.project) else "no"
-                await self._store.memory.remember(batch.account, name, memory[name])
-        return memory[name] == "yes"
+        project = batch.project
+        async with self._asking[project]:  # who comes first asks, for all that wait; the question may take many pages
+            if project not in self._pasts:
+                name = f"preceded in {project}"
+                told = (await self._store.memory.recall(batch.account)).get(name)
+                if told is None:
+                    try:
+                        told = "yes" if await self._platform.remembers(project) else "no"
+                    except Missing:
+                        return False  # no such project: the submission will be told so too
+                    await self._store.memory.remember(batch.account, name, told)
+                self._pasts[project] = told == "yes"
+        return self._pasts[project]
 
     async def _doubt(self, batch: Batch, reason: str) -> None:
         """Somebody who had our name sent it: it is found out like any other, and never sent by us under this key."""
@@ -233,17 +250,13 @@ class Submitting:
         self._hold(batch, "unconfirmed", told)
 
     async def _is_not_the_items(self, batch: Batch, reason: str) -> bool:
-        family = await self._family(batch)
+        family = await self._store.batches.family(batch)
         depth = depth_of(batch.lineage)
         larger = [each for each in family if depth_of(each.lineage) < depth]
         all_refused = all(each.state is BatchState.SETTLED and each.submitted_at is None for each in larger)
         any_accepted = any(each.submitted_at is not None for each in family)
         refusals = {each.detail for each in family if each.state is BatchState.SETTLED}
         return depth >= ALIKE_LEVELS and all_refused and not any_accepted and refusals == {reason}
-
-    async def _family(self, batch: Batch) -> Sequence[Batch]:
-        """All that was split from the same batch, itself included."""
-        return [each for each in await self._store.batches.of_job(batch.job) if each.root == batch.root]
 
     async def _block(self, batch: Batch, reason: str) -> None:
         await self._store.advance.block(batch, reason, now=self._clock.now())

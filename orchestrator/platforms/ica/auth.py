@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-import anyio
+import anyio.to_thread
 import msgspec
 
 from orchestrator.clock import SECOND, Clock
@@ -23,7 +23,7 @@ from orchestrator.platforms.lanes import Lane
 from orchestrator.platforms.transport import Remote
 
 ApiKey = str | Callable[[], str]
-"""The key, or what fetches it: a file that is rotated is read again for each token."""
+"""The key, or what fetches it for each token anew, as it may have been replaced; called in a thread, to read a file."""
 
 _UNTOLD: Final = 600.0
 """Seconds for which a token is used that does not say when it ends."""
@@ -54,7 +54,7 @@ class _Held:
     """A token that we have, without its text in any repr."""
 
     text: str
-    claims: _Claims
+    user: str
     renew_at: float
 
 
@@ -87,8 +87,7 @@ class Session:
 
     async def user(self) -> str:
         """Who ICA takes us for. Where the token names nobody, a digest that stands for the key."""
-        held = await self._token()
-        return held.claims.user or f"key-{hashlib.sha256(self._api_key().encode()).hexdigest()[:16]}"
+        return (await self._token()).user
 
     async def _token(self) -> _Held:
         """A token that will last; whoever comes first fetches it, for all who wait.
@@ -112,13 +111,14 @@ class Session:
     async def _fetch(self) -> _Held:
         asked_at = self._clock.monotonic()
         self._failure = None
+        key = self._key if isinstance(self._key, str) else await anyio.to_thread.run_sync(self._key)
         try:
             answer = await self._remote.send(
                 Call(
                     method="POST",
                     path="/api/tokens",
                     lane=Lane.CONTROL,
-                    headers={"X-API-Key": self._api_key(), "Accept": V3},
+                    headers={"X-API-Key": key, "Accept": V3},
                     effect=Effect.SAFE,
                     route="tokens",
                 )
@@ -130,12 +130,10 @@ class Session:
             raise
         claims = _claims_of(text)
         life = _life_of(claims, answer.server_date or self._clock.now())
-        self._held = _Held(text, claims, asked_at + life - min(_MARGIN, life * _SHARE))
+        user = claims.user or f"key-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        self._held = _Held(text, user, asked_at + life - min(_MARGIN, life * _SHARE))
         self._fetches += 1
         return self._held
-
-    def _api_key(self) -> str:
-        return self._key if isinstance(self._key, str) else self._key()
 
 
 def _signed(call: Call, held: _Held) -> Call:

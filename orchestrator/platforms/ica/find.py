@@ -85,7 +85,16 @@ class Finder:
 
         ICA's filter may match what only begins like it, so that pages of others come first. Where there is no end of
         those, or rows that cannot be read, it is better to say yes: that costs a question a batch.
+
+        Raises:
+            Refused: ICA does not let us search; what an earlier database sent could neither be told nor found.
         """
+        try:
+            return await self._remembers(project, instance)
+        except Refused as refusal:
+            raise _blind(project, refusal) from refusal
+
+    async def _remembers(self, project: str, instance: str) -> bool:
         token: str | None = None
         for _ in range(_MOST_PAGES):
             call = requests.search(project, instance_tag(instance), (), self._size, token)
@@ -213,6 +222,20 @@ class _Unread:
         """Raises Refused where there are any: not having found something proves nothing then."""
         if self.rows:
             raise Refused(f"ICA shows {self.rows} rows that cannot be read: they may be of batch {batch.key}")
+
+
+def _blind(project: str, refusal: Refused) -> Refused:
+    """Without searches nobody can tell whether something was sent before, and what is sent twice is paid twice."""
+    said = ": ".join(part for part in (refusal.code, refusal.detail) if part) or str(refusal)
+    return type(refusal)(
+        f"held back: ICA refuses to search the analyses of project {project} ({said}), so nobody can tell whether an "
+        "earlier database of this installation sent the same there, and nothing is sent twice. Ways out: let the user "
+        "of the API key view the project's analyses, or use a key that may; it is tried again by itself",
+        status=refusal.status,
+        code=refusal.code,
+        detail=refusal.detail,
+        server_date=refusal.server_date,
+    )
 
 
 def _each_once(seen: Iterable[ItemSeen]) -> list[ItemSeen]:

@@ -10,13 +10,16 @@ from orchestrator.domain.identity import depth_of
 from orchestrator.domain.model import Batch, BatchKey, Created, Found, Item, Look, Resend, Sighting, Stage, Submission
 from orchestrator.platforms.calls import Answer
 from orchestrator.platforms.ica import creation, linking, requests, wire
+from orchestrator.platforms.ica.absent import Absent
 from orchestrator.platforms.ica.auth import ApiKey, Session
 from orchestrator.platforms.ica.bounded import Bounded
 from orchestrator.platforms.ica.find import Finder
+from orchestrator.platforms.ica.following import Following
 from orchestrator.platforms.ica.learning import Embedded, Words
 from orchestrator.platforms.ica.narrow import Narrow
 from orchestrator.platforms.ica.plan import Plan, Strategy
 from orchestrator.platforms.ica.sight import Sight
+from orchestrator.platforms.ica.silence import Silence
 from orchestrator.platforms.ica.statuses import FINAL_JOB
 from orchestrator.platforms.ica.sweeps import Sweeps
 from orchestrator.platforms.transport import Remote
@@ -57,8 +60,20 @@ class Ica:
         self._claimed: Bounded[str, BatchKey] = Bounded(_MOST_CLAIMED)
         self._finder = Finder(self._session, page_size, self._claimed)
         embedded, words, sweeps = Embedded(memory, clock), Words(memory), Sweeps()
-        narrow = Narrow(memory, page_size)
-        self._plan = Plan(page_size=page_size, strategy=strategy, embedded=embedded, sweeps=sweeps, narrow=narrow)
+        narrow, absent, silence = Narrow(memory, page_size), Absent(clock), Silence(clock)
+        self._plan = Plan(
+            page_size=page_size,
+            strategy=strategy,
+            embedded=embedded,
+            sweeps=sweeps,
+            narrow=narrow,
+            absent=absent,
+            silence=silence,
+            clock=clock,
+        )
+        self._following = Following(
+            page_size=page_size, embedded=embedded, narrow=narrow, absent=absent, silence=silence, clock=clock
+        )
         self._sight = Sight(
             session=self._session,
             instance=instance,
@@ -69,6 +84,9 @@ class Ica:
             sweeps=sweeps,
             narrow=narrow,
             plan=self._plan,
+            following=self._following,
+            absent=absent,
+            silence=silence,
         )
 
     def __repr__(self) -> str:
@@ -119,8 +137,8 @@ class Ica:
     async def look(self, look: Look) -> Sighting:
         return await self._sight.look(look)
 
-    def follow_up(self, look: Look, missing: Sequence[Item]) -> Sequence[Look]:
-        return self._plan.follow_up(look, missing)
+    def follow_up(self, look: Look, missing: Sequence[Item]) -> Sequence[Look] | None:
+        return self._following.up(look, missing)
 
     async def abort(self, batch: Batch, item: Item) -> None:
         if item.remote_id is None or item.stage is not Stage.ANALYSIS:

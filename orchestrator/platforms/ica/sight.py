@@ -1,18 +1,22 @@
 """Asks the questions of `plan`: one request, and what its answer tells."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 
-from orchestrator.domain.errors import Missing, Refused
+from orchestrator.domain.errors import Missing, PlatformError, Refused
 from orchestrator.domain.identity import batch_tag, instance_tag
 from orchestrator.domain.model import BatchKey, BatchSeen, ItemSeen, Learnt, Look, Observation, Sighting
 from orchestrator.platforms.calls import Answer, Call
 from orchestrator.platforms.ica import analyses, creation, linking, requests, wire
+from orchestrator.platforms.ica.absent import Absent
 from orchestrator.platforms.ica.auth import Session
+from orchestrator.platforms.ica.following import Following
 from orchestrator.platforms.ica.learning import Embedded, Words
 from orchestrator.platforms.ica.narrow import Narrow
-from orchestrator.platforms.ica.plan import Plan, Route, Strategy, only
+from orchestrator.platforms.ica.plan import Plan, Strategy
+from orchestrator.platforms.ica.questions import Route, only
+from orchestrator.platforms.ica.silence import Silence
 from orchestrator.platforms.ica.statuses import FINAL_ANALYSIS, FINAL_JOB, UNRESOLVED_CREATION, UNRESOLVED_LINK
 from orchestrator.platforms.ica.sweeps import Sweeps
 from orchestrator.platforms.ica.wire import CreationItem, Job, Page
@@ -41,6 +45,9 @@ class Sight:
         sweeps: Sweeps,
         narrow: Narrow,
         plan: Plan,
+        following: Following,
+        absent: Absent,
+        silence: Silence,
     ) -> None:
         self._session = session
         self._instance = instance
@@ -51,13 +58,29 @@ class Sight:
         self._sweeps = sweeps
         self._narrow = narrow
         self._plan = plan
+        self._following = following
+        self._absent = absent
+        self._silence = silence
 
     async def look(self, look: Look) -> Sighting:
-        """Ask for one page of `look`.
+        """Ask for one page of `look`. A refused follow-up tells nothing; whatever is asked behind it may.
 
         Raises:
             PlatformError: as `Session.send`; Transient also for an answer that cannot be read.
         """
+        try:
+            sighting = await self._ask(look)
+        except PlatformError as error:
+            self._silence.failed(look, error)
+            if isinstance(error, Refused) and look.wanted and look.route != Route.ANALYSIS:
+                return Sighting([])
+            if isinstance(error, Missing) and look.route == Route.OPEN and self._silence.is_there(look.project):
+                raise Refused(error.message, error.status, error.code, error.detail, error.server_date) from error
+            raise
+        self._silence.answered(look, sighting)
+        return sighting
+
+    async def _ask(self, look: Look) -> Sighting:
         match Route(look.route):
             case Route.JOBS:
                 sighting = await self._jobs(look)
@@ -69,14 +92,8 @@ class Sight:
                 sighting = await self._linking_items(look)
             case Route.CREATION_UNRESOLVED | Route.LINKING_UNRESOLVED:
                 sighting = await self._unresolved(look)
-            case Route.OPEN:
-                sighting = await self._open(look)
-            case Route.ENDED:
-                sighting = await self._ended(look)
-            case Route.TAGGED:
-                sighting = await self._tagged(look)
-            case Route.ANALYSIS:
-                sighting = await self._analysis(look)
+            case Route.OPEN | Route.ENDED | Route.TAGGED | Route.ANALYSIS | Route.UNSEARCHED as route:
+                sighting = await self._analyses(look, route)
             case route:
                 assert_never(route)
         return sighting
@@ -101,7 +118,6 @@ class Sight:
         ((key, remote_id),) = look.subjects.items()
         answer = await self._session.send(requests.batch(look.project, family, remote_id or ""))
         job = wire.read(answer, wire.REMOTE_BATCH).job
-        self._plan.listed(key)
         if job is None or job.status is None:
             return Sighting([BatchSeen(key, None, final=True)])
         return Sighting([_worded(key, job)])
@@ -115,6 +131,8 @@ class Sight:
             return _anew(look)
         page = wire.CREATION_ITEMS.read(answer)
         seen, learnt = self._told(page.rows, key, first=look.page == 0)
+        if look.wanted:
+            self._found([told for told in seen if told.remote_id in look.wanted])
         following = _next_token(look, page)
         if following is None:
             self._sweeps.ends(key)
@@ -175,7 +193,7 @@ class Sight:
             learnt = self._narrow.refused() if refusal.status == _BAD_REQUEST else None
             if learnt is None:
                 raise
-            return Sighting([learnt], next=self._plan.whole(look), restarted=True)
+            return Sighting([learnt], next=self._following.whole(look), restarted=True)
         if answer is None:
             return _anew(look)
         (key,) = look.subjects
@@ -187,6 +205,21 @@ class Sight:
 
     # ------------------------------------------------------------ analyses
 
+    async def _analyses(
+        self, look: Look, route: Literal[Route.OPEN, Route.ENDED, Route.TAGGED, Route.ANALYSIS, Route.UNSEARCHED]
+    ) -> Sighting:
+        match route:
+            case Route.OPEN:
+                return await self._open(look)
+            case Route.ENDED:
+                return await self._ended(look)
+            case Route.TAGGED:
+                return await self._tagged(look)
+            case Route.ANALYSIS:
+                return await self._analysis(look)
+            case Route.UNSEARCHED:  # nothing tells of all; each is asked for in its turn, as a follow-up
+                return Sighting([])
+
     async def _open(self, look: Look) -> Sighting:
         """Those that go on. A word learnt from ICA may be one that its filter does not take: then without it."""
         tag = instance_tag(self._instance)
@@ -197,13 +230,15 @@ class Sight:
             learnt = self._words.refused() if refusal.status == _BAD_REQUEST else None
             if learnt is None:
                 raise
-            return Sighting([learnt], next=look, restarted=True)
+            return replace(_anew(look), observations=[learnt])
         return self._searched(look, answer)
 
     async def _tagged(self, look: Look) -> Sighting:
         ((key, remote_id),) = look.subjects.items()
         answer = await self._page(look, requests.search(look.project, batch_tag(key), (), self._size, look.cursor))
         sighting = self._searched(look, answer)
+        seen = [told for told in sighting.observations if isinstance(told, ItemSeen)]
+        self._found(told for told in seen if told.batch == key and told.state.final)
         if remote_id is None and sighting.next is None:  # nobody knows the batch's id, so nobody can ask for its word
             return replace(sighting, observations=[*sighting.observations, BatchSeen(key, None, final=True)])
         return sighting
@@ -235,7 +270,17 @@ class Sight:
         except Missing:
             return Sighting([])
         row = wire.read(answer, wire.ANALYSIS)
-        return Sighting(self._direct([analyses.seen_analysis(row, key, None, item_key)]))
+        told = analyses.seen_analysis(row, key, None, item_key)
+        self._found([told])
+        return Sighting(self._direct([told]))
+
+    def _found(self, seen: Iterable[ItemSeen]) -> None:
+        """What questions about one batch or analysis told, of those that searches do not show."""
+        for told in seen:
+            if told.state.final:
+                self._absent.ended(told.batch)
+            elif told.known_word and not told.hint:
+                self._absent.goes_on(told.batch)
 
     def _direct(self, seen: Sequence[ItemSeen]) -> list[Observation]:
         """Words from the analyses themselves, and what they teach."""

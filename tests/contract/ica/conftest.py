@@ -152,7 +152,7 @@ class Bench:
             page = sighting.next
         missing = [item for item in self._expected(look) if (item.job, item.seq) not in seen]
         if missing:
-            for follow_up in self.ica.follow_up(look, missing):
+            for follow_up in self.ica.follow_up(look, missing) or ():
                 await self.sweep(follow_up)
 
     def observe(self, observations: Sequence[Observation]) -> set[tuple[str, int]]:

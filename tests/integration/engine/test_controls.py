@@ -4,6 +4,7 @@ import pytest
 
 from orchestrator.domain.errors import Transient
 from orchestrator.domain.model import After, BatchState, ItemState, JobState, Needs
+from orchestrator.engine import dispatch
 from orchestrator.simulator import FaultKind
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -94,8 +95,9 @@ async def test_an_abort_that_was_declined_in_passing_is_asked_again(world):
     assert it.calls("abortAnalysis") == 2
 
 
-async def test_an_abort_that_always_fails_keeps_no_other_back(world):
+async def test_an_abort_that_always_fails_keeps_no_other_back(world, monkeypatch):
     """The platform breaks over one analysis: the others of the job are stopped all the same."""
+    monkeypatch.setattr(dispatch, "IDLE_PAUSE", 60.0)
     it = await world(analysis_seconds=30 * HOUR)
     await it.submit("run", KEYS)
     await it.run_for(60.0)

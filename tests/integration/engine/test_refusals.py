@@ -227,3 +227,14 @@ async def test_a_cancelled_job_ends_though_its_batch_is_gone(world):
     await it.until_settled("run")
     assert (await it.job()).state is JobState.CANCELLED
     assert set((await it.states()).values()) == {"aborted"}
+
+
+async def test_items_of_a_project_that_is_not_there_fail_and_say_so(world):
+    """The question before the first send is refused as well; it must not hold the job back for ever."""
+    it = await world()
+    it.fault(FaultKind.ERROR, "searchAnalyses", status=404)
+    it.fault(FaultKind.ERROR, it.create, status=404)
+    await it.submit("run", ["a", "b"])
+    await it.until_settled("run", within=600.0)
+    assert await it.states() == {"a": "failed", "b": "failed"}
+    assert it.created() == {}

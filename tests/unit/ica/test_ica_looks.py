@@ -5,8 +5,9 @@ import json
 import pytest
 
 from orchestrator.domain.errors import Missing, Refused
-from orchestrator.domain.model import BatchSeen, ItemState, JobId, Learnt, Stage
+from orchestrator.domain.model import BatchSeen, Learnt, Stage
 from orchestrator.platforms.ica.learning import Words
+from orchestrator.platforms.ica.plan import UNLISTED
 
 ITEMS, SEARCH = "analysisCreationBatch/items", "analysis:search"
 
@@ -215,8 +216,8 @@ async def test_jobs_are_read_until_all_are_told(ica, batch, script):
     assert script.last().params["sort"] == "timeCreated desc"
 
 
-async def test_batches_that_the_jobs_do_not_show_are_asked_alone(ica, batch, script):
-    """After a bounded number of pages; and when they have answered, together again."""
+async def test_batches_that_the_jobs_do_not_show_are_asked_alone(ica, batch, script, clock):
+    """After a bounded number of pages, for some hours: that they answer alone does not put them on the list."""
     script.say("jobs", {"items": [{"subjectId": "foreign", "status": "RUNNING"}]})
     script.say("analysisCreationBatch/get", {"id": "remote-1", "job": None})
     account = ica()
@@ -229,137 +230,12 @@ async def test_batches_that_the_jobs_do_not_show_are_asked_alone(ica, batch, scr
     assert (alone.name, alone.route) == ("batch:b1", "creation_batch")
     sighting = await account.look(alone)
     assert sighting.observations == [BatchSeen(waiting.key, None, final=True)]
+    assert [each.route for each in account.looks([waiting])] == ["creation_batch"]
+    await clock.advance(UNLISTED)
     assert [each.route for each in account.looks([waiting])] == ["jobs"]
 
 
-# ---------------------------------------------------------------- what was not told
-
-
-@pytest.fixture
-def opened(ica, batch):
-    """An account, and the search that two batches of it share."""
-    account = ica(page_size=10)
-    batches = [batch(1, creating=0, status_final=True), batch(2, creating=0, status_final=True)]
-    (look,) = account.looks(batches)
-    return account, look
-
-
-def test_a_few_missing_analyses_are_asked_one_by_one(opened, item, batch):
-    """Up to three requests are no more than a search and its follow-ups."""
-    account, look = opened
-    looks = account.follow_up(look, [item(1), item(2, batch=2), item(3)])
-    assert [(each.route, each.wanted) for each in looks] == [
-        ("analysis", {"a1": "run/s1"}),
-        ("analysis", {"a3": "run/s3"}),
-        ("analysis", {"a2": "run/s2"}),
-    ]
-    assert [list(each.subjects) for each in looks] == [[batch(1).key], [batch(1).key], [batch(2).key]]
-    assert [each.batches for each in looks] == [("b1",), ("b1",), ("b2",)]
-
-
-def test_many_missing_analyses_are_sought_among_the_latest_ends(opened, item):
-    """One listing of what ended tells of all that vanished together."""
-    account, look = opened
-    (ended,) = account.follow_up(look, [item(seq, batch=1 + seq % 2) for seq in range(25)])
-    assert (ended.route, ended.cost, len(ended.wanted), ended.expects) == ("ended", 3, 25, {Stage.ANALYSIS})
-
-
-async def test_the_listing_of_ends_stops_when_all_are_told(opened, item, batch, script, analysis):
-    """Newest first, and what nobody misses is not told."""
-    account, look = opened
-    (ended,) = account.follow_up(look, [item(seq) for seq in range(1, 5)])
-    key = batch().key
-    script.say(
-        SEARCH,
-        {"items": [analysis(key, 1, "SUCCEEDED"), analysis(key, 99, "FAILED"), analysis(key, 2, "ABORTED")]},
-        {"items": [analysis(key, 3, "SUCCEEDED"), analysis(key, 4, "FAILED_FINAL")]},
-    )
-    first = await account.look(ended)
-    assert [told.seq for told in first.observations] == [1, 2]
-    second = await account.look(first.next)
-    assert [told.state for told in second.observations] == [ItemState.SUCCEEDED, ItemState.FAILED]
-    assert second.next is None
-    assert script.last().params == {"pageOffset": "3", "pageSize": "10", "sort": "endDate desc"}
-
-
-async def test_the_listing_of_ends_is_bounded(opened, item, batch, script, analysis):
-    """What did not end is not sought through years of ends."""
-    account, look = opened
-    (page,) = account.follow_up(look, [item(seq) for seq in range(1, 25)])
-    script.say(SEARCH, {"items": [analysis(batch().key, 99, "SUCCEEDED")]})
-    while page is not None:
-        page = (await account.look(page)).next
-    assert len(script.routes()) == 5
-
-
-def test_what_the_ends_do_not_tell_is_sought_by_batch_or_alone(opened, item, batch):
-    """A batch that misses many is searched by its tag; one that misses a few is not."""
-    account, look = opened
-    missing = [item(seq) for seq in range(1, 9)] + [item(seq, batch=2) for seq in (20, 21)]
-    (ended,) = account.follow_up(look, missing)
-    looks = account.follow_up(ended, missing)
-    assert [each.route for each in looks] == ["tagged", "analysis", "analysis"]
-    assert list(looks[0].subjects) == [batch(1).key]
-    assert len(looks[0].wanted) == 8
-
-
-def test_what_no_search_lists_is_asked_for_in_turn(opened, item):
-    """A hundred analyses that were deleted cost twenty requests a sweep, each its turn."""
-    account, look = opened
-    missing = [item(seq) for seq in range(100)]
-    (ended,) = account.follow_up(look, missing)
-    (tagged,) = account.follow_up(ended, missing)
-    asked = [next(iter(each.wanted)) for _ in range(5) for each in account.follow_up(tagged, missing)]
-    assert len(asked) == len(set(asked)) == 100
-
-
-async def test_an_analysis_that_is_gone_says_nothing(opened, item, script):
-    """The engine counts the miss; there is nothing more to ask."""
-    account, look = opened
-    (alone,) = account.follow_up(look, [item(1)])
-    script.say("analyses/get", Missing("gone", status=404))
-    assert list((await account.look(alone)).observations) == []
-    assert list(account.follow_up(alone, [item(1)])) == []
-
-
-async def test_an_analysis_asked_for_is_the_items_whatever_its_tags(opened, item, batch, script, analysis):
-    """We asked for it by the id that the item has."""
-    account, look = opened
-    (alone,) = account.follow_up(look, [item(1)])
-    script.say("analyses/get", analysis("another-key", 9, "SUCCEEDED", instance="there", id="a1"))
-    (seen,) = (await account.look(alone)).observations
-    assert (seen.batch, seen.seq, seen.key, seen.state) == (batch().key, None, "run/s1", ItemState.SUCCEEDED)
-
-
-def test_unlisted_items_are_sought_by_tag_and_counted_in_turn(ica, batch, item):
-    """Every other sweep asks whether the analysis exists all the same; the ones between count the miss."""
-    account = ica()
-    look = account.looks([batch(status_final=True)])[0]
-    missing = [item(1, stage=Stage.CREATION, remote_id=None)]
-    asked = [[each.route for each in account.follow_up(look, missing)] for _ in range(4)]
-    assert asked == [["tagged"], [], ["tagged"], []]
-
-
-def test_an_item_of_another_job_is_not_followed(opened, item):
-    """Only what the look covers can be followed up."""
-    account, look = opened
-    assert list(account.follow_up(look, [item(1, job=JobId("j9"))])) == []
-
-
 # ---------------------------------------------------------------- words
-
-
-async def test_a_new_word_is_learnt_once_and_asked_for(opened, item, script, analysis, batch):
-    """A word that nobody knows joins the filter, so that its analyses do not vanish again."""
-    account, look = opened
-    (alone,) = account.follow_up(look, [item(1)])
-    script.say("analyses/get", analysis(batch().key, 1, "HIBERNATING"))
-    first, again = await account.look(alone), await account.look(alone)
-    assert Learnt("words", "HIBERNATING") in first.observations
-    assert [told for told in again.observations if isinstance(told, Learnt)] == []
-    script.say(SEARCH, {"items": []})
-    await account.look(look)
-    assert "HIBERNATING" in json.loads(script.last().body)["status"]
 
 
 async def test_a_word_that_the_filter_refuses_is_asked_for_no_more(ica, batch, script):

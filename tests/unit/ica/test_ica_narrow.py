@@ -43,10 +43,17 @@ def test_a_batch_of_one_page_is_read_whole(ica, batch):
     assert look.route == "linking_items"
 
 
-def test_by_items_whole_lists_are_read(ica, links):
-    """Strategy `items` keeps to pages."""
+def test_by_items_the_last_links_are_asked_for_by_their_status_too(ica, links):
+    """These are pages of items, and one straggler is not worth 25 of them."""
     (look,) = ica(strategy="items").looks([links(1)])
-    assert look.route == "linking_items"
+    assert (look.route, look.cost) == ("linking_unresolved", 1)
+
+
+def test_by_items_pages_that_tell_of_analyses_are_read_whole(ica, batch):
+    """What a few items wait for hides no analysis that was created."""
+    sent = batch(items=25_000, open=25_000, creating=1, status_final=True)
+    (look,) = ica(strategy="items", memory={"embedded": "live"}).looks([sent])
+    assert (look.route, look.cost) == ("creation_items", 25)
 
 
 async def test_a_narrow_list_asks_for_all_open_words_and_tells_what_goes_on(ica, links, script):

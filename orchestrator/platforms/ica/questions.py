@@ -1,0 +1,89 @@
+"""The kinds of question, and how one about some batches is made of another about more."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+from orchestrator.domain.model import Batch, BatchKey, Item, Look, Stage
+
+
+class Route(StrEnum):
+    """The kinds of question."""
+
+    JOBS = "jobs"
+    CREATION_BATCH = "creation_batch"
+    CREATION_ITEMS = "creation_items"
+    LINKING_BATCH = "linking_batch"
+    LINKING_ITEMS = "linking_items"
+    CREATION_UNRESOLVED = "creation_unresolved"
+    LINKING_UNRESOLVED = "linking_unresolved"
+    OPEN = "open"
+    UNSEARCHED = "unsearched"
+    ENDED = "ended"
+    TAGGED = "tagged"
+    ANALYSIS = "analysis"
+
+
+def question(
+    name: str, route: Route, project: str, batches: Sequence[Batch], *, cost: int = 1, expects: Iterable[Stage] = ()
+) -> Look:
+    """A question about these batches."""
+    return Look(
+        name=name,
+        route=route,
+        project=project,
+        subjects={batch.key: batch.remote_id for batch in batches},
+        batches=tuple(batch.id for batch in batches),
+        homes={(batch.job, batch.number): batch.key for batch in batches},
+        cost=cost,
+        expects=frozenset(expects),
+    )
+
+
+def only(look: Look, keys: Collection[BatchKey]) -> Look:
+    """The same question about some of its batches."""
+    kept = [
+        (key, remote_id, batch)
+        for (key, remote_id), batch in zip(look.subjects.items(), look.batches, strict=True)
+        if key in keys
+    ]
+    return replace(
+        look,
+        subjects={key: remote_id for key, remote_id, _ in kept},
+        batches=tuple(batch for _, _, batch in kept),
+        homes={home: key for home, key in look.homes.items() if key in keys},
+    )
+
+
+def part(
+    look: Look, keys: Collection[BatchKey], *, name: str, route: Route, cost: int, wanted: Mapping[str, str]
+) -> Look:
+    """A new question about some of the batches of `look`; it expects the analyses that it wants, if any."""
+    expects = frozenset({Stage.ANALYSIS}) if wanted else frozenset[Stage]()
+    some = only(look, keys)
+    return replace(some, name=name, route=route, cost=cost, wanted=wanted, expects=expects, cursor=None, page=0)
+
+
+def alone(look: Look, key: BatchKey, items: Iterable[Item]) -> list[Look]:
+    """Each of these analyses of one batch by itself."""
+    return [
+        part(look, {key}, name=f"analysis:{item.remote_id}", route=Route.ANALYSIS, cost=1, wanted=wanted([item]))
+        for item in items
+        if item.remote_id is not None
+    ]
+
+
+def wanted(items: Iterable[Item]) -> dict[str, str]:
+    """What a question about these has to tell: remote id → item key."""
+    return {item.remote_id: item.key for item in items if item.remote_id is not None}
+
+
+def grouped(look: Look, missing: Iterable[Item]) -> dict[BatchKey, list[Item]]:
+    """The missing items by the key of their batch; those of batches that `look` is not about are left out."""
+    groups: defaultdict[BatchKey, list[Item]] = defaultdict(list)
+    for item in missing:
+        key = look.homes.get((item.job, item.batch)) if item.batch is not None else None
+        if key is not None:
+            groups[key].append(item)
+    return dict(groups)
