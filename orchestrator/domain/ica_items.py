@@ -15,11 +15,13 @@ from orchestrator.domain.wording import TAG
 UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 USER_REFERENCE = r"^[a-zA-Z0-9 _-]*(/[a-zA-Z0-9 _-]+)*$"
 DATA_ID = r"^[^\s/]*$"
+FOLDER_ID = r"^(urn:.+|[^\s/]*)$"
 LOGS_PATH = r"^/([^/]+/?)*"
 PATTERNS = {
     UUID: "is no UUID, such as 11111111-2222-3333-4444-555555555555",
-    USER_REFERENCE: "may have letters, digits, blanks, `_`, `-`, and `/` between its parts; no dots",
+    USER_REFERENCE: "may have nothing but A-Z a-z 0-9, blanks, `_`, `-`, and `/` between parts: no dots, no accents",
     DATA_ID: "may have neither blanks nor `/`: it is an id such as fil.0a1b, not a path",
+    FOLDER_ID: "may have neither blanks nor `/`: it is an id such as fol.0a1b, or begins with `urn:`",
     LOGS_PATH: "is no absolute path",
 }
 
@@ -32,6 +34,7 @@ def _not_ours(tag: str) -> str:
 
 Uuid = Annotated[str, StringConstraints(pattern=UUID)]
 DataId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=DATA_ID)]
+FolderId = Annotated[str, StringConstraints(min_length=1, pattern=FOLDER_ID)]
 TechnicalTag = Annotated[str, AfterValidator(_not_ours)]
 
 
@@ -52,7 +55,7 @@ class _Tags(_Open):
 
 
 class _Logs(_Open):
-    logsFolderId: str | None = None
+    logsFolderId: FolderId | None = None
     logsFolderPath: Annotated[str, StringConstraints(pattern=LOGS_PATH)] | None = None
 
 
@@ -65,7 +68,7 @@ class _Output(_Open):
 
 
 class _Mount(_Open):
-    dataId: str
+    dataId: DataId
     mountPath: str
 
 
@@ -77,7 +80,7 @@ class _External(_Open):
 
 class _DataInput(_Open):
     parameterCode: str
-    dataIds: list[str] | None = None
+    dataIds: list[DataId] | None = None
     mounts: list[_Mount] | None = None
     externalData: list[_External] | None = None
 
@@ -90,7 +93,7 @@ class _Parameter(_Open):
 
 class _ReferenceData(_Open):
     parameterCode: str | None = None
-    referenceDataId: str | None = None
+    referenceDataId: Uuid | None = None
 
 
 class _StructuredInput(_Open):
@@ -106,13 +109,13 @@ class _CwlStructuredInput(_StructuredInput):
 class _CwlJsonInput(_Open):
     objectType: Literal["JSON"]
     inputJson: str
-    dataIds: list[str] | None = None
+    dataIds: list[DataId] | None = None
     mounts: list[_Mount] | None = None
     externalData: list[_External] | None = None
 
 
 class _FormData(_Open):
-    dataId: str
+    dataId: DataId
     mountPath: str | None = None
 
 
@@ -142,7 +145,7 @@ class _Analysis(_Open):
     pipelineId: Uuid
     tags: _Tags | None = None
     analysisStorageId: Uuid | None = None
-    outputParentFolderId: str | None = None
+    outputParentFolderId: FolderId | None = None
     logs: _Logs | None = None
     analysisOutput: list[_Output] | None = None
 

@@ -11,6 +11,9 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queuefile import QueuedJob
 
+PARTS = 4
+"""A batch takes at most one in so many of the items that may be open at a time."""
+
 _canonical = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 
 
@@ -41,9 +44,13 @@ class AccountLimits:
 
 
 def batch_size(kind: Kind, limits: AccountLimits, max_open: int | None) -> int:
-    """Items a batch: what the account sends at a time, but never more than may be open."""
-    most = [limits.batch_size.get(kind.setting, kind.batch_size), limits.open_items]
-    return max(1, min(most if max_open is None else [*most, max_open]))
+    """Items a batch: what the account sends at a time, but no more than a part of what may be open.
+
+    A batch goes out when there is room for all of it. Were it as large as the room, it would wait for the last item of
+    all others, and everything behind it would wait too.
+    """
+    open_at_a_time = limits.open_items if max_open is None else min(limits.open_items, max_open)
+    return min(limits.batch_size.get(kind.setting, kind.batch_size), math.ceil(open_at_a_time / PARTS))
 
 
 class Digest:

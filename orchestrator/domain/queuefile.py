@@ -17,7 +17,7 @@ from orchestrator.domain.wording import TAG, mistakes_of
 JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 TABLE_NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,190}\.(csv|tsv|jsonl|ndjson|CSV|TSV|JSONL|NDJSON)$"
 PATTERNS = {
-    JOB_NAME: "is no job name: letters, digits, `.`, `_`, `-`, the first a letter or digit, at most 100",
+    JOB_NAME: "is no job name: A-Z a-z 0-9 `.` `_` `-`, the first a letter or digit, at most 100",
     TABLE_NAME: "is no table: name a .csv, .tsv, .jsonl or .ndjson file dropped beside this one, without its folder",
 }
 MOST_JOBS = 10_000

@@ -56,6 +56,31 @@ def uses_of(value: Any, path: Path = ()) -> Iterator[tuple[str, Path]]:  # noqa:
             yield from uses_of(part, (*path, index))
 
 
+def reaches(value: Any, path: Path) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether a value settles what stands at a path: it is there, or something without such keys is in its way."""
+    inner, left = _follow(value, path)
+    return not (left and isinstance(inner, dict))
+
+
+def filled_at(value: Any, path: Path) -> str | None:  # noqa: ANN401 - any JSON value
+    """The text of a template that fills what stands at a path from a row; None where no row changes anything."""
+    inner, _ = _follow(value, path)
+    return inner if isinstance(inner, str) and any(True for _ in uses_of(inner)) else None
+
+
+def _follow(value: Any, path: Path) -> tuple[Any, Path]:  # noqa: ANN401 - any JSON value
+    """The innermost value on the way along a path, and the part of the path that is left there."""
+    for index, part in enumerate(path):
+        match value, part:
+            case dict(), _ if part in value:
+                value = value[part]
+            case list(), int() if part < len(value):
+                value = value[part]
+            case _:
+                return value, path[index:]
+    return value, ()
+
+
 class _Part(NamedTuple):
     """A value of a template: the same for every row, or filled."""
 

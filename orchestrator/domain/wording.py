@@ -1,6 +1,7 @@
 """pydantic's findings in words that a person at the bench understands."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ def _worded(finding: ErrorDetails, known: Sequence[str], patterns: Mapping[str, 
     name = str(finding["loc"][-1]) if finding["loc"] else "it"
     match finding["type"]:
         case "missing":
-            return f"`{name}` is missing", f"add `{name}:`"
+            return f"`{name}` is missing", _absent(name, given)
         case "extra_forbidden":
             return f"`{name}` is not a key that belongs here", _meant(name, known)
         case kind if kind in _TYPES:
@@ -57,7 +58,7 @@ def _worded(finding: ErrorDetails, known: Sequence[str], patterns: Mapping[str, 
         case "string_pattern_mismatch":
             return f"{_shown(given)} {patterns.get(context['pattern'], 'does not match ' + context['pattern'])}", None
         case "literal_error" | "enum":
-            return f"{_shown(given)} is not one of {context['expected']}", None
+            return _not_among(name, given, context["expected"])
         case "greater_than_equal":
             return f"must be {context['ge']} or more, and is {given}", None
         case "less_than_equal":
@@ -70,6 +71,21 @@ def _worded(finding: ErrorDetails, known: Sequence[str], patterns: Mapping[str, 
             return f"is {_called(given)} without any of the keys that give it a meaning", _meant("", known)
         case _:
             return finding["msg"], None
+
+
+def _absent(name: str, given: object) -> str:
+    """What to do about a missing key; a key beside it may be the same in another spelling."""
+    close = difflib.get_close_matches(name, map(str, given), n=1, cutoff=0.8) if isinstance(given, dict) else []
+    return f"add `{name}:`" + (f"; `{close[0]}` is another key" if close else "")
+
+
+def _not_among(name: str, given: object, expected: str) -> tuple[str, str | None]:
+    """`expected` is pydantic's list of what may stand there, as Python spells it."""
+    one = re.fullmatch(r"'([^']*)'|[^', ]+", expected)
+    if one is None:
+        return f"{_shown(given) if isinstance(given, str) else _called(given)} is not one of {expected}", None
+    plain = one[1] or {"True": "true", "False": "false"}.get(expected, expected)
+    return f"must be {plain}, and is {_called(given)}", f"write `{name}: {plain}`"
 
 
 def _meant(name: str, known: Sequence[str]) -> str:

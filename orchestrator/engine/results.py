@@ -11,6 +11,7 @@ import anyio.to_thread
 from orchestrator.clock import SECOND, Clock
 from orchestrator.crashpoints import Point, reach
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.durable import open_draft, sync_folder
 from orchestrator.engine.document import as_csv, as_json
 from orchestrator.engine.pauses import Pauses, Steady
 from orchestrator.store.outbox import Entry
@@ -76,13 +77,13 @@ async def write_whole(path: Path, portions: AsyncIterator[bytes]) -> None:
     Raises:
         OSError: the disk is full, read-only or broken; what stood there before still stands there.
     """
-    draft = path.with_name(f".{path.name}.tmp")
+    draft, opened = await anyio.to_thread.run_sync(open_draft, path)
     try:
-        async with await anyio.open_file(draft, "wb") as file:
+        async with anyio.wrap_file(opened) as file:
             async for portion in portions:
                 await file.write(portion)
             await file.flush()
-            await anyio.to_thread.run_sync(os.fsync, file.wrapped.fileno())
+            await anyio.to_thread.run_sync(os.fsync, opened.fileno())
         await anyio.to_thread.run_sync(_put_in_place, draft, path)
     except BaseException:
         with anyio.CancelScope(shield=True):
@@ -92,8 +93,4 @@ async def write_whole(path: Path, portions: AsyncIterator[bytes]) -> None:
 
 def _put_in_place(draft: Path, path: Path) -> None:
     draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)

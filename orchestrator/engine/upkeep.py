@@ -1,5 +1,9 @@
 """Keeps the house small: what is over goes after the time that `retention` grants it. Results are never touched."""
 
+import math
+import os
+import re
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -8,17 +12,22 @@ import anyio.to_thread
 from orchestrator.clock import SECOND, Clock
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import Event, RetentionKept
+from orchestrator.telemetry.events import Event, PartFailed, RetentionKept
 
 INTERVAL = 3600.0
 """Seconds between two rounds."""
 
 PORTION = 10
-"""Jobs that are pruned in one transaction, so that others can write in between."""
+"""Jobs that are asked for at a time."""
+
+DRAFT_AGE = 86_400.0
+"""Seconds after which a draft of ours is no longer being written: a crash left it behind."""
+
+Test = Callable[[os.stat_result], bool]
 
 
 class Upkeep:
-    """Prunes settled jobs from the database, and old queue files from their folders."""
+    """Prunes settled jobs from the database, old queue files from their folders, and drafts that a crash left."""
 
     name = "upkeep"
 
@@ -31,24 +40,37 @@ class Upkeep:
         store: Store,
         clock: Clock,
         bus: Bus[Event],
+        drafts: Mapping[Path, re.Pattern[str]] | None = None,
     ) -> None:
-        """Ages are seconds; `files` gives one for each folder. A clock that may be wrong prunes nothing."""
+        """Ages are seconds; a clock that may be wrong prunes nothing.
+
+        `files` gives an age for each folder, `drafts` what our own drafts are called in folders of other people too.
+        """
         self._settled_jobs = settled_jobs
         self._files = files
+        self._drafts = drafts or {}
         self._clock_trusted = clock_trusted
         self._store = store
         self._clock = clock
         self._bus = bus
+        self._files_due = self._jobs_due = -math.inf
+        self._kept: dict[Path, str] = {}
+        """What cannot be removed, and why: told when it becomes more."""
 
     async def turn(self) -> float:
-        """Prune what is due; returns the seconds until the next round."""
+        """Prune what is due; returns the seconds until the next round. Being woken makes nothing due."""
         if not self._clock_trusted():
             return INTERVAL
-        jobs = await self._prune_jobs()
-        files = await anyio.to_thread.run_sync(self._prune_files)
+        files = jobs = 0
+        if self._clock.monotonic() >= self._files_due:
+            files = await self._prune_files()
+            self._files_due = self._clock.monotonic() + INTERVAL
+        if self._clock.monotonic() >= self._jobs_due:
+            jobs = await self._prune_jobs()
+            self._jobs_due = self._clock.monotonic() + INTERVAL
         if jobs or files:
             self._bus.publish(RetentionKept(jobs, files))
-        return INTERVAL
+        return max(0.0, min(self._files_due, self._jobs_due) - self._clock.monotonic())
 
     async def _prune_jobs(self) -> int:
         pruned, portion = 0, PORTION
@@ -59,13 +81,57 @@ class Upkeep:
             pruned += portion
         return pruned
 
-    def _prune_files(self) -> int:
-        now, pruned = self._clock.now() / SECOND, 0
-        for folder, age in self._files.items():
-            for path in folder.iterdir() if folder.is_dir() else ():
-                status = path.lstat()
-                # The change time is when the file was moved here; what it holds may be much older.
-                if now - max(status.st_ctime, status.st_mtime) > age and not path.is_dir():
-                    path.unlink(missing_ok=True)
-                    pruned += 1
+    async def _prune_files(self) -> int:
+        kept: dict[Path, str] = {}
+        pruned = await anyio.to_thread.run_sync(self._remove_files, kept)
+        if kept.keys() - self._kept.keys():
+            path, reason = next(iter(kept.items()))
+            text = f"cannot remove what is over: {len(kept)} in all, for one {path}: {reason}"
+            self._bus.publish(PartFailed(self.name, text, INTERVAL))
+        self._kept = kept
         return pruned
+
+    # ------------------------------------------------------------ in a worker thread
+
+    def _remove_files(self, kept: dict[Path, str]) -> int:
+        now, removed = self._clock.now() / SECOND, 0
+        for folder, age in self._files.items():
+            for path in _inside(folder, kept):
+                removed += _remove(path, _moved_before(now - age), kept)
+        for folder, ours in self._drafts.items():
+            for path in _inside(folder, kept):
+                if ours.fullmatch(path.name):
+                    removed += _remove(path, _draft_before(now - DRAFT_AGE), kept)
+        return removed
+
+
+def _moved_before(moment: float) -> Test:
+    """The change time is when a file was moved there; what it holds may be much older."""
+    return lambda status: not stat.S_ISDIR(status.st_mode) and max(status.st_ctime, status.st_mtime) < moment
+
+
+def _draft_before(moment: float) -> Test:
+    return lambda status: stat.S_ISREG(status.st_mode) and status.st_mtime < moment
+
+
+def _remove(path: Path, is_over: Test, kept: dict[Path, str]) -> bool:
+    try:
+        if not is_over(path.lstat()):
+            return False
+        path.unlink()
+    except FileNotFoundError:
+        return False  # somebody else was quicker
+    except OSError as error:
+        kept[path] = error.strerror or str(error)
+        return False
+    return True
+
+
+def _inside(folder: Path, kept: dict[Path, str]) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        kept[folder] = error.strerror or str(error)
+        return []

@@ -4,23 +4,28 @@ Every step may be cut by a crash and taken again: jobs with the same content are
 carries a token under which it is done once.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from orchestrator.clock import Clock
 from orchestrator.crashpoints import Point, reach
-from orchestrator.domain.mistake import Mistake, Mistakes
+from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.model import ItemState, JobId, NewItem
-from orchestrator.domain.plan import AccountLimits, cycle_in
-from orchestrator.domain.queuefile import Adopt, CancelJob, OfAccount, OfAll, OfJob, Pause, Resume, RetryJob
+from orchestrator.domain.plan import AccountLimits
+from orchestrator.domain.queuefile import Adopt, CancelJob, Pause, Resume, RetryJob
 from orchestrator.intake.check import Control, Report
+from orchestrator.intake.circles import circles
 from orchestrator.intake.jobcheck import CheckedJob
 from orchestrator.intake.portions import MOST_BYTES, MOST_ENTRIES
 from orchestrator.intake.ports import Controls, Jobs, Known
+from orchestrator.intake.wishes import scope_of, told
 from orchestrator.store.errors import ControlRefusedError
+from orchestrator.telemetry.events import ControlDone, Event
 
 _CONTENT = "`retry` sends its items again; other content needs a new name"
+_NOTED = 10
+"""Controls that a note tells of; each has its own line in the log."""
 
 
 @dataclass(slots=True)
@@ -34,7 +39,8 @@ class Admitted:
     """Names of jobs with the same content: nothing changed."""
     replaced: list[str] = field(default_factory=list)
     """Those of the new ones that took the place of one never sent."""
-    controls: int = 0
+    controls: list[str] = field(default_factory=list)
+    """What was carried out, in words."""
 
     @property
     def note(self) -> str | None:
@@ -42,7 +48,8 @@ class Admitted:
         parts = [
             f"known already, nothing changed: {', '.join(self.known)}" if self.known else "",
             f"replaced before anything was sent: {', '.join(self.replaced)}" if self.replaced else "",
-            f"{self.controls} control(s) carried out" if self.controls else "",
+            ", ".join(self.controls[:_NOTED]),
+            f"and {more} more controls" if (more := len(self.controls) - _NOTED) > 0 else "",
         ]
         return "; ".join(part for part in parts if part) or None
 
@@ -50,11 +57,23 @@ class Admitted:
 class Admission:
     """Puts what files ask for into the store."""
 
-    def __init__(self, jobs: Jobs, controls: Controls, accounts: Mapping[str, AccountLimits], clock: Clock) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        controls: Controls,
+        accounts: Mapping[str, AccountLimits],
+        clock: Clock,
+        *,
+        step: Callable[[], None] = lambda: None,
+        publish: Callable[[Event], None] = lambda _: None,
+    ) -> None:
+        """`step` is called after each thing that was written: a large file takes its time."""
         self._jobs = jobs
         self._controls = controls
         self._accounts = accounts
         self._clock = clock
+        self._step = step
+        self._publish = publish
         self._left: list[JobId] = []
         """Loaded in part, when something of ours failed."""
 
@@ -62,7 +81,7 @@ class Admission:
         """At start: what a process that is gone had loaded in part."""
         await self._jobs.abandon_all_loading()
 
-    async def admit(self, report: Report, token: str) -> Admitted | Mistakes:
+    async def admit(self, report: Report, token: str, dropped_by: str | None = None) -> Admitted | Mistakes:
         """Make a report's jobs durable, then carry out its controls; or tell what the database has against it.
 
         `token` tells this very drop of the file from any other. Raises what the store raises; then nothing of the file
@@ -78,20 +97,27 @@ class Admission:
             return mistakes
         replaced = {name: known[name] for job in new if (name := job.spec.name.casefold()) in known}
         await self._make_durable(new, list(replaced.values()))
+        names = {job.spec.name.casefold(): job.spec.name for job in new} | {key: job.name for key, job in known.items()}
+        done: list[str] = []
         for index, control in enumerate(report.controls):
             try:
-                await self._carry_out(control, f"{token}:{index}")
+                fresh = await self._carry_out(control, f"{token}:{index}")
             except ControlRefusedError as error:
                 text = "what stands before it in this file was done" if index or new else None
                 mistakes.add(str(error), text, path=("controls", index))
                 return mistakes
+            self._step()
             reach(Point.CONTROL_DONE)
+            kind, target, words = told(control, names)
+            done.append(words)
+            if fresh:
+                self._publish(ControlDone(kind, target, words, report.file, dropped_by))
         return Admitted(
             new=[job.spec.name for job in new],
             items=sum(job.items for job in new),
             known=[job.spec.name for job in report.jobs if _same(job, known)],
             replaced=[old.name for old in replaced.values()],
-            controls=len(report.controls),
+            controls=done,
         )
 
     async def _make_durable(self, new: Sequence[CheckedJob], replaced: Sequence[Known]) -> None:
@@ -105,6 +131,7 @@ class Admission:
             loads += await self._jobs.load_all([job.spec for job in new], self._clock.now())
             for portion in _portions(zip(loads, new, strict=True)):
                 await self._jobs.add_all(portion)
+                self._step()
             reach(Point.ROWS_LOADED)
             await self._jobs.commit(loads, self._clock.now(), replaces=[old.id for old in replaced])
         except BaseException:
@@ -124,7 +151,7 @@ class Admission:
     def _refuse_controls(self, report: Report, known: Mapping[str, Known], mistakes: Mistakes) -> None:
         here = {job.spec.name.casefold() for job in report.jobs}
         for index, control in enumerate(report.controls):
-            job, account = _target(control)
+            job, account = scope_of(control)
             if job is not None and job.casefold() not in here and job.casefold() not in known:
                 mistakes.add(f"no job is named {job!r}", "`orchestrator jobs` lists them", path=("controls", index))
             if account is not None and account not in self._accounts:
@@ -141,16 +168,13 @@ class Admission:
             found = await self._jobs.after_of(names)
             after |= {name: tuple(found.get(name, ())) for name in names}
             names = {other for waits in found.values() for other in waits} - after.keys()
-        cycle = cycle_in(after)
-        if cycle is None:
-            return
-        index = next((place for place, job in enumerate(jobs) if job.spec.name.casefold() in cycle), 0)
-        message = "jobs wait for each other: " + " after ".join(cycle)
-        mistakes.append(Mistake(message, "take one of them out of `after`", ("jobs", index, "after")))
+        for mistake in circles([job.spec.name for job in jobs], after):
+            mistakes.append(mistake)
 
     # ------------------------------------------------------------ controls
 
-    async def _carry_out(self, control: Control, token: str) -> None:
+    async def _carry_out(self, control: Control, token: str) -> bool:
+        """Returns False when this very control was carried out before."""
         now = self._clock.now()
         match control:
             case CancelJob(cancel=name):
@@ -159,17 +183,18 @@ class Admission:
                 chosen = ItemState(state) if state else None
                 done = await self._controls.retry(name, now=now, keys=items or (), state=chosen, token=token)
             case Pause():
-                job, account = _target(control)
+                job, account = scope_of(control)
                 done = await self._controls.pause(now=now, name=job, account=account, token=token)
             case Resume():
-                job, account = _target(control)
+                job, account = scope_of(control)
                 done = await self._controls.resume(now=now, name=job, account=account, token=token)
             case Adopt(adopt=it):
                 done = await self._controls.adopt(it.job, it.batch, it.remote_id, now=now, token=token)
             case _:
                 assert_never(control)
         if done is None:
-            raise ControlRefusedError(f"no job is named {_target(control)[0]!r}")
+            raise ControlRefusedError(f"no job is named {scope_of(control)[0]!r}")
+        return not done.repeated
 
 
 def _portions(new: Iterable[tuple[JobId, CheckedJob]]) -> Iterator[list[tuple[JobId, list[NewItem]]]]:
@@ -194,21 +219,4 @@ def _same(job: CheckedJob, known: Mapping[str, Known]) -> bool:
 
 
 def _named(controls: Sequence[Control]) -> list[str]:
-    return [job for control in controls if (job := _target(control)[0]) is not None]
-
-
-def _target(control: Control) -> tuple[str | None, str | None]:
-    """The job and the account that a control names; neither for all of them."""
-    match control:
-        case CancelJob(cancel=name) | RetryJob(retry=name):
-            return name, None
-        case Adopt(adopt=it):
-            return it.job, None
-        case Pause(pause=scope) | Resume(resume=scope):
-            match scope:
-                case OfAccount(account=account):
-                    return None, account
-                case OfAll():
-                    return None, None
-                case OfJob(job=name) | str(name):
-                    return name, None
+    return [job for control in controls if (job := scope_of(control)[0]) is not None]

@@ -3,7 +3,8 @@
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
@@ -38,13 +39,16 @@ class Listing:
     """The oldest first."""
     hidden: frozenset[tuple[int, int]]
     """Device and inode of what still has an ignored name."""
+    folder: int
+    """Inode of the folder itself."""
 
 
 def list_folder(folder: Path) -> Listing:
     """Look at a folder; follows no link. Raises OSError."""
     entries: list[Entry] = []
     hidden: set[tuple[int, int]] = set()
-    with os.scandir(folder) as found:
+    with _opened(folder) as descriptor, os.scandir(descriptor) as found:
+        inode = os.fstat(descriptor).st_ino
         for each in found:
             try:
                 status = each.stat(follow_symlinks=False)
@@ -56,7 +60,16 @@ def list_folder(folder: Path) -> Listing:
                 regular = stat.S_ISREG(status.st_mode)
                 entries.append(Entry(each.name, Signature.of(status), regular, status.st_uid))
     entries.sort(key=lambda entry: (entry.signature.mtime_ns, entry.name))
-    return Listing(entries, frozenset(hidden))
+    return Listing(entries, frozenset(hidden), inode)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 class Ready(Enum):
@@ -130,6 +143,10 @@ class Arrivals:
     def settled(self, name: str, monotonic: float) -> bool:
         """Whether a file of that name is there, and complete by all that can be seen from outside."""
         return name in self._tracks and self.ready(name, monotonic) is Ready.YES
+
+    def rested(self, name: str, monotonic: float) -> bool:
+        """Whether it has not changed for `rest` seconds, however it came."""
+        return self._tracks[name].old or self.age(name, monotonic) >= self.rest
 
     def age(self, name: str, monotonic: float) -> float:
         """Seconds for which it has not changed."""

@@ -15,6 +15,7 @@ import anyio.to_thread
 from orchestrator.domain.mistake import Mistake, Mistakes
 from orchestrator.domain.plan import AccountLimits
 from orchestrator.domain.queuefile import Adopt, CancelJob, Pause, Reading, Resume, RetryJob, read
+from orchestrator.intake.circles import circles, waits_of
 from orchestrator.intake.document import Document, DocumentReader
 from orchestrator.intake.jobcheck import CheckedJob, JobCheck, Setting
 from orchestrator.intake.json_stream import JsonEvents
@@ -76,6 +77,8 @@ class Terms:
     accounts: Mapping[str, AccountLimits]
     scratch: Path | None = None
     """Folder for scratch files; it needs room for the file's items. None: the system's temporary folder."""
+    tables: bool = True
+    """Whether a table may come with the file."""
     wait_for_tables: bool = False
     """Stop as soon as a table is found missing, for it may come."""
     dropped_by: str | None = None
@@ -110,11 +113,11 @@ def refused(file: str, mistake: Mistake) -> Report:
     return Report(file, mistakes, Scratch(), whole=True)
 
 
-async def in_slices(work: Generator[None, None, Result]) -> Result:
-    """Run `work` to its end in worker threads, a slice at a time."""
+async def in_slices(work: Generator[None, None, Result], step: Callable[[], None] = lambda: None) -> Result:
+    """Run `work` to its end in worker threads, a slice at a time; `step` is called after each."""
     try:
         while (ended := await anyio.to_thread.run_sync(_slice, work)) is None:
-            pass
+            step()
         return ended.result
     finally:
         work.close()
@@ -172,6 +175,8 @@ class _Check:
             yield from self._check_jobs(document, reading)
         if mistakes:
             yield from self._locate()
+            # What two jobs have from one table is told once.
+            mistakes.kept[:] = sorted(dict.fromkeys(mistakes), key=_place)
 
     def _read(self) -> Generator[None, None, Document | None]:
         mistakes = self._report.mistakes
@@ -205,8 +210,16 @@ class _Check:
             if found is not None:
                 checked.append(found)
             yield
+        yield from self._check_circles(raws)
         report.jobs = tuple(checked)
         report.controls = tuple(reading.controls)
+
+    def _check_circles(self, raws: Sequence[Mapping[str, Any]]) -> Generator[None, None, None]:
+        names = [name if isinstance(name := raw.get("name"), str) else None for raw in raws]
+        after = {name.casefold(): waits_of(raw) for name, raw in zip(names, raws, strict=True) if name is not None}
+        for mistake in circles(names, after):
+            self._report.mistakes.append(mistake)
+            yield
 
     def _open_tables(self, raws: Sequence[Mapping[str, Any]]) -> dict[str, Table]:
         opened: dict[str, Table] = {}
@@ -214,6 +227,12 @@ class _Check:
         for index, raw in enumerate(raws):
             name = raw.get("table")
             if not isinstance(name, str) or "/" in name or name in opened:
+                continue
+            if not self._terms.tables:
+                missing.append(name)
+                message = f"names the table {name}, and no table can come this way"
+                remedy = "write its rows under `items:`, or drop both files into incoming/"
+                self._report.mistakes.add(message, remedy, path=("jobs", index, "table"))
                 continue
             try:
                 source = self._find_table(name)
@@ -261,3 +280,8 @@ class _Check:
         places += [mistake.also for mistake in mistakes if mistake.also]
         lines = yield from lines_of(self._events(self._text(), Mistakes(), by_line=True), places)
         mistakes.locate(lines)
+
+
+def _place(mistake: Mistake) -> tuple[bool, str, int]:
+    """Order in which mistakes are told: the queue file from its top, then each table."""
+    return mistake.file is not None, mistake.file or "", mistake.line or 0

@@ -8,8 +8,8 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ import anyio.to_thread
 
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.mistake import Mistakes
+from orchestrator.domain.model import JobSpec
 from orchestrator.domain.plan import AccountLimits, canonical
+from orchestrator.durable import open_draft, rename_exclusively, sync_folder
 from orchestrator.intake.arrivals import IGNORED
 from orchestrator.intake.check import JSON_SUFFIX, Report, Terms, check_source, in_slices, refused
 from orchestrator.intake.counting import insertions, with_insertions
-from orchestrator.intake.folder import GOOD_NAME, rename_exclusively, sync_folder
-from orchestrator.intake.source import NotTakenError, Source, open_source
+from orchestrator.intake.folder import GOOD_NAME, Moving
+from orchestrator.intake.source import NotTakenError, Signature, Source, open_source
 from orchestrator.intake.tables import is_table
 
 _PIECE = 1024 * 1024
@@ -42,8 +44,20 @@ class Dropped:
     """A queue file that lies in incoming/ now."""
 
     file: str
-    jobs: tuple[str, ...]
+    specs: tuple[JobSpec, ...]
     tables: tuple[str, ...]
+    signature: Signature
+    """Of the very file: another one may have its name later."""
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """The names of its jobs."""
+        return tuple(spec.name for spec in self.specs)
+
+    @property
+    def moving(self) -> Moving:
+        """As the spool knows it."""
+        return Moving(self.file, self.signature)
 
 
 @dataclass(slots=True)
@@ -68,14 +82,16 @@ async def drop(
     accounts: Mapping[str, AccountLimits],
     *,
     scratch: Path | None = None,
+    told: Callable[[Dropped], None] = lambda _: None,
 ) -> list[Dropped]:
     """Check queue files and drop each with its tables; `count` is written into jobs that do not have it.
 
-    Tables are found beside the queue file that names them; they may be listed among `files`, and need not.
+    Tables are found beside the queue file that names them; they may be listed among `files`, and need not. `told` is
+    called with each file as soon as it lies in incoming/.
 
     Raises:
         NotDroppedError: there are mistakes, or a name is taken in incoming/; nothing was dropped.
-        OSError: incoming/ cannot be written to.
+        OSError: a file cannot be read, or incoming/ cannot be written to; what was `told` before lies there.
     """
     mistakes: dict[str, Mistakes] = {}
     with contextlib.ExitStack() as stack:
@@ -89,7 +105,11 @@ async def drop(
         _collect_mistakes(parcels, [path for path in files if is_table(path.name)], incoming, mistakes)
         if mistakes:
             raise NotDroppedError(mistakes)
-        return [await anyio.to_thread.run_sync(_drop_parcel, parcel, incoming) for parcel in parcels]
+        dropped = []
+        for parcel in parcels:
+            dropped.append(await anyio.to_thread.run_sync(_drop_parcel, parcel, incoming))
+            told(dropped[-1])
+        return dropped
 
 
 def drop_controls(controls: Sequence[Mapping[str, Any]], queue_directory: Path) -> str:
@@ -131,15 +151,19 @@ class Draft:
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._path = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-        self._file = self._path.open("xb")
+        self._path, self._file = open_draft(target)
 
     def write(self, piece: bytes) -> None:
         """Add a piece. Raises OSError."""
         self._file.write(piece)
 
-    def finish(self) -> None:
-        """Make it durable, then give it its own name.
+    def reread(self) -> Source:
+        """What was written so far, to be read under the name that it will have. Raises OSError."""
+        self._file.flush()
+        return replace(open_source(self._path), name=self._target.name)
+
+    def finish(self) -> Signature:
+        """Make it durable, then give it its own name; returns what tells this very file.
 
         Raises FileExistsError when that is taken, OSError when the disk does not do it.
         """
@@ -147,8 +171,10 @@ class Draft:
             self._file.flush()
             _make_written_earlier(self._file.fileno())
             os.fsync(self._file.fileno())
+            signature = Signature.of(os.fstat(self._file.fileno()))
         rename_exclusively(self._path, self._target)
         sync_folder(self._target.parent)
+        return signature
 
     def discard(self) -> None:
         """Leave nothing of it behind; once it has its own name, this changes nothing."""
@@ -223,12 +249,12 @@ def _drop_parcel(parcel: _Parcel, incoming: Path) -> Dropped:
             done.append(incoming / name)
         counts = {index: job.items for index, job in enumerate(report.jobs) if not job.counted}
         where = insertions(source.file, counts, is_json=parcel.own.lower().endswith(JSON_SUFFIX))
-        _drop_bytes(incoming / parcel.own, with_insertions(source.file, where))
+        signature = _drop_bytes(incoming / parcel.own, with_insertions(source.file, where))
     except BaseException:
         for path in done:  # a table without its queue file would lie there for an hour
             path.unlink(missing_ok=True)
         raise
-    return Dropped(parcel.own, tuple(job.spec.name for job in report.jobs), tables)
+    return Dropped(parcel.own, tuple(job.spec for job in report.jobs), tables, signature)
 
 
 def _pieces(source: Source) -> Iterator[bytes]:
@@ -237,12 +263,12 @@ def _pieces(source: Source) -> Iterator[bytes]:
         yield piece
 
 
-def _drop_bytes(target: Path, pieces: Iterable[bytes]) -> None:
+def _drop_bytes(target: Path, pieces: Iterable[bytes]) -> Signature:
     draft = Draft(target)
     try:
         for piece in pieces:
             draft.write(piece)
-        draft.finish()
+        return draft.finish()
     finally:
         draft.discard()
 

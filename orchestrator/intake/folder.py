@@ -1,12 +1,10 @@
 """The four folders of the queue directory, and moves between them that lose and overwrite nothing.
 
-A file and its table move together: what is to be moved is written down first (`.moving.json`, beside the files), and
-`finish_moves` completes at the next start what a crash cut short.
+A file and its table move together: what is to be moved is written down first (`moving.json`, in the daemon's own
+folder, where droppers cannot write), and `finish_moves` completes at the next start what a crash cut short.
 """
 
 import contextlib
-import ctypes
-import errno
 import hashlib
 import itertools
 import json
@@ -17,15 +15,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from orchestrator.crashpoints import Point, reach
-from orchestrator.intake.source import Signature
+from orchestrator.durable import rename_exclusively, sync_folder, write_whole
+from orchestrator.intake.intent import Intent, NoIntentError, Step
+from orchestrator.intake.source import NotTakenError, Signature, open_source
 
 GOOD_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
-_INTENT = ".moving.json"
 _LONGEST_NAME = 200
-_AT_FDCWD = -100
-_NO_REPLACE = 1
-_UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
+_LARGEST_ERROR_FILE = 16 * 1024 * 1024
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,13 @@ class Moving:
 class Folders:
     """The queue directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, own: Path | None = None) -> None:
+        """`own` is a folder where nobody but the daemon may write; None: moves that a crash cuts are not completed."""
         self.incoming = directory / "incoming"
         self.accepted = directory / "accepted"
         self.rejected = directory / "rejected"
         self.results = directory / "results"
+        self._intent = own / "moving.json" if own else None
 
     def create(self) -> None:
         """Make what is missing."""
@@ -67,46 +70,66 @@ class Folders:
         return self.rejected / name
 
     def finish_moves(self) -> None:
-        """Complete what a crash cut short."""
-        intent = self.incoming / _INTENT
+        """Complete what a crash cut short. An intent that is none is set aside: it keeps nothing back."""
+        if self._intent is None:
+            return
         try:
-            moves = json.loads(intent.read_bytes())
+            intent = Intent.read(self._intent)
         except FileNotFoundError:
             return
-        except ValueError:
-            moves = []  # no intent of ours: those are written whole
-        for move in moves:
-            signature = Signature(move["device"], move["inode"], 0, 0, 0)
-            self._move(Moving(move["from"], signature), Path(move["to"]).parent, Path(move["to"]).name)
-        intent.unlink()
+        except NoIntentError as error:
+            aside = self._intent.with_suffix(".spoilt")
+            self._intent.replace(aside)
+            log.warning("moves_forgotten", reason=str(error), kept_as=str(aside))
+            return
+        folder = self.accepted if intent.folder == "accepted" else self.rejected
+        for step in intent.steps:
+            self._move(Moving(step.name, Signature(step.device, step.inode, 0, 0, 0)), folder, step.target)
+        sync_folder(folder)
         sync_folder(self.incoming)
+        self._intent.unlink()
+
+    # ------------------------------------------------------------ what became of a file
+
+    def waits(self, file: Moving) -> bool:
+        """Whether that very file still lies in incoming/. Raises OSError."""
+        return _is(self.incoming / file.name, file.signature)
+
+    def error_of(self, file: Moving) -> Path | None:
+        """The error file that speaks of that very file, under whatever number. Raises OSError."""
+        names = re.compile(rf"{re.escape(safe_name(file.name))}(-[0-9]+)?\.error\.json")
+        token = token_of(file)
+        try:
+            with os.scandir(self.rejected) as found:
+                paths = [Path(each.path) for each in found if names.fullmatch(each.name)]
+        except FileNotFoundError:
+            return None
+        return next((path for path in paths if error_token(path) == token), None)
 
     # ------------------------------------------------------------ moving
 
     def _move_all(self, files: Sequence[Moving], folder: Path, name: str | None = None) -> None:
         names = [*(safe_name(file.name) for file in files[:-1]), name or safe_name(files[-1].name)]
-        if len(files) > 1:
-            self._intend(files, folder, names)
-        for file, target in zip(files[:-1], names[:-1], strict=True):
-            self._move(file, folder, target)
-            reach(Point.TABLE_MOVED)
-        self._move(files[-1], folder, names[-1])
+        intent = self._intent if len(files) > 1 else None
+        if intent is not None:
+            steps = [
+                Step(file.name, target, file.signature.device, file.signature.inode)
+                for file, target in zip(files, names, strict=True)
+            ]
+            Intent("accepted" if folder == self.accepted else "rejected", tuple(steps)).write(intent)
+        try:
+            for file, target in zip(files[:-1], names[:-1], strict=True):
+                self._move(file, folder, target)
+                reach(Point.TABLE_MOVED)
+            self._move(files[-1], folder, names[-1])
+        except OSError:
+            if intent is not None and all(map(self.waits, files)):
+                intent.unlink()  # none has moved: they are decided upon anew, and hold up no other file
+            raise
         sync_folder(folder)
         sync_folder(self.incoming)
-        if len(files) > 1:
-            (self.incoming / _INTENT).unlink()
-
-    def _intend(self, files: Sequence[Moving], folder: Path, names: Sequence[str]) -> None:
-        moves = [
-            {
-                "from": file.name,
-                "to": str(folder / name),
-                "device": file.signature.device,
-                "inode": file.signature.inode,
-            }
-            for file, name in zip(files, names, strict=True)
-        ]
-        write_whole(self.incoming / _INTENT, json.dumps(moves).encode())
+        if intent is not None:
+            intent.unlink()
 
     def _move(self, file: Moving, folder: Path, name: str) -> None:
         """Move that very file. Another one that has its name by now is left where it is, for the next scan."""
@@ -135,18 +158,27 @@ class Folders:
 
 
 def token_of(file: Moving) -> str:
-    """What tells, in an error file, which file it speaks of."""
+    """What tells, in an error file, which file it speaks of.
+
+    The device is none of it: whoever dropped the file may see the folder through another mount.
+    """
     signature = file.signature
-    text = f"{signature.device}:{signature.inode}:{signature.size}:{signature.mtime_ns}"
+    text = f"{signature.inode}:{signature.size}:{signature.mtime_ns}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def error_token(path: Path) -> str | None:
-    """The token in an error file, None when there is none to read."""
+    """The token in an error file, None when there is none to read: links and pipes of such a name lie there too."""
     try:
-        token = json.loads(path.read_bytes())["token"]
-    except (OSError, ValueError, KeyError, TypeError):
+        source = open_source(path, max_bytes=_LARGEST_ERROR_FILE)
+    except (OSError, NotTakenError):
         return None
+    try:
+        token = json.loads(source.file.read(_LARGEST_ERROR_FILE))["token"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    finally:
+        source.close()
     return token if isinstance(token, str) else None
 
 
@@ -171,42 +203,3 @@ def safe_name(name: str) -> str:
     if len(spelt) <= _LONGEST_NAME:
         return spelt
     return f"{spelt[:150]}~{hashlib.sha256(raw).hexdigest()[:16]}"
-
-
-# ---------------------------------------------------------------- durable
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, also after a power cut."""
-    draft = path.with_name(f".{path.name}.tmp")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def rename_exclusively(source: Path, target: Path) -> None:
-    """Rename without overwriting; raises FileExistsError. Links and folders are renamed as they are."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if hasattr(libc, "renameat2"):
-        result = libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _NO_REPLACE)
-        if result == 0:
-            return
-        code = ctypes.get_errno()
-        if code not in _UNSUPPORTED:
-            raise OSError(code, os.strerror(code), str(source), None, str(target))
-    # Without the system call: nobody but us makes names in the folders that we move to.
-    if os.path.lexists(target):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-    source.rename(target)

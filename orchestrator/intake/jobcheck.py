@@ -8,15 +8,16 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from orchestrator.domain.kinds import Kind, find_kind
+from orchestrator.domain.kinds import KINDS, Kind, find_kind
 from orchestrator.domain.mistake import Mistake, Mistakes, Path, spell
 from orchestrator.domain.model import JobSpec, NewItem
 from orchestrator.domain.plan import AccountLimits, Digest, Estimate, canonical, estimate, job_spec
 from orchestrator.domain.queuefile import ENGINES, QueuedJob
-from orchestrator.domain.template import Template, compile_template, merge, uses_of
+from orchestrator.domain.template import Template, compile_template, filled_at, merge, uses_of
 from orchestrator.intake.document import ItemRun
 from orchestrator.intake.keys import Keys, Place
 from orchestrator.intake.portions import PortionWriter, read_portions
+from orchestrator.intake.repeated import Repeated, from_template
 from orchestrator.intake.scratch import Scratch
 from orchestrator.intake.tables import Table
 
@@ -76,6 +77,8 @@ class _Entry(NamedTuple):
     row: Mapping[str, str] | None
     line: int
     """In the table; 0 for an item of the document."""
+    own: object = None
+    """What an item of the document says itself, where it was laid over a template."""
 
 
 class JobCheck:
@@ -92,6 +95,10 @@ class JobCheck:
         self._run = run
         self._table = setting.tables.get(_text(raw, "table") or "")
         self._engine = _text(raw, "engine")
+        template = raw.get("template")
+        self._under: dict[str, Any] | None = template or None if isinstance(template, dict) else None
+        """The template, where there is one that says anything."""
+        self._repeated = Repeated()
         self._counted: int | None = run.count if run else None
         """Items or rows that there are; None where that cannot be told."""
 
@@ -100,15 +107,18 @@ class JobCheck:
         before = self._mistakes.total
         kind = self._kind()
         limits = self._limits(kind)
+        self._check_project(kind, limits)
         offset = self._setting.out.seek(0, io.SEEK_END)
         digest = Digest(self._job) if self._job else None
         keys = Keys(self._setting.scratch.file())
         out = PortionWriter[_Stored](self._setting.out)
-        for number, entry in enumerate(self._entries(), 1):
+        for number, entry in enumerate(self._entries(kind), 1):
             self._take(entry, kind, keys, digest, out)
             if number % SLICE == 0:
                 yield
         out.flush()
+        for mistake in self._repeated.told(self._table.name if self._table else None):
+            self._mistakes.append(mistake)
         self._tell_twice((yield from keys.twice()), kind)
         self._compare_count()
         if self._mistakes.total > before or not (self._job and kind and limits and digest and self._counted):
@@ -121,7 +131,7 @@ class JobCheck:
     def _take(
         self, entry: _Entry, kind: Kind | None, keys: Keys, digest: Digest | None, out: PortionWriter[_Stored]
     ) -> None:
-        seq, item, request, row, line = entry
+        seq, item, request, row, line, _ = entry
         if not isinstance(item, dict):
             self._wrong(entry, Mistake("must be an object (keys and values)", "write `- {key: value}`"))
             return
@@ -147,14 +157,14 @@ class JobCheck:
 
     # ------------------------------------------------------------ where items come from
 
-    def _entries(self) -> Iterator[_Entry]:
+    def _entries(self, kind: Kind | None) -> Iterator[_Entry]:
         value = self._raw.get("template")
         if value is not None and not isinstance(value, dict):
             return iter(())  # told already, and without it every item would look wrong
         if self._table is not None:
-            return self._from_table(self._table, value or None)
+            return self._from_table(self._table, self._under, kind)
         if self._run is not None:
-            return self._from_items(self._run, value or None)
+            return self._from_items(self._run, self._under)
         return iter(())
 
     def _template(self, value: dict[str, Any], columns: Sequence[str], absent: str, remedy: str) -> Template | None:
@@ -183,12 +193,17 @@ class JobCheck:
             for spelling in portion:
                 seq += 1
                 item = _decode(spelling)
-                yield _Entry(seq, merge(under, item), None, None, 0) if under else _Entry(seq, item, spelling, None, 0)
+                if under:
+                    yield _Entry(seq, merge(under, item), None, None, 0, item)
+                else:
+                    yield _Entry(seq, item, spelling, None, 0)
 
-    def _from_table(self, table: Table, value: dict[str, Any] | None) -> Iterator[_Entry]:
+    def _from_table(self, table: Table, value: dict[str, Any] | None, kind: Kind | None) -> Iterator[_Entry]:
         wrong = Mistakes()
         columns = table.columns(wrong)
-        if columns is not None:
+        if columns and not _needed(value, kind) <= set(columns) and (odd := table.other_separator(columns)):
+            wrong.append(odd)
+        elif columns is not None:
             remedy = "its columns are " + ", ".join(columns)
             template = self._template(value, columns, f"{table.name} has no column for", remedy) if value else None
             self._counted = 0
@@ -212,9 +227,6 @@ class JobCheck:
         if isinstance(kind, Mistake):
             self._at(kind)
             return None
-        project = _text(self._raw, "project")
-        if project:
-            self._all_at(kind.mistakes_of_project(project))
         if self._raw.get("engine") is None or self._engine in ENGINES:
             self._all_at(kind.mistakes_of_engine(self._engine))
         return kind
@@ -232,6 +244,13 @@ class JobCheck:
             self._at(Mistake(message, None, ("account",)))
         return limits
 
+    def _check_project(self, kind: Kind | None, limits: AccountLimits | None) -> None:
+        """By the kind; where that is wrong, by any kind of the platform: it has one way to name projects."""
+        platform = limits.platform if limits else (_text(self._raw, "kind") or "").partition(".")[0]
+        of = kind or next((each for each in KINDS.values() if each.platform == platform), None)
+        if of and (project := _text(self._raw, "project")):
+            self._all_at(of.mistakes_of_project(project))
+
     def _compare_count(self) -> None:
         if self._counted is None:
             return
@@ -244,7 +263,11 @@ class JobCheck:
             self._at(Mistake(message, "write the whole file again, or put the number right", ("count",)))
 
     def _tell_twice(self, twice: Sequence[tuple[Place, Place]], kind: Kind | None) -> None:
-        if kind is None:
+        if kind is None or not twice:
+            return
+        if self._table is not None and self._under and filled_at(self._under, (kind.key,)) is None:
+            message = f"is the same for {len(twice) + 1} rows of {self._table.name}, and each may stand once"
+            self._at(Mistake(message, "fill it from a column: `${...}`", ("template", kind.key)))
             return
         for first, again in twice:
             if self._table is not None:
@@ -265,12 +288,30 @@ class JobCheck:
             self._at(mistake)
 
     def _wrong(self, entry: _Entry, mistake: Mistake) -> None:
-        if self._table is not None:
-            path, line, file = mistake.path, entry.line, self._table.name
-            self._mistakes.add(mistake.message, mistake.remedy, path=path, line=line, file=file)
+        path = mistake.path
+        if self._table is None:
+            if self._under is not None and from_template(self._under, path, entry.own):
+                self._repeated.add(replace(mistake, path=(*self._path, "template", *path)))
+            else:
+                self._mistakes.append(replace(mistake, path=(*self._path, "items", entry.seq - 1, *path)))
+        elif self._under is None:
+            if path[0] in entry.item:
+                self._mistakes.append(replace(mistake, line=entry.line, file=self._table.name))
+            else:
+                remedy = f"its columns are {', '.join(entry.item)}; a `template` makes items from them"
+                self._repeated.add(replace(mistake, remedy=remedy, line=1, file=self._table.name))
+        elif text := filled_at(self._under, path):
+            remedy = mistake.remedy or f"it comes from `{text}`"
+            self._mistakes.append(replace(mistake, remedy=remedy, line=entry.line, file=self._table.name))
         else:
-            path = (*self._path, "items", entry.seq - 1, *mistake.path)
-            self._mistakes.add(mistake.message, mistake.remedy, path=path)
+            self._repeated.add(replace(mistake, path=(*self._path, "template", *path)))
+
+
+def _needed(template: dict[str, Any] | None, kind: Kind | None) -> frozenset[str]:
+    """Columns that a table must have."""
+    if template:
+        return compile_template(template).columns
+    return frozenset({kind.key}) if kind else frozenset()
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str | None:

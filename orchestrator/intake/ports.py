@@ -41,18 +41,27 @@ class Jobs(Protocol):
     async def after_of(self, names: Collection[str]) -> Mapping[str, Sequence[str]]: ...
 
 
+class Done(Protocol):
+    """What became of a control."""
+
+    @property
+    def repeated(self) -> bool:
+        """Whether this very one was carried out before."""
+        ...
+
+
 class Controls(Protocol):
     """What people ask for. Each tells None when there is no such job. See `orchestrator.store.advance.Advance`."""
 
-    async def cancel(self, name: str, *, now: Micros, token: str | None = None) -> object | None: ...
+    async def cancel(self, name: str, *, now: Micros, token: str | None = None) -> Done | None: ...
 
     async def pause(
         self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
-    ) -> object | None: ...
+    ) -> Done | None: ...
 
     async def resume(
         self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
-    ) -> object | None: ...
+    ) -> Done | None: ...
 
     async def retry(
         self,
@@ -62,8 +71,8 @@ class Controls(Protocol):
         keys: Sequence[str] = (),
         state: ItemState | None = None,
         token: str | None = None,
-    ) -> object | None: ...
+    ) -> Done | None: ...
 
     async def adopt(
         self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None
-    ) -> object | None: ...
+    ) -> Done | None: ...

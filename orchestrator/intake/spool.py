@@ -6,9 +6,8 @@ disk, a locked database) is never held against a file: it stays, and is taken up
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import anyio
@@ -25,7 +24,9 @@ from orchestrator.intake.admission import Admission, Admitted
 from orchestrator.intake.arrivals import Arrivals, Entry, Ready, list_folder
 from orchestrator.intake.check import JSON_SUFFIX, Report, Terms, check_source, in_slices, refused
 from orchestrator.intake.folder import GOOD_NAME, Folders, Moving
+from orchestrator.intake.orphans import Orphans
 from orchestrator.intake.ports import Controls, Jobs
+from orchestrator.intake.progress import Progress
 from orchestrator.intake.source import NotTakenError, Source, open_source
 from orchestrator.intake.tables import is_table
 from orchestrator.intake.verdict import error_document
@@ -34,8 +35,6 @@ from orchestrator.telemetry.events import Event, FileAccepted, FileDeferred, Fil
 
 TABLE_PATIENCE = 60.0
 """Seconds that a queue file waits for its tables."""
-ORPHAN_PATIENCE = 3600.0
-"""Seconds that a table waits for a queue file that names it."""
 LONGEST_PAUSE = 60.0
 """Seconds until a file is taken up again, at most, after trouble of ours."""
 
@@ -56,7 +55,10 @@ class SpoolSettings:
     """Seconds after which a file written in place counts as complete."""
     max_bytes: int = 256 * 1024 * 1024
     scratch: Path | None = None
-    """Folder for scratch files; None: the system's temporary folder."""
+    """The daemon's own folder, for scratch files and for moves that are under way.
+
+    None: the system's temporary folder, and moves that a crash cuts short are not completed.
+    """
 
 
 @dataclass(slots=True)
@@ -98,12 +100,14 @@ class Spool:
         self.changed: Callable[[], None] = lambda: None
         """Called when jobs came in or a control was carried out."""
         self._settings = settings
-        self._folders = Folders(settings.directory)
-        self._admission = Admission(jobs, controls, accounts, clock)
+        self._folders = Folders(settings.directory, settings.scratch)
+        self._progress = Progress(clock)
+        self._admission = Admission(jobs, controls, accounts, clock, step=self._progress.step, publish=publish)
         self._accounts = accounts
         self._clock = clock
         self._publish = publish
         self._arrivals = Arrivals(settings.rest)
+        self._orphans = Orphans(self._arrivals, publish)
         self._watch = Watch(self._folders.incoming, clock, self._arrivals.announce)
         self._lock = anyio.Lock()
         self._prepared = False
@@ -119,7 +123,7 @@ class Spool:
     @property
     def trouble(self) -> str | None:
         """Why nothing can be taken in for the moment; None while all is well."""
-        return self._trouble
+        return self._progress.standstill or self._trouble
 
     @property
     def kept_back(self) -> Mapping[str, str]:
@@ -142,6 +146,11 @@ class Spool:
                 await self._watch.wait(self._next_look)
                 await self.rescan()
 
+    async def look_over(self, source: Source) -> Report:
+        """The report on a queue file that lies elsewhere, and can bring no table. Close it when done."""
+        terms = Terms(self._accounts, self._settings.scratch, tables=False)
+        return await in_slices(check_source(source, lambda _: None, terms))
+
     async def rescan(self) -> bool:
         """Look now, and decide what can be decided; returns whether nothing is left that will be without a person.
 
@@ -149,7 +158,8 @@ class Spool:
         """
         async with self._lock:
             try:
-                decided = await self._scan()
+                with self._progress.look():
+                    decided = await self._scan()
             except Exception as error:  # noqa: BLE001 - whatever it is, one failed look must not end the daemon
                 self._next_look = self._settings.scan_interval
                 self._tell_trouble(error)
@@ -172,16 +182,22 @@ class Spool:
             await self._admission.forget_partial_loads()
             self._prepared = True
         listing = await anyio.to_thread.run_sync(list_folder, self._folders.incoming)
-        self._watch.check()
+        self._watch.check(listing.folder)
+        self._progress.step()
         self._arrivals.look(listing, monotonic=self._clock.monotonic(), now=self._clock.now())
         self._forget_gone({entry.name for entry in listing.entries})
         for entry in listing.entries:
             await self._consider(entry)
-        left = [entry for entry in listing.entries if self._undecided(entry)]
+            self._progress.step()
+        undecided = [entry for entry in listing.entries if self._undecided(entry)]
+        left = await anyio.to_thread.run_sync(self._still_there, undecided) if undecided else []
         self._plan_next_look(left)
+        if not left:
+            await self._tell_orphans(listing.entries)
         return not left
 
     def _forget_gone(self, present: set[str]) -> None:
+        self._orphans.forget_gone(present)
         for memory in (self._waiting, self._deferred, self._not_whole):
             for name in memory.keys() - present:
                 del memory[name]
@@ -190,9 +206,10 @@ class Spool:
         if is_table(entry.name) and entry.name not in self._deferred and GOOD_NAME.fullmatch(entry.name):
             return False
         deferred = self._deferred.get(entry.name)
-        if deferred is not None and deferred.lasts(self._clock.monotonic()):
-            return False
-        return os.path.lexists(self._folders.incoming / entry.name)
+        return deferred is None or not deferred.lasts(self._clock.monotonic())
+
+    def _still_there(self, entries: list[Entry]) -> list[Entry]:
+        return [entry for entry in entries if os.path.lexists(self._folders.incoming / entry.name)]
 
     def _plan_next_look(self, left: list[Entry]) -> None:
         now = self._clock.monotonic()
@@ -240,20 +257,29 @@ class Spool:
     async def _try_to_open(self, entry: Entry) -> None:
         """Something that is no file: opening says what it is."""
         try:
-            open_source(self._folders.incoming / entry.name, max_bytes=self._settings.max_bytes).close()
+            (await self._open(entry.name)).close()
         except FileNotFoundError:
             return
         except NotTakenError as error:
             await self._reject(entry, refused(entry.name, error.mistake).mistakes)
 
+    async def _open(self, name: str) -> Source:
+        return await anyio.to_thread.run_sync(self._opened, name)
+
+    def _opened(self, name: str) -> Source:
+        return open_source(self._folders.incoming / name, max_bytes=self._settings.max_bytes)
+
     async def _consider_table(self, entry: Entry) -> None:
-        if self._arrivals.age(entry.name, self._clock.monotonic()) < ORPHAN_PATIENCE:
-            return
         if any(entry.name in waiting.tables for waiting in self._waiting.values()):
             return
-        mistakes = Mistakes()
-        mistakes.add("is a table that no queue file named within an hour", "drop it again with the file that names it")
-        await self._reject(entry, mistakes)
+        if mistakes := self._orphans.given_up(entry.name, self._clock.monotonic()):
+            await self._reject(entry, mistakes)
+
+    async def _tell_orphans(self, entries: Sequence[Entry]) -> None:
+        """Once no queue file is left that might name a table."""
+        tables = [entry for entry in entries if is_table(entry.name) and entry.name not in self._deferred]
+        if resting := self._orphans.to_tell(tables, self._clock.monotonic()):
+            self._orphans.tell(await anyio.to_thread.run_sync(self._still_there, resting))
 
     def _may_prove_whole(self, entry: Entry) -> bool:
         tried = self._not_whole.get(entry.name)
@@ -267,7 +293,7 @@ class Spool:
         opened: dict[str, Source] = {}
         try:
             try:
-                source = open_source(self._folders.incoming / entry.name, max_bytes=self._settings.max_bytes)
+                source = await self._open(entry.name)
             except NotTakenError as error:
                 await self._reject(entry, refused(entry.name, error.mistake).mistakes)
                 return
@@ -287,8 +313,8 @@ class Spool:
         terms = Terms(self._accounts, self._settings.scratch, wait_for_tables=may_wait, dropped_by=str(entry.owner))
         source = opened[entry.name]
         work = check_source(source, lambda name: self._open_table(name, opened), terms)
-        with await in_slices(work) as report:
-            if not all(each.unchanged() for each in opened.values()):
+        with await in_slices(work, self._progress.step) as report:
+            if not await anyio.to_thread.run_sync(lambda: all(each.unchanged() for each in opened.values())):
                 return  # it was written to while we read: the next look sees that
             if not (sure or report.whole):
                 self._not_whole[entry.name] = entry
@@ -302,8 +328,8 @@ class Spool:
         tables = [source for name, source in opened.items() if name != entry.name]
         verdict: Admitted | Mistakes = report.mistakes
         if not report.mistakes:
-            token = await anyio.to_thread.run_sync(_token, opened[entry.name])
-            verdict = await self._admission.admit(report, token)
+            token = await anyio.to_thread.run_sync(opened[entry.name].token, self._progress.step)
+            verdict = await self._admission.admit(report, token, str(entry.owner))
         self._waiting.pop(entry.name, None)
         if isinstance(verdict, Mistakes):
             await self._reject(entry, verdict, tables)
@@ -316,6 +342,7 @@ class Spool:
     def _accept(self, source: Source, tables: list[Source]) -> None:
         for each in (*tables, source):
             os.fsync(each.file.fileno())
+            self._progress.step()
         self._folders.accept([Moving(each.name, each.signature) for each in (*tables, source)])
 
     async def _reject(self, entry: Entry, mistakes: Mistakes, tables: list[Source] | None = None) -> None:
@@ -347,7 +374,7 @@ class Spool:
         if not self._arrivals.settled(name, self._clock.monotonic()):
             return None
         try:
-            source = open_source(self._folders.incoming / name, max_bytes=self._settings.max_bytes)
+            source = self._opened(name)
         except FileNotFoundError:
             return None
         opened[name] = source
@@ -359,12 +386,3 @@ def _reason(error: Exception) -> str:
     if not isinstance(error, OSError | OrchestratorError):
         log.error("intake_failed", exc_info=error)
     return f"{type(error).__name__}: {error}"
-
-
-def _token(source: Source) -> str:
-    """Tells one drop of a file from any other, also from one with the same name and content at another time."""
-    digest = sha256(f"{source.name}\n{source.signature.mtime_ns}\n".encode())
-    source.file.seek(0)
-    while piece := source.file.read(1024 * 1024):
-        digest.update(piece)
-    return digest.hexdigest()

@@ -1,8 +1,9 @@
 """Tables: CSV, TSV and JSON lines as rows of text.
 
 A row is an object of texts with the same columns as every other row: a cell is never guessed to be a number, a date or
-nothing. CSV and TSV follow RFC 4180: the first line names the columns, a field with a comma, a quote or a line break
-stands in quotes. JSON lines hold one flat object a line; numbers keep their digits, null is empty text.
+nothing. Blanks around a cell or a name are none of it: nobody sees them, and no id has them. CSV and TSV follow RFC
+4180 but for that: the first line names the columns, a field with a comma, a quote or a line break stands in quotes.
+JSON lines hold one flat object a line; numbers keep their digits, null is empty text.
 """
 
 import csv
@@ -15,6 +16,8 @@ from orchestrator.intake.text import SpoiltError, Text
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
 MOST_COLUMNS = 1000
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars (`|`)", ",": "commas"}
 
 NumberedRow = tuple[int, dict[str, str]]
 """The line on which the row begins, and its cells by column."""
@@ -74,18 +77,29 @@ class Table:
             elif (first := seen.setdefault(column, number)) != number:
                 yield self._mistake(f"columns {first} and {number} are both named {column!r}", "rename one", 1)
 
+    def other_separator(self, columns: tuple[str, ...]) -> Mistake | None:
+        """What to say when a column is missed, and what looks like several was read as one; None otherwise."""
+        if self._json or len(columns) != 1:
+            return None
+        found = next((each for each in _SEPARATORS if each != self._delimiter and each in columns[0]), None)
+        if found is None:
+            return None
+        name, own = self.name.rpartition(".")[2].upper(), _SEPARATORS[self._delimiter]
+        message = f"seems to be separated by {_SEPARATORS[found]}, and {name} is separated by {own}"
+        return self._mistake(message, f"save it with {own} between the cells", 1)
+
     # ------------------------------------------------------------ CSV and TSV
 
     def _first_line(self) -> tuple[str, ...]:
         for _, record in self._read(Text(self._file, name=self.name)):
-            return tuple(column.strip() for column in record)
+            return tuple(record)
         return ()
 
     def _records(self, text: Text, mistakes: Mistakes) -> Iterator[NumberedRow]:
         columns: tuple[str, ...] | None = None
         for line, record in self._read(text):
             if columns is None:
-                columns = tuple(column.strip() for column in record)
+                columns = tuple(record)
             elif len(record) == len(columns):
                 yield line, dict(zip(columns, record, strict=True))
             else:
@@ -97,14 +111,15 @@ class Table:
         reader = csv.reader(text.lines(), delimiter=self._delimiter, strict=True)
         line = 1
         try:
-            for record in reader:
+            for cells in reader:
+                record = [cell.strip() for cell in cells]
                 if any(record):
                     yield line, record
                 line = reader.line_num + 1
         except csv.Error as error:
-            message = f"is not {'CSV' if self._delimiter == ',' else 'TSV'}: {error}"
-            hint = 'a field with a quote in it is written "...""..."'
-            raise SpoiltError(self._mistake(message, hint, line)) from error
+            what, remedy = _worded(str(error))
+            message = f"is not {'CSV' if self._delimiter == ',' else 'TSV'}: {what}"
+            raise SpoiltError(self._mistake(message, remedy, line)) from error
 
     # ------------------------------------------------------------ JSON lines
 
@@ -135,6 +150,17 @@ class Table:
         return Mistake(message, remedy, line=line, file=self.name)
 
 
+def _worded(problem: str) -> tuple[str, str]:
+    """What Python's reader of CSV says, and what to do about it, for somebody who knows no Python."""
+    if problem.startswith("new-line character"):
+        return "a line ends in a carriage return (CR) alone", "save it with lines that end in a newline: LF, or CR LF"
+    if problem.startswith("unexpected end"):
+        return "a quote is never closed", 'a field with a quote in it is written "...""..."'
+    if problem.startswith("field larger"):
+        return "a cell is longer than may be", "is a quote never closed?"
+    return "something stands behind a closing quote", 'a field with a quote in it is written "...""..."'
+
+
 class _NoRowError(ValueError):
     """A line of JSON lines that is no row."""
 
@@ -149,10 +175,11 @@ def _flat(line: str) -> dict[str, str]:
     if not isinstance(pairs, _Pairs):
         raise _NoRowError("is not an object")
     row: dict[str, str] = {}
-    for key, value in pairs:
+    for name, value in pairs:
+        key = _whole(name, name).strip()
         if key in row:
             raise _NoRowError(f"has the key {key!r} twice")
-        row[_whole(key, key)] = _cell(key, value)
+        row[key] = _cell(key, value).strip()
     return row
 
 

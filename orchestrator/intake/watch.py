@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 from watchfiles import Change, awatch
 
 from orchestrator.clock import Clock
@@ -49,14 +50,14 @@ class Watch:
             group.cancel_scope.cancel()
         self._happened = anyio.Event()
 
-    def check(self) -> None:
-        """Notice that the folder was removed and made anew: its watcher would be silent for ever."""
-        if self._watched is not None and self._watched != _inode(self._folder):
+    def check(self, inode: int) -> None:
+        """Notice that the folder, which has this inode, was made anew: the old one's watcher is silent for ever."""
+        if self._watched is not None and self._watched != inode:
             self._watched = None
             self._scope.cancel()
 
     async def _watch(self) -> None:
-        self._watched = _inode(self._folder)
+        self._watched = await anyio.to_thread.run_sync(_inode, self._folder)
         events = awatch(
             self._folder,
             watch_filter=None,

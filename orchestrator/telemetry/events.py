@@ -66,6 +66,29 @@ class FileAccepted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ControlDone(Event):
+    """What a person or a program asked for was done."""
+
+    control: str
+    """The key of the queue file: `cancel`, `retry`, `pause`, `resume`, `adopt`."""
+    target: str
+    """The job's name, `account NAME`, or `everything`."""
+    done: str
+    """In words, with what else was said."""
+    file: str
+    dropped_by: str | None
+    """User id."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableWaits(Event):
+    """A table rests in incoming/ and no queue file names it."""
+
+    table: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileRejected(Event):
     file: str
     mistakes: int

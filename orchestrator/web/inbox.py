@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from orchestrator.intake.drop import Draft, begin_draft
+from orchestrator.intake.verdict import as_object
 from orchestrator.telemetry.events import DaemonStopping, Event, FileAccepted, FileDeferred, FileRejected
 from orchestrator.web.answers import Problems, document
 from orchestrator.web.guard import QUEUE_FILE_SUFFIXES, content_type
@@ -28,6 +30,8 @@ from orchestrator.web.shown import Shown
 ANSWER_WITHIN = 90.0
 """Seconds to wait for the decision: more than a queue file waits for its table."""
 _PIECE = 1024 * 1024
+_TABLE = b"table"
+"""The key that names a table; a file without these letters names none, and is read but once."""
 
 Name = Annotated[
     str | None,
@@ -36,6 +40,15 @@ Name = Annotated[
         description="What the file is called in accepted/ or rejected/; a few characters and the ending are added.",
     ),
 ]
+
+
+class _Filled(Enum):
+    """How the body came."""
+
+    YES = auto()
+    NAMES_TABLE = auto()
+    """Whole, and perhaps it names a table."""
+    TOO_LARGE = auto()
 
 
 @dataclass(slots=True)
@@ -85,6 +98,7 @@ class Inbox:
 
     def __init__(self, shown: Shown, problems: Problems) -> None:
         self._directory = shown.settings.queue.directory
+        self._spool = shown.spool
         self._most = shown.settings.queue.max_bytes
         self._problems = problems
         self._verdicts = Verdicts()
@@ -97,42 +111,60 @@ class Inbox:
         file = f"{name or 'api'}-{secrets.token_hex(6)}{QUEUE_FILE_SUFFIXES[content_type(request.headers)]}"
         with self._verdicts.of(file) as waiting:
             try:
-                whole = await self._drop(file, request.stream())
+                refusal = await self._drop(file, request.stream())
             except OSError as error:
                 text = f"the queue directory cannot be written to: {error.strerror or error}; nothing was taken"
                 return self._problems.answer(503, text, headers={"Retry-After": "5"})
             except ClientDisconnect:
                 return self._problems.answer(400, "the request ended early; nothing was taken")
-            if not whole:
-                return self._too_large()
+            if refusal is not None:
+                return refusal
             with anyio.move_on_after(ANSWER_WITHIN):
                 await waiting.over.wait()
             return await self._answer(file, waiting)
 
-    async def _drop(self, file: str, body: AsyncIterator[bytes]) -> bool:
-        """Write the body into incoming/; returns False, and leaves nothing, when it is too large."""
+    async def _drop(self, file: str, body: AsyncIterator[bytes]) -> Response | None:
+        """Write the body into incoming/; leaves nothing, and returns why, when it is not dropped."""
         draft = await anyio.to_thread.run_sync(begin_draft, file, self._directory)
         try:
-            if not await self._fill(draft, body):
-                return False
+            filled = await self._fill(draft, body)
+            if filled is _Filled.TOO_LARGE:
+                return self._too_large()
+            if filled is _Filled.NAMES_TABLE and (refusal := await self._without_tables(file, draft)):
+                return refusal
             await anyio.to_thread.run_sync(draft.finish)
-            return True
+            return None
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(draft.discard)
 
-    async def _fill(self, draft: Draft, body: AsyncIterator[bytes]) -> bool:
-        held, size = bytearray(), 0
+    async def _fill(self, draft: Draft, body: AsyncIterator[bytes]) -> _Filled:
+        held, size, tail, named = bytearray(), 0, b"", False
         async for piece in body:
             held += piece
             size += len(piece)
             if size > self._most:
-                return False
+                return _Filled.TOO_LARGE
             if len(held) >= _PIECE:
+                named = named or _TABLE in tail + held
+                tail = bytes(held[-len(_TABLE) :])
                 await anyio.to_thread.run_sync(draft.write, bytes(held))
                 held.clear()
+        named = named or _TABLE in tail + held
         await anyio.to_thread.run_sync(draft.write, bytes(held))
-        return True
+        return _Filled.NAMES_TABLE if named else _Filled.YES
+
+    async def _without_tables(self, file: str, draft: Draft) -> Response | None:
+        """The refusal of a file that names a table: nobody could drop that beside it, so it would wait in vain."""
+        source = await anyio.to_thread.run_sync(draft.reread)
+        try:
+            with await self._spool.look_over(source) as report:
+                if not report.tables:
+                    return None
+                told = [as_object(mistake) for mistake in report.mistakes]
+                return self._refused(report.mistakes.total, file, told, report.mistakes.more)
+        finally:
+            source.close()
 
     async def _answer(self, file: str, waiting: _Waiting) -> Response:
         match waiting.verdict:
@@ -142,11 +174,14 @@ class Inbox:
                 return document(told, 201 if jobs else 200, headers)
             case FileRejected(mistakes=count, told_in=place):
                 errors = await _read(Path(place))
-                text = f"{count} mistake{'s' if count > 1 else ''}; nothing of the file was taken"
-                return self._problems.answer(422, text, file=file, mistakes=errors["mistakes"], more=errors["more"])
+                return self._refused(count, file, errors["mistakes"], errors["more"])
             case None:
                 told = {"file": file, "decided": False, "jobs": (), "items": 0, "note": waiting.reason}
                 return document(told, 202)
+
+    def _refused(self, count: int, file: str, mistakes: object, more: int) -> Response:
+        text = f"{count} mistake{'s' if count > 1 else ''}; nothing of the file was taken"
+        return self._problems.answer(422, text, file=file, mistakes=mistakes, more=more)
 
     def _too_large(self) -> Response:
         return self._problems.answer(413, f"a queue file may have {self._most} bytes (`queue.max_bytes`)")

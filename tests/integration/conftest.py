@@ -31,6 +31,7 @@ class Desk:
 
     def spool(self, *, jobs: Any = None, clock: Clock | None = None, **settings: Any) -> Spool:
         """A spool as a starting daemon makes it."""
+        settings = {"scratch": self.queue.parent / "state"} | settings
         return Spool(
             SpoolSettings(self.queue, **settings),
             jobs=jobs or self.store.jobs,

@@ -112,6 +112,7 @@ async def test_all_mistakes_come_at_once_with_their_lines(tmp_path):
         "line 13, jobs[0].items[2].dataId",
         "line 14, jobs[0].items[3]",
         "line 16, jobs[1].kind",
+        "line 18, jobs[1].project",
         "line 19, jobs[1].items",
     }
     with await check(write(tmp_path / "a.yaml", text), ACCOUNTS) as report:
@@ -138,7 +139,7 @@ async def test_json_mistakes_have_lines_too(tmp_path):
         ("    template: {a: '${x}'}\n    items: [{dataId: f}]\n", "no table to fill ${x}"),
         ("    template: {dataId: '${nope}'}\n    table: t.csv\n", "t.csv has no column for ${nope}"),
         ("    template: {dataId: '${id'}\n    table: t.csv\n", "never closed"),
-        ("    table: t.csv\n", "t.csv, line 2, dataId: `dataId` is missing"),
+        ("    table: t.csv\n", "t.csv, line 1, dataId: `dataId` is missing, for 1 row of t.csv - its columns are id"),
         ("    table: gone.csv\n", "gone.csv is not there"),
         ("    table: twice.csv\n", "twice.csv, line 4, dataId: has the same dataId as line 2"),
         ("    table: one.csv\n    count: 2\n", "says 2, and there are 1"),

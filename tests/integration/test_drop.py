@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from orchestrator import durable
 from orchestrator.intake import drop as dropping
 from orchestrator.intake.check import check
 from orchestrator.intake.drop import NotDroppedError, drop, drop_controls, drop_text
@@ -113,6 +114,46 @@ async def test_a_drop_that_fails_half_way_leaves_nothing(desk, tmp_path, monkeyp
         with pytest.raises(OSError, match="No space"):
             await drop([tmp_path / "a.yaml"], d.queue, d.accounts)
         assert d.names("incoming") == []
+
+
+async def test_what_was_dropped_before_a_failure_is_told(desk, tmp_path, monkeypatch):
+    """Of two files the first lies in incoming/ when the disk is full at the second, and whoever asked knows."""
+    async with desk() as d:
+        for name in ("a.yaml", "b.yaml"):
+            (tmp_path / name).write_text(HEAD.replace("name: a", f"name: {name[0]}") + "    items: [{dataId: fil.1}]\n")
+        real, told = dropping.with_insertions, []
+
+        def full(file, inserted):
+            if told:
+                raise OSError(28, "No space left on device")
+            return real(file, inserted)
+
+        monkeypatch.setattr(dropping, "with_insertions", full)
+        with pytest.raises(OSError, match="No space"):
+            await drop([tmp_path / "a.yaml", tmp_path / "b.yaml"], d.queue, d.accounts, told=told.append)
+        assert [each.file for each in told] == d.names("incoming") == ["a.yaml"]
+
+
+def test_a_planted_link_is_not_written_through(tmp_path, monkeypatch):
+    """Were a draft's name foreseen all the same, what lies under it is neither followed nor overwritten."""
+    monkeypatch.setattr(durable.secrets, "token_hex", lambda _: "00000000")
+    (tmp_path / "incoming").mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "incoming/.a.json.00000000.tmp").symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        drop_text("a.json", b"{}", tmp_path)
+    assert victim.read_text() == "mine"
+
+
+def test_drafts_are_known_by_their_names(tmp_path):
+    """What a crash leaves of a drop can be told from the drafts of other programs."""
+    (tmp_path / "incoming").mkdir()
+    draft = dropping.begin_draft("a" * 195 + ".json", tmp_path)
+    (name,) = os.listdir(tmp_path / "incoming")  # noqa: PTH208 - the hidden ones too
+    draft.discard()
+    assert durable.OWN_DRAFT.fullmatch(name)
+    assert not any(map(durable.OWN_DRAFT.fullmatch, (".a.yaml.tmp", "a.00000000.tmp", ".a.yaml.0000000g.tmp", ".tmp")))
 
 
 async def test_controls_and_texts_are_dropped(desk):

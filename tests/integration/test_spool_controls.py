@@ -1,8 +1,13 @@
 """Controls: files that ask for something to happen to jobs."""
 
+import os
+
 import pytest
 
 from orchestrator.domain.model import ItemState, JobState, Needs
+from orchestrator.domain.queuefile import Adopt, Adoption
+from orchestrator.intake.wishes import told
+from orchestrator.telemetry.events import ControlDone
 
 
 def control(*controls):
@@ -38,6 +43,63 @@ async def test_pause_resume_and_retry(desk):
         await d.decide(spool)
         job = await d.store.jobs.get("b")
         assert (job.needs, job.round, job.counts[ItemState.PENDING]) == (None, 2, 1)
+
+
+async def test_each_control_is_told_with_its_target_and_who_asked(desk):
+    """An event for each, in order, by the job's own name; the note of the file has them in words."""
+    async with desk() as d:
+        spool = d.spool()
+        d.write("a.json", d.file(d.links("Big", "fil.1", "fil.2")))
+        await d.decide(spool)
+        asked = [
+            {"pause": "big"},
+            {"pause": {"account": "ica"}},
+            {"resume": {"all": True}},
+            {"cancel": "big"},
+            {"retry": "BIG", "items": ["fil.1"]},
+            {"cancel": "Big"},
+            {"retry": "Big", "state": "cancelled"},
+        ]
+        d.write("c.json", control(*asked))
+        await d.decide(spool)
+        assert [(each.control, each.target, each.done) for each in d.told(ControlDone)] == [
+            ("pause", "Big", "paused Big"),
+            ("pause", "account ica", "paused account ica"),
+            ("resume", "everything", "resumed everything"),
+            ("cancel", "Big", "cancelled Big"),
+            ("retry", "Big", "retried Big (1 item)"),
+            ("cancel", "Big", "cancelled Big"),
+            ("retry", "Big", "retried Big (cancelled items)"),
+        ]
+        assert {(each.file, each.dropped_by) for each in d.told(ControlDone)} == {("c.json", str(os.getuid()))}
+        assert d.accepted[-1].note == ", ".join(each.done for each in d.told(ControlDone))
+
+
+async def test_a_note_of_many_controls_is_short(desk):
+    """Ten of them; each is an event of its own all the same."""
+    async with desk() as d:
+        d.write("c.json", control(*[{"pause": {"account": "ica"}}] * 12))
+        await d.decide(d.spool())
+        assert d.accepted[-1].note == ", ".join(["paused account ica"] * 10) + "; and 2 more controls"
+        assert len(d.told(ControlDone)) == 12
+
+
+async def test_controls_done_before_a_refused_one_are_told(desk):
+    """Its file is rejected, and they were done."""
+    async with desk() as d:
+        spool = d.spool()
+        d.write("a.json", d.file(d.links("a")))
+        await d.decide(spool)
+        d.write("c.json", control({"pause": "a"}, {"adopt": {"job": "a", "batch": 7, "remote_id": "x"}}))
+        await d.decide(spool)
+        assert [each.done for each in d.told(ControlDone)] == ["paused a"]
+        assert [each.file for each in d.rejected] == ["c.json"]
+
+
+def test_an_adoption_is_told_with_both_ends():
+    """Which object became which batch."""
+    adopt = Adopt(adopt=Adoption(job="big", batch=3, remote_id="5f0c"))
+    assert told(adopt, {"big": "Big"}) == ("adopt", "Big", "adopted 5f0c as batch 3 of Big")
 
 
 async def test_jobs_come_before_the_controls_of_their_file(desk):

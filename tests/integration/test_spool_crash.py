@@ -5,6 +5,7 @@ import errno
 import pytest
 from structlog.testing import capture_logs
 
+from orchestrator import durable
 from orchestrator.crashpoints import Point
 from orchestrator.intake import admission, folder, spool
 from orchestrator.store.errors import StoreUnavailableError
@@ -176,6 +177,30 @@ async def test_a_move_that_fails_is_tried_again(desk, monkeypatch):
         assert d.names("accepted") == ["a.json"]
 
 
+async def test_moves_that_cannot_begin_hold_up_no_other_file(desk, monkeypatch):
+    """A file and its table that accepted/ does not take wait together; a bad file beside them goes its way."""
+    async with desk() as d:
+        spool, real = d.spool(), folder.rename_exclusively
+
+        def refused(source, target):
+            if target.parent.name == "accepted":
+                raise OSError(errno.EROFS, "Read-only file system", str(target))
+            real(source, target)
+
+        d.write("t.csv", TABLE)
+        d.write("a.yaml", HEAD)
+        with monkeypatch.context() as patched:
+            patched.setattr(folder, "rename_exclusively", refused)
+            await d.decide(spool)
+            d.write("bad.yaml", "a: 1\n")
+            await d.decide(spool)
+        assert d.names("incoming") == ["a.yaml", "t.csv"]
+        assert d.names("rejected") == ["bad.yaml", "bad.yaml.error.json"]
+        await d.decide(spool)
+        assert d.names("accepted") == ["a.yaml", "t.csv"]
+        assert [event.file for event in d.accepted] == ["a.yaml"]
+
+
 def unreadable(path):
     """Takes the place of a look at a folder whose disk fails."""
     raise OSError(errno.EIO, "Input/output error", str(path))
@@ -232,7 +257,7 @@ async def test_a_folder_that_cannot_be_looked_at_for_long_is_left_to_a_person(de
 async def test_a_platform_without_renameat2_moves_all_the_same(desk, monkeypatch):
     """Where the system call is missing, names are looked at first."""
     async with desk() as d:
-        monkeypatch.setattr(folder.ctypes, "CDLL", lambda *args, **kwargs: object())
+        monkeypatch.setattr(durable.ctypes, "CDLL", lambda *args, **kwargs: object())
         looker = d.spool()
         for _ in range(2):
             d.write("a.json", d.file(d.links("a")))

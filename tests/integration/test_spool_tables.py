@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.domain.plan import AccountLimits
+from orchestrator.telemetry.events import Level, TableWaits
 
 HEAD = (
     "version: 1\njobs:\n  - name: a\n    kind: ica.data_linking\n    account: ica\n"
@@ -93,6 +94,42 @@ async def test_a_table_that_nobody_names_is_rejected_after_an_hour(desk):
         await d.clock.advance(1)
         await spool.rescan()
         assert d.names("rejected") == ["t.csv", "t.csv.error.json"]
+
+
+async def test_a_table_that_nobody_names_is_told_once(desk):
+    """Once it rests; again only when another one comes under its name."""
+    async with desk() as d:
+        spool = d.spool()
+        d.write("t.csv", TABLE)
+        await spool.rescan()
+        assert d.told(TableWaits) == []
+        for _ in range(3):
+            await d.clock.advance(5)
+            await spool.rescan()
+        (event,) = d.told(TableWaits)
+        assert (event.table, event.level) == ("t.csv", Level.INFO)
+        (d.incoming / "t.csv").unlink()
+        await spool.rescan()
+        d.write("t.csv", TABLE)
+        await d.decide(spool)
+        assert len(d.told(TableWaits)) == 2
+
+
+async def test_a_table_whose_queue_file_is_on_its_way_is_not_told(desk):
+    """While a queue file lies there that is not decided, it may be the one."""
+    async with desk() as d:
+        spool = d.spool()
+        d.write("t.csv", TABLE)
+        await spool.rescan()
+        await d.clock.advance(4)
+        d.write("a.yaml", FILE)
+        await spool.rescan()
+        await d.clock.advance(4)
+        await spool.rescan()
+        await d.clock.advance(1)
+        await spool.rescan()
+        assert d.names("accepted") == ["a.yaml", "t.csv"]
+        assert d.told(TableWaits) == []
 
 
 async def test_two_queue_files_cannot_share_a_table(desk):

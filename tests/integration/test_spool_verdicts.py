@@ -214,5 +214,5 @@ async def test_cycles_through_the_database_are_refused(desk):
         assert mistake["path"] == "jobs[1].after"
         d.write("s.json", d.file(d.links("self", after=["self"])))
         await d.decide(spool)
-        assert "self after self" in d.errors("s.json")["mistakes"][0]["message"]
+        assert "self waits for itself" in d.errors("s.json")["mistakes"][0]["message"]
         assert await d.jobs() == ["a", "x"]

@@ -34,10 +34,16 @@ def test_canonical_text_is_one_for_one_meaning():
 
 @pytest.mark.parametrize(
     ("configured", "open_items", "max_open", "size"),
-    [({}, 100_000, None, 25_000), ({"data_linking": 10}, 5000, None, 10), ({}, 50, None, 50), ({}, 50, 7, 7)],
+    [
+        ({}, 100_000, None, 25_000),
+        ({"data_linking": 10}, 5000, None, 10),
+        ({}, 5000, None, 1250),
+        ({}, 50, 7, 2),
+        ({}, 1, 9, 1),
+    ],
 )
-def test_a_batch_never_exceeds_what_may_be_open(configured, open_items, max_open, size):
-    """The smallest of the account's batch size, its open items and the job's own limit."""
+def test_a_batch_leaves_room_for_others(configured, open_items, max_open, size):
+    """The account's batch size, but no more than a quarter of what the account, or the job, may have open."""
     limits = AccountLimits("ica", open_items, configured)
     assert size == batch_size(LINKING, limits, max_open)
     spec = job_spec(job(max_open=max_open), LINKING, limits, digest="d", file="f.yaml", dropped_by="7")

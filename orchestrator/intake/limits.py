@@ -1,0 +1,22 @@
+"""What intake knows of the accounts, from the configuration."""
+
+from collections.abc import Mapping
+
+from orchestrator.domain.plan import AccountLimits
+from orchestrator.platforms.window import Limit
+from orchestrator.settings import Settings
+
+
+def account_limits(settings: Settings) -> Mapping[str, AccountLimits]:
+    """By the account's name: for the daemon's intake, and for `validate` and `submit`."""
+    return {
+        name: AccountLimits(
+            platform=account.platform,
+            open_items=account.limits.open_items,
+            batch_size=account.batch_size.model_dump(),
+            requests=Limit(account.budget.requests, account.budget.per, account.budget.use_at_most).slots,
+            per=account.budget.per,
+            page_size=account.page_size,
+        )
+        for name, account in settings.accounts.items()
+    }

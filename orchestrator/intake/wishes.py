@@ -1,0 +1,44 @@
+"""What the controls of a queue file speak of, and what to say when they were carried out."""
+
+from collections.abc import Mapping
+
+from orchestrator.domain.queuefile import Adopt, CancelJob, OfAccount, OfAll, OfJob, Pause, Resume, RetryJob
+from orchestrator.intake.check import Control
+
+
+def scope_of(control: Control) -> tuple[str | None, str | None]:
+    """The job and the account that a control names; neither for all of them."""
+    match control:
+        case CancelJob(cancel=name) | RetryJob(retry=name):
+            return name, None
+        case Adopt(adopt=it):
+            return it.job, None
+        case Pause(pause=scope) | Resume(resume=scope):
+            match scope:
+                case OfAccount(account=account):
+                    return None, account
+                case OfAll():
+                    return None, None
+                case OfJob(job=name) | str(name):
+                    return name, None
+
+
+def told(control: Control, names: Mapping[str, str]) -> tuple[str, str, str]:
+    """The control, what it was for, and both in words: `("pause", "account ica", "paused account ica")`.
+
+    `names` has the names of jobs as they were given first, by their folded ones.
+    """
+    job, account = scope_of(control)
+    target = names.get(job.casefold(), job) if job else (f"account {account}" if account else "everything")
+    match control:
+        case CancelJob():
+            return "cancel", target, f"cancelled {target}"
+        case RetryJob(items=items, state=state):
+            which = f" ({state} items)" if state else f" ({len(items)} item{'s'[: len(items) > 1]})" if items else ""
+            return "retry", target, f"retried {target}{which}"
+        case Pause():
+            return "pause", target, f"paused {target}"
+        case Resume():
+            return "resume", target, f"resumed {target}"
+        case Adopt(adopt=it):
+            return "adopt", target, f"adopted {it.remote_id} as batch {it.batch} of {target}"
