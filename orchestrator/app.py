@@ -1,20 +1,21 @@
 """The one place that builds the daemon and holds it together: what it is made of, its signals, its stop."""
 
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random, SystemRandom
+from types import MappingProxyType
 
 import anyio
 import anyio.abc
 
 from orchestrator import __version__
 from orchestrator.clock import Clock, SystemClock
-from orchestrator.domain.cadence import Aims, Means
-from orchestrator.domain.model import Job
-from orchestrator.domain.plan import AccountLimits
+from orchestrator.domain.cadence import Aims
+from orchestrator.domain.model import Job, JobState
+from orchestrator.durable import OWN_DRAFT
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.loop import Loop, Part
 from orchestrator.engine.pauses import Pauses, pauses
@@ -25,6 +26,7 @@ from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.looking import Looking
 from orchestrator.engine.steps.submitting import Submitting
 from orchestrator.engine.upkeep import Upkeep
+from orchestrator.intake.limits import account_limits
 from orchestrator.intake.spool import Spool, SpoolSettings
 from orchestrator.platforms.budget import Budget, Limit
 from orchestrator.platforms.ica.platform import Ica
@@ -33,6 +35,7 @@ from orchestrator.platforms.skew import Skew, vouched
 from orchestrator.platforms.slots import SlotFile
 from orchestrator.platforms.transport import Exchange, Remote
 from orchestrator.settings import Account, Settings
+from orchestrator.settings.state import make_state_directory
 from orchestrator.store.lock import DaemonLock
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
@@ -50,11 +53,12 @@ IDLE_CHECK = 0.2
 MOST_DELIVERIES = 8
 """Attempts at a result, over some minutes, after which `--until-idle` leaves it to a person."""
 
+LONGEST_REFUSAL = 60.0
+"""Seconds for which a credential is refused, after which `--until-idle` leaves its account to a person."""
 
-def state_directory(settings: Settings) -> Path:
-    """Where the lock, the slot files and, by default, the database lie."""
-    path = settings.database.path
-    return path.parent if path is not None else settings.queue.directory.parent / "state"
+
+Keys = Mapping[str, Callable[[], str]]
+"""Name of an account → what reads its API key again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ class Left:
     """Queue files that trouble of ours keeps from being taken in: path → reason."""
     results: Mapping[str, str] = field(default_factory=dict)
     """Results that cannot be written: name of the job → reason."""
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """Accounts with something to do whose credential the platform refuses: name → reason."""
 
 
 async def run_daemon(
@@ -76,8 +82,17 @@ async def run_daemon(
     until_idle: bool = False,
     clock: Clock | None = None,
     notifier: Notifier | None = None,
+    keys: Keys = MappingProxyType({}),
 ) -> Left:
-    """Run until SIGTERM or SIGINT, or until nothing moves without a person; `notifier` hears how it goes.
+    """Run until SIGTERM or SIGINT, or until nothing moves without a person.
+
+    Args:
+        settings: the configuration.
+        bus: hears all that happens.
+        until_idle: return once nothing moves without a person.
+        clock: the time.
+        notifier: hears how it goes, for the service manager.
+        keys: what reads an account's API key again; without one, the key of `settings` is used for ever.
 
     Returns:
         What is left to a person; nothing after a signal.
@@ -88,7 +103,7 @@ async def run_daemon(
         StoreError: the database cannot be used; the message tells the way out.
     """
     left, notifier = Left(), notifier or Notifier()
-    async with daemon(settings, bus=bus, clock=clock) as running:
+    async with daemon(settings, bus=bus, clock=clock, keys=keys) as running:
         with anyio.CancelScope() as life:
             async with anyio.create_task_group() as group:
                 group.start_soon(_stop_on_signal, bus, life)
@@ -153,18 +168,34 @@ class Daemon:
         """Return once nothing moves without a person, after a last look at the queue directory."""
         while not await self._idle():
             await self.clock.sleep(IDLE_CHECK)
-        unsettled = [job for job in await self.store.jobs.list() if not job.state.settled]
-        return Left(unsettled, self.spool.kept_back, await self.store.outbox.failing(MOST_DELIVERIES))
+        unsettled = [job for state in JobState if not state.settled for job in await self.store.jobs.list(state)]
+        waiting = {job.spec.account for job in unsettled}
+        refused = {name: reason for name, reason in self._refused().items() if name in waiting}
+        return Left(unsettled, self.spool.kept_back, await self.store.outbox.failing(MOST_DELIVERIES), refused)
 
     async def _idle(self) -> bool:
         if any(dispatch.busy for dispatch in self.dispatches) or not await self.spool.rescan():
             return False
-        return not await self.store.moving() and not await self.store.outbox.pending(MOST_DELIVERIES)
+        if await self.store.moving(besides=self._refused()):
+            return False
+        return not await self.store.outbox.pending(MOST_DELIVERIES)
+
+    def _refused(self) -> Mapping[str, str]:
+        return {
+            each.account: each.refusal
+            for each in self.dispatches
+            if each.refused_for >= LONGEST_REFUSAL and each.refusal is not None
+        }
 
 
 @asynccontextmanager
 async def daemon(
-    settings: Settings, *, bus: Bus[Event], clock: Clock | None = None, random: Random | None = None
+    settings: Settings,
+    *,
+    bus: Bus[Event],
+    clock: Clock | None = None,
+    random: Random | None = None,
+    keys: Keys = MappingProxyType({}),
 ) -> AsyncIterator[Daemon]:
     """Everything built and nothing turning yet; leaving it stops everything.
 
@@ -173,8 +204,7 @@ async def daemon(
     """
     clock = clock or SystemClock()
     random = random or SystemRandom()
-    state = state_directory(settings)
-    state.mkdir(parents=True, exist_ok=True)
+    state = make_state_directory(settings)
     async with AsyncExitStack() as stack:
         lock = await stack.enter_async_context(DaemonLock(state, settings.database.url))
         listener = stack.enter_context(listening(settings.server.listen)) if settings.server is not None else None
@@ -188,9 +218,9 @@ async def daemon(
         )
         store.time_with(metrics.timed)
         instance = await store.memory.instance(settings.instance)
-        unconfirmed = await store.batches.recover(clock.now())
+        unconfirmed = await store.advance.recover(clock.now())
         accounts = [
-            await _connect(name, account, _Surroundings(state, instance, store, clock, bus, random), stack)
+            await _connect(name, account, _Surroundings(state, instance, store, clock, bus, random, keys), stack)
             for name, account in settings.accounts.items()
         ]
         spool = _spool(settings, state, store, clock, bus)
@@ -227,6 +257,7 @@ class _Surroundings:
     clock: Clock
     bus: Bus[Event]
     random: Random
+    keys: Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,14 +273,26 @@ class _Connected:
     """What was learnt about it before."""
 
 
+@contextmanager
+def metered(
+    name: str, account: Account, *, state: Path, memory: Mapping[str, str], clock: Clock, random: Random
+) -> Iterator[Budget]:
+    """The budget of an account, with what earlier processes spent of it; for whoever holds the `DaemonLock`."""
+    slots = SlotFile(state / f"budget-{name}.slots", first_start="seen" not in memory)
+    try:
+        limit = Limit(account.budget.requests, account.budget.per, account.budget.use_at_most)
+        yield Budget(limit, clock, slots, random)
+    finally:
+        slots.close()
+
+
 async def _connect(name: str, account: Account, around: _Surroundings, stack: AsyncExitStack) -> _Connected:
     clock, bus, store = around.clock, around.bus, around.store
     memory = await store.memory.recall(name)
-    slots = SlotFile(around.state / f"budget-{name}.slots", first_start="seen" not in memory)
-    stack.callback(slots.close)
+    budget = stack.enter_context(
+        metered(name, account, state=around.state, memory=memory, clock=clock, random=around.random)
+    )
     await store.memory.remember(name, "seen", "yes")
-    limit = Limit(account.budget.requests, account.budget.per, account.budget.use_at_most)
-    budget = Budget(limit, clock, slots, around.random)
     skew = Skew(clock)
 
     def observe(exchange: Exchange) -> None:
@@ -262,7 +305,7 @@ async def _connect(name: str, account: Account, around: _Surroundings, stack: As
     stack.push_async_callback(remote.aclose)
     platform = Ica(
         remote=remote,
-        api_key=account.api_key.get_secret_value(),
+        api_key=around.keys.get(name) or account.api_key.get_secret_value(),
         account=name,
         instance=around.instance,
         page_size=account.page_size,
@@ -284,8 +327,7 @@ def _add_dispatch(built: Daemon, account: _Connected) -> None:
         budget=budget,
         schedule=Schedule(
             Aims(settings.poll.min_interval, settings.poll.max_interval),
-            Means(budget.limit, budget.window),
-            used=lambda: budget.used / budget.limit,
+            budget.means,
         ),
         prospects=prospects,
         submitting=Submitting(
@@ -317,6 +359,7 @@ def _upkeep(settings: Settings, accounts: Sequence[_Connected], store: Store, cl
     queue, retention = settings.queue.directory, settings.retention
     return Upkeep(
         settled_jobs=retention.settled_jobs,
+        drafts=dict.fromkeys((queue / "incoming", queue / "results"), OWN_DRAFT),
         files={queue / "accepted": retention.accepted_files, queue / "rejected": retention.rejected_files},
         clock_trusted=lambda: vouched(account.skew for account in accounts),
         store=store,
@@ -326,21 +369,6 @@ def _upkeep(settings: Settings, accounts: Sequence[_Connected], store: Store, cl
 
 
 # ---------------------------------------------------------------- the queue directory
-
-
-def account_limits(settings: Settings) -> Mapping[str, AccountLimits]:
-    """What intake, and `validate`, know of the accounts."""
-    return {
-        name: AccountLimits(
-            platform=account.platform,
-            open_items=account.limits.open_items,
-            batch_size=account.batch_size.model_dump(),
-            requests=max(1, int(account.budget.requests * account.budget.use_at_most)),
-            per=account.budget.per,
-            page_size=account.page_size,
-        )
-        for name, account in settings.accounts.items()
-    }
 
 
 def _spool(settings: Settings, state: Path, store: Store, clock: Clock, bus: Bus[Event]) -> Spool:

@@ -5,11 +5,10 @@ import sys
 from typing import Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from orchestrator.cli.asking import ask
-from orchestrator.cli.common import AsJson, Config, output, reading, run_async, settings_for
+from orchestrator.cli.common import AsJson, Config, output, plain, reading, run_async, settings_for
+from orchestrator.cli.tables import print_table
 from orchestrator.domain.units import format_duration
 from orchestrator.settings import Settings
 from orchestrator.web.accounts import describe_accounts
@@ -23,14 +22,15 @@ def register(app: typer.Typer) -> None:
 def accounts(config: Config = None, *, as_json: AsJson = False) -> None:
     """List the accounts. Asks the daemon; when none answers, reads the database, which does not know the budgets."""
     settings = settings_for(config)
-    told = _from_daemon(settings) or run_async(lambda: _from_database(settings))
+    told = from_daemon(settings) or run_async(lambda: _from_database(settings))
     if as_json:
         sys.stdout.write(json.dumps(told, indent=1) + "\n")
     else:
         _print(told)
 
 
-def _from_daemon(settings: Settings) -> dict[str, Any] | None:
+def from_daemon(settings: Settings) -> dict[str, Any] | None:
+    """What the daemon of this database tells of its accounts; None when none answers, or another."""
     told = ask(settings, "/api/v1/accounts")
     # Another installation's daemon may have the port while ours is down.
     ours = told is not None and (told.get("daemon") or {}).get("database") == str(settings.database)
@@ -43,24 +43,31 @@ async def _from_database(settings: Settings) -> dict[str, Any]:
 
 
 def _print(told: dict[str, Any]) -> None:
-    table = Table("account", "platform", "embedded", "budget", "used", "credential", box=None)
-    for account in told["accounts"]:
-        budget = account["budget"]
-        table.add_row(
+    rows = [
+        (
             account["name"],
             account["platform"],
             account["embedded"],
-            f"{budget['limit']} in {format_duration(budget['per_seconds'])}",
-            "-" if budget["used"] is None else str(budget["used"]),
+            f"{account['budget']['limit']} in {format_duration(account['budget']['per_seconds'])}",
+            "-" if account["budget"]["used"] is None else str(account["budget"]["used"]),
+            _open_items(account),
             _credential(account),
         )
+        for account in told["accounts"]
+    ]
+    header = ("account", "platform", "embedded", "budget", "used", "open items", "credential")
+    print_table(header, rows, spare=("embedded", "platform"), loose="credential")
     console = output()
-    console.print(table)
     for account in told["accounts"]:
         if account.get("last_error"):  # a daemon of an earlier version does not tell
-            console.print(f"{account['name']}: {escape(account['last_error'])}")
+            console.print(f"{account['name']}: {plain(account['last_error'])}")
     if told["daemon"] is None:
         console.print("no daemon answers: this is what the database knows", style="dim")
+
+
+def _open_items(account: dict[str, Any]) -> str:
+    places = account.get("open_items")  # as above
+    return f"{places['used']} of {places['limit']}" if places else "-"
 
 
 def _credential(account: dict[str, Any]) -> str:
@@ -68,6 +75,6 @@ def _credential(account: dict[str, Any]) -> str:
         case None:
             return "-"
         case True:
-            return f"closed: {escape(account['detail'])}"
+            return f"closed: {plain(account['detail'])}"
         case _:
             return "open"

@@ -1,15 +1,30 @@
 """`db upgrade|check|backup|prune`: the database."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
-from orchestrator.app import state_directory
-from orchestrator.cli.common import Config, fail, output, run_async, settings_for
+from orchestrator.cli.common import (
+    UNUSABLE,
+    Config,
+    counted,
+    fail,
+    output,
+    plain,
+    require_database,
+    rights_told,
+    run_async,
+    settings_for,
+)
 from orchestrator.clock import SECOND, SystemClock
+from orchestrator.durable import rename_exclusively, sync_folder
 from orchestrator.settings import Settings
+from orchestrator.settings.state import state_directory
 from orchestrator.store import upgrade as schema
+from orchestrator.store.errors import DamagedError, SchemaError, StoreError, StoreUnavailableError
 from orchestrator.store.lock import DaemonLock
 from orchestrator.store.store import Store
 
@@ -25,34 +40,49 @@ def register(app: typer.Typer) -> None:
 def upgrade(config: Config = None) -> None:
     """Bring the schema up to this version of the program (SQLite: the daemon does so itself at its start)."""
     settings = settings_for(config)
-    revision = run_async(lambda: _upgrade(settings))
+    with rights_told(settings):
+        revision = run_async(lambda: _upgrade(settings))
     output().print(f"{settings.database}: schema {revision}")
 
 
 @_group.command("check")
 def check(config: Config = None) -> None:
     """Check that the database is sound and of this version's schema."""
-    database = settings_for(config).database
-    wrong = run_async(lambda: schema.check(database.url))
+    settings = settings_for(config)
+    with rights_told(settings):
+        require_database(settings)
+        wrong = run_async(lambda: schema.check(settings.database.url))
     if wrong:
-        fail("\n".join(f"{database}: {each}" for each in wrong))
-    output().print(f"{database}: sound and up to date")
+        fail("\n".join(f"{settings.database}: {each}" for each in wrong), UNUSABLE)
+    output().print(f"{settings.database}: sound and up to date")
 
 
 @_group.command("backup")
 def backup(file: Annotated[Path, typer.Argument(help="Where to; must not exist yet.")], config: Config = None) -> None:
-    """Copy an SQLite database while the daemon may go on writing to it."""
-    database = settings_for(config).database
-    run_async(lambda: schema.backup(database.url, file))
-    output().print(f"{database}: copied to {file}")
+    """Copy an SQLite database while the daemon may go on writing to it, and check the copy."""
+    settings = settings_for(config)
+    if settings.database.path is None:
+        fail("the database is on a PostgreSQL server: back it up with pg_dump")
+    if file.exists():
+        fail(f"{file} exists: nothing is overwritten, choose another name")
+    if not file.absolute().parent.is_dir():
+        fail(f"there is no folder {file.absolute().parent}: make it first, or choose another for the copy")
+    if "?" in str(file.absolute()):
+        fail(f"{file}: a copy that is to serve as a database must not have ? in its path: choose another name")
+    with rights_told(settings):
+        require_database(settings)
+        run_async(lambda: _backup(settings, file.absolute()))
+    output().print(f"{settings.database}: copied to {file}, and the copy is sound")
 
 
 @_group.command("prune")
 def prune(config: Config = None) -> None:
     """Remove what `retention.settled_jobs` no longer keeps; a running daemon does so by itself."""
     settings = settings_for(config)
-    pruned = run_async(lambda: _prune(settings))
-    output().print(f"{settings.database}: {pruned} jobs pruned")
+    with rights_told(settings):
+        require_database(settings)
+        pruned = run_async(lambda: _prune(settings))
+    output().print(f"{settings.database}: {counted(pruned, 'job')} pruned")
 
 
 async def _upgrade(settings: Settings) -> str:
@@ -60,6 +90,41 @@ async def _upgrade(settings: Settings) -> str:
     state.mkdir(parents=True, exist_ok=True)
     async with DaemonLock(state, settings.database.url):
         return await schema.upgrade(settings.database.url)
+
+
+async def _backup(settings: Settings, file: Path) -> None:
+    """Copy into a hidden folder beside `file`; only a copy that was found sound gets its name."""
+    source = settings.database
+    if await schema.current(source.url) is None:
+        raise StoreError(f"{source} is empty: there is nothing to copy")
+    try:
+        with TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as folder:
+            draft = Path(folder) / file.name
+            await schema.backup(source.url, draft)
+            if wrong := await _faults(draft):
+                raise DamagedError(
+                    f"{file} was not made: a copy of {source.path} is damaged ({plain(wrong[0])}): stop the daemon, "
+                    "see `orchestrator db check`, and put an earlier backup in its place"
+                )
+            rename_exclusively(draft, file)
+        sync_folder(file.parent)
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+    except StoreUnavailableError as error:
+        raise StoreError(f"{source.path} could not be copied to {file}: {error.__cause__ or error}") from error
+
+
+async def _faults(copy: Path) -> Sequence[str]:
+    """What a full check has against a copy. An older schema is no fault: copies are made before upgrades."""
+    url = f"sqlite:///{copy}"
+    wrong = await schema.check(url)
+    try:
+        async with Store.opened(url, state_directory=copy.parent, read_only=True):
+            return wrong
+    except SchemaError as error:
+        return [each for each in wrong if each != str(error)]
+    except DamagedError:
+        return wrong
 
 
 async def _prune(settings: Settings) -> int:

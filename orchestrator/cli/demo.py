@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.common import output, run_async
+from orchestrator.cli.common import counted, output, run_async
 from orchestrator.cli.showcase.samples import samples
 from orchestrator.cli.showcase.scene import Progress, Scene
 from orchestrator.cli.showcase.verdict import Verdict, judge
@@ -33,7 +33,7 @@ def demo(jobs: Jobs = 4, items: Items = 300, *, chaos: Chaos = False) -> None:
     scripted = samples(jobs, items)
     scene = Scene(folder, scripted, chaos=chaos)
     console = output()
-    console.print(f"{jobs} jobs of {items} items, and one broken file, in {folder}\n")
+    console.print(f"{counted(jobs, 'job')} of {counted(items, 'item')}, and one broken file, in {folder}\n")
     with Live(console=console, auto_refresh=False) as live:
         code = run_async(lambda: scene.play(lambda progress: live.update(_picture(progress), refresh=True)))
     verdict = judge(folder, scripted, scene.simulator)
@@ -48,8 +48,8 @@ def _picture(progress: Progress) -> Group:
     table = Table("job", "state", "", "succeeded", "partial", "failed", "open", box=None)
     for job in sorted(progress.jobs, key=lambda job: job.created_at):
         table.add_row(*_row(job))
-    kills = f", daemon killed {progress.kills} times" if progress.kills else ""
-    return Group(table, Text(f"\n{progress.requests} requests sent{kills}", style="dim"))
+    kills = f", daemon killed {counted(progress.kills, 'time')}" if progress.kills else ""
+    return Group(table, Text(f"\n{counted(progress.requests, 'request')} sent{kills}", style="dim"))
 
 
 def _row(job: Job) -> tuple[str | ProgressBar, ...]:
@@ -78,7 +78,7 @@ def _tell(verdict: Verdict, scene: Scene, folder: Path) -> None:
     table.add_row("items whose result agrees with it", str(verdict.items if not verdict.wrong else "see below"))
     console.print(table)
     for wrong in verdict.wrong[:20]:
-        console.print(f"[red]wrong:[/red] {wrong}")
+        console.print(Text.assemble(("wrong:", "red"), f" {wrong}"))
     told = "It did not end as scripted" if verdict.wrong else "Everything ended as scripted"
     console.print(f"\n{told}. Look around: {folder}")
     for name, what in (

@@ -1,19 +1,22 @@
 """The commands as one program: finds the one that is asked for, and tells what went wrong with it."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 import typer
 
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.settings import SettingsError
+from orchestrator.settings import CONFIG_VARIABLE, SettingsError
 from orchestrator.store.errors import LockedError
 
 WRONG_USE: Final = 2
 HELD: Final = 3
+REFUSED: Final = 4
 
 GROUPS: Final = MappingProxyType(
     {
@@ -23,6 +26,8 @@ GROUPS: Final = MappingProxyType(
         "submit": ("submit",),
         "jobs": ("jobs", "show"),
         "accounts": ("accounts",),
+        "doctor": ("doctor",),
+        "watch": ("watch",),
         "controls": ("cancel", "retry", "pause", "resume", "adopt"),
         "database": ("db",),
         "simulator": ("simulator",),
@@ -54,12 +59,34 @@ def run(app: typer.Typer) -> None:
     """Run one command. What a person can mend is said in one line, without a traceback; the exit code tells which."""
     try:
         app()
-    except SettingsError as error:
-        _leave(str(error), WRONG_USE)
-    except LockedError as error:
-        _leave(str(error), HELD)
-    except OrchestratorError as error:
-        _leave(str(error), 1)
+    except Exception as error:
+        match _alone(error):
+            case SettingsError() as cause:
+                _leave(_in_its_file(cause), WRONG_USE)
+            case LockedError() as cause:
+                _leave(str(cause), HELD)
+            case OrchestratorError() as cause:
+                _leave(str(cause), 1)
+            case _:
+                raise
+
+
+def _alone(error: Exception) -> Exception:
+    """What a task group wraps, where it is one error: the lock that a running daemon lost, for one."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _in_its_file(error: SettingsError) -> str:
+    """The problems, with the file that was read: once, and not where they name it themselves."""
+    path, problems = error.path, error.problems
+    if path is None or any(problem.key.startswith(str(path)) for problem in problems):
+        return str(error)
+    place = str(path)
+    if (named := os.environ.get(CONFIG_VARIABLE)) and Path.cwd() / named == path:
+        place = f"{path} (${CONFIG_VARIABLE})"
+    return f"{place}:{' ' if len(problems) == 1 else chr(10)}{error}"
 
 
 def _without_options() -> None:

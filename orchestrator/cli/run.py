@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import structlog
@@ -9,14 +10,19 @@ import typer
 
 from orchestrator.app import run_daemon
 from orchestrator.cli import heap
-from orchestrator.cli.common import Config, fail, run_async, settings_for
+from orchestrator.cli.awaited import awaited
+from orchestrator.cli.common import Config, fail, reading, run_async, settings_for
+from orchestrator.cli.program import REFUSED
 from orchestrator.clock import SystemClock
-from orchestrator.settings import Settings, exposed_secrets
+from orchestrator.domain.model import Job, JobState
+from orchestrator.settings import Settings, exposed_secrets, key_reader
+from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event, SecretExposed
 from orchestrator.telemetry.journal import Journal
 from orchestrator.telemetry.log import configure
 from orchestrator.telemetry.notify import Notifier
+from orchestrator.telemetry.redaction import Redactor
 
 UntilIdle = Annotated[bool, typer.Option("--until-idle", help="Return once nothing moves any more without a person.")]
 
@@ -34,28 +40,51 @@ def run(config: Config = None, *, until_idle: UntilIdle = False) -> None:
         notifier = Notifier.from_environ(os.environ)
     except ValueError as error:
         fail(str(error))
-    bus = logging_bus(settings)
+    redactor = Redactor(settings.secrets)
+    keys = {name: key_reader(settings, name, os.environ, redactor.learn) for name in settings.accounts}
+    bus = logging_bus(settings, redactor)
     for warning in exposed_secrets(settings, os.environ):
         bus.publish(SecretExposed(warning))
-    left = run_async(lambda: run_daemon(settings, bus=bus, until_idle=until_idle, notifier=notifier))
-    for job in left.jobs:
-        sys.stderr.write(f"{job.spec.name}: {job.state}, needs {job.needs or 'another job'}: {job.detail or '-'}\n")
+    left = run_async(lambda: run_daemon(settings, bus=bus, until_idle=until_idle, notifier=notifier, keys=keys))
+    for line in run_async(lambda: _unsettled(settings, left.jobs)):
+        sys.stderr.write(f"{line}\n")
     for file, reason in left.files.items():
         sys.stderr.write(f"{file} was not taken in: {reason}\n")
     for name, reason in left.results.items():
         sys.stderr.write(f"{name}: its result was not written: {reason}\n")
+    for name, reason in left.accounts.items():
+        sys.stderr.write(f"account {name} is closed: {reason}\n")
+    if left.accounts:
+        raise typer.Exit(REFUSED)
     if left.files or left.results:
         raise typer.Exit(1)
 
 
-def logging_bus(settings: Settings) -> Bus[Event]:
-    """A bus whose events go to the log on stderr."""
+async def _unsettled(settings: Settings, jobs: Sequence[Job]) -> list[str]:
+    """A line for each job that needs a person, or another job."""
+    lines = [
+        f"{job.spec.name}: {job.state}, needs {job.needs}: {job.detail or '-'}" for job in jobs if job.needs is not None
+    ]
+    others = [job for job in jobs if job.needs is None]
+    if others:
+        async with reading(settings) as store:
+            lines += [await _waiting(store, job) for job in others]
+    return lines
+
+
+async def _waiting(store: Store, job: Job) -> str:
+    what = f" for {await awaited(store, job)}" if job.state is JobState.WAITING else f": {job.detail or '-'}"
+    return f"{job.spec.name}: {job.state}{what}"
+
+
+def logging_bus(settings: Settings, redactor: Redactor | None = None) -> Bus[Event]:
+    """A bus whose events go to the log on stderr, without what `redactor` knows, or else the secrets of `settings`."""
     configure(
         level=settings.log.level,
         style=settings.log.format,
         stream=sys.stderr,
         clock=SystemClock(),
-        secrets=settings.secrets,
+        redactor=redactor or Redactor(settings.secrets),
         environ=os.environ,
     )
     bus: Bus[Event] = Bus()

@@ -1,11 +1,13 @@
 """`simulator`: the simulated platforms alone."""
 
+import os
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 import anyio
 import typer
 
-from orchestrator.cli.common import output, run_async
+from orchestrator.cli.common import fail, output, run_async
 from orchestrator.simulator import serve
 from orchestrator.simulator.ica import Config, Simulator
 
@@ -22,7 +24,12 @@ def simulator(port: Port = 8090, seed: Seed = 0) -> None:
     """Simulate Illumina Connected Analytics on this machine, until stopped. The API key is `simulator`."""
 
     async def act() -> None:
-        async with serve(Simulator(Config(seed=seed)), port=port) as base_url:
+        async with AsyncExitStack() as stack:
+            try:
+                base_url = await stack.enter_async_context(serve(Simulator(Config(seed=seed)), port=port))
+            except OSError as error:
+                why = os.strerror(error.errno) if error.errno else str(error)
+                fail(f"127.0.0.1:{port} cannot be listened on ({why}): choose another --port; 0 takes a free one")
             output().print(f"base_url: {base_url}")
             await anyio.sleep_forever()
 

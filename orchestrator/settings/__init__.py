@@ -4,7 +4,7 @@
 environment or the file.
 """
 
-from orchestrator.settings.credentials import exposed_secrets, key_file_name
+from orchestrator.settings.credentials import exposed_secrets, key_file_name, key_reader
 from orchestrator.settings.fields import Address, Database
 from orchestrator.settings.loading import find_config, load
 from orchestrator.settings.model import (
@@ -22,8 +22,10 @@ from orchestrator.settings.model import (
     Settings,
 )
 from orchestrator.settings.problems import Problem, SettingsError
+from orchestrator.settings.sources import CONFIG_VARIABLE
 
 __all__ = [
+    "CONFIG_VARIABLE",
     "Account",
     "Address",
     "BatchSize",
@@ -43,5 +45,6 @@ __all__ = [
     "exposed_secrets",
     "find_config",
     "key_file_name",
+    "key_reader",
     "load",
 ]

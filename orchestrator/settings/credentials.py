@@ -10,7 +10,7 @@ Two places at once are refused rather than ranked: which user the platform sees 
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -52,7 +52,7 @@ def refuse_variables(values: dict[str, Any], variables: Mapping[KeyPath, str]) -
     return problems
 
 
-_FILE_ONLY = (("server", "token", "token_file"), ("notify", "secret", "secret_file"))
+_FILE_ONLY = (("server", "token", "token_file"),)
 
 
 def _written(document: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
@@ -78,9 +78,11 @@ def read_secrets(values: Mapping[str, Any], environ: Mapping[str, str], folder: 
         folder: what relative paths are relative to.
     """
     reading = Reading()
-    directories = _directories(values.get("secrets_dir"), environ, folder)
-    if isinstance(values.get("secrets_dir"), str) and not directories[0].is_dir():
-        reading.problems.append(Problem("secrets_dir", f"there is no folder {directories[0]}"))
+    secrets_dir = values.get("secrets_dir")
+    named = folder / secrets_dir if isinstance(secrets_dir, str) else None
+    if named is not None and not named.is_dir():
+        reading.problems.append(Problem("secrets_dir", f"there is no folder {named}"))
+    directories = _directories(named, environ)
     holders: dict[str, str] = {}
     for name, account in _mapping(values.get("accounts")).items():
         path = ("accounts", name, "api_key")
@@ -104,12 +106,43 @@ def read_secrets(values: Mapping[str, Any], environ: Mapping[str, str], folder: 
     return reading
 
 
+def key_reader(
+    settings: Settings, name: str, environ: Mapping[str, str], heard: Callable[[str], None]
+) -> Callable[[], str]:
+    """What reads an account's API key again: keys expire, and are replaced while the daemon runs.
+
+    The key stays as it was where it came from a variable, and while its file cannot be read or holds no key.
+
+    Args:
+        settings: tell where the key was found at the start.
+        name: of the account.
+        environ: tells `$CREDENTIALS_DIRECTORY`.
+        heard: is told each key before it is handed out, to keep it out of the log.
+    """
+    account, directories = settings.accounts[name], _directories(settings.secrets_dir, environ)
+    known = account.api_key.get_secret_value()
+
+    def read() -> str:
+        nonlocal known
+        try:
+            files = list(_key_files(name, account.api_key_file, directories))
+            found = _read(files[0]) if files else known
+        except ValueError:
+            return known  # a file that is just being replaced; if it stays so, the platform refuses the old key
+        if found != known:
+            heard(found)
+            known = found
+        return known
+
+    return read
+
+
 def exposed_secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
     """A warning for each secret file that every user of the machine can read."""
-    directories = [path for path in (settings.secrets_dir, environ.get(CREDENTIALS_VARIABLE)) if path]
+    directories = _directories(settings.secrets_dir, environ)
     files = [account.api_key_file for account in settings.accounts.values()]
-    files += [Path(directory, key_file_name(name)) for directory in directories for name in settings.accounts]
-    files += [settings.server.token_file if settings.server else None, settings.notify.secret_file]
+    files += [directory / key_file_name(name) for directory in directories for name in settings.accounts]
+    files += [settings.server.token_file if settings.server else None]
     return tuple(
         f"{file} can be read by every user of this machine: chmod o-r {file}"
         for file in dict.fromkeys(files)
@@ -125,15 +158,15 @@ def _readable_by_all(file: Path) -> bool:
         return False
 
 
-def _directories(secrets_dir: object, environ: Mapping[str, str], folder: Path) -> list[Path]:
-    named = [folder / secrets_dir] if isinstance(secrets_dir, str) else []
+def _directories(secrets_dir: Path | None, environ: Mapping[str, str]) -> list[Path]:
     given = environ.get(CREDENTIALS_VARIABLE)
-    return [*named, *([Path(given)] if given else [])]
+    return [Path(folder) for folder in (secrets_dir, given) if folder]
 
 
 def _api_key(name: str, account: Mapping[str, Any], directories: list[Path], folder: Path) -> str:
     variable = variable_for(("accounts", name, "api_key"))
-    files = list(_key_files(name, account.get("api_key_file"), directories, folder))
+    named = account.get("api_key_file")
+    files = list(_key_files(name, folder / named if isinstance(named, str) and named else None, directories))
     written = account.get("api_key")
     places = [*([variable] if written is not None else []), *map(str, files)]
     if len(places) > 1:
@@ -148,9 +181,9 @@ def _api_key(name: str, account: Mapping[str, Any], directories: list[Path], fol
     return _read(files[0])
 
 
-def _key_files(name: str, named: object, directories: list[Path], folder: Path) -> Iterator[Path]:
+def _key_files(name: str, named: Path | None, directories: list[Path]) -> Iterator[Path]:
     """The files that hold the key; one that is reached in two ways is one."""
-    files = [folder / named] if isinstance(named, str) and named else []
+    files = [named] if named is not None else []
     files += filter(_exists, (directory / key_file_name(name) for directory in directories))
     yield from {os.path.realpath(file): file for file in reversed(files)}.values()
 

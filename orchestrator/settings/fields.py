@@ -173,13 +173,6 @@ def _is_host(text: str) -> bool:
     return True
 
 
-def _host(value: object) -> str:
-    text = _text(value).lower()
-    if not _is_host(text):
-        raise ValueError("must be the name of a host, such as lims.example.org, without https:// and without a port")
-    return text
-
-
 def _account_name(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError("is no name for an account: small letters, digits and _, beginning with a letter")
@@ -200,6 +193,4 @@ BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 """https, or http to this machine; without a slash at the end."""
 DatabaseUrl = Annotated[Database, BeforeValidator(_database), PlainSerializer(str)]
 ListenAddress = Annotated[Address, BeforeValidator(_address)]
-HostName = Annotated[str, BeforeValidator(_host)]
-"""A host name or an IP address, in small letters."""
 AccountName = Annotated[str, AfterValidator(_account_name)]

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from orchestrator.settings.credentials import read_secrets, refuse_variables, refuse_written
 from orchestrator.settings.model import Settings
 from orchestrator.settings.mounts import MOUNTS, network_file_system
-from orchestrator.settings.problems import Problem, SettingsError, explain
+from orchestrator.settings.problems import Origins, Problem, SettingsError, explain
 from orchestrator.settings.sources import CONFIG_VARIABLE, Environment, merged, read_file
 
 SYSTEM_CONFIG = Path("/etc/orchestrator/config.yaml")
@@ -53,16 +53,18 @@ def load(path: Path, environ: Mapping[str, str], *, for_daemon: bool = True) -> 
     variables = environment.read()
     problems = [*file.problems, *refuse_written(file.values), *variables.problems]
     problems += refuse_variables(variables.values, environment.variables)
+    origins = Origins(environment.variables, file.values)
     misplaced = {problem.key for problem in problems}
     values = merged(file.values, variables.values)
 
     secrets = read_secrets(values, environ, folder)
     if for_daemon:
-        problems += [problem for problem in secrets.problems if problem.key not in misplaced]
+        told = [problem for problem in secrets.problems if problem.key not in misplaced]
+        problems += [Problem(each.key, each.text + origins.of(tuple(each.key.split("."))[:2])) for each in told]
     try:
         settings = Settings(**merged(values, secrets.values)).anchored(folder)
     except ValidationError as error:
-        problems += explain(error, environment.variables)
+        problems += explain(error, origins)
     else:
         if for_daemon:
             problems += _file_system_problems(settings)

@@ -31,7 +31,6 @@ from orchestrator.settings.fields import (
     Database,
     DatabaseUrl,
     Duration,
-    HostName,
     ListenAddress,
     PositiveDuration,
     Size,
@@ -151,12 +150,10 @@ class Server(Section):
 
 
 class Notify(Section):
-    """Where finished jobs may be announced."""
+    """Webhooks, which are not there yet: nothing but these defaults is accepted."""
 
-    allowed_hosts: tuple[HostName, ...] = ()
-    secret_file: ConfigPath | None = None
-    secret: Annotated[SecretStr | None, Field(exclude=True)] = None
-    """What webhooks are signed with; None when no `secret_file` is set."""
+    allowed_hosts: tuple[()] = ()
+    secret_file: None = None
 
 
 class Log(Section):
@@ -204,6 +201,15 @@ class Settings(BaseSettings):
         """`server: null` and `server: {listen: null}` mean the same."""
         return None if isinstance(server, Mapping) and server.get("listen", "") is None else server
 
+    @field_validator("notify", mode="before")
+    @classmethod
+    def _not_there_yet(cls, notify: object) -> object:
+        """What would have no effect is refused: nobody shall wait for a call that never comes."""
+        empty = isinstance(notify, Mapping) and notify.keys() <= Notify.model_fields.keys() and not any(notify.values())
+        if not (empty or isinstance(notify, Notify)):
+            raise ValueError("webhooks are not available in this version: leave `notify` out")
+        return Notify()
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -220,7 +226,7 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every secret as text: what the log has to keep to itself."""
         token = self.server.token if self.server is not None else None
-        held = [*(account.api_key for account in self.accounts.values()), token, self.notify.secret]
+        held = [*(account.api_key for account in self.accounts.values()), token]
         texts = [secret.get_secret_value() for secret in held if secret is not None]
         return (*filter(None, texts), *self.database.passwords)
 
@@ -243,6 +249,5 @@ class Settings(BaseSettings):
             "accounts": accounts,
             "secrets_dir": full(self.secrets_dir),
             "server": server,
-            "notify": self.notify.model_copy(update={"secret_file": full(self.notify.secret_file)}),
         }
         return self.model_copy(update=update)

@@ -39,21 +39,49 @@ class SettingsError(OrchestratorError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def explain(error: ValidationError, variables: Mapping[KeyPath, str]) -> list[Problem]:
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Which environment variables speak of which key, and what the file holds: tells where a mistake was made."""
+
+    variables: Mapping[KeyPath, str]
+    file: Mapping[str, Any]
+
+    def of(self, path: KeyPath) -> str:
+        """What is said behind a problem with the key at `path`; nothing where the file is to be mended."""
+        above = next((name for end in range(len(path), 0, -1) if (name := self.variables.get(path[:end]))), None)
+        if above is not None:
+            return f" (set by {above})"
+        # The innermost mapping around the key, or the key itself, that only variables speak of.
+        for end in range(len(path), min(len(path) - 1, 1), -1):
+            below = sorted(name for key, name in self.variables.items() if key[:end] == path[:end])
+            if below and not holds(self.file, path[:end]):
+                return f" ({'' if end == len(path) else '.'.join(path[:end]) + ' is '}set by {', '.join(below)})"
+        return ""
+
+
+def holds(values: Any, path: KeyPath) -> bool:  # noqa: ANN401 - walks into any value
+    """Whether there is something at `path`."""
+    for part in path:
+        if not isinstance(values, Mapping) or part not in values:
+            return False
+        values = values[part]
+    return True
+
+
+def explain(error: ValidationError, origins: Origins) -> list[Problem]:
     """The problems in pydantic's report, in our words and without the values that were typed.
 
     Args:
         error: what validating `Settings` raised.
-        variables: the environment variable that set each key, so that the text can name it.
+        origins: tell where each key was set.
     """
-    return [_explain(found, variables) for found in error.errors(include_url=False, include_input=False)]
+    return [_explain(found, origins) for found in error.errors(include_url=False, include_input=False)]
 
 
-def _explain(found: Mapping[str, Any], variables: Mapping[KeyPath, str]) -> Problem:
+def _explain(found: Mapping[str, Any], origins: Origins) -> Problem:
     path = tuple(str(part) for part in found["loc"] if part != "[key]")
-    variable = next((variables[path[:end]] for end in range(len(path), 0, -1) if path[:end] in variables), None)
     text = _about_accounts(path, found["type"]) or _TEXTS.get(found["type"], _in_pydantics_words)(found, path)
-    return Problem(".".join(path), text if variable is None else f"{text} (set by {variable})")
+    return Problem(".".join(path), text + origins.of(path))
 
 
 def _about_accounts(path: KeyPath, kind: str) -> str | None:

@@ -17,7 +17,7 @@ from pydantic_settings import EnvSettingsSource
 from pydantic_settings.sources.utils import parse_env_vars
 
 from orchestrator.settings.model import Settings
-from orchestrator.settings.problems import KeyPath, Problem, known_keys
+from orchestrator.settings.problems import KeyPath, Problem, holds, known_keys
 
 PREFIX = "ORCHESTRATOR_"
 CONFIG_VARIABLE = "ORCHESTRATOR_CONFIG"
@@ -168,18 +168,10 @@ class Environment(EnvSettingsSource):
     def _lost(self, values: Mapping[str, Any]) -> Iterator[Problem]:
         variables = self.variables
         for path, name in variables.items():
-            if _holds(values, path):
+            if holds(values, path):
                 continue
             above = next((variables[path[:end]] for end in range(1, len(path)) if path[:end] in variables), None)
             yield Problem(name, _why_lost(name, above))
-
-
-def _holds(values: Any, path: KeyPath) -> bool:  # noqa: ANN401 - walks into any value
-    for part in path:
-        if not isinstance(values, Mapping) or part not in values:
-            return False
-        values = values[part]
-    return True
 
 
 def _why_lost(name: str, above: str | None) -> str:

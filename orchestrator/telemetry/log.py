@@ -7,7 +7,7 @@ from warning on, as the event `library_message`. No line ever holds a secret, no
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, TextIO
 
@@ -34,7 +34,7 @@ def configure(
     style: Format,
     stream: TextIO,
     clock: Clock,
-    secrets: Iterable[str] = (),
+    redactor: Redactor | None = None,
     environ: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Set up logging for the whole process; the last call holds.
@@ -44,7 +44,7 @@ def configure(
         style: `auto` means console on a terminal and JSON elsewhere.
         stream: where lines go; stderr outside of tests.
         clock: gives the timestamps.
-        secrets: texts that must not appear in any line.
+        redactor: keeps secrets out of every line.
         environ: tells `$JOURNAL_STREAM`; JSON lines to the journal begin with their priority (`<6>`).
     """
     console = style == "console" or (style == "auto" and stream.isatty())
@@ -53,7 +53,7 @@ def configure(
         structlog.stdlib.add_log_level,
         structlog.processors.format_exc_info,
         _Stamp(clock),
-        _Redact(Redactor(secrets)),
+        _Redact(redactor or Redactor()),
     ]
     renderer = _console(stream) if console else _Json(prefixed=_is_journal(stream, environ))
     structlog.configure(

@@ -35,9 +35,15 @@ class Redactor:
     """Replaces secrets in texts and in nested values."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        spelt = {text for secret in secrets if len(secret) >= _SHORTEST for text in _spellings(secret)}
+        self._spelt: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+        self.learn(*secrets)
+
+    def learn(self, *secrets: str) -> None:
+        """Keep these secret too; any thread may call it."""
+        self._spelt |= {text for secret in secrets if len(secret) >= _SHORTEST for text in _spellings(secret)}
         # The longest first: of two secrets, one may begin with the other.
-        known = sorted(spelt, key=len, reverse=True)
+        known = sorted(self._spelt, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def text(self, text: str) -> str:

@@ -21,7 +21,9 @@ class Live:
     refusal: str | None
     """Why the platform does not accept the credential; None while it does."""
     trouble: str | None = None
-    """The last error of a question that goes on failing."""
+    """The last error of a question, a submission or the aborts that goes on failing."""
+    skew: float | None = None
+    """Seconds by which our clock is ahead of the platform's; None while no answer has told its date."""
 
 
 async def describe_accounts(
@@ -33,6 +35,7 @@ async def describe_accounts(
         daemon = {"version": __version__, "instance": instance, "database": str(settings.database)}
     told = [
         _describe(name, account, await store.memory.recall(name), (live or {}).get(name))
+        | {"open_items": {"limit": account.limits.open_items, "used": await store.batches.open_items(name)}}
         for name, account in settings.accounts.items()
     ]
     return {"daemon": daemon, "accounts": told}
@@ -47,6 +50,7 @@ def _describe(name: str, account: Account, memory: Mapping[str, str], live: Live
         "closed": live.refusal is not None if live else None,
         "detail": live.refusal if live else None,
         "last_error": live.trouble if live else None,
+        "clock_skew_seconds": round(live.skew, 1) if live and live.skew is not None else None,
         "budget": _describe_budget(account, live.budget if live else None),
     }
 

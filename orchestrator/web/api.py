@@ -60,7 +60,12 @@ class Api:
         """The accounts, with what the daemon knows of them at this moment."""
         shown = self._shown
         live = {
-            each.name: Live(each.budget.snapshot(), each.dispatch.refusal, each.dispatch.trouble)
+            each.name: Live(
+                each.budget.snapshot(),
+                each.dispatch.refusal,
+                each.dispatch.trouble,
+                each.skew.seconds if each.skew.known else None,
+            )
             for each in shown.accounts
         }
         return document(await describe_accounts(shown.settings, shown.store, instance=shown.instance, live=live))

@@ -89,7 +89,7 @@ class Health:
         settings = self._shown.settings
         database = settings.database.path
         folders = [settings.queue.directory, *([database.parent] if database is not None else [])]
-        return await anyio.to_thread.run_sync(_without_room, folders)
+        return await anyio.to_thread.run_sync(without_room, folders)
 
 
 async def _trouble(recent: Recent[str | None] | Recent[None]) -> str | None:
@@ -101,7 +101,8 @@ async def _trouble(recent: Recent[str | None] | Recent[None]) -> str | None:
         return str(error)
 
 
-def _without_room(folders: Sequence[Path]) -> str | None:
+def without_room(folders: Sequence[Path]) -> str | None:
+    """The first folder that nothing can be written to, for want of room or of right; None when all have both."""
     for folder in folders:
         status = os.statvfs(folder)
         if status.f_flag & os.ST_RDONLY:

@@ -103,6 +103,13 @@ class Budget(Shape):
     waiting: Annotated[dict[str, int] | None, Field(description="Requests that wait for the budget, by lane.")]
 
 
+class OpenItems(Shape):
+    """Places on the platform; a batch leaves when there is one for each of its items."""
+
+    limit: int
+    used: int
+
+
 class Account(Shape):
     """One credential on one platform."""
 
@@ -115,8 +122,14 @@ class Account(Shape):
     ]
     closed: Annotated[bool | None, Field(description="Whether the platform refuses the credential.")]
     detail: str | None
-    last_error: Annotated[str | None, Field(description="Of a question to the platform that goes on failing.")]
+    last_error: Annotated[
+        str | None, Field(description="Of a question, a submission or the aborts that goes on failing.")
+    ]
+    clock_skew_seconds: Annotated[
+        float | None, Field(description="Our clock minus the platform's; null until an answer has told its date.")
+    ]
     budget: Budget
+    open_items: OpenItems
 
 
 class Accounts(Shape):

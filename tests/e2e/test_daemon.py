@@ -69,11 +69,10 @@ async def test_an_account_that_is_refused_waits_and_comes_back(lab):
 async def test_cancel_stops_what_was_created_and_what_is_created_after(lab):
     """A cancelled job submits no more, and every analysis of it that exists, or comes to exist, is aborted."""
     lab.knobs = replace(lab.knobs, creation_seconds=1.0, analysis_seconds=600.0)
-    lab.account = {"batch_size": {"analysis_creation": 10}}
     async with lab.open():
         lab.drop_jobs("work.json", lab.analyses("doomed", [f"a/s{n}" for n in range(40)], max_open=20))
         async with lab.daemon("--until-idle") as process:
-            await lab.until(lambda: lab.simulator.truth.summary()["batches"] == 2)
+            await lab.until(lambda: lab.simulator.truth.summary()["batches"] == 4)
             cancel = [sys.executable, "-m", "orchestrator", "cancel", "doomed", "--config", str(lab.config)]
             await anyio.run_process(cancel, stdout=subprocess.DEVNULL)
             with anyio.fail_after(30):

@@ -1,6 +1,8 @@
 """`run --until-idle` comes to an end, also where nothing gets better: it says what is left to a person."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import anyio
@@ -11,9 +13,13 @@ from orchestrator.app import Left, daemon
 from orchestrator.cli import run as command
 from orchestrator.cli.program import build
 from orchestrator.clock import SystemClock
+from orchestrator.domain.errors import Unauthorised
 from orchestrator.engine import results
-from orchestrator.settings import load
+from orchestrator.settings import key_reader, load
+from orchestrator.simulator import serve
+from orchestrator.simulator.ica import Config, Simulator
 from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import AccountClosed
 
 PACE = 500.0
 
@@ -45,6 +51,20 @@ def drop(config: Path, document: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document))
     return path
+
+
+@pytest.fixture
+def refusing(monkeypatch):
+    """Makes the platform refuse the credential."""
+
+    async def prepare(running):
+        async def refuse(*_given, **_more):
+            raise Unauthorised("POST tokens at ica: 401", status=401)
+
+        monkeypatch.setattr(running.dispatches[0]._platform._session, "send", refuse)
+        monkeypatch.setattr(running.dispatches[0]._platform._session, "user", refuse)
+
+    return prepare
 
 
 def links() -> dict[str, object]:
@@ -99,6 +119,31 @@ async def test_a_result_that_cannot_be_written_does_not_hold_the_end_up(config, 
     assert (config.parent / "queue/results/links.json").exists()
 
 
+async def test_a_credential_that_is_refused_does_not_hold_the_end_up(config, refusing):
+    """After some refusals the account is left to a person, and is named with the reason."""
+    drop(config, links())
+    left = await left_by(config, refusing)
+    assert ([job.spec.name for job in left.jobs], [*left.accounts]) == (["links"], ["ica"])
+    assert "put a valid key in place" in left.accounts["ica"]
+
+
+async def test_a_key_that_is_replaced_opens_the_account_without_a_restart(config):
+    """The file is read again while the platform refuses the old key, and the new one is kept out of the log."""
+    heard, bus, closed = [], Bus(), anyio.Event()
+    bus.subscribe(lambda event: closed.set() if isinstance(event, AccountClosed) else None)
+    async with serve(Simulator(Config(api_keys=("the-new-key",)))) as base_url:
+        settings = load(config, {"ORCHESTRATOR_ACCOUNTS__ICA__BASE_URL": base_url})
+        drop(config, links())
+        keys = {"ica": key_reader(settings, "ica", {}, heard.append)}
+        async with daemon(settings, bus=bus, clock=Fast(), keys=keys) as running:
+            running.start()
+            with anyio.fail_after(120):
+                await closed.wait()
+                (config.parent / "key").write_text("the-new-key\n")
+                left = await running.until_idle()
+    assert (left.jobs, left.accounts, heard) == ([], {}, ["the-new-key"])
+
+
 # ---------------------------------------------------------------- the command
 
 
@@ -122,6 +167,7 @@ def ended(config, monkeypatch):
         (Left(), 0, ""),
         (Left(files={"/q/a.json": "OSError: full"}), 1, "/q/a.json was not taken in: OSError: full\n"),
         (Left(results={"links": "full"}), 1, "links: its result was not written: full\n"),
+        (Left(accounts={"ica": "401"}), 4, "account ica is closed: 401\n"),
     ],
 )
 def test_the_exit_code_tells_whether_something_of_ours_is_undone(ended, left, code, says):
@@ -141,3 +187,32 @@ def test_a_service_manager_that_cannot_be_understood_is_wrong_use(ended):
     """One line, and code 2."""
     result = ended(Left(), NOTIFY_SOCKET="nowhere")
     assert (result.exit_code, "NOTIFY_SOCKET" in result.stderr) == (2, True)
+
+
+def test_a_job_that_waits_for_one_that_nobody_dropped_says_so(config):
+    """A mistyped name is told from one that is still at work."""
+    document = links()
+    document["jobs"][0]["after"] = ["notyet"]
+    drop(config, document)
+    result = CliRunner().invoke(build(["run"]), ["run", "--config", str(config), "--until-idle"])
+    assert (result.exit_code, "links: waiting for notyet: no such job yet\n" in result.stderr) == (0, True)
+
+
+@pytest.mark.parametrize("blocked", ["state", "state/lock", "state/budget-ica.slots"])
+def test_a_state_that_cannot_be_written_is_wrong_use(config, blocked):
+    """One line that names the place, and code 2: most often it belongs to another user."""
+    place = config.parent / blocked
+    place.parent.mkdir(exist_ok=True)
+    if blocked == "state":
+        place.write_text("a file where the folder should be")
+    else:
+        place.mkdir()
+    ended = subprocess.run(
+        [sys.executable, "-m", "orchestrator", "run", "--until-idle", "--config", config],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    lines = [line for line in ended.stderr.splitlines() if "secret_exposed" not in line]
+    assert (ended.returncode, len(lines)) == (2, 1)
+    assert str(place) in lines[0]

@@ -27,10 +27,13 @@ def read(name, text):
         ("t.jsonl", '{"s":"a","r":1}\n{"r":"02","s":"b"}\n'),
         ("t.ndjson", '{"s":"a","r":"1"}\n\n{"s":"b","r":"02"}\n'),
         ("T.CSV", " s ,r\na,1\nb,02\n"),
+        ("t.csv", 's,r\n a,1 \n , \n"b ",\u00a002\n'),
+        ("t.tsv", "s\tr \n a\t1\nb \t 02\n"),
+        ("t.jsonl", '{" s":" a","r":1}\n{"r":"02 ","s ":"b"}\n'),
     ],
 )
 def test_the_same_rows_in_every_spelling(name, text):
-    """Formats, quotes, line ends, empty lines and byte order marks make no difference."""
+    """Formats, quotes, line ends, empty lines, byte order marks and blanks around a cell make no difference."""
     rows, mistakes = read(name, text)
     assert mistakes == []
     assert [row for _, row in rows] == [{"s": "a", "r": "1"}, {"s": "b", "r": "02"}]
@@ -63,10 +66,15 @@ def test_json_values_become_text():
         ("t.csv", 'a,b\n"1"x,2\n', "line 2"),
         ("t.csv", "a,b\n1,\x00\n", "NUL"),
         ("t.csv", b"a\n\xff\n", "line 2: byte 0xFF"),
+        ("t.csv", "a,b\r1,2\r3,4\r", "a line ends in a carriage return (CR) alone - save it with lines that end in a"),
+        ("t.csv", 'a,b\n"1,2\n', "a quote is never closed"),
+        ("t.csv", 'a,b\n"1"x,2\n', "something stands behind a closing quote"),
+        ("t.csv", "a\n" + "x" * 200_000 + "\n", "a cell is longer than may be"),
         ("t.csv", "a\n" + "x" * 2_000_000 + "\n", "line 2"),
         ("t.jsonl", '{"a":1}\n{"b":1}\n', "line 2: does not have the keys"),
         ("t.jsonl", '{"a":[1]}\n', "list or an object"),
         ("t.jsonl", '{"a":1,"a":2}\n', "twice"),
+        ("t.jsonl", '{"a":1," a":2}\n', "twice"),
         ("t.jsonl", '{"a":NaN}\n', "NaN"),
         ("t.jsonl", '{"a":"\\ud800"}\n', "half a character"),
         ("t.jsonl", '{"a":"\\u0000"}\n', "control character"),
@@ -80,6 +88,24 @@ def test_what_is_wrong_is_told_with_its_line(name, text, what):
     """Each broken table says where and why, with the table's name."""
     _, mistakes = read(name, text)
     assert any(what in mistake and mistake.startswith(name) for mistake in mistakes), mistakes
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("t.csv", "a;b\n1;2\n", "seems to be separated by semicolons, and CSV is separated by commas"),
+        ("t.csv", "a\tb\n1\t2\n", "seems to be separated by tabs, and CSV is separated by commas"),
+        ("t.tsv", "a,b\n1,2\n", "seems to be separated by commas, and TSV is separated by tabs"),
+        ("t.csv", "a;b,c\n1;2,3\n", None),
+        ("t.csv", "a\n1\n", None),
+        ("t.jsonl", '{"a;b":1}\n', None),
+    ],
+)
+def test_another_separator_is_noticed(name, text, told):
+    """One column whose name holds what separates elsewhere."""
+    table = Table(io.BytesIO(text.encode()), name)
+    found = table.other_separator(table.columns(Mistakes()))
+    assert (found and found.message) == told
 
 
 def test_one_bad_row_hides_no_other():

@@ -1,6 +1,7 @@
 """The kinds of work: what an item must hold."""
 
 import copy
+import json
 
 import pytest
 
@@ -101,6 +102,63 @@ def test_our_own_tags_are_reserved():
 def test_data_ids_are_ids(data):
     """A path, a text with blanks or anything but text is no data id."""
     assert paths(LINKING.mistakes_of_item({"dataId": data}, None)) == ["dataId"]
+
+
+FOUND = {
+    "nextflow": [
+        (
+            {"analysisInput": {"inputs": [{"parameterCode": "r", "dataIds": ["?"]}]}},
+            "analysisInput.inputs[0].dataIds[0]",
+        ),
+        (
+            {"analysisInput": {"inputs": [{"parameterCode": "r", "mounts": [{"dataId": "?", "mountPath": "p"}]}]}},
+            "analysisInput.inputs[0].mounts[0].dataId",
+        ),
+        ({"outputParentFolderId": "?"}, "outputParentFolderId"),
+        ({"logs": {"logsFolderId": "?"}}, "logs.logsFolderId"),
+        (
+            {"analysisInput": {"inputs": [], "referenceDataParameters": [{"referenceDataId": "?"}]}},
+            "analysisInput.referenceDataParameters[0].referenceDataId",
+        ),
+    ],
+    "nextflow_json": [
+        (
+            {"inputFormValues": {"fields": [{"id": "reads", "dataValues": [{"dataId": "?"}]}]}},
+            "inputFormValues.fields[0].dataValues[0].dataId",
+        ),
+        (
+            {
+                "inputFormValues": {
+                    "groups": [{"id": "g", "values": [{"values": [{"id": "f", "dataValues": [{"dataId": "?"}]}]}]}]
+                }
+            },
+            "inputFormValues.groups[0].values[0].values[0].dataValues[0].dataId",
+        ),
+    ],
+    "cwl": [
+        ({"analysisInput": {"objectType": "JSON", "inputJson": "{}", "dataIds": ["?"]}}, "analysisInput.dataIds[0]"),
+        (
+            {"analysisInput": {"objectType": "STRUCTURED", "inputs": [{"parameterCode": "r", "dataIds": ["?"]}]}},
+            "analysisInput.inputs[0].dataIds[0]",
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("data", ["", "fil x", "fil/2", " fil.1", "fil.1\n"])
+@pytest.mark.parametrize(("engine", "place"), [(engine, place) for engine, places in FOUND.items() for place in places])
+def test_data_ids_of_analyses_are_ids_too(engine, place, data):
+    """Wherever an engine's object names data, the rule of links holds."""
+    change, path = place
+    item = json.loads(json.dumps(GOOD[engine] | change).replace('"?"', json.dumps(data)))
+    assert paths(ANALYSIS.mistakes_of_item(item, engine)) == [path]
+
+
+def test_folders_may_be_named_by_urn():
+    """The platform takes an id or a urn there, and a urn holds slashes."""
+    folder = "urn:ilmn:ica:region:c:project:p#/runs of today/172"
+    item = GOOD["nextflow"] | {"outputParentFolderId": folder, "logs": {"logsFolderId": "fol.0a1b"}}
+    assert ANALYSIS.mistakes_of_item(item, "nextflow") == ()
 
 
 def test_the_job_is_checked_for_its_kind():

@@ -48,7 +48,7 @@ def stream():
 @pytest.fixture
 def log(stream):
     """A logger set up as under a service manager, with one known secret."""
-    configure(level="info", style="auto", stream=stream, clock=ManualClock(), secrets=[SECRET])
+    configure(level="info", style="auto", stream=stream, clock=ManualClock(), redactor=Redactor([SECRET]))
     return structlog.get_logger()
 
 
@@ -239,7 +239,7 @@ def test_warnings_of_python_become_log_lines(log, stream):
 def test_a_terminal_gets_lines_for_people():
     """The format auto means console where a person looks, redacted all the same."""
     stream = Terminal()
-    configure(level="info", style="auto", stream=stream, clock=ManualClock(), secrets=[SECRET])
+    configure(level="info", style="auto", stream=stream, clock=ManualClock(), redactor=Redactor([SECRET]))
     try:
         fail(ValueError(SECRET))
     except ValueError:

@@ -7,7 +7,8 @@ from importlib import import_module
 import pytest
 import typer
 
-from orchestrator.cli.program import GROUPS, build
+from orchestrator.cli.program import GROUPS, build, run
+from orchestrator.domain.errors import OrchestratorError
 
 COMMANDS = [command for commands in GROUPS.values() for command in commands]
 
@@ -46,3 +47,22 @@ def test_a_start_loads_nothing_that_only_others_need():
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert "orchestrator.app" in loaded
     assert {"alembic", "fastapi", "orchestrator.simulator", "orchestrator.cli.demo"}.isdisjoint(loaded)
+
+
+class Ended(OrchestratorError):
+    """What a running daemon raised."""
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_an_error_of_ours_is_one_line_however_it_is_wrapped(depth, capsys):
+    """Task groups wrap it, one round the other."""
+    error = Ended("the lock is lost")
+    for _ in range(depth):
+        error = ExceptionGroup("unhandled errors in a TaskGroup", [error])
+
+    def fail():
+        raise error
+
+    with pytest.raises(SystemExit) as left:
+        run(fail)
+    assert (left.value.code, capsys.readouterr().err) == (1, "the lock is lost\n")

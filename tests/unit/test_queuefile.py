@@ -105,6 +105,32 @@ def test_webhooks_are_refused_and_never_ignored():
     assert "webhooks are not available in this version" in mistake.message
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"version": 2}, "version: must be 1, and is the number 2 - write `version: 1`"),
+        ({"version": "1"}, "version: must be 1, and is the text '1' - write `version: 1`"),
+        (
+            {"controls": [{"pause": {"all": False}}]},
+            "controls[0].pause.all: must be true, and is the literal false - write `all: true`",
+        ),
+        (
+            {"jobs": [JOB | {"engine": "wdl"}]},
+            "jobs[0].engine: 'wdl' is not one of 'nextflow', 'nextflow_json' or 'cwl'",
+        ),
+        (
+            {"jobs": [JOB | {"engine": 5}]},
+            "jobs[0].engine: the number 5 is not one of 'nextflow', 'nextflow_json' or 'cwl'",
+        ),
+        ({"jobs": [JOB | {"name": "Pröbe"}]}, "jobs[0].name: 'Pröbe' is no job name: A-Z a-z 0-9"),
+    ],
+)
+def test_what_to_write_is_told_as_a_queue_file_spells_it(wrong, says):
+    """Neither Python's literals nor a number in quotes."""
+    (mistake,) = read(document(JOB) | wrong).mistakes
+    assert str(mistake).startswith(says)
+
+
 def test_a_misspelt_key_names_the_one_meant():
     """The remedy of an unknown key is the nearest known one."""
     (mistake,) = read(document(JOB | {"prioritty": 1})).mistakes

@@ -135,11 +135,9 @@ def test_settings_cannot_be_changed(configured):
 
 def test_relative_paths_are_taken_from_the_folder_of_the_file(configured, tmp_path):
     """Where the daemon was started makes no difference; defaults are no exception, absolute paths stay."""
-    (tmp_path / "hook").write_text("hook-secret")
-    settings = configured(MINIMAL + "secrets_dir: .\nnotify: {secret_file: hook}\nqueue: {directory: /srv/queue}\n")
+    settings = configured(MINIMAL + "secrets_dir: .\nqueue: {directory: /srv/queue}\n")
     assert settings.database.path == tmp_path / "state" / "orchestrator.db"
     assert settings.accounts["ica"].api_key_file == tmp_path / "key"
-    assert settings.notify.secret_file == tmp_path / "hook"
     assert settings.secrets_dir == tmp_path
     assert settings.queue.directory == Path("/srv/queue")
     assert configured().queue.directory == tmp_path / "queue"
@@ -206,12 +204,12 @@ def test_variables_hold_null_lists_and_mappings(configured):
     settings = configured(
         MINIMAL,
         SERVER="null",
-        NOTIFY__ALLOWED_HOSTS='["LIMS.example.org", "10.0.0.1"]',
+        NOTIFY__ALLOWED_HOSTS="[]",
         ACCOUNTS__ICA__BUDGET='{"requests": 5, "per": "1s"}',
         ACCOUNTS__ICA__BUDGET__REQUESTS="6",
     )
     assert settings.server is None
-    assert settings.notify.allowed_hosts == ("lims.example.org", "10.0.0.1")
+    assert settings.notify.allowed_hosts == ()
     assert settings.accounts["ica"].budget == Budget(requests=6, per="1s")
 
 

@@ -72,8 +72,10 @@ queue: {}
         ("queue: {directory: null}", "queue.directory: must be text"),
         ("retention: {settled_jobs: 0d}", "retention.settled_jobs: must be more than 0"),
         ("allow_network_file_system: 7", "allow_network_file_system: must be true or false"),
-        ("notify: {allowed_hosts: a.org}", "notify.allowed_hosts: must be a list: [first, second]"),
-        ("notify: {allowed_hosts: ['https://a.org']}", "notify.allowed_hosts.0: must be the name of a host"),
+        ("notify: {allowed_hosts: [a.org]}", "notify: webhooks are not available in this version: leave `notify` out"),
+        ("notify: {secret_file: hook}", "notify: webhooks are not available in this version: leave `notify` out"),
+        ("notify: {secret: x}", "notify: webhooks are not available in this version: leave `notify` out"),
+        ("notify: null", "notify: webhooks are not available in this version: leave `notify` out"),
         ("server: {listen: 8080}", "server.listen: must be text"),
         ("server: {listen: ':8080'}", "server.listen: must be HOST:PORT, such as 127.0.0.1:8080"),
         ("server: {listen: '::1:8080'}", "server.listen: must be HOST:PORT, such as"),
@@ -185,7 +187,14 @@ def test_an_account_without_platform_is_incomplete(problems):
             {"LOG__LEVEL": ""},
             "log.level: must be 'debug', 'info', 'warning' or 'error' (set by ORCHESTRATOR_LOG__LEVEL)",
         ),
-        ({"NOTIFY__ALLOWED_HOSTS": "[a"}, "notify.allowed_hosts: must be a list: [first, second] (set by"),
+        (
+            {"NOTIFY__ALLOWED_HOSTS": '["a.org"]'},
+            "notify: webhooks are not available in this version: leave `notify` out (set by ORCHESTRATOR_NOTIFY__ALL",
+        ),
+        (
+            {"ACCOUNTS__ICA__BUGDET__REQUESTS": "5"},
+            "accounts.ica.bugdet: unknown key; did you mean budget? (set by ORCHESTRATOR_ACCOUNTS__ICA__BUGDET__REQUES",
+        ),
         ({"QUEUE": "fast"}, "queue: must be a mapping of keys to values"),
         ({"QUEUE": '{"rest": "1"}'}, "queue.rest: must be a duration"),
     ],
@@ -194,6 +203,24 @@ def test_a_mistake_in_a_variable_names_the_variable(problems, variables, line):
     """What was set in a unit or a manifest is not searched for in the file; none is silently without effect."""
     (told,) = problems(MINIMAL, **variables)
     assert told.startswith(line)
+
+
+def test_an_account_that_a_variable_made_is_searched_for_there(problems):
+    """A mistyped name in a variable makes a second account, of which the file knows nothing."""
+    key, platform = problems(MINIMAL, ACCOUNTS__ICB__PAGE_SIZE="5")
+    assert key.startswith("accounts.icb.api_key: no API key found: name the file")
+    assert key.endswith(" (set by ORCHESTRATOR_ACCOUNTS__ICB__PAGE_SIZE)")
+    assert platform == (
+        "accounts.icb.platform: is missing (accounts.icb is set by ORCHESTRATOR_ACCOUNTS__ICB__PAGE_SIZE)"
+    )
+
+
+def test_a_key_that_the_file_has_too_is_mended_there(problems):
+    """The variable is not blamed for what the file says wrongly beside it."""
+    text = "accounts: {ica: {platform: ica, api_key_file: key, bugdet: {per: 1s}}}\n"
+    assert problems(text, ACCOUNTS__ICA__BUGDET__REQUESTS="5") == [
+        "accounts.ica.bugdet: unknown key; did you mean budget?"
+    ]
 
 
 # ---------------------------------------------------------------- the file

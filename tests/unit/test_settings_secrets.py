@@ -158,7 +158,6 @@ def test_an_empty_variable_is_refused(refused):
             f"accounts.ica.api_key_file, or set {VARIABLE}",
         ),
         (WITH_FILE + f"server: {{token: {SECRET}}}\n", "server.token", "server.token_file"),
-        (WITH_FILE + f"notify: {{secret: {SECRET}}}\n", "notify.secret", "notify.secret_file"),
     ],
 )
 def test_a_secret_in_the_file_is_refused_with_its_right_place(refused, keys, text, key, place):
@@ -173,7 +172,6 @@ def test_a_secret_in_the_file_is_refused_with_its_right_place(refused, keys, tex
     ("name", "line"),
     [
         ("ORCHESTRATOR_SERVER__TOKEN", "server.token is not read from a variable: name a file in"),
-        ("ORCHESTRATOR_NOTIFY__SECRET", "notify.secret is not read from a variable: name a file in"),
     ],
 )
 def test_other_secrets_come_from_files_alone(refused, keys, name, line):
@@ -205,22 +203,17 @@ def test_tokens_are_read_from_their_files(configured, keys):
     """With a token the server may listen to everyone."""
     keys("ica")
     keys("token", "server-token\n")
-    keys("hook", "hook-secret\n")
-    settings = configured(
-        WITH_FILE + "server: {listen: '0.0.0.0:8080', token_file: keys/token}\nnotify: {secret_file: keys/hook}\n"
-    )
+    settings = configured(WITH_FILE + "server: {listen: '0.0.0.0:8080', token_file: keys/token}\n")
     assert settings.server.token.get_secret_value() == "server-token"
-    assert settings.notify.secret.get_secret_value() == "hook-secret"
-    assert settings.secrets == (SECRET, "server-token", "hook-secret")
+    assert settings.secrets == (SECRET, "server-token")
 
 
 def test_an_unusable_token_file_is_told_by_its_key(refused, keys, tmp_path):
     """A daemon that should be guarded does not start unguarded."""
     keys("ica", "another-key")
     keys("token", "")
-    assert refused(WITH_FILE + "server: {token_file: keys/token}\nnotify: {secret_file: keys/gone}\n") == [
+    assert refused(WITH_FILE + "server: {token_file: keys/token}\n") == [
         f"server.token_file: {tmp_path}/keys/token is empty: it must hold the secret",
-        f"notify.secret_file: {tmp_path}/keys/gone cannot be read: No such file or directory",
     ]
 
 

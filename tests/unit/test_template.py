@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.domain.template import compile_template, merge, uses_of
+from orchestrator.domain.template import compile_template, filled_at, merge, reaches, uses_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_characters="$")),
@@ -31,6 +31,35 @@ JSON = st.recursive(
 def test_columns_are_filled_wherever_text_stands(template, filled):
     """`${column}` becomes the cell's text, `$$` a dollar sign, and everything else stays as written."""
     assert filled == compile_template(template).fill({"a": "1", "b": "two"})
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (("a",), "x${c}"),
+        (("a", "deeper"), "x${c}"),
+        (("b", 0, "d"), "${c}"),
+        (("b", 1), None),
+        (("b", 7), None),
+        (("b",), None),
+        (("k",), None),
+        (("gone",), None),
+        (("b", 0, "gone"), None),
+        ((), None),
+    ],
+)
+def test_what_a_row_fills_is_found_by_its_path(path, text):
+    """The text with columns that stands there or in the way; constants, lists, objects and absent keys no row fills."""
+    assert filled_at({"a": "x${c}", "b": [{"d": "${c}"}, 5], "k": "$${c}"}, path) == text
+
+
+@pytest.mark.parametrize(
+    ("path", "settled"),
+    [((), True), (("a",), True), (("a", "x"), True), (("b", "c"), True), (("b", "d"), False), (("e",), False)],
+)
+def test_what_a_value_settles_is_found_by_its_path(path, settled):
+    """What is there, and what cannot be there because something else is in its place."""
+    assert reaches({"a": [1], "b": {"c": None}}, path) is settled
 
 
 def test_a_filled_value_stays_text():

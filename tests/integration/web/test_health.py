@@ -1,6 +1,7 @@
 """Living and ready: what each looks at, and what neither minds."""
 
 import os
+import threading
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 
 from orchestrator.clock import ManualClock, SystemClock
 from orchestrator.engine.loop import Loop
+from orchestrator.intake import progress, spool
 from orchestrator.store.errors import StoreUnavailableError
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import DaemonStopping
@@ -245,6 +247,21 @@ async def test_unready_while_the_queue_directory_is_broken(house):
         assert answer.json()["reasons"][0].startswith("intake: ")
         assert (await house.client.get("/livez")).status_code == 200
         incoming.unlink()
+        await house.until_status("/readyz", 200)
+
+
+async def test_unready_while_the_queue_directory_does_not_answer(house, monkeypatch):
+    """A mount that hangs raises nothing: how long nothing came of it tells; the rest of the daemon goes on."""
+    answers, list_folder = threading.Event(), spool.list_folder
+    monkeypatch.setattr(progress, "LONGEST_STANDSTILL", 0.5)
+    async with house.open():
+        monkeypatch.setattr(spool, "list_folder", lambda folder: (answers.wait(), list_folder(folder))[1])
+        try:
+            answer = await house.until_status("/readyz", 503)
+            assert answer.json()["reasons"][0].startswith("intake: has been looking through incoming/ for ")
+            assert (await house.client.get("/livez")).status_code == 200
+        finally:
+            answers.set()
         await house.until_status("/readyz", 200)
 
 

@@ -59,7 +59,7 @@ async def test_controls_are_taken_too(house):
     async with house.open():
         await house.post(house.links("one"))
         answer = await house.post(controls=[{"pause": "one"}])
-        assert (answer.status_code, answer.json()["note"]) == (200, "1 control(s) carried out")
+        assert (answer.status_code, answer.json()["note"]) == (200, "paused one")
         assert (await house.client.get("/api/v1/jobs/one")).json()["job"]["needs"] == "paused"
 
 
@@ -75,6 +75,31 @@ async def test_every_mistake_is_told(house):
         assert told["mistakes"] == written["mistakes"]
         assert {mistake["field"] for mistake in told["mistakes"]} >= {"surprise", "account"}
         assert await house.daemon.store.jobs.list() == []
+
+
+@pytest.mark.parametrize("beside", [True, False])
+async def test_a_table_cannot_come_over_http(beside, house):
+    """Refused at once, with what to do and every other mistake, whatever lies in incoming/; nothing is dropped."""
+    async with house.open():
+        if beside:
+            (house.folder / "queue/incoming/t.csv").write_text("dataId\nfil.1\n")
+        job = {key: value for key, value in house.links("one", table="t.csv", priority=10).items() if key != "items"}
+        with anyio.fail_after(20):
+            answer = await house.post(job)
+        assert (answer.status_code, answer.json()["detail"]) == (422, "2 mistakes; nothing of the file was taken")
+        told = {mistake["field"]: mistake for mistake in answer.json()["mistakes"]}
+        assert told.keys() == {"priority", "table"}
+        assert told["table"]["message"] == "names the table t.csv, and no table can come this way"
+        assert told["table"]["remedy"] == "write its rows under `items:`, or drop both files into incoming/"
+        assert house.names("incoming") == (["t.csv"] if beside else [])
+        assert house.names("rejected") == []
+
+
+async def test_the_letters_of_table_alone_refuse_nothing(house):
+    """An item may speak of tables."""
+    async with house.open():
+        answer = await house.post(house.links("stable", items=[{"dataId": "fil.1", "table": "t.csv"}]))
+        assert answer.status_code == 201
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"version": 1}', b"\xff\xfe", b"version: 1\njobs: [] # cut"])

@@ -1,0 +1,54 @@
+"""Tables for people and for pipes: nothing is ever cut, as names and ids are there to be copied."""
+
+import sys
+from collections.abc import Collection, Sequence
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from orchestrator.cli.common import output
+
+_GAP = "  "
+
+
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, spare: Sequence[str] = (), loose: str | None = None
+) -> None:
+    """Print a table; on a terminal that is too narrow, without the columns in `spare`, the first of them first.
+
+    What is too wide all the same is wrapped by the terminal; the last column, where it is `loose`, may always be.
+    """
+    console = output()
+    width = console.width if sys.stdout.isatty() else None
+    left_out, lines = lay_out(header, rows, width=width, spare=spare, loose=loose)
+    for number, line in enumerate(lines):
+        console.print(Text(line, style="" if number else "bold"))
+    if left_out:
+        told = ", ".join(name for name in header if name in left_out)
+        console.print(Text(f"not shown, as the terminal is narrow: {told}", style="dim"))
+
+
+def lay_out(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    width: int | None,
+    spare: Sequence[str],
+    loose: str | None = None,
+) -> tuple[Collection[str], list[str]]:
+    """The columns that are left out, and the lines, the header first. `width`: of the terminal, None where none is."""
+    wide = [max(map(cell_len, column)) for column in zip(header, *rows, strict=True)]
+    left_out: set[str] = set()
+    for name in spare:
+        shown = {column: size for column, size in zip(header, wide, strict=True) if column not in left_out}
+        if loose is not None:
+            shown[loose] = len(loose)
+        if width is None or sum(shown.values()) + len(_GAP) * (len(shown) - 1) <= width:
+            break
+        left_out.add(name)
+    places = [place for place, name in enumerate(header) if name not in left_out]
+    lines = []
+    for row in (header, *rows):
+        cells = [row[place] + " " * (wide[place] - cell_len(row[place])) for place in places]
+        lines.append(_GAP.join(cells).rstrip())
+    return left_out, lines

@@ -1,0 +1,33 @@
+"""Where the daemon keeps what it must not forget: the lock, the slot files and, by default, the database."""
+
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from orchestrator.settings.model import Settings
+from orchestrator.settings.problems import Problem, SettingsError
+
+
+def state_directory(settings: Settings) -> Path:
+    """Beside the database where that is a file, else beside the queue directory."""
+    path = settings.database.path
+    return path.parent if path is not None else settings.queue.directory.parent / "state"
+
+
+def make_state_directory(settings: Settings) -> Path:
+    """The same, made if need be, and known to take files.
+
+    Raises:
+        SettingsError: nothing can be written there.
+    """
+    path = state_directory(settings)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path):
+            pass
+        for file in (*path.glob("lock"), *path.glob("budget-*.slots")):
+            file.open("r+b").close()
+    except OSError as error:
+        place = error.filename or path
+        text = f"the state is kept in {path}, and {place} cannot be written ({error.strerror}): give our user the right"
+        raise SettingsError([Problem("database", text)]) from error
+    return path
