@@ -11,7 +11,7 @@ demo: $(READY)            ## the main job against the bundled simulator; ends by
 	$(BIN)/orchestrator demo
 
 test: lint                ## everything that must hold: lint, types, import walls, and every test
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q --numprocesses auto --maxprocesses 8 --dist worksteal
 
 torture: $(READY)         ## hundreds of kills and thousands of faults at random; prints its seeds; TORTURE="--seed 7 --rounds 1"
 	$(BIN)/python tests/crash/torture $(TORTURE)

@@ -14,10 +14,10 @@ import anyio
 from chance import Kill, Plan, Work
 from fasttime import FastClock, Pace
 
-from orchestrator.app import state_directory
 from orchestrator.crashpoints import VARIABLE
 from orchestrator.engine.document import as_json
 from orchestrator.settings import load
+from orchestrator.settings.state import state_directory
 from orchestrator.simulator import Fault, FaultKind, OffsetClock, serve
 from orchestrator.simulator.ica import Config, Simulator
 from orchestrator.store.store import Store
