@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from benchmarks import virtual, world
 from benchmarks.virtual import LoopClock
-from orchestrator.domain.cadence import Aims, Means
+from orchestrator.domain.cadence import Aims
 from orchestrator.domain.model import Batch, BatchId, Look, Sighting, Submission
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.loop import Loop
@@ -116,7 +116,7 @@ def _loop(store: Store, ica: Ica, budget: Budget, bus: Bus[Event], group: anyio.
         limits=Limits(open_items=1_000_000, max_interval=aim),
         platform=ica,
         budget=budget,
-        schedule=Schedule(Aims(aim, aim), Means(budget.limit, budget.window), used=lambda: budget.used / budget.limit),
+        schedule=Schedule(Aims(aim, aim), budget.means),
         prospects=prospects,
         submitting=Submitting(platform=ica, skew=Skew(clock), store=store, clock=clock, bus=bus, pauses=waits),
         looking=Looking(account="ica", platform=ica, prospects=prospects, store=store, clock=clock, bus=bus),
