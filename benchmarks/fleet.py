@@ -156,7 +156,7 @@ async def launch(folder: Path, *, items: int, batches: int, rest: float = 1200.0
         memory={},
         clock=clock,
     )
-    remote_ids = {}
+    remote_ids, submitted_at = {}, clock.now()
     (job,) = await store.jobs.list()
     for batch in await store.batches.of_job(job.id):
         submission = ica.compose(batch, await store.items.of_batch(batch))
@@ -165,7 +165,7 @@ async def launch(folder: Path, *, items: int, batches: int, rest: float = 1200.0
     await store.aclose()
     await clock.sleep(rest)
     analyses = {row.user_reference: row for row in simulator._world.analyses}  # noqa: SLF001 - the whole truth at once
-    _write_down(folder, clock.now(), job.id, remote_ids, {name: row.id for name, row in analyses.items()})
+    _write_down(folder, submitted_at, job.id, remote_ids, {name: row.id for name, row in analyses.items()})
     simulator.knobs = knobs
     return Fleet(simulator, folder, items, batches, {name: row.timeline.ends for name, row in analyses.items()})
 

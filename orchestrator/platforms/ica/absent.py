@@ -20,8 +20,8 @@ _LEAST_LAG, _MOST_LAG = 30.0, 900.0
 _MARGIN: Final = 2.0
 """We look now and then, and what was seen may be a lucky case."""
 _SAMPLES: Final = 16
-_OLD: Final = 3600.0
-"""Seconds after which no index lags: what is older when we meet it first, after a start, has been shown before."""
+_OLD: Final = _MOST_LAG
+"""Seconds from its submission: a batch that is older when we meet it first, after a start, has been shown before."""
 
 _FIRST_REST, _LONGEST_REST = 30.0, 1800.0
 """Seconds for which a batch is left alone after questions about it that found nothing ended; doubled each time."""
