@@ -25,7 +25,7 @@ lint: $(READY)            ## style, types, walls between the modules, length of 
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/interrogate -q tests
-	$(BIN)/codespell orchestrator tests docs README.md CHANGELOG.md config.example.yaml
+	$(BIN)/codespell orchestrator tests docs deploy README.md CHANGELOG.md config.example.yaml
 	$(BIN)/python .ci/file_length.py 400
 
 bench: $(READY)           ## the figures of docs/performance.md, side by side with other clients; about ten minutes
@@ -35,6 +35,7 @@ bench: $(READY)           ## the figures of docs/performance.md, side by side wi
 	$(BIN)/python -m benchmarks.drop
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.tracking
+	$(BIN)/python -m benchmarks.hardship
 	$(BIN)/python -m benchmarks.plots
 
 lock:                     ## resolve the dependencies anew

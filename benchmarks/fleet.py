@@ -1,6 +1,7 @@
 """A hundred thousand analyses under way on a simulated ICA, in a database that knows all of them, in virtual time."""
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -43,17 +44,26 @@ _LENGTH: Final = 4 * 3600.0
 
 
 class Distant(httpx.AsyncBaseTransport):
-    """The simulator at the end of a network."""
+    """The simulator at the end of a network, with this round trip. Of these addresses no answer ever comes."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(
+        self,
+        simulator: Simulator,
+        round_trip: tuple[float, float] = RTT,
+        hangs: Callable[[httpx.URL], bool] = lambda _: False,
+    ) -> None:
         self._inner = httpx.ASGITransport(simulator.app)
         self._clock = LoopClock()
         self._random = Random(7)
+        self._round_trip = round_trip
+        self._hangs = hangs
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await self._clock.sleep(self._random.uniform(*RTT) / 2)
+        await self._clock.sleep(self._random.uniform(*self._round_trip) / 2)
+        if self._hangs(request.url):
+            await anyio.sleep_forever()
         response = await self._inner.handle_async_request(request)
-        await self._clock.sleep(self._random.uniform(*RTT) / 2)
+        await self._clock.sleep(self._random.uniform(*self._round_trip) / 2)
         return response
 
 
@@ -79,15 +89,18 @@ class Fleet:
     """When each analysis ends, by its name."""
 
     async def track(
-        self, strategy: Strategy, seconds: float, *, aim: float
+        self, strategy: Strategy, seconds: float, *, aim: float, way: Distant | None = None
     ) -> tuple[list[tuple[float, str, int]], Budget]:
-        """Let the daemon's own parts look for so long, at all each `aim` seconds if they can; returns the looks."""
+        """Let the daemon's own parts look for so long, at all each `aim` seconds if they can; returns the looks.
+
+        `way`: to the platform, where it is not the usual one. Where it hangs, steps may fail.
+        """
         clock = LoopClock()
         await clock.sleep(PER)  # nothing that was asked before counts any more
         store = Store(virtual.held_database(world.sqlite_url(self.folder)))
         budget = Budget(Limit(REQUESTS, PER), clock, MemorySlots(), Random(1))
         ica = Watched(
-            remote=Remote("http://ica/ica/rest", budget, clock, transport=Distant(self.simulator)),
+            remote=Remote("http://ica/ica/rest", budget, clock, transport=way or Distant(self.simulator)),
             api_key="simulator",
             account="ica",
             instance="benchmark",
@@ -104,7 +117,7 @@ class Fleet:
             async with anyio.create_task_group() as group:
                 await _loop(store, ica, budget, bus, group, aim=aim).run()
         await store.aclose()
-        if failures:
+        if failures and way is None:
             raise AssertionError(f"nothing should fail here: {failures[0]}")
         return ica.asked, budget
 

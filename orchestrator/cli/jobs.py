@@ -8,12 +8,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from orchestrator.cli.awaited import awaited
-from orchestrator.cli.common import AsJson, Config, job_named, output, plain, reading, run_async, settings_for
+from orchestrator.cli.common import AsJson, Config, output, plain, run_async, settings_for
+from orchestrator.cli.sources import Source, Told, knowing
 from orchestrator.cli.tables import print_table
-from orchestrator.domain.model import ItemState, Job, JobState
-from orchestrator.engine.document import as_json, describe_batch, describe_item, describe_job
-from orchestrator.store.store import Store
+from orchestrator.domain.model import ItemState, JobState
 
 State = Annotated[JobState | None, typer.Option("--state", help="Only jobs in this state.")]
 Account = Annotated[str | None, typer.Option("--account", help="Only jobs on this account.")]
@@ -35,10 +33,10 @@ def jobs(config: Config = None, state: State = None, account: Account = None, *,
     settings = settings_for(config)
 
     async def act() -> None:
-        async with reading(settings) as store:
-            found = await store.jobs.list(state=state, account=account)
+        async with knowing(settings) as source:
+            found = await source.jobs(state, account)
         if as_json:
-            sys.stdout.write(json.dumps({"jobs": [describe_job(job) for job in found]}, indent=1) + "\n")
+            sys.stdout.write(json.dumps({"jobs": found}, indent=1) + "\n")
         else:
             _print_jobs(found)
 
@@ -57,13 +55,12 @@ def show(
     settings = settings_for(config)
 
     async def act() -> None:
-        async with reading(settings) as store:
-            found = await job_named(store, job)
+        async with knowing(settings) as source:
             if json_:
-                async for portion in as_json(store, found):
+                async for portion in source.whole(job):
                     sys.stdout.buffer.write(portion)
                 return
-            await _print_job(store, found, items=items or state is not None, state=state)
+            await _print_job(source, job, items=items or state is not None, state=state)
 
     run_async(act)
 
@@ -71,15 +68,13 @@ def show(
 # ---------------------------------------------------------------- text
 
 
-async def _print_job(store: Store, job: Job, *, items: bool, state: ItemState | None) -> None:
-    told = describe_job(job) | {"dropped_by": _user(job.spec.dropped_by)}
-    if job.spec.after:
-        told["after"] = f"{await awaited(store, job)} (to end as {' or '.join(sorted(job.spec.after.accept))})"
+async def _print_job(source: Source, name: str, *, items: bool, state: ItemState | None) -> None:
+    job, batches = await source.job(name)
+    told = job | {"dropped_by": _user(job["dropped_by"]), "after": await source.awaited(name)}
     console = output()
-    for name, value in told.items():
+    for key, value in told.items():
         if value not in (None, {}):
-            console.print(Text.assemble((f"{name:>12}", "bold"), f"  {_told(value)}"))
-    batches = [describe_batch(batch) for batch in await store.batches.of_job(job.id)]
+            console.print(Text.assemble((f"{key:>12}", "bold"), f"  {_told(value)}"))
     print_table(
         ("batch", "remote id", "state", "status", "items", "submitted", "detail"),
         [[_told(batch[name]) for name in _BATCH] for batch in batches],
@@ -87,7 +82,7 @@ async def _print_job(store: Store, job: Job, *, items: bool, state: ItemState | 
         loose="detail",
     )
     if items:
-        await _print_items(store, job, state)
+        await _print_items(source, name, state)
 
 
 def _user(number: str | None) -> str | None:
@@ -98,19 +93,17 @@ def _user(number: str | None) -> str | None:
         return number
 
 
-async def _print_items(store: Store, job: Job, state: ItemState | None) -> None:
+async def _print_items(source: Source, name: str, state: ItemState | None) -> None:
     """One line an item, as they come: a job may have a hundred thousand."""
-    sys.stdout.write("\n" + "\t".join(name.replace("_", " ") for name in _ITEM) + "\n")
-    async for portion in store.items.stream(job.id, state=state):
+    sys.stdout.write("\n" + "\t".join(column.replace("_", " ") for column in _ITEM) + "\n")
+    async for portion in source.items(name, state):
         for item in portion:
-            told = describe_item(item)
-            sys.stdout.write("\t".join(_told(told[name]) for name in _ITEM) + "\n")
+            sys.stdout.write("\t".join(_told(item[column]) for column in _ITEM) + "\n")
 
 
-def _print_jobs(found: list[Job]) -> None:
+def _print_jobs(found: list[Told]) -> None:
     rows = []
-    for job in found:
-        told = describe_job(job)
+    for told in found:
         counts = " ".join(f"{state} {count}" for state, count in told["counts"].items())
         row = [_told(told[name]) for name in ("name", "kind", "account", "state", "needs")]
         rows.append([*row, str(sum(told["counts"].values())), counts, _told(told["created_at"])])

@@ -2,21 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import quote
 
 import anyio.to_thread
 
 from orchestrator.cli.accounts import from_daemon
-from orchestrator.cli.asking import ask
-from orchestrator.cli.common import job_named, reading
+from orchestrator.cli.common import reading
+from orchestrator.cli.sources import Daemon, Database, SilentError, Source, Told
 from orchestrator.domain.model import JobState
-from orchestrator.engine.document import describe_batch, describe_job
 from orchestrator.settings import Settings
-from orchestrator.store.store import Store
-
-Told = dict[str, Any]
-"""A job or a batch as documents have it."""
 
 _UNSETTLED = tuple(state for state in JobState if not state.settled and state is not JobState.LOADING)
 _MOST_ENDED = 100
@@ -66,13 +59,13 @@ class Sight:
         accounts = await anyio.to_thread.run_sync(from_daemon, self._settings)
         if accounts is not None:
             try:
-                return await self._seen(_Daemon(self._settings), _troubles(accounts))
-            except _SilentError:
+                return await self._seen(Daemon(self._settings), _troubles(accounts))
+            except SilentError:
                 pass  # it has just stopped, or does not know the job: the database tells
         async with reading(self._settings) as store:
-            return await self._seen(_Database(store), None)
+            return await self._seen(Database(store), None)
 
-    async def _seen(self, source: "_Daemon | _Database", troubles: Mapping[str, str] | None) -> Seen:
+    async def _seen(self, source: Source, troubles: Mapping[str, str] | None) -> Seen:
         if self._name is not None:
             job, batches = await source.job(self._name)
             jobs: Sequence[Told] = [job]
@@ -82,7 +75,7 @@ class Sight:
         met = {name: error for name, error in (troubles or {}).items() if name in touched}
         return Seen(jobs, batches, met, daemon=troubles is not None)
 
-    async def _unsettled(self, source: "_Daemon | _Database") -> Sequence[Told]:
+    async def _unsettled(self, source: Source) -> Sequence[Told]:
         jobs = [job for state in _UNSETTLED for job in reversed(await source.jobs(state))]
         # One that changed its state between two questions is in both answers; the later one counts.
         now = {job["name"]: job for job in sorted(jobs, key=lambda job: job["created_at"])}
@@ -97,50 +90,3 @@ class Sight:
 def _troubles(accounts: Told) -> dict[str, str]:
     told = {account["name"]: account["detail"] or account.get("last_error") for account in accounts["accounts"]}
     return {name: error for name, error in told.items() if error}
-
-
-# ---------------------------------------------------------------- the two that know
-
-
-class _SilentError(Exception):
-    """The daemon gave no such answer."""
-
-
-class _Daemon:
-    """Over HTTP; each question is asked in a thread."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    async def job(self, name: str) -> tuple[Told, Sequence[Told]]:
-        told = await self._ask(f"/api/v1/jobs/{quote(name, safe='')}")
-        return told["job"], told["batches"]
-
-    async def jobs(self, state: JobState) -> list[Told]:
-        found: list[Told] = []
-        path: str | None = f"/api/v1/jobs?state={state}&limit=1000"
-        while path is not None:
-            page = await self._ask(path)
-            found += page["jobs"]
-            path = page["next"]
-        return found
-
-    async def _ask(self, path: str) -> Told:
-        told = await anyio.to_thread.run_sync(ask, self._settings, path)
-        if told is None:
-            raise _SilentError
-        return told
-
-
-class _Database:
-    """As any command reads it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def job(self, name: str) -> tuple[Told, Sequence[Told]]:
-        job = await job_named(self._store, name)
-        return describe_job(job), [describe_batch(batch) for batch in await self._store.batches.of_job(job.id)]
-
-    async def jobs(self, state: JobState) -> list[Told]:
-        return [describe_job(job) for job in await self._store.jobs.list(state)]

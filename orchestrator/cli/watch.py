@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.common import Config, counted, output, plain, run_async, settings_for
-from orchestrator.cli.progress import Seen, Sight, Told, settled
+from orchestrator.cli.progress import Seen, Sight, settled
+from orchestrator.cli.sources import Told
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.domain.model import ItemState
 from orchestrator.store.errors import StoreUnavailableError

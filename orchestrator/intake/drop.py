@@ -152,6 +152,9 @@ class Draft:
     def __init__(self, target: Path) -> None:
         self._target = target
         self._path, self._file = open_draft(target)
+        if target.parent.stat().st_mode & stat.S_ISGID:
+            # A folder that gives what lies in it to its group: the daemon reads as a member, whatever our umask says.
+            os.fchmod(self._file.fileno(), os.fstat(self._file.fileno()).st_mode | stat.S_IRGRP)
 
     def write(self, piece: bytes) -> None:
         """Add a piece. Raises OSError."""

@@ -26,12 +26,20 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
     if named:
         return cwd / named
     usual = (cwd / "config.yaml", SYSTEM_CONFIG)
-    found = next((path for path in usual if path.exists()), None)
+    found = next((path for path in usual if _is_there(path)), None)
     if found is None:
         places = " nor ".join(str(path) for path in usual)
         text = f"there is neither {places}: copy config.example.yaml to config.yaml, or name a file with --config"
         raise SettingsError([Problem("configuration", text)])
     return found
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file, for us: in a folder that we may not enter there is none."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
 
 
 def load(path: Path, environ: Mapping[str, str], *, for_daemon: bool = True) -> Settings:

@@ -10,8 +10,12 @@ import sys
 import anyio
 import httpx
 import pytest
+import typer
 
+from orchestrator.cli import sources
 from orchestrator.clock import SystemClock
+from orchestrator.domain.model import ItemState, JobState
+from orchestrator.settings import Problem, SettingsError, load
 
 
 @pytest.fixture
@@ -160,3 +164,44 @@ async def test_readiness_follows_the_disk(lab, port, small_disk):
         process.send_signal(signal.SIGTERM)
         with anyio.fail_after(10):
             assert await process.wait() == 0
+
+
+async def test_who_may_not_read_the_database_is_told_by_the_daemon(lab, port, monkeypatch):
+    """Members of a group that may only drop work see the same jobs, batches and items."""
+    lab.extra = {"server": {"listen": f"127.0.0.1:{port}"}}
+    async with lab.open(), lab.daemon() as process, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        await until(lambda: client.get("/readyz"), lambda answer: answer.status_code == 200)
+        lab.drop_jobs(
+            "work.json", lab.links("links", [f"fil.{n:04d}" for n in range(1500)]), lab.links("one", ["fil.x"])
+        )
+        for name in ("links", "one"):
+            await until(
+                lambda name=name: client.get(f"/api/v1/jobs/{name}"),
+                lambda answer: answer.status_code == 200 and answer.json()["job"]["state"] == "succeeded",
+            )
+        settings = load(lab.config, {}, for_daemon=False)
+
+        async def all_of(source):
+            items = [item async for page in source.items("links", ItemState.SUCCEEDED) for item in page]
+            whole = json.loads(b"".join([portion async for portion in source.whole("links")]))
+            return await source.jobs(), await source.jobs(JobState.FAILED, "ica"), await source.job("one"), items, whole
+
+        async with sources.knowing(settings) as source:
+            assert isinstance(source, sources.Database)
+            read = await all_of(source)
+
+        def denied(_settings):
+            raise SettingsError([Problem("database", "permission denied")])
+
+        monkeypatch.setattr(sources, "reading", denied)
+        async with sources.knowing(settings) as source:
+            assert isinstance(source, sources.Daemon)
+            assert await all_of(source) == read
+        with pytest.raises(typer.Exit):
+            async with sources.knowing(settings) as source:
+                await source.job("nobody's")
+        process.terminate()
+        assert await process.wait() == 0
+    with pytest.raises(SettingsError, match="permission denied"):
+        async with sources.knowing(settings):
+            pass

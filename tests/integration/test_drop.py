@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 
 import pytest
 
@@ -144,6 +145,19 @@ def test_a_planted_link_is_not_written_through(tmp_path, monkeypatch):
     with pytest.raises(FileExistsError):
         drop_text("a.json", b"{}", tmp_path)
     assert victim.read_text() == "mine"
+
+
+@pytest.mark.parametrize(("folder", "file"), [(0o2770, 0o640), (0o0770, 0o600)])
+def test_a_folder_of_a_group_lets_its_group_read_what_is_dropped(tmp_path, folder, file):
+    """Whatever the umask of who drops; in any other folder the umask holds."""
+    (tmp_path / "incoming").mkdir()
+    (tmp_path / "incoming").chmod(folder)
+    before = os.umask(0o077)
+    try:
+        drop_text("a.json", b"{}", tmp_path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "incoming/a.json").stat().st_mode) == file
 
 
 def test_drafts_are_known_by_their_names(tmp_path):

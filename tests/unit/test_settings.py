@@ -268,6 +268,20 @@ def test_the_file_named_goes_before_the_variable_and_the_usual_places(tmp_path):
     assert find_config(None, {"ORCHESTRATOR_CONFIG": ""}, tmp_path) == tmp_path / "config.yaml"
 
 
+def test_a_folder_that_may_not_be_entered_has_no_configuration(tmp_path, monkeypatch):
+    """Who stands in root's home as another user gets the system's configuration, or is told that there is none."""
+    exists = Path.exists
+
+    def denied(path):
+        if path == tmp_path / "config.yaml":
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", denied)
+    with pytest.raises(SettingsError, match="there is neither"):
+        find_config(None, {}, tmp_path)
+
+
 def test_the_systems_file_comes_last(tmp_path, monkeypatch):
     """/etc is looked at when the folder has nothing."""
     monkeypatch.setattr("orchestrator.settings.loading.SYSTEM_CONFIG", tmp_path / "etc.yaml")
