@@ -160,10 +160,10 @@ class Folders:
 def token_of(file: Moving) -> str:
     """What tells, in an error file, which file it speaks of.
 
-    The device is none of it: whoever dropped the file may see the folder through another mount.
+    Device and inode are none of it: another mount, or the same one after a restart, may number files anew.
     """
     signature = file.signature
-    text = f"{signature.inode}:{signature.size}:{signature.mtime_ns}"
+    text = f"{signature.size}:{signature.mtime_ns}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
