@@ -35,7 +35,7 @@ from orchestrator.platforms.skew import Skew, vouched
 from orchestrator.platforms.slots import SlotFile
 from orchestrator.platforms.transport import Exchange, Remote
 from orchestrator.settings import Account, Settings
-from orchestrator.settings.state import make_state_directory
+from orchestrator.settings.state import make_state_directory, slot_file
 from orchestrator.store.lock import DaemonLock
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
@@ -278,7 +278,7 @@ def metered(
     name: str, account: Account, *, state: Path, memory: Mapping[str, str], clock: Clock, random: Random
 ) -> Iterator[Budget]:
     """The budget of an account, with what earlier processes spent of it; for whoever holds the `DaemonLock`."""
-    slots = SlotFile(state / f"budget-{name}.slots", first_start="seen" not in memory)
+    slots = SlotFile(slot_file(state, name), first_start="seen" not in memory)
     try:
         limit = Limit(account.budget.requests, account.budget.per, account.budget.use_at_most)
         yield Budget(limit, clock, slots, random)

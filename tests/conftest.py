@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -190,3 +191,18 @@ def lab(tmp_path: Path) -> Lab:
 def new_lab(tmp_path: Path) -> type[Lab]:
     """For tests that need a laboratory with other knobs."""
     return Lab
+
+
+@pytest.fixture
+def needs() -> Any:
+    """Asks for a tool of the machine: where it is missing the test is skipped, but never in CI."""
+
+    def ask(*tools: str, root: bool = False) -> None:
+        missing = [tool for tool in tools if shutil.which(tool) is None and not Path(tool).exists()]
+        missing += ["the rights of root"] if root and os.geteuid() != 0 else []
+        if missing and os.environ.get("CI") == "true":
+            pytest.fail(f"CI needs {', '.join(missing)}")
+        if missing:
+            pytest.skip(f"needs {', '.join(missing)}")
+
+    return ask

@@ -1,8 +1,6 @@
 """`db upgrade|check|backup|prune`: the database."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -13,18 +11,16 @@ from orchestrator.cli.common import (
     counted,
     fail,
     output,
-    plain,
     require_database,
     rights_told,
     run_async,
     settings_for,
 )
 from orchestrator.clock import SECOND, SystemClock
-from orchestrator.durable import rename_exclusively, sync_folder
 from orchestrator.settings import Settings
 from orchestrator.settings.state import state_directory
 from orchestrator.store import upgrade as schema
-from orchestrator.store.errors import DamagedError, SchemaError, StoreError, StoreUnavailableError
+from orchestrator.store.errors import StoreError, StoreUnavailableError
 from orchestrator.store.lock import DaemonLock
 from orchestrator.store.store import Store
 
@@ -93,38 +89,13 @@ async def _upgrade(settings: Settings) -> str:
 
 
 async def _backup(settings: Settings, file: Path) -> None:
-    """Copy into a hidden folder beside `file`; only a copy that was found sound gets its name."""
     source = settings.database
     if await schema.current(source.url) is None:
         raise StoreError(f"{source} is empty: there is nothing to copy")
     try:
-        with TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as folder:
-            draft = Path(folder) / file.name
-            await schema.backup(source.url, draft)
-            if wrong := await _faults(draft):
-                raise DamagedError(
-                    f"{file} was not made: a copy of {source.path} is damaged ({plain(wrong[0])}): stop the daemon, "
-                    "see `orchestrator db check`, and put an earlier backup in its place"
-                )
-            rename_exclusively(draft, file)
-        sync_folder(file.parent)
-    except OSError as error:
-        raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+        await schema.backup(source.url, file)
     except StoreUnavailableError as error:
         raise StoreError(f"{source.path} could not be copied to {file}: {error.__cause__ or error}") from error
-
-
-async def _faults(copy: Path) -> Sequence[str]:
-    """What a full check has against a copy. An older schema is no fault: copies are made before upgrades."""
-    url = f"sqlite:///{copy}"
-    wrong = await schema.check(url)
-    try:
-        async with Store.opened(url, state_directory=copy.parent, read_only=True):
-            return wrong
-    except SchemaError as error:
-        return [each for each in wrong if each != str(error)]
-    except DamagedError:
-        return wrong
 
 
 async def _prune(settings: Settings) -> int:

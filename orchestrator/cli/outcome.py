@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator.clock import SystemClock
 from orchestrator.settings import Settings
-from orchestrator.settings.state import state_directory
+from orchestrator.settings.state import LOCK, state_directory
 
 _LOOK = 0.2
 
@@ -20,7 +20,7 @@ def daemon_holds(settings: Settings) -> bool | None:
     if settings.database.path is None:
         return None
     try:
-        lock = os.open(state_directory(settings) / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        lock = os.open(state_directory(settings) / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     except OSError:

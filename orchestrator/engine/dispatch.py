@@ -117,7 +117,7 @@ class Dispatch:
         self._batch_due = -math.inf
         self._breath_ends = -math.inf
         self._plan_at = -math.inf
-        self._plan_is_old = True
+        self._plan_kept = True
         self._aborting_now = False
         self._closed_until = -math.inf
         self._refusals = 0
@@ -242,8 +242,8 @@ class Dispatch:
 
     async def _look(self) -> None:
         now = self._clock.monotonic()
-        self._plan_is_old = now < self._plan_at
-        if not self._plan_is_old:
+        self._plan_kept = now < self._plan_at
+        if not self._plan_kept:
             await self._plan_looks()
             planned = self._clock.monotonic()
             # However long it took: the machine may have slept meanwhile.
@@ -359,5 +359,5 @@ class Dispatch:
         now = self._clock.monotonic()
         look_due = self._schedule.next_due() if self._looks < self._at_a_time(MOST_LOOKS) else math.inf
         look_due = max(look_due, self._breath_ends if self._places() else now + BREATH)
-        plan_due = self._plan_at if self._plan_is_old else math.inf
+        plan_due = self._plan_at if self._plan_kept else math.inf
         return max(0.0, min(look_due, plan_due, self._batch_due, now + IDLE_PAUSE) - now)

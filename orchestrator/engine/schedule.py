@@ -86,12 +86,10 @@ class Schedule:
         So a first status does not wait behind all that a start, or a closed account, has left overdue. Nobody starves:
         there are no more first looks than submissions. Of those that failed the last time, few are asked at a time.
         """
-        means, doubtful = self._means(), MOST_DOUBTFUL
+        means, doubtful = self._means(), self._places_of_doubtful()
         ready: list[tuple[bool, float, _Entry]] = []
         for entry in self._entries.values():
-            if entry.running:
-                doubtful -= entry.failures > 0
-            elif entry.due <= now:
+            if entry.due <= now and not entry.running:
                 first = not (entry.answered or entry.failures) and entry.prospect.age < self._aims.max_interval
                 ready.append((first, (now - entry.due) / means.interval(entry.wish, self._pace), entry))
         looks: list[Look] = []
@@ -105,15 +103,13 @@ class Schedule:
 
     def next_due(self) -> float:
         """When the next look is due that may be asked by then; infinity when there is none."""
-        doubtful = sum(entry.running and entry.failures > 0 for entry in self._entries.values())
-        return min(
-            (
-                entry.due
-                for entry in self._entries.values()
-                if not entry.running and not (entry.failures and doubtful >= MOST_DOUBTFUL)
-            ),
-            default=math.inf,
-        )
+        doubtful = self._places_of_doubtful()
+        waiting = (entry for entry in self._entries.values() if not entry.running)
+        return min((entry.due for entry in waiting if doubtful > 0 or not entry.failures), default=math.inf)
+
+    def _places_of_doubtful(self) -> int:
+        """How many more that failed the last time may be asked."""
+        return MOST_DOUBTFUL - sum(entry.running and entry.failures > 0 for entry in self._entries.values())
 
     @property
     def oldest(self) -> float | None:

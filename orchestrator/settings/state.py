@@ -6,11 +6,20 @@ from tempfile import TemporaryFile
 from orchestrator.settings.model import Settings
 from orchestrator.settings.problems import Problem, SettingsError
 
+LOCK = "lock"
+"""The name of the file that the one daemon of a state holds. It is never deleted."""
+_SLOTS = "budget-{}.slots"
+
 
 def state_directory(settings: Settings) -> Path:
     """Beside the database where that is a file, else beside the queue directory."""
     path = settings.database.path
     return path.parent if path is not None else settings.queue.directory.parent / "state"
+
+
+def slot_file(state: Path, account: str) -> Path:
+    """What an account has spent of its budget."""
+    return state / _SLOTS.format(account)
 
 
 def make_state_directory(settings: Settings) -> Path:
@@ -24,7 +33,7 @@ def make_state_directory(settings: Settings) -> Path:
         path.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=path):
             pass
-        for file in (*path.glob("lock"), *path.glob("budget-*.slots")):
+        for file in (*path.glob(LOCK), *path.glob(slot_file(path, "*").name)):
             file.open("r+b").close()
     except OSError as error:
         place = error.filename or path

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Clock, SystemClock
+from orchestrator.settings.state import LOCK
 from orchestrator.store.engine import lone_connection, parse, sqlite_path
 from orchestrator.store.errors import LockedError, LockLostError, StoreUnavailableError
 
@@ -31,7 +32,7 @@ class DaemonLock:
     """
 
     def __init__(self, state_directory: Path, url: str | None = None) -> None:
-        self._path = state_directory / "lock"
+        self._path = state_directory / LOCK
         self._url = parse(url) if url is not None else None
         self._file: int | None = None
         self._connection: AsyncConnection | None = None

@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ import anyio.to_thread
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from orchestrator.durable import rename_exclusively, sync_folder
 from orchestrator.store.engine import advise, alone, explain, parse, sqlite_path, sync_engine
 from orchestrator.store.errors import DamagedError, SchemaError, StoreError, StoreUnavailableError
 from orchestrator.store.schema import REVISION
@@ -53,10 +55,11 @@ async def check(url: str) -> list[str]:
 
 
 async def backup(url: str, file: Path) -> None:
-    """A copy of an SQLite database as of one moment, while the daemon goes on; durable when this returns.
+    """A copy of an SQLite database as of one moment, while the daemon goes on; sound and durable when this returns.
 
     Raises:
         StoreError: the database is on a server, or `file` exists.
+        DamagedError: the copy is not sound, so `file` was not made.
     """
     await _in_thread(lambda parsed: _backup(parsed, file), parse(url))
 
@@ -204,18 +207,20 @@ def _require_sound(url: sa.URL) -> None:
 
 def _check(url: sa.URL) -> list[str]:
     findings = []
-    path = sqlite_path(url)
     try:
-        if path is not None:
-            _require_sound(url)
-            findings += _full_check(path) if path.exists() else []
+        findings += _full_check(url)
         _require_newest(url)
     except (DamagedError, SchemaError) as error:
         findings.append(str(error))
     return findings
 
 
-def _full_check(path: Path) -> list[str]:
+def _full_check(url: sa.URL) -> list[str]:
+    """What is wrong with the file, whatever its schema. Raises DamagedError where it is no database at all."""
+    _require_sound(url)
+    path = sqlite_path(url)
+    if path is None or not path.exists():
+        return []
     with _reading(path) as connection:
         said = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
         orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
@@ -231,26 +236,34 @@ def _backup(url: sa.URL, file: Path) -> None:
         raise StoreError(f"there is no database at {path}")
     if file.exists():
         raise StoreError(f"{file} exists: nothing is overwritten")
-    draft = file.with_name(f".{file.name}.tmp")
-    draft.unlink(missing_ok=True)
+    target = file.absolute()
     try:
-        with _reading(path) as source, contextlib.closing(sqlite3.connect(draft)) as copy:
-            source.backup(copy)
-        _make_durable(draft)
-        os.link(draft, file)  # fails where someone was quicker, and overwrites nothing
-        _make_durable(file.absolute().parent)
+        # In a folder of its own: SQLite makes files beside a copy that is being checked.
+        with TemporaryDirectory(dir=target.parent, prefix=f".{file.name}.") as folder:
+            draft = Path(folder) / file.name
+            with _reading(path) as source, contextlib.closing(sqlite3.connect(draft)) as copy:
+                source.backup(copy)
+            _require_good_copy(path, draft, file)
+            with draft.open("rb") as made:
+                os.fsync(made.fileno())
+            rename_exclusively(draft, target)
+        sync_folder(target.parent)
     except OSError as error:
-        raise StoreError(f"{file} cannot be written: {error.strerror}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+        raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
 
 
-def _make_durable(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _require_good_copy(path: Path, draft: Path, file: Path) -> None:
+    """An older schema is no fault: copies are made before upgrades."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        wrong = _full_check(parse(f"sqlite:///{draft}"))
+    except DamagedError as error:
+        wrong = [str(error)]
+    if wrong:
+        told = " ".join(wrong[0].split())
+        raise DamagedError(
+            f"{file} was not made: a copy of {path} is damaged ({told}): stop the daemon, see `orchestrator db check`, "
+            "and put an earlier backup in its place"
+        )
 
 
 @contextlib.contextmanager

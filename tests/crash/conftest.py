@@ -4,8 +4,6 @@ It is told in fast time: what the daemon waits an hour for takes seconds. See to
 """
 
 import importlib.util
-import os
-import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -127,18 +125,3 @@ def lab(tmp_path: Path, new_lab: Any, fasttime: Any) -> Any:
     lab.account = {"poll": {"min_interval": "5s", "max_interval": "60s"}}
     lab.extra = {"queue": {"directory": "queue", "scan_interval": "10s", "rest": "60s"}}
     return lab
-
-
-@pytest.fixture
-def needs() -> Any:
-    """Asks for a tool of the machine: where it is missing the test is skipped, but never in CI."""
-
-    def ask(*tools: str, root: bool = False) -> None:
-        missing = [tool for tool in tools if shutil.which(tool) is None and not Path(tool).exists()]
-        missing += ["the rights of root"] if root and os.geteuid() != 0 else []
-        if missing and os.environ.get("CI") == "true":
-            pytest.fail(f"CI needs {', '.join(missing)}")
-        if missing:
-            pytest.skip(f"needs {', '.join(missing)}")
-
-    return ask

@@ -126,10 +126,9 @@ async def test_a_port_that_is_taken_is_wrong_use(lab, port):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(tmp_path, needs):
     """A disk of 8 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a disk")
+    needs(root=True)
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=True)

@@ -157,10 +157,9 @@ def test_a_full_disk_is_found(desk, monkeypatch):
     assert (code, {each["result"] for each in about(found, "disk")}) == (2, {"wrong"})
 
 
-def test_a_state_of_another_user_is_left_alone(desk):
+def test_a_state_of_another_user_is_left_alone(desk, needs):
     """The daemon could not open what root leaves there."""
-    if os.getuid() != 0:
-        pytest.skip("only root may leave files to someone else")
+    needs(root=True)
     desk.state.mkdir()
     os.chown(desk.state, 65534, 65534)
     code, found = examine(desk)

@@ -12,7 +12,7 @@ from orchestrator.cli.common import counted
 from orchestrator.durable import open_draft, rename_exclusively
 from orchestrator.settings import Settings, SettingsError, exposed_secrets, load
 from orchestrator.settings.mounts import MOUNTS, network_file_system
-from orchestrator.settings.state import state_directory
+from orchestrator.settings.state import LOCK, state_directory
 from orchestrator.web.health import LEAST_ROOM, without_room
 
 _MIB = 1024 * 1024
@@ -156,7 +156,7 @@ def disks(settings: Settings) -> Iterator[Finding]:
 def another_owner(settings: Settings) -> str | None:
     """Why nothing may be left behind in the state by us: the daemon, another user, could not open it afterwards."""
     state, ours = state_directory(settings), os.geteuid()
-    lock = state / "lock"
+    lock = state / LOCK
     if not lock.exists() and ours != 0:
         return None  # no daemon has run here; whoever may write here may be its user
     place = lock if lock.exists() else nearest(state)

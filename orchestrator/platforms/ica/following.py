@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Final, assert_never
 
 from orchestrator.clock import Clock
@@ -12,7 +11,7 @@ from orchestrator.platforms.ica.absent import Absent
 from orchestrator.platforms.ica.bounded import Bounded
 from orchestrator.platforms.ica.learning import Embedded, Liveness
 from orchestrator.platforms.ica.narrow import Narrow
-from orchestrator.platforms.ica.questions import Route, alone, grouped, part, wanted
+from orchestrator.platforms.ica.questions import WHOLE, Route, alone, grouped, part, wanted
 from orchestrator.platforms.ica.requests import pages
 from orchestrator.platforms.ica.silence import Silence
 
@@ -26,10 +25,6 @@ _MOST_ASKED: Final = 50
 """Batches that are asked about by themselves in one sweep, those first that wait longest."""
 _MOST_BATCHES: Final = 4096
 _MOST_PROJECTS: Final = 1024
-
-_WHOLE: Final[Mapping[Route, Route]] = MappingProxyType(
-    {Route.CREATION_UNRESOLVED: Route.CREATION_ITEMS, Route.LINKING_UNRESOLVED: Route.LINKING_ITEMS}
-)
 
 
 class Following:
@@ -81,7 +76,7 @@ class Following:
     def whole(self, look: Look) -> Look:
         """In place of a look at the unresolved items of a batch, the one at all of them."""
         (key,) = look.subjects
-        route, cost = _WHOLE[Route(look.route)], self._narrow.followed(key)
+        route, cost = WHOLE[Route(look.route)], self._narrow.followed(key)
         return replace(look, name=f"whole:{look.name}", route=route, cost=cost, cursor=None, page=0)
 
     # ------------------------------------------------------------ what goes on, and what ended

@@ -15,9 +15,8 @@
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Final, Literal
 
 from orchestrator.clock import Clock
@@ -28,7 +27,7 @@ from orchestrator.platforms.ica.bounded import Bounded
 from orchestrator.platforms.ica.following import MOST_SINGLE
 from orchestrator.platforms.ica.learning import Embedded, Liveness
 from orchestrator.platforms.ica.narrow import Narrow
-from orchestrator.platforms.ica.questions import Route, question
+from orchestrator.platforms.ica.questions import NARROWED, Route, question
 from orchestrator.platforms.ica.requests import pages
 from orchestrator.platforms.ica.silence import Silence
 from orchestrator.platforms.ica.statuses import IDLE_JOB
@@ -43,10 +42,6 @@ _STILL: Final = 3
 _STILL_LIVE: Final = 12
 """The same, where embedded words are known to move."""
 _MOST_BATCHES: Final = 4096
-
-_NARROWED: Final[Mapping[Route, Route]] = MappingProxyType(
-    {Route.CREATION_ITEMS: Route.CREATION_UNRESOLVED, Route.LINKING_ITEMS: Route.LINKING_UNRESOLVED}
-)
 
 
 class Plan:
@@ -146,7 +141,7 @@ class Plan:
         """The items of a batch of which so many are to be told; what is due does not depend on how it is asked."""
         cost = pages(batch.items, self._size)
         if self._narrow.pays(batch, left):
-            route, cost = _NARROWED[route], pages(left, self._size)
+            route, cost = NARROWED[route], pages(left, self._size)
         look = question(f"items:{batch.id}", route, batch.project, [batch], cost=cost, expects=expects)
         return replace(look, word=batch.status, idle=batch.status in IDLE_JOB)
 

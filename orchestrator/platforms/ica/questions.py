@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 
 from orchestrator.domain.model import Batch, BatchKey, Item, Look, Stage
 
@@ -23,6 +25,13 @@ class Route(StrEnum):
     ENDED = "ended"
     TAGGED = "tagged"
     ANALYSIS = "analysis"
+
+
+NARROWED: Final[Mapping[Route, Route]] = MappingProxyType(
+    {Route.CREATION_ITEMS: Route.CREATION_UNRESOLVED, Route.LINKING_ITEMS: Route.LINKING_UNRESOLVED}
+)
+"""For all items of a batch → for those that are not resolved."""
+WHOLE: Final[Mapping[Route, Route]] = MappingProxyType({narrow: whole for whole, narrow in NARROWED.items()})
 
 
 def question(
