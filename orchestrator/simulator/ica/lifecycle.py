@@ -8,6 +8,8 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
+from typing import assert_never
 
 from orchestrator.simulator.ica.knobs import Knobs
 from orchestrator.simulator.ica.outcomes import Fate, Outcome
@@ -18,6 +20,9 @@ LINKED = frozenset({"LINKED", "ALREADY_LINKED"})
 UNKNOWN_STATUS = "HIBERNATING"
 
 _SLOW = 10.0
+_SHORT, _HALF = 0.1, 0.5
+_TAIL = NormalDist()
+"""Of the logarithm of a duration: one in a hundred takes ten times the median."""
 _FINAL = FINAL_ANALYSIS | FINAL_JOB | LINKED | {"PARTIALLY_LINKED"}
 _ANALYSIS_STEPS = (
     ("REQUESTED", 0.0),
@@ -74,8 +79,22 @@ class Timeline:
 
 def pace_of(name: str, fate: Fate, knobs: Knobs, seed: int) -> float:
     """How many times the usual duration this item takes: jitter by seed and name, ten times when slow."""
-    share = zlib.crc32(f"{seed}:{name}".encode()) / 0xFFFFFFFF
-    return (1.0 + knobs.jitter * (2.0 * share - 1.0)) * (_SLOW if fate.slow else 1.0)
+    share = _share(f"{seed}:{name}")
+    pace = (1.0 + knobs.jitter * (2.0 * share - 1.0)) * (_SLOW if fate.slow else 1.0)
+    match knobs.durations:
+        case "even":
+            return pace
+        case "bimodal":
+            return pace * (_SHORT if _share(f"{name}:{seed}") < _HALF else 1.0)
+        case "long_tailed":
+            return pace * math.exp(_TAIL.inv_cdf(_share(f"{name}:{seed}")))
+        case durations:
+            assert_never(durations)
+
+
+def _share(text: str) -> float:
+    """Between 0 and 1, neither included; always the same for the same text, and even over many."""
+    return (zlib.crc32(text.encode()) + 0.5) / 2**32
 
 
 def creation(begins: float, fate: Fate, pace: float, knobs: Knobs) -> Timeline:
