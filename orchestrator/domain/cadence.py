@@ -15,9 +15,13 @@ CHANGE_SHARE = 0.1
 """A look may rest until so large a part of what it covers is likely to have ended. Where nothing is known of durations,
 that is a ninth of the age: an hour's work is looked at seven minutes later, a minute's at once."""
 
-PROMPT_SHARE = 0.005
-"""Of the age of work: a look that comes so often shows each end before the work is 1% older. That is twice as often as
-need be, for what delays an answer: the pages before it, the follow-up behind it, requests that others send first."""
+IN_TIME = 0.01
+"""Of the age of work: an end is seen in time before the work is so much older, or twice the minimal interval."""
+
+SLACK = 2.0
+"""Looks that are prompt come so many times as often as ends seen in time ask for. So they may be stretched to that where
+the budget asks for it, and there is room for what delays an answer: the pages before it, the follow-up behind it,
+requests that others send first."""
 
 FAVOUR = 2.0
 """Under a tight budget the most promising look waits that much less than the average, the least promising as much more.
@@ -52,8 +56,9 @@ class Rest:
     """So that a tenth is likely to have ended meanwhile."""
 
     def stretched(self, stretch: float) -> float:
-        """The rest where what is prompt for all takes so many times too much: never longer than is frugal."""
-        return min(self.prompt * stretch, self.frugal)
+        """The rest under a `Means.stretch`. Where not all ends can be seen in time, the likely ones are."""
+        stretched = self.prompt * stretch
+        return stretched if stretch <= SLACK else min(stretched, self.frugal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,8 @@ class Aims:
         ]
 
     def prompt(self, prospect: Prospect) -> float:
-        """Seconds between two looks that show each end in time."""
-        return self._within(PROMPT_SHARE * prospect.age)
+        """Seconds between two looks that show each end in time, however unlikely it is."""
+        return self._within(IN_TIME / SLACK * prospect.age)
 
     def frugal(self, prospect: Prospect) -> float:
         """Seconds between two looks that find something most times. What has not begun cannot end."""
@@ -125,13 +130,16 @@ class Means:
         """
         left = self.requests * EASY / self.per
         prompt = sum(rest.requests / rest.prompt for rest in rests)
-        # Those whose frugal rest is shorter keep to it, the shortest in proportion first.
+        stretch = max(1.0, prompt / left)
+        if stretch <= SLACK:
+            return stretch
+        # Those that are not stretched so far are frugal before: they keep to that, the least stretched first.
         for rest in sorted(rests, key=lambda rest: rest.frugal / rest.prompt):
-            stretch = max(1.0, prompt / left) if left > 0 else math.inf
             if stretch <= rest.frugal / rest.prompt:
                 return stretch
             left -= rest.requests / rest.frugal
             prompt -= rest.requests / rest.prompt
+            stretch = prompt / left if left > 0 else math.inf
         return math.inf
 
     def pace(self, wishes: Collection[Wish]) -> float:

@@ -90,6 +90,6 @@ async def test_the_oldest_look_shows(house):
         assert value(samples, "oldest_look_timestamp_seconds", account="ica") is None
         look = Look(name="a", route="items", project="p", subjects={}, batches=(), cost=1)
         clock = house.daemon.clock
-        schedule.want([(look, Prospect(3600.0, 1.0, 1.0))], now=clock.monotonic() - 100)
+        schedule.want([(look, Prospect(3600.0, 360.0, 1.0))], now=clock.monotonic() - 100)
         shown = value(await scrape(house), "oldest_look_timestamp_seconds", account="ica")
         assert -160 < shown - clock.now() / 1e6 < -99
