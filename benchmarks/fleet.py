@@ -116,7 +116,7 @@ class Fleet:
         bus.subscribe(lambda event: failures.append(event) if isinstance(event, _FAILURES) else None)
         with anyio.move_on_after(seconds):
             async with anyio.create_task_group() as group:
-                await daemon_loop(store, ica, budget, bus, group, Aims(aim, aim)).run()
+                await daemon_loop(store, ica, budget, bus, group, aims=Aims(aim, aim)).run()
         await store.aclose()
         if failures and way is None:
             raise AssertionError(f"nothing should fail here: {failures[0]}")
@@ -124,7 +124,7 @@ class Fleet:
 
 
 def daemon_loop(
-    store: Store, ica: Ica, budget: Budget, bus: Bus[Event], group: anyio.abc.TaskGroup, aims: Aims
+    store: Store, ica: Ica, budget: Budget, bus: Bus[Event], group: anyio.abc.TaskGroup, *, aims: Aims
 ) -> Loop:
     """The parts of the daemon that submit and look, for one account."""
     clock, waits, prospects = LoopClock(), pauses(Random(1)), Prospects({})

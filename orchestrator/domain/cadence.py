@@ -19,9 +19,9 @@ IN_TIME = 0.01
 """Of the age of work: an end is seen in time before the work is so much older, or twice the minimal interval."""
 
 SLACK = 2.0
-"""Looks that are prompt come so many times as often as ends seen in time ask for. So they may be stretched to that where
-the budget asks for it, and there is room for what delays an answer: the pages before it, the follow-up behind it,
-requests that others send first."""
+"""Prompt looks come so many times as often as ends seen in time ask for. So they may be stretched to that where the
+budget asks for it, and there is room for what delays an answer: the pages before it, the follow-up behind it, requests
+that others send first."""
 
 FAVOUR = 2.0
 """Under a tight budget the most promising look waits that much less than the average, the least promising as much more.

@@ -1,5 +1,6 @@
-"""How late ends are seen where the budget is idle: the schedule with what it forecasts, against work of any duration."""
+"""How late ends are seen where the budget is idle: the schedule and its forecasts, against work of any duration."""
 
+import math
 import random
 from dataclasses import replace
 
@@ -66,11 +67,14 @@ class Following:
         self.prospects.plan(list(self.batches.values()), round(self.now * SECOND))
         self.schedule.want([(look, self.prospects.of(look)) for look in self.looks()], now=self.now)
 
-    def run(self):
-        """Until all that was submitted has ended, and its end was seen."""
-        self.plan()
-        while self.batches:
-            self.now = max(self.now, self.schedule.next_due())
+    def run(self, submissions):
+        """Submit each batch (seconds from now, durations) at its time; until the end of all of them was seen."""
+        waiting = sorted((self.now + after, durations) for after, durations in submissions)
+        while self.batches or waiting:
+            next_at = waiting[0][0] if waiting else math.inf
+            self.now = max(self.now, min(self.schedule.next_due(), next_at))
+            if self.now >= next_at:
+                self.submit(len(waiting), waiting.pop(0)[1])
             for look in self.schedule.due(now=self.now):
                 self.schedule.start(look)
                 for number in [number for number, each in self.batches.items() if each.id in look.batches]:
@@ -124,13 +128,11 @@ def batch(number, now, items):
 @pytest.mark.parametrize("seconds", [30.0, 900.0, 4 * 3600.0, 24 * 3600.0])
 @pytest.mark.parametrize("durations", [constant, bimodal, long_tailed])
 def test_an_end_is_seen_in_time_however_long_work_takes(durations, seconds, alone):
-    """A thousand ends of work that nobody knew, and a thousand once its durations are learnt: p99 of each is in time."""
+    """A thousand ends of unknown work, and a thousand once its durations are learnt: p99 of each is in time."""
     it, random_ = Following(alone=alone), random.Random(7)
     for _ in ("first", "known"):
         it.late.clear()
-        for number in range(10):
-            it.submit(number, [durations(seconds, random_) for _ in range(100)])
-        it.run()
+        it.run((random_.uniform(0, seconds), [durations(seconds, random_) for _ in range(50)]) for _ in range(20))
         assert len(it.late) == 1000
         assert sorted(it.late)[989] <= 1.0
 
@@ -138,12 +140,7 @@ def test_an_end_is_seen_in_time_however_long_work_takes(durations, seconds, alon
 def test_work_of_many_ages_under_one_look_is_seen_in_time():
     """A minute's work beside a day's that began long before: each within what is in time for its own age."""
     it, random_ = Following(alone=False), random.Random(7)
-    it.submit(0, [random_.uniform(20_000, 80_000) for _ in range(500)])
-    it.plan()
-    for number in range(1, 11):
-        it.now += 300
-        it.submit(number, [random_.uniform(30, 6000) for _ in range(50)])
-        it.plan()
-    it.run()
+    days = (0, [random_.uniform(20_000, 80_000) for _ in range(500)])
+    it.run([days, *((300 * number, [random_.uniform(30, 6000) for _ in range(50)]) for number in range(1, 11))])
     assert len(it.late) == 1000
     assert sorted(it.late)[989] <= 1.0

@@ -48,9 +48,7 @@ async def test_an_end_is_seen_in_time_whatever_is_known_of_durations(world, kind
 
     began_and_ended, told = spans(it, kind), seen(it)
     assert len(told) == 2 * ITEMS
-    parts = sorted(
-        (told[key] - end) / max(20.0, 0.01 * (end - begin)) for key, (begin, end) in began_and_ended.items()
-    )
+    parts = sorted((told[key] - end) / max(20.0, 0.01 * (end - begin)) for key, (begin, end) in began_and_ended.items())
     assert parts[-len(parts) // 100] <= 1.0
 
     last = max(end for key, (_, end) in began_and_ended.items() if key.startswith("first"))
