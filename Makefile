@@ -35,6 +35,7 @@ bench: $(READY)           ## the figures of docs/performance.md, side by side wi
 	$(BIN)/python -m benchmarks.drop
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.tracking
+	$(BIN)/python -m benchmarks.idle
 	$(BIN)/python -m benchmarks.hardship
 	$(BIN)/python -m benchmarks.plots
 
