@@ -30,6 +30,23 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolSettings:
+    """How the queue directory is looked after."""
+
+    directory: Path
+    scan_interval: float = 2.0
+    """Seconds between two listings, besides file events."""
+    rest: float = 5.0
+    """Seconds after which a file written in place counts as complete."""
+    max_bytes: int = 256 * 1024 * 1024
+    scratch: Path | None = None
+    """The daemon's own folder, for scratch files and for moves that are under way.
+
+    None: the system's temporary folder, and moves that a crash cuts short are not completed.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Moving:
     """A file in incoming/ that was decided upon."""
 
@@ -53,9 +70,14 @@ class Folders:
         for folder in (self.incoming, self.accepted, self.rejected, self.results):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def accept(self, files: Sequence[Moving]) -> None:
-        """Move files into accepted/, the last one (the queue file) last."""
-        self._move_all(files, self.accepted)
+    def accept(self, files: Sequence[Moving], *, sync: bool = True) -> None:
+        """Move files into accepted/, the last one (the queue file) last. Without `sync`, call `sync_accepted` later."""
+        self._move_all(files, self.accepted, sync=sync)
+
+    def sync_accepted(self) -> None:
+        """Make moves into accepted/ durable."""
+        sync_folder(self.accepted)
+        sync_folder(self.incoming)
 
     def reject(self, files: Sequence[Moving], error: bytes) -> Path:
         """Write `error` as the queue file's NAME.error.json, then move; returns where the file lies.
@@ -108,7 +130,7 @@ class Folders:
 
     # ------------------------------------------------------------ moving
 
-    def _move_all(self, files: Sequence[Moving], folder: Path, name: str | None = None) -> None:
+    def _move_all(self, files: Sequence[Moving], folder: Path, name: str | None = None, *, sync: bool = True) -> None:
         names = [*(safe_name(file.name) for file in files[:-1]), name or safe_name(files[-1].name)]
         intent = self._intent if len(files) > 1 else None
         if intent is not None:
@@ -126,8 +148,9 @@ class Folders:
             if intent is not None and all(map(self.waits, files)):
                 intent.unlink()  # none has moved: they are decided upon anew, and hold up no other file
             raise
-        sync_folder(folder)
-        sync_folder(self.incoming)
+        if sync:
+            sync_folder(folder)
+            sync_folder(self.incoming)
         if intent is not None:
             intent.unlink()
 

@@ -22,7 +22,9 @@ from orchestrator.intake.scratch import Scratch
 from orchestrator.intake.tables import Table
 
 SLICE = 500
-"""Items after which the check lets others work."""
+"""Items after which the check lets others work..."""
+SLICE_BYTES = 1024 * 1024
+"""... and bytes of them."""
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 """Numbers keep the digits that they were written with."""
@@ -40,6 +42,8 @@ class CheckedJob:
     estimate: Estimate
     counted: bool
     """Whether the file itself says how many there are."""
+    size: int
+    """Bytes of its items, as they will be sent, and of the rows that they were made from."""
     _file: IO[bytes]
     _offset: int
 
@@ -99,6 +103,7 @@ class JobCheck:
         self._under: dict[str, Any] | None = template or None if isinstance(template, dict) else None
         """The template, where there is one that says anything."""
         self._repeated = Repeated()
+        self._bytes = 0
         self._counted: int | None = run.count if run else None
         """Items or rows that there are; None where that cannot be told."""
 
@@ -112,9 +117,11 @@ class JobCheck:
         digest = Digest(self._job) if self._job else None
         keys = Keys(self._setting.scratch.file())
         out = PortionWriter[_Stored](self._setting.out)
+        pause_at = SLICE_BYTES
         for number, entry in enumerate(self._entries(kind), 1):
             self._take(entry, kind, keys, digest, out)
-            if number % SLICE == 0:
+            if number % SLICE == 0 or self._bytes >= pause_at:
+                pause_at = self._bytes + SLICE_BYTES
                 yield
         out.flush()
         for mistake in self._repeated.told(self._table.name if self._table else None):
@@ -126,7 +133,8 @@ class JobCheck:
         names = {"file": self._setting.file, "dropped_by": self._setting.dropped_by}
         spec = job_spec(self._job, kind, limits, digest=digest.hexdigest(), **names)
         cost = estimate(self._counted, spec.batch_size, limits)
-        return CheckedJob(spec, self._counted, cost, self._job.count is not None, self._setting.out, offset)
+        counted = self._job.count is not None
+        return CheckedJob(spec, self._counted, cost, counted, self._bytes, self._setting.out, offset)
 
     def _take(
         self, entry: _Entry, kind: Kind | None, keys: Keys, digest: Digest | None, out: PortionWriter[_Stored]
@@ -149,10 +157,12 @@ class JobCheck:
         request = request or canonical(item)
         if row is None:
             digest.add(request, None)
+            self._bytes += len(request)
             out.add((key, request, None), len(request))
         else:
             digest.add(request, canonical(row))
             cells = _in_order(row)
+            self._bytes += len(request) + len(cells)
             out.add((key, request, cells), len(request) + len(cells))
 
     # ------------------------------------------------------------ where items come from
