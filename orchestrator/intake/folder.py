@@ -5,6 +5,7 @@ folder, where droppers cannot write), and `finish_moves` completes at the next s
 """
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import json
@@ -18,9 +19,10 @@ from pathlib import Path
 import structlog
 
 from orchestrator.crashpoints import Point, reach
-from orchestrator.durable import rename_exclusively, sync_folder, write_whole
+from orchestrator.durable import open_draft, rename_exclusively, sync_folder, write_whole
 from orchestrator.intake.intent import Intent, NoIntentError, Step
 from orchestrator.intake.source import NotTakenError, Signature, open_source
+from orchestrator.settings import Problem, SettingsError
 
 GOOD_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _LONGEST_NAME = 200
@@ -178,6 +180,37 @@ class Folders:
             if not os.path.lexists(error) or error_token(error) == token_of(file):
                 return candidate.name
         raise AssertionError("the numbers do not end")
+
+
+def prove_moves(directory: Path) -> None:
+    """See that files can be renamed from incoming/ to accepted/ and rejected/, as every decision needs.
+
+    Bind mounts of one device count as different file systems, so this renames a file and does not compare devices. Any
+    other error is left to the daemon, which tries again: it may pass.
+
+    Raises:
+        SettingsError: the folders lie on different file systems, so that no file could ever be moved.
+    """
+    for name in ("accepted", "rejected"):
+        target = directory / name
+        try:
+            draft, file = open_draft(directory / "incoming" / "start")
+            file.close()
+        except OSError:
+            return
+        try:
+            draft.rename(target / draft.name)
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                message = (
+                    f"{directory / 'incoming'} and {target} lie on different file systems, and no file can be moved"
+                )
+                remedy = "mount the queue directory as one, not its folders one by one"
+                raise SettingsError([Problem("queue.directory", f"{message}: {remedy}")]) from error
+        else:
+            (target / draft.name).unlink()
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def token_of(file: Moving) -> str:

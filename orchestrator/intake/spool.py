@@ -11,6 +11,7 @@ is urgent waits for one turn, however many files lie there.
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import anyio
 import anyio.to_thread
@@ -129,13 +130,14 @@ class Spool:
         """What has stayed in incoming/ for a minute or longer and cannot be decided: name → reason."""
         return self._stale.reported(self._clock.monotonic())
 
-    def expect(self, name: str) -> None:
-        """Somebody waits for the decision on a file of that name; call `forget` in the end."""
+    @contextmanager
+    def expecting(self, name: str) -> Iterator[None]:
+        """Somebody waits for the decision on a file of that name: it comes before files that nobody waits for."""
         self._expected.add(name)
-
-    def forget(self, name: str) -> None:
-        """Nobody waits for it any more."""
-        self._expected.discard(name)
+        try:
+            yield
+        finally:
+            self._expected.discard(name)
 
     # ------------------------------------------------------------ the loop
 
@@ -187,6 +189,7 @@ class Spool:
         if not self._prepared:
             await self._admission.forget_partial_loads()
             self._prepared = True
+        entries: Sequence[Entry] = ()
         failure: BaseException | None = None
         async with anyio.create_task_group() as large:
             try:

@@ -116,7 +116,8 @@ async def _add(connection: AsyncConnection, new: Portion) -> None:
 
     def values(some: Portion) -> tuple[Any, ...]:
         rows = (
-            (job, item.seq, item.key, item.request, item.row, (item.seq - 1) // sizes[job] + 1, stages[job], state)
+            (job, item.seq, item.key, item.request, item.row)
+            + (item.batch or (item.seq - 1) // sizes[job] + 1, stages[job], state)
             for job, item in some
         )
         return tuple(chain.from_iterable(rows))
