@@ -16,7 +16,7 @@ from orchestrator.intake.check import Report, Terms, check_source, in_slices, re
 from orchestrator.intake.folder import Folders, Moving, SpoolSettings
 from orchestrator.intake.progress import Progress
 from orchestrator.intake.source import NotTakenError, Signature, Source, open_source
-from orchestrator.intake.stale import StaleFiles
+from orchestrator.intake.stale import UNDATED, StaleFiles
 from orchestrator.intake.verdict import error_document
 from orchestrator.telemetry.events import Event, FileAccepted, FileRejected
 
@@ -28,11 +28,6 @@ SMALL_STEPS = 20
 """Steps of a check after which a file counts as large: a group takes its turn in some tens of milliseconds a file."""
 GROUP_BYTES = 8 * 1024 * 1024
 """Bytes of items after which a group is full."""
-
-_UNDATED = (
-    "its modification time is 0, as an interrupted rsync leaves it, and it has no `count` that proves it whole: "
-    "send it again, `touch` or rename it, or use `orchestrator submit` (rsync: `--partial-dir`)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +307,7 @@ class Decider:
             return False
         if self._is_undated(each, report):
             self._undated[entry.name] = {name: self._arrivals.signature(name) for name in each.opened}
-            self._stale.note(entry.name, _UNDATED, self._clock.monotonic())
+            self._stale.note(entry.name, UNDATED, self._clock.monotonic())
             return False
         self._waiting.pop(entry.name, None)
         return True

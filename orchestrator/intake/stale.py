@@ -16,6 +16,12 @@ ENDINGS = (*YAML_SUFFIXES, JSON_SUFFIX, *SUFFIXES)
 FOREIGN = f"its name ends in none of {' '.join(ENDINGS)}: it is left as it is; rename it if it is meant for this queue"
 
 
+UNDATED = (
+    "its modification time is 0, as an interrupted rsync leaves it, and it has no `count` that proves it whole: "
+    "send it again, `touch` or rename it, or use `orchestrator submit` (rsync: `--partial-dir`)"
+)
+
+
 def is_foreign(name: str) -> bool:
     """Whether a name ends like no file of the queue: an upload under way, say, or a note that somebody left."""
     return not name.lower().endswith(ENDINGS)
