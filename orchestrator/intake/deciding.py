@@ -12,6 +12,7 @@ from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.plan import AccountLimits
 from orchestrator.intake.admission import Admission, Admitted, Drop
 from orchestrator.intake.arrivals import Arrivals, Entry
+from orchestrator.intake.candidates import Candidate, Decided
 from orchestrator.intake.check import Report, Terms, check_source, in_slices, refused
 from orchestrator.intake.folder import Folders, Moving, SpoolSettings
 from orchestrator.intake.progress import Progress
@@ -28,31 +29,6 @@ SMALL_STEPS = 20
 """Steps of a check after which a file counts as large: a group takes its turn in some tens of milliseconds a file."""
 GROUP_BYTES = 8 * 1024 * 1024
 """Bytes of items after which a group is full."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A queue file that may be decided."""
-
-    entry: Entry
-    sure: bool = True
-    """It is complete by all that can be seen from outside; else its text has to prove so."""
-    early: bool = False
-    """Older files wait: what only the database has against it may change until its turn by age."""
-
-
-@dataclass(slots=True)
-class Decided:
-    """What became of a group."""
-
-    names: set[str] = field(default_factory=set)
-    """Files that were accepted or rejected."""
-    large: set[str] = field(default_factory=set)
-    """Files that are too large for a group."""
-    postponed: set[str] = field(default_factory=set)
-    """Files that have to wait until no older one does."""
-    failures: dict[str, Exception] = field(default_factory=dict)
-    """Files that something of ours kept from being decided."""
 
 
 @dataclass(slots=True)

@@ -3,10 +3,24 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import structlog
+
+from orchestrator.domain.errors import OrchestratorError
+
 LONGEST_PAUSE = 60.0
 """Seconds until a file is taken up again, at most."""
 TROUBLE_PATIENCE = 120.0
 """Seconds after which nobody waits for the end of it any more: a person has to repair something."""
+
+
+log = structlog.get_logger(__name__)
+
+
+def reason_of(error: Exception) -> str:
+    """One line; for an error that nobody foresaw, its traceback goes to the log."""
+    if not isinstance(error, OSError | OrchestratorError):
+        log.error("intake_failed", exc_info=error)
+    return f"{type(error).__name__}: {error}"
 
 
 @dataclass(slots=True)

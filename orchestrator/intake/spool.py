@@ -15,24 +15,23 @@ from contextlib import contextmanager
 
 import anyio
 import anyio.to_thread
-import structlog
 from anyio.abc import TaskGroup, TaskStatus
 
 from orchestrator.clock import Clock
-from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.plan import AccountLimits
 from orchestrator.intake.admission import Admission
 from orchestrator.intake.arrivals import Arrivals, Entry, Listing, Ready, list_folder
+from orchestrator.intake.candidates import Candidate, Decided
 from orchestrator.intake.check import JSON_SUFFIX, Report, Terms, check_source, in_slices
-from orchestrator.intake.deciding import Candidate, Decided, Decider
-from orchestrator.intake.deferrals import TROUBLE_PATIENCE, Deferrals
+from orchestrator.intake.deciding import Decider
+from orchestrator.intake.deferrals import TROUBLE_PATIENCE, Deferrals, reason_of
 from orchestrator.intake.folder import GOOD_NAME, Folders, SpoolSettings
 from orchestrator.intake.orphans import Orphans
 from orchestrator.intake.ports import Controls, Jobs
 from orchestrator.intake.progress import Progress
 from orchestrator.intake.refusals import refusal
 from orchestrator.intake.source import Source
-from orchestrator.intake.stale import FOREIGN, REPORTED_AFTER, StaleFiles, is_foreign
+from orchestrator.intake.stale import FOREIGN, REPORTED_AFTER, StaleFiles, is_foreign, is_queue_file
 from orchestrator.intake.tables import is_table
 from orchestrator.intake.urgency import Urgency
 from orchestrator.intake.watch import Watch
@@ -46,8 +45,6 @@ LARGE_AT_A_TIME = 2
 """Large files that are decided at a time: each may take some tens of megabytes."""
 LISTING_SHARE = 4
 """The folder is listed anew after so many times as long as the listing took: with very many files it takes its time."""
-
-log = structlog.get_logger(__name__)
 
 
 class Spool:
@@ -177,7 +174,7 @@ class Spool:
 
     def _tell_trouble(self, error: Exception) -> None:
         """Once, for as long as it stays the same."""
-        reason = _reason(error)
+        reason = reason_of(error)
         if reason != self._trouble:
             self._trouble = reason
             self._publish(FileDeferred(str(self._folders.incoming), reason))
@@ -252,15 +249,15 @@ class Spool:
 
     def _listed(self) -> Listing:
         listing = list_folder(self._folders.incoming)
-        self._urgency.glance(entry for entry in listing.entries if _is_queue_file(entry))
+        self._urgency.glance(entry for entry in listing.entries if is_queue_file(entry))
         return listing
 
     def _planned(self, entries: Sequence[Entry]) -> Iterator[tuple[Sequence[Candidate], Sequence[Entry]]]:
         """Turn by turn: a group of queue files, and some of the rest."""
         now = self._clock.monotonic()
         waiting = [entry for entry in entries if self._may_be_considered(entry, now)]
-        files = [entry for entry in waiting if _is_queue_file(entry)]
-        odd = [entry for entry in waiting if not _is_queue_file(entry)]
+        files = [entry for entry in waiting if is_queue_file(entry)]
+        odd = [entry for entry in waiting if not is_queue_file(entry)]
         oldest = files[0] if files else None
         ordered = [candidate for entry in self._in_order(files) if (candidate := self._candidate(entry, oldest, now))]
         while ordered or odd:
@@ -345,7 +342,7 @@ class Spool:
         return bool(decided.names or decided.postponed)
 
     def _defer(self, name: str, error: Exception, now: float) -> None:
-        reason = _reason(error)
+        reason = reason_of(error)
         self._deferrals.defer(name, reason, now)
         self._publish(FileDeferred(name, reason))
 
@@ -392,19 +389,3 @@ class Spool:
             elif (pause := self._arrivals.next_look(entry.name, now)) > 0:
                 pauses.append(pause)
         self._next_look = max(0.01, min(pauses))
-
-
-def _is_queue_file(entry: Entry) -> bool:
-    return (
-        entry.regular
-        and bool(GOOD_NAME.fullmatch(entry.name))
-        and not is_foreign(entry.name)
-        and not is_table(entry.name)
-    )
-
-
-def _reason(error: Exception) -> str:
-    """One line; for an error that nobody foresaw, its traceback goes to the log."""
-    if not isinstance(error, OSError | OrchestratorError):
-        log.error("intake_failed", exc_info=error)
-    return f"{type(error).__name__}: {error}"

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from orchestrator.intake.arrivals import Entry
 from orchestrator.intake.check import JSON_SUFFIX, YAML_SUFFIXES
-from orchestrator.intake.tables import SUFFIXES
+from orchestrator.intake.folder import GOOD_NAME
+from orchestrator.intake.tables import SUFFIXES, is_table
 from orchestrator.telemetry.events import Event, FileStays
 
 REPORTED_AFTER = (60.0, 3600.0)
@@ -25,6 +27,12 @@ UNDATED = (
 def is_foreign(name: str) -> bool:
     """Whether a name ends like no file of the queue: an upload under way, say, or a note that somebody left."""
     return not name.lower().endswith(ENDINGS)
+
+
+def is_queue_file(entry: Entry) -> bool:
+    """Whether something is to be read as a queue file."""
+    good = entry.regular and GOOD_NAME.fullmatch(entry.name) is not None
+    return good and not is_foreign(entry.name) and not is_table(entry.name)
 
 
 @dataclass(slots=True)
