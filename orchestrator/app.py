@@ -26,8 +26,9 @@ from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.looking import Looking
 from orchestrator.engine.steps.submitting import Submitting
 from orchestrator.engine.upkeep import Upkeep
+from orchestrator.intake.folder import SpoolSettings, prove_moves
 from orchestrator.intake.limits import account_limits
-from orchestrator.intake.spool import Spool, SpoolSettings
+from orchestrator.intake.spool import Spool
 from orchestrator.platforms.budget import Budget, Limit
 from orchestrator.platforms.ica.platform import Ica
 from orchestrator.platforms.platform import Platform
@@ -205,6 +206,7 @@ async def daemon(
     clock = clock or SystemClock()
     random = random or SystemRandom()
     state = make_state_directory(settings)
+    prove_moves(settings.queue.directory)
     async with AsyncExitStack() as stack:
         lock = await stack.enter_async_context(DaemonLock(state, settings.database.url))
         listener = stack.enter_context(listening(settings.server.listen)) if settings.server is not None else None

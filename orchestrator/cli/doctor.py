@@ -13,6 +13,7 @@ from rich.text import Text
 from orchestrator.cli.accounts import from_daemon
 from orchestrator.cli.checkup import credentials, daemon, machine
 from orchestrator.cli.checkup.finding import Finding, Result
+from orchestrator.cli.checkup.incoming import incoming
 from orchestrator.cli.checkup.stored import database
 from orchestrator.cli.common import AsJson, Config, output, plain, run_async
 from orchestrator.cli.outcome import daemon_holds
@@ -65,6 +66,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     found = machine.secrets(settings, os.environ)
     found += machine.folders(settings)
     found += machine.disks(settings)
+    found += incoming(settings, clock)
     found += await database(settings)
     return found + await _daemon_and_accounts(settings, clock)
 

@@ -151,6 +151,8 @@ class NewItem:
     """The platform's own object, as compact JSON."""
     row: bytes | None = None
     """The table row it was made from, as a JSON object of texts."""
+    batch: int = 0
+    """The batch, from 1, that it is planned for; 0: as the job's batch size alone says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ PATTERNS = {
 MOST_JOBS = 10_000
 """Jobs that one file may ask for; items are not limited."""
 
+DEFAULT_PRIORITY = 5
+
 ENGINES = ("nextflow", "nextflow_json", "cwl")
 
 JobName = Annotated[str, StringConstraints(pattern=JOB_NAME)]
@@ -90,7 +92,7 @@ class QueuedJob(_Strict):
         | None
     ) = None
     """Jobs that must have succeeded before this one starts."""
-    priority: Annotated[int, Field(ge=0, le=9)] = 5
+    priority: Annotated[int, Field(ge=0, le=9)] = DEFAULT_PRIORITY
     """0 goes first, 9 last."""
     max_open: Annotated[int, Field(ge=1)] | None = None
     """Items of this job on the platform at a time."""

@@ -29,7 +29,10 @@ ITEM_COLUMNS = (
     "finished_at",
 )
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
+"""What a spreadsheet drops, or does not show, before it reads a cell."""
+_FORMULA = re.compile(r"[=+\-@\uff1d\uff0b\uff0d\uff20\u2212]")
+"""How a formula begins; a spreadsheet set to an East Asian language reads the full-width forms alike."""
 _SIGNED = re.compile(r"[+-](?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)?")
 """A number with a sign, or a sign alone (a strand): what begins like a formula and is none."""
 
@@ -155,5 +158,10 @@ def _written(lines: Iterable[Iterable[object]]) -> bytes:
 
 def _safe(cell: object) -> object:
     """Spreadsheets run a cell that begins like a formula; a leading quote keeps it text."""
-    runs = isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) and not _SIGNED.fullmatch(cell)
+    if not isinstance(cell, str) or _SIGNED.fullmatch(cell):
+        return cell
+    unseen = _UNSEEN.match(cell)
+    shown = unseen.end() if unseen else 0
+    # A control character at the start is quoted whatever follows: programs differ in what they make of it.
+    runs = bool(_FORMULA.match(cell, shown)) or any(character < " " for character in cell[:shown])
     return f"'{cell}" if runs else cell

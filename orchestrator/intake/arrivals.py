@@ -89,6 +89,10 @@ class _Track:
     renamed: bool
     old: bool
     """Neither written nor renamed for `rest` seconds when it was first seen."""
+    appeared: float
+    """When something of that name was first seen, however it has changed since."""
+    was_here: bool = False
+    """It had another visible name before: somebody renamed it."""
 
 
 @dataclass(slots=True)
@@ -111,11 +115,19 @@ class Arrivals:
     def look(self, listing: Listing, *, monotonic: float, now: Micros) -> None:
         """Compare with the last look."""
         tracks: dict[str, _Track] = {}
+        visible = {(track.signature.device, track.signature.inode) for track in self._tracks.values()}
         for entry in listing.entries:
-            track = self._tracks.get(entry.name)
+            known = track = self._tracks.get(entry.name)
             if track is None or track.signature != entry.signature:
-                was_hidden = (entry.signature.device, entry.signature.inode) in self._hidden
-                track = _Track(entry.signature, monotonic, was_hidden, self._is_old(entry.signature, now))
+                place = (entry.signature.device, entry.signature.inode)
+                track = _Track(
+                    entry.signature,
+                    monotonic,
+                    renamed=place in self._hidden,
+                    old=self._is_old(entry.signature, now),
+                    appeared=known.appeared if known else monotonic,
+                    was_here=known.was_here if known else place in visible,
+                )
             if entry.name in self._announced:
                 track.renamed = True
             tracks[entry.name] = track
@@ -151,6 +163,25 @@ class Arrivals:
     def age(self, name: str, monotonic: float) -> float:
         """Seconds for which it has not changed."""
         return monotonic - self._tracks[name].since
+
+    def appeared(self, name: str) -> float:
+        """When something of that name was first seen, on the monotonic clock."""
+        return self._tracks[name].appeared
+
+    def changed_at(self, name: str) -> float | None:
+        """When it was last seen to have changed, on the monotonic clock; None where nothing of that name is there."""
+        track = self._tracks.get(name)
+        return track.since if track is not None else None
+
+    def signature(self, name: str) -> Signature | None:
+        """What it was at the last listing; None where nothing of that name is there."""
+        track = self._tracks.get(name)
+        return track.signature if track is not None else None
+
+    def renamed_by_hand(self, name: str) -> bool:
+        """Whether it had another visible name before."""
+        track = self._tracks.get(name)
+        return track is not None and track.was_here
 
     def next_look(self, name: str, monotonic: float) -> float:
         """Seconds until its readiness may change by itself."""

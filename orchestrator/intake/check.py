@@ -200,8 +200,17 @@ class _Check:
         if report.missing and terms.wait_for_tables:
             return
         out = report.scratch.file()
+        dropped = self._source.signature.size + sum(table.size for table in tables.values())
         setting = Setting(
-            terms.accounts, report.scratch, self._items, out, tables, report.mistakes, report.file, terms.dropped_by
+            terms.accounts,
+            report.scratch,
+            self._items,
+            out,
+            tables,
+            report.mistakes,
+            report.file,
+            terms.dropped_by,
+            dropped,
         )
         checked: list[CheckedJob] = []
         for index, raw in enumerate(raws):
@@ -240,7 +249,7 @@ class _Check:
                 self._report.mistakes.add(error.mistake.message, error.mistake.remedy, file=name)
                 continue
             if source is not None:
-                opened[name] = Table(source.file, name)
+                opened[name] = Table(source.file, name, source.signature.size)
                 continue
             missing.append(name)
             message = f"the table {name} is not there, or not complete"

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from orchestrator.domain.plan import BATCH_BYTES, MOST_BATCH_BYTES
 from orchestrator.domain.units import format_duration
 from orchestrator.settings.fields import (
     AccountName,
@@ -124,6 +125,8 @@ class Account(Section):
     poll: Poll = Poll()
     limits: Limits = Limits()
     batch_size: BatchSize = BatchSize()
+    batch_bytes: Annotated[Size, Field(ge=64 * 1024, le=MOST_BATCH_BYTES)] = BATCH_BYTES
+    """Bytes of the items of one submission, and so of one item."""
     page_size: Annotated[int, Field(ge=1, le=1000)] = 1000
     api_key: Annotated[SecretStr, Field(exclude=True)] = UNREAD
     """Never empty after `load` for the daemon."""

@@ -89,6 +89,20 @@ class TableWaits(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FileStays(Event):
+    """Something stays in incoming/ that cannot be decided. It holds up nothing else."""
+
+    file: str
+    reason: str
+    seconds: int
+    """For how long."""
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
 class FileRejected(Event):
     file: str
     mistakes: int

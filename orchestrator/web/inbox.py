@@ -109,7 +109,7 @@ class Inbox:
         if _announced(request) > self._most:
             return self._too_large()
         file = f"{name or 'api'}-{secrets.token_hex(6)}{QUEUE_FILE_SUFFIXES[content_type(request.headers)]}"
-        with self._verdicts.of(file) as waiting:
+        with self._verdicts.of(file) as waiting, self._spool.expecting(file):
             try:
                 refusal = await self._drop(file, request.stream())
             except OSError as error:

@@ -20,6 +20,7 @@ from orchestrator.domain.errors import (
 )
 from orchestrator.domain.identity import depth_of
 from orchestrator.domain.model import Batch, BatchId, BatchState, Created, ItemSeen, ItemState, Resend
+from orchestrator.domain.plan import MOST_BATCH_BYTES
 from orchestrator.engine.pauses import Pauses, Steady
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.skew import Skew
@@ -81,6 +82,13 @@ class Submitting:
             await self._block(batch, f"{MOST_SENDS} requests did not find all of the bad items it was split from")
             return
         elif resend is not Resend.HARMLESS and await self._has_a_past(batch):
+            return
+        if (size := await self._store.items.request_bytes(batch)) > MOST_BATCH_BYTES:
+            await self._block(
+                batch,
+                f"its items have {size} bytes, and one request may have {MOST_BATCH_BYTES}: `cancel` the job and drop "
+                "its items in smaller ones",
+            )
             return
         await self._send(batch, user)
 
