@@ -25,6 +25,7 @@ from orchestrator.domain.units import format_duration
 from orchestrator.intake.check import Report, check
 from orchestrator.intake.limits import account_limits
 from orchestrator.intake.verdict import as_object
+from orchestrator.platforms.registry import KINDS
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.errors import StoreError
 
@@ -53,7 +54,7 @@ def validate(files: Files, config: Config = None, *, plan: Plan = False, as_json
 
 def schema() -> None:
     """Print the JSON Schema of the queue file."""
-    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+    sys.stdout.write(json.dumps(json_schema(KINDS.engines), indent=2) + "\n")
 
 
 async def _validate_all(files: Sequence[Path], settings: Settings) -> list[dict[str, Any]]:
