@@ -18,6 +18,7 @@ from anyio.abc import TaskStatus
 from orchestrator.clock import Clock
 from orchestrator.crashpoints import Point, reach
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.plan import AccountLimits
 from orchestrator.intake.admission import Admission, Admitted
@@ -31,6 +32,7 @@ from orchestrator.intake.source import NotTakenError, Source, open_source
 from orchestrator.intake.tables import is_table
 from orchestrator.intake.verdict import error_document
 from orchestrator.intake.watch import Watch
+from orchestrator.platforms.registry import KINDS
 from orchestrator.telemetry.events import Event, FileAccepted, FileDeferred, FileRejected
 
 TABLE_PATIENCE = 60.0
@@ -94,6 +96,7 @@ class Spool:
         jobs: Jobs,
         controls: Controls,
         accounts: Mapping[str, AccountLimits],
+        kinds: Kinds = KINDS,
         clock: Clock,
         publish: Callable[[Event], None],
     ) -> None:
@@ -104,6 +107,7 @@ class Spool:
         self._progress = Progress(clock)
         self._admission = Admission(jobs, controls, accounts, clock, step=self._progress.step, publish=publish)
         self._accounts = accounts
+        self._kinds = kinds
         self._clock = clock
         self._publish = publish
         self._arrivals = Arrivals(settings.rest)
@@ -148,7 +152,7 @@ class Spool:
 
     async def look_over(self, source: Source) -> Report:
         """The report on a queue file that lies elsewhere, and can bring no table. Close it when done."""
-        terms = Terms(self._accounts, self._settings.scratch, tables=False)
+        terms = Terms(self._accounts, self._settings.scratch, tables=False, kinds=self._kinds)
         return await in_slices(check_source(source, lambda _: None, terms))
 
     async def rescan(self) -> bool:
@@ -310,7 +314,13 @@ class Spool:
     async def _judge(self, entry: Entry, opened: dict[str, Source], *, sure: bool) -> None:
         waiting = self._waiting.get(entry.name)
         may_wait = waiting is None or self._clock.monotonic() - waiting.since < TABLE_PATIENCE
-        terms = Terms(self._accounts, self._settings.scratch, wait_for_tables=may_wait, dropped_by=str(entry.owner))
+        terms = Terms(
+            self._accounts,
+            self._settings.scratch,
+            wait_for_tables=may_wait,
+            dropped_by=str(entry.owner),
+            kinds=self._kinds,
+        )
         source = opened[entry.name]
         work = check_source(source, lambda name: self._open_table(name, opened), terms)
         with await in_slices(work, self._progress.step) as report:
