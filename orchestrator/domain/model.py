@@ -356,17 +356,11 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
-    """The platform accepted a submission."""
+class Receipt:
+    """What the platform has of a batch: as it answered the submission, or as it was found after a lost answer."""
 
-    remote_id: str | None
+    remote_id: str | None = None
     status: str | None = None
     final: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What is on the platform of a batch whose answer was lost."""
-
-    remote_id: str | None
-    items: Sequence[ItemSeen]
+    items: Sequence[ItemSeen] = ()
+    """What is reported of single items; empty where the answer does not tell them apart."""

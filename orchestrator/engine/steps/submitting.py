@@ -19,7 +19,7 @@ from orchestrator.domain.errors import (
     Unconfirmed,
 )
 from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchId, BatchState, Created, ItemSeen, ItemState, Resend
+from orchestrator.domain.model import Batch, BatchId, BatchState, ItemSeen, ItemState, Resend
 from orchestrator.engine.pauses import Pauses, Steady
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.skew import Skew
@@ -163,7 +163,7 @@ class Submitting:
         reach(Point.BATCH_BEGUN)
         started = self._clock.monotonic()
         try:
-            created = await self._platform.submit(begun)
+            receipt = await self._platform.submit(begun)
         except Refused as refusal:
             reach(Point.BATCH_REFUSED)
             await self._refused(begun, refusal)
@@ -175,7 +175,7 @@ class Submitting:
                 raise
         else:
             reach(Point.BATCH_SENT)
-            await self._store.advance.confirm(begun, created, now=self._clock.now())
+            await self._store.advance.confirm(begun, receipt, now=self._clock.now())
             reach(Point.BATCH_CONFIRMED)
             self._bus.publish(
                 BatchSubmitted(
@@ -183,7 +183,7 @@ class Submitting:
                     job=begun.job_name,
                     batch=begun.number,
                     items=begun.items,
-                    remote_id=created.remote_id,
+                    remote_id=receipt.remote_id,
                     resent=begun.sends > 1,
                     seconds=self._clock.monotonic() - started,
                 )
@@ -271,7 +271,7 @@ class Submitting:
         missing = await self._missing(batch, found.items)
         wait = resending.wait_for_second_search(batch, now=there)
         if missing == 0:
-            await self._store.advance.confirm(batch, Created(found.remote_id), now=now, items=found.items)
+            await self._store.advance.confirm(batch, found, now=now)
         elif wait:
             due = self.waits.now() + wait
             await self._store.advance.searched(batch, due_at=due, now=now, server_now=there, items=found.items)
@@ -289,7 +289,7 @@ class Submitting:
                 "sent twice: look there, then `adopt` the batch or `retry` the job",
             )
         elif missing < batch.items:
-            await self._store.advance.confirm_partly(batch, Created(found.remote_id), found.items, now=now)
+            await self._store.advance.confirm_partly(batch, found, now=now)
         else:
             await self._store.advance.renew(batch, now=now)
 

@@ -12,7 +12,7 @@ from typing import Final
 from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.errors import Missing, Refused, Transient
 from orchestrator.domain.identity import batch_tag, instance_tag
-from orchestrator.domain.model import Batch, BatchKey, Found, ItemSeen
+from orchestrator.domain.model import Batch, BatchKey, ItemSeen, Receipt
 from orchestrator.platforms.ica import analyses, creation, linking, requests, wire
 from orchestrator.platforms.ica.analyses import moment, owner_of
 from orchestrator.platforms.ica.auth import Session
@@ -46,7 +46,7 @@ class Finder:
         self._claimed = claimed
         """Remote batches that are known to be somebody's: remote id → key."""
 
-    async def analyses(self, batch: Batch) -> Found:
+    async def analyses(self, batch: Batch) -> Receipt:
         """What there is of a batch of analyses: the analyses that carry its tag, and the batch with all its items."""
         unread = _Unread()
         found = await self._tagged(batch, unread)
@@ -65,20 +65,20 @@ class Finder:
             found = _each_once([*found, *told])
         if len(found) < batch.items:
             unread.refuse(batch)
-        return Found(remote_id, found)
+        return Receipt(remote_id, items=found)
 
-    async def links(self, batch: Batch) -> Found:
+    async def links(self, batch: Batch) -> Receipt:
         """The youngest batch that links exactly what this one does; a link made twice is one link, so any will do."""
         if batch.submission is None:
-            return Found(None, [])
+            return Receipt()
         unread = _Unread()
         wanted = linking.data_ids(batch.submission)
         for remote_id in await self._candidates(batch, requests.LINKING, unread):
             rows = await self._links_of(batch, remote_id, wanted, unread)
             if rows is not None:
-                return Found(remote_id, [linking.tell(row, batch.key) for row in rows])
+                return Receipt(remote_id, items=[linking.tell(row, batch.key) for row in rows])
         unread.refuse(batch)
-        return Found(None, [])
+        return Receipt()
 
     async def remembers(self, project: str, instance: str) -> bool:
         """Whether any analysis of the project carries this instance's whole tag.

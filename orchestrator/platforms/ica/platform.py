@@ -7,7 +7,7 @@ from typing import Final
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import Refused, Transient, Unconfirmed
 from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchKey, Created, Found, Item, Look, Resend, Sighting, Stage, Submission
+from orchestrator.domain.model import Batch, BatchKey, Item, Look, Receipt, Resend, Sighting, Stage, Submission
 from orchestrator.platforms.calls import Answer
 from orchestrator.platforms.ica import creation, linking, requests, wire
 from orchestrator.platforms.ica.absent import Absent
@@ -106,21 +106,21 @@ class Ica:
             return creation.compose(batch, items, self._instance)
         raise ValueError(f"ICA does no {batch.kind}; it does {' and '.join(_KINDS)}")
 
-    async def submit(self, batch: Batch) -> Created:
+    async def submit(self, batch: Batch) -> Receipt:
         if batch.submission is None:
             raise ValueError(f"batch {batch.id} has nothing to send")
         call = requests.submission(batch.submission, _FAMILIES[batch.kind])
         try:
-            created = _created(await self._session.send(call))
+            receipt = _receipt(await self._session.send(call))
         except Refused as refusal:
             if refusal.status == _OTHER_BODY and batch.kind == creation.KIND and _may_be_used(batch):
                 raise _other_body(batch, refusal) from refusal
             raise
-        if created.remote_id is not None:
-            self._claimed[created.remote_id] = batch.key
-        return created
+        if receipt.remote_id is not None:
+            self._claimed[receipt.remote_id] = batch.key
+        return receipt
 
-    async def find(self, batch: Batch) -> Found:
+    async def find(self, batch: Batch) -> Receipt:
         if batch.kind == linking.KIND:
             return await self._finder.links(batch)
         return await self._finder.analyses(batch)
@@ -149,7 +149,7 @@ class Ica:
         await self._remote.aclose()
 
 
-def _created(answer: Answer) -> Created:
+def _receipt(answer: Answer) -> Receipt:
     """What ICA says that it created.
 
     Raises:
@@ -160,8 +160,8 @@ def _created(answer: Answer) -> Created:
     except Transient as unreadable:
         raise Unconfirmed(str(unreadable), status=answer.status, server_date=answer.server_date) from unreadable
     if batch.job is None or batch.job.status is None:
-        return Created(batch.id)
-    return Created(batch.id, batch.job.status, final=batch.job.status in FINAL_JOB)
+        return Receipt(batch.id)
+    return Receipt(batch.id, batch.job.status, final=batch.job.status in FINAL_JOB)
 
 
 def _may_be_used(batch: Batch) -> bool:
