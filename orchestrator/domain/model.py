@@ -288,8 +288,8 @@ class Look:
     """Requests that the whole answer is expected to take."""
     expects: frozenset[Stage] = frozenset()
     """An open item in one of these stages that the whole answer did not tell is *missing* from it."""
-    wanted: Mapping[str, str] = field(default_factory=dict)
-    """For a look that follows up on missing items: remote id → item key. Empty: everything in `subjects`."""
+    named: tuple["Item", ...] = ()
+    """The items that this asks for by their ids. Empty: everything in `subjects`."""
     homes: Mapping[tuple[JobId, int], BatchKey] = field(default_factory=dict)
     """The same batches as items name theirs: (job, number) → key. A follow-up finds an item's batch by it."""
     cursor: str | None = None

@@ -11,7 +11,7 @@ from orchestrator.platforms.ica.absent import Absent
 from orchestrator.platforms.ica.bounded import Bounded
 from orchestrator.platforms.ica.learning import Embedded, Liveness
 from orchestrator.platforms.ica.narrow import Narrow
-from orchestrator.platforms.ica.questions import WHOLE, Route, alone, grouped, part, wanted
+from orchestrator.platforms.ica.questions import WHOLE, Route, alone, grouped, part
 from orchestrator.platforms.ica.requests import pages
 from orchestrator.platforms.ica.silence import Silence
 
@@ -102,7 +102,7 @@ class Following:
         missing = [item for items in groups.values() for item in items]
         grown = sum(len(items) for key, items in groups.items() if not self._absent.young(key))
         cost, name = pages(grown, self._size), f"ended:{look.project}"
-        return part(look, look.subjects.keys(), name=name, route=Route.ENDED, cost=cost, wanted=wanted(missing))
+        return part(look, look.subjects.keys(), name=name, route=Route.ENDED, cost=cost, items=missing)
 
     # ------------------------------------------------------------ batch by batch
 
@@ -125,12 +125,12 @@ class Following:
         return looks or (None if groups else [])
 
     def _of_batch(self, look: Look, key: BatchKey, items: Sequence[Item], visits: int) -> Sequence[Look]:
-        names = wanted(items)
-        if len(names) == len(items) and (len(items) <= FEW or self._absent.waiting(key)):
+        known = all(item.remote_id is not None for item in items)
+        if known and (len(items) <= FEW or self._absent.waiting(key)):
             return self._some(look, key, items)
         if self._pages_tell(look, key, len(items), visits):
             cost, route = pages(len(items), self._size), Route.CREATION_ITEMS
-            return [part(look, {key}, name=f"items of {key}", route=route, cost=cost, wanted=names)]
+            return [part(look, {key}, name=f"items of {key}", route=route, cost=cost, items=items)]
         return [self._tagged(look, key, items)]
 
     def _pages_tell(self, look: Look, key: BatchKey, missing: int, visits: int) -> bool:
@@ -143,14 +143,14 @@ class Following:
 
     def _tagged(self, look: Look, key: BatchKey, items: Sequence[Item]) -> Look:
         cost = pages(len(items), self._size)
-        return part(look, {key}, name=batch_tag(key), route=Route.TAGGED, cost=cost, wanted=wanted(items))
+        return part(look, {key}, name=batch_tag(key), route=Route.TAGGED, cost=cost, items=items)
 
     def _after_items(self, look: Look, missing: Sequence[Item]) -> Sequence[Look] | None:
         if not missing:
             return []
         if self._silence.of(Route.OPEN, look.project):
             return self._in_turn(look, missing)
-        if look.wanted:
+        if look.named:
             (key,) = look.subjects
             return [self._tagged(look, key, missing)]
         return self._by_tag_or_counted(look, missing)

@@ -65,19 +65,18 @@ def only(look: Look, keys: Collection[BatchKey]) -> Look:
     )
 
 
-def part(
-    look: Look, keys: Collection[BatchKey], *, name: str, route: Route, cost: int, wanted: Mapping[str, str]
-) -> Look:
-    """A new question about some of the batches of `look`; it expects the analyses that it wants, if any."""
-    expects = frozenset({Stage.ANALYSIS}) if wanted else frozenset[Stage]()
+def part(look: Look, keys: Collection[BatchKey], *, name: str, route: Route, cost: int, items: Iterable[Item]) -> Look:
+    """A new question about some of the batches of `look`; it expects the analyses of `items` that are known, if any."""
+    named = tuple(item for item in items if item.remote_id is not None)
+    expects = frozenset({Stage.ANALYSIS}) if named else frozenset[Stage]()
     some = only(look, keys)
-    return replace(some, name=name, route=route, cost=cost, wanted=wanted, expects=expects, cursor=None, page=0)
+    return replace(some, name=name, route=route, cost=cost, named=named, expects=expects, cursor=None, page=0)
 
 
 def alone(look: Look, key: BatchKey, items: Iterable[Item]) -> list[Look]:
     """Each of these analyses of one batch by itself."""
     return [
-        part(look, {key}, name=f"analysis:{item.remote_id}", route=Route.ANALYSIS, cost=1, wanted=wanted([item]))
+        part(look, {key}, name=f"analysis:{item.remote_id}", route=Route.ANALYSIS, cost=1, items=[item])
         for item in items
         if item.remote_id is not None
     ]

@@ -15,7 +15,7 @@ from orchestrator.platforms.ica.following import Following
 from orchestrator.platforms.ica.learning import Embedded, Words
 from orchestrator.platforms.ica.narrow import Narrow
 from orchestrator.platforms.ica.plan import Plan, Strategy
-from orchestrator.platforms.ica.questions import Route, only
+from orchestrator.platforms.ica.questions import Route, only, wanted
 from orchestrator.platforms.ica.silence import Silence
 from orchestrator.platforms.ica.statuses import FINAL_ANALYSIS, FINAL_JOB, UNRESOLVED_CREATION, UNRESOLVED_LINK
 from orchestrator.platforms.ica.sweeps import Sweeps
@@ -72,7 +72,7 @@ class Sight:
             sighting = await self._ask(look)
         except PlatformError as error:
             self._silence.failed(look, error)
-            if isinstance(error, Refused) and look.wanted and look.route != Route.ANALYSIS:
+            if isinstance(error, Refused) and look.named and look.route != Route.ANALYSIS:
                 return Sighting([])
             if isinstance(error, Missing) and look.route == Route.OPEN and self._silence.is_there(look.project):
                 raise Refused(error.message, error.status, error.code, error.detail, error.server_date) from error
@@ -131,8 +131,9 @@ class Sight:
             return _anew(look)
         page = wire.CREATION_ITEMS.read(answer)
         seen, learnt = self._told(page.rows, key, first=look.page == 0)
-        if look.wanted:
-            self._found([told for told in seen if told.remote_id in look.wanted])
+        if look.named:
+            ids = wanted(look.named)
+            self._found([told for told in seen if told.remote_id in ids])
         following = _next_token(look, page)
         if following is None:
             self._sweeps.ends(key)
@@ -255,16 +256,17 @@ class Sight:
         tag = instance_tag(self._instance)
         call = requests.ended(look.project, tag, FINAL_ANALYSIS, self._size, offset)
         page = wire.ANALYSES.read(await self._session.send(call))
-        seen = [told for told in analyses.tell(page.rows, self._instance) if told.remote_id in look.wanted]
+        ids = wanted(look.named)
+        seen = [told for told in analyses.tell(page.rows, self._instance) if told.remote_id in ids]
         told_ids = {told.remote_id for told in seen}
-        wanted = {remote_id: key for remote_id, key in look.wanted.items() if remote_id not in told_ids}
-        following = _next_offset(replace(look, wanted=wanted), page, offset) if wanted else None
+        left = tuple(item for item in look.named if item.remote_id not in told_ids)
+        following = _next_offset(replace(look, named=left), page, offset) if left else None
         return Sighting(self._direct(seen), next=following, bad_rows=page.bad_rows)
 
     async def _analysis(self, look: Look) -> Sighting:
         """One analysis. It is the item's whatever its tags say; when it is gone there is nothing to tell."""
         (key,) = look.subjects
-        ((remote_id, item_key),) = look.wanted.items()
+        ((remote_id, item_key),) = wanted(look.named).items()
         try:
             answer = await self._session.send(requests.analysis(look.project, remote_id))
         except Missing:

@@ -30,6 +30,7 @@ from orchestrator.domain.model import (
 )
 from orchestrator.platforms.budget import Budget
 from orchestrator.platforms.ica.platform import Ica
+from orchestrator.platforms.ica.questions import wanted
 from orchestrator.platforms.slots import MemorySlots
 from orchestrator.platforms.transport import Remote
 from orchestrator.platforms.window import Limit
@@ -182,7 +183,7 @@ class Bench:
             if (item.job, item.batch) in homes
             and item.stage in look.expects
             and not item.state.final
-            and (not look.wanted or (item.remote_id or "") in look.wanted)
+            and (not wanted(look.named) or (item.remote_id or "") in wanted(look.named))
         ]
 
     def _home(self, told: ItemSeen) -> tuple[str, int] | None:

@@ -98,11 +98,6 @@ async def test_accounts_show_what_the_daemon_knows(house):
         account = told.accounts[0]
         assert (account.name, account.learned) == ("ica", {"embedded": "live"})
         assert (account.closed, account.budget.limit) == (False, 1000)
-            "ica",
-            "live",
-            False,
-            1000,
-        )
         assert told.daemon.database == str(house.settings.database)
         assert house.api_key not in answer.text
 
