@@ -304,7 +304,7 @@ async def _connect(
             RequestDone(name, exchange.route, exchange.outcome, exchange.lane, exchange.waited, exchange.seconds)
         )
 
-    remote = Remote(account.base_url, budget, clock, observer=observe)
+    remote = Remote(account.base_url, budget, clock, observer=observe, classify=declaration.classify)
     stack.push_async_callback(remote.aclose)
     connection = Connection(
         name=name,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from orchestrator.clock import Clock
 from orchestrator.domain.kinds import Kind
 from orchestrator.platforms.account import Account
+from orchestrator.platforms.answers import Classifier, unclassified
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.transport import Remote
 
@@ -42,6 +43,8 @@ class Declaration:
     kinds: tuple[Kind, ...]
     connect: Callable[[Connection], Platform]
     """Builds the adapter; imports it only then, so that commands that need none start quickly."""
+    classify: Classifier = unclassified
+    """What a refusal means beyond its status."""
     learned: Mapping[str, str] = field(default_factory=dict)
     """What an account shows of the behaviour it has learned: name → value before anything is known."""
     base_urls: tuple[str, ...] = ()

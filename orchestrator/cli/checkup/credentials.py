@@ -97,16 +97,17 @@ async def _within(
         skew.heard(exchange.server_date)
 
     finding: Finding | None = None
+    declaration = settings.platforms[account.platform]
     connection = Connection(
         name=name,
         account=account,
-        remote=Remote(account.base_url, budget, clock, observer=heard),
+        remote=Remote(account.base_url, budget, clock, observer=heard, classify=declaration.classify),
         secret=account.api_key.get_secret_value(),
         instance="",
         memory=memory,
         clock=clock,
     )
-    platform = settings.platforms[account.platform].connect(connection)
+    platform = declaration.connect(connection)
     try:
         with anyio.move_on_after(_PATIENCE):
             finding = await _credential(name, account, platform)

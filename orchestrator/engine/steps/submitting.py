@@ -10,6 +10,7 @@ from orchestrator.clock import Clock, Micros
 from orchestrator.crashpoints import Point, reach
 from orchestrator.domain import resending
 from orchestrator.domain.errors import (
+    KeyConflict,
     Missing,
     PlatformError,
     Refused,
@@ -26,9 +27,6 @@ from orchestrator.platforms.skew import Skew
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import BatchBlocked, BatchHeld, BatchRefused, BatchSubmitted, Event
-
-OTHER_BODY = 422
-"""What an `Unconfirmed` carries when the platform holds another request under the key: a batch of other items."""
 
 UNKNOWN_PAST = "the platform has work of this batch, which our records do not know"
 
@@ -205,7 +203,7 @@ class Submitting:
         self._hold(batch, moved.batch.state, str(failure))
 
     async def _lost(self, batch: Batch, loss: Unconfirmed) -> None:
-        if loss.status == OTHER_BODY and (await self._platform.find(batch)).items:
+        if isinstance(loss, KeyConflict) and (await self._platform.find(batch)).items:
             await self._doubt(batch, str(loss))
             return
         now = self._clock.now()

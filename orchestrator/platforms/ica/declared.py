@@ -5,6 +5,7 @@ from types import MappingProxyType
 from orchestrator.platforms.declaration import Connection, Declaration
 from orchestrator.platforms.ica.account import BASE_URL, IcaAccount
 from orchestrator.platforms.ica.kinds import KINDS
+from orchestrator.platforms.ica.refusals import classify
 from orchestrator.platforms.platform import Platform
 
 
@@ -32,6 +33,7 @@ PLATFORM = Declaration(
     account=IcaAccount,
     kinds=KINDS,
     connect=_connect,
+    classify=classify,
     learned=MappingProxyType({"embedded": "unknown"}),
     base_urls=(BASE_URL,),
     credential_help="In ICA: the user menu, Settings, API Keys",

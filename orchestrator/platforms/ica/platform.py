@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from orchestrator.clock import Clock
-from orchestrator.domain.errors import Refused, Transient, Unconfirmed
+from orchestrator.domain.errors import KeyConflict, Refused, Transient, Unconfirmed
 from orchestrator.domain.identity import depth_of
 from orchestrator.domain.model import Batch, BatchKey, Item, Look, Receipt, Resend, Sighting, Stage, Submission
 from orchestrator.platforms.calls import Answer
@@ -172,12 +172,12 @@ def _may_be_used(batch: Batch) -> bool:
     return batch.attempt == 0 and depth_of(batch.lineage) == 0
 
 
-def _other_body(batch: Batch, refusal: Refused) -> Unconfirmed:
+def _other_body(batch: Batch, refusal: Refused) -> KeyConflict:
     """Under this key ICA holds another request: something was created under it that must be found before anything else.
 
     Sending it again, or parts of it under new keys, might create the same analyses twice.
     """
-    return Unconfirmed(
+    return KeyConflict(
         f"ICA holds another request under the key {batch.key}: {refusal.detail or refusal}. "
         "What it created under that key is being looked for",
         status=refusal.status,

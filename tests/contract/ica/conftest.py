@@ -31,6 +31,7 @@ from orchestrator.domain.model import (
 from orchestrator.platforms.budget import Budget
 from orchestrator.platforms.ica.platform import Ica
 from orchestrator.platforms.ica.questions import wanted
+from orchestrator.platforms.ica.refusals import classify
 from orchestrator.platforms.slots import MemorySlots
 from orchestrator.platforms.transport import Remote
 from orchestrator.platforms.window import Limit
@@ -259,7 +260,12 @@ def bench() -> Callable[..., Bench]:
         simulator = Simulator(Config(knobs=Knobs(requests=100_000, **knobs), faults=tuple(faults)), clock)
         budget = Budget(Limit(100_000, 300.0), clock, MemorySlots(), Random(1))
         remote = Remote(
-            "http://ica/ica/rest", budget, clock, random=Random(1), transport=httpx.ASGITransport(simulator.app)
+            "http://ica/ica/rest",
+            budget,
+            clock,
+            random=Random(1),
+            transport=httpx.ASGITransport(simulator.app),
+            classify=classify,
         )
         account = Ica(
             remote=remote,
