@@ -72,7 +72,7 @@ class QueuedJob(_Strict):
     name: JobName
     """Unique for ever, without regard to case."""
     kind: Text
-    """What the items are: `ica.analysis_creation`, `ica.data_linking`."""
+    """What is done: the platform, a dot, and what is done there."""
     account: Text
     """An account of the configuration."""
     project: Text

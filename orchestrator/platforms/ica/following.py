@@ -7,13 +7,14 @@ from typing import Final, assert_never
 from orchestrator.clock import Clock
 from orchestrator.domain.identity import batch_tag
 from orchestrator.domain.model import BatchKey, Item, Look, Stage
+from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.ica.absent import Absent
-from orchestrator.platforms.ica.bounded import Bounded
+from orchestrator.platforms.ica.families import ANALYSES
 from orchestrator.platforms.ica.learning import Embedded, Liveness
 from orchestrator.platforms.ica.narrow import Narrow
-from orchestrator.platforms.ica.questions import WHOLE, Route, alone, grouped, part
-from orchestrator.platforms.ica.requests import pages
+from orchestrator.platforms.ica.questions import Route, alone, grouped, part, read_route, route_of
 from orchestrator.platforms.ica.silence import Silence
+from orchestrator.platforms.pages import pages
 
 FEW: Final = 3
 """So many missing analyses are asked for one by one; more are searched for."""
@@ -53,7 +54,8 @@ class Following:
     def up(self, look: Look, missing: Sequence[Item]) -> Sequence[Look] | None:
         """What to ask about `missing`, which may be nothing; empty: nothing tells more."""
         looks: Sequence[Look] | None = []
-        match Route(look.route):
+        route, family = read_route(look)
+        match route:
             case Route.OPEN:
                 looks = self._after_open(look, missing)
             case Route.UNSEARCHED:
@@ -63,20 +65,21 @@ class Following:
                 looks = self._by_batch(look, missing)
             case Route.TAGGED:
                 looks = self._in_turn(look, missing)
-            case Route.CREATION_ITEMS:
-                looks = self._after_items(look, missing)
-            case Route.CREATION_UNRESOLVED | Route.LINKING_UNRESOLVED:
+            case Route.ITEMS:
+                looks = self._after_items(look, missing) if family is ANALYSES else []
+            case Route.UNRESOLVED:
                 looks = [self.whole(look)] if missing else []
-            case Route.JOBS | Route.CREATION_BATCH | Route.LINKING_BATCH | Route.LINKING_ITEMS | Route.ANALYSIS:
+            case Route.JOBS | Route.BATCH | Route.ANALYSIS:
                 pass
-            case route:
+            case _:
                 assert_never(route)
         return looks
 
     def whole(self, look: Look) -> Look:
         """In place of a look at the unresolved items of a batch, the one at all of them."""
         (key,) = look.subjects
-        route, cost = WHOLE[Route(look.route)], self._narrow.followed(key)
+        _, family = read_route(look)
+        route, cost = route_of(family, Route.ITEMS), self._narrow.followed(key)
         return replace(look, name=f"whole:{look.name}", route=route, cost=cost, cursor=None, page=0)
 
     # ------------------------------------------------------------ what goes on, and what ended
@@ -129,7 +132,7 @@ class Following:
         if known and (len(items) <= FEW or self._absent.waiting(key)):
             return self._some(look, key, items)
         if self._pages_tell(look, key, len(items), visits):
-            cost, route = pages(len(items), self._size), Route.CREATION_ITEMS
+            cost, route = pages(len(items), self._size), route_of(ANALYSES, Route.ITEMS)
             return [part(look, {key}, name=f"items of {key}", route=route, cost=cost, items=items)]
         return [self._tagged(look, key, items)]
 

@@ -8,11 +8,12 @@ from orchestrator.clock import Clock
 from orchestrator.domain.errors import KeyConflict, Refused, Transient, Unconfirmed
 from orchestrator.domain.identity import depth_of
 from orchestrator.domain.model import Batch, BatchKey, Item, Look, Receipt, Resend, Sighting, Stage, Submission
+from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.calls import Answer
 from orchestrator.platforms.ica import creation, linking, requests, wire
 from orchestrator.platforms.ica.absent import Absent
 from orchestrator.platforms.ica.auth import ApiKey, Session
-from orchestrator.platforms.ica.bounded import Bounded
+from orchestrator.platforms.ica.families import ANALYSES, FAMILIES
 from orchestrator.platforms.ica.find import Finder
 from orchestrator.platforms.ica.following import Following
 from orchestrator.platforms.ica.learning import Embedded, Words
@@ -22,12 +23,10 @@ from orchestrator.platforms.ica.sight import Sight
 from orchestrator.platforms.ica.silence import Silence
 from orchestrator.platforms.ica.statuses import FINAL_JOB
 from orchestrator.platforms.ica.sweeps import Sweeps
+from orchestrator.platforms.reading import read
 from orchestrator.platforms.transport import Remote
 
 _KINDS: Final[Mapping[str, Resend]] = MappingProxyType({creation.KIND: Resend.SAME_KEY, linking.KIND: Resend.HARMLESS})
-_FAMILIES: Final[Mapping[str, str]] = MappingProxyType(
-    {creation.KIND: requests.CREATION, linking.KIND: requests.LINKING}
-)
 
 _MOST_CLAIMED: Final = 8192
 """Remote batches that are remembered to be somebody's; what is forgotten costs a request, not a mistake."""
@@ -109,7 +108,7 @@ class Ica:
     async def submit(self, batch: Batch) -> Receipt:
         if batch.submission is None:
             raise ValueError(f"batch {batch.id} has nothing to send")
-        call = requests.submission(batch.submission, _FAMILIES[batch.kind])
+        call = requests.submission(batch.submission, FAMILIES[batch.kind].segment)
         try:
             receipt = _receipt(await self._session.send(call))
         except Refused as refusal:
@@ -121,9 +120,8 @@ class Ica:
         return receipt
 
     async def find(self, batch: Batch) -> Receipt:
-        if batch.kind == linking.KIND:
-            return await self._finder.links(batch)
-        return await self._finder.analyses(batch)
+        family = FAMILIES[batch.kind]
+        return await (self._finder.analyses(batch) if family is ANALYSES else self._finder.data(batch, family))
 
     async def remembers(self, project: str) -> bool:
         return await self._finder.remembers(project, self._instance)
@@ -156,7 +154,7 @@ def _receipt(answer: Answer) -> Receipt:
         Unconfirmed: it says that it did, and cannot be understood; the batch is there.
     """
     try:
-        batch = wire.read(answer, wire.REMOTE_BATCH)
+        batch = read(answer, wire.REMOTE_BATCH)
     except Transient as unreadable:
         raise Unconfirmed(str(unreadable), status=answer.status, server_date=answer.server_date) from unreadable
     if batch.job is None or batch.job.status is None:
