@@ -28,6 +28,7 @@ from orchestrator.engine.steps.submitting import Submitting
 from orchestrator.platforms.budget import Budget, Limit
 from orchestrator.platforms.ica.plan import Strategy
 from orchestrator.platforms.ica.platform import Ica
+from orchestrator.platforms.ica.refusals import classify
 from orchestrator.platforms.skew import Skew
 from orchestrator.platforms.slots import MemorySlots
 from orchestrator.platforms.transport import Remote
@@ -101,7 +102,9 @@ class Fleet:
         store = Store(virtual.held_database(world.sqlite_url(self.folder)))
         budget = Budget(Limit(REQUESTS, PER), clock, MemorySlots(), Random(1))
         ica = Watched(
-            remote=Remote("http://ica/ica/rest", budget, clock, transport=way or Distant(self.simulator)),
+            remote=Remote(
+                "http://ica/ica/rest", budget, clock, transport=way or Distant(self.simulator), classify=classify
+            ),
             api_key="simulator",
             account="ica",
             instance="benchmark",
@@ -162,6 +165,7 @@ async def launch(folder: Path, *, items: int, batches: int, rest: float = 1200.0
         Budget(Limit(10**6, PER), clock, MemorySlots(), Random(1)),
         clock,
         transport=httpx.ASGITransport(simulator.app),
+        classify=classify,
     )
     ica = Ica(
         remote=remote,

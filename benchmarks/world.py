@@ -15,6 +15,7 @@ from orchestrator.clock import ManualClock
 from orchestrator.domain.model import Batch, JobId, JobSpec, Look, NewItem
 from orchestrator.platforms.budget import Budget, Limit
 from orchestrator.platforms.ica.platform import Ica
+from orchestrator.platforms.ica.refusals import classify
 from orchestrator.platforms.slots import MemorySlots
 from orchestrator.platforms.transport import Remote
 from orchestrator.simulator.ica import Config, Knobs, Simulator
@@ -72,7 +73,7 @@ async def one_batch(folder: Path, rows: int) -> Place:
     shelf = Shelf(httpx.ASGITransport(simulator.app))
     budget = Budget(Limit(1_000_000, 300.0), clock, MemorySlots(), Random(1))
     ica = Ica(
-        remote=Remote("http://ica/ica/rest", budget, clock, transport=shelf),
+        remote=Remote("http://ica/ica/rest", budget, clock, transport=shelf, classify=classify),
         api_key="simulator",
         account="ica",
         instance="benchmark",

@@ -30,7 +30,7 @@ from orchestrator.intake.folder import SpoolSettings, prove_moves
 from orchestrator.intake.limits import account_limits
 from orchestrator.intake.spool import Spool
 from orchestrator.platforms.budget import Budget, Limit
-from orchestrator.platforms.ica.platform import Ica
+from orchestrator.platforms.declaration import Connection, Declaration
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.skew import Skew, vouched
 from orchestrator.platforms.slots import SlotFile
@@ -221,8 +221,9 @@ async def daemon(
         store.time_with(metrics.timed)
         instance = await store.memory.instance(settings.instance)
         unconfirmed = await store.advance.recover(clock.now())
+        around = _Surroundings(state, instance, store, clock, bus, random, keys)
         accounts = [
-            await _connect(name, account, _Surroundings(state, instance, store, clock, bus, random, keys), stack)
+            await _connect(name, account, settings.platforms[account.platform], around, stack)
             for name, account in settings.accounts.items()
         ]
         spool = _spool(settings, state, store, clock, bus)
@@ -288,7 +289,9 @@ def metered(
         slots.close()
 
 
-async def _connect(name: str, account: Account, around: _Surroundings, stack: AsyncExitStack) -> _Connected:
+async def _connect(
+    name: str, account: Account, declaration: Declaration, around: _Surroundings, stack: AsyncExitStack
+) -> _Connected:
     clock, bus, store = around.clock, around.bus, around.store
     memory = await store.memory.recall(name)
     budget = stack.enter_context(
@@ -303,18 +306,18 @@ async def _connect(name: str, account: Account, around: _Surroundings, stack: As
             RequestDone(name, exchange.route, exchange.outcome, exchange.lane, exchange.waited, exchange.seconds)
         )
 
-    remote = Remote(account.base_url, budget, clock, observer=observe)
+    remote = Remote(account.base_url, budget, clock, observer=observe, classify=declaration.classify)
     stack.push_async_callback(remote.aclose)
-    platform = Ica(
+    connection = Connection(
+        name=name,
+        account=account,
         remote=remote,
-        api_key=around.keys.get(name) or account.api_key.get_secret_value(),
-        account=name,
+        secret=around.keys.get(name) or account.api_key.get_secret_value(),
         instance=around.instance,
-        page_size=account.page_size,
-        strategy=account.poll.strategy.value,
         memory=memory,
         clock=clock,
     )
+    platform = declaration.connect(connection)
     return _Connected(name, account, budget, skew, platform, memory)
 
 
@@ -386,6 +389,7 @@ def _spool(settings: Settings, state: Path, store: Store, clock: Clock, bus: Bus
         jobs=store.jobs,
         controls=store.advance,
         accounts=account_limits(settings),
+        kinds=settings.platforms.kinds,
         clock=clock,
         publish=bus.publish,
     )

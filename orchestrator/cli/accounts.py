@@ -47,7 +47,6 @@ def _print(told: dict[str, Any]) -> None:
         (
             account["name"],
             account["platform"],
-            account["embedded"],
             f"{account['budget']['limit']} in {format_duration(account['budget']['per_seconds'])}",
             "-" if account["budget"]["used"] is None else str(account["budget"]["used"]),
             _open_items(account),
@@ -55,8 +54,8 @@ def _print(told: dict[str, Any]) -> None:
         )
         for account in told["accounts"]
     ]
-    header = ("account", "platform", "embedded", "budget", "used", "open items", "credential")
-    print_table(header, rows, spare=("embedded", "platform"), loose="credential")
+    header = ("account", "platform", "budget", "used", "open items", "credential")
+    print_table(header, rows, spare=("platform",), loose="credential")
     console = output()
     for account in told["accounts"]:
         if account.get("last_error"):  # a daemon of an earlier version does not tell

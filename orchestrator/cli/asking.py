@@ -5,8 +5,8 @@ import json
 from ipaddress import ip_address
 from typing import Any
 
+from orchestrator.domain.fields import is_loopback
 from orchestrator.settings import Settings
-from orchestrator.settings.fields import is_loopback
 
 _PATIENCE = 3.0
 """Seconds for which a command waits for an answer before it makes do without."""

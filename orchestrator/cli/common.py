@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import anyio
+import click
 import typer
 from rich.console import Console
 
 from orchestrator.domain.model import Job
+from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings import Problem, Settings, SettingsError, find_config, load
 from orchestrator.settings.state import state_directory
 from orchestrator.store.errors import StoreError, StoreUnavailableError
@@ -42,7 +44,15 @@ class NoDatabaseError(StoreError):
 
 def settings_for(config: Path | None, *, for_daemon: bool = False) -> Settings:
     """The configuration; without the secrets unless the command talks to a platform."""
-    return load(find_config(config, os.environ, Path.cwd()), os.environ, for_daemon=for_daemon)
+    path = find_config(config, os.environ, Path.cwd())
+    return load(path, os.environ, for_daemon=for_daemon, platforms=platforms())
+
+
+def platforms() -> Platforms:
+    """The platforms that `main` was started with."""
+    context = click.get_current_context(silent=True)
+    given = context.find_object(Platforms) if context is not None else None
+    return PLATFORMS if given is None else given
 
 
 def run_async(act: Callable[[], Coroutine[Any, Any, T]]) -> T:

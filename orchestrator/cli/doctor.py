@@ -15,7 +15,7 @@ from orchestrator.cli.checkup import credentials, daemon, machine
 from orchestrator.cli.checkup.finding import Finding, Result
 from orchestrator.cli.checkup.incoming import incoming
 from orchestrator.cli.checkup.stored import database
-from orchestrator.cli.common import AsJson, Config, output, plain, run_async
+from orchestrator.cli.common import AsJson, Config, output, plain, platforms, run_async
 from orchestrator.cli.outcome import daemon_holds
 from orchestrator.cli.program import REFUSED, WRONG_USE
 from orchestrator.clock import Clock, SystemClock
@@ -76,7 +76,7 @@ def _configured(config: Path | None) -> tuple[Settings | None, list[Finding]]:
         path = find_config(config, os.environ, Path.cwd())
     except SettingsError as error:
         return None, [Finding(Result.WRONG, "configuration", each.key, each.text) for each in error.problems]
-    return machine.configuration(path, os.environ)
+    return machine.configuration(path, os.environ, platforms())
 
 
 async def _daemon_and_accounts(settings: Settings, clock: Clock) -> list[Finding]:

@@ -15,6 +15,7 @@ from orchestrator.cli.common import (
     counted,
     fail,
     output,
+    platforms,
     reading,
     run_async,
     settings_for,
@@ -53,14 +54,14 @@ def validate(files: Files, config: Config = None, *, plan: Plan = False, as_json
 
 def schema() -> None:
     """Print the JSON Schema of the queue file."""
-    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+    sys.stdout.write(json.dumps(json_schema(platforms().kinds.engines), indent=2) + "\n")
 
 
 async def _validate_all(files: Sequence[Path], settings: Settings) -> list[dict[str, Any]]:
     told, specs = [], []
     for file in files:
         try:
-            report = await check(file, account_limits(settings))
+            report = await check(file, account_limits(settings), kinds=settings.platforms.kinds)
         except FileNotFoundError:
             fail(f"{file}: there is no such file")
         except OSError as error:

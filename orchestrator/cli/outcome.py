@@ -7,7 +7,8 @@ from pathlib import Path
 
 from orchestrator.clock import SystemClock
 from orchestrator.settings import Settings
-from orchestrator.settings.state import LOCK, state_directory
+from orchestrator.settings.state import state_directory
+from orchestrator.store.lock import LOCK
 
 _LOOK = 0.2
 

@@ -11,6 +11,7 @@ from typing import Final
 import typer
 
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings import CONFIG_VARIABLE, SettingsError
 from orchestrator.store.errors import LockedError
 
@@ -36,7 +37,7 @@ GROUPS: Final = MappingProxyType(
 """The commands of each module beside this one."""
 
 
-def build(words: Sequence[str]) -> typer.Typer:
+def build(words: Sequence[str], platforms: Platforms = PLATFORMS) -> typer.Typer:
     """The program, as `words` ask for it: with the module of the command that they name, and no other.
 
     The others would take memory, and time to import. Where no command is named, all are there.
@@ -47,6 +48,7 @@ def build(words: Sequence[str]) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        context_settings={"obj": platforms},
     )
     app.callback()(_without_options)
     named = [group for group, commands in GROUPS.items() if words and words[0] in commands]

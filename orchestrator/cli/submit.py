@@ -41,7 +41,7 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
         output().print(f"dropped {each.file} ({', '.join(each.jobs) or 'controls'})", markup=False)
 
     try:
-        run_async(lambda: drop(files, directory, account_limits(settings), told=tell))
+        run_async(lambda: drop(files, directory, account_limits(settings), kinds=settings.platforms.kinds, told=tell))
     except NotDroppedError as error:
         for file, mistakes in error.mistakes.items():
             for mistake in mistakes:

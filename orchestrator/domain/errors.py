@@ -5,7 +5,8 @@
     │   ├── Throttled    the platform asks us to wait until a given time
     │   └── TimedOut     nothing came within the time that the request was given
     ├── Unconfirmed      the request may or may not have taken effect: the answer was lost
-    │   └── StillRunning     the platform says that the first request under this key is still running
+    │   ├── StillRunning     the platform says that the first request under this key is still running
+    │   └── KeyConflict      the platform holds another request under this key
     ├── Refused          the platform understood and said no; the same request will be refused again
     │   └── Missing      what the request named is not there
     └── Unauthorised     the credential is not accepted
@@ -67,7 +68,12 @@ class Unconfirmed(PlatformError):
 
 @dataclass(eq=False)
 class StillRunning(Unconfirmed):
-    """The platform is still executing the first request under this key (ICA: 409)."""
+    """The platform is still executing the first request under this key."""
+
+
+@dataclass(eq=False)
+class KeyConflict(Unconfirmed):
+    """The platform has another request under this key: something was created that must be found first."""
 
 
 @dataclass(eq=False)

@@ -1,22 +1,13 @@
-"""The kinds of work, as intake knows them: which platform does it, what an item must hold, what its key is."""
+"""What a kind of work is: what its items must hold, what names an item. Each platform brings its own kinds."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from orchestrator.domain.ica_items import (
-    PATTERNS,
-    UUID,
-    CwlAnalysis,
-    Link,
-    NextflowAnalysis,
-    NextflowJsonAnalysis,
-)
-from orchestrator.domain.mistake import Mistake
+from orchestrator.domain.mistake import Mistake, Path
 from orchestrator.domain.wording import mistakes_of
 
 NO_ENGINE = None
@@ -27,15 +18,22 @@ class Kind:
     """One kind of work."""
 
     name: str
-    platform: str
-    key: str
-    """The field of an item that names it inside its job."""
+    """The platform's name, a dot, and what is done there."""
+    keys: tuple[str, ...]
+    """The fields of an item that may name it inside its job, dots between the levels: the first that it has does."""
     batch_size: int
     """Items a submission, where the account does not say."""
     models: Mapping[str | None, type[BaseModel]] = field(repr=False)
     """What an item must look like, by the job's engine; a kind without engines has the one key None."""
     project: str | None = None
     """What the project must look like."""
+    patterns: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Each regular expression of the models and of `project` → what it asks for, in words."""
+
+    @property
+    def platform(self) -> str:
+        """The platform that does it."""
+        return self.name.partition(".")[0]
 
     @property
     def engines(self) -> tuple[str, ...]:
@@ -47,10 +45,31 @@ class Kind:
         """Its name inside an account's settings: without the platform."""
         return self.name.partition(".")[2]
 
+    @property
+    def key_paths(self) -> tuple[Path, ...]:
+        """`keys` as paths into an item."""
+        return tuple(tuple(key.split(".")) for key in self.keys)
+
+    @property
+    def key(self) -> str:
+        """The fields that may name an item, for messages."""
+        return " or ".join(self.keys)
+
+    def key_of(self, item: Mapping[str, Any]) -> str | None:
+        """What names this item; None where no field does, which its model reports."""
+        for key in self.keys:
+            value: Any = item
+            for part in key.split("."):
+                value = value.get(part) if isinstance(value, Mapping) else None
+            if value is not None:
+                return value if isinstance(value, str) and value else None
+        return None
+
     def mistakes_of_project(self, project: str) -> Iterator[Mistake]:
         """What is wrong with the job's project."""
         if self.project and not re.fullmatch(self.project, project):
-            yield Mistake(f"{project!r} {PATTERNS[self.project]}", "take the project's id, not its name", ("project",))
+            text = self.patterns.get(self.project, f"does not match {self.project}")
+            yield Mistake(f"{project!r} {text}", "take the project's id, not its name", ("project",))
 
     def mistakes_of_engine(self, engine: str | None) -> Iterator[Mistake]:
         """What is wrong with the job's engine."""
@@ -70,57 +89,41 @@ class Kind:
         try:
             model.__pydantic_validator__.validate_python(item)  # what `model_validate` does, but for its options
         except ValidationError as error:
-            return tuple(mistakes_of(error, known=lambda _below: (), patterns=PATTERNS))
+            return tuple(mistakes_of(error, known=lambda _below: (), patterns=self.patterns))
         return ()
 
 
-_KINDS = (
-    Kind(
-        name="ica.analysis_creation",
-        platform="ica",
-        key="userReference",
-        batch_size=100,
-        models=MappingProxyType(
-            {"nextflow": NextflowAnalysis, "nextflow_json": NextflowJsonAnalysis, "cwl": CwlAnalysis}
-        ),
-        project=UUID,
-    ),
-    Kind(
-        name="ica.data_linking",
-        platform="ica",
-        key="dataId",
-        batch_size=25_000,
-        models=MappingProxyType({NO_ENGINE: Link}),
-        project=UUID,
-    ),
-)
+class Kinds(Mapping[str, Kind]):
+    """The kinds of work that there are, by name, and the names of those to come."""
 
-KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _KINDS})
-"""The kinds that this version does."""
+    def __init__(self, kinds: Iterable[Kind], planned: Iterable[str] = ()) -> None:
+        self._kinds = {kind.name: kind for kind in kinds}
+        self.planned = frozenset(planned) - self._kinds.keys()
+        """Kinds with a name already, which this version refuses."""
 
-PLANNED = frozenset(
-    {
-        "ica.workflow_session",
-        "sevenbridges.task",
-        "sevenbridges.import",
-        "sevenbridges.export",
-        "sevenbridges.file_copy",
-        "sevenbridges.file_move",
-        "sevenbridges.file_delete",
-        "sevenbridges.drs_import",
-        "sevenbridges.automation_run",
-        "odm.publish",
-        "odm.import",
-    }
-)
-"""Kinds with a name already, which this version refuses."""
+    def __getitem__(self, name: str) -> Kind:
+        return self._kinds[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._kinds))
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """Every engine of every kind, each once."""
+        return tuple(dict.fromkeys(engine for kind in self._kinds.values() for engine in kind.engines))
 
 
-def find_kind(name: str) -> Kind | Mistake:
+def find_kind(name: str, kinds: Kinds) -> Kind | Mistake:
     """The kind of that name, or why there is none."""
-    if kind := KINDS.get(name):
+    if kind := kinds.get(name):
         return kind
-    known = "known are " + ", ".join(KINDS)
-    if name in PLANNED:
+    known = "known are " + ", ".join(kinds)
+    if name in kinds.planned:
         return Mistake(f"{name} is not available in this version", known, ("kind",))
     return Mistake(f"{name!r} is no kind of work", known, ("kind",))

@@ -290,8 +290,8 @@ class Look:
     """Requests that the whole answer is expected to take."""
     expects: frozenset[Stage] = frozenset()
     """An open item in one of these stages that the whole answer did not tell is *missing* from it."""
-    wanted: Mapping[str, str] = field(default_factory=dict)
-    """For a look that follows up on missing items: remote id → item key. Empty: everything in `subjects`."""
+    named: tuple["Item", ...] = ()
+    """The items that this asks for by their ids. Empty: everything in `subjects`."""
     homes: Mapping[tuple[JobId, int], BatchKey] = field(default_factory=dict)
     """The same batches as items name theirs: (job, number) → key. A follow-up finds an item's batch by it."""
     cursor: str | None = None
@@ -358,17 +358,11 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
-    """The platform accepted a submission."""
+class Receipt:
+    """What the platform has of a batch: as it answered the submission, or as it was found after a lost answer."""
 
-    remote_id: str | None
+    remote_id: str | None = None
     status: str | None = None
     final: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What is on the platform of a batch whose answer was lost."""
-
-    remote_id: str | None
-    items: Sequence[ItemSeen]
+    items: Sequence[ItemSeen] = ()
+    """What is reported of single items; empty where the answer does not tell them apart."""

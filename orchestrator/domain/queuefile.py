@@ -25,8 +25,6 @@ MOST_JOBS = 10_000
 
 DEFAULT_PRIORITY = 5
 
-ENGINES = ("nextflow", "nextflow_json", "cwl")
-
 JobName = Annotated[str, StringConstraints(pattern=JOB_NAME)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
@@ -76,13 +74,13 @@ class QueuedJob(_Strict):
     name: JobName
     """Unique for ever, without regard to case."""
     kind: Text
-    """What the items are: `ica.analysis_creation`, `ica.data_linking`."""
+    """What is done: the platform, a dot, and what is done there."""
     account: Text
     """An account of the configuration."""
     project: Text
     """The platform's id of the project."""
-    engine: Literal["nextflow", "nextflow_json", "cwl"] | None = None
-    """For analyses: the kind of pipeline."""
+    engine: Text | None = None
+    """For kinds that have several: which one, such as the kind of pipeline of an analysis."""
     after: (
         Annotated[
             Annotated[list[JobName], Field(min_length=1), Tag(f"{TAG}list")]
@@ -236,9 +234,13 @@ class QueueFile(_Strict):
     """What is to happen to jobs, in this order, once the jobs of the file are durable."""
 
 
-def json_schema() -> dict[str, Any]:
-    """The document as a JSON Schema (2020-12), for editors and for other programs."""
+def json_schema(engines: Sequence[str] = ()) -> dict[str, Any]:
+    """The document as a JSON Schema (2020-12), for editors and other programs, with the engines to choose from."""
     schema = QueueFile.model_json_schema()
+    if engines:
+        choice, *others = schema["$defs"]["QueuedJob"]["properties"]["engine"]["anyOf"]
+        choice = {"enum": list(engines), "type": choice["type"]}
+        schema["$defs"]["QueuedJob"]["properties"]["engine"]["anyOf"] = [choice, *others]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Queue file, version 1"}
 
 

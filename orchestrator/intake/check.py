@@ -12,6 +12,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import anyio.to_thread
 
+from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistake, Mistakes
 from orchestrator.domain.plan import AccountLimits
 from orchestrator.domain.queuefile import Adopt, CancelJob, Pause, Reading, Resume, RetryJob, read
@@ -26,6 +27,7 @@ from orchestrator.intake.source import NotTakenError, Source, open_source
 from orchestrator.intake.tables import Table
 from orchestrator.intake.text import SpoiltError, Text
 from orchestrator.intake.yaml_stream import YamlEvents
+from orchestrator.platforms.registry import KINDS
 
 STEPS = 20
 """Steps of a check in one slice: some tens of milliseconds."""
@@ -82,9 +84,13 @@ class Terms:
     wait_for_tables: bool = False
     """Stop as soon as a table is found missing, for it may come."""
     dropped_by: str | None = None
+    kinds: Kinds = KINDS
+    """The kinds of work that there are."""
 
 
-async def check(path: Path, accounts: Mapping[str, AccountLimits], *, scratch: Path | None = None) -> Report:
+async def check(
+    path: Path, accounts: Mapping[str, AccountLimits], *, scratch: Path | None = None, kinds: Kinds = KINDS
+) -> Report:
     """Check the queue file at `path`, with its tables from the same folder. Raises FileNotFoundError."""
     tables: list[Source] = []
 
@@ -100,7 +106,7 @@ async def check(path: Path, accounts: Mapping[str, AccountLimits], *, scratch: P
     except NotTakenError as error:
         return refused(path.name, error.mistake)
     try:
-        return await in_slices(check_source(source, beside, Terms(accounts, scratch)))
+        return await in_slices(check_source(source, beside, Terms(accounts, scratch, kinds=kinds)))
     finally:
         for opened in (source, *tables):
             opened.close()
@@ -202,15 +208,16 @@ class _Check:
         out = report.scratch.file()
         dropped = self._source.signature.size + sum(table.size for table in tables.values())
         setting = Setting(
-            terms.accounts,
-            report.scratch,
-            self._items,
-            out,
-            tables,
-            report.mistakes,
-            report.file,
-            terms.dropped_by,
-            dropped,
+            accounts=terms.accounts,
+            kinds=terms.kinds,
+            scratch=report.scratch,
+            items=self._items,
+            out=out,
+            tables=tables,
+            mistakes=report.mistakes,
+            file=report.file,
+            dropped_by=terms.dropped_by,
+            dropped_bytes=dropped,
         )
         checked: list[CheckedJob] = []
         for index, raw in enumerate(raws):

@@ -8,6 +8,7 @@ import anyio.to_thread
 
 from orchestrator.clock import Clock
 from orchestrator.crashpoints import Point, reach
+from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.plan import AccountLimits
 from orchestrator.intake.admission import Admission, Admitted, Drop
@@ -82,6 +83,7 @@ class Decider:
         *,
         admission: Admission,
         accounts: Mapping[str, AccountLimits],
+        kinds: Kinds,
         clock: Clock,
         progress: Progress,
         publish: Callable[[Event], None],
@@ -94,6 +96,7 @@ class Decider:
         self._stale = stale
         self._admission = admission
         self._accounts = accounts
+        self._kinds = kinds
         self._clock = clock
         self._progress = progress
         self._publish = publish
@@ -227,7 +230,13 @@ class Decider:
     def _check(self, each: _Examined) -> Generator[None, None, Report]:
         may_wait = self._may_wait(each.entry)
         owner = str(each.entry.owner)
-        terms = Terms(self._accounts, self._settings.scratch, wait_for_tables=may_wait, dropped_by=owner)
+        terms = Terms(
+            self._accounts,
+            self._settings.scratch,
+            wait_for_tables=may_wait,
+            dropped_by=owner,
+            kinds=self._kinds,
+        )
         return check_source(each.source, lambda name: self._open_table(name, each.opened), terms)
 
     def _finish(self, each: _Examined) -> None:

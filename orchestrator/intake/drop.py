@@ -16,6 +16,7 @@ from typing import Any
 import anyio.to_thread
 
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.plan import AccountLimits, canonical
@@ -26,6 +27,7 @@ from orchestrator.intake.counting import insertions, with_insertions
 from orchestrator.intake.folder import GOOD_NAME, Moving
 from orchestrator.intake.source import NotTakenError, Signature, Source, open_source
 from orchestrator.intake.tables import is_table
+from orchestrator.platforms.registry import KINDS
 
 _PIECE = 1024 * 1024
 _MILLISECOND = 1_000_000
@@ -82,6 +84,7 @@ async def drop(
     accounts: Mapping[str, AccountLimits],
     *,
     scratch: Path | None = None,
+    kinds: Kinds = KINDS,
     told: Callable[[Dropped], None] = lambda _: None,
 ) -> list[Dropped]:
     """Check queue files and drop each with its tables; `count` is written into jobs that do not have it.
@@ -99,7 +102,7 @@ async def drop(
         for path in (path for path in files if not is_table(path.name)):
             parcel = _Parcel(path)
             stack.callback(parcel.close)
-            await _check(parcel, accounts, scratch)
+            await _check(parcel, Terms(accounts, scratch, kinds=kinds))
             parcels.append(parcel)
         incoming = queue_directory / "incoming"
         _collect_mistakes(parcels, [path for path in files if is_table(path.name)], incoming, mistakes)
@@ -190,7 +193,7 @@ class Draft:
 # ---------------------------------------------------------------- checking
 
 
-async def _check(parcel: _Parcel, accounts: Mapping[str, AccountLimits], scratch: Path | None) -> None:
+async def _check(parcel: _Parcel, terms: Terms) -> None:
     path = parcel.path
 
     def beside(name: str) -> Source | None:
@@ -210,7 +213,7 @@ async def _check(parcel: _Parcel, accounts: Mapping[str, AccountLimits], scratch
         return
     parcel.own = path.name
     parcel.sources[path.name] = source
-    parcel.report = await in_slices(check_source(source, beside, Terms(accounts, scratch)))
+    parcel.report = await in_slices(check_source(source, beside, terms))
 
 
 def _collect_mistakes(

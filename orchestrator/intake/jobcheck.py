@@ -8,7 +8,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from orchestrator.domain.kinds import KINDS, Kind, find_kind
+from orchestrator.domain.kinds import Kind, Kinds, find_kind
 from orchestrator.domain.mistake import Mistake, Mistakes, Path, spell
 from orchestrator.domain.model import JobSpec, NewItem
 from orchestrator.domain.plan import (
@@ -22,7 +22,7 @@ from orchestrator.domain.plan import (
     estimate,
     job_spec,
 )
-from orchestrator.domain.queuefile import ENGINES, QueuedJob
+from orchestrator.domain.queuefile import QueuedJob
 from orchestrator.domain.template import Template, compile_template, filled_at, merge, uses_of
 from orchestrator.intake.document import MOST_WRONG, ItemRun
 from orchestrator.intake.keys import Keys, Place
@@ -77,6 +77,7 @@ class Setting:
     """What the jobs of one file have in common."""
 
     accounts: Mapping[str, AccountLimits]
+    kinds: Kinds
     scratch: Scratch
     items: IO[bytes]
     """What the document's reader wrote."""
@@ -133,6 +134,7 @@ class JobCheck:
         """The job, or None when it has a mistake. What is wrong with other jobs is no matter here."""
         before = self._mistakes.total
         kind = self._kind()
+        self._check_engine(kind)
         limits = self._limits(kind)
         self._check_project(kind, limits)
         if limits is not None:
@@ -182,8 +184,8 @@ class JobCheck:
         wrong = kind.mistakes_of_item(item, self._engine)
         for mistake in wrong:
             self._wrong(entry, mistake)
-        key = item.get(kind.key)
-        if not (isinstance(key, str) and key):
+        key = kind.key_of(item)
+        if key is None:
             return  # told already
         keys.add(key, seq, line)
         if wrong or digest is None:
@@ -284,13 +286,21 @@ class JobCheck:
         name = _text(self._raw, "kind")
         if not name:
             return None
-        kind = find_kind(name)
+        kind = find_kind(name, self._setting.kinds)
         if isinstance(kind, Mistake):
             self._at(kind)
             return None
-        if self._raw.get("engine") is None or self._engine in ENGINES:
-            self._all_at(kind.mistakes_of_engine(self._engine))
         return kind
+
+    def _check_engine(self, kind: Kind | None) -> None:
+        """By the kind; where that is wrong, by all of them."""
+        if self._raw.get("engine") is not None and not self._engine:
+            return  # told already
+        engines = self._setting.kinds.engines
+        if kind is not None:
+            self._all_at(kind.mistakes_of_engine(self._engine))
+        elif self._engine is not None and self._engine not in engines:
+            self._at(Mistake(f"{self._engine!r} is an engine of no kind", "one of " + ", ".join(engines), ("engine",)))
 
     def _limits(self, kind: Kind | None) -> AccountLimits | None:
         name = _text(self._raw, "account")
@@ -308,7 +318,7 @@ class JobCheck:
     def _check_project(self, kind: Kind | None, limits: AccountLimits | None) -> None:
         """By the kind; where that is wrong, by any kind of the platform: it has one way to name projects."""
         platform = limits.platform if limits else (_text(self._raw, "kind") or "").partition(".")[0]
-        of = kind or next((each for each in KINDS.values() if each.platform == platform), None)
+        of = kind or next((each for each in self._setting.kinds.values() if each.platform == platform), None)
         if of and (project := _text(self._raw, "project")):
             self._all_at(of.mistakes_of_project(project))
 
@@ -326,18 +336,19 @@ class JobCheck:
     def _tell_twice(self, twice: Sequence[tuple[Place, Place]], kind: Kind | None) -> None:
         if kind is None or not twice:
             return
-        if self._table is not None and self._under and filled_at(self._under, (kind.key,)) is None:
+        at = kind.key_paths[0] if len(kind.keys) == 1 else ()
+        if self._table is not None and self._under and not any(filled_at(self._under, path) for path in kind.key_paths):
             message = f"is the same for {len(twice) + 1} rows of {self._table.name}, and each may stand once"
-            self._at(Mistake(message, "fill it from a column: `${...}`", ("template", kind.key)))
+            self._at(Mistake(message, "fill it from a column: `${...}`", ("template", *at)))
             return
         for first, again in twice:
             if self._table is not None:
                 message = f"has the same {kind.key} as line {first.line}"
-                path: Path = (kind.key,)
+                path: Path = at
                 self._mistakes.append(Mistake(message, "each may stand once", path, again.line, self._table.name))
             else:
                 also: Path = (*self._path, "items", first.seq - 1)
-                path = (*self._path, "items", again.seq - 1, kind.key)
+                path = (*self._path, "items", again.seq - 1, *at)
                 message = f"has the same {kind.key} as {spell(also)}"
                 self._mistakes.append(Mistake(message, "each may stand once", path, also=also))
 
@@ -372,7 +383,7 @@ def _needed(template: dict[str, Any] | None, kind: Kind | None) -> frozenset[str
     """Columns that a table must have."""
     if template:
         return compile_template(template).columns
-    return frozenset({kind.key}) if kind else frozenset()
+    return frozenset(kind.keys) if kind and len(kind.keys) == 1 else frozenset()
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str | None:

@@ -18,6 +18,7 @@ import anyio.to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
 from orchestrator.clock import Clock
+from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.plan import AccountLimits
 from orchestrator.intake.admission import Admission
 from orchestrator.intake.arrivals import Arrivals, Entry, Listing, Ready, list_folder
@@ -35,6 +36,7 @@ from orchestrator.intake.stale import FOREIGN, REPORTED_AFTER, StaleFiles, is_fo
 from orchestrator.intake.tables import is_table
 from orchestrator.intake.urgency import Urgency
 from orchestrator.intake.watch import Watch
+from orchestrator.platforms.registry import KINDS
 from orchestrator.telemetry.events import Event, FileDeferred
 
 GROUP = 50
@@ -57,6 +59,7 @@ class Spool:
         jobs: Jobs,
         controls: Controls,
         accounts: Mapping[str, AccountLimits],
+        kinds: Kinds = KINDS,
         clock: Clock,
         publish: Callable[[Event], None],
     ) -> None:
@@ -65,6 +68,7 @@ class Spool:
         self._progress = Progress(clock)
         self._admission = Admission(jobs, controls, accounts, clock, step=self._progress.step, publish=publish)
         self._accounts = accounts
+        self._kinds = kinds
         self._clock = clock
         self._publish = publish
         self._arrivals = Arrivals(settings.rest)
@@ -79,6 +83,7 @@ class Spool:
             self._stale,
             admission=self._admission,
             accounts=accounts,
+            kinds=kinds,
             clock=clock,
             progress=self._progress,
             publish=publish,
@@ -150,7 +155,7 @@ class Spool:
 
     async def look_over(self, source: Source) -> Report:
         """The report on a queue file that lies elsewhere, and can bring no table. Close it when done."""
-        terms = Terms(self._accounts, self._settings.scratch, tables=False)
+        terms = Terms(self._accounts, self._settings.scratch, tables=False, kinds=self._kinds)
         return await in_slices(check_source(source, lambda _: None, terms))
 
     async def rescan(self) -> bool:

@@ -4,19 +4,20 @@
 | --- | --- | --- |
 | 401 | Unauthorised | Unauthorised |
 | 404, 410 | Missing | Missing |
-| 409 | Refused | StillRunning |
 | 429 | Throttled | Throttled |
 | 408, 425, 1xx, 3xx (no redirect is followed) | Transient | Unconfirmed |
 | other 4xx | Refused | Refused |
 | 503 with Retry-After | Throttled | Unconfirmed |
 | other 5xx | Transient | Unconfirmed |
 
+A platform's `Classifier` goes first: what it says of an answer holds.
+
 Platforms, gateways and proxies write what they like, so nothing here trusts a type, a size or a language.
 """
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -29,7 +30,6 @@ from orchestrator.domain.errors import (
     Missing,
     PlatformError,
     Refused,
-    StillRunning,
     Throttled,
     Transient,
     Unauthorised,
@@ -104,17 +104,36 @@ class Head:
         return self.status in _SUCCESSES
 
 
-def error_of(call: Call, host: str, head: Head, body: bytes) -> PlatformError:
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What an answer other than 2xx says about itself."""
+
+    code: str | None = None
+    detail: str | None = None
+    problem: bool = False
+    """Whether it is a problem document (RFC 9457): the platform itself wrote it, not a gateway before it."""
+
+
+Classifier = Callable[[Call, Head, Complaint], type[PlatformError] | None]
+"""The error that an answer stands for on one platform; None where it means what it means everywhere."""
+
+
+def unclassified(call: Call, head: Head, complaint: Complaint) -> None:
+    """For platforms whose answers mean what the table says."""
+    del call, head, complaint
+
+
+def error_of(call: Call, host: str, head: Head, body: bytes, classify: Classifier = unclassified) -> PlatformError:
     """The error that an answer other than 2xx stands for. Its body may be cut, or empty when it could not be read."""
     complaint = _complaint(head.headers.get("content-type", ""), body, tuple(secrets_of(call)))
     said = ": ".join(part for part in (complaint.code, complaint.detail) if part)
     message = f"{call.label} at {host}: {head.status} {said or 'and no reason'}"
     facts = (message, head.status, complaint.code, complaint.detail, head.hints.date)
-    kind = _kind(call.effect, head)
+    kind = classify(call, head, complaint) or _kind(call.effect, head)
     if kind is Throttled:
         return Throttled(*facts, retry_after=head.hints.retry_after)
-    if kind is Unconfirmed:
-        return Unconfirmed(*facts, by_platform=head.status in _SERVER_ERRORS and complaint.problem)
+    if issubclass(kind, Unconfirmed):
+        return kind(*facts, by_platform=head.status in _SERVER_ERRORS and complaint.problem)
     return kind(*facts)
 
 
@@ -126,8 +145,6 @@ def _kind(effect: Effect, head: Head) -> type[PlatformError]:
             kind = Unauthorised
         case 404 | 410:
             kind = Missing
-        case 409 if unsafe:
-            kind = StillRunning
         case 429:
             kind = Throttled
         case 503 if head.hints.retry_after is not None and not unsafe:
@@ -154,30 +171,18 @@ def secrets_of(call: Call) -> Iterator[str]:
             yield from (part for part in value.split() if len(part) >= _SECRET_FROM)
 
 
-@dataclass(frozen=True, slots=True)
-class _Complaint:
-    """What an answer says about itself."""
-
-    code: str | None = None
-    detail: str | None = None
-    problem: bool = False
-    """Whether it is a problem document (RFC 9457): the platform itself wrote it, not a gateway before it."""
-
-
-def _complaint(content_type: str, body: bytes, secrets: Sequence[str]) -> _Complaint:
+def _complaint(content_type: str, body: bytes, secrets: Sequence[str]) -> Complaint:
     media_type = content_type.partition(";")[0].strip().lower()
     fields = _json_object(body)
     if fields is None:
-        return _Complaint(detail=one_line(_prose(media_type, body), secrets) or None)
+        return Complaint(detail=one_line(_prose(media_type, body), secrets) or None)
     inner = fields.get("error")
     said = inner if isinstance(inner, dict) else fields
     code, detail = (
         one_line(text, secrets) if (text := _first_text(said, names)) else None
         for names in (("code", "title", "error"), ("detail", "message", "error_description"))
     )
-    return _Complaint(
-        code, detail, problem=media_type == _PROBLEM and not fields.keys().isdisjoint(("title", "status"))
-    )
+    return Complaint(code, detail, problem=media_type == _PROBLEM and not fields.keys().isdisjoint(("title", "status")))
 
 
 def _json_object(body: bytes) -> dict[str, object] | None:

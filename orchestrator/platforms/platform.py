@@ -5,10 +5,9 @@ from typing import Protocol
 
 from orchestrator.domain.model import (
     Batch,
-    Created,
-    Found,
     Item,
     Look,
+    Receipt,
     Resend,
     Sighting,
     Submission,
@@ -35,7 +34,7 @@ class Platform(Protocol):
         """The request that creates this batch. Pure: the same items give the same bytes, for ever."""
         ...
 
-    async def submit(self, batch: Batch) -> Created:
+    async def submit(self, batch: Batch) -> Receipt:
         """Send `batch.submission` as stored.
 
         Raises:
@@ -45,7 +44,7 @@ class Platform(Protocol):
         """
         ...
 
-    async def find(self, batch: Batch) -> Found:
+    async def find(self, batch: Batch) -> Receipt:
         """Look for what became of a batch whose answer was lost.
 
         Of one that was never sent, as far as we know, only what bears its name is looked for.

@@ -22,7 +22,16 @@ from orchestrator import __version__
 from orchestrator.clock import Clock
 from orchestrator.domain.backoff import Backoff
 from orchestrator.domain.errors import PlatformError, Refused, Throttled, TimedOut, Transient, Unconfirmed
-from orchestrator.platforms.answers import COMPLAINT_BYTES, Head, error_of, one_line, read_hints, secrets_of
+from orchestrator.platforms.answers import (
+    COMPLAINT_BYTES,
+    Classifier,
+    Head,
+    error_of,
+    one_line,
+    read_hints,
+    secrets_of,
+    unclassified,
+)
 from orchestrator.platforms.budget import Budget, Slot
 from orchestrator.platforms.calls import Answer, Call, Effect, Exchange
 
@@ -61,6 +70,7 @@ class Remote:
         observer: Callable[[Exchange], None] | None = None,
         user_agent: str = f"orchestrator/{__version__}",
         max_body: int = _MAX_BODY,
+        classify: Classifier = unclassified,
     ) -> None:
         """`observer` hears of each request that had its slot; it must not raise. `max_body` is in bytes, unpacked."""
         self._base_url = base_url.rstrip("/")
@@ -70,6 +80,7 @@ class Remote:
         self._observer = observer
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip"}
         self._max_body = max_body
+        self._classify = classify
         self._gate = GatedTransport(transport or _network(base_url), budget, clock)
 
     async def send(self, call: Call) -> Answer:
@@ -79,7 +90,7 @@ class Remote:
             Transient: no good answer, and nothing lost by asking again; an unsafe call never left.
             Throttled: the platform wants us to wait; at a 429 the account is closed meanwhile.
             Unconfirmed: an unsafe call may have had its effect.
-            StillRunning: an earlier call under the same key is being executed.
+            Whatever else the platform's classifier makes of an answer.
             Refused, Missing, Unauthorised: the platform said no, and did nothing.
         """
         attempt = 1
@@ -116,7 +127,7 @@ class Remote:
         if head is None or (head.success and passage.failure is not None):
             raise self._lost(passage) from cause
         if not head.success:
-            raise error_of(call, self._host, head, passage.body) from cause
+            raise error_of(call, self._host, head, passage.body, self._classify) from cause
         return Answer(head.status, head.headers, passage.body, head.hints.date)
 
     async def _converse(self, passage: "_Passage") -> None:

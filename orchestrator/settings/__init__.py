@@ -4,18 +4,13 @@
 environment or the file.
 """
 
+from orchestrator.domain.fields import Address, Database
+from orchestrator.platforms.account import Account, Budget, Limits, Poll
 from orchestrator.settings.credentials import exposed_secrets, key_file_name, key_reader
-from orchestrator.settings.fields import Address, Database
 from orchestrator.settings.loading import find_config, load
 from orchestrator.settings.model import (
-    Account,
-    BatchSize,
-    Budget,
-    Limits,
     Log,
     Notify,
-    Poll,
-    PollStrategy,
     Queue,
     Retention,
     Server,
@@ -28,14 +23,12 @@ __all__ = [
     "CONFIG_VARIABLE",
     "Account",
     "Address",
-    "BatchSize",
     "Budget",
     "Database",
     "Limits",
     "Log",
     "Notify",
     "Poll",
-    "PollStrategy",
     "Problem",
     "Queue",
     "Retention",

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings.credentials import read_secrets, refuse_variables, refuse_written
-from orchestrator.settings.model import Settings
+from orchestrator.settings.model import Settings, settings_model
 from orchestrator.settings.mounts import MOUNTS, network_file_system
 from orchestrator.settings.problems import Origins, Problem, SettingsError, explain
 from orchestrator.settings.sources import CONFIG_VARIABLE, Environment, merged, read_file
@@ -42,7 +43,9 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def load(path: Path, environ: Mapping[str, str], *, for_daemon: bool = True) -> Settings:
+def load(
+    path: Path, environ: Mapping[str, str], *, for_daemon: bool = True, platforms: Platforms = PLATFORMS
+) -> Settings:
     """Read the configuration: the file, over it the environment, then the secrets.
 
     Args:
@@ -50,12 +53,14 @@ def load(path: Path, environ: Mapping[str, str], *, for_daemon: bool = True) -> 
         environ: the environment variables; nothing else is asked for them.
         for_daemon: False for commands that neither talk to a platform nor own the database. They get along without what
             only the daemon may read: a secret that cannot be had is left empty.
+        platforms: that accounts may be on.
 
     Raises:
         SettingsError: with every problem that was found.
     """
     folder = path.absolute().parent
-    file, environment = read_file(path), Environment(environ)
+    model = settings_model(platforms)
+    file, environment = read_file(path), Environment(environ, model)
     if file.problems and not file.values:
         raise SettingsError(file.problems, path)
     variables = environment.read()
@@ -70,9 +75,9 @@ def load(path: Path, environ: Mapping[str, str], *, for_daemon: bool = True) -> 
         told = [problem for problem in secrets.problems if problem.key not in misplaced]
         problems += [Problem(each.key, each.text + origins.of(tuple(each.key.split("."))[:2])) for each in told]
     try:
-        settings = Settings(**merged(values, secrets.values)).anchored(folder)
+        settings = model(**merged(values, secrets.values)).anchored(folder)
     except ValidationError as error:
-        problems += explain(error, origins)
+        problems += explain(error, origins, model)
     else:
         if for_daemon:
             problems += _file_system_problems(settings)

@@ -5,30 +5,16 @@ the file; they show in no `repr`.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from orchestrator.domain.plan import BATCH_BYTES, MOST_BATCH_BYTES
-from orchestrator.domain.units import format_duration
-from orchestrator.settings.fields import (
+from orchestrator.domain.fields import (
     AccountName,
     Address,
-    BaseUrl,
     ConfigPath,
-    Count,
     Database,
     DatabaseUrl,
     Duration,
@@ -36,24 +22,9 @@ from orchestrator.settings.fields import (
     PositiveDuration,
     Size,
 )
-
-UNREAD = SecretStr("")
-"""What stands for a secret that a command without need of it may not read."""
-
-
-class PollStrategy(StrEnum):
-    """How the progress of many items is asked for."""
-
-    AUTO = "auto"
-    """Whatever costs the fewest requests."""
-    ITEMS = "items"
-    """Always the item pages of each batch."""
-
-
-class Section(BaseModel):
-    """A mapping of the configuration: frozen, without unknown keys, and mute about what was typed into it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+from orchestrator.platforms.account import Account, Section
+from orchestrator.platforms.registry import PLATFORMS, Platforms
+from orchestrator.settings.accounts import OnAnyOf
 
 
 class Queue(Section):
@@ -63,73 +34,6 @@ class Queue(Section):
     scan_interval: PositiveDuration = 2.0
     rest: Duration = 5.0
     max_bytes: Size = 256 * 1024**2
-
-
-class Budget(Section):
-    """How many requests an account may send in any window of `per` seconds."""
-
-    requests: Count = 1000
-    per: PositiveDuration = 300.0
-    use_at_most: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
-
-    @field_validator("use_at_most")
-    @classmethod
-    def _leaves_one_request(cls, share: float, info: ValidationInfo) -> float:
-        requests = info.data.get("requests")
-        if requests is not None and requests * share < 1:
-            raise ValueError(f"leaves no request at all: {share} of {requests} is less than one")
-        return share
-
-
-class Poll(Section):
-    """How often to look, as far as the budget allows."""
-
-    min_interval: PositiveDuration = 10.0
-    max_interval: PositiveDuration = 300.0
-    strategy: PollStrategy = PollStrategy.AUTO
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.max_interval < self.min_interval:
-            shortest, longest = format_duration(self.min_interval), format_duration(self.max_interval)
-            raise ValueError(f"max_interval ({longest}) must not be shorter than min_interval ({shortest})")
-        return self
-
-
-class Limits(Section):
-    """How much of an account's work may be on the platform at a time."""
-
-    open_items: Count = 5000
-
-
-class BatchSize(Section):
-    """Items in one submission, by kind of work."""
-
-    analysis_creation: Count = 100
-    data_linking: Count = 25_000
-
-
-def _available(platform: object) -> object:
-    if platform in ("sevenbridges", "odm"):
-        raise ValueError(f"{platform} is not available in this version; only ica is")
-    return platform
-
-
-class Account(Section):
-    """One credential on one platform, and how to treat it."""
-
-    platform: Annotated[Literal["ica"], BeforeValidator(_available)]
-    base_url: BaseUrl = "https://ica.illumina.com/ica/rest"
-    api_key_file: ConfigPath | None = None
-    budget: Budget = Budget()
-    poll: Poll = Poll()
-    limits: Limits = Limits()
-    batch_size: BatchSize = BatchSize()
-    batch_bytes: Annotated[Size, Field(ge=64 * 1024, le=MOST_BATCH_BYTES)] = BATCH_BYTES
-    """Bytes of the items of one submission, and so of one item."""
-    page_size: Annotated[int, Field(ge=1, le=1000)] = 1000
-    api_key: Annotated[SecretStr, Field(exclude=True)] = UNREAD
-    """Never empty after `load` for the daemon."""
 
 
 class Server(Section):
@@ -187,10 +91,13 @@ class Settings(BaseSettings):
         env_parse_none_str="null",
     )
 
+    platforms: ClassVar[Platforms] = PLATFORMS
+    """The platforms that accounts may be on."""
+
     instance: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
     database: DatabaseUrl = Database("sqlite:///state/orchestrator.db")
     queue: Queue = Queue()
-    accounts: Annotated[dict[AccountName, Account], Field(min_length=1)]
+    accounts: Annotated[dict[AccountName, Annotated[Account, OnAnyOf(PLATFORMS)]], Field(min_length=1)]
     secrets_dir: ConfigPath | None = None
     server: Server | None = Server()
     notify: Notify = Notify()
@@ -254,3 +161,17 @@ class Settings(BaseSettings):
             "server": server,
         }
         return self.model_copy(update=update)
+
+
+def settings_model(platforms: Platforms) -> type[Settings]:
+    """The configuration for these platforms."""
+    if platforms is PLATFORMS:
+        return Settings
+    allowed = OnAnyOf(platforms)
+
+    class SettingsOfPlatforms(Settings):
+        platforms: ClassVar[Platforms]
+        accounts: Annotated[dict[AccountName, Annotated[Account, allowed]], Field(min_length=1)]
+
+    SettingsOfPlatforms.platforms = platforms
+    return SettingsOfPlatforms

@@ -1,6 +1,6 @@
 """Mistakes in a configuration, told so that a person can mend them: one line each, the key first, then what to do."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.wording import TAG
+from orchestrator.settings.accounts import OnAnyOf
 from orchestrator.settings.model import Settings
 
 KeyPath = tuple[str, ...]
@@ -68,19 +70,24 @@ def holds(values: Any, path: KeyPath) -> bool:  # noqa: ANN401 - walks into any 
     return True
 
 
-def explain(error: ValidationError, origins: Origins) -> list[Problem]:
+def explain(error: ValidationError, origins: Origins, model: type[Settings] = Settings) -> list[Problem]:
     """The problems in pydantic's report, in our words and without the values that were typed.
 
     Args:
         error: what validating `Settings` raised.
         origins: tell where each key was set.
+        model: what was validated.
     """
-    return [_explain(found, origins) for found in error.errors(include_url=False, include_input=False)]
+    return [_explain(found, origins, model) for found in error.errors(include_url=False, include_input=False)]
 
 
-def _explain(found: Mapping[str, Any], origins: Origins) -> Problem:
-    path = tuple(str(part) for part in found["loc"] if part != "[key]")
-    text = _about_accounts(path, found["type"]) or _TEXTS.get(found["type"], _in_pydantics_words)(found, path)
+def _explain(found: Mapping[str, Any], origins: Origins, model: type[Settings]) -> Problem:
+    place = tuple(str(part) for part in found["loc"] if part != "[key]")
+    path = tuple(part for part in place if not part.startswith(TAG))
+    if found["type"] == "extra_forbidden":
+        text = _unknown(path[-1], known_keys(place[:-1], model))
+    else:
+        text = _about_accounts(path, found["type"]) or _TEXTS.get(found["type"], _in_pydantics_words)(found, path)
     return Problem(".".join(path), text + origins.of(path))
 
 
@@ -92,18 +99,23 @@ def _about_accounts(path: KeyPath, kind: str) -> str | None:
     return "must be a mapping from names to accounts, at least one, as in config.example.yaml"
 
 
-def _unknown(_found: Mapping[str, Any], path: KeyPath) -> str:
-    known = known_keys(path[:-1])
-    alike = get_close_matches(path[-1], known, n=1)
+def _unknown(key: str, known: Sequence[str]) -> str:
+    alike = get_close_matches(key, known, n=1)
     return f"unknown key; did you mean {alike[0]}?" if alike else f"unknown key; known here: {', '.join(known)}"
 
 
-def known_keys(path: KeyPath) -> list[str]:
-    """The keys that a file may have under `path`; none where there can be no mapping."""
-    place: Any = Settings
+def known_keys(path: KeyPath, settings: type[Settings] = Settings) -> list[str]:
+    """The keys that a file may have under `path`; none where there can be no mapping.
+
+    Below an account, `path` tells the account's model by its tag, as pydantic's report does.
+    """
+    place: Any = settings
     for part in path:
         if get_origin(place) is dict:
             place = get_args(place)[1]
+            continue
+        if part.startswith(TAG):
+            place = next(each for each in get_args(place) if isinstance(each, OnAnyOf)).model(part)
             continue
         model = _model_in(place)
         if model is None or part not in model.model_fields:
@@ -150,7 +162,6 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any], KeyPath], str]] = MappingProxy
         "bool_type": _FLAG,
         "dict_type": _MAPPING,
         "enum": _CHOICE,
-        "extra_forbidden": _unknown,
         "finite_number": _NUMBER,
         "float_parsing": _NUMBER,
         "float_type": _NUMBER,

@@ -136,11 +136,11 @@ def _scalar(node: yaml.ScalarNode) -> Any:  # noqa: ANN401 - any JSON scalar
 class Environment(EnvSettingsSource):
     """The `ORCHESTRATOR_*` variables of the mapping that it is given. `null` is null; lists and mappings are JSON."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], model: type[Settings] = Settings) -> None:
         # Sorted, so that a variable that sets a whole section comes before those that set keys in it.
         ours = {name for name in environ if name.startswith(PREFIX)} - {CONFIG_VARIABLE}
         self._environ = {name: environ[name] for name in sorted(ours)}
-        super().__init__(Settings, case_sensitive=False)
+        super().__init__(model, case_sensitive=False)
 
     @property
     def variables(self) -> dict[KeyPath, str]:

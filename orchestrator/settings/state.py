@@ -5,9 +5,8 @@ from tempfile import TemporaryFile
 
 from orchestrator.settings.model import Settings
 from orchestrator.settings.problems import Problem, SettingsError
+from orchestrator.store.lock import LOCK
 
-LOCK = "lock"
-"""The name of the file that the one daemon of a state holds. It is never deleted."""
 _SLOTS = "budget-{}.slots"
 
 

@@ -15,13 +15,13 @@ from orchestrator.domain.model import (
     BatchId,
     BatchKey,
     BatchState,
-    Created,
     Item,
     ItemSeen,
     ItemState,
     JobId,
     Learnt,
     Observation,
+    Receipt,
     Submission,
 )
 from orchestrator.store import blocked, controls, submitting, unlisted
@@ -69,20 +69,18 @@ class Advance:
         moved = await self._step(batch.id, now, act)
         return moved.batch
 
-    async def confirm(self, batch: Batch, created: Created, *, now: Micros, items: Sequence[ItemSeen] = ()) -> Moved:
-        """The platform accepted it, or it was found there with these items. Said twice, it changes nothing."""
-        return await self._step(
-            batch.id, now, lambda ledger, current: submitting.confirm(ledger, current, created, items)
-        )
+    async def confirm(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
+        """The platform accepted it, or it was found there. Said twice, it changes nothing."""
+        return await self._step(batch.id, now, lambda ledger, current: submitting.confirm(ledger, current, receipt))
 
-    async def confirm_partly(self, batch: Batch, created: Created, items: Sequence[ItemSeen], *, now: Micros) -> Moved:
-        """Only these items were found: the batch goes on with them, the others are planned anew.
+    async def confirm_partly(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
+        """Only the items of the receipt were found: the batch goes on with them, the others are planned anew.
 
         Raises:
             StoreError: none of its items was found; `renew` it.
         """
         return await self._step(
-            batch.id, now, lambda ledger, current: submitting.confirm_partly(ledger, current, created, items)
+            batch.id, now, lambda ledger, current: submitting.confirm_partly(ledger, current, receipt)
         )
 
     async def release(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:

@@ -11,11 +11,11 @@ from orchestrator.domain.lifecycle import BatchEvent
 from orchestrator.domain.model import (
     Batch,
     BatchState,
-    Created,
     Item,
     ItemState,
     JobId,
     JobState,
+    Receipt,
 )
 from orchestrator.domain.plan import BATCH_BYTES, Cutter
 from orchestrator.store.blocked import start_over, stop
@@ -228,4 +228,4 @@ async def adopt(ledger: Ledger, row: Row, number: int, remote_id: str) -> None:
     other = (await ledger.connection.execute(taken)).first()
     if other is not None:
         raise ControlRefusedError(f"{remote_id} is batch {other.number} of {other.name} already")
-    await track(ledger, batch, BatchEvent.ADOPT, Created(remote_id))
+    await track(ledger, batch, BatchEvent.ADOPT, Receipt(remote_id))

@@ -12,10 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Clock, SystemClock
-from orchestrator.settings.state import LOCK
 from orchestrator.store.engine import lone_connection, parse, sqlite_path
 from orchestrator.store.errors import LockedError, LockLostError, StoreUnavailableError
 
+LOCK = "lock"
+"""The name of the file that the one daemon of a state holds. It is never deleted."""
 _WATCH_INTERVAL = 5.0
 _PROBE = 0.05
 _ANSWERS_WITHIN = 10.0

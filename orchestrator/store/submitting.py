@@ -14,11 +14,11 @@ from orchestrator.domain.lifecycle import BatchEvent, IllegalTransitionError, fi
 from orchestrator.domain.model import (
     Batch,
     BatchState,
-    Created,
     Item,
     ItemSeen,
     ItemState,
     JobState,
+    Receipt,
     Submission,
 )
 from orchestrator.store.errors import StoreError
@@ -106,24 +106,24 @@ async def doubt(ledger: Ledger, batch: Batch, detail: str, due_at: Micros) -> No
 # ---------------------------------------------------------------- accepted
 
 
-async def confirm(ledger: Ledger, batch: Batch, created: Created, seen: Sequence[ItemSeen]) -> None:
+async def confirm(ledger: Ledger, batch: Batch, receipt: Receipt) -> None:
     known = batch.state in {BatchState.TRACKING, BatchState.SETTLED}
-    if known and created.remote_id is not None and batch.remote_id == created.remote_id:
+    if known and receipt.remote_id is not None and batch.remote_id == receipt.remote_id:
         return
-    await track(ledger, batch, BatchEvent.CONFIRM, created)
+    await track(ledger, batch, BatchEvent.CONFIRM, receipt)
     await ledger.flush()
-    await apply(ledger, await weigh(ledger.connection, seen))
+    await apply(ledger, await weigh(ledger.connection, receipt.items))
 
 
-async def track(ledger: Ledger, batch: Batch, event: BatchEvent, created: Created) -> None:
+async def track(ledger: Ledger, batch: Batch, event: BatchEvent, receipt: Receipt) -> None:
     """The batch is on the platform: from here on it is looked at."""
     await ledger.move(
         batch,
         event,
-        note=created.remote_id,
-        remote_id=created.remote_id or batch.remote_id,
-        status=created.status or batch.status,
-        status_final=created.final or batch.status_final,
+        note=receipt.remote_id,
+        remote_id=receipt.remote_id or batch.remote_id,
+        status=receipt.status or batch.status,
+        status_final=receipt.final or batch.status_final,
         submitted_at=batch.submitted_at or ledger.now,
         detail=None,
         last_error=None,
@@ -140,8 +140,8 @@ async def track(ledger: Ledger, batch: Batch, event: BatchEvent, created: Create
     ledger.count(batch.job, batch.number, pending, submitted, moved.rowcount)
 
 
-async def confirm_partly(ledger: Ledger, batch: Batch, created: Created, seen: Sequence[ItemSeen]) -> None:
-    there = {each.seq for each in seen} | {each.key for each in seen}
+async def confirm_partly(ledger: Ledger, batch: Batch, receipt: Receipt) -> None:
+    there = {each.seq for each in receipt.items} | {each.key for each in receipt.items}
     missing = [
         item
         for item in await items_of(ledger, batch, open_only=True)
@@ -152,7 +152,7 @@ async def confirm_partly(ledger: Ledger, batch: Batch, created: Created, seen: S
     if missing:
         await leave(ledger, missing)
         await plan(ledger, Origin.of(batch), {item.seq: item.attempts for item in missing}, root=batch.root)
-    await confirm(ledger, batch, created, seen)
+    await confirm(ledger, batch, receipt)
 
 
 # ---------------------------------------------------------------- not accepted

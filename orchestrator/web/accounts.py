@@ -6,11 +6,10 @@ from typing import Any
 
 from orchestrator import __version__
 from orchestrator.platforms.budget import BudgetView
+from orchestrator.platforms.declaration import Declaration
 from orchestrator.platforms.window import Limit
 from orchestrator.settings import Account, Settings
 from orchestrator.store.store import Store
-
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +33,29 @@ async def describe_accounts(
     if live is not None:
         daemon = {"version": __version__, "instance": instance, "database": str(settings.database)}
     told = [
-        _describe(name, account, await store.memory.recall(name), (live or {}).get(name))
+        _describe(name, account, (live or {}).get(name))
+        | {"learned": _learned(settings.platforms[account.platform], await store.memory.recall(name))}
         | {"open_items": {"limit": account.limits.open_items, "used": await store.batches.open_items(name)}}
         for name, account in settings.accounts.items()
     ]
     return {"daemon": daemon, "accounts": told}
 
 
-def _describe(name: str, account: Account, memory: Mapping[str, str], live: Live | None) -> dict[str, Any]:
+def _describe(name: str, account: Account, live: Live | None) -> dict[str, Any]:
     return {
         "name": name,
         "platform": account.platform,
         "base_url": account.base_url,
-        "embedded": memory.get("embedded", UNKNOWN),
         "closed": live.refusal is not None if live else None,
         "detail": live.refusal if live else None,
         "last_error": live.trouble if live else None,
         "clock_skew_seconds": round(live.skew, 1) if live and live.skew is not None else None,
         "budget": _describe_budget(account, live.budget if live else None),
     }
+
+
+def _learned(declaration: Declaration, memory: Mapping[str, str]) -> dict[str, str]:
+    return {name: memory.get(name, before) for name, before in declaration.learned.items()}
 
 
 def _describe_budget(account: Account, view: BudgetView | None) -> dict[str, Any]:

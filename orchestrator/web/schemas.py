@@ -1,6 +1,6 @@
 """The shapes of answers, for `/openapi.json`. The answers themselves are written without passing through these."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -116,9 +116,8 @@ class Account(Shape):
     name: str
     platform: str
     base_url: str
-    embedded: Annotated[
-        Literal["live", "snapshot", "unknown"],
-        Field(description="What an analysis shown inside a batch's item is worth on this platform."),
+    learned: Annotated[
+        dict[str, str], Field(description="What was learned of the platform's behaviour; the names are the platform's.")
     ]
     closed: Annotated[bool | None, Field(description="Whether the platform refuses the credential.")]
     detail: str | None

@@ -145,6 +145,7 @@ async def test_json_mistakes_have_lines_too(tmp_path):
         ("    table: one.csv\n    count: 2\n", "says 2, and there are 1"),
         ("    table: none.csv\n", "jobs[0].table: is empty"),
         ("    engine: cwl\n    items: [{dataId: f}]\n", "has no engine"),
+        ("    engine: wdl\n    items: [{dataId: f}]\n", "has no engine"),
         ("    account: sb\n    items: [{dataId: f}]\n", "is an account on sevenbridges"),
     ],
 )

@@ -364,14 +364,14 @@ async def test_a_running_daemon_is_asked_and_the_platform_is_not(desk, monkeypat
 def told_by_daemon(**account):
     budget = {"used": 3, "limit": 10, "per_seconds": 300.0, "closed_for_seconds": 0.0}
     told = {"name": "ica", "closed": False, "detail": None, "last_error": None, "clock_skew_seconds": 0.4}
-    told |= {"embedded": "live", "budget": budget} | account
+    told |= {"learned": {"embedded": "live"}, "budget": budget} | account
     return {"daemon": {"version": __version__}, "accounts": [told]}
 
 
 @pytest.mark.parametrize(
     ("account", "code", "says"),
     [
-        ({}, 0, "accepts the credential; 3 of 10 requests in 5m used, embedded analyses: live"),
+        ({}, 0, "accepts the credential; 3 of 10 requests in 5m used"),
         ({"closed": True, "detail": "401 at the platform"}, 4, "the credential is refused: 401 at the platform"),
         ({"last_error": "look search:p: 403"}, 0, "goes on failing: look search:p: 403"),
         ({"clock_skew_seconds": -75.0}, 2, "75 s behind the platform's"),

@@ -39,7 +39,8 @@ from orchestrator.domain.model import (
     Needs,
     Stage,
 )
-from orchestrator.platforms.ica.statuses import ANALYSIS, CREATION, LINK, state_of
+from orchestrator.platforms.ica.statuses import ANALYSIS, CREATION, LINK
+from orchestrator.platforms.words import state_of
 
 STATES_PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 

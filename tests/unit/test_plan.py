@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.domain.kinds import KINDS
 from orchestrator.domain.plan import AccountLimits, Digest, batch_size, canonical, cycle_in, estimate, job_spec
 from orchestrator.domain.queuefile import QueuedJob
+from orchestrator.platforms.registry import KINDS
 
 LINKING = KINDS["ica.data_linking"]
 JOB = {"name": "a", "kind": "ica.data_linking", "account": "ica", "project": "p", "items": []}

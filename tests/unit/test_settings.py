@@ -8,12 +8,11 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from orchestrator.platforms.ica.account import IcaAccount, PollStrategy
 from orchestrator.settings import (
-    Account,
     Address,
     Budget,
     Database,
-    PollStrategy,
     Queue,
     Retention,
     Server,
@@ -65,7 +64,7 @@ def keys_of(model, prefix=""):
         if field.exclude:
             continue
         if name == "accounts":
-            yield from keys_of(Account, "accounts.*.")
+            yield from keys_of(IcaAccount, "accounts.*.")
             continue
         default = field.get_default()
         if isinstance(default, BaseModel):

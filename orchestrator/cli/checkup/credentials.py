@@ -5,7 +5,6 @@ it waits for what earlier processes sent, and the next start knows of it.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from random import SystemRandom
 from types import MappingProxyType
 
@@ -19,14 +18,14 @@ from orchestrator.domain.errors import PlatformError, Refused, Unauthorised
 from orchestrator.domain.units import format_duration
 from orchestrator.platforms.budget import Budget
 from orchestrator.platforms.calls import Exchange
-from orchestrator.platforms.ica.auth import Session
+from orchestrator.platforms.declaration import Connection
+from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.skew import Skew
 from orchestrator.platforms.transport import Remote
 from orchestrator.settings import Account, Settings
 from orchestrator.settings.state import state_directory
 from orchestrator.store.errors import StoreError
 from orchestrator.store.store import Store
-from orchestrator.web.accounts import UNKNOWN
 
 _PATIENCE = 30.0
 """Seconds for an account: a slot, one token, and two more attempts where the network fails."""
@@ -43,13 +42,13 @@ async def ask_all(settings: Settings, clock: Clock) -> list[Finding]:
     memories = await _memories(settings)
     found: dict[str, Sequence[Finding]] = {}
 
-    async def ask(name: str, account: Account) -> None:
-        found[name] = await _ask(name, account, state_directory(settings), memories[name], clock)
+    async def ask(name: str) -> None:
+        found[name] = await _ask(name, settings, memories[name], clock)
 
     async with anyio.create_task_group() as group:
         for name, account in settings.accounts.items():
             if account.api_key.get_secret_value():
-                group.start_soon(ask, name, account)
+                group.start_soon(ask, name)
             else:
                 found[name] = [warning("account", name, "the credential was not checked: it cannot be read")]
     return [finding for name in settings.accounts for finding in found[name]]
@@ -72,17 +71,21 @@ async def _memories(settings: Settings) -> dict[str, Mapping[str, str]]:
         return dict.fromkeys(settings.accounts, _USED)
 
 
-async def _ask(name: str, account: Account, state: Path, memory: Mapping[str, str], clock: Clock) -> Sequence[Finding]:
+async def _ask(name: str, settings: Settings, memory: Mapping[str, str], clock: Clock) -> Sequence[Finding]:
+    account, state = settings.accounts[name], state_directory(settings)
     try:
         with metered(name, account, state=state, memory=memory, clock=clock, random=SystemRandom()) as budget:
-            return await _within(name, account, budget, memory.get("embedded", UNKNOWN), clock)
+            return await _within(name, settings, budget, memory, clock)
     except OSError as error:
         told = f"{error.filename or 'its slot file'} cannot be used ({error.strerror or error})"
         return [wrong("account", name, told, "give our user the right, or run this as the user of the daemon")]
 
 
-async def _within(name: str, account: Account, budget: Budget, embedded: str, clock: Clock) -> Sequence[Finding]:
-    """Fetch one token within the budget."""
+async def _within(
+    name: str, settings: Settings, budget: Budget, memory: Mapping[str, str], clock: Clock
+) -> Sequence[Finding]:
+    """Ask who we are, within the budget."""
+    account = settings.accounts[name]
     if closed := budget.snapshot().closed_for:
         told = f"the credential was not checked: the platform wants no request for {closed:.0f} s"
         return [warning("account", name, told, "look again then")]
@@ -94,24 +97,34 @@ async def _within(name: str, account: Account, budget: Budget, embedded: str, cl
         skew.heard(exchange.server_date)
 
     finding: Finding | None = None
-    remote = Remote(account.base_url, budget, clock, observer=heard)
+    declaration = settings.platforms[account.platform]
+    connection = Connection(
+        name=name,
+        account=account,
+        remote=Remote(account.base_url, budget, clock, observer=heard, classify=declaration.classify),
+        secret=account.api_key.get_secret_value(),
+        instance="",
+        memory=memory,
+        clock=clock,
+    )
+    platform = declaration.connect(connection)
     try:
         with anyio.move_on_after(_PATIENCE):
-            finding = await _credential(name, account, Session(remote, account.api_key.get_secret_value(), clock))
+            finding = await _credential(name, account, platform)
     finally:
         with anyio.CancelScope(shield=True):
-            await remote.aclose()
+            await platform.aclose()
     if finding is None:
         finding = _late(name, account, sent)
     elif finding.result == "ok":
         limit = f"{budget.used} of {budget.limit} requests in {format_duration(budget.window)} used"
-        finding = ok("account", name, f"{finding.found}; {limit}, embedded analyses: {embedded}")
+        finding = ok("account", name, f"{finding.found}; {limit}")
     return [finding, daemon.clock(name, skew.seconds)] if skew.known else [finding]
 
 
-async def _credential(name: str, account: Account, session: Session) -> Finding:
+async def _credential(name: str, account: Account, platform: Platform) -> Finding:
     try:
-        await session.user()
+        await platform.user()
     except Unauthorised as error:
         return daemon.refused(name, str(error), _NEW_KEY)
     except Refused as error:

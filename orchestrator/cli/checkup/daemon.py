@@ -80,8 +80,7 @@ def refused(name: str, reason: str, remedy: str | None) -> Finding:
 
 def _account(told: Mapping[str, Any]) -> Iterator[Finding]:
     name, budget, skew = told["name"], told["budget"], told.get("clock_skew_seconds")
-    spent = f"{budget['used']} of {budget['limit']} requests in {format_duration(budget['per_seconds'])} used"
-    more = f"{spent}, embedded analyses: {told['embedded']}"
+    more = f"{budget['used']} of {budget['limit']} requests in {format_duration(budget['per_seconds'])} used"
     if told["closed"]:
         yield refused(name, f"{told['detail']} ({more})", None)
     elif skew is None:

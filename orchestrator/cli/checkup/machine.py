@@ -10,21 +10,25 @@ from tempfile import TemporaryFile
 from orchestrator.cli.checkup.finding import Finding, ok, warning, wrong
 from orchestrator.cli.common import counted
 from orchestrator.durable import open_draft, rename_exclusively
+from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings import Settings, SettingsError, exposed_secrets, load
 from orchestrator.settings.mounts import MOUNTS, network_file_system
-from orchestrator.settings.state import LOCK, state_directory
+from orchestrator.settings.state import state_directory
+from orchestrator.store.lock import LOCK
 from orchestrator.web.health import LEAST_ROOM, without_room
 
 _MIB = 1024 * 1024
 
 
-def configuration(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, list[Finding]]:
+def configuration(
+    path: Path, environ: Mapping[str, str], platforms: Platforms = PLATFORMS
+) -> tuple[Settings | None, list[Finding]]:
     """The settings, as far as they can be had, and every mistake in them.
 
     Secrets that cannot be read are mistakes, and left empty in what is returned, so that the rest can be looked at.
     """
     try:
-        settings = load(path, environ)
+        settings = load(path, environ, platforms=platforms)
     except SettingsError as error:
         found = [wrong("configuration", problem.key, problem.text) for problem in error.problems]
         if not any(problem.key.startswith(str(path)) for problem in error.problems):
@@ -32,7 +36,7 @@ def configuration(path: Path, environ: Mapping[str, str]) -> tuple[Settings | No
     else:
         return settings, [ok("configuration", path, f"good, with {counted(len(settings.accounts), 'account')}")]
     try:
-        return load(path, environ, for_daemon=False), found
+        return load(path, environ, for_daemon=False, platforms=platforms), found
     except SettingsError:
         return None, found
 

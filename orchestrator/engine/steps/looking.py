@@ -133,7 +133,8 @@ class Looking:
     async def _missing(self, look: Look, seen: set[ItemId]) -> Sequence[Item]:
         if not look.expects:
             return []
-        return await self._store.items.open_in(look.batches, look.expects, but=seen, objects=look.wanted)
+        ids = {item.remote_id for item in look.named if item.remote_id is not None}
+        return await self._store.items.open_in(look.batches, look.expects, but=seen, objects=ids)
 
     async def _miss(self, missing: Sequence[Item]) -> None:
         """Count what a whole sweep with all its follow-ups did not tell, where the platform should know by now."""

@@ -10,6 +10,7 @@ from orchestrator.clock import Clock, Micros
 from orchestrator.crashpoints import Point, reach
 from orchestrator.domain import resending
 from orchestrator.domain.errors import (
+    KeyConflict,
     Missing,
     PlatformError,
     Refused,
@@ -19,7 +20,7 @@ from orchestrator.domain.errors import (
     Unconfirmed,
 )
 from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchId, BatchState, Created, ItemSeen, ItemState, Resend
+from orchestrator.domain.model import Batch, BatchId, BatchState, ItemSeen, ItemState, Resend
 from orchestrator.domain.plan import MOST_BATCH_BYTES
 from orchestrator.engine.pauses import Pauses, Steady
 from orchestrator.platforms.platform import Platform
@@ -27,9 +28,6 @@ from orchestrator.platforms.skew import Skew
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import BatchBlocked, BatchHeld, BatchRefused, BatchSubmitted, Event
-
-OTHER_BODY = 422
-"""What an `Unconfirmed` carries when the platform holds another request under the key: a batch of other items."""
 
 UNKNOWN_PAST = "the platform has work of this batch, which our records do not know"
 
@@ -171,7 +169,7 @@ class Submitting:
         reach(Point.BATCH_BEGUN)
         started = self._clock.monotonic()
         try:
-            created = await self._platform.submit(begun)
+            receipt = await self._platform.submit(begun)
         except Refused as refusal:
             reach(Point.BATCH_REFUSED)
             await self._refused(begun, refusal)
@@ -183,7 +181,7 @@ class Submitting:
                 raise
         else:
             reach(Point.BATCH_SENT)
-            await self._store.advance.confirm(begun, created, now=self._clock.now())
+            await self._store.advance.confirm(begun, receipt, now=self._clock.now())
             reach(Point.BATCH_CONFIRMED)
             self._bus.publish(
                 BatchSubmitted(
@@ -191,7 +189,7 @@ class Submitting:
                     job=begun.job_name,
                     batch=begun.number,
                     items=begun.items,
-                    remote_id=created.remote_id,
+                    remote_id=receipt.remote_id,
                     resent=begun.sends > 1,
                     seconds=self._clock.monotonic() - started,
                 )
@@ -213,7 +211,7 @@ class Submitting:
         self._hold(batch, moved.batch.state, str(failure))
 
     async def _lost(self, batch: Batch, loss: Unconfirmed) -> None:
-        if loss.status == OTHER_BODY and (await self._platform.find(batch)).items:
+        if isinstance(loss, KeyConflict) and (await self._platform.find(batch)).items:
             await self._doubt(batch, str(loss))
             return
         now = self._clock.now()
@@ -279,7 +277,7 @@ class Submitting:
         missing = await self._missing(batch, found.items)
         wait = resending.wait_for_second_search(batch, now=there)
         if missing == 0:
-            await self._store.advance.confirm(batch, Created(found.remote_id), now=now, items=found.items)
+            await self._store.advance.confirm(batch, found, now=now)
         elif wait:
             due = self.waits.now() + wait
             await self._store.advance.searched(batch, due_at=due, now=now, server_now=there, items=found.items)
@@ -297,7 +295,7 @@ class Submitting:
                 "sent twice: look there, then `adopt` the batch or `retry` the job",
             )
         elif missing < batch.items:
-            await self._store.advance.confirm_partly(batch, Created(found.remote_id), found.items, now=now)
+            await self._store.advance.confirm_partly(batch, found, now=now)
         else:
             await self._store.advance.renew(batch, now=now)
 

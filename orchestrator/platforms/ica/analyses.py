@@ -7,8 +7,9 @@ from typing import Final
 from orchestrator.clock import Micros
 from orchestrator.domain.identity import BATCH_TAG, INSTANCE_TAG, ITEM_TAG
 from orchestrator.domain.model import BatchKey, ItemSeen, Stage
-from orchestrator.platforms.ica.statuses import ANALYSIS, FINAL_ANALYSIS, state_of
+from orchestrator.platforms.ica.statuses import ANALYSIS, FINAL_ANALYSIS
 from orchestrator.platforms.ica.wire import Analysis, Tags
+from orchestrator.platforms.words import state_of
 
 Owner = tuple[str | None, BatchKey | None, int | None]
 """What our tags say: the instance, the batch and the item. Each is None on what is not ours."""

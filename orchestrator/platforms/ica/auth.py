@@ -18,8 +18,9 @@ from orchestrator.clock import SECOND, Clock
 from orchestrator.domain.errors import PlatformError, Unauthorised
 from orchestrator.platforms.calls import Answer, Call, Effect
 from orchestrator.platforms.ica.media import V3
-from orchestrator.platforms.ica.wire import TOKEN, read
+from orchestrator.platforms.ica.wire import TOKEN
 from orchestrator.platforms.lanes import Lane
+from orchestrator.platforms.reading import read
 from orchestrator.platforms.transport import Remote
 
 ApiKey = str | Callable[[], str]

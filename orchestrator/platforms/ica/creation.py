@@ -14,12 +14,13 @@ from orchestrator.domain.identity import OUR_TAGS, batch_tag, instance_tag, item
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen, Stage, Submission
 from orchestrator.platforms.ica.analyses import NOBODY, Owner, owner_of, seen_analysis
 from orchestrator.platforms.ica.media import V3
-from orchestrator.platforms.ica.requests import CREATION, project
+from orchestrator.platforms.ica.requests import project
 from orchestrator.platforms.ica.statuses import CREATION as WORDS
-from orchestrator.platforms.ica.statuses import state_of
 from orchestrator.platforms.ica.wire import CreationItem, Wire
+from orchestrator.platforms.words import state_of
 
 KIND: Final = "ica.analysis_creation"
+SEGMENT: Final = "analysisCreationBatch"
 
 _LISTS: Final[Mapping[str, str]] = MappingProxyType(
     {"nextflow": "nextflowItems", "nextflow_json": "nextflowJsonItems", "cwl": "cwlItems"}
@@ -54,7 +55,7 @@ def compose(batch: Batch, items: Sequence[Item], instance: str) -> Submission:
     first = items[0].request if items else None
     return Submission(
         method="POST",
-        path=f"{project(batch.project)}/{CREATION}",
+        path=f"{project(batch.project)}/{SEGMENT}",
         headers={"Content-Type": V3, "Accept": V3, "Idempotency-Key": batch.key},
         body=msgspec.json.encode(body),
         pipeline=_PIPELINE.decode(first).pipeline_id if first is not None else None,

@@ -4,20 +4,20 @@ Nothing lists batches. An analysis carries our tags, which a search finds; the b
 through the list of jobs, each of which names the batch that it works for.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.errors import Missing, Refused, Transient
 from orchestrator.domain.identity import batch_tag, instance_tag
-from orchestrator.domain.model import Batch, BatchKey, Found, ItemSeen
-from orchestrator.platforms.ica import analyses, creation, linking, requests, wire
+from orchestrator.domain.model import Batch, BatchKey, ItemSeen, Receipt
+from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.ica import analyses, creation, requests, wire
 from orchestrator.platforms.ica.analyses import moment, owner_of
 from orchestrator.platforms.ica.auth import Session
-from orchestrator.platforms.ica.bounded import Bounded
-from orchestrator.platforms.ica.wire import Job, LinkItem, PageReader, Row
+from orchestrator.platforms.ica.families import ANALYSES, DataFamily, Family
+from orchestrator.platforms.ica.wire import Job
 
 _SKEW: Final[Micros] = 3600 * SECOND
 """How long before our first send a job may seem to have been created, by another clock."""
@@ -27,14 +27,6 @@ _MOST_CANDIDATES: Final = 100
 """Batches that are looked into before we say that we cannot tell."""
 _FIRST_ROWS: Final = 10
 """Items that show whose a batch is; all of a batch carry its tag."""
-
-_OTHERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        requests.CREATION: ("link", "copy", "move", "update", "sample"),
-        requests.LINKING: ("unlink", "analysis", "copy", "move", "update", "sample"),
-    }
-)
-"""Parts of the subject types that a family's jobs do not have. The types themselves are written down nowhere."""
 
 
 class Finder:
@@ -46,7 +38,7 @@ class Finder:
         self._claimed = claimed
         """Remote batches that are known to be somebody's: remote id → key."""
 
-    async def analyses(self, batch: Batch) -> Found:
+    async def analyses(self, batch: Batch) -> Receipt:
         """What there is of a batch of analyses: the analyses that carry its tag, and the batch with all its items."""
         unread = _Unread()
         found = await self._tagged(batch, unread)
@@ -59,26 +51,26 @@ class Finder:
                     raise
                 # All its analyses are there; which batch made them matters little.
         if remote_id is not None:
-            rows = await self._all_items(batch, requests.CREATION, remote_id, wire.CREATION_ITEMS, unread)
+            rows = await self._all_items(batch, ANALYSES, remote_id, unread)
             told = [item for row in rows if (item := creation.tell(row, batch.key, hint=True)) is not None]
             unread.rows += len(rows) - len(told)
             found = _each_once([*found, *told])
         if len(found) < batch.items:
             unread.refuse(batch)
-        return Found(remote_id, found)
+        return Receipt(remote_id, items=found)
 
-    async def links(self, batch: Batch) -> Found:
-        """The youngest batch that links exactly what this one does; a link made twice is one link, so any will do."""
-        if batch.submission is None:
-            return Found(None, [])
+    async def data(self, batch: Batch, family: Family) -> Receipt:
+        """The youngest batch that does exactly what this one does; a repeated effect is one, so any will do."""
+        if batch.submission is None or family.data is None:
+            return Receipt()
         unread = _Unread()
-        wanted = linking.data_ids(batch.submission)
-        for remote_id in await self._candidates(batch, requests.LINKING, unread):
-            rows = await self._links_of(batch, remote_id, wanted, unread)
-            if rows is not None:
-                return Found(remote_id, [linking.tell(row, batch.key) for row in rows])
+        wanted = family.data.sent(batch.submission)
+        for remote_id in await self._candidates(batch, family, unread):
+            items = await self._same_items(batch, family, remote_id, data=family.data, wanted=wanted, unread=unread)
+            if items is not None:
+                return Receipt(remote_id, items=items)
         unread.refuse(batch)
-        return Found(None, [])
+        return Receipt()
 
     async def remembers(self, project: str, instance: str) -> bool:
         """Whether any analysis of the project carries this instance's whole tag.
@@ -126,8 +118,8 @@ class Finder:
         raise Transient(f"ICA's search for the analyses of batch {batch.key} does not end")
 
     async def _creation_batch(self, batch: Batch, unread: "_Unread") -> str | None:
-        for remote_id in await self._candidates(batch, requests.CREATION, unread):
-            call = requests.items(batch.project, requests.CREATION, remote_id, min(_FIRST_ROWS, self._size))
+        for remote_id in await self._candidates(batch, ANALYSES, unread):
+            call = requests.items(batch.project, ANALYSES.segment, remote_id, min(_FIRST_ROWS, self._size))
             try:
                 page = wire.CREATION_ITEMS.read(await self._session.send(call))
             except Missing:  # another kind of batch
@@ -137,28 +129,36 @@ class Finder:
                 return remote_id
         return None
 
-    # ------------------------------------------------------------ links
+    # ------------------------------------------------------------ work on data
 
-    async def _links_of(
-        self, batch: Batch, remote_id: str, wanted: Collection[str], unread: "_Unread"
-    ) -> Sequence[LinkItem] | None:
+    async def _same_items(
+        self,
+        batch: Batch,
+        family: Family,
+        remote_id: str,
+        *,
+        data: DataFamily,
+        wanted: Collection[str],
+        unread: "_Unread",
+    ) -> Sequence[ItemSeen] | None:
         """The items of a remote batch, if they are those wanted. A first page of others ends the reading."""
-        call = requests.items(batch.project, requests.LINKING, remote_id, self._size)
+        call = requests.items(batch.project, family.segment, remote_id, self._size)
         try:
-            page = wire.LINK_ITEMS.read(await self._session.send(call))
+            page = family.items.read(await self._session.send(call))
         except Missing:  # another kind of batch
             return None
         unread.rows += page.bad_rows
-        if not page.rows or any(row.request.data_id not in wanted for row in page.rows):
+        seen = [data.report(row, batch.key) for row in page.rows]
+        if not seen or any(each.key not in wanted for each in seen):
             return None
-        rows = page.rows
         if page.token is not None:
-            rows = await self._all_items(batch, requests.LINKING, remote_id, wire.LINK_ITEMS, unread)
-        return rows if {row.request.data_id for row in rows} == set(wanted) else None
+            rows = await self._all_items(batch, family, remote_id, unread)
+            seen = [data.report(row, batch.key) for row in rows]
+        return seen if {each.key for each in seen} == set(wanted) else None
 
     # ------------------------------------------------------------ batches
 
-    async def _candidates(self, batch: Batch, family: str, unread: "_Unread") -> Sequence[str]:
+    async def _candidates(self, batch: Batch, family: Family, unread: "_Unread") -> Sequence[str]:
         """Remote batches that may be this one, the likeliest first: created in its project since it was first sent.
 
         Raises:
@@ -173,13 +173,13 @@ class Finder:
         jobs.sort(key=lambda job: abs((moment(job.time_created) or 0) - last_sent_at))
         return list(dict.fromkeys(job.subject_id for job in jobs))
 
-    def _may_be(self, job: Job, batch: Batch, family: str) -> bool:
+    def _may_be(self, job: Job, batch: Batch, family: Family) -> bool:
         owner = self._claimed.get(job.subject_id)
         kind = (job.subject_type or "").casefold()
         return (
             owner in (None, batch.key)
             and (job.project is None or job.project.id == batch.project)
-            and not any(part in kind for part in _OTHERS[family])
+            and not any(part in kind for part in family.foreign_subjects)
         )
 
     async def _jobs_since(self, begin: Micros, unread: "_Unread") -> list[Job]:
@@ -196,14 +196,12 @@ class Finder:
                 return jobs
         raise Transient("ICA's list of jobs does not end")
 
-    async def _all_items(
-        self, batch: Batch, family: str, remote_id: str, reader: PageReader[Row], unread: "_Unread"
-    ) -> list[Row]:
-        rows: list[Row] = []
+    async def _all_items(self, batch: Batch, family: Family, remote_id: str, unread: "_Unread") -> list[Any]:
+        rows: list[Any] = []
         token: str | None = None
         for _ in range(_MOST_PAGES):
-            call = requests.items(batch.project, family, remote_id, self._size, token)
-            page = reader.read(await self._session.send(call))
+            call = requests.items(batch.project, family.segment, remote_id, self._size, token)
+            page = family.items.read(await self._session.send(call))
             rows += page.rows
             unread.rows += page.bad_rows
             if page.token is None or page.token == token:

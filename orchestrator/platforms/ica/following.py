@@ -7,13 +7,14 @@ from typing import Final, assert_never
 from orchestrator.clock import Clock
 from orchestrator.domain.identity import batch_tag
 from orchestrator.domain.model import BatchKey, Item, Look, Stage
+from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.ica.absent import Absent
-from orchestrator.platforms.ica.bounded import Bounded
+from orchestrator.platforms.ica.families import ANALYSES
 from orchestrator.platforms.ica.learning import Embedded, Liveness
 from orchestrator.platforms.ica.narrow import Narrow
-from orchestrator.platforms.ica.questions import WHOLE, Route, alone, grouped, part, wanted
-from orchestrator.platforms.ica.requests import pages
+from orchestrator.platforms.ica.questions import Route, alone, grouped, part, read_route, route_of
 from orchestrator.platforms.ica.silence import Silence
+from orchestrator.platforms.pages import pages
 
 FEW: Final = 3
 """So many missing analyses are asked for one by one; more are searched for."""
@@ -53,7 +54,8 @@ class Following:
     def up(self, look: Look, missing: Sequence[Item]) -> Sequence[Look] | None:
         """What to ask about `missing`, which may be nothing; empty: nothing tells more."""
         looks: Sequence[Look] | None = []
-        match Route(look.route):
+        route, family = read_route(look)
+        match route:
             case Route.OPEN:
                 looks = self._after_open(look, missing)
             case Route.UNSEARCHED:
@@ -63,20 +65,21 @@ class Following:
                 looks = self._by_batch(look, missing)
             case Route.TAGGED:
                 looks = self._in_turn(look, missing)
-            case Route.CREATION_ITEMS:
-                looks = self._after_items(look, missing)
-            case Route.CREATION_UNRESOLVED | Route.LINKING_UNRESOLVED:
+            case Route.ITEMS:
+                looks = self._after_items(look, missing) if family is ANALYSES else []
+            case Route.UNRESOLVED:
                 looks = [self.whole(look)] if missing else []
-            case Route.JOBS | Route.CREATION_BATCH | Route.LINKING_BATCH | Route.LINKING_ITEMS | Route.ANALYSIS:
+            case Route.JOBS | Route.BATCH | Route.ANALYSIS:
                 pass
-            case route:
+            case _:
                 assert_never(route)
         return looks
 
     def whole(self, look: Look) -> Look:
         """In place of a look at the unresolved items of a batch, the one at all of them."""
         (key,) = look.subjects
-        route, cost = WHOLE[Route(look.route)], self._narrow.followed(key)
+        _, family = read_route(look)
+        route, cost = route_of(family, Route.ITEMS), self._narrow.followed(key)
         return replace(look, name=f"whole:{look.name}", route=route, cost=cost, cursor=None, page=0)
 
     # ------------------------------------------------------------ what goes on, and what ended
@@ -102,7 +105,7 @@ class Following:
         missing = [item for items in groups.values() for item in items]
         grown = sum(len(items) for key, items in groups.items() if not self._absent.young(key))
         cost, name = pages(grown, self._size), f"ended:{look.project}"
-        return part(look, look.subjects.keys(), name=name, route=Route.ENDED, cost=cost, wanted=wanted(missing))
+        return part(look, look.subjects.keys(), name=name, route=Route.ENDED, cost=cost, items=missing)
 
     # ------------------------------------------------------------ batch by batch
 
@@ -125,12 +128,12 @@ class Following:
         return looks or (None if groups else [])
 
     def _of_batch(self, look: Look, key: BatchKey, items: Sequence[Item], visits: int) -> Sequence[Look]:
-        names = wanted(items)
-        if len(names) == len(items) and (len(items) <= FEW or self._absent.waiting(key)):
+        known = all(item.remote_id is not None for item in items)
+        if known and (len(items) <= FEW or self._absent.waiting(key)):
             return self._some(look, key, items)
         if self._pages_tell(look, key, len(items), visits):
-            cost, route = pages(len(items), self._size), Route.CREATION_ITEMS
-            return [part(look, {key}, name=f"items of {key}", route=route, cost=cost, wanted=names)]
+            cost, route = pages(len(items), self._size), route_of(ANALYSES, Route.ITEMS)
+            return [part(look, {key}, name=f"items of {key}", route=route, cost=cost, items=items)]
         return [self._tagged(look, key, items)]
 
     def _pages_tell(self, look: Look, key: BatchKey, missing: int, visits: int) -> bool:
@@ -143,14 +146,14 @@ class Following:
 
     def _tagged(self, look: Look, key: BatchKey, items: Sequence[Item]) -> Look:
         cost = pages(len(items), self._size)
-        return part(look, {key}, name=batch_tag(key), route=Route.TAGGED, cost=cost, wanted=wanted(items))
+        return part(look, {key}, name=batch_tag(key), route=Route.TAGGED, cost=cost, items=items)
 
     def _after_items(self, look: Look, missing: Sequence[Item]) -> Sequence[Look] | None:
         if not missing:
             return []
         if self._silence.of(Route.OPEN, look.project):
             return self._in_turn(look, missing)
-        if look.wanted:
+        if look.named:
             (key,) = look.subjects
             return [self._tagged(look, key, missing)]
         return self._by_tag_or_counted(look, missing)

@@ -10,7 +10,7 @@ from typing import Final
 
 from orchestrator.clock import Clock
 from orchestrator.domain.model import Learnt
-from orchestrator.platforms.ica.bounded import Bounded
+from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.ica.statuses import ANALYSIS, FINAL_ANALYSIS, OPEN_ANALYSIS
 
 _SIGHTED: Final = 4096

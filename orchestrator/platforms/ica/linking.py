@@ -7,11 +7,13 @@ import msgspec
 
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen, Stage, Submission
 from orchestrator.platforms.ica.media import V4
-from orchestrator.platforms.ica.requests import LINKING, project
-from orchestrator.platforms.ica.statuses import LINK, state_of
+from orchestrator.platforms.ica.requests import project
+from orchestrator.platforms.ica.statuses import LINK
 from orchestrator.platforms.ica.wire import LinkItem, LinkRequest, Wire
+from orchestrator.platforms.words import state_of
 
 KIND: Final = "ica.data_linking"
+SEGMENT: Final = "dataLinkingBatch"
 
 
 class _Sent(Wire):
@@ -34,7 +36,7 @@ def compose(batch: Batch, items: Sequence[Item]) -> Submission:
         written.append(msgspec.Raw(item.request))
     return Submission(
         method="POST",
-        path=f"{project(batch.project)}/{LINKING}",
+        path=f"{project(batch.project)}/{SEGMENT}",
         headers={"Content-Type": V4, "Accept": V4},
         body=msgspec.json.encode({"items": written}),
     )

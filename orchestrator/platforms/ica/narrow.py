@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.domain.model import Batch, BatchKey, Learnt
-from orchestrator.platforms.ica.bounded import Bounded
-from orchestrator.platforms.ica.requests import pages
+from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.pages import pages
 
 _SPARES: Final = 4
 """Times that the whole list must be as long as the narrow one: no more than a quarter is lost when both are needed."""

@@ -3,15 +3,15 @@
 | what is open | question | requests for a whole answer |
 | --- | --- | --- |
 | the word of any batch | JOBS, for all | one a page of jobs |
-| that the list of jobs did not show | CREATION_BATCH, LINKING_BATCH | one |
-| items being created | CREATION_ITEMS, for a batch | one a page of its items |
+| that the list of jobs did not show | BATCH, of its family | one |
+| items being created | ITEMS, for a batch | one a page of its items |
 | analyses that were created | OPEN, for a project | one a page of those that go on |
 | that an open search lists no more | ENDED, for a project | a page or a few, the newest ends first |
-| that this did not tell either | TAGGED or CREATION_ITEMS, for a batch | one a page of its analyses |
+| that this did not tell either | TAGGED or ITEMS, for a batch | one a page of its analyses |
 | only a few of them | ANALYSIS | one |
-| where ICA answers no search | CREATION_ITEMS, for a batch; UNSEARCHED | a page; none, but ANALYSIS for each in turn |
-| links | LINKING_ITEMS, for a batch | one a page of its items |
-| the last items of a large batch | CREATION_UNRESOLVED, LINKING_UNRESOLVED | one a page of those that go on |
+| where ICA answers no search | ITEMS, for a batch; UNSEARCHED | a page; none, but ANALYSIS for each in turn |
+| links and other work on data | ITEMS, for a batch | one a page of its items |
+| the last items of a large batch | UNRESOLVED, for a batch | one a page of those that go on |
 """
 
 from collections import defaultdict
@@ -21,17 +21,17 @@ from typing import Final, Literal
 
 from orchestrator.clock import Clock
 from orchestrator.domain.model import Batch, BatchKey, Look, Stage
-from orchestrator.platforms.ica import creation, linking
+from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.ica.absent import Absent
-from orchestrator.platforms.ica.bounded import Bounded
+from orchestrator.platforms.ica.families import ANALYSES, FAMILIES, Family
 from orchestrator.platforms.ica.following import MOST_SINGLE
 from orchestrator.platforms.ica.learning import Embedded, Liveness
 from orchestrator.platforms.ica.narrow import Narrow
-from orchestrator.platforms.ica.questions import NARROWED, Route, question
-from orchestrator.platforms.ica.requests import pages
+from orchestrator.platforms.ica.questions import Route, question, route_of
 from orchestrator.platforms.ica.silence import Silence
 from orchestrator.platforms.ica.statuses import IDLE_JOB
 from orchestrator.platforms.ica.sweeps import Sweeps
+from orchestrator.platforms.pages import pages
 
 Strategy = Literal["auto", "items"]
 
@@ -72,14 +72,13 @@ class Plan:
 
     def looks(self, batches: Sequence[Batch]) -> list[Look]:
         """The questions for these batches, each with a name of its own."""
-        created = [batch for batch in batches if batch.kind == creation.KIND and batch.open > batch.creating]
+        batches = [batch for batch in batches if batch.kind in FAMILIES]
+        created = [batch for batch in batches if batch.kind == ANALYSES.kind and batch.open > batch.creating]
         self._absent.plan(created)
         looks = [*self._words(batches)]
         for batch in batches:
-            if batch.kind == linking.KIND:
-                looks += self._links(batch)
-            elif batch.kind == creation.KIND:
-                looks += self._creations(batch)
+            family = FAMILIES[batch.kind]
+            looks += self._creations(batch) if family is ANALYSES else self._data_items(batch, family)
         looks += self._searches(created)
         return looks
 
@@ -108,14 +107,14 @@ class Plan:
         silent = self._silence.of(Route.JOBS)
         for batch in worded:
             if silent or self._is_unlisted(batch):
-                route = Route.LINKING_BATCH if batch.kind == linking.KIND else Route.CREATION_BATCH
+                route = route_of(FAMILIES[batch.kind], Route.BATCH)
                 yield question(f"batch:{batch.id}", route, batch.project, [batch])
 
     # ------------------------------------------------------------ the items of batches
 
-    def _links(self, batch: Batch) -> Iterable[Look]:
+    def _data_items(self, batch: Batch, family: Family) -> Iterable[Look]:
         if batch.open and batch.remote_id is not None:
-            yield self._items(batch, Route.LINKING_ITEMS, batch.open, {Stage.LINK})
+            yield self._items(batch, family, batch.open, {family.stage})
 
     def _creations(self, batch: Batch) -> Iterable[Look]:
         by_items = self._by_items(batch)
@@ -125,7 +124,7 @@ class Plan:
             return
         if batch.creating or by_items:
             expects = {Stage.CREATION, Stage.ANALYSIS} if by_items and self._embedded.live else {Stage.CREATION}
-            yield self._items(batch, Route.CREATION_ITEMS, batch.items if by_items else batch.creating, expects)
+            yield self._items(batch, ANALYSES, batch.items if by_items else batch.creating, expects)
         last = self._sweeps.last(batch.key)
         unshown = batch.creating > 0 and last.unembedded > 0
         untold = by_items and not self._embedded.live and last.ended > batch.items - batch.open
@@ -137,12 +136,13 @@ class Plan:
         asked = self._strategy == "items" or self._silence.of(Route.OPEN, batch.project)
         return asked and batch.open > batch.creating and self._embedded.liveness is not Liveness.SNAPSHOT
 
-    def _items(self, batch: Batch, route: Route, left: int, expects: set[Stage]) -> Look:
+    def _items(self, batch: Batch, family: Family, left: int, expects: set[Stage]) -> Look:
         """The items of a batch of which so many are to be told; what is due does not depend on how it is asked."""
-        cost = pages(batch.items, self._size)
+        route, cost = Route.ITEMS, pages(batch.items, self._size)
         if self._narrow.pays(batch, left):
-            route, cost = NARROWED[route], pages(left, self._size)
-        look = question(f"items:{batch.id}", route, batch.project, [batch], cost=cost, expects=expects)
+            route, cost = Route.UNRESOLVED, pages(left, self._size)
+        asked = route_of(family, route)
+        look = question(f"items:{batch.id}", asked, batch.project, [batch], cost=cost, expects=expects)
         return replace(look, word=batch.status, idle=batch.status in IDLE_JOB)
 
     # ------------------------------------------------------------ analyses

@@ -5,14 +5,15 @@ from types import MappingProxyType
 from typing import Final
 
 from orchestrator.clock import Clock
-from orchestrator.domain.errors import Refused, Transient, Unconfirmed
+from orchestrator.domain.errors import KeyConflict, Refused, Transient, Unconfirmed
 from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchKey, Created, Found, Item, Look, Resend, Sighting, Stage, Submission
+from orchestrator.domain.model import Batch, BatchKey, Item, Look, Receipt, Resend, Sighting, Stage, Submission
+from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.calls import Answer
 from orchestrator.platforms.ica import creation, linking, requests, wire
 from orchestrator.platforms.ica.absent import Absent
 from orchestrator.platforms.ica.auth import ApiKey, Session
-from orchestrator.platforms.ica.bounded import Bounded
+from orchestrator.platforms.ica.families import ANALYSES, FAMILIES
 from orchestrator.platforms.ica.find import Finder
 from orchestrator.platforms.ica.following import Following
 from orchestrator.platforms.ica.learning import Embedded, Words
@@ -22,12 +23,10 @@ from orchestrator.platforms.ica.sight import Sight
 from orchestrator.platforms.ica.silence import Silence
 from orchestrator.platforms.ica.statuses import FINAL_JOB
 from orchestrator.platforms.ica.sweeps import Sweeps
+from orchestrator.platforms.reading import read
 from orchestrator.platforms.transport import Remote
 
 _KINDS: Final[Mapping[str, Resend]] = MappingProxyType({creation.KIND: Resend.SAME_KEY, linking.KIND: Resend.HARMLESS})
-_FAMILIES: Final[Mapping[str, str]] = MappingProxyType(
-    {creation.KIND: requests.CREATION, linking.KIND: requests.LINKING}
-)
 
 _MOST_CLAIMED: Final = 8192
 """Remote batches that are remembered to be somebody's; what is forgotten costs a request, not a mistake."""
@@ -106,24 +105,23 @@ class Ica:
             return creation.compose(batch, items, self._instance)
         raise ValueError(f"ICA does no {batch.kind}; it does {' and '.join(_KINDS)}")
 
-    async def submit(self, batch: Batch) -> Created:
+    async def submit(self, batch: Batch) -> Receipt:
         if batch.submission is None:
             raise ValueError(f"batch {batch.id} has nothing to send")
-        call = requests.submission(batch.submission, _FAMILIES[batch.kind])
+        call = requests.submission(batch.submission, FAMILIES[batch.kind].segment)
         try:
-            created = _created(await self._session.send(call))
+            receipt = _receipt(await self._session.send(call))
         except Refused as refusal:
             if refusal.status == _OTHER_BODY and batch.kind == creation.KIND and _may_be_used(batch):
                 raise _other_body(batch, refusal) from refusal
             raise
-        if created.remote_id is not None:
-            self._claimed[created.remote_id] = batch.key
-        return created
+        if receipt.remote_id is not None:
+            self._claimed[receipt.remote_id] = batch.key
+        return receipt
 
-    async def find(self, batch: Batch) -> Found:
-        if batch.kind == linking.KIND:
-            return await self._finder.links(batch)
-        return await self._finder.analyses(batch)
+    async def find(self, batch: Batch) -> Receipt:
+        family = FAMILIES[batch.kind]
+        return await (self._finder.analyses(batch) if family is ANALYSES else self._finder.data(batch, family))
 
     async def remembers(self, project: str) -> bool:
         return await self._finder.remembers(project, self._instance)
@@ -149,19 +147,19 @@ class Ica:
         await self._remote.aclose()
 
 
-def _created(answer: Answer) -> Created:
+def _receipt(answer: Answer) -> Receipt:
     """What ICA says that it created.
 
     Raises:
         Unconfirmed: it says that it did, and cannot be understood; the batch is there.
     """
     try:
-        batch = wire.read(answer, wire.REMOTE_BATCH)
+        batch = read(answer, wire.REMOTE_BATCH)
     except Transient as unreadable:
         raise Unconfirmed(str(unreadable), status=answer.status, server_date=answer.server_date) from unreadable
     if batch.job is None or batch.job.status is None:
-        return Created(batch.id)
-    return Created(batch.id, batch.job.status, final=batch.job.status in FINAL_JOB)
+        return Receipt(batch.id)
+    return Receipt(batch.id, batch.job.status, final=batch.job.status in FINAL_JOB)
 
 
 def _may_be_used(batch: Batch) -> bool:
@@ -172,12 +170,12 @@ def _may_be_used(batch: Batch) -> bool:
     return batch.attempt == 0 and depth_of(batch.lineage) == 0
 
 
-def _other_body(batch: Batch, refusal: Refused) -> Unconfirmed:
+def _other_body(batch: Batch, refusal: Refused) -> KeyConflict:
     """Under this key ICA holds another request: something was created under it that must be found before anything else.
 
     Sending it again, or parts of it under new keys, might create the same analyses twice.
     """
-    return Unconfirmed(
+    return KeyConflict(
         f"ICA holds another request under the key {batch.key}: {refusal.detail or refusal}. "
         "What it created under that key is being looked for",
         status=refusal.status,

@@ -1,25 +1,22 @@
 """The kinds of question, and how one about some batches is made of another about more."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
 from orchestrator.domain.model import Batch, BatchKey, Item, Look, Stage
+from orchestrator.platforms.ica.families import ANALYSES, BY_NAME, Family
 
 
 class Route(StrEnum):
     """The kinds of question."""
 
     JOBS = "jobs"
-    CREATION_BATCH = "creation_batch"
-    CREATION_ITEMS = "creation_items"
-    LINKING_BATCH = "linking_batch"
-    LINKING_ITEMS = "linking_items"
-    CREATION_UNRESOLVED = "creation_unresolved"
-    LINKING_UNRESOLVED = "linking_unresolved"
+    BATCH = "batch"
+    ITEMS = "items"
+    UNRESOLVED = "unresolved"
     OPEN = "open"
     UNSEARCHED = "unsearched"
     ENDED = "ended"
@@ -27,15 +24,27 @@ class Route(StrEnum):
     ANALYSIS = "analysis"
 
 
-NARROWED: Final[Mapping[Route, Route]] = MappingProxyType(
-    {Route.CREATION_ITEMS: Route.CREATION_UNRESOLVED, Route.LINKING_ITEMS: Route.LINKING_UNRESOLVED}
-)
-"""For all items of a batch → for those that are not resolved."""
-WHOLE: Final[Mapping[Route, Route]] = MappingProxyType({narrow: whole for whole, narrow in NARROWED.items()})
+_OF_FAMILIES: Final = (Route.BATCH, Route.ITEMS, Route.UNRESOLVED)
+"""Those that are asked of one family."""
+
+
+def route_of(family: Family, route: Route) -> str:
+    """The name of a question that is asked of one family."""
+    return f"{family.name}_{route}"
+
+
+def read_route(look: Look) -> tuple[Route, Family]:
+    """What a look asks, and of which family; questions that are of no family in particular are about analyses."""
+    name, _, route = look.route.rpartition("_")
+    if not name:
+        return Route(look.route), ANALYSES
+    if route not in _OF_FAMILIES:
+        raise ValueError(f"{look.route!r} is no question of ICA")
+    return Route(route), BY_NAME[name]
 
 
 def question(
-    name: str, route: Route, project: str, batches: Sequence[Batch], *, cost: int = 1, expects: Iterable[Stage] = ()
+    name: str, route: str, project: str, batches: Sequence[Batch], *, cost: int = 1, expects: Iterable[Stage] = ()
 ) -> Look:
     """A question about these batches."""
     return Look(
@@ -65,19 +74,18 @@ def only(look: Look, keys: Collection[BatchKey]) -> Look:
     )
 
 
-def part(
-    look: Look, keys: Collection[BatchKey], *, name: str, route: Route, cost: int, wanted: Mapping[str, str]
-) -> Look:
-    """A new question about some of the batches of `look`; it expects the analyses that it wants, if any."""
-    expects = frozenset({Stage.ANALYSIS}) if wanted else frozenset[Stage]()
+def part(look: Look, keys: Collection[BatchKey], *, name: str, route: str, cost: int, items: Iterable[Item]) -> Look:
+    """A new question about some of the batches of `look`; it expects the analyses of `items` that are known, if any."""
+    named = tuple(item for item in items if item.remote_id is not None)
+    expects = frozenset({Stage.ANALYSIS}) if named else frozenset[Stage]()
     some = only(look, keys)
-    return replace(some, name=name, route=route, cost=cost, wanted=wanted, expects=expects, cursor=None, page=0)
+    return replace(some, name=name, route=route, cost=cost, named=named, expects=expects, cursor=None, page=0)
 
 
 def alone(look: Look, key: BatchKey, items: Iterable[Item]) -> list[Look]:
     """Each of these analyses of one batch by itself."""
     return [
-        part(look, {key}, name=f"analysis:{item.remote_id}", route=Route.ANALYSIS, cost=1, wanted=wanted([item]))
+        part(look, {key}, name=f"analysis:{item.remote_id}", route=Route.ANALYSIS, cost=1, items=[item])
         for item in items
         if item.remote_id is not None
     ]

@@ -11,16 +11,8 @@ from orchestrator.platforms.calls import Call, Effect
 from orchestrator.platforms.ica.media import PROBLEM, V3, V4
 from orchestrator.platforms.lanes import URGENT, Lane
 
-CREATION: Final = "analysisCreationBatch"
-LINKING: Final = "dataLinkingBatch"
-
 SUBMIT_TIMEOUT: Final = 300.0
 """Seconds; the gateways in front of ICA give up earlier, and a creation must not be left half way."""
-
-
-def pages(rows: int, size: int) -> int:
-    """How many requests a list of so many rows takes, with so many in a page: one at least."""
-    return max(1, -(-rows // size))
 
 
 def project(project_id: str) -> str:
@@ -28,7 +20,7 @@ def project(project_id: str) -> str:
     return f"/api/projects/{quote(project_id, safe='')}"
 
 
-def submission(sent: Submission, family: str) -> Call:
+def submission(sent: Submission, segment: str) -> Call:
     """Create a batch, byte for byte as it was stored."""
     return Call(
         method=sent.method,
@@ -38,7 +30,7 @@ def submission(sent: Submission, family: str) -> Call:
         body=sent.body,
         effect=Effect.UNSAFE,
         timeout=SUBMIT_TIMEOUT,
-        route=family,
+        route=segment,
     )
 
 
@@ -58,19 +50,19 @@ def abort(project_id: str, analysis_id: str) -> Call:
     )
 
 
-def batch(project_id: str, family: str, batch_id: str) -> Call:
+def batch(project_id: str, segment: str, batch_id: str) -> Call:
     """One batch, with its job."""
-    path = f"{project(project_id)}/{family}/{quote(batch_id, safe='')}"
-    return _get(path, V3, {}, route=f"{family}/get")
+    path = f"{project(project_id)}/{segment}/{quote(batch_id, safe='')}"
+    return _get(path, V3, {}, route=f"{segment}/get")
 
 
 def items(
-    project_id: str, family: str, batch_id: str, size: int, token: str | None = None, *, statuses: Sequence[str] = ()
+    project_id: str, segment: str, batch_id: str, size: int, token: str | None = None, *, statuses: Sequence[str] = ()
 ) -> Call:
     """A page of a batch's items, those in one of `statuses`; in any when there are none."""
-    path = f"{project(project_id)}/{family}/{quote(batch_id, safe='')}/items"
+    path = f"{project(project_id)}/{segment}/{quote(batch_id, safe='')}/items"
     params = [*_by_cursor(size, token).items(), *(("status", status) for status in statuses)]
-    return _get(path, V4, params, route=f"{family}/items")
+    return _get(path, V4, params, route=f"{segment}/items")
 
 
 def jobs(size: int, offset: int) -> Call:

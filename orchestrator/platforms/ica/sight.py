@@ -8,18 +8,20 @@ from orchestrator.domain.errors import Missing, PlatformError, Refused
 from orchestrator.domain.identity import batch_tag, instance_tag
 from orchestrator.domain.model import BatchKey, BatchSeen, ItemSeen, Learnt, Look, Observation, Sighting
 from orchestrator.platforms.calls import Answer, Call
-from orchestrator.platforms.ica import analyses, creation, linking, requests, wire
+from orchestrator.platforms.ica import analyses, creation, requests, wire
 from orchestrator.platforms.ica.absent import Absent
 from orchestrator.platforms.ica.auth import Session
+from orchestrator.platforms.ica.families import ANALYSES, Family
 from orchestrator.platforms.ica.following import Following
 from orchestrator.platforms.ica.learning import Embedded, Words
 from orchestrator.platforms.ica.narrow import Narrow
 from orchestrator.platforms.ica.plan import Plan, Strategy
-from orchestrator.platforms.ica.questions import Route, only
+from orchestrator.platforms.ica.questions import Route, only, read_route, wanted
 from orchestrator.platforms.ica.silence import Silence
-from orchestrator.platforms.ica.statuses import FINAL_ANALYSIS, FINAL_JOB, UNRESOLVED_CREATION, UNRESOLVED_LINK
+from orchestrator.platforms.ica.statuses import FINAL_ANALYSIS, FINAL_JOB
 from orchestrator.platforms.ica.sweeps import Sweeps
 from orchestrator.platforms.ica.wire import CreationItem, Job, Page
+from orchestrator.platforms.reading import read
 
 _FORGOTTEN: Final = frozenset({400, 410})
 """How ICA declines a page token that it no longer knows."""
@@ -72,7 +74,7 @@ class Sight:
             sighting = await self._ask(look)
         except PlatformError as error:
             self._silence.failed(look, error)
-            if isinstance(error, Refused) and look.wanted and look.route != Route.ANALYSIS:
+            if isinstance(error, Refused) and look.named and look.route != Route.ANALYSIS:
                 return Sighting([])
             if isinstance(error, Missing) and look.route == Route.OPEN and self._silence.is_there(look.project):
                 raise Refused(error.message, error.status, error.code, error.detail, error.server_date) from error
@@ -81,20 +83,21 @@ class Sight:
         return sighting
 
     async def _ask(self, look: Look) -> Sighting:
-        match Route(look.route):
+        route, family = read_route(look)
+        match route:
             case Route.JOBS:
                 sighting = await self._jobs(look)
-            case Route.CREATION_BATCH | Route.LINKING_BATCH:
-                sighting = await self._batch(look)
-            case Route.CREATION_ITEMS:
+            case Route.BATCH:
+                sighting = await self._batch(look, family)
+            case Route.ITEMS if family.data is None:
                 sighting = await self._creation_items(look)
-            case Route.LINKING_ITEMS:
-                sighting = await self._linking_items(look)
-            case Route.CREATION_UNRESOLVED | Route.LINKING_UNRESOLVED:
-                sighting = await self._unresolved(look)
-            case Route.OPEN | Route.ENDED | Route.TAGGED | Route.ANALYSIS | Route.UNSEARCHED as route:
+            case Route.ITEMS:
+                sighting = await self._data_items(look, family)
+            case Route.UNRESOLVED:
+                sighting = await self._unresolved(look, family)
+            case Route.OPEN | Route.ENDED | Route.TAGGED | Route.ANALYSIS | Route.UNSEARCHED:
                 sighting = await self._analyses(look, route)
-            case route:
+            case _:
                 assert_never(route)
         return sighting
 
@@ -113,11 +116,10 @@ class Sight:
             self._plan.unlisted(rest)
         return Sighting(seen, next=following, bad_rows=page.bad_rows)
 
-    async def _batch(self, look: Look) -> Sighting:
-        family = requests.CREATION if look.route == Route.CREATION_BATCH else requests.LINKING
+    async def _batch(self, look: Look, family: Family) -> Sighting:
         ((key, remote_id),) = look.subjects.items()
-        answer = await self._session.send(requests.batch(look.project, family, remote_id or ""))
-        job = wire.read(answer, wire.REMOTE_BATCH).job
+        answer = await self._session.send(requests.batch(look.project, family.segment, remote_id or ""))
+        job = read(answer, wire.REMOTE_BATCH).job
         if job is None or job.status is None:
             return Sighting([BatchSeen(key, None, final=True)])
         return Sighting([_worded(key, job)])
@@ -126,13 +128,14 @@ class Sight:
 
     async def _creation_items(self, look: Look) -> Sighting:
         (key,) = look.subjects
-        answer = await self._page(look, self._items(look, requests.CREATION))
+        answer = await self._page(look, self._items(look, ANALYSES))
         if answer is None:
             return _anew(look)
         page = wire.CREATION_ITEMS.read(answer)
         seen, learnt = self._told(page.rows, key, first=look.page == 0)
-        if look.wanted:
-            self._found([told for told in seen if told.remote_id in look.wanted])
+        if look.named:
+            ids = wanted(look.named)
+            self._found([told for told in seen if told.remote_id in ids])
         following = _next_token(look, page)
         if following is None:
             self._sweeps.ends(key)
@@ -172,35 +175,33 @@ class Sight:
         ended = row.created_analysis is not None and row.created_analysis.status in FINAL_ANALYSIS
         return self._strategy != "items" and not ended
 
-    def _items(self, look: Look, family: str, words: Sequence[str] = ()) -> Call:
+    def _items(self, look: Look, family: Family, words: Sequence[str] = ()) -> Call:
         (remote_id,) = look.subjects.values()
-        return requests.items(look.project, family, remote_id or "", self._size, look.cursor, statuses=words)
+        return requests.items(look.project, family.segment, remote_id or "", self._size, look.cursor, statuses=words)
 
-    async def _linking_items(self, look: Look) -> Sighting:
-        (key,) = look.subjects
-        answer = await self._page(look, self._items(look, requests.LINKING))
-        if answer is None:
-            return _anew(look)
-        return _links(look, key, answer)
+    async def _data_items(self, look: Look, family: Family) -> Sighting:
+        answer = await self._page(look, self._items(look, family))
+        return _anew(look) if answer is None else self._reported(look, family, answer)
 
-    async def _unresolved(self, look: Look) -> Sighting:
+    async def _unresolved(self, look: Look, family: Family) -> Sighting:
         """Those that go on; what it leaves out, the whole list tells. That is asked too where ICA takes no words."""
-        links = look.route == Route.LINKING_UNRESOLVED
-        family, words = (requests.LINKING, UNRESOLVED_LINK) if links else (requests.CREATION, UNRESOLVED_CREATION)
         try:
-            answer = await self._page(look, self._items(look, family, words))
+            answer = await self._page(look, self._items(look, family, family.unresolved))
         except Refused as refusal:
             learnt = self._narrow.refused() if refusal.status == _BAD_REQUEST else None
             if learnt is None:
                 raise
             return Sighting([learnt], next=self._following.whole(look), restarted=True)
-        if answer is None:
-            return _anew(look)
+        return _anew(look) if answer is None else self._reported(look, family, answer)
+
+    def _reported(self, look: Look, family: Family, answer: Answer) -> Sighting:
+        """What a page of items says, row by row."""
         (key,) = look.subjects
-        if links:
-            return _links(look, key, answer)
-        page = wire.CREATION_ITEMS.read(answer)
-        told = [seen for row in page.rows if (seen := creation.tell(row, key, hint=self._doubted(row))) is not None]
+        page = family.items.read(answer)
+        if family.data is not None:
+            told = [family.data.report(row, key) for row in page.rows]
+        else:
+            told = [seen for row in page.rows if (seen := creation.tell(row, key, hint=self._doubted(row))) is not None]
         return Sighting(told, next=_next_token(look, page), bad_rows=page.bad_rows + len(page.rows) - len(told))
 
     # ------------------------------------------------------------ analyses
@@ -255,21 +256,22 @@ class Sight:
         tag = instance_tag(self._instance)
         call = requests.ended(look.project, tag, FINAL_ANALYSIS, self._size, offset)
         page = wire.ANALYSES.read(await self._session.send(call))
-        seen = [told for told in analyses.tell(page.rows, self._instance) if told.remote_id in look.wanted]
+        ids = wanted(look.named)
+        seen = [told for told in analyses.tell(page.rows, self._instance) if told.remote_id in ids]
         told_ids = {told.remote_id for told in seen}
-        wanted = {remote_id: key for remote_id, key in look.wanted.items() if remote_id not in told_ids}
-        following = _next_offset(replace(look, wanted=wanted), page, offset) if wanted else None
+        left = tuple(item for item in look.named if item.remote_id not in told_ids)
+        following = _next_offset(replace(look, named=left), page, offset) if left else None
         return Sighting(self._direct(seen), next=following, bad_rows=page.bad_rows)
 
     async def _analysis(self, look: Look) -> Sighting:
         """One analysis. It is the item's whatever its tags say; when it is gone there is nothing to tell."""
         (key,) = look.subjects
-        ((remote_id, item_key),) = look.wanted.items()
+        ((remote_id, item_key),) = wanted(look.named).items()
         try:
             answer = await self._session.send(requests.analysis(look.project, remote_id))
         except Missing:
             return Sighting([])
-        row = wire.read(answer, wire.ANALYSIS)
+        row = read(answer, wire.ANALYSIS)
         told = analyses.seen_analysis(row, key, None, item_key)
         self._found([told])
         return Sighting(self._direct([told]))
@@ -301,12 +303,6 @@ class Sight:
             if look.cursor is None or refusal.status not in _FORGOTTEN:
                 raise
             return None
-
-
-def _links(look: Look, key: BatchKey, answer: Answer) -> Sighting:
-    page = wire.LINK_ITEMS.read(answer)
-    seen = [linking.tell(row, key) for row in page.rows]
-    return Sighting(seen, next=_next_token(look, page), bad_rows=page.bad_rows)
 
 
 def _anew(look: Look) -> Sighting:

@@ -6,7 +6,7 @@ from typing import Final
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import PlatformError, Refused, Throttled, Transient
 from orchestrator.domain.model import Look, Sighting
-from orchestrator.platforms.ica.bounded import Bounded
+from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.ica.questions import Route
 
 LONG: Final = 600.0

@@ -65,9 +65,3 @@ IDLE_JOB: Final = frozenset({"INITIALIZED", "WAITING_FOR_RESOURCES"})
 """The words of a job that has not begun."""
 FINAL_JOB: Final = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED"})
 """The words with which the job of a batch ends."""
-
-
-def state_of(word: str, table: Mapping[str, ItemState]) -> tuple[ItemState, bool]:
-    """Our state for one of ICA's words, and whether the table has it."""
-    state = table.get(word)
-    return (ItemState.RUNNING, False) if state is None else (state, True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.domain.model import BatchKey, ItemSeen, Stage
-from orchestrator.platforms.ica.bounded import Bounded
+from orchestrator.platforms.bounded import Bounded
 
 _MOST: Final = 4096
 

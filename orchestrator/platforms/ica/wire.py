@@ -4,29 +4,15 @@ A page is decoded in one go. Only when that fails is it read row by row, so that
 Everything that ICA may leave out or write as null may be missing here too.
 """
 
-import re
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
-from orchestrator.domain.errors import Transient
 from orchestrator.platforms.calls import Answer
+from orchestrator.platforms.reading import decode, read, unreadable
 
 Row = TypeVar("Row")
-Read = TypeVar("Read")
-
-_NUL: Final = rb"\u0000"
-_REPLACEMENT: Final = rb"\ufffd"
-_ESCAPES: Final = re.compile(
-    rb"""\\(?:
-        \\                                              # of a backslash: what follows is no escape
-      | u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}    # a whole surrogate pair
-      | (?P<wrong> u0000 | u[dD][89a-fA-F][\da-fA-F]{2} )
-    )""",
-    re.VERBOSE,
-)
-"""The escapes of a JSON text that matter here."""
 
 
 class Wire(msgspec.Struct, gc=False, rename="camel"):
@@ -154,7 +140,7 @@ class PageReader(Generic[Row]):
             Transient: it is no page at all.
         """
         try:
-            page = _decode(self._page, answer.body)
+            page = decode(self._page, answer.body)
         except msgspec.ValidationError:
             return self._row_by_row(answer)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -166,55 +152,10 @@ class PageReader(Generic[Row]):
         rows, bad_rows = [], 0
         for raw in page.items or ():
             try:
-                rows.append(_decode(self._row, raw))
+                rows.append(decode(self._row, raw))
             except (msgspec.DecodeError, UnicodeDecodeError):
                 bad_rows += 1
         return Page(rows, page.next_page_token or None, page.total_item_count, bad_rows)
-
-
-def read(answer: Answer, decoder: msgspec.json.Decoder[Read]) -> Read:
-    """What `answer` says.
-
-    Raises:
-        Transient: it is not what was asked for; an HTML page of a gateway, or half of an answer.
-    """
-    try:
-        return _decode(decoder, answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unreadable(answer, error) from error
-
-
-def _decode(decoder: msgspec.json.Decoder[Read], body: bytes | msgspec.Raw) -> Read:
-    """Decode what may hold characters that no database keeps as text: each becomes U+FFFD and spoils nothing else.
-
-    PostgreSQL's text has no U+0000, and half of a surrogate pair is no character at all, so the decoder refuses it.
-    """
-    text = bytes(body)
-    if b"\\" in text and _NUL in text:  # a single character is found ten times as fast, and is in few pages
-        text = _ESCAPES.sub(_legible, text)
-    try:
-        return decoder.decode(text)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        mended = _ESCAPES.sub(_legible, text)
-        if mended == text:
-            raise
-        return decoder.decode(mended)
-
-
-def _legible(escape: re.Match[bytes]) -> bytes:
-    return _REPLACEMENT if escape["wrong"] else escape[0]
-
-
-def unreadable(answer: Answer, error: Exception) -> Transient:
-    """An answer that came with success and cannot be read."""
-    kind = answer.headers.get("content-type") or "no content type"
-    return Transient(
-        f"ICA answered {answer.status} with {len(answer.body)} bytes ({kind}) that cannot be read: {error}",
-        status=answer.status,
-        server_date=answer.server_date,
-    )
 
 
 _RAW_PAGE = msgspec.json.Decoder(_Page[msgspec.Raw])

@@ -30,6 +30,8 @@ from orchestrator.domain.model import (
 )
 from orchestrator.platforms.budget import Budget
 from orchestrator.platforms.ica.platform import Ica
+from orchestrator.platforms.ica.questions import wanted
+from orchestrator.platforms.ica.refusals import classify
 from orchestrator.platforms.slots import MemorySlots
 from orchestrator.platforms.transport import Remote
 from orchestrator.platforms.window import Limit
@@ -182,7 +184,7 @@ class Bench:
             if (item.job, item.batch) in homes
             and item.stage in look.expects
             and not item.state.final
-            and (not look.wanted or (item.remote_id or "") in look.wanted)
+            and (not wanted(look.named) or (item.remote_id or "") in wanted(look.named))
         ]
 
     def _home(self, told: ItemSeen) -> tuple[str, int] | None:
@@ -258,7 +260,12 @@ def bench() -> Callable[..., Bench]:
         simulator = Simulator(Config(knobs=Knobs(requests=100_000, **knobs), faults=tuple(faults)), clock)
         budget = Budget(Limit(100_000, 300.0), clock, MemorySlots(), Random(1))
         remote = Remote(
-            "http://ica/ica/rest", budget, clock, random=Random(1), transport=httpx.ASGITransport(simulator.app)
+            "http://ica/ica/rest",
+            budget,
+            clock,
+            random=Random(1),
+            transport=httpx.ASGITransport(simulator.app),
+            classify=classify,
         )
         account = Ica(
             remote=remote,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.domain.errors import Refused, Throttled, Unauthorised, Unconfirmed
+from orchestrator.domain.errors import KeyConflict, Refused, Throttled, Unauthorised, Unconfirmed
 from orchestrator.domain.model import Resend, Stage
 from orchestrator.simulator import Fault, FaultKind
 
@@ -66,7 +66,7 @@ async def test_another_request_under_our_key_must_be_found_out(bench):
     batch = it.plan(CREATION, ["s1", "s2"])
     await it.ica.submit(batch)
     changed = replace(batch.submission, body=batch.submission.body.replace(b'"s1"', b'"s9"'))
-    with pytest.raises(Unconfirmed, match=str(batch.key)) as loss:
+    with pytest.raises(KeyConflict, match=str(batch.key)) as loss:
         await it.ica.submit(replace(batch, submission=changed))
     assert loss.value.status == 422
     assert loss.value.by_platform

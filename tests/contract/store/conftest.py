@@ -21,7 +21,6 @@ from orchestrator.domain.model import (
     Batch,
     BatchSeen,
     BatchState,
-    Created,
     Item,
     ItemSeen,
     ItemState,
@@ -30,6 +29,7 @@ from orchestrator.domain.model import (
     JobSpec,
     JobState,
     NewItem,
+    Receipt,
     RetryPolicy,
     Stage,
     Submission,
@@ -280,7 +280,7 @@ class Scene:
         """The next batch, or this one, is on the platform."""
         begun = await self.begin(batch)
         self.made += 1
-        moved = await self.store.advance.confirm(begun, Created(f"remote-{self.made}"), now=self.tick())
+        moved = await self.store.advance.confirm(begun, Receipt(f"remote-{self.made}"), now=self.tick())
         return moved.batch
 
     async def track_all(self) -> list[Batch]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.domain.model import Created, ItemState, JobState, Needs
+from orchestrator.domain.model import ItemState, JobState, Needs, Receipt
 
 
 async def test_controls_of_unknown_jobs_tell_so(scene):
@@ -145,7 +145,7 @@ async def test_a_lost_batch_of_a_cancelled_job_is_found_and_stopped(scene):
     offered = await scene.next(room=0)
     assert (offered.id, offered.cancelled) == (lost.id, True)
     seen = [scene.seen(lost, seq, ItemState.RUNNING) for seq in (1, 2)]
-    await scene.store.advance.confirm(lost, Created("R1"), now=scene.tick(), items=seen)
+    await scene.store.advance.confirm(lost, Receipt("R1", items=seen), now=scene.tick())
     assert len(await scene.store.items.to_abort("ica", limit=10)) == 2
 
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.domain.lifecycle import IllegalTransitionError
-from orchestrator.domain.model import BatchSeen, BatchState, Created, ItemState, JobState, RetryPolicy
+from orchestrator.domain.model import BatchSeen, BatchState, ItemState, JobState, Receipt, RetryPolicy
 from orchestrator.store.engine import Database, parse
 from orchestrator.store.errors import ControlRefusedError, StoreError
 from orchestrator.store.store import Store
@@ -78,7 +78,7 @@ class Play:
         now = self.scene.tick()
         final = self.draw(st.booleans())
         acts = {
-            "confirm": lambda: self.advance.confirm(batch, Created(f"R-{batch.key}", final=final), now=now),
+            "confirm": lambda: self.advance.confirm(batch, Receipt(f"R-{batch.key}", final=final), now=now),
             "release": lambda: self.advance.release(batch, "429", due_at=0, now=now),
             "lose": lambda: self.advance.lose(batch, "reset", due_at=0, now=now),
             "block": lambda: self.advance.block(batch, "403", now=now),
@@ -129,9 +129,9 @@ class Play:
         elif not found:
             await self.allowed(self.advance.renew(batch, now=now))
         elif len(found) == len(items):
-            await self.advance.confirm(batch, Created(None), now=now, items=found)
+            await self.advance.confirm(batch, Receipt(items=found), now=now)
         else:
-            await self.advance.confirm_partly(batch, Created(None), found, now=now)
+            await self.advance.confirm_partly(batch, Receipt(items=found), now=now)
 
     async def control(self):
         name = self.draw(st.sampled_from(["alpha", "beta", "gamma", "delta"]))
@@ -172,7 +172,7 @@ class Play:
                 await self.scene.observe(BatchSeen(batch.key, "DONE", final=True))
             while (batch := await self.scene.next()) is not None:
                 if batch.cancelled:  # never sent again, only found
-                    await self.advance.confirm(batch, Created(f"R-{batch.key}"), now=self.scene.tick())
+                    await self.advance.confirm(batch, Receipt(f"R-{batch.key}"), now=self.scene.tick())
                 else:
                     await self.scene.track(batch)
             for job in await self.scene.store.jobs.list():

@@ -8,12 +8,12 @@ from orchestrator.domain.model import (
     BatchKey,
     BatchSeen,
     BatchState,
-    Created,
     ItemSeen,
     ItemState,
     JobState,
     Learnt,
     Needs,
+    Receipt,
     Stage,
 )
 
@@ -178,7 +178,7 @@ async def test_a_look_proves_items_of_an_unconfirmed_batch(scene):
     batch = await scene.store.batches.get(lost.id)
     assert (batch.state, batch.creating) == (BatchState.UNCONFIRMED, 1)
     assert (await scene.items())[0].submitted_at == scene.now
-    confirmed = await scene.store.advance.confirm(batch, Created("R1"), now=scene.tick())
+    confirmed = await scene.store.advance.confirm(batch, Receipt("R1"), now=scene.tick())
     assert await scene.states() == ["running", "submitted", "pending", "pending"]
     assert confirmed.batch.open == 2
 

@@ -31,9 +31,9 @@ async def test_items_of_a_batch(scene):
     await scene.add(items=4, batch_size=4)
     lost = await scene.lost()
     found = [scene.seen(lost, 3, ItemState.RUNNING)]
-    from orchestrator.domain.model import Created
+    from orchestrator.domain.model import Receipt
 
-    await scene.store.advance.confirm_partly(lost, Created(None), found, now=scene.tick())
+    await scene.store.advance.confirm_partly(lost, Receipt(items=found), now=scene.tick())
     assert [item.seq for item in await scene.store.items.of_batch(lost)] == [3]
     rest = await scene.store.items.of_batch(await scene.batch(2))
     assert [(item.seq, item.request) for item in rest] == [(1, b'{"n":1}'), (2, b'{"n":2}'), (4, b'{"n":4}')]

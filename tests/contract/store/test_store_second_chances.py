@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.domain.identity import retry_lineage
-from orchestrator.domain.model import BatchSeen, BatchState, Created, ItemState, JobState, Needs
+from orchestrator.domain.model import BatchSeen, BatchState, ItemState, JobState, Needs, Receipt
 from orchestrator.store.errors import ControlRefusedError
 
 # ---------------------------------------------------------------- retry
@@ -122,7 +122,7 @@ async def test_retry_of_a_batch_that_is_gone_looks_for_it_first(scene):
     lost = await scene.batch(1)
     assert (lost.state, lost.in_doubt, lost.key_void) == (BatchState.UNCONFIRMED, True, True)
     assert await scene.states() == ["succeeded", "running", "pending"]
-    await scene.store.advance.confirm_partly(lost, Created(None), [], now=scene.tick())
+    await scene.store.advance.confirm_partly(lost, Receipt(items=[]), now=scene.tick())
     assert [(each.number, each.state, each.items) for each in await scene.batches()] == [
         (1, BatchState.TRACKING, 2),
         (2, BatchState.PLANNED, 1),

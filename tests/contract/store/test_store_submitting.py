@@ -7,10 +7,10 @@ from orchestrator.domain.lifecycle import IllegalTransitionError
 from orchestrator.domain.model import (
     BatchSeen,
     BatchState,
-    Created,
     ItemState,
     JobState,
     Needs,
+    Receipt,
     Stage,
     Submission,
 )
@@ -72,7 +72,7 @@ async def test_confirm_submits_all_items_and_drops_the_body(scene):
     """Items follow their batch; what was sent is no longer needed."""
     await scene.add()
     begun = await scene.begin()
-    moved = await scene.store.advance.confirm(begun, Created("R1", "INITIALIZED"), now=scene.tick())
+    moved = await scene.store.advance.confirm(begun, Receipt("R1", "INITIALIZED"), now=scene.tick())
     batch = moved.batch
     assert (batch.state, batch.remote_id, batch.status) == (BatchState.TRACKING, "R1", "INITIALIZED")
     assert (batch.submission, batch.submitted_at, batch.open, batch.creating) == (None, scene.now, 2, 2)
@@ -86,12 +86,12 @@ async def test_confirm_said_twice_changes_nothing(scene):
     await scene.add()
     batch = await scene.track()
     before = await scene.events()
-    moved = await scene.store.advance.confirm(batch, Created(batch.remote_id), now=scene.tick())
+    moved = await scene.store.advance.confirm(batch, Receipt(batch.remote_id), now=scene.tick())
     assert (moved.before, moved.batch.state) == (BatchState.TRACKING, BatchState.TRACKING)
     await scene.end(batch)
-    await scene.store.advance.confirm(batch, Created(batch.remote_id), now=scene.tick())
+    await scene.store.advance.confirm(batch, Receipt(batch.remote_id), now=scene.tick())
     with pytest.raises(IllegalTransitionError):
-        await scene.store.advance.confirm(batch, Created("other"), now=scene.tick())
+        await scene.store.advance.confirm(batch, Receipt("other"), now=scene.tick())
     assert len(await scene.events()) > len(before)
     assert (await scene.store.batches.get(batch.id)).state is BatchState.SETTLED
 
@@ -101,7 +101,7 @@ async def test_found_items_are_applied_with_the_confirmation(scene):
     await scene.add()
     lost = await scene.lost()
     seen = [scene.seen(lost, 1, ItemState.SUCCEEDED), scene.seen(lost, 2, ItemState.RUNNING)]
-    moved = await scene.store.advance.confirm(lost, Created("R1"), now=scene.tick(), items=seen)
+    moved = await scene.store.advance.confirm(lost, Receipt("R1", items=seen), now=scene.tick())
     assert (moved.batch.open, moved.batch.creating) == (1, 0)
     assert [item.remote_id for item in await scene.items()][:2] == ["object-1", "object-2"]
 
@@ -111,7 +111,7 @@ async def test_a_batch_confirmed_as_ended_settles_with_its_items(scene):
     await scene.add(items=2)
     lost = await scene.lost()
     seen = [scene.seen(lost, seq, ItemState.SUCCEEDED) for seq in (1, 2)]
-    moved = await scene.store.advance.confirm(lost, Created("R1", final=True), now=scene.tick(), items=seen)
+    moved = await scene.store.advance.confirm(lost, Receipt("R1", final=True, items=seen), now=scene.tick())
     assert moved.batch.state is BatchState.SETTLED
     assert [str(job.state) for job in moved.jobs] == ["succeeded"]
 
@@ -273,7 +273,7 @@ async def test_of_a_batch_found_in_part_the_rest_goes_out_anew(scene):
     await scene.add(items=4, batch_size=4)
     lost = await scene.lost()
     found = [scene.seen(lost, 2, ItemState.RUNNING), scene.seen(lost, 4, ItemState.SUCCEEDED)]
-    moved = await scene.store.advance.confirm_partly(lost, Created(None), found, now=scene.tick())
+    moved = await scene.store.advance.confirm_partly(lost, Receipt(items=found), now=scene.tick())
     assert (moved.batch.state, moved.batch.items, moved.batch.open) == (BatchState.TRACKING, 2, 1)
     rest = await scene.batch(2)
     assert (rest.state, rest.items, rest.lineage, rest.root) == (
@@ -292,7 +292,7 @@ async def test_an_item_seen_by_chance_is_not_sent_anew(scene):
     lost = await scene.lost()
     await scene.observe(scene.seen(lost, 1, ItemState.RUNNING))
     found = [scene.seen(lost, 2, ItemState.RUNNING)]
-    await scene.store.advance.confirm_partly(lost, Created(None), found, now=scene.tick())
+    await scene.store.advance.confirm_partly(lost, Receipt(items=found), now=scene.tick())
     assert [item.batch for item in await scene.items()] == [1, 1, 2, 2]
 
 
@@ -301,7 +301,7 @@ async def test_a_batch_of_which_nothing_was_found_is_renewed_instead(scene):
     await scene.add()
     lost = await scene.lost()
     with pytest.raises(StoreError, match="renew"):
-        await scene.store.advance.confirm_partly(lost, Created(None), [], now=scene.tick())
+        await scene.store.advance.confirm_partly(lost, Receipt(items=[]), now=scene.tick())
 
 
 async def test_a_transaction_that_fails_leaves_nothing(scene):

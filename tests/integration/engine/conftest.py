@@ -30,6 +30,7 @@ from orchestrator.engine.steps.looking import Looking
 from orchestrator.engine.steps.submitting import Submitting
 from orchestrator.platforms.budget import Budget
 from orchestrator.platforms.ica.platform import Ica
+from orchestrator.platforms.ica.refusals import classify
 from orchestrator.platforms.skew import Skew
 from orchestrator.platforms.slots import MemorySlots
 from orchestrator.platforms.transport import Exchange, Remote
@@ -104,6 +105,7 @@ class World:
             random=Random(1),
             transport=httpx.ASGITransport(self.simulator.app),
             observer=observe,
+            classify=classify,
         )
         self.platform = Ica(
             remote=remote,

@@ -4,6 +4,7 @@ import pytest
 
 from orchestrator.domain.errors import Transient
 from orchestrator.domain.model import BatchState, JobState, Needs
+from orchestrator.platforms.ica.questions import wanted
 from orchestrator.simulator import FaultKind
 from orchestrator.telemetry.events import OddAnswer
 
@@ -81,7 +82,7 @@ async def test_an_analysis_that_cannot_be_asked_about_hides_no_other(world):
     look = it.platform.look
 
     async def break_over_the_first(asked):
-        if first in asked.wanted:
+        if first in wanted(asked.named):
             raise Transient("500")
         return await look(asked)
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from orchestrator.platforms.ica.questions import wanted
+
 HOUR = 3600.0
 KEYS = [f"s{number}" for number in range(250)]
 
@@ -68,7 +70,7 @@ async def test_single_questions_go_round_among_all_batches(world):
     look, asked = it.platform.look, []
 
     async def noted(page):
-        asked.extend(page.wanted if page.route == "analysis" else ())
+        asked.extend(wanted(page.named) if page.route == "analysis" else ())
         return await look(page)
 
     it.platform.look = noted
@@ -85,7 +87,7 @@ async def test_analyses_that_are_gone_are_asked_for_ever_more_rarely(world):
 
     async def forget(page):
         if page.route == "analysis":
-            asked.extend(page.wanted)
+            asked.extend(wanted(page.named))
             return type(await look(page))([])
         told = await look(page)
         rows = [each for each in told.observations if getattr(each, "remote_id", None) not in gone]

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.errors import PlatformError
+from orchestrator.platforms.answers import unclassified
 from orchestrator.platforms.budget import Budget, Lane, Limit
 from orchestrator.platforms.slots import MemorySlots
 from orchestrator.platforms.transport import Call, Effect, Remote
@@ -18,7 +19,7 @@ TOKEN = "eyJhbGciOi.very-secret.signature"  # no credential of anybody
 class Platform:
     """Answers each request with the next of its answers, the last one for ever; an exception is a broken network."""
 
-    def __init__(self, *answers, requests=100, per=300.0, max_body=10_000):
+    def __init__(self, *answers, requests=100, per=300.0, max_body=10_000, classify=unclassified):
         self.answers = list(answers)
         self.requests: list[httpx.Request] = []
         self.exchanges = []
@@ -32,6 +33,7 @@ class Platform:
             transport=httpx.MockTransport(self.answer),
             observer=self.exchanges.append,
             max_body=max_body,
+            classify=classify,
         )
 
     async def answer(self, request):

@@ -17,6 +17,7 @@ from orchestrator.domain.errors import (
     Unauthorised,
     Unconfirmed,
 )
+from orchestrator.platforms.ica.refusals import classify
 from orchestrator.platforms.transport import Effect
 
 PROBLEM = {"content-type": "application/problem+json"}
@@ -78,7 +79,7 @@ SAFE_AND_UNSAFE = {
     405: (Refused, Refused),
     406: (Refused, Refused),
     408: (Transient, Unconfirmed),
-    409: (Refused, StillRunning),
+    409: (Refused, Refused),
     410: (Missing, Missing),
     413: (Refused, Refused),
     415: (Refused, Refused),
@@ -105,6 +106,14 @@ async def test_each_status_stands_for_one_error(play, status, kinds, call):
         assert error.message == f"{expected}: Invalid Accept Header"
         if kind is Unconfirmed:
             assert error.by_platform is (status >= 500)
+
+
+async def test_a_platform_may_say_what_a_status_means_there(play, call):
+    """Its classifier is asked first, and says None where the table holds."""
+    platform = play(problem(409), classify=classify)
+    assert type(await platform.send(call(Effect.UNSAFE))) is StillRunning
+    assert type(await platform.send(call(Effect.SAFE))) is Refused
+    assert type(await play(problem(400), classify=classify).send(call(Effect.UNSAFE))) is Refused
 
 
 @pytest.mark.parametrize(

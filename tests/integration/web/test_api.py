@@ -96,7 +96,8 @@ async def test_accounts_show_what_the_daemon_knows(house):
         answer = await house.client.get("/api/v1/accounts")
         told = schemas.Accounts.model_validate(answer.json())
         account = told.accounts[0]
-        assert (account.name, account.embedded, account.closed, account.budget.limit) == ("ica", "live", False, 1000)
+        assert (account.name, account.learned) == ("ica", {"embedded": "live"})
+        assert (account.closed, account.budget.limit) == (False, 1000)
         assert told.daemon.database == str(house.settings.database)
         assert house.api_key not in answer.text
 

@@ -7,6 +7,7 @@ import pytest
 from orchestrator.domain.errors import Missing, Refused
 from orchestrator.domain.model import ItemState, JobId, Learnt, Stage
 from orchestrator.platforms.ica.absent import ASSUMED_LAG
+from orchestrator.platforms.ica.questions import wanted
 
 SEARCH = "analysis:search"
 
@@ -39,7 +40,7 @@ def test_a_few_missing_analyses_are_asked_one_by_one(opened, item, batch):
     """Up to three requests are no more than a search and its follow-ups."""
     account, look = opened
     looks = account.follow_up(look, [item(1), item(2, batch=2), item(3)])
-    assert [(each.route, each.wanted) for each in looks] == [
+    assert [(each.route, wanted(each.named)) for each in looks] == [
         ("analysis", {"a1": "run/s1"}),
         ("analysis", {"a3": "run/s3"}),
         ("analysis", {"a2": "run/s2"}),
@@ -52,7 +53,7 @@ def test_many_missing_analyses_are_sought_among_the_latest_ends(opened, item):
     """One listing of what ended tells of all that vanished together."""
     account, look = opened
     (ended,) = account.follow_up(look, [item(seq, batch=1 + seq % 2) for seq in range(25)])
-    assert (ended.route, ended.cost, len(ended.wanted), ended.expects) == ("ended", 3, 25, {Stage.ANALYSIS})
+    assert (ended.route, ended.cost, len(wanted(ended.named)), ended.expects) == ("ended", 3, 25, {Stage.ANALYSIS})
 
 
 async def test_the_listing_of_ends_stops_when_all_are_told(opened, item, batch, script, analysis):
@@ -91,7 +92,7 @@ def test_what_the_ends_do_not_tell_is_sought_by_batch_or_alone(opened, item, bat
     looks = account.follow_up(ended, missing)
     assert [each.route for each in looks] == ["tagged", "analysis", "analysis"]
     assert list(looks[0].subjects) == [batch(1).key]
-    assert len(looks[0].wanted) == 8
+    assert len(wanted(looks[0].named)) == 8
 
 
 @pytest.mark.parametrize("batches", [1, 2])
@@ -105,7 +106,7 @@ async def test_what_no_search_lists_is_asked_for_in_turn(opened, item, clock, ba
         for each in down(account, look, missing):
             theirs = [one for one in missing if (one.job, one.batch) in each.homes]
             singles = [each] if each.route == "analysis" else account.follow_up(each, theirs) or ()
-            asked += [next(iter(single.wanted)) for single in singles]
+            asked += [next(iter(wanted(single.named))) for single in singles]
         assert len(asked) - before == 20
         await clock.advance(10.0)
     assert len(set(asked)) == 100

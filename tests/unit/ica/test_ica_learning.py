@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.domain.model import Learnt
-from orchestrator.platforms.ica.bounded import Bounded
+from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.ica.learning import Embedded, Liveness, Words
 
 

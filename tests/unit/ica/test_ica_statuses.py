@@ -4,6 +4,7 @@ import pytest
 
 from orchestrator.domain.model import ItemState
 from orchestrator.platforms.ica import statuses
+from orchestrator.platforms.words import state_of
 
 S = ItemState
 
@@ -32,13 +33,13 @@ S = ItemState
 )
 def test_each_word_has_its_state(table, words, state):
     """The tables say what is promised to the user, word by word."""
-    assert {statuses.state_of(word, table) for word in words.split()} == {(state, True)}
+    assert {state_of(word, table) for word in words.split()} == {(state, True)}
 
 
 @pytest.mark.parametrize("table", [statuses.CREATION, statuses.ANALYSIS, statuses.LINK])
 def test_a_word_that_no_table_has_keeps_the_item_open(table):
     """Nothing ends on a word that nobody knows."""
-    assert statuses.state_of("HIBERNATING", table) == (S.RUNNING, False)
+    assert state_of("HIBERNATING", table) == (S.RUNNING, False)
 
 
 def test_open_and_final_words_are_all_words_of_an_analysis():

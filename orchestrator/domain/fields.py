@@ -116,7 +116,7 @@ def _base_url(value: object) -> str:
     text = _text(value)
     parts = _split(text)
     if parts.scheme not in {"https", "http"} or not parts.hostname:
-        raise ValueError("must be a URL such as https://ica.illumina.com/ica/rest")
+        raise ValueError("must be a URL such as https://platform.example.org/api")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("must begin with https://: over http the API key could be read on the way")
     if "@" in parts.netloc:

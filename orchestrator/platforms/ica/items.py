@@ -39,7 +39,7 @@ TechnicalTag = Annotated[str, AfterValidator(_not_ours)]
 
 
 class _Open(BaseModel):
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, defer_build=True)
 
 
 class Link(_Open):

@@ -1,0 +1,94 @@
+"""What the configuration says about one account: the keys that every platform has. Each platform adds its own.
+
+Durations are seconds (float) once read. The secret is filled in by `settings.load` and is no key of the file.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
+
+from orchestrator.domain.fields import BaseUrl, ConfigPath, Count, PositiveDuration, Size
+from orchestrator.domain.kinds import Kind
+from orchestrator.domain.plan import BATCH_BYTES, MOST_BATCH_BYTES
+from orchestrator.domain.units import format_duration
+
+UNREAD = SecretStr("")
+"""What stands for a secret that a command without need of it may not read."""
+
+
+class Section(BaseModel):
+    """A mapping of the configuration: frozen, without unknown keys, and mute about what was typed into it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Budget(Section):
+    """How many requests an account may send in any window of `per` seconds."""
+
+    requests: Count = 1000
+    per: PositiveDuration = 300.0
+    use_at_most: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
+
+    @field_validator("use_at_most")
+    @classmethod
+    def _leaves_one_request(cls, share: float, info: ValidationInfo) -> float:
+        requests = info.data.get("requests")
+        if requests is not None and requests * share < 1:
+            raise ValueError(f"leaves no request at all: {share} of {requests} is less than one")
+        return share
+
+
+class Poll(Section):
+    """How often to look, as far as the budget allows."""
+
+    min_interval: PositiveDuration = 10.0
+    max_interval: PositiveDuration = 300.0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.max_interval < self.min_interval:
+            shortest, longest = format_duration(self.min_interval), format_duration(self.max_interval)
+            raise ValueError(f"max_interval ({longest}) must not be shorter than min_interval ({shortest})")
+        return self
+
+
+class Limits(Section):
+    """How much of an account's work may be on the platform at a time."""
+
+    open_items: Count = 5000
+
+
+class Account(Section):
+    """One credential on one platform, and how to treat it. A platform's own model gives the defaults."""
+
+    platform: str
+    base_url: BaseUrl
+    api_key_file: ConfigPath | None = None
+    budget: Budget = Budget()
+    poll: Poll = Poll()
+    limits: Limits = Limits()
+    batch_size: Section = Section()
+    """Items in one submission, by kind of work; see `batch_sizes`."""
+    batch_bytes: Annotated[Size, Field(ge=64 * 1024, le=MOST_BATCH_BYTES)] = BATCH_BYTES
+    """Bytes of the items of one submission, and so of one item."""
+    page_size: Count = 1000
+    """Rows that the platform returns in one answer."""
+    api_key: Annotated[SecretStr, Field(exclude=True)] = UNREAD
+    """Never empty after `load` for the daemon."""
+
+
+def batch_sizes(kinds: Iterable[Kind]) -> type[Section]:
+    """The model of `batch_size`: one key for each of a platform's kinds."""
+    fields: dict[str, Any] = {kind.setting: (Count, kind.batch_size) for kind in kinds}
+    model: type[Section] = create_model("BatchSize", __base__=Section, **fields)
+    return model

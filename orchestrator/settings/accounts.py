@@ -1,0 +1,65 @@
+"""An account of the configuration: `platform` says which platform's model its other keys are checked by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Discriminator, GetCoreSchemaHandler, Tag, create_model
+from pydantic_core import CoreSchema
+
+from orchestrator.domain.fields import BaseUrl, ConfigPath
+from orchestrator.domain.wording import TAG
+from orchestrator.platforms.account import Budget, Limits, Section
+from orchestrator.platforms.registry import Platforms
+
+_UNKNOWN = f"{TAG}?"
+
+
+@dataclass(frozen=True, slots=True)
+class OnAnyOf:
+    """Checks an account by the model of its platform; where it names none of `platforms`, that is the mistake."""
+
+    platforms: Platforms
+
+    def model(self, tag: str) -> type[Section]:
+        """The model of an account with this tag; tags stand in the paths of mistakes."""
+        declaration = self.platforms.get(tag.removeprefix(TAG))
+        return declaration.account if declaration else _unknown(self.platforms)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's
+        del source
+        models: list[Any] = [Annotated[each.account, Tag(f"{TAG}{name}")] for name, each in self.platforms.items()]
+        models.append(Annotated[_unknown(self.platforms), Tag(_UNKNOWN)])
+        return handler.generate_schema(Annotated[reduce(or_, models), Discriminator(self._tag)])
+
+    def _tag(self, value: object) -> str:
+        name = value.get("platform") if isinstance(value, Mapping) else getattr(value, "platform", None)
+        return f"{TAG}{name}" if isinstance(name, str) and name in self.platforms else _UNKNOWN
+
+
+class _Unknown(Section):
+    """What can be checked of an account on no platform that there is: the keys that are the same on all."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    base_url: BaseUrl | None = None
+    api_key_file: ConfigPath | None = None
+    budget: Budget = Budget()
+    limits: Limits = Limits()
+
+
+def _unknown(platforms: Platforms) -> type[Section]:
+    """A model that accepts nothing: its `platform` is missing or wrong."""
+    known = tuple(platforms)
+
+    def available(platform: object) -> object:
+        if isinstance(platform, str) and platform in platforms.planned:
+            text = f"{' and '.join(known)} {'is' if len(known) == 1 else 'are'}"
+            raise ValueError(f"{platform} is not available in this version; only {text}")
+        return platform
+
+    fields: dict[str, Any] = {"platform": (Annotated[Literal[known], BeforeValidator(available)], ...)}
+    model: type[Section] = create_model("Account", __base__=_Unknown, **fields)
+    return model
