@@ -294,6 +294,8 @@ class Look:
     """The same batches as items name theirs: (job, number) → key. A follow-up finds an item's batch by it."""
     cursor: str | None = None
     page: int = 0
+    trail: frozenset[str] = frozenset()
+    """The cursors that led here: one that comes again would lead round in a circle."""
     word: str | None = None
     """The platform's word for the one batch that this is about: when it changes, there is something to see."""
     idle: bool = False

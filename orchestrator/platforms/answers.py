@@ -55,6 +55,8 @@ _LONGEST_WINDOW: Final = 3600.0
 _SECRET_FROM: Final = 8
 """Characters; what is shorter is no credential, and would be found in too many words."""
 _PLAIN_HEADERS: Final = frozenset({"accept", "content-type", "idempotency-key", "user-agent"})
+REDACTED: Final = "[redacted]"
+"""What stands in the place of a credential."""
 _TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 
 
@@ -104,9 +106,12 @@ class Head:
         return self.status in _SUCCESSES
 
 
-def error_of(call: Call, host: str, head: Head, body: bytes) -> PlatformError:
-    """The error that an answer other than 2xx stands for. Its body may be cut, or empty when it could not be read."""
-    complaint = _complaint(head.headers.get("content-type", ""), body, tuple(secrets_of(call)))
+def error_of(call: Call, host: str, head: Head, body: bytes, secrets: Sequence[str] = ()) -> PlatformError:
+    """The error that an answer other than 2xx stands for. Its body may be cut, or empty when it could not be read.
+
+    `secrets`, and the credentials among the call's headers, are replaced where the answer repeats them.
+    """
+    complaint = _complaint(head.headers.get("content-type", ""), body, (*secrets_of(call), *secrets))
     said = ": ".join(part for part in (complaint.code, complaint.detail) if part)
     message = f"{call.label} at {host}: {head.status} {said or 'and no reason'}"
     facts = (message, head.status, complaint.code, complaint.detail, head.hints.date)
@@ -142,7 +147,7 @@ def _kind(effect: Effect, head: Head) -> type[PlatformError]:
 def one_line(text: str, secrets: Iterable[str] = ()) -> str:
     """Foreign text for a message: one line, of a length that people read, without our credentials."""
     for secret in secrets:
-        text = text.replace(secret, "[redacted]")
+        text = text.replace(secret, REDACTED)
     line = " ".join("".join(char if char.isprintable() else " " for char in text[:COMPLAINT_BYTES]).split())
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
 

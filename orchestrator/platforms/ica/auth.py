@@ -121,6 +121,7 @@ class Session:
                     headers={"X-API-Key": key, "Accept": V3},
                     effect=Effect.SAFE,
                     route="tokens",
+                    answers_with_secret=True,
                 )
             )
             text = read(answer, TOKEN).token
@@ -145,7 +146,7 @@ def _claims_of(token: str) -> _Claims:
     try:
         payload = token.split(".")[1]
         return _CLAIMS.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, binascii.Error, msgspec.DecodeError, ValueError):
+    except (IndexError, binascii.Error, msgspec.DecodeError, ValueError, RecursionError):
         return _Claims()
 
 

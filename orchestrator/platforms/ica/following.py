@@ -77,7 +77,7 @@ class Following:
         """In place of a look at the unresolved items of a batch, the one at all of them."""
         (key,) = look.subjects
         route, cost = WHOLE[Route(look.route)], self._narrow.followed(key)
-        return replace(look, name=f"whole:{look.name}", route=route, cost=cost, cursor=None, page=0)
+        return replace(look, name=f"whole:{look.name}", route=route, cost=cost, cursor=None, page=0, trail=frozenset())
 
     # ------------------------------------------------------------ what goes on, and what ended
 

@@ -71,7 +71,9 @@ def part(
     """A new question about some of the batches of `look`; it expects the analyses that it wants, if any."""
     expects = frozenset({Stage.ANALYSIS}) if wanted else frozenset[Stage]()
     some = only(look, keys)
-    return replace(some, name=name, route=route, cost=cost, wanted=wanted, expects=expects, cursor=None, page=0)
+    return replace(
+        some, name=name, route=route, cost=cost, wanted=wanted, expects=expects, cursor=None, page=0, trail=frozenset()
+    )
 
 
 def alone(look: Look, key: BatchKey, items: Iterable[Item]) -> list[Look]:

@@ -13,6 +13,9 @@ import msgspec
 from orchestrator.domain.errors import Transient
 from orchestrator.platforms.calls import Answer
 
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises. The last one stands for a text of millions of brackets, each inside the one before."""
+
 Row = TypeVar("Row")
 Read = TypeVar("Read")
 
@@ -157,7 +160,7 @@ class PageReader(Generic[Row]):
             page = _decode(self._page, answer.body)
         except msgspec.ValidationError:
             return self._row_by_row(answer)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             raise unreadable(answer, error) from error
         return Page(page.items or [], page.next_page_token or None, page.total_item_count)
 
@@ -167,7 +170,7 @@ class PageReader(Generic[Row]):
         for raw in page.items or ():
             try:
                 rows.append(_decode(self._row, raw))
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except _UNREADABLE:
                 bad_rows += 1
         return Page(rows, page.next_page_token or None, page.total_item_count, bad_rows)
 
@@ -180,7 +183,7 @@ def read(answer: Answer, decoder: msgspec.json.Decoder[Read]) -> Read:
     """
     try:
         return _decode(decoder, answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise unreadable(answer, error) from error
 
 
