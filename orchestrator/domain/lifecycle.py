@@ -23,7 +23,7 @@ class BatchEvent(StrEnum):
     LOSE = "lose"
     """It may have had an effect: the answer was lost."""
     SPLIT = "split"
-    """Refused with more than one item: two halves take its place."""
+    """Refused with more than one item, or never answered and not found: two halves take its place."""
     REFUSE = "refuse"
     """Refused with a single item, which is the bad one."""
     BLOCK = "block"
@@ -56,6 +56,7 @@ TRANSITIONS: Mapping[tuple[BatchState, BatchEvent], BatchState] = {
     (BatchState.UNCONFIRMED, BatchEvent.BEGIN): BatchState.SUBMITTING,
     (BatchState.UNCONFIRMED, BatchEvent.CONFIRM): BatchState.TRACKING,
     (BatchState.UNCONFIRMED, BatchEvent.RENEW): BatchState.PLANNED,
+    (BatchState.UNCONFIRMED, BatchEvent.SPLIT): BatchState.SETTLED,
     (BatchState.UNCONFIRMED, BatchEvent.BLOCK): BatchState.BLOCKED,
     (BatchState.UNCONFIRMED, BatchEvent.ADOPT): BatchState.TRACKING,
     (BatchState.TRACKING, BatchEvent.SETTLE): BatchState.SETTLED,

@@ -214,7 +214,7 @@ class Batch:
     status_final: bool
     detail: str | None
     sends: int
-    """How often it may have left."""
+    """Sends that may have had an effect; one that the platform declined for the moment does not count."""
     first_sent_at: Micros | None
     """The first send of this key, by the platform's clock where it is known."""
     sent_at: Micros | None

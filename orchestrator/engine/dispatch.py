@@ -9,7 +9,7 @@ import anyio.abc
 
 from orchestrator.clock import SECOND, Clock, Micros
 from orchestrator.domain.errors import OrchestratorError, Refused, Unauthorised
-from orchestrator.domain.model import Batch, BatchId, Look
+from orchestrator.domain.model import Batch, BatchId, JobId, Look
 from orchestrator.engine.pauses import Pauses
 from orchestrator.engine.prospects import Prospects
 from orchestrator.engine.schedule import Schedule
@@ -111,7 +111,7 @@ class Dispatch:
         self._bus = bus
         self._pauses = pauses
         self._group = group
-        self._submissions: set[BatchId] = set()
+        self._submissions: dict[BatchId, JobId] = {}
         self._looks = 0
         self._sent_at = NEVER
         self._batch_due = -math.inf
@@ -205,12 +205,14 @@ class Dispatch:
     async def _submit(self, now: Micros) -> None:
         while len(self._submissions) < self._at_a_time(MOST_SUBMISSIONS):
             out = await self._store.batches.open_items(self._account, self._submissions)
+            room = self._limits.open_items - out
+            alone = {job for job in set(self._submissions.values()) if await self._submitting.streaks.goes_alone(job)}
             batch = await self._store.batches.next(
-                self._account, room=self._limits.open_items - out, now=now, busy=self._submissions
+                self._account, room=room, now=now, busy=self._submissions, without=alone
             )
             if batch is None:
                 break
-            self._submissions.add(batch.id)
+            self._submissions[batch.id] = batch.job
             self._group.start_soon(self._submit_one, batch)
         self._budget.declare(Lane.SUBMIT, len(self._submissions))
 
@@ -220,7 +222,7 @@ class Dispatch:
 
         name = f"{_SUBMIT}{batch.job_name}/{batch.number}"
         await self._step(name, lambda: self._submitting.advance(batch), hold)
-        self._submissions.remove(batch.id)
+        del self._submissions[batch.id]
         self._sent_at = NEVER
         self.wake()
 

@@ -24,7 +24,7 @@ from orchestrator.domain.model import (
     Observation,
     Submission,
 )
-from orchestrator.store import blocked, controls, submitting, unlisted
+from orchestrator.store import blocked, controls, refusals, submitting, unlisted
 from orchestrator.store.changes import Broken, Controlled, Moved, Observed
 from orchestrator.store.consequences import conclude
 from orchestrator.store.engine import Database
@@ -94,15 +94,18 @@ class Advance:
             batch.id, now, lambda ledger, current: submitting.release(ledger, current, detail, due_at)
         )
 
-    async def lose(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros, key_void: bool = False) -> Moved:
-        """The answer was lost: not before `due_at` it is found out what became of it.
+    async def lose(
+        self, batch: Batch, detail: str, *, due_at: Micros, now: Micros, key_void: bool = False, counts: bool = True
+    ) -> Moved:
+        """The answer was lost: not before `due_at` it is reconciled.
 
-        `key_void`: sending the same key again may repeat the effect.
+        `key_void`: sending the same key again may repeat the effect. `counts`: whether this send itself may have had
+        an effect.
         """
         return await self._step(
             batch.id,
             now,
-            lambda ledger, current: submitting.lose(ledger, current, detail, due_at, key_void=key_void),
+            lambda ledger, current: submitting.lose(ledger, current, detail, due_at, key_void=key_void, counts=counts),
         )
 
     async def doubt(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
@@ -159,16 +162,28 @@ class Advance:
         return await self._step(batch.id, now, submitting.renew)
 
     async def split(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
-        """Refused with more than one item: two halves take its place."""
+        """Refused with more than one item, or never answered: two halves take its place."""
         return await self._step(batch.id, now, lambda ledger, current: submitting.split(ledger, current, detail))
 
     async def refuse(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
         """Refused with a single item, which fails with this detail and no status: the platform gave none."""
         return await self._step(batch.id, now, lambda ledger, current: submitting.refuse(ledger, current, detail))
 
-    async def block(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
-        """Nothing more can be done without a person, who reads `detail`; a cancelled job asks nobody and ends."""
-        return await self._step(batch.id, now, lambda ledger, current: blocked.block(ledger, current, detail))
+    async def block(self, batch: Batch, detail: str, *, now: Micros, not_there: bool = False) -> Moved:
+        """Nothing more can be done without an operator, who reads `detail`; a cancelled job asks nobody and ends.
+
+        `not_there`: it was looked for, and nothing of it is on the platform.
+        """
+        return await self._step(
+            batch.id, now, lambda ledger, current: blocked.block(ledger, current, detail, not_there=not_there)
+        )
+
+    async def stop(self, job: JobId, reason: str, *, now: Micros) -> bool:
+        """Submit no more of a job until `resume`; False where there is nothing to stop."""
+        async with self._opened(now) as ledger:
+            stopped = await refusals.stop(ledger, job, reason)
+            await conclude(ledger)
+            return stopped
 
     # ------------------------------------------------------------ observing
 

@@ -18,6 +18,7 @@ from orchestrator.store.items import Items
 from orchestrator.store.jobs import Jobs, KnownJob
 from orchestrator.store.memory import Memory
 from orchestrator.store.outbox import Entry, Outbox
+from orchestrator.store.refusals import Refusals
 from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, OPEN_ITEM, batches, items, jobs, literal
 
 __all__ = ["Controlled", "Entry", "JobChanged", "KnownJob", "Moved", "Observed", "Store"]
@@ -35,6 +36,7 @@ class Store:
         self.items = Items(database)
         self.outbox = Outbox(database)
         self.memory = Memory(database)
+        self.refusals = Refusals(database)
 
     @classmethod
     async def open(

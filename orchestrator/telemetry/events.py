@@ -167,6 +167,19 @@ class BatchRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class JobStopped(Event):
+    """The platform refuses a job alike throughout: nothing more of it is submitted until `resume`."""
+
+    account: str
+    job: str
+    reason: str
+
+    @property
+    def level(self) -> Level:
+        return Level.ERROR
+
+
+@dataclass(frozen=True, slots=True)
 class ItemsChanged(Event):
     account: str
     look: str
