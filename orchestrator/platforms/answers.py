@@ -39,6 +39,7 @@ from orchestrator.platforms.calls import Call, Effect
 
 _PROBLEM: Final = "application/problem+json"
 _SUCCESSES: Final = range(200, 300)
+_REDIRECTS: Final = range(300, 400)
 _CLIENT_ERRORS: Final = range(400, 500)
 _SERVER_ERRORS: Final = range(500, 600)
 _SAID_TOO_EARLY: Final = frozenset({408, 425})
@@ -113,6 +114,9 @@ def error_of(call: Call, host: str, head: Head, body: bytes, secrets: Sequence[s
     """
     complaint = _complaint(head.headers.get("content-type", ""), body, (*secrets_of(call), *secrets))
     said = ": ".join(part for part in (complaint.code, complaint.detail) if part)
+    if head.status in _REDIRECTS:
+        target = head.headers.get("location", "").partition("?")[0]
+        said = f"redirects to {one_line(target, (*secrets_of(call), *secrets)) or 'nowhere'}"
     message = f"{call.label} at {host}: {head.status} {said or 'and no reason'}"
     facts = (message, head.status, complaint.code, complaint.detail, head.hints.date)
     kind = _kind(call.effect, head)
@@ -199,6 +203,14 @@ def _first_text(fields: Mapping[str, object], names: Sequence[str]) -> str | Non
     """The first of these fields that holds a word or a number."""
     values = (fields.get(name) for name in names)
     return next((str(value) for value in values if isinstance(value, str | int) and value != ""), None)
+
+
+def page_of(content_type: str, body: bytes) -> str | None:
+    """A web page in a few words; None where the body is none."""
+    text = body[:COMPLAINT_BYTES].lstrip()
+    if content_type.partition(";")[0].strip().lower() != "text/html" and not text.startswith(b"<"):
+        return None
+    return one_line(_prose("text/html", body)) or "an empty page"
 
 
 def _prose(media_type: str, body: bytes) -> str:

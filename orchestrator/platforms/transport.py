@@ -75,6 +75,11 @@ class Remote:
         self._credentials = Credentials()
         self._gate = GatedTransport(transport or _network(base_url), budget, clock)
 
+    @property
+    def base_url(self) -> str:
+        """Where the platform is, without a slash at its end."""
+        return self._base_url
+
     async def send(self, call: Call) -> Answer:
         """Send a call once the budget allows, and read its answer.
 

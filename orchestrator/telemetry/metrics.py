@@ -58,6 +58,8 @@ class AccountReading:
     """When the question that waits longest was last answered; None when nothing is to be asked."""
     skew: float
     """Seconds by which our clock is ahead of the platform's."""
+    failing_since: Micros | None = None
+    """Since when no request has succeeded; None while they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +224,14 @@ def _of_accounts(accounts: Mapping[str, AccountReading]) -> Iterator[Metric]:
         "When the question that waits longest was last answered, in Unix time; missing when nothing is to be asked.",
         "account",
     )
+    failing = _gauge(
+        "account_failing_since_timestamp_seconds",
+        "Since when no request has succeeded, in Unix time; missing while they do.",
+        "account",
+    )
     for name, account in accounts.items():
+        if account.failing_since is not None:
+            failing.add_metric([name], account.failing_since / SECOND)
         limit.add_metric([name], account.limit)
         used.add_metric([name], account.used)
         window.add_metric([name], account.window)
@@ -232,7 +241,7 @@ def _of_accounts(accounts: Mapping[str, AccountReading]) -> Iterator[Metric]:
             waiting.add_metric([name, lane], count)
         if account.oldest_look is not None:
             looked.add_metric([name], account.oldest_look / SECOND)
-    yield from (limit, used, window, waiting, closed, skew, looked)
+    yield from (limit, used, window, waiting, closed, skew, looked, failing)
 
 
 def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[Metric]:

@@ -11,9 +11,10 @@ from starlette.responses import Response, StreamingResponse
 
 from orchestrator.domain.model import ItemState, Job, JobId, JobState
 from orchestrator.engine.document import describe_batch, describe_item, describe_job
+from orchestrator.platforms.contact import LONG
 from orchestrator.web.accounts import Live, describe_accounts
 from orchestrator.web.answers import JSON, document
-from orchestrator.web.shown import Shown
+from orchestrator.web.shown import Shown, failing_since
 
 _LARGEST_PAGE = 1000
 
@@ -64,7 +65,9 @@ class Api:
                 each.budget.snapshot(),
                 each.dispatch.refusal,
                 each.dispatch.trouble,
-                each.skew.seconds if each.skew.known else None,
+                closed_because=each.dispatch.closed_because,
+                failing_since=failing_since(each, shown.clock, least=LONG),
+                skew=each.skew.seconds if each.skew.known else None,
             )
             for each in shown.accounts
         }

@@ -121,7 +121,11 @@ class Account(Shape):
         Field(description="What an analysis shown inside a batch's item is worth on this platform."),
     ]
     closed: Annotated[bool | None, Field(description="Whether the platform refuses the credential.")]
+    closed_because: Annotated[
+        Literal["credential", "address", "user"] | None, Field(description="What has to change before it can be used.")
+    ]
     detail: str | None
+    failing_since: Annotated[Time | None, Field(description="Since when nothing succeeds, after 15 minutes of it.")]
     last_error: Annotated[
         str | None, Field(description="Of a question, a submission or the aborts that goes on failing.")
     ]

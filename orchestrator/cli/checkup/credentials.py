@@ -15,8 +15,9 @@ from orchestrator.app import metered
 from orchestrator.cli.checkup import daemon
 from orchestrator.cli.checkup.finding import Finding, ok, warning, wrong
 from orchestrator.clock import Clock
-from orchestrator.domain.errors import PlatformError, Refused, Unauthorised
+from orchestrator.domain.errors import PlatformError, Refused, SharedUser, Unauthorised, WrongAddress
 from orchestrator.domain.units import format_duration
+from orchestrator.engine.users import Users
 from orchestrator.platforms.budget import Budget
 from orchestrator.platforms.calls import Exchange
 from orchestrator.platforms.ica.auth import Session
@@ -42,9 +43,10 @@ async def ask_all(settings: Settings, clock: Clock) -> list[Finding]:
     """What each account's platform says of its credential. The caller holds the `DaemonLock`."""
     memories = await _memories(settings)
     found: dict[str, Sequence[Finding]] = {}
+    users: dict[str, str] = {}
 
     async def ask(name: str, account: Account) -> None:
-        found[name] = await _ask(name, account, state_directory(settings), memories[name], clock)
+        found[name] = await _ask(name, account, state_directory(settings), memories[name], clock=clock, users=users)
 
     async with anyio.create_task_group() as group:
         for name, account in settings.accounts.items():
@@ -52,7 +54,19 @@ async def ask_all(settings: Settings, clock: Clock) -> list[Finding]:
                 group.start_soon(ask, name, account)
             else:
                 found[name] = [warning("account", name, "the credential was not checked: it cannot be read")]
-    return [finding for name in settings.accounts for finding in found[name]]
+    return [finding for name in settings.accounts for finding in found[name]] + _shared(settings, users)
+
+
+def _shared(settings: Settings, users: Mapping[str, str]) -> list[Finding]:
+    """The accounts that act as the same user as one before them."""
+    known, found = Users({name: account.base_url for name, account in settings.accounts.items()}), []
+    for name in settings.accounts:
+        if name in users:
+            try:
+                known.check(name, users[name])
+            except SharedUser as error:
+                found.append(wrong("account", name, str(error)))
+    return found
 
 
 def unasked(settings: Settings, reason: str, remedy: str | None) -> list[Finding]:
@@ -72,16 +86,20 @@ async def _memories(settings: Settings) -> dict[str, Mapping[str, str]]:
         return dict.fromkeys(settings.accounts, _USED)
 
 
-async def _ask(name: str, account: Account, state: Path, memory: Mapping[str, str], clock: Clock) -> Sequence[Finding]:
+async def _ask(
+    name: str, account: Account, state: Path, memory: Mapping[str, str], *, clock: Clock, users: dict[str, str]
+) -> Sequence[Finding]:
     try:
         with metered(name, account, state=state, memory=memory, clock=clock, random=SystemRandom()) as budget:
-            return await _within(name, account, budget, memory.get("embedded", UNKNOWN), clock)
+            return await _within(name, account, budget, memory.get("embedded", UNKNOWN), clock=clock, users=users)
     except OSError as error:
         told = f"{error.filename or 'its slot file'} cannot be used ({error.strerror or error})"
         return [wrong("account", name, told, "give our user the right, or run this as the user of the daemon")]
 
 
-async def _within(name: str, account: Account, budget: Budget, embedded: str, clock: Clock) -> Sequence[Finding]:
+async def _within(
+    name: str, account: Account, budget: Budget, embedded: str, *, clock: Clock, users: dict[str, str]
+) -> Sequence[Finding]:
     """Fetch one token within the budget."""
     if closed := budget.snapshot().closed_for:
         told = f"the credential was not checked: the platform wants no request for {closed:.0f} s"
@@ -97,7 +115,8 @@ async def _within(name: str, account: Account, budget: Budget, embedded: str, cl
     remote = Remote(account.base_url, budget, clock, observer=heard)
     try:
         with anyio.move_on_after(_PATIENCE):
-            finding = await _credential(name, account, Session(remote, account.api_key.get_secret_value(), clock))
+            session = Session(remote, account.api_key.get_secret_value(), clock)
+            finding = await _credential(name, account, session, users)
     finally:
         with anyio.CancelScope(shield=True):
             await remote.aclose()
@@ -109,9 +128,11 @@ async def _within(name: str, account: Account, budget: Budget, embedded: str, cl
     return [finding, daemon.clock(name, skew.seconds)] if skew.known else [finding]
 
 
-async def _credential(name: str, account: Account, session: Session) -> Finding:
+async def _credential(name: str, account: Account, session: Session, users: dict[str, str]) -> Finding:
     try:
-        await session.user()
+        users[name] = await session.user()
+    except WrongAddress as error:
+        return wrong("account", name, str(error))
     except Unauthorised as error:
         return daemon.refused(name, str(error), _NEW_KEY)
     except Refused as error:

@@ -52,8 +52,8 @@ class Streaks:
         if row < MOST_ALIKE and not await self._in_all_parts(batch, reason):
             return
         told = (
-            f"{row} batches in a row were refused for the same reason: {reason}. Nothing more is submitted. If it can be "
-            "put right on the platform (a pipeline, a right, an id that is missing there), do so and `resume` the "
+            f"{row} batches in a row were refused for the same reason: {reason}. Nothing more is submitted. If it can "
+            "be put right on the platform (a pipeline, a right, an id that is missing there), do so and `resume` the "
             "job: one batch goes out first, then the rest. If the queue file is wrong, `cancel` the job and submit the "
             "corrected file under another name"
         )

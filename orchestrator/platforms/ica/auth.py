@@ -17,6 +17,7 @@ import msgspec
 from orchestrator.clock import SECOND, Clock
 from orchestrator.domain.errors import PlatformError, Unauthorised
 from orchestrator.platforms.calls import Answer, Call, Effect
+from orchestrator.platforms.ica import address
 from orchestrator.platforms.ica.media import V3
 from orchestrator.platforms.ica.wire import TOKEN, read
 from orchestrator.platforms.lanes import Lane
@@ -124,11 +125,15 @@ class Session:
                     answers_with_secret=True,
                 )
             )
+            if (page := address.of_page(answer, self._remote.base_url)) is not None:
+                raise page
             text = read(answer, TOKEN).token
         except PlatformError as error:
-            self._failure = error
+            self._failure = address.of_error(error, self._remote.base_url)
             self._fetches += 1
-            raise
+            if self._failure is error:
+                raise
+            raise self._failure from error
         claims = _claims_of(text)
         life = _life_of(claims, answer.server_date or self._clock.now())
         user = claims.user or f"key-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
