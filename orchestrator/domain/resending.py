@@ -4,6 +4,7 @@ from enum import Enum
 
 from orchestrator.domain.errors import OrchestratorError, Refused
 from orchestrator.domain.identity import depth_of, is_echo
+from orchestrator.domain.lifecycle import is_given_up
 from orchestrator.domain.model import Batch, Item, ItemState, Resend, Stage
 from orchestrator.domain.units import SECOND, Micros
 
@@ -101,5 +102,7 @@ def may_be_an_echo(item: Item, batch: Batch) -> bool:
 
     True once: what such an item comes to in a batch of its own counts.
     """
+    if is_given_up(item):
+        return False
     in_a_race = item.stage is Stage.LINK and item.state is ItemState.FAILED and batch.sends > 1
     return in_a_race and not is_echo(batch.lineage)

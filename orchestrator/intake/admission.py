@@ -13,13 +13,13 @@ from orchestrator.crashpoints import Point, reach
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.model import ItemState, JobId, NewItem
 from orchestrator.domain.plan import AccountLimits
-from orchestrator.domain.queuefile import Adopt, CancelJob, Pause, Resume, RetryJob
+from orchestrator.domain.queuefile import Adopt, CancelJob, GiveUp, Pause, Resume, RetryJob
 from orchestrator.intake.check import Control, Report
 from orchestrator.intake.circles import circles
 from orchestrator.intake.jobcheck import CheckedJob
 from orchestrator.intake.portions import MOST_BYTES, MOST_ENTRIES
 from orchestrator.intake.ports import Controls, Jobs, Known
-from orchestrator.intake.wishes import scope_of, told
+from orchestrator.intake.wishes import scope_of, told, user_of
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.telemetry.events import ControlDone, Event
 
@@ -101,7 +101,7 @@ class Admission:
         done: list[str] = []
         for index, control in enumerate(report.controls):
             try:
-                fresh = await self._carry_out(control, f"{token}:{index}")
+                fresh = await self._carry_out(control, f"{token}:{index}", dropped_by)
             except ControlRefusedError as error:
                 text = "what stands before it in this file was done" if index or new else None
                 mistakes.add(str(error), text, path=("controls", index))
@@ -173,7 +173,7 @@ class Admission:
 
     # ------------------------------------------------------------ controls
 
-    async def _carry_out(self, control: Control, token: str) -> bool:
+    async def _carry_out(self, control: Control, token: str, dropped_by: str | None) -> bool:
         """Returns False when this very control was carried out before."""
         now = self._clock.now()
         match control:
@@ -190,6 +190,9 @@ class Admission:
                 done = await self._controls.resume(now=now, name=job, account=account, token=token)
             case Adopt(adopt=it):
                 done = await self._controls.adopt(it.job, it.batch, it.remote_id, now=now, token=token)
+            case GiveUp(give_up=name, items=items):
+                user = user_of(dropped_by)
+                done = await self._controls.give_up(name, now=now, user=user, keys=items or (), token=token)
             case _:
                 assert_never(control)
         if done is None:

@@ -24,7 +24,7 @@ from orchestrator.domain.model import (
     Observation,
     Submission,
 )
-from orchestrator.store import blocked, controls, refusals, submitting, unlisted
+from orchestrator.store import blocked, controls, giving_up, refusals, submitting, unlisted
 from orchestrator.store.changes import Broken, Controlled, Moved, Observed
 from orchestrator.store.consequences import conclude
 from orchestrator.store.engine import Database
@@ -76,11 +76,7 @@ class Advance:
         )
 
     async def confirm_partly(self, batch: Batch, created: Created, items: Sequence[ItemSeen], *, now: Micros) -> Moved:
-        """Only these items were found: the batch goes on with them, the others are planned anew.
-
-        Raises:
-            StoreError: none of its items was found; `renew` it.
-        """
+        """Only these items were found: the others are planned anew; raises StoreError where none was found."""
         return await self._step(
             batch.id, now, lambda ledger, current: submitting.confirm_partly(ledger, current, created, items)
         )
@@ -341,6 +337,18 @@ class Advance:
             return Controlled(items=again, batches=blocked, jobs=ledger.jobs)
 
         return await self._control(f"retry {name}", name, now, token, act)
+
+    async def give_up(
+        self, name: str, *, now: Micros, user: str, keys: Sequence[str] = (), token: str | None = None
+    ) -> Controlled | None:
+        """End the open items of a job, or those named, as failed; raises ControlRefusedError. None: no such job."""
+
+        async def act(ledger: Ledger, row: Row) -> Controlled:
+            ended = await giving_up.give_up(ledger, row, keys, user)
+            await conclude(ledger)
+            return Controlled(items=ended, batches=len(ledger.settled_batches), jobs=ledger.jobs)
+
+        return await self._control(f"give-up {name}", name, now, token, act)
 
     async def adopt(
         self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None

@@ -24,7 +24,7 @@ from orchestrator.store.schema import (
 
 _CHUNK = 1000
 
-_OUT = sa.and_(
+OUT = sa.and_(
     LIVE_BATCH,
     one_of(
         batches.c.state,
@@ -176,8 +176,8 @@ class Batches:
 def _out_with(account: str, busy: Sequence[BatchId]) -> sa.CompoundSelect[tuple[str, int]]:
     """Job and open items of each batch that is on the platform, or on the way there."""
     some = sa.select(batches.c.job, batches.c.open).where(batches.c.account == account, batches.c.open > 0)
-    leaving = [some.where(batches.c.id.in_(busy), sa.not_(_OUT))] if busy else []
-    return sa.union_all(some.where(_OUT), *leaving)
+    leaving = [some.where(batches.c.id.in_(busy), sa.not_(OUT))] if busy else []
+    return sa.union_all(some.where(OUT), *leaving)
 
 
 def _out_by_job(account: str, busy: Sequence[BatchId]) -> sa.CTE:
@@ -246,5 +246,5 @@ async def _first(connection: AsyncConnection, queries: Sequence[Query]) -> Row |
 
 
 async def _nothing_out(connection: AsyncConnection, account: str) -> bool:
-    query = sa.select(batches.c.id).where(batches.c.account == account, _OUT, batches.c.open > 0).limit(1)
+    query = sa.select(batches.c.id).where(batches.c.account == account, OUT, batches.c.open > 0).limit(1)
     return (await connection.execute(query)).first() is None

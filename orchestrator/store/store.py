@@ -20,6 +20,7 @@ from orchestrator.store.memory import Memory
 from orchestrator.store.outbox import Entry, Outbox
 from orchestrator.store.refusals import Refusals
 from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, OPEN_ITEM, batches, items, jobs, literal
+from orchestrator.store.standstill import Standstill
 
 __all__ = ["Controlled", "Entry", "JobChanged", "KnownJob", "Moved", "Observed", "Store"]
 
@@ -37,6 +38,7 @@ class Store:
         self.outbox = Outbox(database)
         self.memory = Memory(database)
         self.refusals = Refusals(database)
+        self.standstill = Standstill(database)
 
     @classmethod
     async def open(

@@ -70,7 +70,7 @@ class ControlDone(Event):
     """What a person or a program asked for was done."""
 
     control: str
-    """The key of the queue file: `cancel`, `retry`, `pause`, `resume`, `adopt`."""
+    """The key of the queue file: `cancel`, `retry`, `pause`, `resume`, `adopt`, `give-up`."""
     target: str
     """The job's name, `account NAME`, or `everything`."""
     done: str

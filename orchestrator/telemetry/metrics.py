@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -72,6 +73,8 @@ class StoreReading:
     """By account, state and needs."""
     unconfirmed: Mapping[str, int]
     """Submissions with an unknown outcome, by account."""
+    unchanged_since: Mapping[str, Micros] = MappingProxyType({})
+    """When the job on the platform that moved longest ago made progress, by account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +266,14 @@ def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[M
     unconfirmed = _gauge("unconfirmed_submissions", "Submissions with an unknown outcome.", "account")
     for account in sorted({*accounts, *store.unconfirmed}):
         unconfirmed.add_metric([account], store.unconfirmed.get(account, 0))
-    yield from (items, jobs, unconfirmed)
+    unchanged = _gauge(
+        "unchanged_since_timestamp_seconds",
+        "When the job on the platform that moved longest ago made progress, in Unix time; missing when none is there.",
+        "account",
+    )
+    for account, since in store.unchanged_since.items():
+        unchanged.add_metric([account], since / SECOND)
+    yield from (items, jobs, unconfirmed, unchanged)
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

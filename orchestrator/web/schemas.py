@@ -44,6 +44,7 @@ class Batch(Shape):
     status: Annotated[str | None, Field(description="The platform's own word.")]
     submitted_at: Time | None
     items: int
+    sends: Annotated[int, Field(description="Sends that may have had an effect.")]
     detail: Annotated[str | None, Field(description="Why it waits for a person, or what its last attempt met.")]
 
 
@@ -75,6 +76,8 @@ class JobDocument(Shape):
 
     job: Job
     batches: list[Batch]
+    unchanged_since: Annotated[Time | None, Field(description="When it last made progress; null once it is settled.")]
+    waits_for: Annotated[str | None, Field(description="Why its next batch is not sent.")]
 
 
 class ItemsPage(Shape):
