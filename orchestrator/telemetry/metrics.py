@@ -6,9 +6,8 @@ code, however much work there is.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
-from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -73,7 +72,7 @@ class StoreReading:
     """By account, state and needs."""
     unconfirmed: Mapping[str, int]
     """Submissions with an unknown outcome, by account."""
-    unchanged_since: Mapping[str, Micros] = MappingProxyType({})
+    unchanged_since: Mapping[str, Micros] = field(default_factory=dict)
     """When the job on the platform that moved longest ago made progress, by account."""
 
 
