@@ -158,6 +158,12 @@ class Dispatch:
         return self._closed_because
 
     @property
+    def failing_since(self) -> float | None:
+        """Since when no request of the account has succeeded, on the monotonic clock; None while they do."""
+        since = self._contact.failing_since
+        return since if since is not None or not self._refusals else self._refused_since
+
+    @property
     def failing_for(self) -> float:
         """For how many seconds no request of the account has succeeded; 0 while they do."""
         return max(self._contact.failing_for, self.refused_for)

@@ -32,9 +32,14 @@ class Contact:
         self._failed_at = now
 
     @property
+    def failing_since(self) -> float | None:
+        """When the first request after the last success failed, on the monotonic clock; None while they succeed."""
+        return self._failing_since
+
+    @property
     def failing_for(self) -> float:
-        """Seconds since the first failure after the last success; 0 where the last request succeeded."""
-        return self._clock.monotonic() - self._failing_since if self._failing_since is not None else 0.0
+        """Seconds from that failure to the latest one; 0 while requests succeed. An idle account fails no longer."""
+        return self._failed_at - self._failing_since if self._failing_since is not None else 0.0
 
     @property
     def rests(self) -> bool:

@@ -58,8 +58,8 @@ class AccountReading:
     """When the question that waits longest was last answered; None when nothing is to be asked."""
     skew: float
     """Seconds by which our clock is ahead of the platform's."""
-    failing_since: Micros | None = None
-    """Since when no request has succeeded; None while they do."""
+    failing: float = 0.0
+    """Seconds for which no request has succeeded; 0 while they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +227,12 @@ def _of_accounts(accounts: Mapping[str, AccountReading]) -> Iterator[Metric]:
         "account",
     )
     failing = _gauge(
-        "account_failing_since_timestamp_seconds",
-        "Since when no request has succeeded, in Unix time; missing while they do.",
+        "account_failing_seconds",
+        "From the first request that failed since the last success to the latest one; 0 while they succeed.",
         "account",
     )
     for name, account in accounts.items():
-        if account.failing_since is not None:
-            failing.add_metric([name], account.failing_since / SECOND)
+        failing.add_metric([name], account.failing)
         limit.add_metric([name], account.limit)
         used.add_metric([name], account.used)
         window.add_metric([name], account.window)

@@ -6,7 +6,7 @@ from orchestrator.clock import SECOND
 from orchestrator.store.errors import StoreError
 from orchestrator.telemetry.metrics import CONTENT_TYPE, AccountReading, Readings, StoreReading
 from orchestrator.web.recent import Recent
-from orchestrator.web.shown import Shown, ShownAccount, failing_since
+from orchestrator.web.shown import Shown, ShownAccount
 
 _KEEP, _PATIENCE = 1.0, 5.0
 
@@ -55,5 +55,5 @@ class Scrape:
             closed=account.dispatch.refusal is not None,
             oldest_look=since,
             skew=account.skew.seconds,
-            failing_since=failing_since(account, clock),
+            failing=account.dispatch.failing_for,
         )

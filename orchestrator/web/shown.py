@@ -27,10 +27,12 @@ class ShownAccount:
     dispatch: Dispatch
 
 
-def failing_since(account: ShownAccount, clock: Clock, *, least: float = 0.0) -> Micros | None:
+def failing_since(account: ShownAccount, clock: Clock, *, least: float) -> Micros | None:
     """Since when no request of an account has succeeded; None while they do, and for the first `least` seconds."""
-    seconds = account.dispatch.failing_for
-    return clock.now() - round(seconds * SECOND) if seconds > least else None
+    since = account.dispatch.failing_since
+    if since is None or account.dispatch.failing_for < least:
+        return None
+    return clock.now() - round((clock.monotonic() - since) * SECOND)
 
 
 @dataclass(frozen=True, slots=True)

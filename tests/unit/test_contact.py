@@ -30,6 +30,7 @@ async def test_failing_is_counted_from_the_first_failure_to_the_next_success(clo
     contact.heard(bad)
     await clock.advance(100)
     contact.heard(bad)
+    await clock.advance(5000)  # nobody asks: an idle account does not go on failing
     assert contact.failing_for == 100
     contact.heard(GOOD)
     assert contact.failing_for == 0
