@@ -190,12 +190,10 @@ class Dispatch:
     async def turn(self) -> float:
         """Start whatever is due and fits; returns the seconds until more may be due."""
         now = self._clock.monotonic()
-        if now < self._closed_until:
-            return self._closed_until - now
+        if (rest := max(self._closed_until - now, self._contact.rest)) > 0:
+            return rest
         if (self._refusals or self._contact.rests) and self.busy:
             return IDLE_PAUSE
-        if (rest := self._contact.rest) > 0:
-            return rest
         if self._store.writes != self._sent_at or now >= self._batch_due:
             await self._send()
         await self._look()
