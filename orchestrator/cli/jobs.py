@@ -75,7 +75,7 @@ async def _print_job(source: Source, name: str, *, items: bool, state: ItemState
     console = output()
     for key, value in told.items():
         if value not in (None, {}):
-            console.print(Text.assemble((f"{key.replace('_', ' '):>15}", "bold"), f"  {_told(value)}"))
+            console.print(Text.assemble((f"{key:>15}", "bold"), f"  {_told(value)}"))
     print_table(
         ("batch", "remote id", "state", "status", "items", "sends", "submitted", "detail"),
         [[_told(batch[name]) for name in _BATCH] for batch in batches],
