@@ -26,10 +26,12 @@ from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.looking import Looking
 from orchestrator.engine.steps.submitting import Submitting
 from orchestrator.engine.upkeep import Upkeep
+from orchestrator.engine.users import Users
 from orchestrator.intake.folder import SpoolSettings, prove_moves
 from orchestrator.intake.limits import account_limits
 from orchestrator.intake.spool import Spool
 from orchestrator.platforms.budget import Budget, Limit
+from orchestrator.platforms.contact import Contact
 from orchestrator.platforms.declaration import Connection, Declaration
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.skew import Skew, vouched
@@ -230,8 +232,9 @@ async def daemon(
         group = await stack.enter_async_context(anyio.create_task_group())
         group.start_soon(lock.watch, clock)
         built = Daemon(store, spool, clock, bus, group, pauses(random))
+        users = Users({account.name: account.settings.base_url for account in accounts})
         for account in accounts:
-            _add_dispatch(built, account)
+            _add_dispatch(built, account, users)
         built.add(
             Results(
                 directory=settings.queue.directory / "results", store=store, clock=clock, bus=bus, pauses=built.waits
@@ -271,6 +274,7 @@ class _Connected:
     settings: Account
     budget: Budget
     skew: Skew
+    contact: Contact
     platform: Platform
     memory: Mapping[str, str]
     """What was learnt about it before."""
@@ -298,10 +302,11 @@ async def _connect(
         metered(name, account, state=around.state, memory=memory, clock=clock, random=around.random)
     )
     await store.memory.remember(name, "seen", "yes")
-    skew = Skew(clock)
+    skew, contact = Skew(clock), Contact(clock)
 
     def observe(exchange: Exchange) -> None:
         skew.heard(exchange.server_date)
+        contact.heard(exchange)
         bus.publish(
             RequestDone(name, exchange.route, exchange.outcome, exchange.lane, exchange.waited, exchange.seconds)
         )
@@ -318,10 +323,10 @@ async def _connect(
         clock=clock,
     )
     platform = declaration.connect(connection)
-    return _Connected(name, account, budget, skew, platform, memory)
+    return _Connected(name, account, budget, skew, contact, platform, memory)
 
 
-def _add_dispatch(built: Daemon, account: _Connected) -> None:
+def _add_dispatch(built: Daemon, account: _Connected, users: Users) -> None:
     store, clock, bus, settings = built.store, built.clock, built.bus, account.settings
     budget, platform = account.budget, account.platform
     prospects = Prospects(account.memory)
@@ -347,6 +352,8 @@ def _add_dispatch(built: Daemon, account: _Connected) -> None:
         bus=bus,
         pauses=built.waits,
         group=built.group,
+        contact=account.contact,
+        users=users,
     )
     built.add(dispatch)
     dispatch.wake = built.wake

@@ -29,7 +29,7 @@ GROUPS: Final = MappingProxyType(
         "accounts": ("accounts",),
         "doctor": ("doctor",),
         "watch": ("watch",),
-        "controls": ("cancel", "retry", "pause", "resume", "adopt"),
+        "controls": ("cancel", "retry", "pause", "resume", "adopt", "give-up"),
         "database": ("db",),
         "simulator": ("simulator",),
     }

@@ -9,7 +9,9 @@
     │   └── KeyConflict      the platform holds another request under this key
     ├── Refused          the platform understood and said no; the same request will be refused again
     │   └── Missing      what the request named is not there
-    └── Unauthorised     the credential is not accepted
+    └── Unauthorised     the account cannot be used: the credential is not accepted
+        ├── WrongAddress     what answers at the address is not the platform
+        └── SharedUser       another account acts as the same user
 
 Each carries what a person needs: what was asked, what was answered. None of them ever becomes an item's status.
 """
@@ -88,4 +90,14 @@ class Missing(Refused):
 
 @dataclass(eq=False)
 class Unauthorised(PlatformError):
-    """The credential was refused."""
+    """The credential was refused, or the account cannot be used for another reason; nothing was done."""
+
+
+@dataclass(eq=False)
+class WrongAddress(Unauthorised):
+    """A web page, a login or nothing at all is where the platform should be."""
+
+
+@dataclass(eq=False)
+class SharedUser(Unauthorised):
+    """The account's key belongs to a user for whom another account works."""

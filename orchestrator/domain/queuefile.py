@@ -206,7 +206,17 @@ class Adopt(_Strict):
     adopt: Adoption
 
 
-_CONTROLS = ("cancel", "retry", "pause", "resume", "adopt")
+class GiveUp(_Strict):
+    """End items that the platform does not bring to an end; nothing is aborted there."""
+
+    give_up: Annotated[JobName, Field(alias="give-up")]
+    items: Annotated[list[Text], Field(min_length=1)] | None = None
+    """Keys of the items; without them, every open item of the job."""
+
+
+AnyControl = CancelJob | RetryJob | Pause | Resume | Adopt | GiveUp
+
+_CONTROLS = ("cancel", "retry", "pause", "resume", "adopt", "give-up")
 
 
 def _control(value: object) -> str | None:
@@ -218,7 +228,8 @@ Control = Annotated[
     | Annotated[RetryJob, Tag(f"{TAG}retry")]
     | Annotated[Pause, Tag(f"{TAG}pause")]
     | Annotated[Resume, Tag(f"{TAG}resume")]
-    | Annotated[Adopt, Tag(f"{TAG}adopt")],
+    | Annotated[Adopt, Tag(f"{TAG}adopt")]
+    | Annotated[GiveUp, Tag(f"{TAG}give-up")],
     Discriminator(_control),
 ]
 
@@ -260,7 +271,7 @@ class Reading:
 
     jobs: Sequence[QueuedJob | None]
     """One for each job of the document, None where it could not be understood."""
-    controls: Sequence[CancelJob | RetryJob | Pause | Resume | Adopt]
+    controls: Sequence[AnyControl]
     mistakes: Sequence[Mistake]
 
 
@@ -304,9 +315,7 @@ def _read_job(raw: object, path: Path, mistakes: list[Mistake]) -> QueuedJob | N
     return job if len(mistakes) == before else None
 
 
-def _read_controls(
-    raw: Sequence[object], mistakes: list[Mistake]
-) -> list[CancelJob | RetryJob | Pause | Resume | Adopt]:
+def _read_controls(raw: Sequence[object], mistakes: list[Mistake]) -> list[AnyControl]:
     controls = []
     for index, value in enumerate(raw):
         path: Path = ("controls", index)
@@ -346,6 +355,8 @@ def _known_keys(model: type[BaseModel], below: Path) -> Sequence[str]:
         inner = below[1] if len(below) > 1 else ""
         if inner in ("pause", "resume"):
             return _SCOPES
+        if inner == "give-up":
+            return (*_CONTROLS, "items")
         return tuple(Adoption.model_fields) if inner == "adopt" else (*_CONTROLS, "items", "state")
     nested: dict[str | int, type[BaseModel]] = {"after": AfterJobs, "stop_after": StopAfter, "retry": Retry}
     return tuple((nested.get(below[0], model) if below else model).model_fields)

@@ -67,7 +67,7 @@ def describe_job(job: Job) -> dict[str, Any]:
 
 
 def describe_batch(batch: Batch) -> dict[str, Any]:
-    """One entry of `batches`. While it goes on by itself, `detail` is what its last attempt met."""
+    """One entry of `batches`. Until it is accepted, `detail` is what its last attempt met, and `sends` how often."""
     met = None if batch.state is BatchState.SETTLED else batch.last_error
     return {
         "number": batch.number,
@@ -76,7 +76,16 @@ def describe_batch(batch: Batch) -> dict[str, Any]:
         "status": batch.status,
         "submitted_at": when(batch.submitted_at),
         "items": batch.items,
+        "sends": batch.sends,
         "detail": batch.detail or met,
+    }
+
+
+async def describe_standstill(store: Store, job: Job, open_items: int | None) -> dict[str, Any]:
+    """Since when a job makes no progress and what it waits for; `open_items` is its account's limit, where known."""
+    return {
+        "unchanged_since": when(await store.standstill.unchanged_since(job)),
+        "waits_for": await store.standstill.waits_for(job, open_items) if open_items is not None else None,
     }
 
 

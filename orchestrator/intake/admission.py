@@ -17,13 +17,13 @@ from orchestrator.crashpoints import Point, reach
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.model import ItemState, JobId, NewItem
 from orchestrator.domain.plan import AccountLimits
-from orchestrator.domain.queuefile import Adopt, CancelJob, Pause, Resume, RetryJob
+from orchestrator.domain.queuefile import Adopt, CancelJob, GiveUp, Pause, Resume, RetryJob
 from orchestrator.intake.check import Control, Report
 from orchestrator.intake.circles import circles
 from orchestrator.intake.jobcheck import CheckedJob
 from orchestrator.intake.portions import MOST_BYTES, MOST_ENTRIES
 from orchestrator.intake.ports import Controls, Jobs, Known
-from orchestrator.intake.wishes import scope_of, told
+from orchestrator.intake.wishes import scope_of, told, user_of
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.telemetry.events import ControlDone, Event
 
@@ -191,7 +191,7 @@ class Admission:
         names = {key: job.name for key, job in known.items()}
         for index, control in enumerate(report.controls):
             try:
-                fresh = await self._carry_out(control, f"{drop.token}:{index}")
+                fresh = await self._carry_out(control, f"{drop.token}:{index}", drop.dropped_by)
             except ControlRefusedError as error:
                 mistakes = Mistakes()
                 text = "what stands before it in this file was done" if index or admitted.new else None
@@ -279,7 +279,7 @@ class Admission:
 
     # ------------------------------------------------------------ controls
 
-    async def _carry_out(self, control: Control, token: str) -> bool:
+    async def _carry_out(self, control: Control, token: str, dropped_by: str | None) -> bool:
         """Returns False when this very control was carried out before."""
         now = self._clock.now()
         match control:
@@ -296,6 +296,9 @@ class Admission:
                 done = await self._controls.resume(now=now, name=job, account=account, token=token)
             case Adopt(adopt=it):
                 done = await self._controls.adopt(it.job, it.batch, it.remote_id, now=now, token=token)
+            case GiveUp(give_up=name, items=items):
+                user = user_of(dropped_by)
+                done = await self._controls.give_up(name, now=now, user=user, keys=items or (), token=token)
             case _:
                 assert_never(control)
         if done is None:

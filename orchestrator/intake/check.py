@@ -15,7 +15,7 @@ import anyio.to_thread
 from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistake, Mistakes
 from orchestrator.domain.plan import AccountLimits
-from orchestrator.domain.queuefile import Adopt, CancelJob, Pause, Reading, Resume, RetryJob, read
+from orchestrator.domain.queuefile import AnyControl, Reading, read
 from orchestrator.intake.circles import circles, waits_of
 from orchestrator.intake.document import Document, DocumentReader
 from orchestrator.intake.jobcheck import CheckedJob, JobCheck, Setting
@@ -34,7 +34,7 @@ STEPS = 20
 YAML_SUFFIXES = (".yaml", ".yml")
 JSON_SUFFIX = ".json"
 
-Control = CancelJob | RetryJob | Pause | Resume | Adopt
+Control = AnyControl
 FindTable = Callable[[str], Source | None]
 """Opens the table of that name beside the queue file; None while it is not there or not complete."""
 Result = TypeVar("Result")

@@ -24,7 +24,7 @@ from orchestrator.domain.model import (
     Receipt,
     Submission,
 )
-from orchestrator.store import blocked, controls, submitting, unlisted
+from orchestrator.store import blocked, controls, giving_up, refusals, submitting, unlisted
 from orchestrator.store.changes import Broken, Controlled, Moved, Observed
 from orchestrator.store.consequences import conclude
 from orchestrator.store.engine import Database
@@ -74,11 +74,7 @@ class Advance:
         return await self._step(batch.id, now, lambda ledger, current: submitting.confirm(ledger, current, receipt))
 
     async def confirm_partly(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
-        """Only the items of the receipt were found: the batch goes on with them, the others are planned anew.
-
-        Raises:
-            StoreError: none of its items was found; `renew` it.
-        """
+        """Only these items were found: the others are planned anew; raises StoreError where none was found."""
         return await self._step(
             batch.id, now, lambda ledger, current: submitting.confirm_partly(ledger, current, receipt)
         )
@@ -92,15 +88,18 @@ class Advance:
             batch.id, now, lambda ledger, current: submitting.release(ledger, current, detail, due_at)
         )
 
-    async def lose(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros, key_void: bool = False) -> Moved:
-        """The answer was lost: not before `due_at` it is found out what became of it.
+    async def lose(
+        self, batch: Batch, detail: str, *, due_at: Micros, now: Micros, key_void: bool = False, counts: bool = True
+    ) -> Moved:
+        """The answer was lost: not before `due_at` it is reconciled.
 
-        `key_void`: sending the same key again may repeat the effect.
+        `key_void`: sending the same key again may repeat the effect. `counts`: whether this send itself may have had
+        an effect.
         """
         return await self._step(
             batch.id,
             now,
-            lambda ledger, current: submitting.lose(ledger, current, detail, due_at, key_void=key_void),
+            lambda ledger, current: submitting.lose(ledger, current, detail, due_at, key_void=key_void, counts=counts),
         )
 
     async def doubt(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
@@ -157,16 +156,28 @@ class Advance:
         return await self._step(batch.id, now, submitting.renew)
 
     async def split(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
-        """Refused with more than one item: two halves take its place."""
+        """Refused with more than one item, or never answered: two halves take its place."""
         return await self._step(batch.id, now, lambda ledger, current: submitting.split(ledger, current, detail))
 
     async def refuse(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
         """Refused with a single item, which fails with this detail and no status: the platform gave none."""
         return await self._step(batch.id, now, lambda ledger, current: submitting.refuse(ledger, current, detail))
 
-    async def block(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
-        """Nothing more can be done without a person, who reads `detail`; a cancelled job asks nobody and ends."""
-        return await self._step(batch.id, now, lambda ledger, current: blocked.block(ledger, current, detail))
+    async def block(self, batch: Batch, detail: str, *, now: Micros, not_there: bool = False) -> Moved:
+        """Nothing more can be done without an operator, who reads `detail`; a cancelled job asks nobody and ends.
+
+        `not_there`: it was looked for, and nothing of it is on the platform.
+        """
+        return await self._step(
+            batch.id, now, lambda ledger, current: blocked.block(ledger, current, detail, not_there=not_there)
+        )
+
+    async def stop(self, job: JobId, reason: str, *, now: Micros) -> bool:
+        """Submit no more of a job until `resume`; False where there is nothing to stop."""
+        async with self._opened(now) as ledger:
+            stopped = await refusals.stop(ledger, job, reason)
+            await conclude(ledger)
+            return stopped
 
     # ------------------------------------------------------------ observing
 
@@ -324,6 +335,18 @@ class Advance:
             return Controlled(items=again, batches=blocked, jobs=ledger.jobs)
 
         return await self._control(f"retry {name}", name, now, token, act)
+
+    async def give_up(
+        self, name: str, *, now: Micros, user: str, keys: Sequence[str] = (), token: str | None = None
+    ) -> Controlled | None:
+        """End the open items of a job, or those named, as failed; raises ControlRefusedError. None: no such job."""
+
+        async def act(ledger: Ledger, row: Row) -> Controlled:
+            ended = await giving_up.give_up(ledger, row, keys, user)
+            await conclude(ledger)
+            return Controlled(items=ended, batches=len(ledger.settled_batches), jobs=ledger.jobs)
+
+        return await self._control(f"give-up {name}", name, now, token, act)
 
     async def adopt(
         self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None

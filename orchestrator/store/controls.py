@@ -18,7 +18,7 @@ from orchestrator.domain.model import (
     Receipt,
 )
 from orchestrator.domain.plan import BATCH_BYTES, Cutter
-from orchestrator.store.blocked import start_over, stop
+from orchestrator.store.blocked import call_off, start_over
 from orchestrator.store.dependents import Verdict, judge, wait_again
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.store.ledger import Ledger, chunks
@@ -66,7 +66,7 @@ async def cancel(ledger: Ledger, row: Row) -> None:
     )
     ledger.event(job, "cancel")
     for batch in await _blocked(ledger, job):
-        await stop(ledger, batch)
+        await call_off(ledger, batch)
     ledger.touched_jobs[job] = None
 
 

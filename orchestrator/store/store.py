@@ -18,7 +18,9 @@ from orchestrator.store.items import Items
 from orchestrator.store.jobs import Jobs, KnownJob
 from orchestrator.store.memory import Memory
 from orchestrator.store.outbox import Entry, Outbox
+from orchestrator.store.refusals import Refusals
 from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, OPEN_ITEM, batches, items, jobs, literal
+from orchestrator.store.standstill import Standstill
 
 __all__ = ["Controlled", "Entry", "JobChanged", "KnownJob", "Moved", "Observed", "Store"]
 
@@ -35,6 +37,8 @@ class Store:
         self.items = Items(database)
         self.outbox = Outbox(database)
         self.memory = Memory(database)
+        self.refusals = Refusals(database)
+        self.standstill = Standstill(database)
 
     @classmethod
     async def open(

@@ -70,7 +70,7 @@ class ControlDone(Event):
     """What a person or a program asked for was done."""
 
     control: str
-    """The key of the queue file: `cancel`, `retry`, `pause`, `resume`, `adopt`."""
+    """The key of the queue file: `cancel`, `retry`, `pause`, `resume`, `adopt`, `give-up`."""
     target: str
     """The job's name, `account NAME`, or `everything`."""
     done: str
@@ -178,6 +178,19 @@ class BatchRefused(Event):
     @property
     def level(self) -> Level:
         return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class JobStopped(Event):
+    """The platform refuses a job alike throughout: nothing more of it is submitted until `resume`."""
+
+    account: str
+    job: str
+    reason: str
+
+    @property
+    def level(self) -> Level:
+        return Level.ERROR
 
 
 @dataclass(frozen=True, slots=True)

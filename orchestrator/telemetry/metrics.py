@@ -6,7 +6,7 @@ code, however much work there is.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
@@ -58,6 +58,8 @@ class AccountReading:
     """When the question that waits longest was last answered; None when nothing is to be asked."""
     skew: float
     """Seconds by which our clock is ahead of the platform's."""
+    failing: float = 0.0
+    """Seconds for which no request has succeeded; 0 while they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class StoreReading:
     """By account, state and needs."""
     unconfirmed: Mapping[str, int]
     """Submissions with an unknown outcome, by account."""
+    unchanged_since: Mapping[str, Micros] = field(default_factory=dict)
+    """When the job on the platform that moved longest ago made progress, by account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +226,13 @@ def _of_accounts(accounts: Mapping[str, AccountReading]) -> Iterator[Metric]:
         "When the question that waits longest was last answered, in Unix time; missing when nothing is to be asked.",
         "account",
     )
+    failing = _gauge(
+        "account_failing_seconds",
+        "From the first request that failed since the last success to the latest one; 0 while they succeed.",
+        "account",
+    )
     for name, account in accounts.items():
+        failing.add_metric([name], account.failing)
         limit.add_metric([name], account.limit)
         used.add_metric([name], account.used)
         window.add_metric([name], account.window)
@@ -232,7 +242,7 @@ def _of_accounts(accounts: Mapping[str, AccountReading]) -> Iterator[Metric]:
             waiting.add_metric([name, lane], count)
         if account.oldest_look is not None:
             looked.add_metric([name], account.oldest_look / SECOND)
-    yield from (limit, used, window, waiting, closed, skew, looked)
+    yield from (limit, used, window, waiting, closed, skew, looked, failing)
 
 
 def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[Metric]:
@@ -254,7 +264,14 @@ def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[M
     unconfirmed = _gauge("unconfirmed_submissions", "Submissions with an unknown outcome.", "account")
     for account in sorted({*accounts, *store.unconfirmed}):
         unconfirmed.add_metric([account], store.unconfirmed.get(account, 0))
-    yield from (items, jobs, unconfirmed)
+    unchanged = _gauge(
+        "unchanged_since_timestamp_seconds",
+        "When the job on the platform that moved longest ago made progress, in Unix time; missing when none is there.",
+        "account",
+    )
+    for account, since in store.unchanged_since.items():
+        unchanged.add_metric([account], since / SECOND)
+    yield from (items, jobs, unconfirmed, unchanged)
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

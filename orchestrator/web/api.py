@@ -10,10 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from orchestrator.domain.model import ItemState, Job, JobId, JobState
-from orchestrator.engine.document import describe_batch, describe_item, describe_job
+from orchestrator.engine.document import describe_batch, describe_item, describe_job, describe_standstill
+from orchestrator.platforms.contact import LONG
 from orchestrator.web.accounts import Live, describe_accounts
 from orchestrator.web.answers import JSON, document
-from orchestrator.web.shown import Shown
+from orchestrator.web.shown import Shown, failing_since
 
 _LARGEST_PAGE = 1000
 
@@ -49,7 +50,10 @@ class Api:
         """One job with its batches: the head of its result, also while it still runs."""
         job = await self._named(name)
         batches = await self._store.batches.of_job(job.id)
-        return document({"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]})
+        account = self._shown.settings.accounts.get(job.spec.account)
+        open_items = account.limits.open_items if account is not None else None
+        told = {"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]}
+        return document(told | await describe_standstill(self._store, job, open_items))
 
     async def items(self, name: str, state: ItemOfState = None, limit: Most = None, after: After = 0) -> Response:
         """The items of one job in order, streamed; `next` is where the following page is, or null."""
@@ -64,7 +68,9 @@ class Api:
                 each.budget.snapshot(),
                 each.dispatch.refusal,
                 each.dispatch.trouble,
-                each.skew.seconds if each.skew.known else None,
+                closed_because=each.dispatch.closed_because,
+                failing_since=failing_since(each, shown.clock, least=LONG),
+                skew=each.skew.seconds if each.skew.known else None,
             )
             for each in shown.accounts
         }

@@ -41,6 +41,7 @@ class Scrape:
             items=await store.jobs.item_counts(),
             jobs=await store.jobs.unsettled_counts(),
             unconfirmed=await store.batches.unconfirmed(),
+            unchanged_since=await store.standstill.oldest(),
         )
 
     def _read(self, account: ShownAccount) -> AccountReading:
@@ -54,4 +55,5 @@ class Scrape:
             closed=account.dispatch.refusal is not None,
             oldest_look=since,
             skew=account.skew.seconds,
+            failing=account.dispatch.failing_for,
         )
