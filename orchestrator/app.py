@@ -1,9 +1,10 @@
 """The one place that builds the daemon and holds it together: what it is made of, its signals, its stop."""
 
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from orchestrator.domain.cadence import Aims
 from orchestrator.domain.model import Job, JobState
 from orchestrator.durable import OWN_DRAFT
 from orchestrator.engine.dispatch import Dispatch, Limits
-from orchestrator.engine.loop import Loop, Part
+from orchestrator.engine.loop import Loop, Part, kept_running
 from orchestrator.engine.pauses import Pauses, pauses
 from orchestrator.engine.prospects import Prospects
 from orchestrator.engine.results import Results
@@ -109,7 +110,7 @@ async def run_daemon(
                 group.start_soon(_stop_on_signal, bus, life)
                 running.start()
                 notifier.ready()
-                group.start_soon(_show_life, running, notifier)
+                running.keep_running("watchdog", partial(_show_life, running, notifier))
                 if until_idle:
                     left = await running.until_idle()
                     bus.publish(DaemonStopping("nothing moves any more without a person"))
@@ -157,7 +158,11 @@ class Daemon:
         """Let everything turn."""
         for loop in self.loops:
             self.group.start_soon(loop.run)
-        self.group.start_soon(self.spool.run)
+        self.keep_running("intake", self.spool.run)
+
+    def keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run a task beside the loops. What it raises ends no other: it is reported, and the task is started again."""
+        self.group.start_soon(partial(kept_running, name, run, clock=self.clock, bus=self.bus, pauses=self.waits))
 
     def wake(self) -> None:
         """Something changed: everyone looks whether it concerns them."""
@@ -238,7 +243,7 @@ async def daemon(
         spool.changed = built.wake
         if listener is not None:
             shown = Shown(settings, instance, store, spool, built.loops, _shown(accounts, built), metrics, clock, bus)
-            group.start_soon(serve, listener, shown)
+            built.keep_running("server", partial(serve, listener, shown))
         bus.publish(DaemonStarted(__version__, instance, tuple(settings.accounts), unconfirmed))
         yield built
         group.cancel_scope.cancel()
