@@ -26,7 +26,9 @@ from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.looking import Looking
 from orchestrator.engine.steps.submitting import Submitting
+from orchestrator.engine.unsynced import report_unsynced
 from orchestrator.engine.upkeep import Upkeep
+from orchestrator.intake.folder import Folders
 from orchestrator.intake.limits import account_limits
 from orchestrator.intake.spool import Spool, SpoolSettings
 from orchestrator.platforms.budget import Budget, Limit
@@ -232,6 +234,7 @@ async def daemon(
         group = await stack.enter_async_context(anyio.create_task_group())
         group.start_soon(lock.watch, clock)
         built = Daemon(store, spool, clock, bus, group, pauses(random))
+        built.keep_running("folders", partial(report_unsynced, [state, *Folders(settings.queue.directory).all], bus))
         for account in accounts:
             _add_dispatch(built, account)
         built.add(

@@ -138,6 +138,14 @@ def plain(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
+def unsynced(directory: Path, reason: str) -> str:
+    """What to know of a file that was dropped into a folder which then could not be synced."""
+    return (
+        f"{directory / 'incoming'} could not be synced ({reason}): the file is dropped, but a power failure before the "
+        "daemon takes it in may remove it"
+    )
+
+
 def counted(number: int, noun: str) -> str:
     """`1 job`, `2 jobs`, `3 batches`."""
     if number == 1:

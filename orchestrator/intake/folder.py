@@ -48,9 +48,14 @@ class Folders:
         self.results = directory / "results"
         self._intent = own / "moving.json" if own else None
 
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """The four of them."""
+        return (self.incoming, self.accepted, self.rejected, self.results)
+
     def create(self) -> None:
         """Make what is missing."""
-        for folder in (self.incoming, self.accepted, self.rejected, self.results):
+        for folder in self.all:
             folder.mkdir(parents=True, exist_ok=True)
 
     def accept(self, files: Sequence[Moving]) -> None:
@@ -111,23 +116,29 @@ class Folders:
     def _move_all(self, files: Sequence[Moving], folder: Path, name: str | None = None) -> None:
         names = [*(safe_name(file.name) for file in files[:-1]), name or safe_name(files[-1].name)]
         intent = self._intent if len(files) > 1 else None
-        if intent is not None:
-            steps = [
-                Step(file.name, target, file.signature.device, file.signature.inode)
-                for file, target in zip(files, names, strict=True)
-            ]
-            Intent("accepted" if folder == self.accepted else "rejected", tuple(steps)).write(intent)
+        steps = [
+            Step(file.name, target, file.signature.device, file.signature.inode)
+            for file, target in zip(files, names, strict=True)
+        ]
         try:
+            if intent is not None:
+                Intent("accepted" if folder == self.accepted else "rejected", tuple(steps)).write(intent)
             for file, target in zip(files[:-1], names[:-1], strict=True):
                 self._move(file, folder, target)
                 reach(Point.TABLE_MOVED)
             self._move(files[-1], folder, names[-1])
         except OSError:
             if intent is not None and all(map(self.waits, files)):
-                intent.unlink()  # none has moved: they are decided upon anew, and hold up no other file
+                intent.unlink(missing_ok=True)  # none has moved: they are decided upon anew, and hold up no other file
             raise
-        sync_folder(folder)
-        sync_folder(self.incoming)
+        try:
+            sync_folder(folder)
+            sync_folder(self.incoming)
+        except OSError as error:
+            # They were moved, and that is what counts: after a power failure they would lie in incoming/ again and be
+            # decided upon as before. An intent stays, so that the next scan syncs once more.
+            log.warning("move_not_synced", files=[file.name for file in files], folder=str(folder), reason=str(error))
+            return
         if intent is not None:
             intent.unlink()
 

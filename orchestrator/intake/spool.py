@@ -20,6 +20,7 @@ from orchestrator.crashpoints import Point, reach
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.plan import AccountLimits
+from orchestrator.durable import sync_file
 from orchestrator.intake.admission import Admission, Admitted
 from orchestrator.intake.arrivals import Arrivals, Entry, Ready, list_folder
 from orchestrator.intake.check import JSON_SUFFIX, Report, Terms, check_source, in_slices, refused
@@ -341,7 +342,7 @@ class Spool:
 
     def _accept(self, source: Source, tables: list[Source]) -> None:
         for each in (*tables, source):
-            os.fsync(each.file.fileno())
+            sync_file(each.file.fileno())
             self._progress.step()
         self._folders.accept([Moving(each.name, each.signature) for each in (*tables, source)])
 

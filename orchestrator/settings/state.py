@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from orchestrator.durable import private_folder
 from orchestrator.settings.model import Settings
 from orchestrator.settings.problems import Problem, SettingsError
 
@@ -30,7 +31,7 @@ def make_state_directory(settings: Settings) -> Path:
     """
     path = state_directory(settings)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        private_folder(path)
         with TemporaryFile(dir=path):
             pass
         for file in (*path.glob(LOCK), *path.glob(slot_file(path, "*").name)):

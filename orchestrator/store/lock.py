@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Clock, SystemClock
+from orchestrator.durable import private_file, private_folder
 from orchestrator.settings.state import LOCK
 from orchestrator.store.engine import lone_connection, parse, sqlite_path
 from orchestrator.store.errors import LockedError, LockLostError, StoreUnavailableError
@@ -81,8 +82,9 @@ class DaemonLock:
                 raise LockLostError("the lock on the PostgreSQL server is lost: another daemon may start") from error
 
     def _lock_file(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        private_folder(self._path.parent)
+        private_file(self._path, make=True)  # whoever may open it could hold it, and keep the daemon out
+        handle = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -10,12 +10,14 @@ from tempfile import TemporaryFile
 from orchestrator.cli.checkup.finding import Finding, ok, warning, wrong
 from orchestrator.cli.common import counted
 from orchestrator.durable import open_draft, rename_exclusively
+from orchestrator.engine.unsynced import CONSEQUENCE, not_synced
 from orchestrator.settings import Settings, SettingsError, exposed_secrets, load
 from orchestrator.settings.mounts import MOUNTS, network_file_system
 from orchestrator.settings.state import LOCK, state_directory
 from orchestrator.web.health import LEAST_ROOM, without_room
 
 _MIB = 1024 * 1024
+_SYNC = "put it on a local disk, or on NFS, where that matters"
 
 
 def configuration(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, list[Finding]]:
@@ -57,7 +59,7 @@ def folders(settings: Settings) -> Iterator[Finding]:
     yield from found.values()
     for target in ("accepted", "rejected"):
         both = (queue / "incoming", queue / target)
-        if all(found[folder.name].result == "ok" and folder.exists() for folder in both):
+        if all(found[folder.name].result != "wrong" and folder.exists() for folder in both):
             yield _move(*both)
     yield _folder("state", state_directory(settings))
     yield from _network(settings)
@@ -83,6 +85,8 @@ def _folder(check: str, path: Path) -> Finding:
     except OSError as error:
         told = f"cannot be read and written by {_us()} ({error.strerror or error})"
         return wrong(check, path, told, _way_out(error))
+    if (reason := not_synced(path)) is not None:
+        return warning(check, path, f"can be read and written, but {reason}: {CONSEQUENCE}", _SYNC)
     return ok(check, path, "can be read and written")
 
 
