@@ -86,6 +86,7 @@ async def run_daemon(
     clock: Clock | None = None,
     notifier: Notifier | None = None,
     keys: Keys = MappingProxyType({}),
+    lost_log_lines: Callable[[], int] = lambda: 0,
 ) -> Left:
     """Run until SIGTERM or SIGINT, or until nothing moves without a person.
 
@@ -96,6 +97,7 @@ async def run_daemon(
         clock: the time.
         notifier: hears how it goes, for the service manager.
         keys: what reads an account's API key again; without one, the key of `settings` is used for ever.
+        lost_log_lines: how many lines the log has lost, for the metrics.
 
     Returns:
         What is left to a person; nothing after a signal.
@@ -106,7 +108,7 @@ async def run_daemon(
         StoreError: the database cannot be used; the message tells the way out.
     """
     left, notifier = Left(), notifier or Notifier()
-    async with daemon(settings, bus=bus, clock=clock, keys=keys) as running:
+    async with daemon(settings, bus=bus, clock=clock, keys=keys, lost_log_lines=lost_log_lines) as running:
         with anyio.CancelScope() as life:
             async with anyio.create_task_group() as group:
                 group.start_soon(_stop_on_signal, bus, life)
@@ -203,6 +205,7 @@ async def daemon(
     clock: Clock | None = None,
     random: Random | None = None,
     keys: Keys = MappingProxyType({}),
+    lost_log_lines: Callable[[], int] = lambda: 0,
 ) -> AsyncIterator[Daemon]:
     """Everything built and nothing turning yet; leaving it stops everything.
 
@@ -215,14 +218,10 @@ async def daemon(
     async with AsyncExitStack() as stack:
         lock = await stack.enter_async_context(DaemonLock(state, settings.database.url))
         listener = stack.enter_context(listening(settings.server.listen)) if settings.server is not None else None
-        metrics = Metrics(clock)
+        metrics = Metrics(clock, lost_log_lines)
         bus.subscribe(metrics)
-        store = await stack.enter_async_context(
-            Store.opened(
-                settings.database.url,
-                state_directory=state,
-            )
-        )
+        opening = Store.opened(settings.database.url, state_directory=state, fence=lock.fence)
+        store = await stack.enter_async_context(opening)
         store.time_with(metrics.timed)
         instance = await store.memory.instance(settings.instance)
         unconfirmed = await store.advance.recover(clock.now())
@@ -237,11 +236,8 @@ async def daemon(
         built.keep_running("folders", partial(report_unsynced, [state, *Folders(settings.queue.directory).all], bus))
         for account in accounts:
             _add_dispatch(built, account)
-        built.add(
-            Results(
-                directory=settings.queue.directory / "results", store=store, clock=clock, bus=bus, pauses=built.waits
-            )
-        )
+        results = settings.queue.directory / "results"
+        built.add(Results(directory=results, store=store, clock=clock, bus=bus, pauses=built.waits))
         built.add(_upkeep(settings, accounts, store, clock, bus))
         spool.changed = built.wake
         if listener is not None:

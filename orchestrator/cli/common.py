@@ -1,7 +1,6 @@
 """What several commands share: where the configuration is, how to read the database beside a running daemon."""
 
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from difflib import get_close_matches
@@ -17,6 +16,7 @@ from orchestrator.settings import Problem, Settings, SettingsError, find_config,
 from orchestrator.settings.state import state_directory
 from orchestrator.store.errors import StoreError, StoreUnavailableError
 from orchestrator.store.store import Store
+from orchestrator.telemetry.lines import say
 
 Config = Annotated[
     Path | None,
@@ -124,7 +124,7 @@ async def unknown_job(store: Store, name: str) -> str:
 
 def fail(message: str, code: int = 2) -> NoReturn:
     """One line on stderr and this exit code."""
-    sys.stderr.write(f"{message}\n")
+    say(f"{message}\n")
     raise typer.Exit(code)
 
 

@@ -12,7 +12,8 @@ import typer
 
 from orchestrator.domain.errors import OrchestratorError, leaves
 from orchestrator.settings import CONFIG_VARIABLE, SettingsError
-from orchestrator.store.errors import LockedError
+from orchestrator.store.errors import LockedError, PoolerError
+from orchestrator.telemetry.lines import say
 
 WRONG_USE: Final = 2
 HELD: Final = 3
@@ -70,7 +71,7 @@ def run(app: typer.Typer) -> None:
 
 def _code(cause: BaseException) -> int:
     match cause:
-        case SettingsError():
+        case SettingsError() | PoolerError():
             return WRONG_USE
         case LockedError():
             return HELD
@@ -99,5 +100,5 @@ def _without_options() -> None:
 
 
 def _leave(message: str, code: int) -> None:
-    sys.stderr.write(f"{message}\n")
+    say(f"{message}\n")
     sys.exit(code)

@@ -8,6 +8,7 @@ from orchestrator.settings import Settings, SettingsError
 from orchestrator.settings.state import state_directory
 from orchestrator.store import upgrade as schema
 from orchestrator.store.errors import SchemaError, StoreError, StoreUnavailableError
+from orchestrator.store.lock import check_pooler
 from orchestrator.store.store import Store
 
 _COPY = "nothing has to be done; `orchestrator db backup FILE` makes a copy before"
@@ -22,6 +23,7 @@ async def database(settings: Settings) -> list[Finding]:
         with rights_told(settings):
             if place.path is not None and not (place.path.exists() and place.path.stat().st_size):
                 return [ok("database", place, "is not there yet; `orchestrator run` makes it")]
+            await check_pooler(place.url)
             return await _checked(settings)
     except SettingsError as error:
         return [wrong("database", place, problem.text) for problem in error.problems]
