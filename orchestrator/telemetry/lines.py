@@ -68,12 +68,11 @@ class LineWriter:
 
     def _run(self) -> None:
         while (line := self._next()) is not None:
-            lost = self._lost
-            if self._put(line) and lost > self._reported and self._put(self._report_of(lost - self._reported)):
+            if self._put(line) and (lost := self._lost) > self._reported and self._put(self._summary(lost)):
                 self._reported = lost
 
-    def _report_of(self, count: int) -> bytes:
-        return f"{self._report(count)}\n".encode(errors="backslashreplace")
+    def _summary(self, lost: int) -> bytes:
+        return f"{self._report(lost - self._reported)}\n".encode(errors="backslashreplace")
 
     def _next(self) -> bytes | None:
         """The next line; None at the end."""

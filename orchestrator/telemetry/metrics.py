@@ -70,6 +70,8 @@ class StoreReading:
     """By account, state and needs."""
     unconfirmed: Mapping[str, int]
     """Submissions with an unknown outcome, by account."""
+    wal_bytes: int | None = None
+    """Size of the write-ahead log beside an SQLite database; None on a server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,12 @@ def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[M
     for account in sorted({*accounts, *store.unconfirmed}):
         unconfirmed.add_metric([account], store.unconfirmed.get(account, 0))
     yield from (items, jobs, unconfirmed)
+    if store.wal_bytes is not None:
+        wal = _gauge(
+            "database_wal_bytes", "Size of the write-ahead log; it grows while a reader keeps one transaction open."
+        )
+        wal.add_metric([], store.wal_bytes)
+        yield wal
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -18,7 +19,7 @@ from commands import free_port
 @contextmanager
 def full():
     """A disk without room."""
-    with open("/dev/full", "wb") as device:
+    with Path("/dev/full").open("wb") as device:
         yield device
 
 
@@ -30,7 +31,7 @@ def undrained():
     os.set_blocking(writing, False)
     os.write(writing, b"#" * 4096)
     os.set_blocking(writing, True)
-    with open(reading, "rb"), open(writing, "wb", buffering=0) as pipe:
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "wb", buffering=0) as pipe:
         yield pipe
 
 
@@ -39,7 +40,7 @@ def closed():
     """A pipe whose reader is gone, as the journal's."""
     reading, writing = os.pipe()
     os.close(reading)
-    with open(writing, "wb", buffering=0) as pipe:
+    with os.fdopen(writing, "wb", buffering=0) as pipe:
         yield pipe
 
 

@@ -1,5 +1,6 @@
 """Lines that a thread writes: in order, and without anybody waiting for them."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -16,10 +17,8 @@ def pipe():
     fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 4096)
     yield ends
     for end in ends:
-        try:
+        with contextlib.suppress(OSError):  # a test may have closed it
             os.close(end)
-        except OSError as error:
-            assert error.errno == errno.EBADF
 
 
 def writer_to(descriptor, **options):
@@ -70,7 +69,7 @@ def test_lines_are_written_in_order_and_whole(pipe):
 
 def test_nobody_waits_for_a_pipe_that_is_not_read(pipe):
     """What does not fit is counted; a close returns all the same; nothing of it is an error."""
-    reading, writing = pipe
+    _, writing = pipe
     fill(writing)
     writer = writer_to(writing, most=1000)
     for _ in range(200):
@@ -91,7 +90,7 @@ def test_lost_lines_are_reported_once_when_they_can_be(pipe):
     writer.write("three")
     writer.write("four")
     assert writer.lost == 2
-    assert read(reading, taken + 27) == b"#" * taken + b"one\nlost 2\ntwo 4567890\n"
+    assert read(reading, taken + 23) == b"#" * taken + b"one\nlost 2\ntwo 4567890\n"
     writer.close()
     os.close(writing)
     assert (rest_of(reading), writer.lost) == ("", 2)

@@ -11,6 +11,7 @@ from orchestrator.cli.checkup.finding import Finding, ok, warning, wrong
 from orchestrator.cli.common import counted
 from orchestrator.durable import open_draft, rename_exclusively
 from orchestrator.engine.unsynced import CONSEQUENCE, not_synced
+from orchestrator.platforms.trust import authorities
 from orchestrator.settings import Settings, SettingsError, exposed_secrets, load
 from orchestrator.settings.mounts import MOUNTS, network_file_system
 from orchestrator.settings.state import LOCK, state_directory
@@ -47,6 +48,18 @@ def secrets(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
         file, _, rest = told.partition(" can be read")
         found.append(warning("secrets", file, f"can be read{rest}", remedy))
     return found or [ok("secrets", "the files with keys and tokens", "none can be read by every user of this machine")]
+
+
+def certificates(environ: Mapping[str, str]) -> list[Finding]:
+    """Which certificate authorities a platform's certificate is checked against, in this command's environment."""
+    subject = "certificate authorities"
+    try:
+        trusted = authorities(environ)
+    except SettingsError as error:
+        return [wrong("certificates", problem.key, problem.text) for problem in error.problems]
+    if trusted.system:
+        return [ok("certificates", subject, trusted.source)]
+    return [warning("certificates", subject, trusted.source, "install the package ca-certificates")]
 
 
 # ---------------------------------------------------------------- folders
