@@ -96,7 +96,9 @@ async def test_the_systems_store_is_trusted(private, needs):
 
 def test_a_system_without_a_store_falls_back(monkeypatch):
     """To the authorities that come with the program, which doctor then says."""
-    monkeypatch.setattr("orchestrator.platforms.trust._system_store", lambda: None)
+    nothing = ssl.DefaultVerifyPaths(None, None, "", "", "", "")
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nothing)
+    monkeypatch.setattr("orchestrator.platforms.trust._STORES", ())
     trusted = authorities({})
     assert (trusted.system, len(trusted.context.get_ca_certs()) > 50) == (False, True)
 
