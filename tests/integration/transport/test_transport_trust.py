@@ -1,5 +1,6 @@
 """Certificate authorities: those of the system, or those that the environment names."""
 
+import asyncio
 import json
 import ssl
 import subprocess
@@ -8,9 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import pytest
-from anyio.streams.tls import TLSListener
 
 from orchestrator.platforms.trust import DIRECTORY, FILE, authorities
 from orchestrator.settings import SettingsError
@@ -56,18 +55,14 @@ async def serving(private):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(private / "server.pem", private / "server.key")
 
-    async def answer(stream):
-        async with stream:
-            await stream.receive()
-            await stream.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await writer.drain()
+        writer.close()
 
-    async with anyio.create_task_group() as group:
-        plain = await anyio.create_tcp_listener(local_host="127.0.0.1")
-        listener = TLSListener(plain.listeners[0], ssl_context=context, standard_compatible=False)
-        group.start_soon(listener.serve, answer)
-        yield f"https://127.0.0.1:{plain.extra(anyio.abc.SocketAttribute.local_port)}/"
-        group.cancel_scope.cancel()
-        await plain.aclose()
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
 async def ask(url, environ, *under):
