@@ -18,8 +18,11 @@ async def report_unsynced(folders: Iterable[Path], bus: Bus[Event]) -> None:
     """Publish each file system under these folders that cannot sync a folder, once."""
     seen: set[int] = set()
     for folder in folders:
-        # A mount may hang: nobody waits for it.
-        device, reason = await anyio.to_thread.run_sync(_probe, folder, abandon_on_cancel=True)
+        try:
+            # A mount may hang: nobody waits for it.
+            device, reason = await anyio.to_thread.run_sync(_probe, folder, abandon_on_cancel=True)
+        except OSError:
+            continue  # it cannot be reached: the intake reports that
         if reason is not None and device not in seen:
             seen.add(device)
             bus.publish(FolderNotSynced(str(folder), f"{reason}: {CONSEQUENCE}"))
