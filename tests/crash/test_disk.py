@@ -237,13 +237,12 @@ def sync(path):
 async def test_a_file_system_that_cannot_sync_folders_holds_nothing_up(lab, needs):
     """A table, results, controls and doctor all work there; log and doctor report each file system once."""
     needs("fusermount3", "/dev/fuse", root=True)
-    lab.program = DAEMON
     async with lab.open():
+        shutil.rmtree(lab.queue)
         state, queue = (
             Disk(lab.folder / f"backing/{name}", lab.folder / name, "forgetful", "--no-folder-sync")
             for name in ("state", "queue")
         )
-        shutil.rmtree(lab.queue)
         (queue.backing / "incoming").mkdir()
         async with state.mounted(), queue.mounted():
             (lab.folder / "ids.csv").write_text("dataId\nfil.0a\nfil.0b\n")
