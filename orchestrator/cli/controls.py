@@ -16,6 +16,7 @@ from orchestrator.cli.common import (
     run_async,
     settings_for,
     unknown_job,
+    unsynced,
 )
 from orchestrator.cli.outcome import daemon_holds, outcome_of
 from orchestrator.domain.mistake import spell
@@ -137,8 +138,12 @@ def _drop(control: dict[str, Any], config: Path | None, *, wait: bool, force: bo
     if not force:
         run_async(lambda: _refuse_unknown(control, settings))
     directory = settings.queue.directory
+
+    def warn(reason: str) -> None:
+        sys.stderr.write(f"{unsynced(directory, reason)}\n")
+
     try:
-        name = drop_controls([control], directory)
+        name = drop_controls([control], directory, not_synced=warn)
     except OSError as error:
         fail(f"{directory / 'incoming'}: {error.strerror}: work may be dropped by whoever may write there")
     output().print(f"dropped {name}: done when it is in {directory / 'accepted'}")

@@ -16,11 +16,27 @@
 Each carries what a person needs: what was asked, what was answered. None of them ever becomes an item's status.
 """
 
+import traceback
 from dataclasses import dataclass
 
 
 class OrchestratorError(Exception):
     """The root of the errors that this program raises on purpose."""
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """The errors that a group holds, however deeply task groups have nested it; any other error is its own leaf."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [leaf for each in error.exceptions for leaf in leaves(each)]
+
+
+def described(error: Exception) -> str:
+    """The messages of errors that are raised on purpose, one a line; a traceback where any other is among them."""
+    found = leaves(error)
+    if all(isinstance(each, OrchestratorError) for each in found):
+        return "\n".join(dict.fromkeys(map(str, found)))
+    return "".join(traceback.format_exception(error))
 
 
 @dataclass(eq=False)

@@ -1,6 +1,5 @@
 """What becomes of queue files: opened, checked, admitted, moved. Small ones in groups, large ones one at a time."""
 
-import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ from orchestrator.crashpoints import Point, reach
 from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.plan import AccountLimits
+from orchestrator.durable import sync_file
 from orchestrator.intake.admission import Admission, Admitted, Drop
 from orchestrator.intake.arrivals import Arrivals, Entry
 from orchestrator.intake.candidates import Candidate, Decided
@@ -336,7 +336,7 @@ class Decider:
             sources = [*each.tables, each.source]
             try:
                 for source in sources:
-                    os.fsync(source.file.fileno())
+                    sync_file(source.file.fileno())
                     self._progress.step()
                 self._folders.accept(
                     [Moving(source.name, source.signature) for source in sources], sync=bool(each.tables)

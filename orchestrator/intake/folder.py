@@ -67,9 +67,14 @@ class Folders:
         self.results = directory / "results"
         self._intent = own / "moving.json" if own else None
 
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """The four of them."""
+        return (self.incoming, self.accepted, self.rejected, self.results)
+
     def create(self) -> None:
         """Make what is missing."""
-        for folder in (self.incoming, self.accepted, self.rejected, self.results):
+        for folder in self.all:
             folder.mkdir(parents=True, exist_ok=True)
 
     def accept(self, files: Sequence[Moving], *, sync: bool = True) -> None:
@@ -78,8 +83,7 @@ class Folders:
 
     def sync_accepted(self) -> None:
         """Make moves into accepted/ durable."""
-        sync_folder(self.accepted)
-        sync_folder(self.incoming)
+        self._synced(self.accepted, ())
 
     def reject(self, files: Sequence[Moving], error: bytes) -> Path:
         """Write `error` as the queue file's NAME.error.json, then move; returns where the file lies.
@@ -135,26 +139,39 @@ class Folders:
     def _move_all(self, files: Sequence[Moving], folder: Path, name: str | None = None, *, sync: bool = True) -> None:
         names = [*(safe_name(file.name) for file in files[:-1]), name or safe_name(files[-1].name)]
         intent = self._intent if len(files) > 1 else None
-        if intent is not None:
-            steps = [
-                Step(file.name, target, file.signature.device, file.signature.inode)
-                for file, target in zip(files, names, strict=True)
-            ]
-            Intent("accepted" if folder == self.accepted else "rejected", tuple(steps)).write(intent)
+        steps = [
+            Step(file.name, target, file.signature.device, file.signature.inode)
+            for file, target in zip(files, names, strict=True)
+        ]
         try:
+            if intent is not None:
+                Intent("accepted" if folder == self.accepted else "rejected", tuple(steps)).write(intent)
             for file, target in zip(files[:-1], names[:-1], strict=True):
                 self._move(file, folder, target)
                 reach(Point.TABLE_MOVED)
             self._move(files[-1], folder, names[-1])
         except OSError:
             if intent is not None and all(map(self.waits, files)):
-                intent.unlink()  # none has moved: they are decided upon anew, and hold up no other file
+                intent.unlink(missing_ok=True)  # none has moved: they are decided upon anew, and hold up no other file
             raise
-        if sync:
-            sync_folder(folder)
-            sync_folder(self.incoming)
+        if sync and not self._synced(folder, names):
+            return  # an intent stays, so that the next scan syncs once more
         if intent is not None:
             intent.unlink()
+
+    def _synced(self, folder: Path, names: Sequence[str]) -> bool:
+        """Make moves into `folder` durable; returns whether that succeeded.
+
+        The files were moved, and that is what counts: after a power failure they would lie in incoming/ again and be
+        decided upon as before.
+        """
+        try:
+            sync_folder(folder)
+            sync_folder(self.incoming)
+        except OSError as error:
+            log.warning("move_not_synced", files=list(names), folder=str(folder), reason=str(error))
+            return False
+        return True
 
     def _move(self, file: Moving, folder: Path, name: str) -> None:
         """Move that very file. Another one that has its name by now is left where it is, for the next scan."""

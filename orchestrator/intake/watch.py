@@ -5,14 +5,18 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
+import structlog
 from watchfiles import Change, awatch
 
 from orchestrator.clock import Clock
+from orchestrator.domain.errors import leaves
 
 _GROUP_MS = 100
 _STEP_MS = 20
 _STOP_MS = 500
 """How long the watching thread may take to notice that nobody listens any more."""
+
+log = structlog.get_logger(__name__)
 
 
 class Watch:
@@ -26,6 +30,7 @@ class Watch:
         self._happened = anyio.Event()
         self._watched: int | None = None
         self._scope = anyio.CancelScope()
+        self._reported: set[type[BaseException]] = set()
 
     async def run(self, pause: float) -> None:
         """Watch for ever; after the watching failed or its folder was replaced, again in `pause` seconds."""
@@ -33,8 +38,10 @@ class Watch:
             with anyio.CancelScope() as self._scope:
                 try:
                     await self._watch()
-                except (OSError, RuntimeError):  # no such folder, no inotify left: looking now and then must do
+                except Exception as error:  # noqa: BLE001 - whatever it is, scans alone find every file, only later
                     self._watched = None
+                    self._report(error, pause)
+                    self._happened.set()  # events may have been lost with it
             await self._clock.sleep(pause)
 
     async def wait(self, seconds: float) -> None:
@@ -55,6 +62,15 @@ class Watch:
         if self._watched is not None and self._watched != inode:
             self._watched = None
             self._scope.cancel()
+
+    def _report(self, error: Exception, pause: float) -> None:
+        """Log the first error of each type. watchfiles raises one for a name that is not UTF-8, for instance."""
+        for each in leaves(error):
+            if isinstance(each, FileNotFoundError) or type(each) in self._reported:
+                continue  # a folder that is missing is made by the next scan
+            self._reported.add(type(each))
+            reason = f"{type(each).__name__}: {each}"
+            log.warning("file_events_failed", folder=str(self._folder), reason=reason, again_in=pause)
 
     async def _watch(self) -> None:
         self._watched = await anyio.to_thread.run_sync(_inode, self._folder)

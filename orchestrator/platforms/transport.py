@@ -35,6 +35,7 @@ from orchestrator.platforms.budget import Budget, Slot
 from orchestrator.platforms.calls import Answer, Call, Effect, Exchange
 from orchestrator.platforms.decoding import DecodingError, decoded
 from orchestrator.platforms.echoes import Credentials
+from orchestrator.platforms.trust import authorities
 
 __all__ = ["Answer", "Call", "Effect", "Exchange", "GatedTransport", "Remote"]
 
@@ -74,7 +75,11 @@ class Remote:
         max_body: int = _MAX_BODY,
         classify: Classifier = unclassified,
     ) -> None:
-        """`observer` hears of each request that had its slot; it must not raise. `max_body` is in bytes, decoded."""
+        """`observer` hears of each request that had its slot; it must not raise. `max_body` is in bytes, decoded.
+
+        Raises:
+            SettingsError: the certificate authorities that the environment names cannot be read.
+        """
         self._base_url = base_url.rstrip("/")
         self._host = urlsplit(base_url).hostname or base_url
         self._clock = clock
@@ -277,7 +282,10 @@ class _Passage:
 def _network(base_url: str) -> httpx.AsyncHTTPTransport:
     """Connections for one platform, kept alive; the budget bounds how many are in use."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=30.0)
-    return httpx.AsyncHTTPTransport(limits=limits, proxy=_proxy(base_url))
+    trusted = authorities().context
+    proxy = _proxy(base_url)
+    through = None if proxy is None else httpx.Proxy(proxy, ssl_context=trusted)
+    return httpx.AsyncHTTPTransport(limits=limits, verify=trusted, proxy=through)
 
 
 def _proxy(base_url: str) -> str | None:

@@ -13,6 +13,7 @@ from orchestrator.store.advance import Advance
 from orchestrator.store.batches import MAY_FIND_OUT, MAY_PLAN, Batches
 from orchestrator.store.changes import Controlled, JobChanged, Moved, Observed
 from orchestrator.store.engine import Database, Timed, parse
+from orchestrator.store.fence import Fence
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.items import Items
 from orchestrator.store.jobs import Jobs, KnownJob
@@ -47,8 +48,11 @@ class Store:
         *,
         state_directory: Path,
         read_only: bool = False,
+        fence: Fence | None = None,
     ) -> Self:
         """Open the database, and bring an SQLite one up to date; whoever writes holds the `DaemonLock`.
+
+        `fence` is that lock's: with it, every writing transaction on a PostgreSQL server proves the lock.
 
         Raises:
             SchemaError: older (PostgreSQL is upgraded by a command, not by a start) or newer than the program.
@@ -61,7 +65,7 @@ class Store:
             state_directory=state_directory,
             read_only=read_only,
         )
-        return cls(Database.connect(parsed, read_only=read_only))
+        return cls(Database.connect(parsed, read_only=read_only, fence=fence))
 
     @classmethod
     @asynccontextmanager
@@ -71,12 +75,14 @@ class Store:
         *,
         state_directory: Path,
         read_only: bool = False,
+        fence: Fence | None = None,
     ) -> AsyncIterator[Self]:
         """`open` for the length of a block."""
         store = await cls.open(
             url,
             state_directory=state_directory,
             read_only=read_only,
+            fence=fence,
         )
         try:
             yield store

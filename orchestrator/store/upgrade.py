@@ -5,7 +5,6 @@ An SQLite database is upgraded by the daemon's start, in one transaction. A Post
 """
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ import anyio.to_thread
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from orchestrator.durable import rename_exclusively, sync_folder
+from orchestrator.durable import private_file, private_folder, rename_exclusively, sync_file, sync_folder
 from orchestrator.store.engine import advise, alone, explain, parse, sqlite_path, sync_engine
 from orchestrator.store.errors import DamagedError, SchemaError, StoreError, StoreUnavailableError
 from orchestrator.store.schema import REVISION
@@ -70,7 +69,7 @@ async def prepare(url: sa.URL, *, state_directory: Path, read_only: bool) -> Non
         await _in_thread(_require_newest, url)
         return
     if not read_only:
-        await anyio.Path(state_directory).mkdir(parents=True, exist_ok=True)
+        await anyio.to_thread.run_sync(private_folder, state_directory)
         await _in_thread(_play_back, url)
     # Whoever only reads is told of damage when a read meets it, and need not wait for all of the file to be read.
     await _in_thread(_require_database if read_only else _require_sound, url)
@@ -102,7 +101,7 @@ def _connected(url: sa.URL) -> Iterator[sa.Connection]:
 def _upgrade(url: sa.URL) -> str:
     path = sqlite_path(url)
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_private(path)
     with _connected(url) as connection:
         alone(connection)
         if _known_revision(connection) != REVISION:
@@ -112,6 +111,16 @@ def _upgrade(url: sa.URL) -> str:
             revisions.migrate(connection)
             advise(connection)
     return REVISION
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, or take its rights from all but its owner. SQLite gives its log the rights of the database."""
+    try:
+        private_folder(path.parent)
+        for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            private_file(file, make=file == path)
+    except OSError as error:
+        raise StoreUnavailableError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _require_newest(url: sa.URL) -> None:
@@ -245,11 +254,18 @@ def _backup(url: sa.URL, file: Path) -> None:
                 source.backup(copy)
             _require_good_copy(path, draft, file)
             with draft.open("rb") as made:
-                os.fsync(made.fileno())
+                sync_file(made.fileno())
+            private_file(draft)
             rename_exclusively(draft, target)
-        sync_folder(target.parent)
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+    try:
+        sync_folder(target.parent)
+    except OSError as error:
+        raise StoreError(
+            f"{file} was written and is sound, but its folder could not be synced ({error.strerror or error}), so a "
+            "power failure now may remove it: check the disk"
+        ) from error
 
 
 def _require_good_copy(path: Path, draft: Path, file: Path) -> None:

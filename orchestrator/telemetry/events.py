@@ -310,6 +310,18 @@ class PartFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FolderNotSynced(Event):
+    """A folder whose renames a power failure may undo; published once a file system, at the start."""
+
+    folder: str
+    reason: str
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
 class RequestDone(Event):
     account: str
     route: str

@@ -4,13 +4,13 @@ Labels hold accounts, routes, states and the like, never an id: their number is 
 code, however much work there is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from orchestrator import __version__
 from orchestrator.clock import SECOND, Clock, Micros
@@ -74,6 +74,8 @@ class StoreReading:
     """Submissions with an unknown outcome, by account."""
     unchanged_since: Mapping[str, Micros] = field(default_factory=dict)
     """When the job on the platform that moved longest ago made progress, by account."""
+    wal_bytes: int | None = None
+    """Size of the write-ahead log beside an SQLite database; None on a server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,9 @@ class Readings:
 class Metrics:
     """A subscriber of the bus that counts, and shows its counts together with readings. Nothing here waits."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, lost_log_lines: Callable[[], int] = lambda: 0) -> None:
         self._clock = clock
+        self._lost_log_lines = lost_log_lines
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = self._counter(
@@ -154,7 +157,7 @@ class Metrics:
 
     def render(self, readings: Readings) -> bytes:
         """Everything in Prometheus's text format."""
-        return generate_latest(_Page(self._registry, readings))
+        return generate_latest(_Page(self._registry, readings, self._lost_log_lines()))
 
     def _count_trouble(self, event: Event) -> None:
         match event:
@@ -195,15 +198,18 @@ class Metrics:
 class _Page:
     """The counts and the readings as one collector."""
 
-    def __init__(self, registry: CollectorRegistry, readings: Readings) -> None:
+    def __init__(self, registry: CollectorRegistry, readings: Readings, lost_log_lines: int) -> None:
         self._registry = registry
         self._readings = readings
+        self._lost_log_lines = lost_log_lines
 
     def collect(self) -> Iterator[Metric]:
         yield from map(_without_birthdays, self._registry.collect())
         build = _gauge("build_info", "The program that runs.", "version")
         build.add_metric([__version__], 1)
         yield build
+        text = "Lines of the log that could not be written to stderr."
+        yield CounterMetricFamily(f"{_PREFIX}_log_lines_lost", text, self._lost_log_lines)
         yield from _of_accounts(self._readings.accounts)
         yield from _of_store(self._readings.store, tuple(self._readings.accounts))
 
@@ -272,6 +278,12 @@ def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[M
     for account, since in store.unchanged_since.items():
         unchanged.add_metric([account], since / SECOND)
     yield from (items, jobs, unconfirmed, unchanged)
+    if store.wal_bytes is not None:
+        wal = _gauge(
+            "database_wal_bytes", "Size of the write-ahead log; it grows while a reader keeps one transaction open."
+        )
+        wal.add_metric([], store.wal_bytes)
+        yield wal
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

@@ -1,9 +1,11 @@
 """`GET /metrics`: reads how things stand, and shows it with what was counted."""
 
+import anyio.to_thread
 from starlette.responses import Response
 
 from orchestrator.clock import SECOND
 from orchestrator.store.errors import StoreError
+from orchestrator.store.wal import wal_bytes
 from orchestrator.telemetry.metrics import CONTENT_TYPE, AccountReading, Readings, StoreReading
 from orchestrator.web.recent import Recent
 from orchestrator.web.shown import Shown, ShownAccount
@@ -42,6 +44,7 @@ class Scrape:
             jobs=await store.jobs.unsettled_counts(),
             unconfirmed=await store.batches.unconfirmed(),
             unchanged_since=await store.standstill.oldest(),
+            wal_bytes=await anyio.to_thread.run_sync(wal_bytes, self._shown.settings.database.url),
         )
 
     def _read(self, account: ShownAccount) -> AccountReading:

@@ -1,6 +1,7 @@
 """The disk fails: full, read-only, with errors, or forgetting what was not synced. Nothing is corrupted or lost."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -155,14 +156,14 @@ async def test_an_input_output_error_is_told_and_survived(fault, lab, new_story,
 class Disk:
     """A disk that forgets what was not synced when its power goes."""
 
-    def __init__(self, backing, mountpoint, kind="forgetful"):
-        self.backing, self.mountpoint, self.kind = backing, mountpoint, kind
+    def __init__(self, backing, mountpoint, kind="forgetful", *options):
+        self.backing, self.mountpoint, self.kind, self.options = backing, mountpoint, kind, options
         for path in (backing, mountpoint):
             path.mkdir(parents=True, exist_ok=True)
 
     def power_on(self):
         command = [sys.executable, str(FORGETFUL), str(self.backing), str(self.mountpoint), "--type", self.kind]
-        self.process = subprocess.Popen(command)
+        self.process = subprocess.Popen([*command, *self.options])
 
     async def mount(self):
         self.power_on()
@@ -227,6 +228,43 @@ def sync(path):
     handle = os.open(path, os.O_RDWR)
     os.fsync(handle)
     os.close(handle)
+
+
+# ---------------------------------------------------------------- folders that cannot be synced
+
+
+@pytest.mark.timeout(900)
+async def test_a_file_system_that_cannot_sync_folders_holds_nothing_up(lab, needs):
+    """A table, results, controls and doctor all work there; log and doctor report each file system once."""
+    needs("fusermount3", "/dev/fuse", root=True)
+    async with lab.open():
+        shutil.rmtree(lab.queue)
+        state, queue = (
+            Disk(lab.folder / f"backing/{name}", lab.folder / name, "forgetful", "--no-folder-sync")
+            for name in ("state", "queue")
+        )
+        (queue.backing / "incoming").mkdir()
+        async with state.mounted(), queue.mounted():
+            (lab.folder / "ids.csv").write_text("dataId\nfil.0a\nfil.0b\n")
+            job = {key: value for key, value in lab.links("work", []).items() if key != "items"} | {"table": "ids.csv"}
+            (lab.folder / "work.json").write_text(json.dumps({"version": 1, "jobs": [job]}))
+            for words in (["submit", "work.json"], ["pause", "--account", "ica"], ["resume", "--account", "ica"]):
+                ended = await command(lab, *words)
+                assert (ended.returncode, b"sync" in ended.stderr) == (0, False), ended.stderr
+            ended = await lab.run()
+            assert ended.code == 0, ended.log[-3000:]
+            told = ("folder_not_synced", "file_deferred", "result_delayed", "job_settled")
+            assert [ended.log.count(event) for event in told] == [2, 0, 0, 1]
+            assert [link.sent for link in lab.simulator.truth.links().values()] == [1, 1]
+            findings = json.loads((await command(lab, "doctor", "--json")).stdout)["findings"]
+        warned = [each["result"] for each in findings if "cannot sync folders" in each["found"]]
+        assert warned == ["warning"] * 5
+
+
+async def command(lab, *words):
+    """Run one command on the laboratory's configuration."""
+    line = [sys.executable, "-m", "orchestrator", *words, "--config", str(lab.config)]
+    return await anyio.run_process(line, check=False, cwd=lab.folder)
 
 
 # ---------------------------------------------------------------- what is refused at the start

@@ -314,7 +314,7 @@ def _metrics():
     ):
         metrics(event)
     account = AccountReading(1000, 0, 300.0, {"submit": 0}, closed=False, oldest_look=1, skew=0.0)
-    store = StoreReading({("a", ItemState.PENDING): 1}, {("a", JobState.RUNNING, None): 1}, {"a": 0})
+    store = StoreReading({("a", ItemState.PENDING): 1}, {("a", JobState.RUNNING, None): 1}, {"a": 0}, 0)
     page = metrics.render(Readings({"a": account}, store)).decode()
     return {sample.name for family in text_string_to_metric_families(page) for sample in family.samples}
 

@@ -119,8 +119,8 @@ def decided(desk, monkeypatch):
     """Has what is dropped decided upon before anybody looks."""
 
     def decide(folder):
-        def drop(*given):
-            name = drop_controls(*given)
+        def drop(*given, **named):
+            name = drop_controls(*given, **named)
             (desk.queue / folder).mkdir()
             (desk.queue / "incoming" / name).rename(desk.queue / folder / name)
             if folder == "rejected":

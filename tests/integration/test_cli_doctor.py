@@ -13,11 +13,12 @@ import pytest
 from commands import Desk, free_port, job
 
 from orchestrator import __version__
-from orchestrator.app import daemon, metered
+from orchestrator.app import daemon
 from orchestrator.cli.checkup import credentials, machine
 from orchestrator.cli.checkup.daemon import answers, clock
 from orchestrator.cli.doctor import exit_code
 from orchestrator.clock import SystemClock
+from orchestrator.connections import metered
 from orchestrator.platforms import transport
 from orchestrator.settings import load
 from orchestrator.simulator import OffsetClock, serve

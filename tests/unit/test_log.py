@@ -267,10 +267,34 @@ def test_the_journal_gets_the_priority_in_front(tmp_path, connected, start):
     with (tmp_path / "journal").open("w+") as stream:
         found = os.fstat(stream.fileno())
         named = f"{found.st_dev}:{found.st_ino if connected else found.st_ino + 1}"
-        configure(level="info", style="auto", stream=stream, clock=ManualClock(), environ={"JOURNAL_STREAM": named})
+        environ = {"JOURNAL_STREAM": named}
+        lines = configure(level="info", style="auto", stream=stream, clock=ManualClock(), environ=environ)
         structlog.get_logger().warning("disk_full")
+        lines.close()
         stream.seek(0)
         assert stream.read().startswith(start)
+
+
+def test_what_could_not_be_written_is_reported_as_an_event(tmp_path, monkeypatch):
+    """Lines of ours and of libraries are counted, and the number follows the first line that is written again."""
+    real, fails = os.write, [True, True]
+
+    def write(descriptor, data):
+        if fails and fails.pop():
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data)
+
+    with (tmp_path / "log").open("w+") as stream:
+        lines = configure(level="info", style="auto", stream=stream, clock=ManualClock())
+        monkeypatch.setattr(os, "write", write)
+        structlog.get_logger().info("one")
+        logging.getLogger("a.library").warning("two")
+        structlog.get_logger().info("three")
+        lines.close()
+        stream.seek(0)
+        told = [json.loads(line) for line in stream]
+    assert [line["event"] for line in told] == ["three", "log_lines_lost"]
+    assert (told[1]["count"], told[1]["level"], lines.lost) == (2, "warning", 2)
 
 
 @dataclass(frozen=True)

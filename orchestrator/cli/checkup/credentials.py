@@ -10,10 +10,10 @@ from types import MappingProxyType
 
 import anyio
 
-from orchestrator.app import metered
 from orchestrator.cli.checkup import daemon
 from orchestrator.cli.checkup.finding import Finding, ok, warning, wrong
 from orchestrator.clock import Clock
+from orchestrator.connections import metered
 from orchestrator.domain.errors import PlatformError, Refused, SharedUser, Unauthorised, WrongAddress
 from orchestrator.domain.units import format_duration
 from orchestrator.engine.users import Users
