@@ -13,6 +13,7 @@ from typing import Any
 
 import anyio
 import pytest
+from forkserver import Forked, ForkServer
 
 from orchestrator.clock import SystemClock
 from orchestrator.simulator import OffsetClock, serve
@@ -20,6 +21,10 @@ from orchestrator.simulator.ica import Config, Knobs, Simulator
 
 PROJECT = "3d7a3c52-91f0-4f5e-8a53-0c6f0a4be1d7"
 API_KEY = "key-7c1fe02b94"
+
+# Compiled modules are kept: where they must not be, every daemon that a test starts compiles the whole program first.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 PIPELINE = "c2a9a2f4-6d3f-4b67-b2c8-6f1a3de0f111"
 
 QUICK = Knobs(
@@ -53,6 +58,8 @@ class Lab:
     """Keys laid over the configuration."""
     program: tuple[str, ...] = ("-m", "orchestrator", "run")
     """What Python runs as the daemon."""
+    forks: ForkServer | None = None
+    """What starts the program where it is this one's launcher; None: every daemon is a fresh Python."""
     clock: OffsetClock | None = None
     """The platform's; None: the machine's."""
     project = PROJECT
@@ -159,13 +166,17 @@ class Lab:
     @asynccontextmanager
     async def daemon(
         self, *options: str, environ: Mapping[str, str] | None = None, under: Sequence[str] = ()
-    ) -> AsyncIterator[anyio.abc.Process]:
+    ) -> AsyncIterator[anyio.abc.Process | Forked]:
         """A daemon process, under another program where one is named; killed at the end if it still runs."""
-        command = [*under, sys.executable, *self.program, "--config", str(self.config), *options]
-        with (self.folder / "daemon.log").open("ab") as log:
-            process = await anyio.open_process(
-                command, stdin=None, stdout=log, stderr=log, env={**os.environ, **(environ or {})}
-            )
+        program, options = self.program, ("--config", str(self.config), *options)
+        path, variables = self.folder / "daemon.log", {**os.environ, **(environ or {})}
+        if self.forks is not None and not under and program[0] == str(self.forks.launcher):
+            async with self.forks.start([*program[1:], *options], log=path, environ=variables) as forked:
+                yield forked
+            return
+        command = [*under, sys.executable, *program, *options]
+        with path.open("ab") as log:
+            process = await anyio.open_process(command, stdin=None, stdout=log, stderr=log, env=variables)
         async with process:
             try:
                 yield process
