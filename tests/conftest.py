@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import pytest
 from forkserver import Forked, ForkServer
+from waiting import patience
 
 from orchestrator.clock import SystemClock
 from orchestrator.simulator import OffsetClock, serve
@@ -153,7 +154,7 @@ class Lab:
         under: Sequence[str] = (),
     ) -> Ended:
         """Run the daemon until nothing moves, or until it is killed; fails the test when it takes too long."""
-        with anyio.fail_after(at_most):
+        with patience():
             async with self.daemon("--until-idle", environ=environ, under=under) as process:
                 if kill_after is not None:
                     with anyio.move_on_after(kill_after):
@@ -187,7 +188,7 @@ class Lab:
     async def until(self, condition: Any, *, at_most: float = 180.0) -> None:
         """Wait until `condition()` is true, as seen from outside; fails the test when it never is."""
         clock = SystemClock()
-        with anyio.fail_after(at_most):
+        with patience():
             while not condition():
                 await clock.sleep(0.02)
 

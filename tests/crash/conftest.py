@@ -121,7 +121,10 @@ def fasttime() -> Any:
 @pytest.fixture(scope="session")
 def forks() -> Iterator[ForkServer]:
     """What starts daemons in fast time."""
-    with tempfile.TemporaryDirectory() as folder, ForkServer.running(Path(folder) / "s", TORTURE / "daemon.py") as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ForkServer.running(Path(folder) / "s", TORTURE / "daemon.py") as server,
+    ):
         yield server
 
 

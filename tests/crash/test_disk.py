@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from waiting import patience
 
 from orchestrator.clock import SystemClock
 
@@ -91,7 +92,7 @@ async def test_results_that_cannot_be_written_are_written_later(way, lab, needs)
             async with lab.daemon("--until-idle") as process:
                 await lab.until(lambda: "result_delayed" in log_of(lab))
                 (results / "ballast").unlink() if way == "full" else remount(results, "rw")
-                with anyio.fail_after(60):
+                with patience():
                     assert await process.wait() == 0
             assert lab.result("links")["job"]["state"] == "succeeded"
             assert sorted(path.name for path in results.iterdir()) == ["links.csv", "links.json"]
@@ -109,7 +110,7 @@ async def test_a_read_only_queue_is_told_and_waited_out(lab, needs):
             async with lab.daemon("--until-idle") as process:
                 await lab.until(lambda: "file_deferred" in log_of(lab))
                 remount(queue, "rw")
-                with anyio.fail_after(60):
+                with patience():
                     assert await process.wait() == 0
             assert lab.result("links")["job"]["state"] == "succeeded"
             assert [link.sent for link in lab.simulator.truth.links().values()] == [1]
@@ -166,7 +167,7 @@ class Disk:
 
     async def mount(self):
         self.power_on()
-        with anyio.fail_after(30):
+        with patience():
             while not self.mountpoint.is_mount():
                 assert self.process.poll() is None
                 await SystemClock().sleep(0.02)

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from waiting import until
 
-from orchestrator.clock import ManualClock, SystemClock
+from orchestrator.clock import SystemClock
 
 YAML = (
     "version: 1\njobs:\n  - name: a\n    kind: ica.data_linking\n    account: ica\n"

@@ -79,9 +79,7 @@ class ForkServer:
             process.stdin.close()
 
     @asynccontextmanager
-    async def start(
-        self, arguments: Sequence[str], *, log: Path, environ: Mapping[str, str]
-    ) -> AsyncIterator[Forked]:
+    async def start(self, arguments: Sequence[str], *, log: Path, environ: Mapping[str, str]) -> AsyncIterator[Forked]:
         """A child whose output is appended to `log`; killed at the end if it still runs."""
         request = {"arguments": list(arguments), "log": str(log), "environ": dict(environ)}
         async with await anyio.connect_unix(self.path) as connection, anyio.create_task_group() as group:
@@ -111,7 +109,7 @@ def serve(path: str) -> dict[str, Any] | None:
         listener.listen()
         selector.register(listener, selectors.EVENT_READ)
         selector.register(sys.stdin, selectors.EVENT_READ)
-        print("ready", flush=True)
+        os.write(sys.stdout.fileno(), b"ready\n")
         while sys.stdin not in {key.fileobj for key, _ in selector.select()}:
             connection, _ = listener.accept()
             if os.fork() == 0:
@@ -139,7 +137,7 @@ def follow(connection: socket.socket) -> dict[str, Any]:
 
 def become(request: Mapping[str, Any], launcher: ModuleType) -> None:
     """Be the process that was asked for."""
-    from orchestrator import crashpoints  # noqa: PLC0415 - tests that only use this module import no more than they need
+    from orchestrator import crashpoints
 
     os.environ.clear()
     os.environ.update(request["environ"])
@@ -162,7 +160,7 @@ def load(path: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    import orchestrator.store.revisions  # noqa: F401, PLC0415 - a first start migrates
+    import orchestrator.store.revisions  # noqa: F401 - a first start migrates
 
     return module
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import anyio
 import pytest
+from waiting import patience
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.errors import OrchestratorError
@@ -292,7 +293,7 @@ async def test_failures_of_several_tasks_at_once_are_backed_off_too():
 async def test_a_stop_ends_a_resting_loop_at_once(script):
     """Cancelling needs no wake and is no failure."""
     on = stage(*script)
-    with anyio.fail_after(5):
+    with patience():
         async with running(on):
             told = len(on.told)
     assert (len(script), 1) == (told, len(on.part.times))

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
 import pytest
+from waiting import patience
 
 from orchestrator.app import Daemon, daemon
 from orchestrator.clock import SystemClock
@@ -73,7 +73,7 @@ class House:
     async def until_status(self, path: str, status: int) -> httpx.Response:
         """Ask until the answer has this status; fails the test when it never has."""
         clock = SystemClock()
-        with anyio.fail_after(60):
+        with patience():
             while (answer := await self.client.get(path)).status_code != status:
                 await clock.sleep(0.05)
         return answer
@@ -81,7 +81,7 @@ class House:
     async def until(self, condition: Any) -> None:
         """Wait until `condition()` is true; fails the test when it never is."""
         clock = SystemClock()
-        with anyio.fail_after(60):
+        with patience():
             while not condition():
                 await clock.sleep(0.02)
 
