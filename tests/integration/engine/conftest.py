@@ -336,7 +336,7 @@ def _request(kind: str, key: str) -> bytes:
 async def world(
     newest_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[..., Awaitable[World]]]:
-    """Starts worlds; keywords are the simulator's knobs, but for those that the daemon takes.
+    """Starts worlds; keywords are the simulator's knobs, but for its seed and those that the daemon takes.
 
     Whatever a test did: the books must balance at its end, and nothing may have been paid twice.
     """
@@ -344,12 +344,12 @@ async def world(
     monkeypatch.setattr(dispatch, "IDLE_PAUSE", 3600.0)
     built: list[World] = []
 
-    async def build(*, api_keys: tuple[str, ...] = ("simulator",), **given: Any) -> World:
+    async def build(*, api_keys: tuple[str, ...] = ("simulator",), seed: int = 0, **given: Any) -> World:
         folder = tmp_path / str(len(built))
         folder.mkdir()
         ours = {name: given.pop(name) for name in ("open_items", "page_size", "strategy", "budget") if name in given}
         time, knobs = Time(), Knobs(requests=ours.get("budget", World.budget), **given)
-        simulator = Simulator(Config(api_keys=api_keys, knobs=knobs), time)
+        simulator = Simulator(Config(seed=seed, api_keys=api_keys, knobs=knobs), time)
         it = World(folder, time, OurClock(time), simulator, newest_sqlite, **ours)
         await it.start()
         built.append(it)
