@@ -29,6 +29,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 PIPELINE = "c2a9a2f4-6d3f-4b67-b2c8-6f1a3de0f111"
 
+CAP_SYS_ADMIN = 21
+
 QUICK = Knobs(
     link_seconds=0.3, creation_seconds=0.2, analysis_seconds=0.6, await_seconds=0.2, abort_seconds=0.1, requests=100_000
 )
@@ -216,14 +218,26 @@ def new_lab(tmp_path: Path) -> type[Lab]:
 
 @pytest.fixture
 def needs() -> Any:
-    """Asks for a tool of the machine: where it is missing the test is skipped, but never in CI."""
+    """Requires a tool of the machine: where it is missing the test is skipped, but fails in CI, which can install it.
 
-    def ask(*tools: str, root: bool = False) -> None:
+    `root`: also requires the rights of root, mounting included. Nothing can install these, so the test is skipped
+    without them.
+    """
+
+    def require(*tools: str, root: bool = False) -> None:
         missing = [tool for tool in tools if shutil.which(tool) is None and not Path(tool).exists()]
-        missing += ["the rights of root"] if root and os.geteuid() != 0 else []
         if missing and os.environ.get("CI") == "true":
             pytest.fail(f"CI needs {', '.join(missing)}")
+        missing += (
+            ["root with the right to mount (run `sudo .ci/run` for these tests)"] if root and not _is_root() else []
+        )
         if missing:
             pytest.skip(f"needs {', '.join(missing)}")
 
-    return ask
+    return require
+
+
+def _is_root() -> bool:
+    """Whether this is root with CAP_SYS_ADMIN, which root has not in most containers."""
+    status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
+    return os.geteuid() == 0 and bool(int(status["CapEff"], 16) >> CAP_SYS_ADMIN & 1)
