@@ -228,9 +228,7 @@ def needs() -> Any:
         missing = [tool for tool in tools if shutil.which(tool) is None and not Path(tool).exists()]
         if missing and os.environ.get("CI") == "true":
             pytest.fail(f"CI needs {', '.join(missing)}")
-        missing += (
-            ["root with the right to mount (run `sudo .ci/run` for these tests)"] if root and not _is_root() else []
-        )
+        missing += ["root with the right to mount"] if root and not _is_root() else []
         if missing:
             pytest.skip(f"needs {', '.join(missing)}")
 

@@ -26,7 +26,7 @@ async def play(it, monkeypatch, sample, kind, seed):
     monkeypatch.setattr(verdict, "PROJECT", it.project)
     chance = Random(seed)
     it.simulator.faults.set(scene.FAULTS, it.time.monotonic())
-    await it.submit(sample.name, list(sample.expected), kind=kind, batch_size=20)
+    await it.submit(sample.name, list(sample.expected), kind=kind, batch_size=10)
     for _ in range(scene.KILLS):
         it.kill_after(chance.randint(1, 12))
         await it.killed_or(it.until_settled(sample.name, within=48 * HOUR))
@@ -43,22 +43,22 @@ async def write_result(it, stage, sample):
 async def test_chaos_ends_as_scripted(world, stage, monkeypatch, seed):
     """Links that are requested again, before or after they were made, are no mistake of the daemon."""
     it = await world(seed=seed, link_seconds=20.0)
-    (sample,) = samples.samples(1, 100)
+    (sample,) = samples.samples(1, 30)
     await play(it, monkeypatch, sample, "links", seed)
     await write_result(it, stage, sample)
     found = verdict.judge(stage, [sample], it.simulator)
-    assert (found.wrong, found.agreeing, found.items) == ([], 100, 100)
+    assert (found.wrong, found.agreeing, found.items) == ([], 30, 30)
 
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_chaos_ends_as_scripted_for_analyses(world, stage, monkeypatch, seed):
     """Each analysis is created once and reported as the platform says, with the reasons of those that failed."""
     it = await world(seed=seed)
-    sample = samples.samples(2, 60)[1]
+    sample = samples.samples(2, 24)[1]
     await play(it, monkeypatch, sample, "analyses", seed)
     await write_result(it, stage, sample)
     found = verdict.judge(stage, [sample], it.simulator)
-    assert (found.wrong, found.agreeing) == ([], 60)
+    assert (found.wrong, found.agreeing) == ([], 24)
     assert sum(found.reasons.values()) > 0
 
 
