@@ -5,13 +5,23 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test torture lint unit lock clean
+# Compiled modules are kept, whatever the environment says: tests start the program hundreds of times.
+export PYTHONDONTWRITEBYTECODE :=
+
+# Many tests wait for other processes: with two workers a processor neither idles.
+WORKERS := $(shell echo $$(( $$(nproc) * 2 < 8 ? $$(nproc) * 2 : 8 )))
+PYTEST  := $(BIN)/pytest -q --numprocesses $(WORKERS) --dist worksteal
+
+.PHONY: demo test test-deploy torture lint unit bench lock clean
 
 demo: $(READY)            ## the main job against the bundled simulator; ends by itself in under a minute
 	$(BIN)/orchestrator demo
 
-test: lint                ## everything that must hold: lint, types, import walls, and every test
-	$(BIN)/pytest -q --numprocesses auto --maxprocesses 8 --dist worksteal
+test: lint                ## lint, types, import rules, and every test but those of the installation
+	$(PYTEST) --ignore tests/deploy
+
+test-deploy: $(READY)     ## the installation: systemd
+	$(PYTEST) tests/deploy
 
 torture: $(READY)         ## hundreds of kills and thousands of faults at random; prints its seeds; TORTURE="--seed 7 --rounds 1"
 	$(BIN)/python tests/crash/torture $(TORTURE)

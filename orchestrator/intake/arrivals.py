@@ -20,6 +20,9 @@ QUIET = 1.0
 """Seconds without a change, for a file whose last change was no writing."""
 _NANOS = 1_000_000_000
 
+Identity = tuple[int, int]
+"""Device and inode of a file or folder; unique among those that exist, and used again for later ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -37,18 +40,18 @@ class Listing:
 
     entries: Sequence[Entry]
     """The oldest first."""
-    hidden: frozenset[tuple[int, int]]
-    """Device and inode of what still has an ignored name."""
-    folder: int
-    """Inode of the folder itself."""
+    hidden: frozenset[Identity]
+    """What still has an ignored name."""
+    folder: Identity
+    """The folder itself."""
 
 
 def list_folder(folder: Path) -> Listing:
     """Look at a folder; follows no link. Raises OSError."""
     entries: list[Entry] = []
-    hidden: set[tuple[int, int]] = set()
+    hidden: set[Identity] = set()
     with _opened(folder) as descriptor, os.scandir(descriptor) as found:
-        inode = os.fstat(descriptor).st_ino
+        itself = os.fstat(descriptor)
         for each in found:
             try:
                 status = each.stat(follow_symlinks=False)
@@ -60,7 +63,7 @@ def list_folder(folder: Path) -> Listing:
                 regular = stat.S_ISREG(status.st_mode)
                 entries.append(Entry(each.name, Signature.of(status), regular, status.st_uid))
     entries.sort(key=lambda entry: (entry.signature.mtime_ns, entry.name))
-    return Listing(entries, frozenset(hidden), inode)
+    return Listing(entries, frozenset(hidden), (itself.st_dev, itself.st_ino))
 
 
 @contextmanager
@@ -102,7 +105,7 @@ class Arrivals:
     rest: float
     """Seconds after which a file written in place counts as complete."""
     _tracks: dict[str, _Track] = field(default_factory=dict)
-    _hidden: frozenset[tuple[int, int]] = frozenset()
+    _hidden: frozenset[Identity] = frozenset()
     _announced: set[str] = field(default_factory=set)
 
     def announce(self, added: Collection[str], deleted: Iterable[str]) -> None:

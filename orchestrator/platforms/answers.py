@@ -36,6 +36,7 @@ from orchestrator.domain.errors import (
     Unconfirmed,
 )
 from orchestrator.platforms.calls import Call, Effect
+from orchestrator.telemetry.redaction import Redactor
 
 _PROBLEM: Final = "application/problem+json"
 _SUCCESSES: Final = range(200, 300)
@@ -175,8 +176,7 @@ def _kind(effect: Effect, head: Head) -> type[PlatformError]:
 
 def one_line(text: str, secrets: Iterable[str] = ()) -> str:
     """Foreign text for a message: one line, of a length that people read, without our credentials."""
-    for secret in secrets:
-        text = text.replace(secret, REDACTED)
+    text = Redactor(secrets).text(text)
     line = " ".join("".join(char if char.isprintable() else " " for char in text[:COMPLAINT_BYTES]).split())
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
 

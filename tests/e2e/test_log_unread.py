@@ -61,7 +61,7 @@ async def test_work_continues_whatever_becomes_of_the_log(stderr, lab):
                     page = (await client.get("/metrics")).text
                     lost = float(re.search(r"^orchestrator_log_lines_lost_total (\S+)$", page, re.MULTILINE)[1])
                 process.send_signal(signal.SIGTERM)
-                with anyio.fail_after(60):
+                with patience():
                     assert await anyio.to_thread.run_sync(process.wait) == 0
             finally:
                 process.kill()
@@ -77,7 +77,7 @@ async def test_a_start_that_is_refused_ends_whatever_becomes_of_the_log(stderr, 
     async with lab.open():
         with stderr() as stream:
             process = start(lab, stream)
-            with anyio.fail_after(60):
+            with patience():
                 assert await anyio.to_thread.run_sync(process.wait) == 2
 
 

@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from commands import Desk, free_port, job
+from waiting import patience
 
 from orchestrator import __version__
 from orchestrator.app import daemon
@@ -338,7 +339,7 @@ async def running(desk):
 
 async def until_told(desk, condition):
     """Examine until something is found; fails the test when it never is."""
-    with anyio.fail_after(60):
+    with patience():
         while True:
             code, found = await examined(desk)
             if condition(found):

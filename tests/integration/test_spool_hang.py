@@ -85,7 +85,7 @@ def threads(monkeypatch):
 
         monkeypatch.setattr(module, name, noted)
 
-    for module, name in ((deciding, "open_source"), (spool, "list_folder"), (watch, "_inode"), (os.path, "lexists")):
+    for module, name in ((deciding, "open_source"), (spool, "list_folder"), (watch, "_identity"), (os.path, "lexists")):
         noting(module, name)
     return seen
 
@@ -105,4 +105,4 @@ async def test_the_folder_is_never_asked_on_the_event_loop(desk, threads):
             group.cancel_scope.cancel()
         await d.decide(looker)
         assert d.names("accepted") == ["a.json", "t.csv"]
-        assert threads == {(name, False) for name in ("open_source", "list_folder", "_inode", "lexists")}
+        assert threads == {(name, False) for name in ("open_source", "list_folder", "_identity", "lexists")}

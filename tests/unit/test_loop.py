@@ -8,6 +8,7 @@ from functools import partial
 
 import anyio
 import pytest
+from waiting import patience
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.errors import OrchestratorError
@@ -325,7 +326,7 @@ async def test_a_task_that_raises_is_reported_and_started_again(error):
 async def test_a_stop_ends_a_resting_loop_at_once(script):
     """Cancelling needs no wake and is no failure."""
     on = stage(*script)
-    with anyio.fail_after(5):
+    with patience():
         async with running(on):
             told = len(on.told)
     assert (len(script), 1) == (told, len(on.part.times))

@@ -62,14 +62,6 @@ def _administer(server: str, command: str, database: str = "postgres") -> None:
     engine.dispose()
 
 
-@pytest.fixture(scope="session")
-def newest_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite database with the newest schema, to be copied."""
-    path = tmp_path_factory.mktemp("newest") / "newest.db"
-    anyio.run(upgrade.upgrade, f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
 def sqlite_url(newest_sqlite: Path, tmp_path: Path) -> str:
     """An empty SQLite database of this test's own."""

@@ -10,6 +10,7 @@ import anyio
 import pytest
 import sqlalchemy as sa
 from postgres import free_port, own_folder, promoted_standby, unprivileged
+from waiting import patience
 
 from orchestrator.clock import ManualClock, SystemClock
 from orchestrator.store import lock as locks
@@ -145,7 +146,7 @@ async def test_an_idle_daemon_notices_a_fail_over(postgres_url, postgres, promot
                 while True:
                     await clock.advance(6)
 
-        with anyio.fail_after(60), pytest.raises(ExceptionGroup) as lost:
+        with patience(), pytest.raises(ExceptionGroup) as lost:
             await idle()
         assert lost.group_contains(LockLostError, match="another server")
 
@@ -182,7 +183,7 @@ async def test_an_address_that_takes_no_connections_is_borne_for_a_minute(
                 for _ in range(40):
                     await check()
 
-        with anyio.fail_after(60), pytest.raises(ExceptionGroup) as lost:
+        with patience(), pytest.raises(ExceptionGroup) as lost:
             await play()
         assert lost.group_contains(LockLostError, match="not known")
         assert answers == [None] * 6 + [True] + [None] * 13
@@ -200,7 +201,7 @@ async def test_a_new_holder_waits_for_the_transactions_of_the_one_before(postgre
         async with anyio.create_task_group() as group, store._database.write():
             await lock._connection.execute(sa.text("SELECT pg_advisory_unlock_all()"))
             group.start_soon(enter)
-            with anyio.fail_after(20):
+            with patience():
                 while not waiting_for_a_lock(postgres_url):
                     await SystemClock().sleep(0.01)
             assert not entered.is_set()
@@ -225,7 +226,7 @@ async def test_of_two_daemons_the_one_on_the_old_server_ends(postgres_url, postg
         async with lab.open(), lab.daemon() as first:
             await lab.until(lambda: "daemon_started" in log_of(lab))
             switch.target = promoted
-            with anyio.fail_after(60):
+            with patience():
                 assert await first.wait() == 1
             last = log_of(lab).splitlines()[-1]
             assert "another server" in last or "is lost" in last
@@ -261,7 +262,7 @@ async def pooler(server, mode, size):
             **unprivileged(),
         )
         try:
-            with anyio.fail_after(30):
+            with patience():
                 while not await answers(port):
                     assert process.poll() is None, (folder / "log").read_text()
                     await SystemClock().sleep(0.02)

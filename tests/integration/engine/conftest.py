@@ -13,7 +13,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 from virtual_time import Killed, OurClock, Steps, Time
@@ -37,7 +36,6 @@ from orchestrator.platforms.transport import Exchange, Remote
 from orchestrator.platforms.window import Limit
 from orchestrator.simulator import Fault, FaultKind
 from orchestrator.simulator.ica import Config, Knobs, Simulator
-from orchestrator.store import upgrade
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event
@@ -336,19 +334,11 @@ def _request(kind: str, key: str) -> bytes:
     return json.dumps({"userReference": key, "pipelineId": PIPELINE, "analysisInput": {"inputs": []}}).encode()
 
 
-@pytest.fixture(scope="session")
-def newest_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database with the newest schema, to be copied."""
-    path = tmp_path_factory.mktemp("newest") / "newest.db"
-    anyio.run(upgrade.upgrade, f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
 async def world(
-    newest_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    newest_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[..., Awaitable[World]]]:
-    """Starts worlds; keywords are the simulator's knobs, but for those that the daemon takes.
+    """Starts worlds; keywords are the simulator's knobs, but for its seed and those that the daemon takes.
 
     Whatever a test did: the books must balance at its end, and nothing may have been paid twice.
     """
@@ -356,13 +346,13 @@ async def world(
     monkeypatch.setattr(dispatch, "IDLE_PAUSE", 3600.0)
     built: list[World] = []
 
-    async def build(*, api_keys: tuple[str, ...] = ("simulator",), **given: Any) -> World:
+    async def build(*, api_keys: tuple[str, ...] = ("simulator",), seed: int = 0, **given: Any) -> World:
         folder = tmp_path / str(len(built))
         folder.mkdir()
         ours = {name: given.pop(name) for name in ("open_items", "page_size", "strategy", "budget") if name in given}
         time, knobs = Time(), Knobs(requests=ours.get("budget", World.budget), **given)
-        simulator = Simulator(Config(api_keys=api_keys, knobs=knobs), time)
-        it = World(folder, time, OurClock(time), simulator, newest_database, **ours)
+        simulator = Simulator(Config(seed=seed, api_keys=api_keys, knobs=knobs), time)
+        it = World(folder, time, OurClock(time), simulator, newest_sqlite, **ours)
         await it.start()
         built.append(it)
         return it

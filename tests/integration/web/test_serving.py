@@ -8,6 +8,7 @@ import anyio
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse
+from waiting import patience
 
 from orchestrator.settings import Address, SettingsError
 from orchestrator.web import server
@@ -74,7 +75,7 @@ async def test_signals_are_left_alone():
 async def test_idle_connections_do_not_hold_up_a_stop(monkeypatch):
     """Nothing is waited for that has nothing to say, not even the grace."""
     monkeypatch.setattr(server, "GRACE", 3600)
-    with anyio.fail_after(30):
+    with patience():
         async with served(hello) as (url, group), httpx.AsyncClient(base_url=url) as client:
             await client.get("/")
             silent = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
@@ -100,7 +101,7 @@ async def test_an_answer_under_way_may_end(monkeypatch):
             async with httpx.AsyncClient(base_url=url) as client:
                 answers.append(await client.get("/"))
 
-        with anyio.fail_after(30):
+        with patience():
             async with served(slow) as (url, group):
                 callers.start_soon(call, url)
                 await asked.wait()
@@ -132,7 +133,7 @@ async def test_a_hanging_answer_is_ended_as_our_own_tasks_are(monkeypatch):
         release.set()
 
     async with anyio.create_task_group() as callers:
-        with anyio.fail_after(30):
+        with patience():
             async with served(hanging) as (url, group):
                 callers.start_soon(call, url)
                 await asked.wait()
