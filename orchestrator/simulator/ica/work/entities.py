@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.clock import Micros
-from orchestrator.simulator.ica.lifecycle import FINAL_ANALYSIS, Timeline
+from orchestrator.simulator.ica.work.lifecycle import FINAL_ANALYSIS, Timeline
 
 
 @dataclass(frozen=True, slots=True)

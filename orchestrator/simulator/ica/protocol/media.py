@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from orchestrator.simulator.exchange import Request
-from orchestrator.simulator.ica.problems import BAD_REQUEST, Problem
+from orchestrator.simulator.ica.protocol.problems import BAD_REQUEST, Problem
 
 JSON = "application/json"
 VERSIONED = {3: "application/vnd.illumina.v3+json", 4: "application/vnd.illumina.v4+json"}

@@ -5,13 +5,13 @@ from functools import partial
 from typing import Any
 
 from orchestrator.simulator.exchange import Reply
-from orchestrator.simulator.ica import wire
-from orchestrator.simulator.ica.bodies import Search, read
-from orchestrator.simulator.ica.call import Asked, known
-from orchestrator.simulator.ica.entities import Analysis
-from orchestrator.simulator.ica.paging import spoilt
-from orchestrator.simulator.ica.problems import BAD_REQUEST, Problem
-from orchestrator.simulator.ica.sorting import sort_rows
+from orchestrator.simulator.ica.protocol import wire
+from orchestrator.simulator.ica.protocol.bodies import Search, read
+from orchestrator.simulator.ica.protocol.call import Asked, known
+from orchestrator.simulator.ica.protocol.paging import spoilt
+from orchestrator.simulator.ica.protocol.problems import BAD_REQUEST, Problem
+from orchestrator.simulator.ica.protocol.sorting import sort_rows
+from orchestrator.simulator.ica.work.entities import Analysis
 from orchestrator.simulator.ica.world import World
 from orchestrator.simulator.ledger import Effect
 

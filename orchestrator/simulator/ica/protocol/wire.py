@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from orchestrator.clock import Micros
-from orchestrator.simulator.ica.entities import Analysis, Item, Job, Tags
-from orchestrator.simulator.ica.lifecycle import FINAL_ANALYSIS, FINAL_JOB
+from orchestrator.simulator.ica.work.entities import Analysis, Item, Job, Tags
+from orchestrator.simulator.ica.work.lifecycle import FINAL_ANALYSIS, FINAL_JOB
 
 V3, V4 = 3, 4
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from orchestrator.simulator.exchange import Reply
-from orchestrator.simulator.ica import wire
-from orchestrator.simulator.ica.call import Asked, known
-from orchestrator.simulator.ica.entities import Job
-from orchestrator.simulator.ica.lifecycle import FINAL_JOB
-from orchestrator.simulator.ica.paging import spoilt
-from orchestrator.simulator.ica.sorting import sort_rows
+from orchestrator.simulator.ica.protocol import wire
+from orchestrator.simulator.ica.protocol.call import Asked, known
+from orchestrator.simulator.ica.protocol.paging import spoilt
+from orchestrator.simulator.ica.protocol.sorting import sort_rows
+from orchestrator.simulator.ica.work.entities import Job
+from orchestrator.simulator.ica.work.lifecycle import FINAL_JOB
 from orchestrator.simulator.ica.world import World
 
 _NO_TIME = float("-inf")

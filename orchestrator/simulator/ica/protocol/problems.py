@@ -3,7 +3,7 @@
 import msgspec
 
 from orchestrator.simulator.exchange import Reply
-from orchestrator.simulator.ica.wire import iso
+from orchestrator.simulator.ica.protocol.wire import iso
 
 MEDIA_TYPE = "application/problem+json"
 

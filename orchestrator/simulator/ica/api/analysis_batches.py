@@ -1,12 +1,13 @@
 """`analysisCreationBatch`: many analyses in one request."""
 
 from orchestrator.simulator.exchange import Reply
-from orchestrator.simulator.ica import lifecycle, wire
-from orchestrator.simulator.ica.batches import Batches
-from orchestrator.simulator.ica.bodies import Row, creation_rows
-from orchestrator.simulator.ica.call import Asked
-from orchestrator.simulator.ica.entities import Analysis, Item
-from orchestrator.simulator.ica.outcomes import Outcome
+from orchestrator.simulator.ica.api.batches import Batches
+from orchestrator.simulator.ica.protocol import wire
+from orchestrator.simulator.ica.protocol.bodies import Row, creation_rows
+from orchestrator.simulator.ica.protocol.call import Asked
+from orchestrator.simulator.ica.work import lifecycle
+from orchestrator.simulator.ica.work.entities import Analysis, Item
+from orchestrator.simulator.ica.work.outcomes import Outcome
 from orchestrator.simulator.ica.world import World
 from orchestrator.simulator.ledger import Effect
 
@@ -37,7 +38,7 @@ class AnalysisBatches(Batches):
         if row.mistake is not None:
             failed = lifecycle.refused(asked.now)
             return Item(item_id, row.name, failed, row.mistake, pipeline=row.pipeline, tags=row.tags)
-        pace = lifecycle.pace_of(row.name, row.fate, knobs, world.config.seed)
+        pace = lifecycle.pace_of(row.name, row.fate, knobs, world.seed)
         timeline = lifecycle.creation(asked.now, row.fate, pace, knobs)
         item = Item(item_id, row.name, timeline, pipeline=row.pipeline, tags=row.tags)
         if row.fate.outcome is Outcome.NOT_CREATED:

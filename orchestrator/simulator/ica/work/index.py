@@ -4,9 +4,9 @@ import math
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
 
-from orchestrator.simulator.ica.bodies import Search
-from orchestrator.simulator.ica.entities import Analysis
-from orchestrator.simulator.ica.lifecycle import FINAL_ANALYSIS, Timeline
+from orchestrator.simulator.ica.protocol.bodies import Search
+from orchestrator.simulator.ica.work.entities import Analysis
+from orchestrator.simulator.ica.work.lifecycle import FINAL_ANALYSIS, Timeline
 
 
 class Analyses:

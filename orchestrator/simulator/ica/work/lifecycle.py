@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.simulator.ica.knobs import Knobs
-from orchestrator.simulator.ica.outcomes import Fate, Outcome
+from orchestrator.simulator.ica.work.outcomes import Fate, Outcome
 
 FINAL_ANALYSIS = frozenset({"SUCCEEDED", "FAILED", "FAILED_FINAL", "ABORTED"})
 FINAL_JOB = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED"})

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from orchestrator.simulator.exchange import Reply
-from orchestrator.simulator.ica.problems import BAD_REQUEST, CONFLICT, UNPROCESSABLE, Problem
+from orchestrator.simulator.ica.protocol.problems import BAD_REQUEST, CONFLICT, UNPROCESSABLE, Problem
 
 MAX_KEY = 255
 _DAY = 86_400.0

@@ -1,19 +1,17 @@
 """The endpoints, under their names in ICA's own description."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from orchestrator.simulator.ica.analyses import AnalysisLooks
-from orchestrator.simulator.ica.analysis_batches import AnalysisBatches
-from orchestrator.simulator.ica.call import Operation
-from orchestrator.simulator.ica.jobs import Jobs
-from orchestrator.simulator.ica.link_batches import LinkBatches
-from orchestrator.simulator.ica.media import Media
-from orchestrator.simulator.ica.sessions import Sessions
+from orchestrator.simulator.ica.api.analyses import AnalysisLooks
+from orchestrator.simulator.ica.api.analysis_batches import AnalysisBatches
+from orchestrator.simulator.ica.api.jobs import Jobs
+from orchestrator.simulator.ica.api.link_batches import LinkBatches
+from orchestrator.simulator.ica.api.sessions import Sessions
+from orchestrator.simulator.ica.protocol.call import Operation
+from orchestrator.simulator.ica.protocol.media import Media
 
 _V3 = Media()
 _BOTH = Media(gives=(4, 3))
-_NAMES = re.compile(r"\{(\w+)\}")
 
 
 def operations(
@@ -55,21 +53,3 @@ def operations(
         Operation("getProjectDataLinkingBatchItems", "GET", linking + items, links.items, _BOTH),
         Operation("getProjectDataLinkingBatchItem", "GET", linking + item, links.item, _BOTH),
     ]
-
-
-class Routes:
-    """Finds the operation that a request means."""
-
-    def __init__(self, all_operations: Sequence[Operation], base_path: str) -> None:
-        self._routes = [(operation, _pattern(base_path + operation.path)) for operation in all_operations]
-
-    def find(self, method: str, path: str) -> tuple[Operation, Mapping[str, str]] | None:
-        """The operation and the ids in its path; None when there is none."""
-        for operation, pattern in self._routes:
-            if operation.method == method and (match := pattern.fullmatch(path)) is not None:
-                return operation, match.groupdict()
-        return None
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile(_NAMES.sub(r"(?P<\1>[^/:]+)", path))

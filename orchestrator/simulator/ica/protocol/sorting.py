@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from orchestrator.simulator.exchange import Request
-from orchestrator.simulator.ica.problems import BAD_REQUEST, Problem
+from orchestrator.simulator.ica.protocol.problems import BAD_REQUEST, Problem
 
 Row = TypeVar("Row")
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 
 from orchestrator.simulator.exchange import Reply
-from orchestrator.simulator.faults import FaultKind
-from orchestrator.simulator.ica import wire
-from orchestrator.simulator.ica.bodies import Row
-from orchestrator.simulator.ica.call import Asked, known
-from orchestrator.simulator.ica.entities import Batch, Item
-from orchestrator.simulator.ica.lifecycle import job as job_timeline
-from orchestrator.simulator.ica.paging import spoilt
-from orchestrator.simulator.ica.problems import BAD_REQUEST, Problem
+from orchestrator.simulator.ica import quirks
+from orchestrator.simulator.ica.protocol import wire
+from orchestrator.simulator.ica.protocol.bodies import Row
+from orchestrator.simulator.ica.protocol.call import Asked, known
+from orchestrator.simulator.ica.protocol.paging import spoilt
+from orchestrator.simulator.ica.protocol.problems import BAD_REQUEST, Problem
+from orchestrator.simulator.ica.work.entities import Batch, Item
+from orchestrator.simulator.ica.work.lifecycle import job as job_timeline
 from orchestrator.simulator.ica.world import World
 
 Shown = Callable[[Item, Asked], bytes]
@@ -30,11 +30,11 @@ class Batches:
         world = self._world
         batch_id = world.new_id()
         timeline = job_timeline(
-            asked.now, [item.timeline for item in items], usual_seconds, stuck=asked.strikes(FaultKind.JOB_STUCK)
+            asked.now, [item.timeline for item in items], usual_seconds, stuck=asked.strikes(quirks.JOB_STUCK)
         )
         job = world.start_job(self._subject_type, batch_id, asked.project, asked.user, timeline)
         listed = [item for row, item in zip(rows, items, strict=True) if not row.fate.unlisted]
-        if asked.strikes(FaultKind.ITEM_UNLISTED):
+        if asked.strikes(quirks.ITEM_UNLISTED):
             del listed[len(listed) // 2]
         if world.knobs.page_order == "shuffled":
             world.order(batch_id).shuffle(listed)
@@ -85,6 +85,6 @@ class Batches:
         return known(batch if found else None, "The batch")
 
     def _job(self, asked: Asked, batch: Batch) -> bytes | None:
-        if self._world.knobs.job_null or asked.strikes(FaultKind.JOB_NULL):
+        if self._world.knobs.job_null or asked.strikes(quirks.JOB_NULL):
             return None
         return wire.job(batch.job, asked.now)

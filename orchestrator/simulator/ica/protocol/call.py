@@ -1,14 +1,16 @@
 """One request on its way through the simulated ICA."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
+from orchestrator.simulator import operations
 from orchestrator.simulator.exchange import Reply, Request
 from orchestrator.simulator.faults import Fault, FaultKind
-from orchestrator.simulator.ica.media import VERSIONED, Media
-from orchestrator.simulator.ica.problems import NOT_FOUND, Problem
-from orchestrator.simulator.ica.tokens import Identity
+from orchestrator.simulator.ica.protocol.media import VERSIONED, Media
+from orchestrator.simulator.ica.protocol.problems import NOT_FOUND, Problem
+from orchestrator.simulator.ica.protocol.tokens import Identity
+from orchestrator.simulator.ica.quirks import STALE
 
 Row = TypeVar("Row")
 
@@ -37,10 +39,10 @@ class Asked:
     @property
     def at(self) -> float:
         """The instant that the answer tells of: now, or the past when a fault makes the answer stale."""
-        return self.now - self.fault.seconds if self.strikes(FaultKind.STALE) and self.fault else self.now
+        return self.now - self.fault.seconds if self.strikes(STALE) and self.fault else self.now
 
-    def strikes(self, kind: FaultKind) -> bool:
-        return self.fault is not None and self.fault.kind is kind
+    def strikes(self, quirk: str) -> bool:
+        return self.fault is not None and self.fault.kind is FaultKind.QUIRK and self.fault.quirk == quirk
 
     def json(self, body: bytes, status: int = 200, **headers: str) -> Reply:
         """An answer in the version that was asked for."""
@@ -48,18 +50,11 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """One endpoint."""
+class Operation(operations.Operation[Asked]):
+    """One endpoint, with the media types that it takes and gives."""
 
-    name: str
-    method: str
-    path: str
-    """With `{names}` for ids."""
-    answer: Callable[[Asked], Reply]
     media: Media
-    public: bool = False
-    """Whether it needs no credential, or judges credentials itself."""
-    keyed: bool = False
+    keyed: bool = field(default=False, kw_only=True)
     """Whether it heeds `Idempotency-Key`."""
 
 

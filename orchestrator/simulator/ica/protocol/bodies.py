@@ -8,9 +8,9 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from orchestrator.simulator.ica.entities import Tags
-from orchestrator.simulator.ica.outcomes import Fate, Outcome, fate_of
-from orchestrator.simulator.ica.problems import BAD_REQUEST, Problem
+from orchestrator.simulator.ica.protocol.problems import BAD_REQUEST, Problem
+from orchestrator.simulator.ica.work.entities import Tags
+from orchestrator.simulator.ica.work.outcomes import Fate, Outcome, fate_of
 
 _USER_REFERENCE = r"^[a-zA-Z0-9 _-]*(/[a-zA-Z0-9 _-]+)*$"
 _DATA_ID = re.compile(r"(fil|fol)\.[A-Za-z0-9._-]+|urn:ilmn:ica:.+")

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from orchestrator.simulator.exchange import Request
-from orchestrator.simulator.faults import Fault, FaultKind
+from orchestrator.simulator.faults import Fault
+from orchestrator.simulator.ica import quirks
 from orchestrator.simulator.ica.knobs import Knobs
-from orchestrator.simulator.ica.problems import BAD_REQUEST, Problem
+from orchestrator.simulator.ica.protocol.problems import BAD_REQUEST, Problem
 
 MAX_OFFSET_ROWS = 200_000
 
@@ -102,10 +103,10 @@ def spoilt(page: Page[Row], fault: Fault | None) -> Page[Row]:
     if fault is None or not page.rows:
         return page
     middle = len(page.rows) // 2
-    match fault.kind:
-        case FaultKind.ITEM_VANISHES:
+    match fault.quirk:
+        case quirks.ITEM_VANISHES:
             return Page([*page.rows[:middle], *page.rows[middle + 1 :]], page.rest)
-        case FaultKind.ITEM_TWICE:
+        case quirks.ITEM_TWICE:
             return Page([*page.rows, *(page.beyond or page.rows[:1])], page.rest)
         case _:
             return page

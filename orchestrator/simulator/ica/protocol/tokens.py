@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from orchestrator.clock import Micros
+from orchestrator.simulator import simulated
 from orchestrator.simulator.exchange import Request
 from orchestrator.simulator.ica.config import Config
 
@@ -28,11 +29,9 @@ class Claims(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """A user, and how it showed who it is."""
+class Identity(simulated.Identity):
+    """A user, and the token that showed who it is."""
 
-    user: str
-    valid: bool = True
     claims: Claims | None = None
 
 

@@ -3,13 +3,14 @@
 import math
 
 from orchestrator.simulator.exchange import Reply
-from orchestrator.simulator.ica import lifecycle, wire
-from orchestrator.simulator.ica.batches import Batches
-from orchestrator.simulator.ica.bodies import Row, link_rows
-from orchestrator.simulator.ica.call import Asked
-from orchestrator.simulator.ica.entities import Item
-from orchestrator.simulator.ica.lifecycle import Timeline
-from orchestrator.simulator.ica.outcomes import Fate, Outcome
+from orchestrator.simulator.ica.api.batches import Batches
+from orchestrator.simulator.ica.protocol import wire
+from orchestrator.simulator.ica.protocol.bodies import Row, link_rows
+from orchestrator.simulator.ica.protocol.call import Asked
+from orchestrator.simulator.ica.work import lifecycle
+from orchestrator.simulator.ica.work.entities import Item
+from orchestrator.simulator.ica.work.lifecycle import Timeline
+from orchestrator.simulator.ica.work.outcomes import Fate, Outcome
 from orchestrator.simulator.ica.world import World
 from orchestrator.simulator.ledger import Effect
 
@@ -44,9 +45,7 @@ class LinkBatches(Batches):
         if row.mistake is not None:
             return item
         fate = self._fate(row, asked)
-        item.timeline = lifecycle.link(
-            asked.now, fate, lifecycle.pace_of(row.name, fate, knobs, world.config.seed), knobs
-        )
+        item.timeline = lifecycle.link(asked.now, fate, lifecycle.pace_of(row.name, fate, knobs, world.seed), knobs)
         item.detail = "The data could not be linked"
         if fate is row.fate:
             self._links[asked.project, row.name] = item.timeline

@@ -1,10 +1,10 @@
 """Tokens and the system's own information."""
 
 from orchestrator.simulator.exchange import Reply
-from orchestrator.simulator.ica.call import Asked
-from orchestrator.simulator.ica.problems import BAD_REQUEST, UNAUTHORISED, Problem
-from orchestrator.simulator.ica.tokens import Tokens
-from orchestrator.simulator.ica.wire import encode
+from orchestrator.simulator.ica.protocol.call import Asked
+from orchestrator.simulator.ica.protocol.problems import BAD_REQUEST, UNAUTHORISED, Problem
+from orchestrator.simulator.ica.protocol.tokens import Tokens
+from orchestrator.simulator.ica.protocol.wire import encode
 from orchestrator.simulator.ica.world import World
 
 
