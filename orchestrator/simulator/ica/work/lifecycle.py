@@ -1,14 +1,9 @@
-"""Which status a thing has at which instant: laid down when it is created, read off the clock ever after.
-
-Nothing runs in the background. A timeline lists instants of the monotonic clock and the status that begins at each.
-"""
+"""The courses that analyses, links and jobs of the simulated ICA take."""
 
 import math
-import zlib
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from orchestrator.simulator import timeline
 from orchestrator.simulator.ica.knobs import Knobs
 from orchestrator.simulator.ica.work.outcomes import Fate, Outcome
 
@@ -17,7 +12,6 @@ FINAL_JOB = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED"})
 LINKED = frozenset({"LINKED", "ALREADY_LINKED"})
 UNKNOWN_STATUS = "HIBERNATING"
 
-_SLOW = 10.0
 _FINAL = FINAL_ANALYSIS | FINAL_JOB | LINKED | {"PARTIALLY_LINKED"}
 _ANALYSIS_STEPS = (
     ("REQUESTED", 0.0),
@@ -33,36 +27,15 @@ _WAITING_FROM, _RUNNING_FROM = 0.1, 0.3
 _JOB_WAITING_FROM, _JOB_RUNNING_FROM = 0.05, 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """Instants in ascending order, and the status that begins at each."""
+class Timeline(timeline.Timeline):
+    """The course of a thing of ICA's."""
 
-    instants: tuple[float, ...]
-    statuses: tuple[str, ...]
-
-    def stage(self, now: float) -> int:
-        """Index of the status in force; -1 before the beginning."""
-        return bisect_right(self.instants, now) - 1
-
-    def status(self, now: float) -> str:
-        """The status in force, or the first one before the beginning."""
-        return self.statuses[max(0, self.stage(now))]
-
-    @property
-    def begins(self) -> float:
-        return self.instants[0]
+    __slots__ = ()
 
     @property
     def ends(self) -> float:
         """When the final status begins; infinity where there is none."""
         return self.instants[-1] if self.statuses[-1] in _FINAL else math.inf
-
-    def since(self, status: str) -> float | None:
-        """When `status` begins, if ever."""
-        for instant, name in zip(self.instants, self.statuses, strict=True):
-            if name == status:
-                return instant
-        return None
 
     def aborted(self, now: float, abort_seconds: float) -> "Timeline":
         """The same until now, then ABORTING, then ABORTED."""
@@ -74,8 +47,7 @@ class Timeline:
 
 def pace_of(name: str, fate: Fate, knobs: Knobs, seed: int) -> float:
     """How many times the usual duration this item takes: jitter by seed and name, ten times when slow."""
-    share = zlib.crc32(f"{seed}:{name}".encode()) / 0xFFFFFFFF
-    return (1.0 + knobs.jitter * (2.0 * share - 1.0)) * (_SLOW if fate.slow else 1.0)
+    return timeline.pace(seed, name, knobs.jitter, slow=fate.slow)
 
 
 def creation(begins: float, fate: Fate, pace: float, knobs: Knobs) -> Timeline:
