@@ -23,6 +23,7 @@ class World(PlatformState[Knobs]):
     jobs: dict[str, FileJob] = field(default_factory=dict)
     runs: dict[str, AutomationRun] = field(default_factory=dict)
     pages_read: int = 0
+    _by_name: dict[str, dict[str, File]] = field(default_factory=dict)
     _digits: int = 0
 
     def new_digits(self) -> str:
@@ -41,11 +42,23 @@ class World(PlatformState[Knobs]):
         """Write an effect into the ledger."""
         self.ledger.record([Effect(kind, thing_id, project, name, tags, at, None)])
 
-    def file(self, file_id: str, now: float, project: str = "") -> File | None:
+    def add_file(self, file: File) -> None:
+        """Remember a new file, or one that has got another name."""
+        self.files[file.id] = file
+        self._by_name.setdefault(file.name, {})[file.id] = file
+
+    def named(self, name: str, place: str | None, now: float) -> File | None:
+        """A file of that name in a project or folder that is there, or will be at the end of what runs."""
+        for file in self._by_name.get(name, {}).values():
+            if file.name == name and place in (file.project, file.parent) and now < file.deleted:
+                return file
+        return None
+
+    def file(self, file_id: str, now: float) -> File | None:
         """A file by id; one that nobody has made is taken as existing under its id as its name."""
         known = self.files.get(file_id)
         if known is not None:
             return known if known.exists(now) else None
-        made = File(id=file_id, name=file_id, project=project, created=now, wall=self.wall_at(now))
-        self.files[file_id] = made
+        made = File(id=file_id, name=file_id, project="", created=now, wall=self.wall_at(now))
+        self.add_file(made)
         return made

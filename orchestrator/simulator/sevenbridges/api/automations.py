@@ -9,7 +9,7 @@ from orchestrator.simulator.sevenbridges.api.transfers import refuse_by_name
 from orchestrator.simulator.sevenbridges.protocol.call import Asked, known, time_or_none
 from orchestrator.simulator.sevenbridges.protocol.errors import BAD_REQUEST, Refusal
 from orchestrator.simulator.sevenbridges.protocol.pages import page
-from orchestrator.simulator.sevenbridges.protocol.times import within
+from orchestrator.simulator.sevenbridges.protocol.times import Span
 from orchestrator.simulator.sevenbridges.work import courses
 from orchestrator.simulator.sevenbridges.work.naming import fate_of
 from orchestrator.simulator.sevenbridges.work.task import Task
@@ -103,6 +103,7 @@ class Automations:
 
     def _wanted(self, run: AutomationRun, asked: Asked) -> bool:
         knobs, statuses = self._world.knobs, asked.all_of("status")
+        created = Span.of(asked.query("created_from"), asked.query("created_to"), knobs.time_filter)
         return (
             run.user == asked.user
             and run.created <= asked.at - knobs.list_lag
@@ -110,7 +111,7 @@ class Automations:
             and asked.query("package_id") in (None, str(run.asked["package"]))
             and asked.query("project_id") in (None, run.project)
             and (not statuses or run.course.status(asked.at) in statuses)
-            and within(run.wall, asked.query("created_from"), asked.query("created_to"), knobs.time_filter)
+            and (created is None or run.wall in created)
         )
 
     def _find(self, asked: Asked) -> AutomationRun:

@@ -92,14 +92,7 @@ class DrsImports:
             case _:
                 pass
         name, project, parent = str(item.get("name") or uri.rpartition("/")[2]), item.get("project"), item.get("parent")
-        there = next(
-            (
-                file
-                for file in world.files.values()
-                if (file.name, file.project, file.parent) == (name, project or "", parent)
-            ),
-            None,
-        )
+        there = world.named(name, project or parent, asked.now)
         if there is not None and resolution == "SKIP":
             return show_file(there, asked)
         if there is not None and resolution == "OVERWRITE":
@@ -116,7 +109,7 @@ class DrsImports:
             created=ends,
             wall=world.clock.now(),
         )
-        world.files[file.id] = file
+        world.add_file(file)
         return show_file(file, asked)
 
     def _show(self, job: FileJob, asked: Asked) -> dict[str, Any]:

@@ -117,12 +117,13 @@ class FileJobs:
             created=asked.now,
             wall=world.clock.now(),
         )
-        world.files[made.id] = made
+        world.add_file(made)
         return show_file(made, asked)
 
     def _moved(self, file: File, item: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:
         file.name = str(item.get("name") or file.name)
         file.project, file.parent = str(item.get("project") or file.project), item.get("parent")
+        self._world.add_file(file)
         return show_file(file, asked)
 
     def _deleted(self, file: File, _: Mapping[str, Any], asked: Asked) -> Mapping[str, Any]:

@@ -80,6 +80,7 @@ class Files:
                 case _:
                     pass
             _changed(file, row, erase=erase)
+            self._world.add_file(file)
             self._world.record("update", file.id, file.project, file.id, asked.now)
             return show_file(file, asked)
 

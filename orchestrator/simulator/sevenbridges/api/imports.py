@@ -29,7 +29,7 @@ class Imports(Transfers):
         fate = fate_of(location)
         refuse_by_name(fate, location)
         name = str(destination.get("name") or location.rpartition("/")[2])
-        taken = self._taken(str(place), name, asked.now)
+        taken = self._world.named(name, str(place), asked.now) is not None
         if taken and body.get("autorename"):
             name, taken = f"_{len(self._world.files)}_{name}", False
         clash = taken and not body.get("overwrite")
@@ -48,13 +48,6 @@ class Imports(Transfers):
             transfer.file = self._file(transfer, name, destination)
         return transfer
 
-    def _taken(self, place: str, name: str, now: float) -> bool:
-        """Whether the name is there, or will be at the end of an import that runs."""
-        return any(
-            file.name == name and place in (file.project, file.parent) and now < file.deleted
-            for file in self._world.files.values()
-        )
-
     def _file(self, transfer: Transfer, name: str, destination: Mapping[str, Any]) -> File:
         world, there = self._world, courses.end_of(transfer.course)
         file = File(
@@ -65,5 +58,5 @@ class Imports(Transfers):
             created=there,
             wall=transfer.wall,
         )
-        world.files[file.id] = file
+        world.add_file(file)
         return file
