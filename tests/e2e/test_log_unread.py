@@ -14,6 +14,7 @@ import anyio.to_thread
 import httpx
 import pytest
 from commands import free_port
+from waiting import patience
 
 
 @contextmanager
