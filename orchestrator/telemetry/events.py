@@ -23,6 +23,16 @@ class Oddity(StrEnum):
     NEVER_LISTED = "items never listed"
 
 
+class CloseCause(StrEnum):
+    """Why the HTTP server closed a connection that its caller had left open."""
+
+    IDLE = "no request followed"
+    HEAD = "the head of the request did not come"
+    BODY = "the body of the request stalled"
+    READER = "the answer was not read"
+    LIMIT = "too many connections"
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened; subclasses add what it happened to."""
@@ -297,3 +307,15 @@ class RequestDone(Event):
     @property
     def level(self) -> Level:
         return Level.DEBUG
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsClosed(Event):
+    """The HTTP server closed connections; published at most once a minute for each cause."""
+
+    cause: CloseCause
+    count: int
+
+    @property
+    def level(self) -> Level:
+        return Level.DEBUG if self.cause is CloseCause.IDLE else Level.WARNING

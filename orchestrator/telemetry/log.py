@@ -17,6 +17,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from orchestrator.clock import Clock
 from orchestrator.domain.units import rfc3339
 from orchestrator.telemetry.redaction import Redactor
+from orchestrator.telemetry.repeats import Repeats
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "console", "json"]
@@ -62,11 +63,12 @@ def configure(
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
-    _lead_libraries([_from_library, *chain, renderer], max(logging.WARNING, _LEVELS[level]), stream)
+    _lead_libraries([_from_library, *chain, renderer], max(logging.WARNING, _LEVELS[level]), stream, clock)
 
 
-def _lead_libraries(processors: list[Processor], level: int, stream: TextIO) -> None:
+def _lead_libraries(processors: list[Processor], level: int, stream: TextIO, clock: Clock) -> None:
     handler = logging.StreamHandler(stream)
+    handler.addFilter(Repeats(clock))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[*processors[:-1], structlog.stdlib.ProcessorFormatter.remove_processors_meta, processors[-1]]
@@ -82,6 +84,8 @@ def _from_library(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     """A record of the standard logging as an event of ours, with its text and its logger beside it."""
     record: logging.LogRecord = event["_record"]
     event.update(event="library_message", message=event["event"], logger=record.name)
+    if repeated := getattr(record, "repeated", 0):
+        event["repeated"] = repeated
     return event
 
 

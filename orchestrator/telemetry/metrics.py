@@ -17,6 +17,8 @@ from orchestrator.clock import SECOND, Clock, Micros
 from orchestrator.domain.model import ItemState, JobState, Needs
 from orchestrator.telemetry.events import (
     BatchSubmitted,
+    CloseCause,
+    ConnectionsClosed,
     DaemonStarted,
     Event,
     FileAccepted,
@@ -110,9 +112,14 @@ class Metrics:
             "step_failures", "Steps that did not succeed and are tried again, by reason.", "account", "reason"
         )
         self._parts = self._counter("part_failures", "Turns that a part of the engine could not do.", "part")
+        self._connections_closed = self._counter(
+            "http_connections_closed", "Connections that the HTTP server closed on their callers.", "reason"
+        )
         self._transactions = self._histogram(
             "store_transaction_seconds", "Database transactions, the wait for their turn aside.", _LOCAL, "operation"
         )
+        for cause in CloseCause:
+            self._connections_closed.labels(cause.name.lower())
         for outcome in ("accepted", "rejected", "deferred"):
             self._files.labels(outcome)
         for state in JobState:
@@ -164,6 +171,8 @@ class Metrics:
                 self._steps.labels(event.account, "failed").inc()
             case StepCrashed():
                 self._steps.labels(event.account, "crashed").inc()
+            case ConnectionsClosed():
+                self._connections_closed.labels(event.cause.name.lower()).inc(event.count)
             case PartFailed():
                 self._parts.labels(event.part).inc()
             case _:

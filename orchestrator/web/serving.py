@@ -41,7 +41,7 @@ async def serve(listener: socket.socket, shown: Shown) -> None:
     async with anyio.create_task_group() as group:
         app = build(shown, health, group)
         group.start_soon(health.run)
-        await run(app, listener)
+        await run(app, listener, clock=shown.clock, bus=shown.bus)
 
 
 def _load() -> None:
