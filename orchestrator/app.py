@@ -16,6 +16,7 @@ from orchestrator.clock import Clock, SystemClock
 from orchestrator.domain.cadence import Aims
 from orchestrator.domain.model import Job, JobState
 from orchestrator.durable import OWN_DRAFT
+from orchestrator.engine.backups import BackupPlan, Backups
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.loop import Loop, Part
 from orchestrator.engine.pauses import Pauses, pauses
@@ -235,9 +236,13 @@ async def daemon(
             )
         )
         built.add(_upkeep(settings, accounts, store, clock, bus))
+        backups = _backups(settings, clock, bus)
+        if backups is not None:
+            built.add(backups)
         spool.changed = built.wake
         if listener is not None:
-            shown = Shown(settings, instance, store, spool, built.loops, _shown(accounts, built), metrics, clock, bus)
+            at_work = _shown(accounts, built)
+            shown = Shown(settings, instance, store, spool, built.loops, at_work, metrics, clock, bus, backups)
             group.start_soon(serve, listener, shown)
         bus.publish(DaemonStarted(__version__, instance, tuple(settings.accounts), unconfirmed))
         yield built
@@ -366,6 +371,14 @@ def _upkeep(settings: Settings, accounts: Sequence[_Connected], store: Store, cl
         clock=clock,
         bus=bus,
     )
+
+
+def _backups(settings: Settings, clock: Clock, bus: Bus[Event]) -> Backups | None:
+    backup = settings.backup
+    if backup is None:
+        return None
+    plan = BackupPlan(backup.directory, backup.interval, backup.keep)
+    return Backups(plan, url=settings.database.url, clock=clock, bus=bus)
 
 
 # ---------------------------------------------------------------- the queue directory

@@ -310,6 +310,17 @@ class RequestDone(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BackupMade(Event):
+    """A scheduled copy of the database was written and checked."""
+
+    file: str
+    bytes: int
+    seconds: float
+    removed: int
+    """Older copies that were removed because of `backup.keep`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionsClosed(Event):
     """The HTTP server closed connections; published at most once a minute for each cause."""
 

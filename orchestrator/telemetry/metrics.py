@@ -75,12 +75,24 @@ class StoreReading:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupReading:
+    """Scheduled backups."""
+
+    newest: Micros | None
+    """When the newest copy was made; None while there is none."""
+    interval: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Readings:
     """How things stand at the moment of a scrape."""
 
     accounts: Mapping[str, AccountReading]
     store: StoreReading | None
     """None while the database does not answer."""
+    backup: BackupReading | None = None
+    """None when none are scheduled."""
 
 
 class Metrics:
@@ -211,6 +223,8 @@ class _Page:
         yield build
         yield from _of_accounts(self._readings.accounts)
         yield from _of_store(self._readings.store, tuple(self._readings.accounts))
+        if self._readings.backup is not None:
+            yield from _of_backup(self._readings.backup)
 
 
 def _without_birthdays(metric: Metric) -> Metric:
@@ -264,6 +278,14 @@ def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[M
     for account in sorted({*accounts, *store.unconfirmed}):
         unconfirmed.add_metric([account], store.unconfirmed.get(account, 0))
     yield from (items, jobs, unconfirmed)
+
+
+def _of_backup(backup: BackupReading) -> Iterator[Metric]:
+    made = _gauge("backup_timestamp_seconds", "When the newest scheduled backup was made, in Unix time; 0: never.")
+    made.add_metric([], 0 if backup.newest is None else backup.newest / SECOND)
+    interval = _gauge("backup_interval_seconds", "Seconds between two scheduled backups.")
+    interval.add_metric([], backup.interval)
+    yield from (made, interval)
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
