@@ -266,6 +266,7 @@ def _backup(url: sa.URL, file: Path, stopped: threading.Event) -> None:
             draft = Path(folder) / file.name
             _copy(path, draft, stopped)
             _require_good_copy(path, draft, file, stopped)
+            _require_wanted(path, stopped)
             draft.chmod(0o600)
             with draft.open("rb") as made:
                 os.fsync(made.fileno())
@@ -276,15 +277,16 @@ def _backup(url: sa.URL, file: Path, stopped: threading.Event) -> None:
 
 
 def _copy(path: Path, draft: Path, stopped: threading.Event) -> None:
-    def check_stop(_status: int, _remaining: int, _total: int) -> None:
-        if stopped.is_set():
-            raise StoreError(f"the copy of {path} was stopped")
-
     with _reading(path) as source, contextlib.closing(sqlite3.connect(draft)) as copy:
         # In one read transaction: otherwise SQLite begins anew whenever the daemon writes between two portions.
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        source.backup(copy, pages=_PAGES_AT_A_TIME, progress=check_stop)
+        source.backup(copy, pages=_PAGES_AT_A_TIME, progress=lambda *_: _require_wanted(path, stopped))
+
+
+def _require_wanted(path: Path, stopped: threading.Event) -> None:
+    if stopped.is_set():
+        raise StoreError(f"the copy of {path} was stopped")
 
 
 def _require_good_copy(path: Path, draft: Path, file: Path, stopped: threading.Event) -> None:
