@@ -15,6 +15,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -82,6 +83,7 @@ async def backup(url: str, file: Path) -> None:
             failure = error
         group.cancel_scope.cancel()
     if failure is not None:
+        await anyio.lowlevel.checkpoint_if_cancelled()  # that the copy was stopped is no failure then
         raise failure
 
 
