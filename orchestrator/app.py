@@ -211,12 +211,7 @@ async def daemon(
         listener = stack.enter_context(listening(settings.server.listen)) if settings.server is not None else None
         metrics = Metrics(clock)
         bus.subscribe(metrics)
-        store = await stack.enter_async_context(
-            Store.opened(
-                settings.database.url,
-                state_directory=state,
-            )
-        )
+        store = await stack.enter_async_context(Store.opened(settings.database.url, state_directory=state))
         store.time_with(metrics.timed)
         instance = await store.memory.instance(settings.instance)
         unconfirmed = await store.advance.recover(clock.now())
