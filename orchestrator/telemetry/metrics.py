@@ -130,6 +130,8 @@ class Metrics:
         self._transactions = self._histogram(
             "store_transaction_seconds", "Database transactions, the wait for their turn aside.", _LOCAL, "operation"
         )
+        for part in ("results", "upkeep"):
+            self._parts.labels(part)
         for cause in CloseCause:
             self._connections_closed.labels(cause.name.lower())
         for outcome in ("accepted", "rejected", "deferred"):
