@@ -79,7 +79,7 @@ class Engine:
             assert seen.returncode == 0, seen.stderr
         self.make_base()
         self.do(
-            "buildah", "bud", "--layers", "--pull-never", "--network=none", "--build-arg", f"BASE={BASE}",
+            "buildah", "bud", "--pull-never", "--network=none", "--build-arg", f"BASE={BASE}",
             "--build-arg", "VERSION=0.1.0", "--build-arg", "REVISION=0123abc",
             "--ignorefile", deploy / "Dockerfile.dockerignore", "-f", deploy / "Dockerfile", "-t", IMAGE, ROOT,
         )  # fmt: skip
