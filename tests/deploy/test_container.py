@@ -5,7 +5,6 @@ import os
 import re
 import sys
 import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -171,11 +170,7 @@ class Pod:
             return False
 
     def ask(self, path):
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}", headers={"Authorization": "Bearer token"}
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.read()
+        return get(f"http://127.0.0.1:{self.port}{path}", "token")
 
     def inspect(self):
         (found,) = json.loads(self.engine.do("podman", "inspect", self.container))
@@ -249,7 +244,6 @@ def test_the_pod_works_is_killed_and_goes_on_with_the_same_volume(pod):
 def test_what_lies_beyond_the_probes_needs_the_token(pod):
     """Probes are answered to anybody; `/metrics` to who shows the server token, as the ServiceMonitor does."""
     assert b"orchestrator_build_info" in pod.ask("/metrics")
-    request = urllib.request.Request(f"http://127.0.0.1:{pod.port}/metrics", headers={"Host": "orchestrator:8080"})
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(request, timeout=10)
+        get(f"http://127.0.0.1:{pod.port}/metrics", "another")
     assert caught.value.code == 401

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,10 +31,19 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def get(url: str) -> bytes:
-    """The body of an answer of 200."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return bytes(answer.read())
+def get(url: str, token: str | None = None) -> bytes:
+    """The body of an answer of 200.
+
+    Raises:
+        HTTPError: the answer had another status.
+    """
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+            return bytes(answer.read())
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
 
 
 def until(condition: Callable[[], Any]) -> Any:
