@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+DEPLOY := .venv-deploy
+IMAGE_LOCK := -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements.lock
 
 # Compiled modules are kept, whatever the environment says: tests start the program hundreds of times.
 export PYTHONDONTWRITEBYTECODE :=
@@ -20,8 +22,8 @@ demo: $(READY)            ## the main job against the bundled simulator; ends by
 test: lint                ## lint, types, import rules, and every test but those of the installation
 	$(PYTEST) --ignore tests/deploy
 
-test-deploy: $(READY)     ## the installation: systemd
-	$(PYTEST) tests/deploy
+test-deploy: $(READY) $(DEPLOY)/.ready   ## image, manifests, rules and dashboard by real tools; needs what .ci/run installs
+	$(BIN)/pytest -q -n0 tests/deploy
 
 torture: $(READY)         ## hundreds of kills and thousands of faults at random; prints its seeds; TORTURE="--seed 7 --rounds 1"
 	$(BIN)/python tests/crash/torture $(TORTURE)
@@ -49,12 +51,19 @@ bench: $(READY)           ## the figures of docs/performance.md, side by side wi
 	$(BIN)/python -m benchmarks.hardship
 	$(BIN)/python -m benchmarks.plots
 
+$(DEPLOY)/.ready: deploy/tools.txt
+	$(PYTHON) -m venv $(DEPLOY)
+	$(DEPLOY)/bin/pip install -q --disable-pip-version-check -r deploy/tools.txt
+	touch $(DEPLOY)/.ready
+
 lock:                     ## resolve the dependencies anew
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra postgres --extra dev --upgrade pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(IMAGE_LOCK) --extra postgres pyproject.toml -o deploy/container/runtime.lock
+	$(BIN)/uv pip compile $(IMAGE_LOCK) deploy/container/build.in -o deploy/container/build.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) $(DEPLOY) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

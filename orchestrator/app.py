@@ -18,6 +18,7 @@ from orchestrator.connections import ConnectedAccount, ConnectionContext, Keys, 
 from orchestrator.domain.cadence import Aims
 from orchestrator.domain.model import Job, JobState
 from orchestrator.durable import OWN_DRAFT
+from orchestrator.engine.backups import BackupPlan, Backups
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.loop import Loop, Part, kept_running
 from orchestrator.engine.pauses import Pauses, pauses
@@ -235,9 +236,13 @@ async def daemon(
         results = settings.queue.directory / "results"
         built.add(Results(directory=results, store=store, clock=clock, bus=bus, pauses=built.waits))
         built.add(_upkeep(settings, accounts, store, clock, bus))
+        backups = _backups(settings, clock, bus)
+        if backups is not None:
+            built.add(backups)
         spool.changed = built.wake
         if listener is not None:
-            shown = Shown(settings, instance, store, spool, built.loops, _shown(accounts, built), metrics, clock, bus)
+            at_work = _shown(accounts, built)
+            shown = Shown(settings, instance, store, spool, built.loops, at_work, metrics, clock, bus, backups)
             built.keep_running("server", partial(serve, listener, shown))
         bus.publish(DaemonStarted(__version__, instance, tuple(settings.accounts), unconfirmed))
         yield built
@@ -301,6 +306,14 @@ def _upkeep(
         clock=clock,
         bus=bus,
     )
+
+
+def _backups(settings: Settings, clock: Clock, bus: Bus[Event]) -> Backups | None:
+    backup = settings.backup
+    if backup is None:
+        return None
+    plan = BackupPlan(backup.directory, backup.interval, backup.keep)
+    return Backups(plan, url=settings.database.url, clock=clock, bus=bus)
 
 
 # ---------------------------------------------------------------- the queue directory

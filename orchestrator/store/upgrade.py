@@ -6,6 +6,7 @@ An SQLite database is upgraded by the daemon's start, in one transaction. A Post
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -25,6 +27,10 @@ from orchestrator.store.schema import REVISION
 _MAGIC = b"SQLite format 3\x00"
 _QUICK_CHECK_UP_TO = 256 * 1024 * 1024
 """Bytes up to which a start reads the whole file through: about a second."""
+
+_PAGES_AT_A_TIME = 2048
+_STEPS_BETWEEN_CHECKS = 100_000
+"""Instructions of SQLite's machine between two looks whether a check was stopped: a few milliseconds."""
 
 _WAY_OUT = "it was left as it is; move it away, and put a backup (`orchestrator db backup`) in its place"
 
@@ -60,7 +66,24 @@ async def backup(url: str, file: Path) -> None:
         StoreError: the database is on a server, or `file` exists.
         DamagedError: the copy is not sound, so `file` was not made.
     """
-    await _in_thread(lambda parsed: _backup(parsed, file), parse(url))
+    stopped, failure = threading.Event(), None
+
+    async def notice_cancellation() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            stopped.set()
+
+    async with anyio.create_task_group() as group:  # a stop need not wait until a large database has been copied
+        group.start_soon(notice_cancellation)
+        try:
+            await _in_thread(lambda parsed: _backup(parsed, file, stopped), parse(url))
+        except Exception as error:  # noqa: BLE001 - raised below, not as a member of an exception group
+            failure = error
+        group.cancel_scope.cancel()
+    if failure is not None:
+        await anyio.lowlevel.checkpoint_if_cancelled()  # that the copy was stopped is no failure then
+        raise failure
 
 
 async def prepare(url: sa.URL, *, state_directory: Path, read_only: bool) -> None:
@@ -224,20 +247,22 @@ def _check(url: sa.URL) -> list[str]:
     return findings
 
 
-def _full_check(url: sa.URL) -> list[str]:
+def _full_check(url: sa.URL, stopped: threading.Event | None = None) -> list[str]:
     """What is wrong with the file, whatever its schema. Raises DamagedError where it is no database at all."""
     _require_sound(url)
     path = sqlite_path(url)
     if path is None or not path.exists():
         return []
     with _reading(path) as connection:
+        if stopped is not None:
+            connection.set_progress_handler(stopped.is_set, _STEPS_BETWEEN_CHECKS)
         said = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
         orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
     findings = [] if said == ["ok"] else said
     return [*findings, *(f"a row of {table} belongs to no {parent}" for table, _, parent, _ in orphans[:20])]
 
 
-def _backup(url: sa.URL, file: Path) -> None:
+def _backup(url: sa.URL, file: Path, stopped: threading.Event) -> None:
     path = sqlite_path(url)
     if path is None:
         raise StoreError("the database is on a PostgreSQL server: back it up with pg_dump")
@@ -250,9 +275,10 @@ def _backup(url: sa.URL, file: Path) -> None:
         # In a folder of its own: SQLite makes files beside a copy that is being checked.
         with TemporaryDirectory(dir=target.parent, prefix=f".{file.name}.") as folder:
             draft = Path(folder) / file.name
-            with _reading(path) as source, contextlib.closing(sqlite3.connect(draft)) as copy:
-                source.backup(copy)
-            _require_good_copy(path, draft, file)
+            _copy(path, draft, stopped)
+            _require_good_copy(path, draft, file, stopped)
+            _require_wanted(path, stopped)
+            draft.chmod(0o600)
             with draft.open("rb") as made:
                 sync_file(made.fileno())
             private_file(draft)
@@ -268,10 +294,23 @@ def _backup(url: sa.URL, file: Path) -> None:
         ) from error
 
 
-def _require_good_copy(path: Path, draft: Path, file: Path) -> None:
+def _copy(path: Path, draft: Path, stopped: threading.Event) -> None:
+    with _reading(path) as source, contextlib.closing(sqlite3.connect(draft)) as copy:
+        # In one read transaction: otherwise SQLite begins anew whenever the daemon writes between two portions.
+        source.execute("BEGIN")
+        source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        source.backup(copy, pages=_PAGES_AT_A_TIME, progress=lambda *_: _require_wanted(path, stopped))
+
+
+def _require_wanted(path: Path, stopped: threading.Event) -> None:
+    if stopped.is_set():
+        raise StoreError(f"the copy of {path} was stopped")
+
+
+def _require_good_copy(path: Path, draft: Path, file: Path, stopped: threading.Event) -> None:
     """An older schema is no fault: copies are made before upgrades."""
     try:
-        wrong = _full_check(parse(f"sqlite:///{draft}"))
+        wrong = _full_check(parse(f"sqlite:///{draft}"), stopped)
     except DamagedError as error:
         wrong = [str(error)]
     if wrong:

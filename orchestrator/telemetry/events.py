@@ -23,6 +23,16 @@ class Oddity(StrEnum):
     NEVER_LISTED = "items never listed"
 
 
+class CloseCause(StrEnum):
+    """Why the HTTP server closed a connection that its caller had left open."""
+
+    IDLE = "no request followed"
+    HEAD = "the head of the request did not come"
+    BODY = "the body of the request stalled"
+    READER = "the answer was not read"
+    LIMIT = "too many connections"
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened; subclasses add what it happened to."""
@@ -336,3 +346,26 @@ class RequestDone(Event):
     @property
     def level(self) -> Level:
         return Level.DEBUG
+
+
+@dataclass(frozen=True, slots=True)
+class BackupMade(Event):
+    """A scheduled copy of the database was written and checked."""
+
+    file: str
+    bytes: int
+    seconds: float
+    removed: int
+    """Older copies that were removed because of `backup.keep`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsClosed(Event):
+    """The HTTP server closed connections; published at most once a minute for each cause."""
+
+    cause: CloseCause
+    count: int
+
+    @property
+    def level(self) -> Level:
+        return Level.DEBUG if self.cause is CloseCause.IDLE else Level.WARNING

@@ -19,6 +19,7 @@ from orchestrator.clock import Clock
 from orchestrator.domain.units import rfc3339
 from orchestrator.telemetry.lines import LineWriter
 from orchestrator.telemetry.redaction import Redactor
+from orchestrator.telemetry.repeats import Repeats
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "console", "json"]
@@ -70,7 +71,7 @@ def configure(
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream) if writer is None else _Handler(writer)
-    _lead_libraries([_from_library, *chain, renderer], max(logging.WARNING, _LEVELS[level]), handler)
+    _lead_libraries([_from_library, *chain, renderer], max(logging.WARNING, _LEVELS[level]), handler, clock)
     return writer
 
 
@@ -110,7 +111,8 @@ class _Handler(logging.Handler):
             self._writer.lose()
 
 
-def _lead_libraries(processors: list[Processor], level: int, handler: logging.Handler) -> None:
+def _lead_libraries(processors: list[Processor], level: int, handler: logging.Handler, clock: Clock) -> None:
+    handler.addFilter(Repeats(clock))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[*processors[:-1], structlog.stdlib.ProcessorFormatter.remove_processors_meta, processors[-1]]
@@ -126,6 +128,8 @@ def _from_library(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     """A record of the standard logging as an event of ours, with its text and its logger beside it."""
     record: logging.LogRecord = event["_record"]
     event.update(event="library_message", message=event["event"], logger=record.name)
+    if repeated := getattr(record, "repeated", 0):
+        event["repeated"] = repeated
     return event
 
 

@@ -17,6 +17,8 @@ from orchestrator.clock import SECOND, Clock, Micros
 from orchestrator.domain.model import ItemState, JobState, Needs
 from orchestrator.telemetry.events import (
     BatchSubmitted,
+    CloseCause,
+    ConnectionsClosed,
     DaemonStarted,
     Event,
     FileAccepted,
@@ -79,12 +81,24 @@ class StoreReading:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupReading:
+    """Scheduled backups."""
+
+    newest: Micros | None
+    """When the newest copy was made; None while there is none."""
+    interval: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Readings:
     """How things stand at the moment of a scrape."""
 
     accounts: Mapping[str, AccountReading]
     store: StoreReading | None
     """None while the database does not answer."""
+    backup: BackupReading | None = None
+    """None when none are scheduled."""
 
 
 class Metrics:
@@ -117,9 +131,16 @@ class Metrics:
             "step_failures", "Steps that did not succeed and are tried again, by reason.", "account", "reason"
         )
         self._parts = self._counter("part_failures", "Turns that a part of the engine could not do.", "part")
+        self._connections_closed = self._counter(
+            "http_connections_closed", "Connections that the HTTP server closed on their callers.", "reason"
+        )
         self._transactions = self._histogram(
             "store_transaction_seconds", "Database transactions, the wait for their turn aside.", _LOCAL, "operation"
         )
+        for part in ("results", "upkeep"):
+            self._parts.labels(part)
+        for cause in CloseCause:
+            self._connections_closed.labels(cause.name.lower())
         for outcome in ("accepted", "rejected", "deferred"):
             self._files.labels(outcome)
         for state in JobState:
@@ -171,6 +192,8 @@ class Metrics:
                 self._steps.labels(event.account, "failed").inc()
             case StepCrashed():
                 self._steps.labels(event.account, "crashed").inc()
+            case ConnectionsClosed():
+                self._connections_closed.labels(event.cause.name.lower()).inc(event.count)
             case PartFailed():
                 self._parts.labels(event.part).inc()
             case _:
@@ -212,6 +235,8 @@ class _Page:
         yield CounterMetricFamily(f"{_PREFIX}_log_lines_lost", text, self._lost_log_lines)
         yield from _of_accounts(self._readings.accounts)
         yield from _of_store(self._readings.store, tuple(self._readings.accounts))
+        if self._readings.backup is not None:
+            yield from _of_backup(self._readings.backup)
 
 
 def _without_birthdays(metric: Metric) -> Metric:
@@ -284,6 +309,14 @@ def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[M
         )
         wal.add_metric([], store.wal_bytes)
         yield wal
+
+
+def _of_backup(backup: BackupReading) -> Iterator[Metric]:
+    made = _gauge("backup_timestamp_seconds", "When the newest scheduled backup was made, in Unix time; 0: never.")
+    made.add_metric([], 0 if backup.newest is None else backup.newest / SECOND)
+    interval = _gauge("backup_interval_seconds", "Seconds between two scheduled backups.")
+    interval.add_metric([], backup.interval)
+    yield from (made, interval)
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

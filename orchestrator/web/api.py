@@ -17,14 +17,22 @@ from orchestrator.web.answers import JSON, document
 from orchestrator.web.shown import Shown, failing_since
 
 _LARGEST_PAGE = 1000
+_LARGEST_NUMBER = 2**63 - 1
+"""What a column of numbers can be compared with."""
 
 OfState = Annotated[JobState | None, Query(description="Only jobs in this state.")]
-OfAccount = Annotated[str | None, Query(description="Only jobs on this account.")]
+_TEXT = r"^[^\x00]*$"
+"""PostgreSQL keeps no NUL and refuses to compare with one."""
+OfAccount = Annotated[str | None, Query(pattern=_TEXT, description="Only jobs on this account.")]
 Page = Annotated[int, Query(ge=1, le=_LARGEST_PAGE, description="Jobs in one answer.")]
-Before = Annotated[str | None, Query(description="From the `next` of an answer; do not make it yourself.")]
+Before = Annotated[
+    str | None, Query(pattern=_TEXT, description="From the `next` of an answer; do not make it yourself.")
+]
 ItemOfState = Annotated[ItemState | None, Query(description="Only items in this state.")]
-Most = Annotated[int | None, Query(ge=1, description="Items in one answer; all of them where it is left out.")]
-After = Annotated[int, Query(ge=0, description="From the `next` of an answer.")]
+Most = Annotated[
+    int | None, Query(ge=1, le=_LARGEST_NUMBER, description="Items in one answer; all of them where it is left out.")
+]
+After = Annotated[int, Query(ge=0, le=_LARGEST_NUMBER, description="From the `next` of an answer.")]
 
 
 class Api:
@@ -77,7 +85,7 @@ class Api:
         return document(await describe_accounts(shown.settings, shown.store, instance=shown.instance, live=live))
 
     async def _named(self, name: str) -> Job:
-        job = await self._store.jobs.get(name)
+        job = await self._store.jobs.get(name) if "\0" not in name else None
         if job is None:
             raise HTTPException(404, f"no job is named {name!r}; a file still in incoming/ has made none yet")
         return job

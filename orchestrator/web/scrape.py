@@ -6,7 +6,7 @@ from starlette.responses import Response
 from orchestrator.clock import SECOND
 from orchestrator.store.errors import StoreError
 from orchestrator.store.wal import wal_bytes
-from orchestrator.telemetry.metrics import CONTENT_TYPE, AccountReading, Readings, StoreReading
+from orchestrator.telemetry.metrics import CONTENT_TYPE, AccountReading, BackupReading, Readings, StoreReading
 from orchestrator.web.recent import Recent
 from orchestrator.web.shown import Shown, ShownAccount
 
@@ -27,9 +27,12 @@ class Scrape:
     async def metrics(self) -> Response:
         """Metrics for Prometheus."""
         accounts = {account.name: self._read(account) for account in self._shown.accounts}
-        return Response(
-            self._shown.metrics.render(Readings(accounts, await self._counts())), headers={"Content-Type": CONTENT_TYPE}
-        )
+        readings = Readings(accounts, await self._counts(), self._backup())
+        return Response(self._shown.metrics.render(readings), headers={"Content-Type": CONTENT_TYPE})
+
+    def _backup(self) -> BackupReading | None:
+        backups = self._shown.backups
+        return None if backups is None else BackupReading(backups.newest, backups.interval)
 
     async def _counts(self) -> StoreReading | None:
         try:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.clock import SECOND, Clock, Micros
+from orchestrator.engine.backups import Backups
 from orchestrator.engine.dispatch import Dispatch
 from orchestrator.engine.loop import Loop
 from orchestrator.intake.spool import Spool
@@ -48,3 +49,5 @@ class Shown:
     metrics: Metrics
     clock: Clock
     bus: Bus[Event]
+    backups: Backups | None = None
+    """None when none are scheduled."""

@@ -10,7 +10,9 @@ import pytest
 from starlette.responses import PlainTextResponse
 from waiting import patience
 
+from orchestrator.clock import SystemClock
 from orchestrator.settings import Address, SettingsError
+from orchestrator.telemetry.bus import Bus
 from orchestrator.web import server
 from orchestrator.web.serving import listening
 
@@ -20,7 +22,11 @@ async def served(app):
     """The app on a free port; leaving the block stops the server."""
     with listening(Address("127.0.0.1", 0)) as listener:
         async with anyio.create_task_group() as group:
-            group.start_soon(server.run, app, listener)
+
+            async def serve():
+                await server.run(app, listener, clock=SystemClock(), bus=Bus())
+
+            group.start_soon(serve)
             yield f"http://127.0.0.1:{listener.getsockname()[1]}", group
             group.cancel_scope.cancel()
 
@@ -159,15 +165,3 @@ async def test_an_app_that_breaks_does_not_end_the_server(caplog):
         assert (await client.get("/broken")).status_code == 500
         assert "ZeroDivisionError" in caplog.text
         assert (await client.get("/")).text == "hello"
-
-
-async def test_callers_are_bounded(monkeypatch):
-    """Beyond so many connections a request is answered 503 unseen."""
-    monkeypatch.setattr(server, "MOST_CONNECTIONS", 3)
-    async with served(hello) as (url, _):
-        port = int(url.rpartition(":")[2])
-        idle = [await anyio.connect_tcp("127.0.0.1", port) for _ in range(3)]
-        async with httpx.AsyncClient(base_url=url) as client:
-            assert (await client.get("/")).status_code == 503
-        for connection in idle:
-            await connection.aclose()
