@@ -41,7 +41,7 @@ _PATTERNS = MappingProxyType(
     }
 )
 _PUBLIC = frozenset(
-    {"orchestrator", "simulator", "illumina", "sevenbridges", "postgres", "postgresql", "sqlite", "localhost"}
+    {"orchestrator", "simulator", "illumina", "postgres", "postgresql", "sqlite", "localhost"}
     | {"admin", "administrator", "apikey", "changeme", "password", "secret", "secrets", "test", "token", "user"}
     | {"account", "accounts", "database", "queue", "incoming", "accepted", "rejected", "results", "state", "server"}
 )

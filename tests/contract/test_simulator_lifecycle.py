@@ -1,8 +1,8 @@
 """Statuses in the course of time."""
 
 import pytest
-from orchestrator.simulator.ica.lifecycle import pace_of
-from orchestrator.simulator.ica.outcomes import Fate
+from orchestrator.simulator.ica.work.lifecycle import pace_of
+from orchestrator.simulator.ica.work.outcomes import Fate
 
 from orchestrator.simulator import Fault, FaultKind
 from orchestrator.simulator.ica import Knobs

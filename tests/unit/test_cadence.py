@@ -18,7 +18,7 @@ rests = st.lists(
         Rest,
         st.integers(1, 100),
         st.floats(10, 300),
-        st.floats(0, 300),
+        st.floats(10, 300),
     ),
     max_size=30,
 )
