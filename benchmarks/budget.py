@@ -20,7 +20,7 @@ from benchmarks import limiters, report, virtual
 from benchmarks.limiters import PER, REQUESTS, Limiter, Reply
 from benchmarks.virtual import START, LoopClock
 from orchestrator.simulator import Limit, Window
-from orchestrator.simulator.budget import Budget
+from orchestrator.simulator.budget import RateLimiter
 
 RTT: Final = (0.005, 0.150)
 TAIL: Final = (0.5, 3.0)
@@ -47,7 +47,7 @@ class Server:
     def __post_init__(self) -> None:
         self._clock = LoopClock()
         self._random = Random(self.seed)
-        self._budget = Budget(Limit(REQUESTS, PER, self.window))
+        self._budget = RateLimiter(Limit(REQUESTS, PER, self.window))
 
     async def send(self) -> Reply:
         """A request that left arrives, whatever becomes of the client."""

@@ -15,33 +15,33 @@ import sqlalchemy as sa
 from benchmarks import virtual, world
 from benchmarks.virtual import LoopClock
 from orchestrator.clock import SECOND
-from orchestrator.domain.cadence import Aims
-from orchestrator.domain.model import Batch, BatchId, Look, Sighting, Submission
+from orchestrator.domain.model import Batch, BatchId, Poll, PollResult, Submission
+from orchestrator.domain.polling.targets import PollTargets
 from orchestrator.engine.dispatch import Dispatch, Limits
+from orchestrator.engine.forecast import Forecasts
 from orchestrator.engine.loop import Loop
-from orchestrator.engine.pauses import pauses
-from orchestrator.engine.prospects import Prospects
+from orchestrator.engine.retry_delays import pauses
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
-from orchestrator.engine.steps.looking import Looking
+from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting
-from orchestrator.platforms.budget import Budget, Limit
-from orchestrator.platforms.ica.plan import Strategy
+from orchestrator.platforms.http.clock_skew import Skew
+from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.ica.platform import Ica
-from orchestrator.platforms.ica.refusals import classify
-from orchestrator.platforms.skew import Skew
-from orchestrator.platforms.slots import MemorySlots
-from orchestrator.platforms.transport import Remote
+from orchestrator.platforms.ica.polling.poll_plan import Strategy
+from orchestrator.platforms.ica.protocol.error_classes import classify
+from orchestrator.platforms.rate_limit.limiter import Limit, RateLimiter
+from orchestrator.platforms.rate_limit.slots import MemorySlots
 from orchestrator.simulator.ica import Config, Knobs, Simulator
-from orchestrator.store import upgrade
+from orchestrator.store.database import upgrade
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import Event, PartFailed, StepCrashed, StepFailed
+from orchestrator.telemetry.events import ComponentError, Event, TaskBug, TaskRetry
 
 REQUESTS: Final = 1000
 PER: Final = 300.0
 RTT: Final = (0.005, 0.150)
-_FAILURES: Final = (PartFailed, StepCrashed, StepFailed)
+_FAILURES: Final = (ComponentError, TaskBug, TaskRetry)
 _LENGTH: Final = 4 * 3600.0
 
 
@@ -74,9 +74,9 @@ class Watched(Ica):
 
     asked: list[tuple[float, str, int]]
 
-    async def look(self, look: Look) -> Sighting:
-        self.asked.append((virtual.LoopClock().monotonic(), look.name, look.page))
-        return await super().look(look)
+    async def poll(self, poll: Poll) -> PollResult:
+        self.asked.append((virtual.LoopClock().monotonic(), poll.name, poll.page))
+        return await super().poll(poll)
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Fleet:
 
     async def track(
         self, strategy: Strategy, seconds: float, *, aim: float, way: Distant | None = None
-    ) -> tuple[list[tuple[float, str, int]], Budget]:
+    ) -> tuple[list[tuple[float, str, int]], RateLimiter]:
         """Let the daemon's own parts look for so long, at all each `aim` seconds if they can; returns the looks.
 
         `way`: to the platform, where it is not the usual one. Where it hangs, steps may fail.
@@ -100,7 +100,7 @@ class Fleet:
         clock = LoopClock()
         await clock.sleep(PER)  # nothing that was asked before counts any more
         store = Store(virtual.held_database(world.sqlite_url(self.folder)))
-        budget = Budget(Limit(REQUESTS, PER), clock, MemorySlots(), Random(1))
+        budget = RateLimiter(Limit(REQUESTS, PER), clock, MemorySlots(), Random(1))
         ica = Watched(
             remote=Remote(
                 "http://ica/ica/rest", budget, clock, transport=way or Distant(self.simulator), classify=classify
@@ -119,7 +119,7 @@ class Fleet:
         bus.subscribe(lambda event: failures.append(event) if isinstance(event, _FAILURES) else None)
         with anyio.move_on_after(seconds):
             async with anyio.create_task_group() as group:
-                await daemon_loop(store, ica, budget, bus, group, aims=Aims(aim, aim)).run()
+                await daemon_loop(store, ica, budget, bus, group, targets=PollTargets(aim, aim)).run()
         await store.aclose()
         if failures and way is None:
             raise AssertionError(f"nothing should fail here: {failures[0]}")
@@ -127,19 +127,19 @@ class Fleet:
 
 
 def daemon_loop(
-    store: Store, ica: Ica, budget: Budget, bus: Bus[Event], group: anyio.abc.TaskGroup, *, aims: Aims
+    store: Store, ica: Ica, budget: RateLimiter, bus: Bus[Event], group: anyio.abc.TaskGroup, *, targets: PollTargets
 ) -> Loop:
     """The parts of the daemon that submit and look, for one account."""
-    clock, waits, prospects = LoopClock(), pauses(Random(1)), Prospects({})
+    clock, waits, forecasts = LoopClock(), pauses(Random(1)), Forecasts({})
     dispatch = Dispatch(
         account="ica",
-        limits=Limits(open_items=1_000_000, max_interval=aims.max_interval),
+        limits=Limits(open_items=1_000_000, max_interval=targets.max_interval),
         platform=ica,
         budget=budget,
-        schedule=Schedule(aims, budget.means),
-        prospects=prospects,
+        schedule=Schedule(targets, budget.budget_state),
+        forecasts=forecasts,
         submitting=Submitting(platform=ica, skew=Skew(clock), store=store, clock=clock, bus=bus, pauses=waits),
-        looking=Looking(account="ica", platform=ica, prospects=prospects, store=store, clock=clock, bus=bus),
+        polling=Polling(account="ica", platform=ica, forecasts=forecasts, store=store, clock=clock, bus=bus),
         aborting=Aborting(account="ica", platform=ica, store=store, clock=clock, bus=bus),
         store=store,
         clock=clock,
@@ -162,7 +162,7 @@ async def launch(folder: Path, *, items: int, batches: int, rest: float = 1200.0
     await world.add_job(store, "run", items, clock.now(), batch_size=items // batches)
     remote = Remote(
         "http://ica/ica/rest",
-        Budget(Limit(10**6, PER), clock, MemorySlots(), Random(1)),
+        RateLimiter(Limit(10**6, PER), clock, MemorySlots(), Random(1)),
         clock,
         transport=httpx.ASGITransport(simulator.app),
         classify=classify,

@@ -16,18 +16,18 @@ import anyio
 
 from benchmarks import fleet, report, virtual, world
 from benchmarks.fleet import PER, REQUESTS, Distant
-from orchestrator.domain.cadence import Aims
 from orchestrator.domain.model import After, JobSpec, NewItem
-from orchestrator.platforms.budget import Budget, Limit
+from orchestrator.domain.polling.targets import PollTargets
+from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.ica.platform import Ica
-from orchestrator.platforms.slots import MemorySlots
-from orchestrator.platforms.transport import Remote
+from orchestrator.platforms.rate_limit.limiter import Limit, RateLimiter
+from orchestrator.platforms.rate_limit.slots import MemorySlots
 from orchestrator.simulator.ica import Config, Knobs, Simulator
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event
 
-AIMS: Final = Aims(10.0, 300.0)
+AIMS: Final = PollTargets(10.0, 300.0)
 BATCHES: Final = 10
 JOBS: Final = ("first", "known")
 """The second one runs after the first, and finds its durations learnt."""
@@ -65,7 +65,7 @@ async def _follow(folder: Path, case: Case) -> list[report.Row]:
     store = Store(virtual.held_database(await fleet.new_database(folder)))
     await store.memory.instance("benchmark")
     await _add_jobs(store, case, clock.now())
-    budget = Budget(Limit(REQUESTS, PER), clock, MemorySlots(), Random(1))
+    budget = RateLimiter(Limit(REQUESTS, PER), clock, MemorySlots(), Random(1))
     ica = Ica(
         remote=Remote("http://ica/ica/rest", budget, clock, transport=Distant(simulator)),
         api_key="simulator",
@@ -80,7 +80,7 @@ async def _follow(folder: Path, case: Case) -> list[report.Row]:
     began = clock.monotonic()
     with anyio.fail_after(_END * case.seconds):
         async with anyio.create_task_group() as group:
-            loop = fleet.daemon_loop(store, ica, budget, bus, group, aims=AIMS)
+            loop = fleet.daemon_loop(store, ica, budget, bus, group, targets=AIMS)
             group.start_soon(loop.run)
             while not all(job.state.settled for job in await store.jobs.list()):
                 await clock.sleep(case.seconds / 10)

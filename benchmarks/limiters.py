@@ -14,8 +14,8 @@ from sevenbridges.http import error_handlers as sevenbridges
 from sqlalchemy.util.concurrency import await_only, greenlet_spawn
 
 from benchmarks.virtual import START, LoopClock
-from orchestrator.platforms.budget import Budget, Lane, Limit
-from orchestrator.platforms.slots import SlotFile
+from orchestrator.platforms.rate_limit.limiter import Lane, Limit, RateLimiter
+from orchestrator.platforms.rate_limit.slots import SlotFile
 
 REQUESTS: Final = 1000
 PER: Final = 300.0
@@ -48,12 +48,12 @@ class Ours:
 
     def __init__(self, file: Path, *, first_start: bool = True) -> None:
         slots = SlotFile(file, first_start=first_start, boot_id="11111111-1111-1111-1111-111111111111")
-        self._budget = Budget(Limit(REQUESTS, PER), LoopClock(), slots, Random(1))
+        self._budget = RateLimiter(Limit(REQUESTS, PER), LoopClock(), slots, Random(1))
 
     async def send(self, wire: Wire, *, urgent: bool) -> None:
         while True:
-            self._budget.declare(Lane.OBSERVE, BACKLOG)
-            slot = await self._budget.acquire(Lane.CONTROL if urgent else Lane.OBSERVE)
+            self._budget.declare(Lane.POLL, BACKLOG)
+            slot = await self._budget.acquire(Lane.CONTROL if urgent else Lane.POLL)
             reply = await wire()
             slot.release()
             if reply.status == 200:

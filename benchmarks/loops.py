@@ -23,14 +23,14 @@ class Asked:
 
     at: list[float] = field(default_factory=list)
     """When each request was answered."""
-    sweeps: list[float] = field(default_factory=list)
+    last_sweeps: list[float] = field(default_factory=list)
     """When each sweep began."""
     seen: dict[str, float] = field(default_factory=dict)
     """When each analysis was first seen to have succeeded, by its name."""
     refused: int = 0
 
 
-async def page_by_page(fleet: Fleet, sweeps: int) -> Asked:
+async def page_by_page(fleet: Fleet, last_sweeps: int) -> Asked:
     """Read the items of all batches so often."""
     clock, asked = LoopClock(), Asked()
     await clock.sleep(PER)  # nothing that was asked before counts any more
@@ -38,11 +38,11 @@ async def page_by_page(fleet: Fleet, sweeps: int) -> Asked:
     async with httpx.AsyncClient(
         transport=Distant(fleet.simulator), base_url="http://ica/ica/rest", headers=headers
     ) as client:
-        for _ in range(sweeps):
-            asked.sweeps.append(clock.monotonic())
+        for _ in range(last_sweeps):
+            asked.last_sweeps.append(clock.monotonic())
             for project, batch in _batches(fleet):
                 await _read(client, f"/api/projects/{project}/analysisCreationBatch/{batch}/items", clock, asked)
-        asked.sweeps.append(clock.monotonic())
+        asked.last_sweeps.append(clock.monotonic())
     return asked
 
 

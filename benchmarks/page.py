@@ -16,9 +16,9 @@ import anyio
 from libica.openapi.v3.models import AnalysisCreationBatchItemPagedListV4
 
 from benchmarks import report, world
-from orchestrator.domain.model import Learnt
-from orchestrator.platforms.calls import Answer
-from orchestrator.platforms.ica.wire import CREATION_ITEMS
+from orchestrator.domain.model import Learned
+from orchestrator.platforms.http.calls import Answer
+from orchestrator.platforms.ica.protocol.wire import CREATION_ITEMS
 
 ROWS: Final = 1000
 
@@ -40,12 +40,12 @@ async def _measure(paper: report.Report, place: world.Place, rounds: int) -> Non
     ours: dict[float, list[float]] = {share: [] for share in bodies}
     for share, pages in bodies.items():
         place.shelf.page = pages[0]
-        await _look(place)
+        await _poll(place)
         for page in pages[1:]:
             place.shelf.page = page
             written = place.written
             begin = report.cpu_seconds()
-            changed = await _look(place)
+            changed = await _poll(place)
             ours[share].append(report.cpu_seconds() - begin)
             written = place.written - written
             if written != changed or changed != round(share * ROWS):
@@ -89,11 +89,11 @@ def _pages(place: world.Place, share: float, rounds: int) -> Sequence[bytes]:
     return [gzip.compress(place.page(share), 6) for _ in range(rounds + 1)]
 
 
-async def _look(place: world.Place) -> int:
+async def _poll(place: world.Place) -> int:
     """One page, as the looking step handles it; returns the rows that changed."""
-    sighting = await place.ica.look(place.look)
-    observations = [each for each in sighting.observations if not isinstance(each, Learnt)]
-    observed = await place.store.advance.observe(observations, now=place.clock.now(), account="ica")
+    result = await place.ica.poll(place.poll)
+    observations = [each for each in result.observations if not isinstance(each, Learned)]
+    observed = await place.store.advance.apply_reports(observations, now=place.clock.now(), account="ica")
     if len(observed.matched) != ROWS:
         raise AssertionError(f"only {len(observed.matched)} rows were understood")
     return observed.changed

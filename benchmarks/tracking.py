@@ -16,9 +16,9 @@ from typing import Final
 
 from benchmarks import fleet, loops, report, virtual
 from benchmarks.fleet import PER, REQUESTS, RTT, Fleet
-from orchestrator.platforms.ica.plan import Strategy
+from orchestrator.platforms.ica.polling.poll_plan import Strategy
 from orchestrator.simulator import Limit
-from orchestrator.simulator.budget import Budget
+from orchestrator.simulator.budget import RateLimiter
 
 STRATEGIES: Final[tuple[Strategy, ...]] = ("items", "auto")
 SHARE: Final = PER / REQUESTS
@@ -71,9 +71,9 @@ async def _pages(launched: Fleet) -> report.Row:
     pages = launched.batches * math.ceil(launched.items / launched.batches / PAGE)
     at_once = max(1, REQUESTS // pages)  # sweeps in a window, before the loop is refused
     cpu = report.cpu_seconds()
-    asked = await loops.page_by_page(launched, sweeps=2 * at_once + 1)
+    asked = await loops.page_by_page(launched, last_sweeps=2 * at_once + 1)
     cpu = report.cpu_seconds() - cpu
-    since, until = asked.sweeps[at_once], asked.sweeps[2 * at_once]
+    since, until = asked.last_sweeps[at_once], asked.last_sweeps[2 * at_once]
     late = [asked.seen[name] - end for name, end in launched.ends.items() if since <= end < until]
     seconds = (until - since) / at_once
     mine = _row(
@@ -86,7 +86,7 @@ async def _pages(launched: Fleet) -> report.Row:
 def _one_by_one(batches: int, items: int) -> report.Row:
     """A loop that asks for one analysis after another, and waits for as long as it is told to; by arithmetic."""
     name, requests = "a loop, one by one (worked out)", items
-    server, random, now = Budget(Limit(REQUESTS, PER)), Random(3), 0.0
+    server, random, now = RateLimiter(Limit(REQUESTS, PER)), Random(3), 0.0
     asked: list[float] = []
     while now < 5 * PER or len(asked) < 3 * requests:
         now += random.uniform(*RTT)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import SECOND, Micros
-from orchestrator.store.engine import Database
+from orchestrator.store.database.engine import Database
 
 START = 300_111.0
 """What the clock shows at first, in seconds: in the middle of a server's fixed windows, as clients start."""

@@ -12,15 +12,15 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from orchestrator.clock import ManualClock
-from orchestrator.domain.model import Batch, JobId, JobSpec, Look, NewItem
-from orchestrator.platforms.budget import Budget, Limit
+from orchestrator.domain.model import Batch, JobId, JobSpec, NewItem, Poll
+from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.ica.platform import Ica
-from orchestrator.platforms.ica.refusals import classify
-from orchestrator.platforms.slots import MemorySlots
-from orchestrator.platforms.transport import Remote
+from orchestrator.platforms.ica.protocol.error_classes import classify
+from orchestrator.platforms.rate_limit.limiter import Limit, RateLimiter
+from orchestrator.platforms.rate_limit.slots import MemorySlots
 from orchestrator.simulator.ica import Config, Knobs, Simulator
-from orchestrator.store import upgrade
-from orchestrator.store.engine import Database, parse
+from orchestrator.store.database import upgrade
+from orchestrator.store.database.engine import Database, parse
 from orchestrator.store.store import Store
 
 PROJECT = "11111111-1111-1111-1111-111111111111"
@@ -50,7 +50,7 @@ class Place:
     shelf: Shelf
     store: Store
     ica: Ica
-    look: Look
+    poll: Poll
     rows: list[dict[str, Any]]
     """The items of the batch, as ICA writes them."""
     written: int = 0
@@ -71,7 +71,7 @@ async def one_batch(folder: Path, rows: int) -> Place:
     clock = ManualClock()
     simulator = Simulator(Config(knobs=Knobs(analysis_seconds=1000.0, jitter=0.0)), clock)
     shelf = Shelf(httpx.ASGITransport(simulator.app))
-    budget = Budget(Limit(1_000_000, 300.0), clock, MemorySlots(), Random(1))
+    budget = RateLimiter(Limit(1_000_000, 300.0), clock, MemorySlots(), Random(1))
     ica = Ica(
         remote=Remote("http://ica/ica/rest", budget, clock, transport=shelf, classify=classify),
         api_key="simulator",
@@ -90,8 +90,8 @@ async def one_batch(folder: Path, rows: int) -> Place:
     await add_job(store, "run", rows, clock.now(), batch_size=rows)
     batch = await _submit(store, ica, clock)
     await clock.advance(500.0)
-    (look,) = [look for look in ica.looks([batch]) if look.route == "creation_items"]
-    place = Place(clock, shelf, store, ica, look, await _listed(simulator, batch, rows))
+    (poll,) = [poll for poll in ica.polls([batch]) if poll.route == "creation_items"]
+    place = Place(clock, shelf, store, ica, poll, await _listed(simulator, batch, rows))
     _count_updates(database, place)
     return place
 

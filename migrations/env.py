@@ -1,4 +1,4 @@
-"""Run by Alembic for each command; the connection, in a transaction, comes from `orchestrator.store.upgrade`."""  # noqa: INP001 - Alembic runs it as a script
+"""Alembic runs this for each command; the connection is in a transaction of `orchestrator.store.database.upgrade`."""  # noqa: INP001 - Alembic runs it as a script
 
 from alembic import context
 

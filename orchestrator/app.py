@@ -15,37 +15,37 @@ import anyio.abc
 from orchestrator import __version__
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.connections import ConnectedAccount, ConnectionContext, Keys, connect
-from orchestrator.domain.cadence import Aims
 from orchestrator.domain.model import Job, JobState
+from orchestrator.domain.polling.targets import PollTargets
 from orchestrator.durable import OWN_DRAFT
 from orchestrator.engine.backups import BackupPlan, Backups
 from orchestrator.engine.dispatch import Dispatch, Limits
+from orchestrator.engine.forecast import Forecasts
 from orchestrator.engine.loop import Loop, Part, kept_running
-from orchestrator.engine.pauses import Pauses, pauses
-from orchestrator.engine.prospects import Prospects
 from orchestrator.engine.results import Results
+from orchestrator.engine.retry_delays import RetryDelays, pauses
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
-from orchestrator.engine.steps.looking import Looking
+from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting
 from orchestrator.engine.unsynced import report_unsynced
 from orchestrator.engine.upkeep import Upkeep
 from orchestrator.engine.users import Users
-from orchestrator.intake.folder import Folders, SpoolSettings, prove_moves
+from orchestrator.intake.directory.moves import Folders, SpoolSettings, prove_moves
 from orchestrator.intake.limits import account_limits
 from orchestrator.intake.spool import Spool
-from orchestrator.platforms.skew import vouched
+from orchestrator.platforms.http.clock_skew import any_trusted
 from orchestrator.settings import Settings
 from orchestrator.settings.state import make_state_directory
-from orchestrator.store.lock import DaemonLock
+from orchestrator.store.database.lock import DaemonLock
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import DaemonStarted, DaemonStopping, Event
 from orchestrator.telemetry.metrics import Metrics
-from orchestrator.telemetry.notify import Notifier
-from orchestrator.web.health import LONGEST_TURN
+from orchestrator.telemetry.service_manager import Notifier
+from orchestrator.web.monitoring.health import LONGEST_TURN
+from orchestrator.web.served import Shown, ShownAccount
 from orchestrator.web.serving import listening, serve
-from orchestrator.web.shown import Shown, ShownAccount
 
 IDLE_CHECK = 0.2
 """Seconds between two looks whether anything still moves, with `--until-idle`."""
@@ -59,7 +59,7 @@ LONGEST_REFUSAL = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Leftovers:
     """What waits for a person when nothing moves any more."""
 
     jobs: Sequence[Job] = ()
@@ -81,7 +81,7 @@ async def run_daemon(
     notifier: Notifier | None = None,
     keys: Keys = MappingProxyType({}),
     lost_log_lines: Callable[[], int] = lambda: 0,
-) -> Left:
+) -> Leftovers:
     """Run until SIGTERM or SIGINT, or until nothing moves without a person.
 
     Args:
@@ -101,7 +101,7 @@ async def run_daemon(
         SettingsError: the server's port cannot be taken.
         StoreError: the database cannot be used; the message tells the way out.
     """
-    left, notifier = Left(), notifier or Notifier()
+    left, notifier = Leftovers(), notifier or Notifier()
     async with daemon(settings, bus=bus, clock=clock, keys=keys, lost_log_lines=lost_log_lines) as running:
         with anyio.CancelScope() as life:
             async with anyio.create_task_group() as group:
@@ -142,7 +142,7 @@ class Daemon:
     clock: Clock
     bus: Bus[Event]
     group: anyio.abc.TaskGroup
-    waits: Pauses
+    waits: RetryDelays
     dispatches: list[Dispatch] = field(default_factory=list)
     loops: list[Loop] = field(default_factory=list)
 
@@ -167,14 +167,14 @@ class Daemon:
         for loop in self.loops:
             loop.wake()
 
-    async def until_idle(self) -> Left:
+    async def until_idle(self) -> Leftovers:
         """Return once nothing moves without a person, after a last look at the queue directory."""
         while not await self._idle():
             await self.clock.sleep(IDLE_CHECK)
         unsettled = [job for state in JobState if not state.settled for job in await self.store.jobs.list(state)]
         waiting = {job.spec.account for job in unsettled}
         refused = {name: reason for name, reason in self._refused().items() if name in waiting}
-        return Left(unsettled, self.spool.kept_back, await self.store.outbox.failing(MOST_DELIVERIES), refused)
+        return Leftovers(unsettled, self.spool.kept_back, await self.store.outbox.failing(MOST_DELIVERIES), refused)
 
     async def _idle(self) -> bool:
         if any(dispatch.busy for dispatch in self.dispatches) or not await self.spool.rescan():
@@ -255,22 +255,22 @@ async def daemon(
 def _add_dispatch(built: Daemon, account: ConnectedAccount, users: Users) -> None:
     store, clock, bus, settings = built.store, built.clock, built.bus, account.settings
     budget, platform = account.budget, account.platform
-    prospects = Prospects(account.memory)
+    forecasts = Forecasts(account.memory)
     dispatch = Dispatch(
         account=account.name,
         limits=Limits(open_items=settings.limits.open_items, max_interval=settings.poll.max_interval),
         platform=platform,
         budget=budget,
         schedule=Schedule(
-            Aims(settings.poll.min_interval, settings.poll.max_interval),
-            budget.means,
+            PollTargets(settings.poll.min_interval, settings.poll.max_interval),
+            budget.budget_state,
         ),
-        prospects=prospects,
+        forecasts=forecasts,
         submitting=Submitting(
             platform=platform, skew=account.skew, store=store, clock=clock, bus=bus, pauses=built.waits
         ),
-        looking=Looking(
-            account=account.name, platform=platform, prospects=prospects, store=store, clock=clock, bus=bus
+        polling=Polling(
+            account=account.name, platform=platform, forecasts=forecasts, store=store, clock=clock, bus=bus
         ),
         aborting=Aborting(account=account.name, platform=platform, store=store, clock=clock, bus=bus),
         store=store,
@@ -301,7 +301,7 @@ def _upkeep(
         settled_jobs=retention.settled_jobs,
         drafts=dict.fromkeys((queue / "incoming", queue / "results"), OWN_DRAFT),
         files={queue / "accepted": retention.accepted_files, queue / "rejected": retention.rejected_files},
-        clock_trusted=lambda: vouched(account.skew for account in accounts),
+        clock_trusted=lambda: any_trusted(account.skew for account in accounts),
         store=store,
         clock=clock,
         bus=bus,

@@ -7,13 +7,13 @@ from pathlib import Path
 from random import Random
 
 from orchestrator.clock import Clock
-from orchestrator.platforms.budget import Budget, Limit
-from orchestrator.platforms.contact import Contact
 from orchestrator.platforms.declaration import Connection, Declaration
+from orchestrator.platforms.http.clock_skew import Skew
+from orchestrator.platforms.http.contact import Contact
+from orchestrator.platforms.http.transport import Exchange, Remote
 from orchestrator.platforms.platform import Platform
-from orchestrator.platforms.skew import Skew
-from orchestrator.platforms.slots import SlotFile
-from orchestrator.platforms.transport import Exchange, Remote
+from orchestrator.platforms.rate_limit.limiter import Limit, RateLimiter
+from orchestrator.platforms.rate_limit.slots import SlotFile
 from orchestrator.settings import Account
 from orchestrator.settings.state import slot_file
 from orchestrator.store.store import Store
@@ -43,7 +43,7 @@ class ConnectedAccount:
 
     name: str
     settings: Account
-    budget: Budget
+    budget: RateLimiter
     skew: Skew
     contact: Contact
     platform: Platform
@@ -52,14 +52,14 @@ class ConnectedAccount:
 
 
 @contextmanager
-def metered(
+def open_rate_limiter(
     name: str, account: Account, *, state: Path, memory: Mapping[str, str], clock: Clock, random: Random
-) -> Iterator[Budget]:
+) -> Iterator[RateLimiter]:
     """The budget of an account, with what earlier processes spent of it; for whoever holds the `DaemonLock`."""
     slots = SlotFile(slot_file(state, name), first_start="seen" not in memory)
     try:
         limit = Limit(account.budget.requests, account.budget.per, account.budget.use_at_most)
-        yield Budget(limit, clock, slots, random)
+        yield RateLimiter(limit, clock, slots, random)
     finally:
         slots.close()
 
@@ -70,7 +70,7 @@ async def connect(
     clock, bus, store = context.clock, context.bus, context.store
     memory = await store.memory.recall(name)
     budget = stack.enter_context(
-        metered(name, account, state=context.state, memory=memory, clock=clock, random=context.random)
+        open_rate_limiter(name, account, state=context.state, memory=memory, clock=clock, random=context.random)
     )
     await store.memory.remember(name, "seen", "yes")
     skew, contact = Skew(clock), Contact(clock)

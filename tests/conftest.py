@@ -21,7 +21,7 @@ from waiting import patience
 from orchestrator.clock import SystemClock
 from orchestrator.simulator import OffsetClock, serve
 from orchestrator.simulator.ica import Knobs
-from orchestrator.store import upgrade
+from orchestrator.store.database import upgrade
 
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from rich.cells import cell_len
 from rich.text import Text
 
-from orchestrator.cli.common import output
+from orchestrator.cli.invocation import output
 
 _GAP = "  "
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from orchestrator.domain.model import BatchSeen, ItemSeen, Learnt, Observation
+from orchestrator.domain.model import BatchReport, ItemReport, Learned, Observation
 
 MOST_BYTES: Final = 4096
 """Of one text, as UTF-8, the mark included."""
@@ -26,16 +26,16 @@ def cut(text: str) -> str:
 
 def bounded(seen: Observation) -> Observation:
     """The observation with its texts cut; the very same one where nothing is too long, as nearly always."""
-    if isinstance(seen, Learnt):
+    if isinstance(seen, Learned):
         return seen
     status, detail = seen.status, seen.detail
     if len(status or "") <= _SURELY_SHORT and len(detail or "") <= _SURELY_SHORT:
         return seen
     detail = cut(detail) if detail is not None else None
-    if isinstance(seen, ItemSeen):
+    if isinstance(seen, ItemReport):
         return msgspec.structs.replace(seen, status=cut(seen.status), detail=detail)
     return _of_batch(seen, detail)
 
 
-def _of_batch(seen: BatchSeen, detail: str | None) -> BatchSeen:
+def _of_batch(seen: BatchReport, detail: str | None) -> BatchReport:
     return replace(seen, status=cut(seen.status) if seen.status is not None else None, detail=detail)

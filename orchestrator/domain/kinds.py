@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.domain.mistake import Mistake, Path
-from orchestrator.domain.wording import mistakes_of
+from orchestrator.domain.queue_file.validation_messages import mistakes_of
 
 NO_ENGINE = None
 

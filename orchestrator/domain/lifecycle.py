@@ -6,7 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.model import BatchState, Item, ItemSeen, ItemState, JobState, Stage
+from orchestrator.domain.model import BatchState, Item, ItemReport, ItemState, JobState, Stage
 
 # ---------------------------------------------------------------- batches
 
@@ -125,7 +125,7 @@ class Contradiction:
 Decision = Same | Change | Contradiction
 
 
-def decide(item: Item, seen: ItemSeen) -> Decision:
+def decide(item: Item, seen: ItemReport) -> Decision:
     """What one observation means for one item.
 
     A creation says nothing about an analysis that is already known. A hint (a word that may be stale) may tell that an
@@ -145,16 +145,16 @@ def decide(item: Item, seen: ItemSeen) -> Decision:
     return Same() if change == _as_change(item) else change
 
 
-def _another_object(item: Item, seen: ItemSeen) -> bool:
+def _another_object(item: Item, seen: ItemReport) -> bool:
     """Whether the word is about an object on the platform other than the one that this item is known to be."""
     return bool(seen.remote_id and item.remote_id and seen.remote_id != item.remote_id)
 
 
-def _said(item: Item, seen: ItemSeen) -> Change:
+def _said(item: Item, seen: ItemReport) -> Change:
     return Change(seen.stage, seen.state, seen.status, seen.remote_id or item.remote_id, seen.detail)
 
 
-def _hinted(item: Item, seen: ItemSeen) -> Change:
+def _hinted(item: Item, seen: ItemReport) -> Change:
     """What a stale word tells all the same: that the object exists, which one it is, and that it began to move.
 
     Beyond that, the item's own word came from a better source, and two sources must not turn each other's words.

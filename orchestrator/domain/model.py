@@ -271,7 +271,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Poll:
     """One question to a platform that may tell about many items. Lives in memory only: looking has no effect.
 
     A platform may need several requests to answer (pages); each answer then carries the look for the next page.
@@ -304,7 +304,7 @@ class Look:
     """That word says that nothing has begun there yet."""
 
 
-class ItemSeen(msgspec.Struct, frozen=True, gc=False):
+class ItemReport(msgspec.Struct, frozen=True, gc=False):
     """The platform said something about one item. A struct, for a page makes a thousand of them at once."""
 
     batch: BatchKey
@@ -320,12 +320,12 @@ class ItemSeen(msgspec.Struct, frozen=True, gc=False):
     finished_at: Micros | None = None
     hint: bool = False
     """True when the word may be stale (an analysis embedded in an item page): it ends and contradicts nothing."""
-    known_word: bool = True
+    known_status: bool = True
     """False for a word that our tables do not have: counted and shown, kept as it came."""
 
 
 @dataclass(frozen=True, slots=True)
-class BatchSeen:
+class BatchReport:
     """The platform said something about a batch as a whole."""
 
     batch: BatchKey
@@ -336,22 +336,22 @@ class BatchSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class Learned:
     """Something about how this account's platform behaves, to be remembered over restarts."""
 
     name: str
     value: str
 
 
-Observation = ItemSeen | BatchSeen | Learnt
+Observation = ItemReport | BatchReport | Learned
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class PollResult:
     """The answer to one request of a look."""
 
     observations: Sequence[Observation]
-    next: Look | None = None
+    next: Poll | None = None
     """The following page, or None when this was the last."""
     restarted: bool = False
     """The platform forgot our cursor: `next` begins the sweep anew, and what was seen so far does not count."""
@@ -366,5 +366,5 @@ class Receipt:
     remote_id: str | None = None
     status: str | None = None
     final: bool = False
-    items: Sequence[ItemSeen] = ()
+    items: Sequence[ItemReport] = ()
     """What is reported of single items; empty where the answer does not tell them apart."""

@@ -34,14 +34,14 @@ MOST_HALVINGS = 2
 """How often a batch is cut in halves because no answer ever came to it."""
 
 
-class Way(Enum):
+class Recovery(Enum):
     """How to find out, or to go on without having found out."""
 
     RESEND = "resend"
     SEARCH = "search"
 
 
-def way_out(batch: Batch, resend: Resend, *, user: str, now: Micros, clock_trusted: bool) -> Way:
+def next_step(batch: Batch, resend: Resend, *, user: str, now: Micros, clock_trusted: bool) -> Recovery:
     """Whether an unconfirmed batch may be sent again as it is, or must be looked for first.
 
     A key is worth something only while the platform keeps its answers, for the user who sent it first, and as far as
@@ -49,14 +49,14 @@ def way_out(batch: Batch, resend: Resend, *, user: str, now: Micros, clock_trust
     no answer was stored. What nobody wants any more is never sent again, only found.
     """
     if batch.cancelled or never_answered(batch):
-        return Way.SEARCH
+        return Recovery.SEARCH
     if resend is Resend.HARMLESS:
-        return Way.RESEND
+        return Recovery.RESEND
     if resend is Resend.NEVER or batch.key_void or not clock_trusted:
-        return Way.SEARCH
+        return Recovery.SEARCH
     same_user = batch.user is None or batch.user == user
     young = batch.first_sent_at is None or -CLOCK_SLACK <= now - batch.first_sent_at < KEY_LIFE
-    return Way.RESEND if same_user and young else Way.SEARCH
+    return Recovery.RESEND if same_user and young else Recovery.SEARCH
 
 
 def never_answered(batch: Batch) -> bool:
@@ -69,7 +69,7 @@ def may_be_halved(batch: Batch) -> bool:
     return batch.items > 1 and depth_of(batch.lineage) < MOST_HALVINGS
 
 
-def outlived(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
+def key_expired(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
     """Whether a batch that we never sent may have been sent so long ago that its key proves nothing any more.
 
     Our records may be older than what they tell of: whoever restores a backup has batches as planned that went out long
@@ -85,7 +85,7 @@ def wait_for_second_search(batch: Batch, *, now: Micros) -> Micros:
     return max(0, batch.searched_at + SECOND_SEARCH_WAIT - now)
 
 
-def beyond_finding_out(batch: Batch, error: Exception, *, now: Micros) -> bool:
+def is_unresolvable(batch: Batch, error: Exception, *, now: Micros) -> bool:
     """Whether there is no hope left to learn what became of an unconfirmed batch; `error` met its last search.
 
     An outage proves nothing, however long: only a refusal counts, or a bug of ours. Where nobody wants the batch any
@@ -97,7 +97,7 @@ def beyond_finding_out(batch: Batch, error: Exception, *, now: Micros) -> bool:
     return batch.sent_at is not None and now - batch.sent_at >= patience
 
 
-def may_be_an_echo(item: Item, batch: Batch) -> bool:
+def may_be_echo(item: Item, batch: Batch) -> bool:
     """Whether an item may have failed only because its batch was sent twice, and the first time is what worked.
 
     True once: what such an item comes to in a batch of its own counts.

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from orchestrator.clock import SECOND, Clock, Micros
-from orchestrator.store import upgrade
+from orchestrator.store.database import upgrade
 from orchestrator.store.errors import StoreError
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import BackupMade, Event

@@ -9,43 +9,49 @@ import anyio.abc
 
 from orchestrator.clock import SECOND, Clock, Micros
 from orchestrator.domain.errors import OrchestratorError, Refused, Unauthorised
-from orchestrator.domain.model import Batch, BatchId, JobId, Look
+from orchestrator.domain.model import Batch, BatchId, JobId, Poll
 from orchestrator.engine.closing import Cause, cause_of
-from orchestrator.engine.pauses import Pauses
-from orchestrator.engine.prospects import Prospects
+from orchestrator.engine.forecast import Forecasts
+from orchestrator.engine.retry_delays import RetryDelays
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
-from orchestrator.engine.steps.looking import Looking
+from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting
 from orchestrator.engine.users import Users
-from orchestrator.platforms.budget import Budget, Lane
-from orchestrator.platforms.contact import Contact
+from orchestrator.platforms.http.contact import Contact
 from orchestrator.platforms.platform import Platform
+from orchestrator.platforms.rate_limit.limiter import Lane, RateLimiter
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import AccountClosed, AccountOpened, Event, PartFailed, StepCrashed, StepFailed
+from orchestrator.telemetry.events import (
+    ComponentError,
+    CredentialAccepted,
+    CredentialRejected,
+    Event,
+    TaskBug,
+    TaskRetry,
+)
 
 MOST_SUBMISSIONS = 8
 """Submissions of one account under way at a time: each holds its batch in memory."""
 
-MOST_LOOKS = 64
-"""Looks of one account under way at a time; with answers that take 20 seconds, that is what a budget of 1000 in 300
-seconds needs."""
+MAX_POLLS = 64
+"""Polls of one account under way at a time: what 1000 requests in 300 s need when answers take 20 s."""
 
-MOST_WAITING = 8
-"""Looks that wait for the budget at a time. The others wait in the schedule, where a more urgent one may pass them."""
+MAX_WAITING = 8
+"""Polls that wait for the budget at a time. The others wait in the schedule, where a more urgent one may pass them."""
 
 BREATH = 0.25
-"""Seconds after which a dispatch that has begun some looks sees whether they wait for the budget, or more may begin."""
+"""Seconds after which a dispatch that has begun some polls checks whether more may begin."""
 
 IDLE_PAUSE = 60.0
-"""Seconds after which a dispatch with nothing to do looks at the store again, woken or not."""
+"""Seconds after which a dispatch with nothing to do reads the store again, woken or not."""
 
 NEVER = -1
 """Fewer writes than any store has had."""
 
 PLANNING_REST = 20
-"""Looks are planned anew after this many times as long as it took: with thousands of batches it takes its time."""
+"""Polls are planned anew after this many times as long as it took: with thousands of batches it takes its time."""
 
 LONGEST_REST = 60.0
 """Seconds after which they are planned anew however long it took: until then nobody asks about what was submitted."""
@@ -56,7 +62,7 @@ LONGEST_MEMORY = 1800.0
 LONGEST_CLOSED = 900.0
 """Seconds between two requests of an account that only another configuration opens."""
 
-_ABORT, _LOOK, _SUBMIT = "abort", "look ", "submit "
+_ABORT, _POLL, _SUBMIT = "abort", "poll ", "submit "
 """How the names of steps begin."""
 
 
@@ -89,16 +95,16 @@ class Dispatch:
         account: str,
         limits: Limits,
         platform: Platform,
-        budget: Budget,
+        budget: RateLimiter,
         schedule: Schedule,
-        prospects: Prospects,
+        forecasts: Forecasts,
         submitting: Submitting,
-        looking: Looking,
+        polling: Polling,
         aborting: Aborting,
         store: Store,
         clock: Clock,
         bus: Bus[Event],
-        pauses: Pauses,
+        pauses: RetryDelays,
         group: anyio.abc.TaskGroup,
         contact: Contact | None = None,
         users: Users | None = None,
@@ -111,9 +117,9 @@ class Dispatch:
         self._platform = platform
         self._budget = budget
         self._schedule = schedule
-        self._prospects = prospects
+        self._forecasts = forecasts
         self._submitting = submitting
-        self._looking = looking
+        self._polling = polling
         self._aborting = aborting
         self._store = store
         self._clock = clock
@@ -123,7 +129,7 @@ class Dispatch:
         self._contact = contact or Contact(clock)
         self._users = users
         self._submissions: dict[BatchId, JobId] = {}
-        self._looks = 0
+        self._polls = 0
         self._sent_at = NEVER
         self._batch_due = -math.inf
         self._breath_ends = -math.inf
@@ -140,7 +146,7 @@ class Dispatch:
     @property
     def busy(self) -> bool:
         """Whether a step is under way."""
-        return bool(self._submissions or self._looks or self._aborting_now)
+        return bool(self._submissions or self._polls or self._aborting_now)
 
     @property
     def account(self) -> str:
@@ -183,7 +189,7 @@ class Dispatch:
         return f"{name}: {failure.reason}" + (f" (and {more} more)" if more else "")
 
     @property
-    def oldest_look(self) -> float | None:
+    def oldest_poll(self) -> float | None:
         """When the question that waits longest was last answered, on the monotonic clock; None when there is none."""
         return self._schedule.oldest
 
@@ -196,7 +202,7 @@ class Dispatch:
             return IDLE_PAUSE
         if self._store.writes != self._sent_at or now >= self._batch_due:
             await self._send()
-        await self._look()
+        await self._poll()
         return self._pause()
 
     # ------------------------------------------------------------ what goes out
@@ -263,55 +269,55 @@ class Dispatch:
             except Exception as trouble:  # noqa: BLE001 - a row that cannot even be read must not end the daemon
                 failures += 1
                 rest = self._pauses(failures)
-                self._bus.publish(PartFailed(self.name, str(trouble) or repr(trouble), rest))
+                self._bus.publish(ComponentError(self.name, str(trouble) or repr(trouble), rest))
                 await self._clock.sleep(rest)
             else:
                 return
 
     # ------------------------------------------------------------ what is asked
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         now = self._clock.monotonic()
         self._plan_kept = now < self._plan_at
         if not self._plan_kept:
-            await self._plan_looks()
+            await self._plan_polls()
             planned = self._clock.monotonic()
             # However long it took: the machine may have slept meanwhile.
             rest = max(self._schedule.patience, PLANNING_REST * (planned - now))
             self._plan_at = planned + min(rest, LONGEST_REST)
-        self._budget.declare(Lane.OBSERVE, self._schedule.cost_within(self._budget.window, now=now))
-        for look in self._schedule.due(now=now)[: self._places()]:
+        self._budget.declare(Lane.POLL, self._schedule.cost_within(self._budget.window, now=now))
+        for poll in self._schedule.due(now=now)[: self._places()]:
             self._breath_ends = now + BREATH
-            self._looks += 1
-            self._schedule.start(look)
-            self._group.start_soon(self._look_once, look)
+            self._polls += 1
+            self._schedule.start(poll)
+            self._group.start_soon(self._poll_once, poll)
 
     def _places(self) -> int:
         """How many more looks may begin."""
-        waiting = self._budget.waiting(Lane.OBSERVE)
-        return max(0, min(self._at_a_time(MOST_LOOKS) - self._looks, MOST_WAITING - waiting))
+        waiting = self._budget.waiting(Lane.POLL)
+        return max(0, min(self._at_a_time(MAX_POLLS) - self._polls, MAX_WAITING - waiting))
 
-    async def _plan_looks(self) -> None:
+    async def _plan_polls(self) -> None:
         """Reads all that is tracked, so it is not done after each of the looks that end every few moments."""
         batches = await self._store.batches.tracking(self._account)
-        self._prospects.plan(batches, self._clock.now())
-        looks = self._platform.looks(batches)
-        self._schedule.want([(look, self._prospects.of(look)) for look in looks], now=self._clock.monotonic())
-        self._forget_failures({_LOOK + look.name for look in looks})
-        for name, text in self._prospects.worth_keeping():
+        self._forecasts.plan(batches, self._clock.now())
+        polls = self._platform.polls(batches)
+        self._schedule.want([(poll, self._forecasts.of(poll)) for poll in polls], now=self._clock.monotonic())
+        self._forget_failures({_POLL + poll.name for poll in polls})
+        for name, text in self._forecasts.worth_keeping():
             await self._store.memory.remember(self._account, name, text)
 
-    async def _look_once(self, look: Look) -> None:
+    async def _poll_once(self, poll: Poll) -> None:
         async def ask() -> None:
             began = self._clock.monotonic()
-            await self._looking.sweep(look)
-            self._schedule.done(look, began=began, now=self._clock.monotonic())
+            await self._polling.sweep(poll)
+            self._schedule.done(poll, began=began, now=self._clock.monotonic())
 
         async def hold(pause: float, _error: Exception) -> None:
-            self._schedule.failed(look, now=self._clock.monotonic(), pause=pause)
+            self._schedule.failed(poll, now=self._clock.monotonic(), pause=pause)
 
-        await self._step(_LOOK + look.name, ask, hold)
-        self._looks -= 1
+        await self._step(_POLL + poll.name, ask, hold)
+        self._polls -= 1
         self.wake()
 
     # ------------------------------------------------------------ one step, whatever becomes of it
@@ -341,10 +347,10 @@ class Dispatch:
         if isinstance(error, Refused):
             pause = max(pause, self._limits.max_interval)
         if isinstance(error, OrchestratorError):
-            self._bus.publish(StepFailed(self._account, name, str(error), pause))
+            self._bus.publish(TaskRetry(self._account, name, str(error), pause))
         else:
             text = "".join(traceback.format_exception(error))
-            self._bus.publish(StepCrashed(self._account, name, text, pause))
+            self._bus.publish(TaskBug(self._account, name, text, pause))
         return pause
 
     def _noted(self, name: str, error: Exception) -> _Failure:
@@ -354,13 +360,13 @@ class Dispatch:
         self._failures[name] = failure
         return failure
 
-    def _forget_failures(self, looks: Collection[str]) -> None:
+    def _forget_failures(self, polls: Collection[str]) -> None:
         """Of looks that nobody wants any more, and of what was not tried again for so long: it is done otherwise."""
         oldest = self._clock.monotonic() - LONGEST_MEMORY
         self._failures = {
             name: failure
             for name, failure in self._failures.items()
-            if (name in looks if name.startswith(_LOOK) else failure.at >= oldest)
+            if (name in polls if name.startswith(_POLL) else failure.at >= oldest)
         }
 
     # ------------------------------------------------------------ a credential that is not accepted
@@ -378,14 +384,14 @@ class Dispatch:
         else:  # nothing but another configuration helps
             pause = min(2.0**self._refusals, LONGEST_CLOSED)
         self._closed_until = self._clock.monotonic() + pause
-        self._bus.publish(AccountClosed(self._account, self._refusal, pause))
+        self._bus.publish(CredentialRejected(self._account, self._refusal, pause))
 
     def _open(self) -> None:
         if self._refusals:
             self._refusals = 0
             self._refusal = self._closed_because = None
             self._sent_at = NEVER
-            self._bus.publish(AccountOpened(self._account))
+            self._bus.publish(CredentialAccepted(self._account))
 
     def _at_a_time(self, most: int) -> int:
         """One request is enough to learn whether a refused credential is accepted again."""
@@ -393,7 +399,7 @@ class Dispatch:
 
     def _pause(self) -> float:
         now = self._clock.monotonic()
-        look_due = self._schedule.next_due() if self._looks < self._at_a_time(MOST_LOOKS) else math.inf
-        look_due = max(look_due, self._breath_ends if self._places() else now + BREATH)
+        poll_due = self._schedule.next_due() if self._polls < self._at_a_time(MAX_POLLS) else math.inf
+        poll_due = max(poll_due, self._breath_ends if self._places() else now + BREATH)
         plan_due = self._plan_at if self._plan_kept else math.inf
-        return max(0.0, min(look_due, plan_due, self._batch_due, now + IDLE_PAUSE) - now)
+        return max(0.0, min(poll_due, plan_due, self._batch_due, now + IDLE_PAUSE) - now)

@@ -7,9 +7,9 @@ import anyio
 
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import described
-from orchestrator.engine.pauses import Pauses
+from orchestrator.engine.retry_delays import RetryDelays
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import Event, PartFailed
+from orchestrator.telemetry.events import ComponentError, Event
 
 
 class Part(Protocol):
@@ -26,7 +26,7 @@ class Part(Protocol):
 
 
 async def kept_running(
-    name: str, run: Callable[[], Awaitable[None]], *, clock: Clock, bus: Bus[Event], pauses: Pauses
+    name: str, run: Callable[[], Awaitable[None]], *, clock: Clock, bus: Bus[Event], pauses: RetryDelays
 ) -> None:
     """Run what has its own loop; when it raises, a group included, report that and start it again after a pause.
 
@@ -39,7 +39,7 @@ async def kept_running(
         except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks continue, and it is reported
             failures += 1
             pause = pauses(failures)
-            bus.publish(PartFailed(part=name, reason=described(error), again_in=pause))
+            bus.publish(ComponentError(part=name, reason=described(error), retry_in_s=pause))
             await clock.sleep(pause)
         else:
             return
@@ -51,7 +51,7 @@ class Loop:
     Being woken ends a rest, but no back-off: what keeps a part from its turn does not go away by having more to do.
     """
 
-    def __init__(self, part: Part, *, clock: Clock, bus: Bus[Event], pauses: Pauses) -> None:
+    def __init__(self, part: Part, *, clock: Clock, bus: Bus[Event], pauses: RetryDelays) -> None:
         self._part = part
         self._clock = clock
         self._bus = bus
@@ -87,7 +87,7 @@ class Loop:
             except Exception as error:  # noqa: BLE001 - a part that fails, for whatever reason, is tried again and told
                 failures += 1
                 pause = self._pauses(failures)
-                self._bus.publish(PartFailed(part=self._part.name, reason=described(error), again_in=pause))
+                self._bus.publish(ComponentError(part=self._part.name, reason=described(error), retry_in_s=pause))
             self.turned_at = self._clock.monotonic()
             self._due_at = self.turned_at + pause
             if failures:

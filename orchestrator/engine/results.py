@@ -8,11 +8,11 @@ import anyio
 import anyio.to_thread
 
 from orchestrator.clock import SECOND, Clock
-from orchestrator.crashpoints import Point, reach
+from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.durable import open_draft, sync_file, sync_folder
-from orchestrator.engine.document import as_csv, as_json
-from orchestrator.engine.pauses import Pauses, Steady
+from orchestrator.engine.result_document import as_csv, as_json
+from orchestrator.engine.retry_delays import RetryDelays, SteadyWallClock
 from orchestrator.store.outbox import Entry
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
@@ -27,10 +27,10 @@ class Results:
 
     name = "results"
 
-    def __init__(self, *, directory: Path, store: Store, clock: Clock, bus: Bus[Event], pauses: Pauses) -> None:
+    def __init__(self, *, directory: Path, store: Store, clock: Clock, bus: Bus[Event], pauses: RetryDelays) -> None:
         self._directory = directory
         self._store = store
-        self._waits = Steady(clock)
+        self._waits = SteadyWallClock(clock)
         self._bus = bus
         self._pauses = pauses
 
@@ -49,19 +49,19 @@ class Results:
         if job is not None:
             path = self._directory / f"{job.spec.name}.json"
             await write_whole(self._directory / f"{job.spec.name}.csv", as_csv(self._store, job))
-            reach(Point.CSV_WRITTEN)
+            crash_point(CrashPoint.CSV_WRITTEN)
             await write_whole(path, as_json(self._store, job))
-            reach(Point.RESULT_WRITTEN)
+            crash_point(CrashPoint.RESULT_WRITTEN)
             self._bus.publish(JobSettled(job.spec.name, job.state, str(path)))
         await self._store.outbox.done(entry)
-        reach(Point.RESULT_DELIVERED)
+        crash_point(CrashPoint.RESULT_DELIVERED)
 
     async def _delay(self, entry: Entry, error: Exception) -> None:
         """Where the database itself is the trouble this fails too, and the whole turn with it."""
         pause, reason = self._pauses(entry.tries + 1), self._in_short(error)
         await self._store.outbox.failed(entry, reason, due_at=self._waits.after(pause))
-        foreseen = isinstance(error, OSError | OrchestratorError)
-        told = reason if foreseen else "".join(traceback.format_exception(error))
+        expected = isinstance(error, OSError | OrchestratorError)
+        told = reason if expected else "".join(traceback.format_exception(error))
         self._bus.publish(ResultDelayed(entry.job_name, told, pause))
 
     def _in_short(self, error: Exception) -> str:

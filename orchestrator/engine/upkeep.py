@@ -12,7 +12,7 @@ import anyio.to_thread
 from orchestrator.clock import SECOND, Clock
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import Event, PartFailed, RetentionKept
+from orchestrator.telemetry.events import ComponentError, Event, RetentionPruned
 
 INTERVAL = 3600.0
 """Seconds between two rounds."""
@@ -69,7 +69,7 @@ class Upkeep:
             jobs = await self._prune_jobs()
             self._jobs_due = self._clock.monotonic() + INTERVAL
         if jobs or files:
-            self._bus.publish(RetentionKept(jobs, files))
+            self._bus.publish(RetentionPruned(jobs, files))
         return max(0.0, min(self._files_due, self._jobs_due) - self._clock.monotonic())
 
     async def _prune_jobs(self) -> int:
@@ -87,7 +87,7 @@ class Upkeep:
         if kept.keys() - self._kept.keys():
             path, reason = next(iter(kept.items()))
             text = f"cannot remove what is over: {len(kept)} in all, for one {path}: {reason}"
-            self._bus.publish(PartFailed(self.name, text, INTERVAL))
+            self._bus.publish(ComponentError(self.name, text, INTERVAL))
         self._kept = kept
         return pruned
 

@@ -13,17 +13,17 @@ import anyio
 import structlog
 
 from orchestrator.clock import Clock
-from orchestrator.crashpoints import Point, reach
+from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.model import ItemState, JobId, NewItem
-from orchestrator.domain.plan import AccountLimits
-from orchestrator.domain.queuefile import Adopt, CancelJob, GiveUp, Pause, Resume, RetryJob
-from orchestrator.intake.check import Control, Report
-from orchestrator.intake.circles import circles
-from orchestrator.intake.jobcheck import CheckedJob
-from orchestrator.intake.portions import MOST_BYTES, MOST_ENTRIES
+from orchestrator.domain.queue_file.estimate import AccountLimits
+from orchestrator.domain.queue_file.model import Adopt, CancelJob, GiveUp, Pause, Resume, RetryJob
+from orchestrator.intake.control_reports import scope_of, told, user_of
 from orchestrator.intake.ports import Controls, Jobs, Known
-from orchestrator.intake.wishes import scope_of, told, user_of
+from orchestrator.intake.reading.spill import MOST_BYTES, MOST_ENTRIES
+from orchestrator.intake.validation.check import Control, Report
+from orchestrator.intake.validation.dependency_cycles import dependency_cycles
+from orchestrator.intake.validation.job_validation import ValidatedJob
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.telemetry.events import ControlDone, Event
 
@@ -77,7 +77,7 @@ class _Plan:
     known: Mapping[str, Known]
     mistakes: list[Mistakes] = field(default_factory=list)
     """Of each file."""
-    new: list[list[CheckedJob]] = field(default_factory=list)
+    new: list[list[ValidatedJob]] = field(default_factory=list)
     """The jobs of each file that are to be made."""
 
 
@@ -198,14 +198,14 @@ class Admission:
                 mistakes.add(str(error), text, path=("controls", index))
                 return mistakes
             self._step()
-            reach(Point.CONTROL_DONE)
+            crash_point(CrashPoint.CONTROL_DONE)
             kind, target, words = told(control, names)
             admitted.controls.append(words)
             if fresh:
                 self._publish(ControlDone(kind, target, words, report.file, drop.dropped_by))
         return admitted
 
-    async def _load(self, new: Sequence[CheckedJob]) -> list[JobId]:
+    async def _load(self, new: Sequence[ValidatedJob]) -> list[JobId]:
         if left := self._left:
             await self._jobs.abandon(left)
             self._left = [load for load in self._left if load not in left]
@@ -217,7 +217,7 @@ class Admission:
             for portion in _portions(zip(loads, new, strict=True)):
                 await self._jobs.add_all(portion)
                 self._step()
-            reach(Point.ROWS_LOADED)
+            crash_point(CrashPoint.ROWS_LOADED)
         except BaseException:
             self._left += loads
             raise
@@ -232,11 +232,11 @@ class Admission:
         except BaseException:
             self._left += loads
             raise
-        reach(Point.FILE_DURABLE)
+        crash_point(CrashPoint.FILE_DURABLE)
 
     # ------------------------------------------------------------ what the database has against it
 
-    def _refuse_conflicts(self, jobs: Sequence[CheckedJob], known: Mapping[str, Known], mistakes: Mistakes) -> None:
+    def _refuse_conflicts(self, jobs: Sequence[ValidatedJob], known: Mapping[str, Known], mistakes: Mistakes) -> None:
         for index, job in enumerate(jobs):
             old = known.get(job.spec.name.casefold())
             if old is not None and old.digest != job.spec.digest and old.sent:
@@ -255,8 +255,8 @@ class Admission:
 
     async def _refuse_cycles(
         self,
-        jobs: Sequence[CheckedJob],
-        new: Sequence[CheckedJob],
+        jobs: Sequence[ValidatedJob],
+        new: Sequence[ValidatedJob],
         pending: Mapping[str, tuple[str, ...]],
         mistakes: Mistakes,
     ) -> Mapping[str, tuple[str, ...]]:
@@ -273,7 +273,7 @@ class Admission:
             found = await self._jobs.after_of(names)
             after |= {name: tuple(found.get(name, ())) for name in names}
             names = {other for waits in found.values() for other in waits} - after.keys()
-        for mistake in circles([job.spec.name for job in jobs], after):
+        for mistake in dependency_cycles([job.spec.name for job in jobs], after):
             mistakes.append(mistake)
         return own
 
@@ -321,7 +321,7 @@ def _together(drops: Iterable[Drop]) -> Iterator[list[Drop]]:
         yield group
 
 
-def _portions(new: Iterable[tuple[JobId, CheckedJob]]) -> Iterator[list[tuple[JobId, list[NewItem]]]]:
+def _portions(new: Iterable[tuple[JobId, ValidatedJob]]) -> Iterator[list[tuple[JobId, list[NewItem]]]]:
     """The items of many jobs, about as many at a time as one job hands on."""
     portion: list[tuple[JobId, list[NewItem]]] = []
     items = size = 0
@@ -337,7 +337,7 @@ def _portions(new: Iterable[tuple[JobId, CheckedJob]]) -> Iterator[list[tuple[Jo
         yield portion
 
 
-def _same(job: CheckedJob, known: Mapping[str, Known]) -> bool:
+def _same(job: ValidatedJob, known: Mapping[str, Known]) -> bool:
     old = known.get(job.spec.name.casefold())
     return old is not None and old.digest == job.spec.digest
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from orchestrator.domain.plan import AccountLimits
-from orchestrator.platforms.window import Limit
+from orchestrator.domain.queue_file.estimate import AccountLimits
+from orchestrator.platforms.rate_limit.window import Limit
 from orchestrator.settings import Settings
 
 

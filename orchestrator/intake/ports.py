@@ -24,7 +24,7 @@ class Known(Protocol):
 
 
 class Jobs(Protocol):
-    """How jobs come in. See `orchestrator.store.jobs.Jobs`."""
+    """How jobs come in. See `orchestrator.store.reading.jobs.Jobs`."""
 
     async def load_all(self, specs: Sequence[JobSpec], now: Micros) -> Sequence[JobId]: ...
 
@@ -51,7 +51,7 @@ class Done(Protocol):
 
 
 class Controls(Protocol):
-    """What people ask for. Each tells None when there is no such job. See `orchestrator.store.advance.Advance`."""
+    """Controls of users. Each returns None when there is no such job; see `orchestrator.store.writing.advance`."""
 
     async def cancel(self, name: str, *, now: Micros, token: str | None = None) -> Done | None: ...
 

@@ -19,23 +19,23 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from orchestrator.clock import Clock
 from orchestrator.domain.kinds import Kinds
-from orchestrator.domain.plan import AccountLimits
+from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.intake.admission import Admission
-from orchestrator.intake.arrivals import Arrivals, Entry, Listing, Ready, list_folder
-from orchestrator.intake.candidates import Candidate, Decided
-from orchestrator.intake.check import JSON_SUFFIX, Report, Terms, check_source, in_slices
-from orchestrator.intake.deciding import Decider
-from orchestrator.intake.deferrals import TROUBLE_PATIENCE, Deferrals, reason_of
-from orchestrator.intake.folder import GOOD_NAME, Folders, SpoolSettings
-from orchestrator.intake.orphans import Orphans
+from orchestrator.intake.deciding.candidates import Candidate, Decided
+from orchestrator.intake.deciding.decider import Decider
+from orchestrator.intake.deciding.deferrals import TROUBLE_PATIENCE, Deferrals, reason_of
+from orchestrator.intake.deciding.refusals import refusal
+from orchestrator.intake.deciding.urgency import Urgency
+from orchestrator.intake.directory.arrivals import Arrivals, Entry, Listing, Ready, list_folder
+from orchestrator.intake.directory.folder_events import Watch
+from orchestrator.intake.directory.moves import GOOD_NAME, Folders, SpoolSettings
+from orchestrator.intake.directory.open_file import Source
+from orchestrator.intake.directory.stale_files import FOREIGN, REPORTED_AFTER, StaleFiles, is_foreign, is_queue_file
+from orchestrator.intake.directory.unclaimed_tables import UnclaimedTables
 from orchestrator.intake.ports import Controls, Jobs
-from orchestrator.intake.progress import Progress
-from orchestrator.intake.refusals import refusal
-from orchestrator.intake.source import Source
-from orchestrator.intake.stale import FOREIGN, REPORTED_AFTER, StaleFiles, is_foreign, is_queue_file
-from orchestrator.intake.tables import is_table
-from orchestrator.intake.urgency import Urgency
-from orchestrator.intake.watch import Watch
+from orchestrator.intake.reading.tables import is_table
+from orchestrator.intake.standstill import Progress
+from orchestrator.intake.validation.check import JSON_SUFFIX, Report, ValidationContext, check_source, in_slices
 from orchestrator.platforms.registry import KINDS
 from orchestrator.telemetry.events import Event, FileDeferred
 
@@ -73,7 +73,7 @@ class Spool:
         self._publish = publish
         self._arrivals = Arrivals(settings.rest)
         self._stale = StaleFiles(publish)
-        self._orphans = Orphans(self._arrivals, publish)
+        self._orphans = UnclaimedTables(self._arrivals, publish)
         self._urgency = Urgency(self._folders.incoming)
         self._watch = Watch(self._folders.incoming, clock, self._arrivals.announce)
         self._decider = Decider(
@@ -99,7 +99,7 @@ class Spool:
         self._postponed: set[str] = set()
         """Files that wait until no older one does."""
         self._expected: set[str] = set()
-        self._next_look = settings.scan_interval
+        self._next_scan = settings.scan_interval
         self._trouble: str | None = "the queue directory was not looked at yet"
         """Why the last look at the folder failed."""
         self._trouble_since = clock.monotonic()
@@ -150,12 +150,12 @@ class Spool:
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch.run, self._settings.scan_interval)
             while True:
-                await self._watch.wait(self._next_look)
+                await self._watch.wait(self._next_scan)
                 await self.rescan()
 
-    async def look_over(self, source: Source) -> Report:
+    async def review(self, source: Source) -> Report:
         """The report on a queue file that lies elsewhere, and can bring no table. Close it when done."""
-        terms = Terms(self._accounts, self._settings.scratch, tables=False, kinds=self._kinds)
+        terms = ValidationContext(self._accounts, self._settings.scratch, tables=False, kinds=self._kinds)
         return await in_slices(check_source(source, lambda _: None, terms))
 
     async def rescan(self) -> bool:
@@ -165,11 +165,11 @@ class Spool:
         """
         async with self._lock:
             try:
-                with self._progress.look():
+                with self._progress.observe():
                     decided = await self._scan()
             except Exception as error:  # noqa: BLE001 - whatever it is, one failed look must not end the daemon
-                self._next_look = self._settings.scan_interval
-                self._tell_trouble(error)
+                self._next_scan = self._settings.scan_interval
+                self._report_errors(error)
                 return self._given_up(self._clock.monotonic())
             self._trouble, self._trouble_since = None, self._clock.monotonic()
             return decided
@@ -177,7 +177,7 @@ class Spool:
     def _given_up(self, now: float) -> bool:
         return self._trouble is not None and now - self._trouble_since >= TROUBLE_PATIENCE
 
-    def _tell_trouble(self, error: Exception) -> None:
+    def _report_errors(self, error: Exception) -> None:
         """Once, for as long as it stays the same."""
         reason = reason_of(error)
         if reason != self._trouble:
@@ -206,9 +206,9 @@ class Spool:
             raise failure
         undecided = [entry for entry in entries if self._undecided(entry)]
         left = await anyio.to_thread.run_sync(self._still_there, undecided) if undecided else []
-        self._plan_next_look(left)
+        self._plan_next_scan(left)
         if not left:
-            await self._tell_orphans(entries)
+            await self._report_unclaimed_tables(entries)
         self._stale.report(self._clock.monotonic())
         return not left
 
@@ -229,7 +229,7 @@ class Spool:
                 continue
             if not self._under_way:
                 return entries
-            self._plan_next_look([entry for entry in entries if self._undecided(entry)])
+            self._plan_next_scan([entry for entry in entries if self._undecided(entry)])
             self._stale.report(self._clock.monotonic())
             await self._more_to_see()
 
@@ -238,7 +238,7 @@ class Spool:
         self._watch.check(listing.folder)
         self._progress.step()
         now = self._clock.monotonic()
-        self._arrivals.look(listing, monotonic=now, now=self._clock.now())
+        self._arrivals.observe(listing, monotonic=now, now=self._clock.now())
         present = {entry.name for entry in listing.entries}
         self._orphans.forget_gone(present)
         self._decider.forget_gone(present)
@@ -331,7 +331,7 @@ class Spool:
                 group.cancel_scope.cancel()
 
             group.start_soon(ended)
-            await self._watch.wait(self._next_look)
+            await self._watch.wait(self._next_scan)
             group.cancel_scope.cancel()
         self._large_ended = anyio.Event()
 
@@ -365,7 +365,7 @@ class Spool:
         self._progress.step()
         return mistakes is not None
 
-    async def _tell_orphans(self, entries: Sequence[Entry]) -> None:
+    async def _report_unclaimed_tables(self, entries: Sequence[Entry]) -> None:
         """Once no queue file is left that might name a table."""
         tables = [entry for entry in entries if is_table(entry.name) and entry.name not in self._deferrals]
         if resting := self._orphans.to_tell(tables, self._clock.monotonic()):
@@ -385,12 +385,12 @@ class Spool:
     def _still_there(self, entries: Sequence[Entry]) -> list[Entry]:
         return [entry for entry in entries if os.path.lexists(self._folders.incoming / entry.name)]
 
-    def _plan_next_look(self, left: Sequence[Entry]) -> None:
+    def _plan_next_scan(self, left: Sequence[Entry]) -> None:
         now = self._clock.monotonic()
         pauses = [self._settings.scan_interval]
         for entry in left:
             if (deferred := self._deferrals.pause(entry.name, now)) is not None:
                 pauses.append(deferred)
-            elif (pause := self._arrivals.next_look(entry.name, now)) > 0:
+            elif (pause := self._arrivals.next_scan(entry.name, now)) > 0:
                 pauses.append(pause)
-        self._next_look = max(0.01, min(pauses))
+        self._next_scan = max(0.01, min(pauses))

@@ -19,7 +19,7 @@ from pydantic import (
 
 from orchestrator.domain.fields import BaseUrl, ConfigPath, Count, PositiveDuration, Size
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.plan import BATCH_BYTES, MOST_BATCH_BYTES
+from orchestrator.domain.queue_file.estimate import BATCH_BYTES, MOST_BATCH_BYTES
 from orchestrator.domain.units import format_duration
 
 UNREAD = SecretStr("")
@@ -32,7 +32,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class Budget(Section):
+class BudgetSettings(Section):
     """How many requests an account may send in any window of `per` seconds."""
 
     requests: Count = 1000
@@ -48,7 +48,7 @@ class Budget(Section):
         return share
 
 
-class Poll(Section):
+class PollSettings(Section):
     """How often to look, as far as the budget allows."""
 
     min_interval: PositiveDuration = 10.0
@@ -62,7 +62,7 @@ class Poll(Section):
         return self
 
 
-class Limits(Section):
+class LimitSettings(Section):
     """How much of an account's work may be on the platform at a time."""
 
     open_items: Count = 5000
@@ -74,9 +74,9 @@ class Account(Section):
     platform: str
     base_url: BaseUrl
     api_key_file: ConfigPath | None = None
-    budget: Budget = Budget()
-    poll: Poll = Poll()
-    limits: Limits = Limits()
+    budget: BudgetSettings = BudgetSettings()
+    poll: PollSettings = PollSettings()
+    limits: LimitSettings = LimitSettings()
     batch_size: Section = Section()
     """Items in one submission, by kind of work; see `batch_sizes`."""
     batch_bytes: Annotated[Size, Field(ge=64 * 1024, le=MOST_BATCH_BYTES)] = BATCH_BYTES

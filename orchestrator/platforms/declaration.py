@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from orchestrator.clock import Clock
 from orchestrator.domain.kinds import Kind
 from orchestrator.platforms.account import Account
-from orchestrator.platforms.answers import Classifier, unclassified
+from orchestrator.platforms.http.responses import Classifier, unclassified
+from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.platform import Platform
-from orchestrator.platforms.transport import Remote
 
 Secret = str | Callable[[], str]
 """The credential, or what reads it again for each use, as it may have been replaced; called in a thread."""

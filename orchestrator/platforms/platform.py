@@ -6,10 +6,10 @@ from typing import Protocol
 from orchestrator.domain.model import (
     Batch,
     Item,
-    Look,
+    Poll,
+    PollResult,
     Receipt,
     Resend,
-    Sighting,
     Submission,
 )
 
@@ -44,26 +44,26 @@ class Platform(Protocol):
         """
         ...
 
-    async def find(self, batch: Batch) -> Receipt:
+    async def reconcile(self, batch: Batch) -> Receipt:
         """Look for what became of a batch whose answer was lost.
 
         Of one that was never sent, as far as we know, only what bears its name is looked for.
         """
         ...
 
-    async def remembers(self, project: str) -> bool:
+    async def knows_instance(self, project: str) -> bool:
         """Whether it holds anything in this project that was made in the name of this installation, ever."""
         ...
 
-    def looks(self, batches: Sequence[Batch]) -> Sequence[Look]:
+    def polls(self, batches: Sequence[Batch]) -> Sequence[Poll]:
         """The questions that together tell all about these open batches. Pure."""
         ...
 
-    async def look(self, look: Look) -> Sighting:
+    async def poll(self, poll: Poll) -> PollResult:
         """Ask one of them: one request, one answer. None where only its follow-ups can tell anything."""
         ...
 
-    def follow_up(self, look: Look, missing: Sequence[Item]) -> Sequence[Look] | None:
+    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll] | None:
         """What to ask about the open items that the whole of `look` did not tell, which may be none of them.
 
         Empty: nothing tells more, so they count as passed over. None: it is too early to ask, and they do not.

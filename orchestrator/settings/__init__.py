@@ -6,7 +6,7 @@ environment or the file.
 
 from orchestrator.domain.fields import Address, Database
 from orchestrator.domain.problems import Problem, SettingsError
-from orchestrator.platforms.account import Account, Budget, Limits, Poll
+from orchestrator.platforms.account import Account, BudgetSettings, LimitSettings, PollSettings
 from orchestrator.settings.credentials import exposed_secrets, key_file_name, key_reader
 from orchestrator.settings.loading import find_config, load
 from orchestrator.settings.model import (
@@ -23,12 +23,12 @@ __all__ = [
     "CONFIG_VARIABLE",
     "Account",
     "Address",
-    "Budget",
+    "BudgetSettings",
     "Database",
-    "Limits",
+    "LimitSettings",
     "Log",
     "Notify",
-    "Poll",
+    "PollSettings",
     "Problem",
     "Queue",
     "Retention",

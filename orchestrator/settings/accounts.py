@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, GetCoreSchemaHa
 from pydantic_core import CoreSchema
 
 from orchestrator.domain.fields import BaseUrl, ConfigPath
-from orchestrator.domain.wording import TAG
-from orchestrator.platforms.account import Budget, Limits, Section
+from orchestrator.domain.queue_file.validation_messages import TAG
+from orchestrator.platforms.account import BudgetSettings, LimitSettings, Section
 from orchestrator.platforms.registry import Platforms
 
 _UNKNOWN = f"{TAG}?"
@@ -46,8 +46,8 @@ class _Unknown(Section):
 
     base_url: BaseUrl | None = None
     api_key_file: ConfigPath | None = None
-    budget: Budget = Budget()
-    limits: Limits = Limits()
+    budget: BudgetSettings = BudgetSettings()
+    limits: LimitSettings = LimitSettings()
 
 
 def _unknown(platforms: Platforms) -> type[Section]:

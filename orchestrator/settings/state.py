@@ -6,7 +6,7 @@ from tempfile import TemporaryFile
 from orchestrator.domain.problems import Problem, SettingsError
 from orchestrator.durable import private_folder
 from orchestrator.settings.model import Settings
-from orchestrator.store.lock import LOCK
+from orchestrator.store.database.lock import LOCK
 
 _SLOTS = "budget-{}.slots"
 

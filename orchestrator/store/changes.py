@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from orchestrator.domain.model import Batch, BatchKey, BatchState, ItemSeen, JobId, JobState, Needs
+from orchestrator.domain.model import Batch, BatchKey, BatchState, ItemReport, JobId, JobState, Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ class Observed:
     """The items it spoke about, (job, seq), changed or not."""
     changed: int = 0
     """Items that were written."""
-    contradictions: tuple[ItemSeen, ...] = ()
+    contradictions: tuple[ItemReport, ...] = ()
     """Words against an outcome told before: not applied."""
-    unknown_words: tuple[str, ...] = ()
+    unknown_statuses: tuple[str, ...] = ()
     """Statuses that our tables do not have, of items that changed to them."""
-    strays: tuple[ItemSeen, ...] = ()
+    unknown_objects: tuple[ItemReport, ...] = ()
     """About a batch that no row knows, or an item that is not what the row says."""
     ended: tuple[Ended, ...] = ()
     broken: tuple[Broken, ...] = ()

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import JobId
-from orchestrator.store.engine import Database
+from orchestrator.store.database.engine import Database
 from orchestrator.store.schema import jobs, outbox
 
 

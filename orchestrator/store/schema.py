@@ -11,7 +11,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from orchestrator.domain.model import BatchState, ItemState, JobState, Needs, Stage
-from orchestrator.store.engine import SERIAL
+from orchestrator.store.database.engine import SERIAL
 
 metadata = sa.MetaData()
 

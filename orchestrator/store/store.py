@@ -8,20 +8,20 @@ from typing import Self
 import sqlalchemy as sa
 
 from orchestrator.domain.model import BatchState, ItemState
-from orchestrator.store import upgrade
-from orchestrator.store.advance import Advance
-from orchestrator.store.batches import MAY_FIND_OUT, MAY_PLAN, Batches
+from orchestrator.store.account_memory import Memory
 from orchestrator.store.changes import Controlled, JobChanged, Moved, Observed
-from orchestrator.store.engine import Database, Timed, parse
-from orchestrator.store.fence import Fence
+from orchestrator.store.database import upgrade
+from orchestrator.store.database.engine import Database, Timed, parse
+from orchestrator.store.database.fence import Fence
 from orchestrator.store.ids import TimeOrderedIds
-from orchestrator.store.items import Items
-from orchestrator.store.jobs import Jobs, KnownJob
-from orchestrator.store.memory import Memory
 from orchestrator.store.outbox import Entry, Outbox
-from orchestrator.store.refusals import Refusals
+from orchestrator.store.reading.batches import MAY_FIND_OUT, MAY_PLAN, Batches
+from orchestrator.store.reading.items import Items
+from orchestrator.store.reading.jobs import Jobs, KnownJob
+from orchestrator.store.reading.standstill import Standstill
 from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, OPEN_ITEM, batches, items, jobs, literal
-from orchestrator.store.standstill import Standstill
+from orchestrator.store.writing.advance import Advance
+from orchestrator.store.writing.refusals import Refusals
 
 __all__ = ["Controlled", "Entry", "JobChanged", "KnownJob", "Moved", "Observed", "Store"]
 
@@ -109,7 +109,7 @@ class Store:
         """
         state = batches.c.state
         waits_for_no_one = sa.or_(items.c.state != literal(ItemState.ATTENTION), jobs.c.cancelled_at.is_not(None))
-        something_to_tell = sa.exists().where(IN_BATCH, OPEN_ITEM, waits_for_no_one)
+        something_to_report = sa.exists().where(IN_BATCH, OPEN_ITEM, waits_for_no_one)
         query = (
             sa.select(batches.c.id)
             .join_from(batches, jobs)
@@ -120,7 +120,7 @@ class Store:
                     state == literal(BatchState.SUBMITTING),
                     sa.and_(state == literal(BatchState.PLANNED), MAY_PLAN),
                     sa.and_(state == literal(BatchState.UNCONFIRMED), MAY_FIND_OUT),
-                    sa.and_(state == literal(BatchState.TRACKING), sa.or_(batches.c.open == 0, something_to_tell)),
+                    sa.and_(state == literal(BatchState.TRACKING), sa.or_(batches.c.open == 0, something_to_report)),
                 ),
             )
             .limit(1)

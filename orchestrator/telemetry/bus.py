@@ -31,7 +31,7 @@ class Bus(Generic[Event]):
                 handler(event)
             except Exception:
                 # An observer must never decide whether the work it observes goes on.
-                log.exception("subscriber_failed", subscriber=_name(handler), told=type(event).__name__)
+                log.exception("event_handler_error", subscriber=_name(handler), told=type(event).__name__)
 
 
 def _name(handler: object) -> str:

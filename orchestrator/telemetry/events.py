@@ -13,12 +13,12 @@ class Level(StrEnum):
     ERROR = "error"
 
 
-class Oddity(StrEnum):
+class UnexpectedKind(StrEnum):
     """What is odd about an answer."""
 
-    UNKNOWN_WORDS = "unknown words"
+    UNKNOWN_STATUSES = "unknown words"
     CONTRADICTIONS = "words against an outcome"
-    STRAYS = "objects with our tag that no row knows"
+    UNKNOWN_OBJECTS = "objects with our tag that no row knows"
     BAD_ROWS = "unreadable rows"
     NEVER_LISTED = "items never listed"
 
@@ -91,7 +91,7 @@ class ControlDone(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class TableWaits(Event):
+class TableUnreferenced(Event):
     """A table rests in incoming/ and no queue file names it."""
 
     table: str
@@ -117,7 +117,7 @@ class FileRejected(Event):
     file: str
     mistakes: int
     first: str
-    told_in: str
+    error_file: str
     """Path of the file that tells every mistake."""
 
     @property
@@ -149,7 +149,7 @@ class BatchSubmitted(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class BatchHeld(Event):
+class BatchDelayed(Event):
     """A submission that has not succeeded yet and goes on by itself."""
 
     account: str
@@ -204,9 +204,9 @@ class JobStopped(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ItemsChanged(Event):
+class StatusUpdate(Event):
     account: str
-    look: str
+    poll: str
     changed: int
     seen: int
 
@@ -216,11 +216,11 @@ class ItemsChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class OddAnswer(Event):
+class UnexpectedResponse(Event):
     """The platform said something that we keep and show, and do not act on."""
 
     account: str
-    what: Oddity
+    what: UnexpectedKind
     count: int
     example: str
 
@@ -230,13 +230,13 @@ class OddAnswer(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StepFailed(Event):
+class TaskRetry(Event):
     """The platform or the store did not let one step succeed; it is tried again."""
 
     account: str
     step: str
     reason: str
-    again_in: float
+    retry_in_s: float
 
     @property
     def level(self) -> Level:
@@ -244,13 +244,13 @@ class StepFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StepCrashed(Event):
+class TaskBug(Event):
     """A bug of ours, met in one step: logged with its traceback, backed off, nothing else stops."""
 
     account: str
     step: str
     reason: str
-    again_in: float
+    retry_in_s: float
 
     @property
     def level(self) -> Level:
@@ -258,10 +258,10 @@ class StepCrashed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class AccountClosed(Event):
+class CredentialRejected(Event):
     account: str
     reason: str
-    again_in: float
+    retry_in_s: float
 
     @property
     def level(self) -> Level:
@@ -269,7 +269,7 @@ class AccountClosed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class AccountOpened(Event):
+class CredentialAccepted(Event):
     account: str
 
 
@@ -288,7 +288,7 @@ class JobSettled(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class RetentionKept(Event):
+class RetentionPruned(Event):
     """What `retention` no longer keeps is gone."""
 
     jobs: int
@@ -299,7 +299,7 @@ class RetentionKept(Event):
 class ResultDelayed(Event):
     job: str
     reason: str
-    again_in: float
+    retry_in_s: float
 
     @property
     def level(self) -> Level:
@@ -307,12 +307,12 @@ class ResultDelayed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class PartFailed(Event):
+class ComponentError(Event):
     """A part of the engine could not do its turn (a full disk, a lost database, a bug of ours); it tries again."""
 
     part: str
     reason: str
-    again_in: float
+    retry_in_s: float
 
     @property
     def level(self) -> Level:

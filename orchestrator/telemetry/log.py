@@ -2,7 +2,7 @@
 
 On a terminal it is for people; elsewhere each line is one JSON object that begins with `timestamp` (RFC 3339, UTC),
 `level` and `event`, a stable name in snake_case. What libraries say through the standard logging goes the same way,
-from warning on, as the event `library_message`. No line ever holds a secret, no traceback ever holds local variables.
+from warning on, as the event `library_warning`. No line ever holds a secret, no traceback ever holds local variables.
 """
 
 import logging
@@ -127,7 +127,7 @@ def _lead_libraries(processors: list[Processor], level: int, handler: logging.Ha
 def _from_library(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """A record of the standard logging as an event of ours, with its text and its logger beside it."""
     record: logging.LogRecord = event["_record"]
-    event.update(event="library_message", message=event["event"], logger=record.name)
+    event.update(event="library_warning", message=event["event"], logger=record.name)
     if repeated := getattr(record, "repeated", 0):
         event["repeated"] = repeated
     return event

@@ -18,6 +18,7 @@ from orchestrator.domain.model import ItemState, JobState, Needs
 from orchestrator.telemetry.events import (
     BatchSubmitted,
     CloseCause,
+    ComponentError,
     ConnectionsClosed,
     DaemonStarted,
     Event,
@@ -25,12 +26,11 @@ from orchestrator.telemetry.events import (
     FileDeferred,
     FileRejected,
     JobSettled,
-    OddAnswer,
-    Oddity,
-    PartFailed,
     RequestDone,
-    StepCrashed,
-    StepFailed,
+    TaskBug,
+    TaskRetry,
+    UnexpectedKind,
+    UnexpectedResponse,
 )
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -56,7 +56,7 @@ class AccountReading:
     """Requests that wait for the budget, by lane."""
     closed: bool
     """Whether the platform refuses the credential."""
-    oldest_look: Micros | None
+    oldest_poll: Micros | None
     """When the question that waits longest was last answered; None when nothing is to be asked."""
     skew: float
     """Seconds by which our clock is ahead of the platform's."""
@@ -184,17 +184,17 @@ class Metrics:
         match event:
             case DaemonStarted():
                 self._begin_at_zero(event.accounts)
-            case OddAnswer():
+            case UnexpectedResponse():
                 self._odd.labels(event.account, event.what.name.lower()).inc(event.count)
-                if event.what is Oddity.UNKNOWN_WORDS:
+                if event.what is UnexpectedKind.UNKNOWN_STATUSES:
                     self._unknown.labels(event.account).inc(event.count)
-            case StepFailed():
+            case TaskRetry():
                 self._steps.labels(event.account, "failed").inc()
-            case StepCrashed():
+            case TaskBug():
                 self._steps.labels(event.account, "crashed").inc()
             case ConnectionsClosed():
                 self._connections_closed.labels(event.cause.name.lower()).inc(event.count)
-            case PartFailed():
+            case ComponentError():
                 self._parts.labels(event.part).inc()
             case _:
                 pass  # told in the log alone
@@ -203,8 +203,8 @@ class Metrics:
         """A counter that is missing until it first counts hides that first time from `rate` and `increase`."""
         for account in accounts:
             self._unknown.labels(account)
-            for oddity in Oddity:
-                self._odd.labels(account, oddity.name.lower())
+            for kind in UnexpectedKind:
+                self._odd.labels(account, kind.name.lower())
             for reason in ("failed", "crashed"):
                 self._steps.labels(account, reason)
 
@@ -250,10 +250,10 @@ def _of_accounts(accounts: Mapping[str, AccountReading]) -> Iterator[Metric]:
     used = _gauge("budget_used", "Requests of the budget that are spent or on their way.", "account")
     window = _gauge("budget_window_seconds", "Length of the window.", "account")
     waiting = _gauge("budget_waiting_requests", "Requests that wait for the budget.", "account", "lane")
-    closed = _gauge("account_closed", "Whether the platform refuses the credential: 1 or 0.", "account")
+    closed = _gauge("credential_rejected", "Whether the platform refuses the credential: 1 or 0.", "account")
     skew = _gauge("clock_skew_seconds", "Our clock minus the platform's.", "account")
     looked = _gauge(
-        "oldest_look_timestamp_seconds",
+        "oldest_poll_timestamp_seconds",
         "When the question that waits longest was last answered, in Unix time; missing when nothing is to be asked.",
         "account",
     )
@@ -271,8 +271,8 @@ def _of_accounts(accounts: Mapping[str, AccountReading]) -> Iterator[Metric]:
         skew.add_metric([name], account.skew)
         for lane, count in account.waiting.items():
             waiting.add_metric([name, lane], count)
-        if account.oldest_look is not None:
-            looked.add_metric([name], account.oldest_look / SECOND)
+        if account.oldest_poll is not None:
+            looked.add_metric([name], account.oldest_poll / SECOND)
     yield from (limit, used, window, waiting, closed, skew, looked, failing)
 
 

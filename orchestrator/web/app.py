@@ -9,15 +9,15 @@ from starlette.types import ASGIApp
 
 from orchestrator import __version__
 from orchestrator.telemetry.redaction import Redactor
-from orchestrator.web import schemas
-from orchestrator.web.answers import PROBLEM, Problems
-from orchestrator.web.api import Api
+from orchestrator.web.api import schemas
+from orchestrator.web.api.queue_upload import Inbox
+from orchestrator.web.api.reads import Api
+from orchestrator.web.api.responses import PROBLEM, Problems
 from orchestrator.web.guard import QUEUE_FILE_SUFFIXES, Guard
-from orchestrator.web.health import Health
-from orchestrator.web.inbox import Inbox
-from orchestrator.web.probes import Probes
-from orchestrator.web.scrape import Scrape
-from orchestrator.web.shown import Shown
+from orchestrator.web.monitoring.health import Health
+from orchestrator.web.monitoring.probes import Probes
+from orchestrator.web.monitoring.scrape import Scrape
+from orchestrator.web.served import Shown
 
 
 def build(shown: Shown, health: Health, group: anyio.abc.TaskGroup) -> ASGIApp:

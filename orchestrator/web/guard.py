@@ -18,7 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.clock import SECOND, Clock
-from orchestrator.web.answers import Problems
+from orchestrator.web.api.responses import Problems
 
 PROBES = frozenset({"/livez", "/readyz"})
 QUEUE_FILE_SUFFIXES: Mapping[str, str] = MappingProxyType({"application/json": ".json", "application/yaml": ".yaml"})

@@ -9,8 +9,8 @@ import anyio
 import anyio.to_thread
 
 from orchestrator.settings import Address, Problem, SettingsError
-from orchestrator.web.health import Health
-from orchestrator.web.shown import Shown
+from orchestrator.web.monitoring.health import Health
+from orchestrator.web.served import Shown
 
 HEAD_START = 0.3
 """Seconds in which the first looks leave, before the server takes half of the time for itself. Callers wait."""

@@ -142,7 +142,7 @@ async def test_an_input_output_error_is_told_and_survived(fault, lab, new_story,
             ended = await lab.run()
         assert "(INJECTED)" in (lab.folder / "strace.log").read_text()
         assert struck.code in (0, 1), struck.log[-3000:]
-        assert "step_crashed" not in struck.log
+        assert "task_bug" not in struck.log
         assert ended.code == 0, ended.log[-3000:]
         story.judge()
         assert sound(lab)

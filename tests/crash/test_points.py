@@ -3,10 +3,10 @@
 import anyio
 import pytest
 
-from orchestrator.crashpoints import Point
+from orchestrator.crash_points import CrashPoint
 
 
-@pytest.mark.parametrize("point", list(Point))
+@pytest.mark.parametrize("point", list(CrashPoint))
 async def test_a_crash_at_any_named_moment_changes_nothing(point, lab, new_story):
     """Killed there and started again, the daemon leaves the same results, and nothing is created twice."""
     async with lab.open():

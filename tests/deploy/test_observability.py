@@ -59,9 +59,9 @@ def test_every_alert_has_both_tests():
 def test_an_alert_that_no_longer_fires_would_be_seen(tmp_path):
     """The unit tests of the rules can fail."""
     text = RULES.read_text()
-    assert "orchestrator_account_closed == 1" in text
+    assert "orchestrator_credential_rejected == 1" in text
     (tmp_path / "rules.yml").write_text(
-        text.replace("orchestrator_account_closed == 1", "orchestrator_account_closed == 2")
+        text.replace("orchestrator_credential_rejected == 1", "orchestrator_credential_rejected == 2")
     )
     (tmp_path / "rules_test.yml").write_text((FOLDER / "rules_test.yml").read_text())
     seen = run(tool("promtool"), "test", "rules", tmp_path / "rules_test.yml")

@@ -16,13 +16,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from orchestrator.cli import program
 from orchestrator.clock import ManualClock
 from orchestrator.domain.model import ItemState, JobState, Needs
-from orchestrator.intake.folder import Folders
+from orchestrator.intake.directory.moves import Folders
 from orchestrator.settings import SettingsError, load
 from orchestrator.settings.credentials import key_file_name
 from orchestrator.settings.loading import SYSTEM_CONFIG
 from orchestrator.settings.state import state_directory
 from orchestrator.telemetry import events
-from orchestrator.telemetry.events import DaemonStarted, Event, Oddity, PartFailed, RequestDone
+from orchestrator.telemetry.events import ComponentError, DaemonStarted, Event, RequestDone, UnexpectedKind
 from orchestrator.telemetry.journal import name_of
 from orchestrator.telemetry.metrics import AccountReading, BackupReading, Metrics, Readings, StoreReading
 
@@ -35,7 +35,7 @@ SUBMITTERS = "orchestrator-submit"
 WORST_EXPOSURE = 15
 """Tenths of `systemd-analyze security`'s points that the unit may have; it has 13."""
 
-OUR_PART = {"notify_failed", "moves_forgotten", "intake_failed", "subscriber_failed", "library_message"}
+OUR_PART = {"watchdog_notify_failed", "move_journal_corrupt", "intake_failed", "event_handler_error", "library_warning"}
 """What the log may say beside the events of the bus."""
 
 
@@ -288,7 +288,7 @@ def test_every_event_that_the_page_explains_exists(page):
     names = {name_of(kind.__new__(kind)) for kind in kinds if kind is not Event}
     assert told - names == OUR_PART
     loud = {name_of(kind.__new__(kind)) for kind in kinds if kind.level is not Event.level}
-    assert loud - told == {"items_changed", "request_done"}  # debug, or as it goes
+    assert loud - told == {"status_update", "request_done"}  # debug, or as it goes
 
 
 def test_every_metric_of_the_alerts_exists():
@@ -303,7 +303,7 @@ def test_every_metric_of_the_alerts_exists():
     assert {value for label, value in labels if label == "needs"} <= {
         "|".join(n for n in Needs if n is not Needs.PAUSED)
     }
-    assert {value for label, value in labels if label == "what"} <= {oddity.name.lower() for oddity in Oddity}
+    assert {value for label, value in labels if label == "what"} <= {kind.name.lower() for kind in UnexpectedKind}
 
 
 def _metrics():
@@ -311,10 +311,10 @@ def _metrics():
     for event in (
         DaemonStarted("1", "i", ("a",), 0),
         RequestDone("a", "r", "200", "submit", 0, 0),
-        PartFailed("p", "", 1),
+        ComponentError("p", "", 1),
     ):
         metrics(event)
-    account = AccountReading(1000, 0, 300.0, {"submit": 0}, closed=False, oldest_look=1, skew=0.0)
+    account = AccountReading(1000, 0, 300.0, {"submit": 0}, closed=False, oldest_poll=1, skew=0.0)
     store = StoreReading({("a", ItemState.PENDING): 1}, {("a", JobState.RUNNING, None): 1}, {"a": 0}, {"a": 1}, 0)
     page = metrics.render(Readings({"a": account}, store, BackupReading(None, 1.0))).decode()
     return {sample.name for family in text_string_to_metric_families(page) for sample in family.samples}

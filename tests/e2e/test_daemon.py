@@ -62,8 +62,8 @@ async def test_an_account_that_is_refused_waits_and_comes_back(lab):
         lab.drop_jobs("work.json", lab.links("links", ["fil.0a"]))
         ended = await lab.run()
         assert ended.code == 0
-        assert "account_closed" in ended.log
-        assert "account_opened" in ended.log
+        assert "credential_rejected" in ended.log
+        assert "credential_accepted" in ended.log
         assert lab.result("links")["job"]["state"] == "succeeded"
 
 

@@ -13,7 +13,7 @@ import pytest
 import typer
 from waiting import patience
 
-from orchestrator.cli import sources
+from orchestrator.cli.sources import job_sources
 from orchestrator.clock import SystemClock
 from orchestrator.domain.model import ItemState, JobState
 from orchestrator.settings import Problem, SettingsError, load
@@ -186,22 +186,22 @@ async def test_who_may_not_read_the_database_is_told_by_the_daemon(lab, port, mo
             whole = json.loads(b"".join([portion async for portion in source.whole("links")]))
             return await source.jobs(), await source.jobs(JobState.FAILED, "ica"), await source.job("one"), items, whole
 
-        async with sources.knowing(settings) as source:
-            assert isinstance(source, sources.Database)
+        async with job_sources.knowing(settings) as source:
+            assert isinstance(source, job_sources.Database)
             read = await all_of(source)
 
         def denied(_settings):
             raise SettingsError([Problem("database", "permission denied")])
 
-        monkeypatch.setattr(sources, "reading", denied)
-        async with sources.knowing(settings) as source:
-            assert isinstance(source, sources.Daemon)
+        monkeypatch.setattr(job_sources, "reading", denied)
+        async with job_sources.knowing(settings) as source:
+            assert isinstance(source, job_sources.Daemon)
             assert await all_of(source) == read
         with pytest.raises(typer.Exit):
-            async with sources.knowing(settings) as source:
+            async with job_sources.knowing(settings) as source:
                 await source.job("nobody's")
         process.terminate()
         assert await process.wait() == 0
     with pytest.raises(SettingsError, match="permission denied"):
-        async with sources.knowing(settings):
+        async with job_sources.knowing(settings):
             pass

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.clock import Clock, ManualClock
-from orchestrator.domain.plan import AccountLimits
+from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.intake.spool import Spool, SpoolSettings
 from orchestrator.store.store import Store
 from orchestrator.telemetry.events import Event, FileAccepted, FileDeferred, FileRejected

@@ -19,7 +19,7 @@ from orchestrator.domain.model import (
     JobState,
     Stage,
 )
-from orchestrator.engine.document import as_csv
+from orchestrator.engine.result_document import as_csv
 
 START = 1_700_000_000 * SECOND
 JOB = JobId("j1")

@@ -137,7 +137,7 @@ def follow(connection: socket.socket) -> dict[str, Any]:
 
 def become(request: Mapping[str, Any], launcher: ModuleType) -> None:
     """Be the process that was asked for."""
-    from orchestrator import crashpoints
+    from orchestrator import crash_points
 
     os.environ.clear()
     os.environ.update(request["environ"])
@@ -147,7 +147,7 @@ def become(request: Mapping[str, Any], launcher: ModuleType) -> None:
         os.dup2(source, target)
     os.close(null)
     os.close(log)
-    crashpoints._NAME, crashpoints._NTH = crashpoints._armed()  # read when the module was imported
+    crash_points._NAME, crash_points._NTH = crash_points._armed()  # read when the module was imported
     sys.argv = [launcher.__file__ or "", *request["arguments"]]
     launcher.main()
 
@@ -160,7 +160,7 @@ def load(path: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    import orchestrator.store.revisions  # noqa: F401 - a first start migrates
+    import orchestrator.store.database.revisions  # noqa: F401 - a first start migrates
 
     return module
 

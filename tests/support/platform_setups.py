@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.clock import Clock
-from orchestrator.platforms.answers import Classifier
+from orchestrator.platforms.http.responses import Classifier
 from orchestrator.platforms.ica.platform import Ica
-from orchestrator.platforms.ica.refusals import classify
+from orchestrator.platforms.ica.protocol.error_classes import classify
 from orchestrator.platforms.platform import Platform
 from orchestrator.simulator import ica
 from orchestrator.simulator.simulated import Simulated

@@ -13,16 +13,16 @@ import anyio
 from orchestrator.cli.checkup import daemon
 from orchestrator.cli.checkup.finding import Finding, ok, warning, wrong
 from orchestrator.clock import Clock
-from orchestrator.connections import metered
+from orchestrator.connections import open_rate_limiter
 from orchestrator.domain.errors import PlatformError, Refused, SharedUser, Unauthorised, WrongAddress
 from orchestrator.domain.units import format_duration
 from orchestrator.engine.users import Users
-from orchestrator.platforms.budget import Budget
-from orchestrator.platforms.calls import Exchange
 from orchestrator.platforms.declaration import Connection
+from orchestrator.platforms.http.calls import Exchange
+from orchestrator.platforms.http.clock_skew import Skew
+from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.platform import Platform
-from orchestrator.platforms.skew import Skew
-from orchestrator.platforms.transport import Remote
+from orchestrator.platforms.rate_limit.limiter import RateLimiter
 from orchestrator.settings import Account, Settings
 from orchestrator.settings.state import state_directory
 from orchestrator.store.errors import StoreError
@@ -90,7 +90,7 @@ async def _ask(
 ) -> Sequence[Finding]:
     account, state = settings.accounts[name], state_directory(settings)
     try:
-        with metered(name, account, state=state, memory=memory, clock=clock, random=SystemRandom()) as budget:
+        with open_rate_limiter(name, account, state=state, memory=memory, clock=clock, random=SystemRandom()) as budget:
             return await _within(name, settings, budget, memory, clock=clock, users=users)
     except OSError as error:
         told = f"{error.filename or 'its slot file'} cannot be used ({error.strerror or error})"
@@ -98,7 +98,13 @@ async def _ask(
 
 
 async def _within(
-    name: str, settings: Settings, budget: Budget, memory: Mapping[str, str], *, clock: Clock, users: dict[str, str]
+    name: str,
+    settings: Settings,
+    budget: RateLimiter,
+    memory: Mapping[str, str],
+    *,
+    clock: Clock,
+    users: dict[str, str],
 ) -> Sequence[Finding]:
     """Ask who we are, within the budget."""
     account = settings.accounts[name]

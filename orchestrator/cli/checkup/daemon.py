@@ -6,7 +6,7 @@ from typing import Any
 from orchestrator import __version__
 from orchestrator.cli.checkup.finding import Finding, Result, ok, warning, wrong
 from orchestrator.domain.units import format_duration
-from orchestrator.platforms.skew import MOST
+from orchestrator.platforms.http.clock_skew import MOST
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.web.serving import listening
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from orchestrator.cli.checkup.finding import Finding, ok, warning
 from orchestrator.clock import SECOND, Clock
-from orchestrator.intake.arrivals import Entry, list_folder
-from orchestrator.intake.stale import FOREIGN, LISTED, REPORTED_AFTER, UNDATED, is_foreign
+from orchestrator.intake.directory.arrivals import Entry, list_folder
+from orchestrator.intake.directory.stale_files import FOREIGN, LISTED, REPORTED_AFTER, UNDATED, is_foreign
 from orchestrator.settings import Settings
 
 _WAITS = 600.0

@@ -8,16 +8,16 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from orchestrator.cli.checkup.finding import Finding, ok, warning, wrong
-from orchestrator.cli.common import counted
+from orchestrator.cli.invocation import counted
 from orchestrator.durable import open_draft, rename_exclusively
 from orchestrator.engine.unsynced import CONSEQUENCE, not_synced
+from orchestrator.platforms.http.trust import authorities
 from orchestrator.platforms.registry import PLATFORMS, Platforms
-from orchestrator.platforms.trust import authorities
 from orchestrator.settings import Settings, SettingsError, exposed_secrets, load
 from orchestrator.settings.mounts import MOUNTS, network_file_system
 from orchestrator.settings.state import state_directory
-from orchestrator.store.lock import LOCK
-from orchestrator.web.health import LEAST_ROOM, without_room
+from orchestrator.store.database.lock import LOCK
+from orchestrator.web.monitoring.health import LEAST_ROOM, without_room
 
 _MIB = 1024 * 1024
 _SYNC = "put it on a local disk, or on NFS, where that matters"

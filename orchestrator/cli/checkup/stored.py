@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 from orchestrator.cli.checkup.finding import Finding, ok, warning, wrong
-from orchestrator.cli.common import plain, rights_told
+from orchestrator.cli.invocation import permission_errors, plain
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.settings.state import state_directory
-from orchestrator.store import upgrade as schema
+from orchestrator.store.database import upgrade as schema
+from orchestrator.store.database.lock import check_pooler
+from orchestrator.store.database.wal import LARGE, processes_with, wal_bytes
 from orchestrator.store.errors import SchemaError, StoreError, StoreUnavailableError
-from orchestrator.store.lock import check_pooler
 from orchestrator.store.store import Store
-from orchestrator.store.wal import LARGE, processes_with, wal_bytes
 
 _MIB = 1024 * 1024
 _COPY = "nothing has to be done; `orchestrator db backup FILE` makes a copy before"
@@ -22,7 +22,7 @@ async def database(settings: Settings) -> list[Finding]:
     """What a full check has to say of it."""
     place = settings.database
     try:
-        with rights_told(settings):
+        with permission_errors(settings):
             if place.path is not None and not (place.path.exists() and place.path.stat().st_size):
                 return [ok("database", place, "is not there yet; `orchestrator run` makes it")]
             await check_pooler(place.url)
@@ -42,7 +42,7 @@ async def _checked(settings: Settings) -> list[Finding]:
     if not faults:
         return [ok("database", place, f"sound, schema {revision}"), *_log(settings)]
     # Alembic, which this needs, takes long to import: the other commands' help does not wait for it.
-    from orchestrator.store.revisions import known  # noqa: PLC0415 - as above
+    from orchestrator.store.database.revisions import known  # noqa: PLC0415 - as above
 
     if place.path is not None and revision in known() and faults == await _schema_fault(settings):
         return [warning("database", place, f"has schema {revision}: the next start upgrades it", _COPY)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import anyio
 
 from orchestrator.clock import SECOND, Clock, Micros
-from orchestrator.crashpoints import Point, reach
+from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.errors import Refused, Throttled, Unauthorised
 from orchestrator.domain.model import Batch, Item, JobId
 from orchestrator.platforms.platform import Platform
@@ -75,7 +75,7 @@ class Aborting:
         for begin in range(0, len(portion), AT_A_TIME):
             some = portion[begin : begin + AT_A_TIME]
             outcomes = await self._ask_all(some)
-            reach(Point.ABORT_SENT)
+            crash_point(CrashPoint.ABORT_SENT)
             counted.update(told for told in outcomes if not isinstance(told, Exception))
             failures += [told for told in outcomes if isinstance(told, Exception)]
             await self._note([item for _, item in some], outcomes)

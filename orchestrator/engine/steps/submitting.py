@@ -7,7 +7,7 @@ from dataclasses import replace
 import anyio
 
 from orchestrator.clock import Clock, Micros
-from orchestrator.crashpoints import Point, reach
+from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain import resending
 from orchestrator.domain.errors import (
     KeyConflict,
@@ -20,17 +20,17 @@ from orchestrator.domain.errors import (
     Unconfirmed,
 )
 from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchId, BatchState, ItemSeen, ItemState, Resend
-from orchestrator.domain.plan import MOST_BATCH_BYTES
-from orchestrator.engine.pauses import Pauses, Steady
+from orchestrator.domain.model import Batch, BatchId, BatchState, ItemReport, ItemState, Resend
+from orchestrator.domain.queue_file.estimate import MOST_BATCH_BYTES
+from orchestrator.engine.retry_delays import RetryDelays, SteadyWallClock
 from orchestrator.engine.steps.refusals import Streaks
+from orchestrator.platforms.http.clock_skew import Skew
 from orchestrator.platforms.platform import Platform
-from orchestrator.platforms.skew import Skew
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import BatchBlocked, BatchHeld, BatchRefused, BatchSubmitted, Event
+from orchestrator.telemetry.events import BatchBlocked, BatchDelayed, BatchRefused, BatchSubmitted, Event
 
-UNKNOWN_PAST = "the platform has work of this batch, which our records do not know"
+UNKNOWN_SUBMISSION = "the platform has work of this batch, which our records do not know"
 
 MOST_SENDS = 64
 """Requests that one planned batch may cost while its bad items are being found."""
@@ -49,7 +49,7 @@ class Submitting:
     """Sends the batches of one account, one call a batch."""
 
     def __init__(
-        self, *, platform: Platform, skew: Skew, store: Store, clock: Clock, bus: Bus[Event], pauses: Pauses
+        self, *, platform: Platform, skew: Skew, store: Store, clock: Clock, bus: Bus[Event], pauses: RetryDelays
     ) -> None:
         self._platform = platform
         self._skew = skew
@@ -57,14 +57,14 @@ class Submitting:
         self._clock = clock
         self._bus = bus
         self._pauses = pauses
-        self._pasts: dict[str, bool] = {}
+        self._earlier_databases: dict[str, bool] = {}
         """By project: what `_preceded` has found."""
         self._asking: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
         self._delays: dict[BatchId, int] = {}
         """How often each batch was put off in a row; those that wait longest are kept."""
         self.streaks = Streaks(store=store, clock=clock, bus=bus)
         """Refusals in a row, by job."""
-        self.waits = Steady(clock)
+        self.waits = SteadyWallClock(clock)
         """What the time is for batches that wait: `due_at` is told by this clock, and to be compared with it."""
 
     async def advance(self, batch: Batch) -> None:
@@ -77,14 +77,14 @@ class Submitting:
         resend = self._platform.kinds[batch.kind]
         if batch.state is BatchState.UNCONFIRMED:
             now, trusted = self._skew.platform_now, self._skew.small
-            way = resending.way_out(batch, resend, user=user, now=now, clock_trusted=trusted)
-            if way is resending.Way.SEARCH:
+            way = resending.next_step(batch, resend, user=user, now=now, clock_trusted=trusted)
+            if way is resending.Recovery.SEARCH:
                 await self._search(batch, resend)
                 return
         elif depth_of(batch.lineage) and len(_sent(await self._store.batches.family(batch))) >= MOST_SENDS:
             await self._block(batch, f"{MOST_SENDS} requests did not find all of the bad items it was split from")
             return
-        elif resend is not Resend.HARMLESS and await self._has_a_past(batch):
+        elif resend is not Resend.HARMLESS and await self._was_sent_before(batch):
             return
         if (size := await self._store.items.request_bytes(batch)) > MOST_BATCH_BYTES:
             await self._block(
@@ -109,26 +109,28 @@ class Submitting:
             reason = f"the step that sent it ended without learning the outcome: {reason}"
             await self._store.advance.lose(batch, reason, due_at=due, now=now)
             self._hold(batch, "unconfirmed", reason)
-        elif batch.state is BatchState.UNCONFIRMED and resending.beyond_finding_out(batch, error, now=now):
+        elif batch.state is BatchState.UNCONFIRMED and resending.is_unresolvable(batch, error, now=now):
             await self._block(batch, f"what became of it cannot be found out: {reason}")
         elif batch.state in {BatchState.PLANNED, BatchState.UNCONFIRMED}:
             await self._store.advance.postpone(batch, reason, due_at=due, now=now)
 
     # ------------------------------------------------------------ what our records do not know
 
-    async def _has_a_past(self, batch: Batch) -> bool:
+    async def _was_sent_before(self, batch: Batch) -> bool:
         """Whether the platform shows that a batch was sent before, though never as far as we know; then it is held.
 
         The key keeps two sends apart, but for a week only. Before, records that may be older than that (a backup was
         restored) or that begin anew (the database was lost) are not trusted without a look.
         """
-        preceded = await self._preceded(batch)
-        if not preceded and not resending.outlived(batch, now=self._skew.platform_now, clock_trusted=self._skew.small):
+        preceded = await self._sent_by_earlier_database(batch)
+        if not preceded and not resending.key_expired(
+            batch, now=self._skew.platform_now, clock_trusted=self._skew.small
+        ):
             return False
-        if (await self._platform.find(batch)).items:
-            await self._doubt(batch, UNKNOWN_PAST)
+        if (await self._platform.reconcile(batch)).items:
+            await self._reconcile_later(batch, UNKNOWN_SUBMISSION)
             return True
-        if preceded and batch.attempt == 0 and await self._was_cut_otherwise(batch):
+        if preceded and batch.attempt == 0 and await self._had_other_batch_size(batch):
             await self._block(
                 batch,
                 "an earlier database sent this job in larger batches, and the items of this one may be part of those: "
@@ -137,46 +139,46 @@ class Submitting:
             return True
         return False
 
-    async def _was_cut_otherwise(self, batch: Batch) -> bool:
+    async def _had_other_batch_size(self, batch: Batch) -> bool:
         """Whether the first batch of the job was larger once; then the last ones have names that nobody ever used."""
         first = await self._store.batches.first(batch.job)
         job = await self._store.jobs.get(batch.job_name)
         if first.id == batch.id or job is None:
             return False
-        shown = await self._platform.find(replace(first, first_sent_at=None))
+        shown = await self._platform.reconcile(replace(first, first_sent_at=None))
         return any(seen.seq is not None and seen.seq > job.spec.batch_size for seen in shown.items)
 
-    async def _preceded(self, batch: Batch) -> bool:
+    async def _sent_by_earlier_database(self, batch: Batch) -> bool:
         """Whether an earlier database of this installation has sent anything to the project; asked once in its life."""
         project = batch.project
         async with self._asking[project]:  # who comes first asks, for all that wait; the question may take many pages
-            if project not in self._pasts:
+            if project not in self._earlier_databases:
                 name = f"preceded in {project}"
                 told = (await self._store.memory.recall(batch.account)).get(name)
                 if told is None:
                     try:
-                        told = "yes" if await self._platform.remembers(project) else "no"
+                        told = "yes" if await self._platform.knows_instance(project) else "no"
                     except Missing:
                         return False  # no such project: the submission will be told so too
                     await self._store.memory.remember(batch.account, name, told)
-                self._pasts[project] = told == "yes"
-        return self._pasts[project]
+                self._earlier_databases[project] = told == "yes"
+        return self._earlier_databases[project]
 
-    async def _doubt(self, batch: Batch, reason: str) -> None:
+    async def _reconcile_later(self, batch: Batch, reason: str) -> None:
         """Somebody who had our name sent it: it is found out like any other, and never sent by us under this key."""
-        await self._store.advance.doubt(batch, reason, due_at=self.waits.now(), now=self._clock.now())
+        await self._store.advance.mark_unconfirmed(batch, reason, due_at=self.waits.now(), now=self._clock.now())
         self._hold(batch, "unconfirmed", reason)
 
     # ------------------------------------------------------------ sending
 
     async def _send(self, batch: Batch, user: str) -> None:
         begun = await self._begin(batch, user)
-        reach(Point.BATCH_BEGUN)
+        crash_point(CrashPoint.BATCH_BEGUN)
         started = self._clock.monotonic()
         try:
             receipt = await self._platform.submit(begun)
         except Refused as refusal:
-            reach(Point.BATCH_REFUSED)
+            crash_point(CrashPoint.BATCH_REFUSED)
             await self._refused(begun, refusal)
         except Unconfirmed as loss:
             await self._lost(begun, loss)
@@ -185,9 +187,9 @@ class Submitting:
             if isinstance(failure, Unauthorised):
                 raise
         else:
-            reach(Point.BATCH_SENT)
+            crash_point(CrashPoint.BATCH_SENT)
             await self._store.advance.confirm(begun, receipt, now=self._clock.now())
-            reach(Point.BATCH_CONFIRMED)
+            crash_point(CrashPoint.BATCH_CONFIRMED)
             self.streaks.accepted(begun)
             self._delays.pop(begun.id, None)
             self._bus.publish(
@@ -207,7 +209,7 @@ class Submitting:
         if submission is None:
             items = await self._store.items.of_batch(batch)
             submission = self._platform.compose(batch, items)
-            reach(Point.BATCH_COMPOSED)
+            crash_point(CrashPoint.BATCH_COMPOSED)
         return await self._store.advance.begin(
             batch, submission, user=user, now=self._clock.now(), server_now=self._skew.platform_now
         )
@@ -218,8 +220,8 @@ class Submitting:
         self._hold(batch, moved.batch.state, str(failure))
 
     async def _lost(self, batch: Batch, loss: Unconfirmed) -> None:
-        if isinstance(loss, KeyConflict) and (await self._platform.find(batch)).items:
-            await self._doubt(batch, str(loss))
+        if isinstance(loss, KeyConflict) and (await self._platform.reconcile(batch)).items:
+            await self._reconcile_later(batch, str(loss))
             return
         now = self._clock.now()
         waited = self._skew.platform_now - (batch.first_sent_at or self._skew.platform_now)
@@ -230,7 +232,7 @@ class Submitting:
         await self._store.advance.lose(batch, str(loss), due_at=due, now=now, key_void=void, counts=counts)
         self._hold(batch, "unconfirmed", str(loss))
 
-    async def _missing(self, batch: Batch, found: Sequence[ItemSeen]) -> int:
+    async def _missing(self, batch: Batch, found: Sequence[ItemReport]) -> int:
         """How many items of the batch were neither found nor ever shown by the platform."""
         names = {each.seq for each in found} | {each.key for each in found}
         held = await self._store.items.of_batch(batch, with_request=False)
@@ -245,7 +247,7 @@ class Submitting:
         if batch.in_doubt and refusal.status in REFUSED_UNSEEN:
             await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be found out")
         elif batch.in_doubt and self._platform.kinds[batch.kind] is not Resend.HARMLESS:
-            await self._doubt_refusal(batch, reason)
+            await self._reconcile_refusal(batch, reason)
         else:
             if refusal.status in REFUSED_AS_A_WHOLE:
                 await self._block(batch, reason)
@@ -257,7 +259,7 @@ class Submitting:
                 self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, batch.items, reason))
             await self.streaks.refused(batch, reason)
 
-    async def _doubt_refusal(self, batch: Batch, reason: str) -> None:
+    async def _reconcile_refusal(self, batch: Batch, reason: str) -> None:
         """What is refused now may have been accepted before: parts of it go out only when that was looked for."""
         now, told = self._clock.now(), f"{reason}; an earlier send of it may have arrived"
         await self._store.advance.lose(batch, told, due_at=self.waits.now(), now=now, key_void=True)
@@ -276,7 +278,7 @@ class Submitting:
         """
         may_repeat = resend is Resend.HARMLESS and not batch.cancelled
         try:
-            found = await self._platform.find(batch)
+            found = await self._platform.reconcile(batch)
         except Refused as refusal:
             if not may_repeat:
                 raise
@@ -296,7 +298,7 @@ class Submitting:
         elif batch.first_sent_at is None:
             await self._block(
                 batch,
-                f"{UNKNOWN_PAST}; {missing} of {batch.items} items are not in it, and may be part of other batches: "
+                f"{UNKNOWN_SUBMISSION}; {missing} of {batch.items} items are not in it and may be part of others: "
                 "look there, then `adopt` the batch or `retry` the job",
             )
         elif resend is Resend.NEVER:
@@ -328,7 +330,7 @@ class Submitting:
         )
 
     def _hold(self, batch: Batch, state: str, reason: str) -> None:
-        self._bus.publish(BatchHeld(batch.account, batch.job_name, batch.number, state, reason))
+        self._bus.publish(BatchDelayed(batch.account, batch.job_name, batch.number, state, reason))
 
     def _due(self, batch: Batch) -> Micros:
         """When to try again: later each time."""

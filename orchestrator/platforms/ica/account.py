@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from orchestrator.domain.fields import BaseUrl
-from orchestrator.platforms.account import Account, Poll, Section, batch_sizes
+from orchestrator.platforms.account import Account, PollSettings, Section, batch_sizes
 from orchestrator.platforms.ica.kinds import KINDS
 
 BASE_URL = "https://ica.illumina.com/ica/rest"
@@ -21,7 +21,7 @@ class PollStrategy(StrEnum):
     """Always the item pages of each batch."""
 
 
-class IcaPoll(Poll):
+class IcaPoll(PollSettings):
     """How often to poll, and by which questions."""
 
     strategy: PollStrategy = PollStrategy.AUTO

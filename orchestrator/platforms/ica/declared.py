@@ -5,7 +5,7 @@ from types import MappingProxyType
 from orchestrator.platforms.declaration import Connection, Declaration
 from orchestrator.platforms.ica.account import BASE_URL, IcaAccount
 from orchestrator.platforms.ica.kinds import KINDS
-from orchestrator.platforms.ica.refusals import classify
+from orchestrator.platforms.ica.protocol.error_classes import classify
 from orchestrator.platforms.platform import Platform
 
 

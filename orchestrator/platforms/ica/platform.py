@@ -7,24 +7,25 @@ from typing import Final
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import KeyConflict, Refused, Transient, Unconfirmed
 from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchKey, Item, Look, Receipt, Resend, Sighting, Stage, Submission
+from orchestrator.domain.model import Batch, BatchKey, Item, Poll, PollResult, Receipt, Resend, Stage, Submission
 from orchestrator.platforms.bounded import Bounded
-from orchestrator.platforms.calls import Answer
-from orchestrator.platforms.ica import creation, linking, requests, wire
-from orchestrator.platforms.ica.absent import Absent
-from orchestrator.platforms.ica.auth import ApiKey, Session
-from orchestrator.platforms.ica.families import ANALYSES, FAMILIES
-from orchestrator.platforms.ica.find import Finder
-from orchestrator.platforms.ica.following import Following
-from orchestrator.platforms.ica.learning import Embedded, Words
-from orchestrator.platforms.ica.narrow import Narrow
-from orchestrator.platforms.ica.plan import Plan, Strategy
-from orchestrator.platforms.ica.sight import Sight
-from orchestrator.platforms.ica.silence import Silence
+from orchestrator.platforms.http.calls import Answer
+from orchestrator.platforms.http.json_bodies import read
+from orchestrator.platforms.http.transport import Remote
+from orchestrator.platforms.ica.batches import creation, linking
+from orchestrator.platforms.ica.batches.families import ANALYSES, FAMILIES
+from orchestrator.platforms.ica.polling.follow_ups import FollowUps
+from orchestrator.platforms.ica.polling.last_sweeps import LastSweeps
+from orchestrator.platforms.ica.polling.learning import EmbeddedStatus, SearchStatuses
+from orchestrator.platforms.ica.polling.poll_plan import Plan, Strategy
+from orchestrator.platforms.ica.polling.poll_reader import PollReader
+from orchestrator.platforms.ica.polling.status_filter import StatusFilter
+from orchestrator.platforms.ica.polling.unanswered_polls import UnansweredPolls
+from orchestrator.platforms.ica.polling.unlisted_analyses import UnlistedAnalyses
+from orchestrator.platforms.ica.protocol import requests, wire
+from orchestrator.platforms.ica.protocol.session import ApiKey, Session
+from orchestrator.platforms.ica.reconcile import Reconciler
 from orchestrator.platforms.ica.statuses import FINAL_JOB
-from orchestrator.platforms.ica.sweeps import Sweeps
-from orchestrator.platforms.reading import read
-from orchestrator.platforms.transport import Remote
 
 _KINDS: Final[Mapping[str, Resend]] = MappingProxyType({creation.KIND: Resend.SAME_KEY, linking.KIND: Resend.HARMLESS})
 
@@ -57,35 +58,44 @@ class Ica:
         self._instance = instance
         self._session = Session(remote, api_key, clock)
         self._claimed: Bounded[str, BatchKey] = Bounded(_MOST_CLAIMED)
-        self._finder = Finder(self._session, page_size, self._claimed)
-        embedded, words, sweeps = Embedded(memory, clock), Words(memory), Sweeps()
-        narrow, absent, silence = Narrow(memory, page_size), Absent(clock), Silence(clock)
+        self._reconciler = Reconciler(self._session, page_size, self._claimed)
+        embedded, words, last_sweeps = EmbeddedStatus(memory, clock), SearchStatuses(memory), LastSweeps()
+        status_filter, unlisted_analyses, unanswered = (
+            StatusFilter(memory, page_size),
+            UnlistedAnalyses(clock),
+            UnansweredPolls(clock),
+        )
         self._plan = Plan(
             page_size=page_size,
             strategy=strategy,
             embedded=embedded,
-            sweeps=sweeps,
-            narrow=narrow,
-            absent=absent,
-            silence=silence,
+            last_sweeps=last_sweeps,
+            status_filter=status_filter,
+            unlisted_analyses=unlisted_analyses,
+            unanswered=unanswered,
             clock=clock,
         )
-        self._following = Following(
-            page_size=page_size, embedded=embedded, narrow=narrow, absent=absent, silence=silence, clock=clock
+        self._follow_ups = FollowUps(
+            page_size=page_size,
+            embedded=embedded,
+            status_filter=status_filter,
+            unlisted_analyses=unlisted_analyses,
+            unanswered=unanswered,
+            clock=clock,
         )
-        self._sight = Sight(
+        self._reader = PollReader(
             session=self._session,
             instance=instance,
             page_size=page_size,
             strategy=strategy,
             embedded=embedded,
             words=words,
-            sweeps=sweeps,
-            narrow=narrow,
+            last_sweeps=last_sweeps,
+            status_filter=status_filter,
             plan=self._plan,
-            following=self._following,
-            absent=absent,
-            silence=silence,
+            follow_ups=self._follow_ups,
+            unlisted_analyses=unlisted_analyses,
+            unanswered=unanswered,
         )
 
     def __repr__(self) -> str:
@@ -119,24 +129,24 @@ class Ica:
             self._claimed[receipt.remote_id] = batch.key
         return receipt
 
-    async def find(self, batch: Batch) -> Receipt:
+    async def reconcile(self, batch: Batch) -> Receipt:
         family = FAMILIES[batch.kind]
-        return await (self._finder.analyses(batch) if family is ANALYSES else self._finder.data(batch, family))
+        return await (self._reconciler.analyses(batch) if family is ANALYSES else self._reconciler.data(batch, family))
 
-    async def remembers(self, project: str) -> bool:
-        return await self._finder.remembers(project, self._instance)
+    async def knows_instance(self, project: str) -> bool:
+        return await self._reconciler.knows_instance(project, self._instance)
 
-    def looks(self, batches: Sequence[Batch]) -> Sequence[Look]:
+    def polls(self, batches: Sequence[Batch]) -> Sequence[Poll]:
         for batch in batches:
             if batch.remote_id is not None and batch.remote_id not in self._claimed:
                 self._claimed[batch.remote_id] = batch.key
-        return self._plan.looks(batches)
+        return self._plan.polls(batches)
 
-    async def look(self, look: Look) -> Sighting:
-        return await self._sight.look(look)
+    async def poll(self, poll: Poll) -> PollResult:
+        return await self._reader.poll(poll)
 
-    def follow_up(self, look: Look, missing: Sequence[Item]) -> Sequence[Look] | None:
-        return self._following.up(look, missing)
+    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll] | None:
+        return self._follow_ups.up(poll, missing)
 
     async def abort(self, batch: Batch, item: Item) -> None:
         if item.remote_id is None or item.stage is not Stage.ANALYSIS:

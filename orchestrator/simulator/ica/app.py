@@ -6,7 +6,7 @@ from orchestrator.clock import Clock
 from orchestrator.simulator.clock import OffsetClock
 from orchestrator.simulator.exchange import Request
 from orchestrator.simulator.faults import Fault
-from orchestrator.simulator.ica.api.analyses import AnalysisLooks
+from orchestrator.simulator.ica.api.analyses import AnalysisReads
 from orchestrator.simulator.ica.api.analysis_batches import AnalysisBatches
 from orchestrator.simulator.ica.api.jobs import Jobs
 from orchestrator.simulator.ica.api.link_batches import LinkBatches
@@ -44,7 +44,7 @@ class Simulator(Simulated[Knobs, Operation, Identity]):
         endpoints = operations(
             Sessions(self._world, self._tokens),
             Jobs(self._world),
-            AnalysisLooks(self._world),
+            AnalysisReads(self._world),
             AnalysisBatches(self._world),
             links,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from orchestrator.simulator.ica.api.analyses import AnalysisLooks
+from orchestrator.simulator.ica.api.analyses import AnalysisReads
 from orchestrator.simulator.ica.api.analysis_batches import AnalysisBatches
 from orchestrator.simulator.ica.api.jobs import Jobs
 from orchestrator.simulator.ica.api.link_batches import LinkBatches
@@ -15,7 +15,7 @@ _BOTH = Media(gives=(4, 3))
 
 
 def operations(
-    sessions: Sessions, jobs: Jobs, analyses: AnalysisLooks, creations: AnalysisBatches, links: LinkBatches
+    sessions: Sessions, jobs: Jobs, analyses: AnalysisReads, creations: AnalysisBatches, links: LinkBatches
 ) -> Sequence[Operation]:
     """All endpoints; paths are relative to the API's base path."""
     analysis = "/api/projects/{project}/analyses/{analysis}"

@@ -18,23 +18,23 @@ from orchestrator.domain.lifecycle import Change, Contradiction, decide
 from orchestrator.domain.model import (
     Batch,
     BatchId,
-    BatchSeen,
+    BatchReport,
     BatchState,
     Item,
-    ItemSeen,
+    ItemReport,
     ItemState,
     JobId,
-    Learnt,
-    Look,
+    Learned,
     Observation,
+    Poll,
     Stage,
 )
-from orchestrator.platforms.budget import Budget
-from orchestrator.platforms.ica.questions import wanted
+from orchestrator.platforms.http.transport import Remote
+from orchestrator.platforms.ica.polling.routes import wanted
 from orchestrator.platforms.platform import Platform
-from orchestrator.platforms.slots import MemorySlots
-from orchestrator.platforms.transport import Remote
-from orchestrator.platforms.window import Limit
+from orchestrator.platforms.rate_limit.limiter import RateLimiter
+from orchestrator.platforms.rate_limit.slots import MemorySlots
+from orchestrator.platforms.rate_limit.window import Limit
 from orchestrator.simulator.simulated import Simulated
 
 PROJECT = "11111111-1111-1111-1111-111111111111"
@@ -53,11 +53,11 @@ class Bench:
     batches: dict[str, Batch] = field(default_factory=dict)
     items: dict[tuple[str, int], Item] = field(default_factory=dict)
     memory: dict[str, str] = field(default_factory=dict)
-    learnt: list[Learnt] = field(default_factory=list)
+    learned: list[Learned] = field(default_factory=list)
     changes: Counter[tuple[str, int]] = field(default_factory=Counter)
     contradictions: list[Contradiction] = field(default_factory=list)
-    strays: list[ItemSeen] = field(default_factory=list)
-    looks: list[Look] = field(default_factory=list)
+    unknown_objects: list[ItemReport] = field(default_factory=list)
+    polls: list[Poll] = field(default_factory=list)
     bad_rows: int = 0
     restarts: int = 0
 
@@ -132,30 +132,30 @@ class Bench:
         """Look at everything, again and again, until all is final; returns the rounds it took."""
         for done in range(rounds):
             tracking = [batch for batch in self.batches.values() if batch.state is BatchState.TRACKING]
-            for look in self.ica.looks([batch for batch in tracking if batch.open or not batch.status_final]):
-                await self.sweep(look)
+            for poll in self.ica.polls([batch for batch in tracking if batch.open or not batch.status_final]):
+                await self.sweep(poll)
             if all(not batch.open and batch.status_final for batch in self.batches.values()):
                 return done
             await self.clock.advance(pause)
         open_items = [item for item in self.items.values() if not item.state.final]
         raise AssertionError(f"not final after {rounds} rounds: {open_items[:3]}, {list(self.batches.values())[:1]}")
 
-    async def sweep(self, look: Look) -> None:
+    async def sweep(self, poll: Poll) -> None:
         """Ask all pages, then follow up what they did not tell."""
-        self.looks.append(look)
+        self.polls.append(poll)
         seen: set[tuple[str, int]] = set()
-        page: Look | None = look
+        page: Poll | None = poll
         while page is not None:
-            sighting = await self.ica.look(page)
-            if sighting.restarted:
+            result = await self.ica.poll(page)
+            if result.restarted:
                 self.restarts += 1
                 seen.clear()
-            self.bad_rows += sighting.bad_rows
-            seen |= self.observe(sighting.observations)
-            page = sighting.next
-        missing = [item for item in self._expected(look) if (item.job, item.seq) not in seen]
+            self.bad_rows += result.bad_rows
+            seen |= self.observe(result.observations)
+            page = result.next
+        missing = [item for item in self._expected(poll) if (item.job, item.seq) not in seen]
         if missing:
-            for follow_up in self.ica.follow_up(look, missing) or ():
+            for follow_up in self.ica.follow_up(poll, missing) or ():
                 await self.sweep(follow_up)
 
     def observe(self, observations: Sequence[Observation]) -> set[tuple[str, int]]:
@@ -163,32 +163,32 @@ class Bench:
         seen = set()
         for told in observations:
             match told:
-                case ItemSeen():
+                case ItemReport():
                     home = self._home(told)
                     if home is None:
-                        self.strays.append(told)
+                        self.unknown_objects.append(told)
                     else:
                         seen.add(home)
                         self._apply(home, told)
-                case BatchSeen(batch=key, status=status, final=final):
+                case BatchReport(batch=key, status=status, final=final):
                     self.batches[key] = replace(self.batches[key], status=status, status_final=final)
-                case Learnt(name=name, value=value):
+                case Learned(name=name, value=value):
                     self.memory[name] = value
-                    self.learnt.append(told)
+                    self.learned.append(told)
         return seen
 
-    def _expected(self, look: Look) -> list[Item]:
-        homes = set(look.homes)
+    def _expected(self, poll: Poll) -> list[Item]:
+        homes = set(poll.homes)
         return [
             item
             for item in self.items.values()
             if (item.job, item.batch) in homes
-            and item.stage in look.expects
+            and item.stage in poll.expects
             and not item.state.final
-            and (not wanted(look.named) or (item.remote_id or "") in wanted(look.named))
+            and (not wanted(poll.named) or (item.remote_id or "") in wanted(poll.named))
         ]
 
-    def _home(self, told: ItemSeen) -> tuple[str, int] | None:
+    def _home(self, told: ItemReport) -> tuple[str, int] | None:
         batch = self.batches.get(told.batch)
         if batch is None:
             return None
@@ -198,7 +198,7 @@ class Bench:
                 return item.job, item.seq
         return None
 
-    def _apply(self, home: tuple[str, int], told: ItemSeen) -> None:
+    def _apply(self, home: tuple[str, int], told: ItemReport) -> None:
         item = self.items[home]
         match decide(item, told):
             case Change() as change:
@@ -260,7 +260,7 @@ def bench() -> Callable[..., Bench]:
     ) -> Bench:
         clock = ManualClock()
         simulator = setup.simulate(clock, knobs={"requests": 100_000, **knobs}, faults=tuple(faults))
-        budget = Budget(Limit(100_000, 300.0), clock, MemorySlots(), Random(1))
+        budget = RateLimiter(Limit(100_000, 300.0), clock, MemorySlots(), Random(1))
         remote = Remote(
             f"http://platform{simulator.base_path}",
             budget,

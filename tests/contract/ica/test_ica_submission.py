@@ -128,7 +128,7 @@ async def test_a_lost_batch_is_found_with_all_its_items(bench, knobs, waited):
         await it.ica.submit(lost)
     await it.submit(CREATION, ["later/s1"], job="others")
     await it.clock.advance(waited)
-    found = await it.ica.find(lost)
+    found = await it.ica.reconcile(lost)
     assert sorted(told.seq for told in found.items) == [1, 2, 3, 4, 5]
     assert {told.batch for told in found.items} == {lost.key}
     it.track(lost, found.remote_id)
@@ -146,7 +146,7 @@ async def test_a_batch_that_never_arrived_is_not_found(bench):
     with pytest.raises(Unconfirmed):
         await it.ica.submit(lost)
     await it.clock.advance(60)
-    found = await it.ica.find(lost)
+    found = await it.ica.reconcile(lost)
     assert found.remote_id is None
     assert list(found.items) == []
 
@@ -159,7 +159,7 @@ async def test_known_batches_are_not_looked_into_again(bench):
     lost = it.plan(CREATION, ["s1"])
     await it.ica.submit(lost)
     before = it.asked()
-    await it.ica.find(lost)
+    await it.ica.reconcile(lost)
     asked = it.asked() - before
     assert asked["getAnalysisCreationBatchItems"] == 2
     assert asked["getJobs"] == 1
@@ -172,7 +172,7 @@ async def test_a_forgetful_account_finds_its_batch_by_the_tags(bench):
         await it.submit(CREATION, [f"b{number}"], job="others")
     lost = it.plan(CREATION, ["s1"])
     created = await it.ica.submit(lost)
-    found = await bench_again(it).find(lost)
+    found = await bench_again(it).reconcile(lost)
     assert found.remote_id == created.remote_id
 
 
@@ -186,7 +186,7 @@ async def test_a_lost_batch_of_links_is_found_by_its_data(bench, page_size):
     with pytest.raises(Unconfirmed):
         await it.ica.submit(lost)
     await it.submit(CREATION, ["s1"], job="analyses")
-    found = await it.ica.find(lost)
+    found = await it.ica.reconcile(lost)
     assert sorted(told.key for told in found.items) == ["fil.1", "fil.2", "fil.3"]
     assert {told.stage for told in found.items} == {Stage.LINK}
 
@@ -199,8 +199,8 @@ async def test_an_analysis_is_stopped(bench):
     it = bench(analysis_seconds=600.0)
     batch = await it.submit(CREATION, ["s1", "s2"])
     await it.clock.advance(60)
-    for look in it.ica.looks([batch]):
-        await it.sweep(look)
+    for poll in it.ica.polls([batch]):
+        await it.sweep(poll)
     await it.ica.abort(batch, it.items["run", 1])
     await it.watch()
     assert it.ends() == {"s1": "ABORTED", "s2": "SUCCEEDED"}

@@ -37,7 +37,7 @@ async def test_every_analysis_ends_as_it_did(bench, strategy, knobs):
     await it.submit(CREATION, [f"other/{name}" for name in NAMES], job="other")
     await it.watch(rounds=2000)
     assert it.ends() == expected(it) | {"other/s8-nocreate": "FAILED"}
-    assert it.strays == []
+    assert it.unknown_objects == []
     if "lagging" not in knobs.values():
         assert it.contradictions == []
     assert it.simulator.truth.duplicates() == {}
@@ -96,7 +96,7 @@ async def test_a_word_remembered_is_asked_for_from_the_start(bench):
     it = bench(memory={"words": "HIBERNATING"}, analysis_seconds=200.0, jitter=0.0)
     await it.submit(CREATION, [f"s{seq}-odd" for seq in range(20)])
     await it.watch()
-    assert all(told.name != "words" for told in it.learnt)
+    assert all(told.name != "words" for told in it.learned)
     assert it.asked()["getAnalysis"] == 0
 
 
@@ -105,7 +105,7 @@ async def test_pages_that_move_are_learnt_to_be_live(bench):
     it = bench(strategy="items", analysis_seconds=300.0)
     await it.submit(CREATION, [f"s{seq}" for seq in range(5)])
     await it.watch()
-    assert [told.value for told in it.learnt if told.name == "embedded"] == ["live"]
+    assert [told.value for told in it.learned if told.name == "embedded"] == ["live"]
 
 
 async def test_live_pages_need_no_search(bench):
@@ -122,7 +122,7 @@ async def test_pages_that_never_move_are_learnt_to_be_snapshots(bench):
     it = bench(strategy="items", embedded="snapshot", analysis_seconds=600.0)
     await it.submit(CREATION, [f"s{seq}-slow" if seq < 5 else f"s{seq}" for seq in range(20)])
     await it.watch(rounds=2000)
-    assert [told.value for told in it.learnt if told.name == "embedded"] == ["snapshot"]
+    assert [told.value for told in it.learned if told.name == "embedded"] == ["snapshot"]
     assert it.ends() == it.truth()
 
 
@@ -140,10 +140,10 @@ async def test_an_expired_cursor_begins_the_sweep_anew(bench):
     """A page token that ICA no longer knows costs the pages read so far, not the sweep."""
     it = bench(page_size=10, cursor_seconds=600.0)
     await it.submit(CREATION, [f"s{seq}" for seq in range(30)])
-    (look,) = [look for look in it.ica.looks(list(it.batches.values())) if look.route == "creation_items"]
-    first = await it.ica.look(look)
+    (poll,) = [poll for poll in it.ica.polls(list(it.batches.values())) if poll.route == "creation_items"]
+    first = await it.ica.poll(poll)
     await it.clock.advance(601)
-    forgotten = await it.ica.look(first.next)
+    forgotten = await it.ica.poll(first.next)
     assert forgotten.restarted
     assert forgotten.next.cursor is None
     await it.watch()
@@ -168,7 +168,7 @@ async def test_the_analyses_of_others_are_not_ours(bench):
     del it.batches[theirs.key]
     del it.items["theirs", 1]
     await it.watch()
-    assert it.strays == []
+    assert it.unknown_objects == []
     assert it.ends() == {"s1": "SUCCEEDED"}
 
 
@@ -179,7 +179,7 @@ async def test_an_analysis_of_ours_that_no_row_knows_is_told(bench):
     await it.submit(CREATION, ["s1"])
     del it.batches[lost.key]
     await it.watch()
-    assert {stray.batch for stray in it.strays} == {lost.key}
+    assert {unknown_object.batch for unknown_object in it.unknown_objects} == {lost.key}
 
 
 async def test_a_batch_without_a_known_id_is_tracked_by_its_tag(bench):

@@ -15,10 +15,10 @@ from orchestrator.domain.lifecycle import first_stage
 from orchestrator.domain.model import (
     After,
     Batch,
-    BatchSeen,
+    BatchReport,
     BatchState,
     Item,
-    ItemSeen,
+    ItemReport,
     ItemState,
     Job,
     JobId,
@@ -30,9 +30,9 @@ from orchestrator.domain.model import (
     Stage,
     Submission,
 )
-from orchestrator.store import upgrade
-from orchestrator.store.engine import Database, parse
-from orchestrator.store.rows import counts_of
+from orchestrator.store.database import upgrade
+from orchestrator.store.database.engine import Database, parse
+from orchestrator.store.reading.rows import counts_of
 from orchestrator.store.schema import batches, events, items, jobs, metadata, outbox
 from orchestrator.store.store import Observed, Store
 
@@ -235,20 +235,20 @@ class Scene:
             tracked.append(await self.track(batch))
         return tracked
 
-    def seen(self, batch: Batch, item: int, state: ItemState, **more: object) -> ItemSeen:
+    def seen(self, batch: Batch, item: int, state: ItemState, **more: object) -> ItemReport:
         stage = Stage.LINK if first_stage(batch.kind) is Stage.LINK else Stage.ANALYSIS
         told = {"stage": stage, "status": state.upper(), "seq": item, "key": f"k{item}", "remote_id": f"object-{item}"}
-        return ItemSeen(batch=batch.key, state=state, **{**told, **more})
+        return ItemReport(batch=batch.key, state=state, **{**told, **more})
 
-    async def observe(self, *observations: object) -> Observed:
-        return await self.store.advance.observe(observations, now=self.tick(), account="ica")
+    async def apply_reports(self, *observations: object) -> Observed:
+        return await self.store.advance.apply_reports(observations, now=self.tick(), account="ica")
 
     async def end(self, batch: Batch, state: ItemState = ItemState.SUCCEEDED, word: str | None = "DONE") -> Observed:
         """All items of the batch come to this end, and the platform gives its last word."""
         held = await self.store.items.of_batch(batch, with_request=False)
         again = {"remote_id": f"object-{batch.number}-{len(held)}"} if not held else {}
-        await self.observe(*(self.seen(batch, item.seq, state, **again) for item in held))
-        return await self.observe(BatchSeen(batch.key, word, final=True))
+        await self.apply_reports(*(self.seen(batch, item.seq, state, **again) for item in held))
+        return await self.apply_reports(BatchReport(batch.key, word, final=True))
 
     async def finish(self, name: str = "alpha", state: ItemState = ItemState.SUCCEEDED) -> Job:
         """Everything of every job goes out and comes to this end; returns the job named."""

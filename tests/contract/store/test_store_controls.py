@@ -59,7 +59,7 @@ async def test_cancelling_a_running_job_sends_no_more_and_stops_the_rest(scene):
     """What is on the platform is stopped there and looked at until it ends."""
     await scene.add()
     batch = await scene.track()
-    await scene.observe(scene.seen(batch, 1, ItemState.RUNNING))
+    await scene.apply_reports(scene.seen(batch, 1, ItemState.RUNNING))
     done = await scene.store.advance.cancel("alpha", now=scene.tick())
     assert (done.items, (await scene.job()).state) == (2, JobState.RUNNING)
     assert await scene.states() == ["running", "submitted", "cancelled", "cancelled"]
@@ -67,7 +67,7 @@ async def test_cancelling_a_running_job_sends_no_more_and_stops_the_rest(scene):
     assert (told.id, told.cancelled, item.seq) == (batch.id, True, 1)
     await scene.store.advance.abort_sent([item], now=scene.tick())
     assert await scene.store.items.to_abort("ica", limit=10) == []
-    await scene.observe(scene.seen(batch, 2, ItemState.RUNNING))
+    await scene.apply_reports(scene.seen(batch, 2, ItemState.RUNNING))
     assert [item.seq for _, item in await scene.store.items.to_abort("ica", limit=10)] == [2]
     await scene.end(batch, ItemState.ABORTED)
     assert (await scene.job()).state is JobState.CANCELLED
@@ -169,7 +169,7 @@ async def test_a_paused_job_sends_nothing_until_it_is_resumed(scene):
     done = await scene.store.advance.pause(now=scene.tick(), name="alpha")
     assert [job.needs for job in done.jobs] == [Needs.PAUSED]
     assert await scene.next() is None
-    await scene.observe(scene.seen(batch, 1, ItemState.RUNNING))
+    await scene.apply_reports(scene.seen(batch, 1, ItemState.RUNNING))
     assert (await scene.job()).needs is Needs.PAUSED
     assert (await scene.store.advance.pause(now=scene.tick(), name="alpha")).jobs == ()
     await scene.store.advance.resume(now=scene.tick(), name="alpha")
@@ -204,13 +204,13 @@ async def test_everything_is_paused_and_one_account_goes_on(scene):
 async def test_a_stopped_job_goes_on_when_it_is_resumed_by_name(scene):
     """Old failures do not count again, new ones do; resuming everything is no word about failures."""
     await scene.add(items=8, stop_after_failed=1)
-    await scene.observe(scene.seen(await scene.track(), 1, ItemState.FAILED))
+    await scene.apply_reports(scene.seen(await scene.track(), 1, ItemState.FAILED))
     await scene.store.advance.resume(now=scene.tick())
     assert (await scene.job()).needs is Needs.STOPPED
     await scene.store.advance.resume(now=scene.tick(), name="alpha")
     assert (await scene.job()).needs is None
     batch = await scene.track()
-    await scene.observe(scene.seen(batch, 3, ItemState.SUCCEEDED))
+    await scene.apply_reports(scene.seen(batch, 3, ItemState.SUCCEEDED))
     assert (await scene.job()).needs is None
-    await scene.observe(scene.seen(batch, 4, ItemState.FAILED))
+    await scene.apply_reports(scene.seen(batch, 4, ItemState.FAILED))
     assert (await scene.job()).needs is Needs.STOPPED

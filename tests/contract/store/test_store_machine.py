@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.domain.lifecycle import IllegalTransitionError
-from orchestrator.domain.model import BatchSeen, BatchState, ItemState, JobState, Receipt, RetryPolicy
-from orchestrator.store.engine import Database, parse
+from orchestrator.domain.model import BatchReport, BatchState, ItemState, JobState, Receipt, RetryPolicy
+from orchestrator.store.database.engine import Database, parse
 from orchestrator.store.errors import ControlRefusedError, StoreError
 from orchestrator.store.store import Store
 
@@ -50,13 +50,13 @@ class Play:
         acts = [
             self.send,
             self.answer,
-            self.look,
+            self.poll,
             self.word,
             self.find,
-            self.doubt,
+            self.mark_unconfirmed,
             self.control,
             self.restart,
-            self.look,
+            self.poll,
             self.send,
         ]
         await self.draw(st.sampled_from(acts))()
@@ -66,10 +66,10 @@ class Play:
         if batch is not None:
             await self.allowed(self.scene.begin(batch))
 
-    async def doubt(self):
+    async def mark_unconfirmed(self):
         batch = await self.pick(BatchState.SUBMITTING) or await self.scene.next(room=8)
         if batch is not None and batch.state in {BatchState.PLANNED, BatchState.SUBMITTING}:
-            await self.advance.doubt(batch, "there already", due_at=0, now=self.scene.tick())
+            await self.advance.mark_unconfirmed(batch, "there already", due_at=0, now=self.scene.tick())
 
     async def answer(self):
         batch = await self.pick(BatchState.SUBMITTING)
@@ -86,7 +86,7 @@ class Play:
         }
         await self.allowed(acts[self.draw(st.sampled_from(sorted(acts)))]())
 
-    async def look(self):
+    async def poll(self):
         batch = await self.pick(*BatchState)
         page = []
         for item in await self.scene.store.items.of_batch(batch, with_request=False):
@@ -95,7 +95,7 @@ class Play:
                 state = self.draw(st.sampled_from(STATES))
                 page.append(self.scene.seen(batch, item.seq, state, remote_id=remote_id))
         before = await self.finals()
-        await self.scene.observe(*page)
+        await self.scene.apply_reports(*page)
         for place, (state, attempts) in before.items():
             after = (await self.finals()).get(place)
             assert after == (state, attempts) or (after is None and attempts == 1), "an outcome was turned"
@@ -111,7 +111,7 @@ class Play:
     async def word(self):
         batch = await self.pick(BatchState.TRACKING, BatchState.BLOCKED, BatchState.SETTLED)
         if batch is not None:
-            await self.scene.observe(BatchSeen(batch.key, "WORD", final=self.draw(st.booleans())))
+            await self.scene.apply_reports(BatchReport(batch.key, "WORD", final=self.draw(st.booleans())))
 
     async def find(self):
         batch = await self.pick(BatchState.UNCONFIRMED)
@@ -171,10 +171,10 @@ class Play:
             for batch in await self.scene.store.batches.tracking("ica"):
                 items = await self.scene.store.items.of_batch(batch, with_request=False)
                 still = [item for item in items if not item.state.final]
-                await self.scene.observe(
+                await self.scene.apply_reports(
                     *(self.scene.seen(batch, item.seq, ItemState.SUCCEEDED, remote_id=item.remote_id) for item in still)
                 )
-                await self.scene.observe(BatchSeen(batch.key, "DONE", final=True))
+                await self.scene.apply_reports(BatchReport(batch.key, "DONE", final=True))
             while (batch := await self.scene.next()) is not None:
                 if batch.cancelled:  # never sent again, only found
                     await self.advance.confirm(batch, Receipt(f"R-{batch.key}"), now=self.scene.tick())

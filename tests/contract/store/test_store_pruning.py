@@ -4,9 +4,9 @@ import pytest
 import sqlalchemy as sa
 
 from orchestrator.domain.model import ItemState, JobState
-from orchestrator.store import pruning
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.store.schema import batches, events, items, jobs
+from orchestrator.store.writing.jobs import pruning
 
 AFTER_ALL = 9_000_000_000_000_000
 

@@ -61,7 +61,7 @@ async def test_a_job_at_its_own_limit_stands_aside(scene):
     await scene.add("free", items=2)
     batch = await scene.track()
     assert (await scene.next()).job_name == "free"
-    await scene.observe(scene.seen(batch, 1, ItemState.SUCCEEDED))
+    await scene.apply_reports(scene.seen(batch, 1, ItemState.SUCCEEDED))
     assert (await scene.next()).job_name == "capped"
 
 

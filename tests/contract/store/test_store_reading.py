@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.domain.model import BatchSeen, BatchState, ItemState, JobId, JobState, Needs, Stage
+from orchestrator.domain.model import BatchReport, BatchState, ItemState, JobId, JobState, Needs, Stage
 from orchestrator.store.errors import ControlRefusedError, InstanceError, StoreError
 
 
@@ -21,7 +21,7 @@ async def test_items_of_one_state(scene):
     """Only those are streamed."""
     job = await scene.add()
     batch = await scene.track()
-    await scene.observe(scene.seen(batch, 2, ItemState.FAILED))
+    await scene.apply_reports(scene.seen(batch, 2, ItemState.FAILED))
     chunks = [chunk async for chunk in scene.store.items.stream(job.id, ItemState.FAILED)]
     assert [[item.seq for item in chunk] for chunk in chunks] == [[2]]
 
@@ -43,7 +43,7 @@ async def test_open_items_by_stage(scene):
     """Those that a look is expected to tell: not final, of these batches, in these stages."""
     await scene.add(items=6)
     first, second, _ = await scene.track_all()
-    await scene.observe(scene.seen(first, 1, ItemState.RUNNING), scene.seen(second, 3, ItemState.SUCCEEDED))
+    await scene.apply_reports(scene.seen(first, 1, ItemState.RUNNING), scene.seen(second, 3, ItemState.SUCCEEDED))
     wanted = [first.id, second.id]
     analyses = await scene.store.items.open_in(wanted, {Stage.ANALYSIS})
     both = await scene.store.items.open_in(wanted, {Stage.ANALYSIS, Stage.CREATION})
@@ -56,10 +56,10 @@ async def test_open_items_but_those_that_were_told(scene):
     """A sweep tells of nearly all; only the others are read."""
     await scene.add(items=6)
     first, second, third = await scene.track_all()
-    await scene.observe(scene.seen(second, 4, ItemState.SUCCEEDED))
+    await scene.apply_reports(scene.seen(second, 4, ItemState.SUCCEEDED))
     of, told = [first.id, second.id, third.id], {(first.job, seq) for seq in (1, 2, 6)} | {(JobId("another"), 3)}
-    untold = await scene.store.items.open_in(of, {Stage.CREATION}, but=told)
-    assert [(item.seq, item.key) for item in untold] == [(3, "k3"), (5, "k5")]
+    unreported = await scene.store.items.open_in(of, {Stage.CREATION}, but=told)
+    assert [(item.seq, item.key) for item in unreported] == [(3, "k3"), (5, "k5")]
     assert await scene.store.items.open_in(of, {Stage.CREATION}, but=told | {(first.job, 3), (first.job, 5)}) == []
 
 
@@ -68,7 +68,7 @@ async def test_open_items_that_became_certain_objects(scene):
     await scene.add(items=4)
     first, second = await scene.track_all()
     seen = [scene.seen(first, 1, ItemState.RUNNING), scene.seen(first, 2, ItemState.RUNNING)]
-    await scene.observe(*seen, scene.seen(second, 3, ItemState.RUNNING))
+    await scene.apply_reports(*seen, scene.seen(second, 3, ItemState.RUNNING))
     of, objects = [first.id, second.id], {"object-1": "k1", "object-3": "k3", "object-9": "k9"}
     found = await scene.store.items.open_in(of, {Stage.ANALYSIS}, objects=objects)
     assert [item.key for item in found] == ["k1", "k3"]
@@ -85,8 +85,8 @@ async def test_any_number_of_batches_and_of_open_items(scene):
     of = [batch.id for chunk in chunks for batch in chunk]
     every = await scene.store.items.open_in(of, {Stage.CREATION})
     assert sorted(item.seq for item in every) == list(range(1, 1101))
-    untold = await scene.store.items.open_in(of, {Stage.CREATION}, but={(job.id, seq) for seq in range(1, 1051)})
-    assert sorted(item.seq for item in untold) == list(range(1051, 1101))
+    unreported = await scene.store.items.open_in(of, {Stage.CREATION}, but={(job.id, seq) for seq in range(1, 1051)})
+    assert sorted(item.seq for item in unreported) == list(range(1051, 1101))
 
 
 async def test_jobs_are_listed_newest_first(scene):
@@ -140,7 +140,7 @@ async def test_ended_batches_are_told_from_those_that_go_on(scene):
     """By job and number, among those that are asked about."""
     await scene.add(items=6)
     first, second, third = await scene.track_all()
-    await scene.observe(BatchSeen(first.key, "DONE", final=True), BatchSeen(third.key, "DONE", final=True))
+    await scene.apply_reports(BatchReport(first.key, "DONE", final=True), BatchReport(third.key, "DONE", final=True))
     asked = {(first.job, 1), (first.job, 2), ("nobody", 1)}
     assert await scene.store.batches.ended(asked) == {(first.job, 1)}
     assert await scene.store.batches.ended(set()) == set()
@@ -176,13 +176,13 @@ async def test_whether_anything_still_moves(scene):
     lost = await scene.store.advance.lose(batch, "reset", due_at=0, now=scene.tick())
     assert await moving()
     batch = await scene.track(lost.batch)
-    await scene.observe(scene.seen(batch, 1, ItemState.ATTENTION))
+    await scene.apply_reports(scene.seen(batch, 1, ItemState.ATTENTION))
     assert await moving()
-    await scene.observe(scene.seen(batch, 2, ItemState.ATTENTION))
+    await scene.apply_reports(scene.seen(batch, 2, ItemState.ATTENTION))
     assert not await moving()
-    await scene.observe(*(scene.seen(batch, seq, ItemState.SUCCEEDED) for seq in (1, 2)))
+    await scene.apply_reports(*(scene.seen(batch, seq, ItemState.SUCCEEDED) for seq in (1, 2)))
     assert await moving()
-    await scene.store.advance.settle_worded(batch, now=scene.tick())
+    await scene.store.advance.settle_reported(batch, now=scene.tick())
     assert not await moving()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.domain.identity import retry_lineage
-from orchestrator.domain.model import BatchSeen, BatchState, ItemState, JobState, Needs, Receipt
+from orchestrator.domain.model import BatchReport, BatchState, ItemState, JobState, Needs, Receipt
 from orchestrator.store.errors import ControlRefusedError
 
 # ---------------------------------------------------------------- retry
@@ -14,8 +14,8 @@ async def test_retry_reopens_a_settled_job(scene):
     await scene.add(items=4)
     first, second = await scene.track_all()
     await scene.end(first)
-    await scene.observe(scene.seen(second, 3, ItemState.FAILED), scene.seen(second, 4, ItemState.ABORTED))
-    await scene.observe(BatchSeen(second.key, "FAILED", final=True))
+    await scene.apply_reports(scene.seen(second, 3, ItemState.FAILED), scene.seen(second, 4, ItemState.ABORTED))
+    await scene.apply_reports(BatchReport(second.key, "FAILED", final=True))
     (entry,) = await scene.store.outbox.due(scene.now)
     await scene.store.outbox.done(entry)
     done = await scene.store.advance.retry("alpha", now=scene.tick())
@@ -47,8 +47,8 @@ async def test_retry_takes_named_items_or_a_state(scene):
     await scene.add(items=4, batch_size=4)
     batch = await scene.track()
     ends = [ItemState.SUCCEEDED, ItemState.FAILED, ItemState.ABORTED, ItemState.FAILED]
-    await scene.observe(*(scene.seen(batch, seq, state) for seq, state in enumerate(ends, 1)))
-    await scene.observe(BatchSeen(batch.key, "X", final=True))
+    await scene.apply_reports(*(scene.seen(batch, seq, state) for seq, state in enumerate(ends, 1)))
+    await scene.apply_reports(BatchReport(batch.key, "X", final=True))
     await scene.store.advance.retry("alpha", now=scene.tick(), state=ItemState.ABORTED)
     assert await scene.states() == ["succeeded", "failed", "pending", "failed"]
     with pytest.raises(ControlRefusedError, match="k1 succeeded: to do it again"):
@@ -116,7 +116,7 @@ async def test_retry_of_a_batch_that_is_gone_looks_for_it_first(scene):
     """It was there once, so it is not sent again before it was looked for; what ended is left alone."""
     await scene.add(items=3, batch_size=3)
     batch = await scene.track()
-    await scene.observe(scene.seen(batch, 1, ItemState.SUCCEEDED), scene.seen(batch, 2, ItemState.RUNNING))
+    await scene.apply_reports(scene.seen(batch, 1, ItemState.SUCCEEDED), scene.seen(batch, 2, ItemState.RUNNING))
     await scene.store.advance.block(batch, "gone for a day", now=scene.tick())
     await scene.store.advance.retry("alpha", now=scene.tick())
     lost = await scene.batch(1)
@@ -145,7 +145,7 @@ async def test_retry_of_links_that_are_gone_leaves_what_ended(scene):
     """Links may be made twice: of a tracked batch that was given up, those without an outcome go out again."""
     await scene.add(items=2, kind="ica.data_linking")
     batch = await scene.track()
-    await scene.observe(scene.seen(batch, 1, ItemState.SUCCEEDED))
+    await scene.apply_reports(scene.seen(batch, 1, ItemState.SUCCEEDED))
     await scene.store.advance.block(batch, "gone for a day", now=scene.tick())
     await scene.store.advance.retry("alpha", now=scene.tick())
     assert await scene.states() == ["succeeded", "pending"]
@@ -175,7 +175,7 @@ async def test_cancelling_a_blocked_batch_stops_what_is_known_to_run(scene):
     """What has an id is stopped on the platform; of the rest the result says that it may be there."""
     await scene.add(items=3, batch_size=3)
     batch = await scene.track()
-    await scene.observe(scene.seen(batch, 1, ItemState.SUCCEEDED), scene.seen(batch, 2, ItemState.RUNNING))
+    await scene.apply_reports(scene.seen(batch, 1, ItemState.SUCCEEDED), scene.seen(batch, 2, ItemState.RUNNING))
     await scene.store.advance.block(batch, "gone for a day", now=scene.tick())
     await scene.store.advance.cancel("alpha", now=scene.tick())
     assert await scene.states() == ["succeeded", "running", "aborted"]

@@ -5,7 +5,7 @@ import pytest
 from orchestrator.domain.identity import batch_key, retry_lineage
 from orchestrator.domain.lifecycle import IllegalTransitionError
 from orchestrator.domain.model import (
-    BatchSeen,
+    BatchReport,
     BatchState,
     ItemState,
     JobState,
@@ -195,7 +195,7 @@ async def test_what_was_seen_on_the_platform_is_never_sent_anew(scene):
     """An unconfirmed batch of which the platform has shown an item cannot be renewed."""
     await scene.add()
     lost = await scene.lost()
-    await scene.observe(scene.seen(lost, 1, ItemState.RUNNING))
+    await scene.apply_reports(scene.seen(lost, 1, ItemState.RUNNING))
     with pytest.raises(IllegalTransitionError, match="seen on the platform"):
         await scene.store.advance.renew(lost, now=scene.tick())
     assert (await scene.store.batches.get(lost.id)).attempt == 0
@@ -231,7 +231,7 @@ async def test_a_refusal_of_what_was_seen_is_not_believed(scene, items):
     """The platform shows an item of it, so nothing of the batch goes out in other slices, and nothing fails."""
     await scene.add(items=items)
     lost = await scene.lost()
-    await scene.observe(scene.seen(lost, 1, ItemState.RUNNING))
+    await scene.apply_reports(scene.seen(lost, 1, ItemState.RUNNING))
     begun = await scene.begin(lost)
     act = scene.store.advance.refuse if items == 1 else scene.store.advance.split
     with pytest.raises(IllegalTransitionError, match="seen on the platform"):
@@ -290,7 +290,7 @@ async def test_an_item_seen_by_chance_is_not_sent_anew(scene):
     """An item that a look has shown stays with its batch, though the search did not list it."""
     await scene.add(items=4, batch_size=4)
     lost = await scene.lost()
-    await scene.observe(scene.seen(lost, 1, ItemState.RUNNING))
+    await scene.apply_reports(scene.seen(lost, 1, ItemState.RUNNING))
     found = [scene.seen(lost, 2, ItemState.RUNNING)]
     await scene.store.advance.confirm_partly(lost, Receipt(items=found), now=scene.tick())
     assert [item.batch for item in await scene.items()] == [1, 1, 2, 2]
@@ -315,7 +315,7 @@ async def test_a_transaction_that_fails_leaves_nothing(scene):
         scene.store.advance.refuse(tracked, "x", now=scene.tick()),
         scene.store.advance.release(tracked, "x", due_at=0, now=scene.tick()),
         scene.store.advance.lose(tracked, "x", due_at=0, now=scene.tick()),
-        scene.store.advance.settle_worded(tracked, now=scene.tick()),
+        scene.store.advance.settle_reported(tracked, now=scene.tick()),
     ):
         with pytest.raises(IllegalTransitionError):
             await step
@@ -327,8 +327,10 @@ async def test_each_transition_writes_one_event(scene):
     """The history of a job tells each step of a batch, and each item that changed."""
     await scene.add(items=1)
     batch = await scene.track()
-    await scene.observe(scene.seen(batch, 1, ItemState.RUNNING))
-    await scene.observe(scene.seen(batch, 1, ItemState.SUCCEEDED), BatchSeen(batch.key, "SUCCEEDED", final=True))
+    await scene.apply_reports(scene.seen(batch, 1, ItemState.RUNNING))
+    await scene.apply_reports(
+        scene.seen(batch, 1, ItemState.SUCCEEDED), BatchReport(batch.key, "SUCCEEDED", final=True)
+    )
     told = await scene.events()
     assert told == [
         ("job", None, None, "loading", "queued"),

@@ -4,8 +4,8 @@ import alembic.command
 import pytest
 import sqlalchemy as sa
 
-from orchestrator.store import revisions, upgrade
-from orchestrator.store.engine import parse, sync_engine
+from orchestrator.store.database import revisions, upgrade
+from orchestrator.store.database.engine import parse, sync_engine
 from orchestrator.store.schema import REVISION, memory
 
 EARLIER = sorted(revisions.known() - {REVISION})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.domain.model import BatchSeen, ItemState
+from orchestrator.domain.model import BatchReport, ItemState
 
 WILD = {
     "controls": "".join(map(chr, range(1, 32))) + "\x7f\x85",
@@ -22,13 +22,13 @@ async def test_wild_text_is_stored_as_it_is(scene, name):
     await scene.add(items=2)
     batch = await scene.track()
     seen = scene.seen(batch, 1, ItemState.FAILED, status=text, detail=text, remote_id=text)
-    observed = await scene.observe(seen, BatchSeen(batch.key, text, final=False, detail=text))
+    observed = await scene.apply_reports(seen, BatchReport(batch.key, text, final=False, detail=text))
     assert (observed.broken, observed.changed) == ((), 1)
     item = (await scene.items())[0]
     assert (item.status, item.detail, item.remote_id) == (text, text, text)
     after = await scene.store.batches.get(batch.id)
     assert (after.status, after.detail) == (text, text)
-    assert (await scene.observe(seen)).changed == 0
+    assert (await scene.apply_reports(seen)).changed == 0
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb"])
@@ -36,7 +36,7 @@ async def test_half_a_character_is_told_and_keeps_nothing_else_back(scene, text)
     """Neither database takes a lone surrogate, which is no text: its batch is told as broken, others are written."""
     await scene.add(items=4)
     spoilt, sound = await scene.track_all()
-    observed = await scene.observe(
+    observed = await scene.apply_reports(
         scene.seen(spoilt, 1, ItemState.FAILED, detail=text), scene.seen(sound, 3, ItemState.FAILED)
     )
     assert [(broken.batch, type(broken.error)) for broken in observed.broken] == [(spoilt.key, UnicodeEncodeError)]

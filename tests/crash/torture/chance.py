@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.crashpoints import Point
+from orchestrator.crash_points import CrashPoint
 from orchestrator.simulator import Fault, FaultKind
 from orchestrator.simulator.ica import Knobs
 
@@ -248,6 +248,6 @@ def _kill(chance: random.Random) -> Kill:
         case share if share < 0.1:
             return Kill(chance.uniform(0.3, 1.5), early=True)
         case share if share < 0.5:
-            return Kill(3.0, point=f"{chance.choice(list(Point))}:{chance.choice((1, 1, 2, 3, 7))}")
+            return Kill(3.0, point=f"{chance.choice(list(CrashPoint))}:{chance.choice((1, 1, 2, 3, 7))}")
         case _:
             return Kill(chance.uniform(0.0, 2.5))

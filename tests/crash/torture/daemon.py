@@ -12,7 +12,7 @@ import anyio
 from fasttime import FastClock, Pace, fast_loop
 
 from orchestrator.app import run_daemon
-from orchestrator.cli.run import logging_bus
+from orchestrator.cli.commands.run import logging_bus
 from orchestrator.settings import load
 
 

@@ -14,8 +14,8 @@ import anyio
 from chance import Kill, Plan, Work
 from fasttime import FastClock, Pace
 
-from orchestrator.crashpoints import VARIABLE
-from orchestrator.engine.document import as_json
+from orchestrator.crash_points import VARIABLE
+from orchestrator.engine.result_document import as_json
 from orchestrator.settings import load
 from orchestrator.settings.state import state_directory
 from orchestrator.simulator import Fault, OffsetClock, serve

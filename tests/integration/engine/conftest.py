@@ -17,22 +17,22 @@ import pytest
 from platform_setups import ICA, PIPELINE, PlatformSetup, request_bytes
 from virtual_time import Killed, OurClock, Steps, Time
 
-from orchestrator.domain.cadence import Aims
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.model import Batch, BatchState, Item, Job, JobSpec, JobState, NewItem, RetryPolicy
+from orchestrator.domain.polling.targets import PollTargets
 from orchestrator.engine import dispatch
 from orchestrator.engine.dispatch import Dispatch, Limits
-from orchestrator.engine.prospects import Prospects
+from orchestrator.engine.forecast import Forecasts
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
-from orchestrator.engine.steps.looking import Looking
+from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting
-from orchestrator.platforms.budget import Budget
+from orchestrator.platforms.http.clock_skew import Skew
+from orchestrator.platforms.http.transport import Exchange, Remote
 from orchestrator.platforms.platform import Platform
-from orchestrator.platforms.skew import Skew
-from orchestrator.platforms.slots import MemorySlots
-from orchestrator.platforms.transport import Exchange, Remote
-from orchestrator.platforms.window import Limit
+from orchestrator.platforms.rate_limit.limiter import RateLimiter
+from orchestrator.platforms.rate_limit.slots import MemorySlots
+from orchestrator.platforms.rate_limit.window import Limit
 from orchestrator.simulator import Fault, FaultKind
 from orchestrator.simulator.simulated import Simulated
 from orchestrator.store.store import Store
@@ -61,7 +61,7 @@ class World:
     store: Store = field(init=False)
     platform: Platform = field(init=False)
     dispatch: Dispatch = field(init=False)
-    looking: Looking = field(init=False)
+    polling: Polling = field(init=False)
     submitting: Submitting = field(init=False)
     _steps: Steps = field(init=False)
 
@@ -92,17 +92,17 @@ class World:
         bus.subscribe(self.events.append)
         skew = Skew(clock)
 
-        def observe(exchange: Exchange) -> None:
+        def apply_reports(exchange: Exchange) -> None:
             skew.heard(exchange.server_date)
 
-        budget = Budget(Limit(self.budget, 300.0), clock, MemorySlots(), Random(1))
+        budget = RateLimiter(Limit(self.budget, 300.0), clock, MemorySlots(), Random(1))
         remote = Remote(
             f"http://platform{self.simulator.base_path}",
             budget,
             clock,
             random=Random(1),
             transport=httpx.ASGITransport(self.simulator.app),
-            observer=observe,
+            observer=apply_reports,
             classify=self.setup.classify,
         )
         self.platform = self.setup.connect(
@@ -115,9 +115,9 @@ class World:
             memory=memory,
             clock=clock,
         )
-        prospects = Prospects(memory)
-        self.looking = Looking(
-            account=self.setup.name, platform=self.platform, prospects=prospects, store=store, clock=clock, bus=bus
+        forecasts = Forecasts(memory)
+        self.polling = Polling(
+            account=self.setup.name, platform=self.platform, forecasts=forecasts, store=store, clock=clock, bus=bus
         )
         self.submitting = Submitting(
             platform=self.platform, skew=skew, store=store, clock=clock, bus=bus, pauses=_pauses
@@ -128,10 +128,10 @@ class World:
             limits=Limits(open_items=self.open_items, max_interval=300.0),
             platform=self.platform,
             budget=budget,
-            schedule=Schedule(Aims(10.0, 300.0), budget.means),
-            prospects=prospects,
+            schedule=Schedule(PollTargets(10.0, 300.0), budget.budget_state),
+            forecasts=forecasts,
             submitting=self.submitting,
-            looking=self.looking,
+            polling=self.polling,
             aborting=Aborting(account=self.setup.name, platform=self.platform, store=store, clock=clock, bus=bus),
             store=store,
             clock=clock,

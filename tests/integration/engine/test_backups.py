@@ -11,7 +11,7 @@ from orchestrator.clock import SECOND
 from orchestrator.domain.model import ItemState
 from orchestrator.engine.backups import LONGEST_REST, BackupPlan, Backups
 from orchestrator.settings import SettingsError, load
-from orchestrator.store import upgrade
+from orchestrator.store.database import upgrade
 from orchestrator.store.errors import StoreError
 from orchestrator.telemetry.bus import Bus
 

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from orchestrator.cli.showcase import samples, scene, verdict
-from orchestrator.engine.document import as_json
+from orchestrator.engine.result_document import as_json
 
 SEEDS = range(24)
 HOUR = 3600.0

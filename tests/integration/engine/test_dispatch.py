@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.domain.model import BatchState
-from orchestrator.engine.dispatch import BREATH, MOST_LOOKS, MOST_WAITING
+from orchestrator.engine.dispatch import BREATH, MAX_POLLS, MAX_WAITING
 from orchestrator.simulator import FaultKind
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -139,8 +139,8 @@ async def test_answers_that_take_long_do_not_keep_other_questions_back(world):
         pause = await it.dispatch.turn()  # nothing that was begun comes to its end
         begun.append(len(it._steps._pending))
         it.time.move(pause)
-    assert begun[0] == MOST_WAITING
-    assert begun[-1] == MOST_LOOKS
+    assert begun[0] == MAX_WAITING
+    assert begun[-1] == MAX_POLLS
 
 
 async def test_looks_that_would_wait_for_the_budget_wait_in_the_schedule(world, monkeypatch):
@@ -154,4 +154,4 @@ async def test_looks_that_would_wait_for_the_budget_wait_in_the_schedule(world, 
         pause = await it.dispatch.turn()
         assert pause >= BREATH
         it.time.move(pause)
-    assert len(it._steps._pending) == MOST_WAITING
+    assert len(it._steps._pending) == MAX_WAITING

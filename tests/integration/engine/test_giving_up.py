@@ -2,10 +2,10 @@
 
 import pytest
 
-from orchestrator.domain.model import BatchState, ItemSeen, ItemState, JobState, Stage
+from orchestrator.domain.model import BatchState, ItemReport, ItemState, JobState, Stage
 from orchestrator.simulator import FaultKind
 from orchestrator.store.errors import ControlRefusedError
-from orchestrator.telemetry.events import OddAnswer
+from orchestrator.telemetry.events import UnexpectedResponse
 
 HOUR, DAY = 3600.0, 86_400.0
 KEYS = [f"s{number}" for number in range(4)]
@@ -37,11 +37,11 @@ async def test_one_item_may_be_given_up_and_the_others_go_on(world):
     await it.run_for(HOUR)
     await give_up(it, "s1")
     await it.run_for(HOUR)
-    assert [event for event in it.told(OddAnswer) if "outcome" in event.what] == []
+    assert [event for event in it.told(UnexpectedResponse) if "outcome" in event.what] == []
     key, seen_at = (await it.batch()).key, {"stage": Stage.ANALYSIS, "key": "s1"}
-    running = ItemSeen(batch=key, state=ItemState.RUNNING, status="IN_PROGRESS", **seen_at)
-    succeeded = ItemSeen(batch=key, state=ItemState.SUCCEEDED, status="SUCCEEDED", **seen_at)
-    observed = await it.store.advance.observe([running, succeeded], now=it.clock.now())
+    running = ItemReport(batch=key, state=ItemState.RUNNING, status="IN_PROGRESS", **seen_at)
+    succeeded = ItemReport(batch=key, state=ItemState.SUCCEEDED, status="SUCCEEDED", **seen_at)
+    observed = await it.store.advance.apply_reports([running, succeeded], now=it.clock.now())
     assert list(observed.contradictions) == [succeeded]
     await it.until_settled("run", within=2 * DAY)
     assert await it.states() == {"s0": "succeeded", "s1": "failed", "s2": "succeeded", "s3": "succeeded"}

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.domain.errors import Unauthorised
 from orchestrator.domain.model import BatchState, JobState, Needs
 from orchestrator.simulator import FaultKind
-from orchestrator.telemetry.events import StepCrashed, StepFailed
+from orchestrator.telemetry.events import TaskBug, TaskRetry
 
 HOUR, DAY = 3600.0, 86_400.0
 KEYS = [f"s{number}" for number in range(6)]
@@ -35,11 +35,11 @@ async def test_data_that_breaks_a_step_holds_up_nobody_else(world, statement):
     spoil(it, statement)
     await it.submit("run", KEYS)
     await it.until_settled("run", within=600.0)
-    crashes = it.told(StepCrashed)
+    crashes = it.told(TaskBug)
     assert {event.account for event in crashes} == {"ica"}
     assert "Traceback" in crashes[0].reason
     await it.run_for(600)
-    assert len(it.told(StepCrashed)) < 8 * 25
+    assert len(it.told(TaskBug)) < 8 * 25
     assert set(it.created()) == set(KEYS)
     await it.store.advance.cancel("broken", now=it.clock.now())
     assert (await it.job("broken")).state is JobState.CANCELLED
@@ -77,7 +77,7 @@ async def test_nonsense_about_one_batch_holds_up_no_other(world):
     await it.until_settled("run")
     await it.run_for(600)
     assert (await it.states("links")) == {"fil.1": "submitted"}
-    assert 0 < len(it.told(StepFailed)) < 30
+    assert 0 < len(it.told(TaskRetry)) < 30
     it.simulator.faults.clear()
     await it.until_settled("links")
 
@@ -118,7 +118,7 @@ async def test_a_job_whose_row_cannot_be_read_keeps_no_other_from_its_outcome(wo
 
     await it.until(settled)
     await it.run_for(300)
-    assert "JSON is malformed" in it.told(StepCrashed)[0].reason
+    assert "JSON is malformed" in it.told(TaskBug)[0].reason
     spoil(it, "UPDATE jobs SET retry = NULL WHERE name = 'broken'")
     await it.until_settled("broken", "run")
 
@@ -180,17 +180,17 @@ async def test_one_question_that_is_refused_the_credential_does_not_close_the_ac
     it = await world(analysis_seconds=HOUR)
     await it.submit("links", ["fil.1"], kind="links")
     await it.run_for(2)
-    look, asked = it.platform.look, []
+    poll, asked = it.platform.poll, []
 
     async def refuse_one(wanted):
         if wanted.route == "linking_items":
             asked.append(it.time.monotonic())
             raise Unauthorised("401")
-        return await look(wanted)
+        return await poll(wanted)
 
-    it.platform.look = refuse_one
+    it.platform.poll = refuse_one
     await it.submit("run", KEYS)
     await it.until_settled("run", within=2 * HOUR)
     assert len(asked) < 40
-    it.platform.look = look
+    it.platform.poll = poll
     await it.until_settled("links")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from orchestrator.domain.model import BatchState
-from orchestrator.domain.plan import AccountLimits
+from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.intake.spool import Spool, SpoolSettings
 from orchestrator.simulator import FaultKind
 from orchestrator.telemetry.events import FileAccepted
@@ -208,10 +208,10 @@ async def test_what_begins_like_our_name_hides_nothing_of_ours(world):
     await it.submit("theirs", KEYS)
     await it.until_settled("theirs")
     await it.lose_database()
-    assert not await it.platform.remembers(it.project)
+    assert not await it.platform.knows_instance(it.project)
     await it.submit("run", ["ours"])
     await it.until_settled("run")
-    assert await it.platform.remembers(it.project)
+    assert await it.platform.knows_instance(it.project)
 
 
 # ---------------------------------------------------------------- another user, an old key, a wrong clock

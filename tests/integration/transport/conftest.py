@@ -8,10 +8,10 @@ import pytest
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.errors import PlatformError
-from orchestrator.platforms.answers import unclassified
-from orchestrator.platforms.budget import Budget, Lane, Limit
-from orchestrator.platforms.slots import MemorySlots
-from orchestrator.platforms.transport import Call, Effect, Remote
+from orchestrator.platforms.http.responses import unclassified
+from orchestrator.platforms.http.transport import Call, Effect, Remote
+from orchestrator.platforms.rate_limit.limiter import Lane, Limit, RateLimiter
+from orchestrator.platforms.rate_limit.slots import MemorySlots
 
 TOKEN = "eyJhbGciOi.very-secret.signature"  # no credential of anybody
 
@@ -24,7 +24,7 @@ class Platform:
         self.requests: list[httpx.Request] = []
         self.exchanges = []
         self.clock = ManualClock()
-        self.budget = Budget(Limit(requests, per), self.clock, MemorySlots(), Random(1))
+        self.budget = RateLimiter(Limit(requests, per), self.clock, MemorySlots(), Random(1))
         self.remote = Remote(
             "https://ica.example.org/ica/rest/",
             self.budget,
@@ -67,7 +67,7 @@ def call(effect=Effect.SAFE, **changes):
     values = {
         "method": "POST" if effect is Effect.UNSAFE else "GET",
         "path": "/api/projects/p1/analyses/a1",
-        "lane": Lane.SUBMIT if effect is Effect.UNSAFE else Lane.OBSERVE,
+        "lane": Lane.SUBMIT if effect is Effect.UNSAFE else Lane.POLL,
         "route": "analyses",
         "headers": {"Authorization": f"Bearer {TOKEN}", "Accept": "application/json"},
         "effect": effect,

@@ -17,8 +17,8 @@ from orchestrator.domain.errors import (
     Unauthorised,
     Unconfirmed,
 )
-from orchestrator.platforms.ica.refusals import classify
-from orchestrator.platforms.transport import Effect
+from orchestrator.platforms.http.transport import Effect
+from orchestrator.platforms.ica.protocol.error_classes import classify
 
 PROBLEM = {"content-type": "application/problem+json"}
 

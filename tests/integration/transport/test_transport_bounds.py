@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from orchestrator.domain.errors import Refused, Transient
-from orchestrator.platforms.transport import Effect
+from orchestrator.platforms.http.transport import Effect
 
 MIB = 1024 * 1024
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.errors import PlatformError, Throttled, Unconfirmed
-from orchestrator.platforms.budget import Lane
-from orchestrator.platforms.transport import Effect
+from orchestrator.platforms.http.transport import Effect
+from orchestrator.platforms.rate_limit.limiter import Lane
 
 
 async def test_the_wait_for_the_budget_is_not_part_of_the_timeout(play, call):
@@ -131,7 +131,7 @@ async def test_a_call_that_is_cancelled_while_it_waits_costs_nothing(play, call)
         group.cancel_scope.cancel()
     assert len(platform.requests) == 1
     assert len(platform.exchanges) == 1
-    assert platform.budget.snapshot().lanes[Lane.OBSERVE].waiting == 0
+    assert platform.budget.snapshot().lanes[Lane.POLL].waiting == 0
 
 
 async def test_a_call_that_is_cancelled_on_its_way_holds_its_slot(play, call):

@@ -11,12 +11,12 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrator.platforms.trust import DIRECTORY, FILE, authorities
+from orchestrator.platforms.http.trust import DIRECTORY, FILE, authorities
 from orchestrator.settings import SettingsError
 
 ASK = """
 import sys, anyio, httpx
-from orchestrator.platforms.transport import _network
+from orchestrator.platforms.http.transport import _network
 
 async def ask():
     request = httpx.Request("GET", sys.argv[1])
@@ -93,7 +93,7 @@ def test_a_system_without_a_store_falls_back(monkeypatch):
     """To the authorities that come with the program, which doctor then says."""
     nothing = ssl.DefaultVerifyPaths(None, None, "", "", "", "")
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nothing)
-    monkeypatch.setattr("orchestrator.platforms.trust._STORES", ())
+    monkeypatch.setattr("orchestrator.platforms.http.trust._STORES", ())
     trusted = authorities({})
     assert (trusted.system, len(trusted.context.get_ca_certs()) > 50) == (False, True)
 

@@ -12,9 +12,9 @@ import pytest
 
 from orchestrator.clock import SystemClock
 from orchestrator.domain.errors import Missing, Transient, Unconfirmed
-from orchestrator.platforms.budget import Budget, Limit
-from orchestrator.platforms.slots import MemorySlots
-from orchestrator.platforms.transport import Effect, Remote
+from orchestrator.platforms.http.transport import Effect, Remote
+from orchestrator.platforms.rate_limit.limiter import Limit, RateLimiter
+from orchestrator.platforms.rate_limit.slots import MemorySlots
 
 
 class Backoffless(SystemClock):
@@ -57,7 +57,7 @@ async def serving(behave, *, scheme="http"):
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(anyio.abc.SocketAttribute.local_port)
     clock = Backoffless()
-    budget = Budget(Limit(100, 300.0), clock, MemorySlots(), Random(1))
+    budget = RateLimiter(Limit(100, 300.0), clock, MemorySlots(), Random(1))
     remote = Remote(f"{scheme}://127.0.0.1:{port}", budget, clock)
     async with listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, server.serve)
@@ -157,7 +157,7 @@ async def test_nobody_listening_is_a_request_that_never_left(call):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         clock = Backoffless()
-        budget = Budget(Limit(100, 300.0), clock, MemorySlots(), Random(1))
+        budget = RateLimiter(Limit(100, 300.0), clock, MemorySlots(), Random(1))
         remote = Remote(f"http://127.0.0.1:{taken.getsockname()[1]}", budget, clock)
         with pytest.raises(Transient, match="ConnectError"):
             await remote.send(call(Effect.UNSAFE))

@@ -6,9 +6,9 @@ from unittest.mock import ANY
 import pytest
 
 from orchestrator.domain.errors import Refused, Unauthorised
-from orchestrator.engine.document import as_json
+from orchestrator.engine.result_document import as_json
 from orchestrator.store.errors import StoreUnavailableError
-from orchestrator.web import schemas
+from orchestrator.web.api import schemas
 
 
 async def pages(client, path, key):

@@ -6,7 +6,7 @@ from starlette.responses import PlainTextResponse
 
 from orchestrator.clock import ManualClock
 from orchestrator.telemetry.redaction import Redactor
-from orchestrator.web.answers import Problems
+from orchestrator.web.api.responses import Problems
 from orchestrator.web.guard import Guard
 
 TOKEN = "token-5d2f8e11"

@@ -11,12 +11,12 @@ from waiting import patience
 
 from orchestrator.clock import ManualClock, SystemClock
 from orchestrator.engine.loop import Loop
-from orchestrator.intake import progress, spool
+from orchestrator.intake import spool, standstill
 from orchestrator.store.errors import StoreUnavailableError
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import DaemonStopping
-from orchestrator.web import health as health_module
-from orchestrator.web.health import HEARTBEAT, LEAST_ROOM, LONGEST_SILENCE, LONGEST_TURN, Health
+from orchestrator.web.monitoring import health as health_module
+from orchestrator.web.monitoring.health import HEARTBEAT, LEAST_ROOM, LONGEST_TURN, MAX_LOOP_SILENCE, Health
 
 
 class Turning:
@@ -124,7 +124,7 @@ async def test_a_turn_that_never_ends_is_no_life(tmp_path):
 async def test_timers_that_do_not_fire_are_no_life(tmp_path):
     """The heart beats by a timer of its own."""
     async with ward(tmp_path, heartbeat=False) as on:
-        await on.clock.advance(LONGEST_SILENCE)
+        await on.clock.advance(MAX_LOOP_SILENCE)
         assert on.dead() == {}
         await on.clock.advance(HEARTBEAT)
         assert on.dead() == {"heartbeat": "no heartbeat for 35 s"}
@@ -254,7 +254,7 @@ async def test_unready_while_the_queue_directory_is_broken(house):
 async def test_unready_while_the_queue_directory_does_not_answer(house, monkeypatch):
     """A mount that hangs raises nothing: how long nothing came of it tells; the rest of the daemon goes on."""
     answers, list_folder = threading.Event(), spool.list_folder
-    monkeypatch.setattr(progress, "LONGEST_STANDSTILL", 0.5)
+    monkeypatch.setattr(standstill, "LONGEST_STANDSTILL", 0.5)
     async with house.open():
         monkeypatch.setattr(spool, "list_folder", lambda folder: (answers.wait(), list_folder(folder))[1])
         try:

@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from orchestrator.domain.cadence import Prospect
-from orchestrator.domain.model import Look
+from orchestrator.domain.model import Poll
+from orchestrator.domain.polling.targets import Forecast
 from orchestrator.store.errors import StoreUnavailableError
 
 
@@ -90,11 +90,11 @@ async def test_the_oldest_look_shows(house):
     async with house.open(turning=False):
         schedule = house.daemon.dispatches[0]._schedule
         samples = await scrape(house)
-        assert value(samples, "oldest_look_timestamp_seconds", account="ica") is None
-        look = Look(name="a", route="items", project="p", subjects={}, batches=(), cost=1)
+        assert value(samples, "oldest_poll_timestamp_seconds", account="ica") is None
+        poll = Poll(name="a", route="items", project="p", subjects={}, batches=(), cost=1)
         clock = house.daemon.clock
-        schedule.want([(look, Prospect(3600.0, 360.0, 1.0))], now=clock.monotonic() - 100)
-        shown = value(await scrape(house), "oldest_look_timestamp_seconds", account="ica")
+        schedule.want([(poll, Forecast(3600.0, 360.0, 1.0))], now=clock.monotonic() - 100)
+        shown = value(await scrape(house), "oldest_poll_timestamp_seconds", account="ica")
         assert -160 < shown - clock.now() / 1e6 < -99
 
 

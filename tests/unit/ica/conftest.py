@@ -20,7 +20,7 @@ from orchestrator.domain.model import (
     JobId,
     Stage,
 )
-from orchestrator.platforms.calls import Answer, Call
+from orchestrator.platforms.http.calls import Answer, Call
 from orchestrator.platforms.ica.platform import Ica
 
 PROJECT = "11111111-1111-1111-1111-111111111111"

@@ -3,8 +3,8 @@
 import pytest
 
 from orchestrator.domain.errors import Missing, Refused, Transient, Unauthorised, WrongAddress
-from orchestrator.platforms.ica.address import advice
-from orchestrator.platforms.ica.auth import Session
+from orchestrator.platforms.ica.protocol.address import advice
+from orchestrator.platforms.ica.protocol.session import Session
 
 PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
 

@@ -2,18 +2,18 @@
 
 import pytest
 
-from orchestrator.domain.model import Learnt
+from orchestrator.domain.model import Learned
 from orchestrator.platforms.bounded import Bounded
-from orchestrator.platforms.ica.learning import Embedded, Liveness, Words
+from orchestrator.platforms.ica.polling.learning import EmbeddedStatus, Liveness, SearchStatuses
 
 
 def test_one_change_proves_that_embedded_words_live(clock):
     """It is told once."""
-    embedded = Embedded({}, clock)
+    embedded = EmbeddedStatus({}, clock)
     assert [embedded.embedded("a", word) for word in ("QUEUED", "QUEUED", "IN_PROGRESS", "SUCCEEDED")] == [
         None,
         None,
-        Learnt("embedded", "live"),
+        Learned("embedded", "live"),
         None,
     ]
     assert embedded.live
@@ -21,30 +21,30 @@ def test_one_change_proves_that_embedded_words_live(clock):
 
 async def test_a_page_that_goes_on_contradicting_is_a_snapshot(clock):
     """Ten minutes of an open word after the analysis told its end; a page that only lags gets there earlier."""
-    embedded = Embedded({}, clock)
+    embedded = EmbeddedStatus({}, clock)
     embedded.embedded("a", "QUEUED")
     embedded.direct("a", "SUCCEEDED")
     told = []
     for _ in range(12):
         await clock.advance(60)
         told.append(embedded.embedded("a", "QUEUED"))
-    assert [lesson for lesson in told if lesson] == [Learnt("embedded", "snapshot")]
+    assert [lesson for lesson in told if lesson] == [Learned("embedded", "snapshot")]
 
 
 async def test_a_later_change_proves_life_all_the_same(clock):
     """A presumption gives way to a proof, in memory too."""
-    embedded = Embedded({"embedded": "snapshot"}, clock)
+    embedded = EmbeddedStatus({"embedded": "snapshot"}, clock)
     embedded.embedded("a", "QUEUED")
-    assert embedded.embedded("a", "IN_PROGRESS") == Learnt("embedded", "live")
+    assert embedded.embedded("a", "IN_PROGRESS") == Learned("embedded", "live")
 
 
 def test_a_lagging_page_is_no_snapshot(clock):
     """An open word shortly after the end, then the end itself: the page lives."""
-    embedded = Embedded({}, clock)
+    embedded = EmbeddedStatus({}, clock)
     embedded.embedded("a", "QUEUED")
     embedded.direct("a", "SUCCEEDED")
     assert embedded.embedded("a", "QUEUED") is None
-    assert embedded.embedded("a", "SUCCEEDED") == Learnt("embedded", "live")
+    assert embedded.embedded("a", "SUCCEEDED") == Learned("embedded", "live")
 
 
 @pytest.mark.parametrize(
@@ -52,26 +52,26 @@ def test_a_lagging_page_is_no_snapshot(clock):
 )
 def test_what_was_learnt_is_remembered(clock, held, liveness):
     """Nonsense in the memory counts as nothing."""
-    assert Embedded(held, clock).liveness is Liveness(liveness)
+    assert EmbeddedStatus(held, clock).liveness is Liveness(liveness)
 
 
 def test_memory_does_not_grow_with_the_analyses(clock):
     """A hundred thousand sightings keep a few thousand."""
-    embedded = Embedded({}, clock)
+    embedded = EmbeddedStatus({}, clock)
     for number in range(100_000):
         embedded.embedded(f"a{number}", "QUEUED")
-    assert len(embedded._sighted) <= 4096
+    assert len(embedded._watched) <= 4096
 
 
 @pytest.mark.parametrize("word", ["SUCCEEDED", "QUEUED", "", "A" * 65, "a,b", "Ä", 'x"y'])
 def test_words_that_cannot_be_asked_for_are_not_learnt(word):
     """Known ones need no learning; odd ones would break the filter or the memory."""
-    assert Words({}).met(word) is None
+    assert SearchStatuses({}).met(word) is None
 
 
 def test_words_are_learnt_up_to_a_bound():
     """A platform that makes up a word for each analysis fills no memory."""
-    words = Words({})
+    words = SearchStatuses({})
     told = [words.met(f"WORD_{number}") for number in range(100)]
     assert sum(lesson is not None for lesson in told) == 16
     assert len(words.open) == 8 + 16

@@ -31,7 +31,7 @@ async def test_a_token_that_was_seen_before_ends_a_search(ica, script, lost):
     """A, B, A, B: three pages are read, and what was not on them is not there."""
     tokens(script, SEARCH, lambda number: [{"id": f"x{number}", "status": "QUEUED"}], "A", "B")
     script.say(JOBS, NOBODY)
-    assert (await ica().find(lost)).items == []
+    assert (await ica().reconcile(lost)).items == []
     assert script.routes().count(SEARCH) == 3
 
 
@@ -41,7 +41,7 @@ async def test_tokens_without_end_that_bring_nothing_new_cost_few_requests(ica, 
     tokens(script, SEARCH, rows)
     script.say(JOBS, NOBODY)
     with pytest.raises(Refused, match="does not end"):
-        await ica().find(lost)
+        await ica().reconcile(lost)
     assert script.routes().count(SEARCH) <= 4
 
 
@@ -50,7 +50,7 @@ async def test_a_search_that_has_no_end_is_refused(ica, script, lost):
     tokens(script, SEARCH, lambda number: [{"id": f"x{number}", "status": "QUEUED"}])
     script.say(JOBS, NOBODY)
     with pytest.raises(Refused, match="200 pages"):
-        await ica().find(lost)
+        await ica().reconcile(lost)
     assert script.routes().count(SEARCH) == 200
 
 
@@ -59,11 +59,11 @@ async def test_a_sweep_whose_tokens_run_in_a_circle_ends(ica, script, batch):
     tokens(script, ITEMS, lambda _: [], "A", "B")
     adapter = ica()
     tracked = batch(kind="ica.data_linking", items=10, open=10, creating=0)
-    (look,) = [each for each in adapter.looks([tracked]) if each.name.startswith("items:")]
+    (poll,) = [each for each in adapter.polls([tracked]) if each.name.startswith("items:")]
     pages = 0
-    page = look
+    page = poll
     while page is not None:
-        page = (await adapter.look(page)).next
+        page = (await adapter.poll(page)).next
         pages += 1
     assert pages == 3
 
@@ -73,4 +73,4 @@ async def test_millions_of_brackets_are_an_answer_that_cannot_be_read(ica, scrip
     """A clean error of the platform, asked again later; no bug of ours."""
     script.say(SEARCH, body)
     with pytest.raises(Transient, match="cannot be read"):
-        await ica().find(lost)
+        await ica().reconcile(lost)

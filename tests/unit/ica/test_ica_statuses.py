@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.domain.model import ItemState
 from orchestrator.platforms.ica import statuses
-from orchestrator.platforms.words import state_of
+from orchestrator.platforms.status_table import state_of
 
 S = ItemState
 

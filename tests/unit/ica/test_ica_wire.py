@@ -6,8 +6,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.platforms.calls import Answer
-from orchestrator.platforms.ica import wire
+from orchestrator.platforms.http.calls import Answer
+from orchestrator.platforms.ica.protocol import wire
 
 
 def page(*details):

@@ -18,7 +18,7 @@ from orchestrator.simulator.ledger import Effect
 _NO_TIME = float("-inf")
 
 
-class AnalysisLooks:
+class AnalysisReads:
     """What can be asked about analyses, and the one thing that can be done to them."""
 
     def __init__(self, world: World) -> None:

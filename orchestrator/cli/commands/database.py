@@ -1,0 +1,110 @@
+"""`db upgrade|check|backup|prune`: the database."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.invocation import (
+    UNUSABLE,
+    Config,
+    counted,
+    fail,
+    output,
+    permission_errors,
+    require_database,
+    run_async,
+    settings_for,
+)
+from orchestrator.clock import SECOND, SystemClock
+from orchestrator.durable import private_folder
+from orchestrator.settings import Settings
+from orchestrator.settings.state import state_directory
+from orchestrator.store.database import upgrade as schema
+from orchestrator.store.database.lock import DaemonLock
+from orchestrator.store.errors import StoreError, StoreUnavailableError
+from orchestrator.store.store import Store
+
+_group = typer.Typer(help="The database.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(_group, name="db")
+
+
+@_group.command("upgrade")
+def upgrade(config: Config = None) -> None:
+    """Bring the schema up to this version of the program (SQLite: the daemon does so itself at its start)."""
+    settings = settings_for(config)
+    with permission_errors(settings):
+        revision = run_async(lambda: _upgrade(settings))
+    output().print(f"{settings.database}: schema {revision}")
+
+
+@_group.command("check")
+def check(config: Config = None) -> None:
+    """Check that the database is sound and of this version's schema."""
+    settings = settings_for(config)
+    with permission_errors(settings):
+        require_database(settings)
+        wrong = run_async(lambda: schema.check(settings.database.url))
+    if wrong:
+        fail("\n".join(f"{settings.database}: {each}" for each in wrong), UNUSABLE)
+    output().print(f"{settings.database}: sound and up to date")
+
+
+@_group.command("backup")
+def backup(file: Annotated[Path, typer.Argument(help="Where to; must not exist yet.")], config: Config = None) -> None:
+    """Copy an SQLite database while the daemon may go on writing to it, and check the copy."""
+    settings = settings_for(config)
+    if settings.database.path is None:
+        fail("the database is on a PostgreSQL server: back it up with pg_dump")
+    if file.exists():
+        fail(f"{file} exists: nothing is overwritten, choose another name")
+    if not file.absolute().parent.is_dir():
+        fail(f"there is no folder {file.absolute().parent}: make it first, or choose another for the copy")
+    if "?" in str(file.absolute()):
+        fail(f"{file}: a copy that is to serve as a database must not have ? in its path: choose another name")
+    with permission_errors(settings):
+        require_database(settings)
+        run_async(lambda: _backup(settings, file.absolute()))
+    output().print(f"{settings.database}: copied to {file}, and the copy is sound")
+
+
+@_group.command("prune")
+def prune(config: Config = None) -> None:
+    """Remove what `retention.settled_jobs` no longer keeps; a running daemon does so by itself."""
+    settings = settings_for(config)
+    with permission_errors(settings):
+        require_database(settings)
+        pruned = run_async(lambda: _prune(settings))
+    output().print(f"{settings.database}: {counted(pruned, 'job')} pruned")
+
+
+async def _upgrade(settings: Settings) -> str:
+    state = state_directory(settings)
+    private_folder(state)
+    async with DaemonLock(state, settings.database.url):
+        return await schema.upgrade(settings.database.url)
+
+
+async def _backup(settings: Settings, file: Path) -> None:
+    source = settings.database
+    if await schema.current(source.url) is None:
+        raise StoreError(f"{source} is empty: there is nothing to copy")
+    try:
+        await schema.backup(source.url, file)
+    except StoreUnavailableError as error:
+        raise StoreError(f"{source.path} could not be copied to {file}: {error.__cause__ or error}") from error
+
+
+async def _prune(settings: Settings) -> int:
+    state, url = state_directory(settings), settings.database.url
+    now = SystemClock().now()
+    before = now - round(settings.retention.settled_jobs * SECOND)
+    pruned = 0
+    async with DaemonLock(state, url) as lock, Store.opened(url, state_directory=state, fence=lock.fence) as store:
+        while names := await store.jobs.prune(before, now):
+            pruned += len(names)
+    return pruned

@@ -1,0 +1,120 @@
+"""`jobs`, `show`: what there is and how it goes."""
+
+import json
+import pwd
+import sys
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from orchestrator.cli.invocation import AsJson, Config, output, plain, run_async, settings_for
+from orchestrator.cli.sources.job_sources import Described, Source, knowing
+from orchestrator.cli.tables import print_table
+from orchestrator.domain.model import ItemState, JobState
+
+State = Annotated[JobState | None, typer.Option("--state", help="Only jobs in this state.")]
+Account = Annotated[str | None, typer.Option("--account", help="Only jobs on this account.")]
+Items = Annotated[bool, typer.Option("--items", help="List the items too, with tabs between the columns.")]
+OneState = Annotated[ItemState | None, typer.Option("--state", help="List only items in this state.")]
+
+_BATCH = ("number", "remote_id", "state", "status", "items", "sends", "submitted_at", "detail")
+_ITEM = ("key", "batch", "stage", "state", "status", "remote_id", "detail")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("jobs")(jobs)
+    app.command("show")(show)
+
+
+def jobs(config: Config = None, state: State = None, account: Account = None, *, as_json: AsJson = False) -> None:
+    """List the jobs, the newest first."""
+    settings = settings_for(config)
+
+    async def act() -> None:
+        async with knowing(settings) as source:
+            found = await source.jobs(state, account)
+        if as_json:
+            sys.stdout.write(json.dumps({"jobs": found}, indent=1) + "\n")
+        else:
+            _print_jobs(found)
+
+    run_async(act)
+
+
+def show(
+    job: Annotated[str, typer.Argument(help="The job's name.")],
+    config: Config = None,
+    *,
+    items: Items = False,
+    state: OneState = None,
+    json_: AsJson = False,
+) -> None:
+    """Show one job: its state, its batches and, with --items, its items."""
+    settings = settings_for(config)
+
+    async def act() -> None:
+        async with knowing(settings) as source:
+            if json_:
+                async for portion in source.whole(job):
+                    sys.stdout.buffer.write(portion)
+                return
+            await _print_job(source, job, items=items or state is not None, state=state)
+
+    run_async(act)
+
+
+# ---------------------------------------------------------------- text
+
+
+async def _print_job(source: Source, name: str, *, items: bool, state: ItemState | None) -> None:
+    job, batches = await source.job(name)
+    told = job | {"dropped_by": _user(job["dropped_by"]), "after": await source.awaited(name)}
+    told |= await source.standstill(name)
+    console = output()
+    for key, value in told.items():
+        if value not in (None, {}):
+            console.print(Text.assemble((f"{key:>15}", "bold"), f"  {_told(value)}"))
+    print_table(
+        ("batch", "remote id", "state", "status", "items", "sends", "submitted", "detail"),
+        [[_told(batch[name]) for name in _BATCH] for batch in batches],
+        spare=("submitted", "sends", "items", "status"),
+        loose="detail",
+    )
+    if items:
+        await _print_items(source, name, state)
+
+
+def _user(number: str | None) -> str | None:
+    """The numeric id of a user, with the name where this system knows it."""
+    try:
+        return f"{number} ({pwd.getpwuid(int(number)).pw_name})" if number else None
+    except (KeyError, ValueError, OverflowError):
+        return number
+
+
+async def _print_items(source: Source, name: str, state: ItemState | None) -> None:
+    """One line an item, as they come: a job may have a hundred thousand."""
+    sys.stdout.write("\n" + "\t".join(column.replace("_", " ") for column in _ITEM) + "\n")
+    async for portion in source.items(name, state):
+        for item in portion:
+            sys.stdout.write("\t".join(_told(item[column]) for column in _ITEM) + "\n")
+
+
+def _print_jobs(found: list[Described]) -> None:
+    rows = []
+    for told in found:
+        counts = " ".join(f"{state} {count}" for state, count in told["counts"].items())
+        row = [_told(told[name]) for name in ("name", "kind", "account", "state", "needs")]
+        rows.append([*row, str(sum(told["counts"].values())), counts, _told(told["created_at"])])
+    header = ("job", "kind", "account", "state", "needs", "items", "progress", "created")
+    print_table(header, rows, spare=("created", "kind", "account", "items", "progress"))
+
+
+def _told(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, dict):
+        return "  ".join(f"{name} {count}" for name, count in value.items())
+    return plain(str(value))

@@ -1,0 +1,117 @@
+"""`run`: the daemon itself."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import structlog
+import typer
+
+from orchestrator.app import run_daemon
+from orchestrator.cli import heap
+from orchestrator.cli.invocation import Config, fail, reading, run_async, settings_for
+from orchestrator.cli.program import REFUSED
+from orchestrator.cli.sources.dependencies import awaited
+from orchestrator.clock import SystemClock
+from orchestrator.connections import Keys
+from orchestrator.domain.model import Job, JobState
+from orchestrator.settings import Settings, exposed_secrets, key_reader
+from orchestrator.store.store import Store
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import Event, SecretExposed
+from orchestrator.telemetry.journal import Journal
+from orchestrator.telemetry.lines import LineWriter
+from orchestrator.telemetry.log import configure
+from orchestrator.telemetry.redaction import Redactor
+from orchestrator.telemetry.service_manager import Notifier
+
+UntilIdle = Annotated[bool, typer.Option("--until-idle", help="Return once nothing moves any more without a person.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run")(run)
+
+
+def run(config: Config = None, *, until_idle: UntilIdle = False) -> None:
+    """Run the daemon: take what is dropped, submit it, track it, leave results. SIGTERM and SIGINT stop it cleanly."""
+    heap.share()
+    settings = settings_for(config, for_daemon=True)
+    try:
+        notifier = Notifier.from_environ(os.environ)
+    except ValueError as error:
+        fail(str(error))
+    redactor = Redactor(settings.secrets)
+    keys = {name: key_reader(settings, name, os.environ, redactor.learn) for name in settings.accounts}
+    bus, lines = logging_bus(settings, redactor)
+    try:
+        _run(settings, bus, until_idle=until_idle, notifier=notifier, keys=keys, lines=lines)
+    finally:
+        if lines is not None:
+            lines.close()
+
+
+def _run(
+    settings: Settings, bus: Bus[Event], *, until_idle: bool, notifier: Notifier, keys: Keys, lines: LineWriter | None
+) -> None:
+    for warning in exposed_secrets(settings, os.environ):
+        bus.publish(SecretExposed(warning))
+    lost = (lambda: 0) if lines is None else (lambda: lines.lost)
+    left = run_async(
+        lambda: run_daemon(settings, bus=bus, until_idle=until_idle, notifier=notifier, keys=keys, lost_log_lines=lost)
+    )
+    say = sys.stderr.write if lines is None else lambda text: lines.write(text.rstrip("\n"))
+    for line in run_async(lambda: _unsettled(settings, left.jobs)):
+        say(f"{line}\n")
+    for file, reason in left.files.items():
+        say(f"{file} was not taken in: {reason}\n")
+    for name, reason in left.results.items():
+        say(f"{name}: its result was not written: {reason}\n")
+    for name, reason in left.accounts.items():
+        say(f"account {name} is closed: {reason}\n")
+    if left.accounts:
+        raise typer.Exit(REFUSED)
+    if left.files or left.results:
+        raise typer.Exit(1)
+
+
+async def _unsettled(settings: Settings, jobs: Sequence[Job]) -> list[str]:
+    """A line for each job that needs a person, or another job."""
+    lines = [
+        f"{job.spec.name}: {job.state}, needs {job.needs}: {job.detail or '-'}" for job in jobs if job.needs is not None
+    ]
+    others = [job for job in jobs if job.needs is None]
+    if others:
+        async with reading(settings) as store:
+            lines += [await _waiting(store, job) for job in others]
+    return lines
+
+
+async def _waiting(store: Store, job: Job) -> str:
+    what = f" for {await awaited(store, job)}" if job.state is JobState.WAITING else f": {job.detail or '-'}"
+    return f"{job.spec.name}: {job.state}{what}"
+
+
+def logging_bus(settings: Settings, redactor: Redactor | None = None) -> tuple[Bus[Event], LineWriter | None]:
+    """A bus whose events go to the log on stderr, without what `redactor` knows, or else the secrets of `settings`.
+
+    Close what writes the lines, if there is one, at the end.
+    """
+    lines = configure(
+        level=settings.log.level,
+        style=settings.log.format,
+        stream=sys.stderr or _nowhere(),
+        clock=SystemClock(),
+        redactor=redactor or Redactor(settings.secrets),
+        environ=os.environ,
+    )
+    bus: Bus[Event] = Bus()
+    bus.subscribe(Journal(structlog.get_logger("orchestrator")))
+    return bus, lines
+
+
+def _nowhere() -> TextIO:
+    """In place of a stderr that was closed when the program began."""
+    return Path(os.devnull).open("w", encoding="utf-8")

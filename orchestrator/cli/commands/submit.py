@@ -1,0 +1,149 @@
+"""`submit`: check queue files, then drop them as every program should."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+import anyio.to_thread
+import typer
+
+from orchestrator.cli.commands.files import unknown_after
+from orchestrator.cli.invocation import Config, fail, output, reading, run_async, settings_for, unsynced
+from orchestrator.clock import Clock, SystemClock
+from orchestrator.domain.model import Job, JobState
+from orchestrator.intake.directory.dropping import Dropped, NotDroppedError, drop
+from orchestrator.intake.directory.moves import Folders
+from orchestrator.intake.limits import account_limits
+from orchestrator.settings import Settings
+from orchestrator.store.errors import StoreError
+from orchestrator.store.store import Store
+
+Files = Annotated[list[Path], typer.Argument(help="Queue files; tables beside them go along.", show_default=False)]
+Wait = Annotated[bool, typer.Option("--wait", help="Return when the jobs have settled; exit code 1 if one failed.")]
+
+_POLL_INTERVAL = 0.5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("submit")(submit)
+
+
+def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
+    """Check queue files and drop them into the queue directory; nothing is dropped that would be rejected."""
+    settings = settings_for(config)
+    directory, dropped = settings.queue.directory, list[Dropped]()
+
+    def tell(each: Dropped) -> None:
+        dropped.append(each)
+        output().print(f"dropped {each.file} ({', '.join(each.jobs) or 'controls'})", markup=False)
+        if each.not_synced is not None:
+            sys.stderr.write(f"{each.file}: {unsynced(directory, each.not_synced)}\n")
+
+    try:
+        run_async(lambda: drop(files, directory, account_limits(settings), kinds=settings.platforms.kinds, told=tell))
+    except NotDroppedError as error:
+        for file, mistakes in error.mistakes.items():
+            for mistake in mistakes:
+                sys.stderr.write(f"{file}: {mistake}\n")
+        raise typer.Exit(2) from None
+    except OSError as error:
+        left = "no more than the above was dropped" if dropped else "nothing was dropped"
+        fail(f"{_place(error, directory / 'incoming')}: {error.strerror or error}: {left}")
+    notes = run_async(lambda: unknown_after([spec for each in dropped for spec in each.specs], settings))
+    for each in dropped:
+        for note in (notes[name] for name in each.jobs if name in notes):
+            output().print(f"{each.file}: note: {note}", markup=False)
+    if wait:
+        _wait(Waiting(settings, dropped, SystemClock()))
+
+
+def _wait(waiting: "Waiting") -> None:
+    try:
+        jobs = run_async(waiting.settled)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}: what became of the files cannot be seen; they are dropped")
+    for job in jobs:
+        output().print(f"{job.spec.name}: {job.state}", markup=False)
+    if waiting.lost or any(job.state is not JobState.SUCCEEDED for job in jobs):
+        raise typer.Exit(1)
+
+
+def _place(error: OSError, incoming: Path) -> Path:
+    """Where it happened; a draft's name would tell nobody anything."""
+    path = Path(error.filename) if isinstance(error.filename, str) else incoming
+    return incoming if path.parent == incoming else path
+
+
+class Waiting:
+    """Waits until each file is decided upon, and each of its jobs has settled.
+
+    A file is followed by itself, not by its name: an earlier one may lie in rejected/ under the same name, and an
+    earlier job may have settled under that of a job which this file was to correct. It is decided upon when it has left
+    incoming/: then its jobs are in the database, or an error file speaks of it.
+    """
+
+    def __init__(self, settings: Settings, dropped: Sequence[Dropped], clock: Clock) -> None:
+        self._settings = settings
+        self._folders = Folders(settings.queue.directory)
+        self._clock = clock
+        self._lying = list(dropped)
+        self._open: dict[str, str] = {}
+        """Jobs that were taken in and have not settled: name → file."""
+        self._found: list[Job] = []
+        self.lost: list[str] = []
+        """Jobs, and controls, of files that were rejected or taken away."""
+        self._stack = AsyncExitStack()
+        self._store: Store | None = None
+        self._reason: str | None = None
+
+    async def settled(self) -> list[Job]:
+        """The jobs that settled; what became of the others is told on stderr."""
+        async with self._stack:
+            while True:
+                await anyio.to_thread.run_sync(self._follow)
+                if self._open:
+                    await self._look()
+                if not (self._lying or self._open):
+                    return self._found
+                await self._clock.sleep(_POLL_INTERVAL)
+
+    def _follow(self) -> None:
+        for each in list(self._lying):
+            if self._folders.waits(each.moving):
+                continue
+            self._lying.remove(each)
+            error = self._folders.error_of(each.moving)
+            if error is None:
+                self._open |= dict.fromkeys(each.jobs, each.file)
+                continue
+            for name in each.jobs or ("controls",):
+                self._lose(name, f"{each.file} was rejected, see rejected/{error.name}")
+
+    async def _look(self) -> None:
+        try:
+            if self._store is None:
+                self._store = await self._stack.enter_async_context(reading(self._settings))
+            jobs = {name: await self._store.jobs.get(name) for name in self._open}
+        except StoreError as error:
+            self._print_once(str(error))
+            self._store = None
+            await self._stack.aclose()  # and open it anew at the next look
+            return
+        for name, job in jobs.items():
+            if job is None:
+                self._lose(name, f"{self._open.pop(name)} was taken out of incoming/ before the daemon took it in")
+            elif job.state.settled:
+                self._found.append(job)
+                del self._open[name]
+
+    def _lose(self, name: str, reason: str) -> None:
+        self.lost.append(name)
+        sys.stderr.write(f"{name}: {reason}\n")
+
+    def _print_once(self, reason: str) -> None:
+        if reason != self._reason:
+            sys.stderr.write(f"{reason} - waiting on\n")
+        self._reason = reason

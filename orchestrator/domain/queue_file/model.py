@@ -1,0 +1,362 @@
+"""The queue file, version 1: what a person or a program may write, checked key by key.
+
+`items` are not looked into here: there may be a hundred thousand of them, and what they hold depends on the kind of the
+job (`kinds.py`). `json_schema()` describes the same document to editors.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, ValidationError
+
+from orchestrator.domain.mistake import Mistake, Path
+from orchestrator.domain.model import After, JobState, RetryPolicy
+from orchestrator.domain.queue_file.validation_messages import TAG, mistakes_of
+
+JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+TABLE_NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,190}\.(csv|tsv|jsonl|ndjson|CSV|TSV|JSONL|NDJSON)$"
+PATTERNS = {
+    JOB_NAME: "is no job name: A-Z a-z 0-9 `.` `_` `-`, the first a letter or digit, at most 100",
+    TABLE_NAME: "is no table: name a .csv, .tsv, .jsonl or .ndjson file dropped beside this one, without its folder",
+}
+MOST_JOBS = 10_000
+"""Jobs that one file may ask for; items are not limited."""
+
+DEFAULT_PRIORITY = 5
+
+JobName = Annotated[str, StringConstraints(pattern=JOB_NAME)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+class AfterJobs(_Strict):
+    """The jobs to wait for, and the ends of theirs that are good enough."""
+
+    jobs: Annotated[list[JobName], Field(min_length=1)]
+    """Names of jobs, in this file, known already, or not dropped yet."""
+    accept: Annotated[list[Literal["succeeded", "partial", "failed", "cancelled", "skipped"]], Field(min_length=1)] = [
+        "succeeded"
+    ]
+    """States in which each of them may end; otherwise this job is skipped."""
+
+
+class StopAfter(_Strict):
+    """When to submit no more until `resume`."""
+
+    failed: Annotated[int, Field(ge=1)]
+    """Failed items of the job."""
+
+
+class Retry(_Strict):
+    """Which outcomes are tried again."""
+
+    attempts: Annotated[int, Field(ge=1, le=100)]
+    """Attempts in all, the first one included."""
+    on: Annotated[list[Text], Field(min_length=1)]
+    """The platform's own statuses to try again after."""
+
+
+def _shape(value: object) -> str:
+    return f"{TAG}list" if isinstance(value, list) else f"{TAG}object"
+
+
+class QueuedJob(_Strict):
+    """One kind of work, on one account, over N items."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["items"]}, {"required": ["table"]}]},
+    )
+
+    name: JobName
+    """Unique for ever, without regard to case."""
+    kind: Text
+    """What is done: the platform, a dot, and what is done there."""
+    account: Text
+    """An account of the configuration."""
+    project: Text
+    """The platform's id of the project."""
+    engine: Text | None = None
+    """For kinds that have several: which one, such as the kind of pipeline of an analysis."""
+    after: (
+        Annotated[
+            Annotated[list[JobName], Field(min_length=1), Tag(f"{TAG}list")]
+            | Annotated[AfterJobs, Tag(f"{TAG}object")],
+            Discriminator(_shape),
+        ]
+        | None
+    ) = None
+    """Jobs that must have succeeded before this one starts."""
+    priority: Annotated[int, Field(ge=0, le=9)] = DEFAULT_PRIORITY
+    """0 goes first, 9 last."""
+    max_open: Annotated[int, Field(ge=1)] | None = None
+    """Items of this job on the platform at a time."""
+    stop_after: StopAfter | None = None
+    """Submit no more after so many failures."""
+    retry: Retry | None = None
+    """Try items again that ended in one of these statuses."""
+    template: dict[str, Any] | None = None
+    """Merged under every item, or filled from every row of the table: `${column}`; `$$` is a dollar sign."""
+    items: Annotated[list[dict[str, Any]], Field(json_schema_extra={"minItems": 1})] | None = None
+    """The platform's own objects, with its own field names."""
+    table: Annotated[str, StringConstraints(pattern=TABLE_NAME)] | None = None
+    """A CSV, TSV or JSON lines file dropped into the same folder."""
+    count: Annotated[int, Field(ge=1)] | None = None
+    """Items or rows that there must be; guards against a file that was cut."""
+
+    @property
+    def waits_for(self) -> After | None:
+        """`after` in either of its spellings."""
+        match self.after:
+            case None:
+                return None
+            case AfterJobs(jobs=jobs, accept=accept):
+                return After(tuple(jobs), frozenset(JobState(state) for state in accept))
+            case jobs:
+                return After(tuple(jobs))
+
+    @property
+    def retry_policy(self) -> RetryPolicy | None:
+        return RetryPolicy(self.retry.attempts, frozenset(self.retry.on)) if self.retry else None
+
+
+# ---------------------------------------------------------------- controls
+
+
+class OfAccount(_Strict):
+    """Everything on one account."""
+
+    account: Text
+
+
+class OfAll(_Strict):
+    """Everything."""
+
+    all: Literal[True]
+
+
+class OfJob(_Strict):
+    """One job, as `pause: NAME` says too."""
+
+    job: JobName
+
+
+_SCOPES = ("job", "account", "all")
+
+
+def _scope(value: object) -> str | None:
+    if isinstance(value, str):
+        return f"{TAG}name"
+    if not isinstance(value, dict):
+        return f"{TAG}name"
+    return next((f"{TAG}{key}" for key in _SCOPES if key in value), f"{TAG}job")
+
+
+Scope = Annotated[
+    Annotated[JobName, Tag(f"{TAG}name")]
+    | Annotated[OfJob, Tag(f"{TAG}job")]
+    | Annotated[OfAccount, Tag(f"{TAG}account")]
+    | Annotated[OfAll, Tag(f"{TAG}all")],
+    Discriminator(_scope),
+]
+
+
+class CancelJob(_Strict):
+    """Send nothing more of a job, and abort what runs."""
+
+    cancel: JobName
+
+
+class RetryJob(_Strict):
+    """Send items of a job again."""
+
+    retry: JobName
+    items: Annotated[list[Text], Field(min_length=1)] | None = None
+    """Keys of the items; without them, every item that did not succeed."""
+    state: Literal["failed", "aborted", "partial", "cancelled"] | None = None
+    """Only the items in this state."""
+
+
+class Pause(_Strict):
+    """Submit nothing until `resume`; what was submitted is still looked at."""
+
+    pause: Scope
+
+
+class Resume(_Strict):
+    """Undo `pause`, and go on after `stop_after`."""
+
+    resume: Scope
+
+
+class Adoption(_Strict):
+    """Which batch is which object on the platform."""
+
+    job: JobName
+    batch: Annotated[int, Field(ge=1)]
+    remote_id: Text
+
+
+class Adopt(_Strict):
+    """Tell a batch whose submission could not be found out what became of it."""
+
+    adopt: Adoption
+
+
+class GiveUp(_Strict):
+    """End items that the platform does not bring to an end; nothing is aborted there."""
+
+    give_up: Annotated[JobName, Field(alias="give-up")]
+    items: Annotated[list[Text], Field(min_length=1)] | None = None
+    """Keys of the items; without them, every open item of the job."""
+
+
+AnyControl = CancelJob | RetryJob | Pause | Resume | Adopt | GiveUp
+
+_CONTROLS = ("cancel", "retry", "pause", "resume", "adopt", "give-up")
+
+
+def _control(value: object) -> str | None:
+    return next((f"{TAG}{key}" for key in _CONTROLS if isinstance(value, dict) and key in value), None)
+
+
+Control = Annotated[
+    Annotated[CancelJob, Tag(f"{TAG}cancel")]
+    | Annotated[RetryJob, Tag(f"{TAG}retry")]
+    | Annotated[Pause, Tag(f"{TAG}pause")]
+    | Annotated[Resume, Tag(f"{TAG}resume")]
+    | Annotated[Adopt, Tag(f"{TAG}adopt")]
+    | Annotated[GiveUp, Tag(f"{TAG}give-up")],
+    Discriminator(_control),
+]
+
+
+class QueueFile(_Strict):
+    """A document dropped into the queue directory: jobs, controls, or both."""
+
+    version: Literal[1]
+    """Of this format."""
+    jobs: Annotated[list[QueuedJob], Field(max_length=MOST_JOBS)] = []
+    """What is asked for."""
+    controls: Annotated[list[Control], Field(max_length=MOST_JOBS)] = []
+    """What is to happen to jobs, in this order, once the jobs of the file are durable."""
+
+
+def json_schema(engines: Sequence[str] = ()) -> dict[str, Any]:
+    """The document as a JSON Schema (2020-12), for editors and other programs, with the engines to choose from."""
+    schema = QueueFile.model_json_schema()
+    if engines:
+        choice, *others = schema["$defs"]["QueuedJob"]["properties"]["engine"]["anyOf"]
+        choice = {"enum": list(engines), "type": choice["type"]}
+        schema["$defs"]["QueuedJob"]["properties"]["engine"]["anyOf"] = [choice, *others]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Queue file, version 1"}
+
+
+# ---------------------------------------------------------------- reading
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _OneControl(_Strict):
+    control: Control
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What could be made of a document; with mistakes, only part of it."""
+
+    jobs: Sequence[QueuedJob | None]
+    """One for each job of the document, None where it could not be understood."""
+    controls: Sequence[AnyControl]
+    mistakes: Sequence[Mistake]
+
+
+def read(document: object) -> Reading:
+    """Check everything but the items. Each job is checked by itself, so that one mistake hides no other."""
+    if not isinstance(document, dict):
+        return Reading((), (), (Mistake("is not an object with `version` and `jobs`", "see `orchestrator schema`"),))
+    mistakes: list[Mistake] = []
+    jobs = _list_of(document, "jobs", mistakes)
+    controls = _list_of(document, "controls", mistakes)
+    rest = {key: value for key, value in document.items() if key not in ("jobs", "controls")}
+    _validated(QueueFile, rest, (), mistakes)
+    if not jobs and not controls and not mistakes:
+        mistakes.append(Mistake("asks for nothing", "add `jobs:` or `controls:`"))
+    read_jobs = [_read_job(job, ("jobs", index), mistakes) for index, job in enumerate(jobs)]
+    mistakes += _same_names(jobs)
+    return Reading(read_jobs, _read_controls(controls, mistakes), mistakes)
+
+
+def _list_of(document: dict[str, Any], key: str, mistakes: list[Mistake]) -> list[Any]:
+    value = document.get(key, [])
+    if not isinstance(value, list):
+        mistakes.append(Mistake("must be a list", f"write `{key}:` and below it `- ...`", (key,)))
+        return []
+    if len(value) > MOST_JOBS:
+        mistakes.append(Mistake(f"has {len(value)} entries, and may have {MOST_JOBS}", "use several files", (key,)))
+    return value
+
+
+def _read_job(raw: object, path: Path, mistakes: list[Mistake]) -> QueuedJob | None:
+    before = len(mistakes)
+    if isinstance(raw, dict):
+        if "notify" in raw:
+            text = "webhooks are not available in this version"
+            mistakes.append(Mistake(text, "leave `notify` out; results/ tells how the job ended", (*path, "notify")))
+            raw = {key: value for key, value in raw.items() if key != "notify"}
+        if (raw.get("items") is None) == (raw.get("table") is None):
+            which = "neither `items` nor `table`" if raw.get("items") is None else "both `items` and `table`"
+            mistakes.append(Mistake(f"has {which}", "exactly one of the two says what the job is made of", path))
+    job = _validated(QueuedJob, raw, path, mistakes)
+    return job if len(mistakes) == before else None
+
+
+def _read_controls(raw: Sequence[object], mistakes: list[Mistake]) -> list[AnyControl]:
+    controls = []
+    for index, value in enumerate(raw):
+        path: Path = ("controls", index)
+        found = _validated(_OneControl, {"control": value}, path, mistakes)
+        if found is None:
+            continue
+        if isinstance(found.control, RetryJob) and found.control.items and found.control.state:
+            mistakes.append(Mistake("has both `items` and `state`", "one of them says what to retry", path))
+        controls.append(found.control)
+    return controls
+
+
+def _same_names(jobs: Sequence[object]) -> list[Mistake]:
+    first: dict[str, int] = {}
+    mistakes = []
+    for index, job in enumerate(jobs):
+        name = job.get("name") if isinstance(job, dict) else None
+        if isinstance(name, str) and (earlier := first.setdefault(name.casefold(), index)) != index:
+            text = f"the name {name!r} is taken by jobs[{earlier}] of this file (upper and lower case are the same)"
+            mistakes.append(Mistake(text, "give each job its own name", ("jobs", index, "name")))
+    return mistakes
+
+
+def _validated(model: type[Model], raw: object, path: Path, mistakes: list[Mistake]) -> Model | None:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        for mistake in mistakes_of(error, known=lambda below: _known_keys(model, below), patterns=PATTERNS):
+            below = mistake.path[1:] if mistake.path[:1] == ("control",) else mistake.path
+            mistakes.append(Mistake(mistake.message, mistake.remedy, path + below))
+        return None
+
+
+def _known_keys(model: type[BaseModel], below: Path) -> Sequence[str]:
+    """What an unknown key under `below` may have been meant for."""
+    if below[:1] == ("control",):
+        inner = below[1] if len(below) > 1 else ""
+        if inner in ("pause", "resume"):
+            return _SCOPES
+        if inner == "give-up":
+            return (*_CONTROLS, "items")
+        return tuple(Adoption.model_fields) if inner == "adopt" else (*_CONTROLS, "items", "state")
+    nested: dict[str | int, type[BaseModel]] = {"after": AfterJobs, "stop_after": StopAfter, "retry": Retry}
+    return tuple((nested.get(below[0], model) if below else model).model_fields)

@@ -1,0 +1,68 @@
+"""What the controls of a queue file speak of, and what to say when they were carried out."""
+
+import pwd
+from collections.abc import Mapping
+
+from orchestrator.domain.queue_file.model import (
+    Adopt,
+    CancelJob,
+    GiveUp,
+    OfAccount,
+    OfAll,
+    OfJob,
+    Pause,
+    Resume,
+    RetryJob,
+)
+from orchestrator.intake.validation.check import Control
+
+
+def scope_of(control: Control) -> tuple[str | None, str | None]:
+    """The job and the account that a control names; neither for all of them."""
+    match control:
+        case CancelJob(cancel=name) | RetryJob(retry=name) | GiveUp(give_up=name):
+            return name, None
+        case Adopt(adopt=it):
+            return it.job, None
+        case Pause(pause=scope) | Resume(resume=scope):
+            match scope:
+                case OfAccount(account=account):
+                    return None, account
+                case OfAll():
+                    return None, None
+                case OfJob(job=name) | str(name):
+                    return name, None
+
+
+def user_of(dropped_by: str | None) -> str:
+    """The name of a user by the numeric id of a file's owner, where this system knows it."""
+    if dropped_by is None:
+        return "an unknown user"
+    try:
+        return pwd.getpwuid(int(dropped_by)).pw_name
+    except (KeyError, ValueError, OverflowError):
+        return f"user id {dropped_by}"
+
+
+def told(control: Control, names: Mapping[str, str]) -> tuple[str, str, str]:
+    """The control, what it was for, and both in words: `("pause", "account ica", "paused account ica")`.
+
+    `names` has the names of jobs as they were given first, by their folded ones.
+    """
+    job, account = scope_of(control)
+    target = names.get(job.casefold(), job) if job else (f"account {account}" if account else "everything")
+    match control:
+        case CancelJob():
+            return "cancel", target, f"cancelled {target}"
+        case RetryJob(items=items, state=state):
+            which = f" ({state} items)" if state else f" ({len(items)} item{'s'[: len(items) > 1]})" if items else ""
+            return "retry", target, f"retried {target}{which}"
+        case GiveUp(items=items):
+            which = f" ({len(items)} item{'s'[: len(items) > 1]})" if items else ""
+            return "give-up", target, f"gave up {target}{which}"
+        case Pause():
+            return "pause", target, f"paused {target}"
+        case Resume():
+            return "resume", target, f"resumed {target}"
+        case Adopt(adopt=it):
+            return "adopt", target, f"adopted {it.remote_id} as batch {it.batch} of {target}"

@@ -1,0 +1,41 @@
+"""What is written beside a rejected file: NAME.error.json."""
+
+import os
+from typing import Any
+
+import msgspec
+
+from orchestrator.clock import Micros
+from orchestrator.domain.mistake import Mistake, Mistakes, spell
+from orchestrator.domain.units import rfc3339
+from orchestrator.intake.directory.moves import Moving, token_of
+
+
+def error_document(file: Moving, mistakes: Mistakes, *, now: Micros, dropped_by: str | None) -> bytes:
+    """The mistakes as a JSON document for people and programs.
+
+    Keys: `file`, `rejected_at`, `dropped_by` (user id), `token` (which file it speaks of), `mistakes`, and `more`, the
+    number of mistakes beyond those told.
+    """
+    document = {
+        "file": os.fsencode(file.name).decode("utf-8", "backslashreplace"),
+        "rejected_at": rfc3339(now),
+        "dropped_by": dropped_by,
+        "token": token_of(file),
+        "mistakes": [as_object(mistake) for mistake in mistakes],
+        "more": mistakes.more,
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def as_object(mistake: Mistake) -> dict[str, Any]:
+    """One mistake as `NAME.error.json` and `validate --json` tell it."""
+    return {
+        "where": mistake.where,
+        "table": mistake.file,
+        "line": mistake.line,
+        "path": spell(mistake.path) or None,
+        "field": mistake.field,
+        "message": mistake.message,
+        "remedy": mistake.remedy,
+    }

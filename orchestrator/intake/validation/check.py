@@ -1,0 +1,303 @@
+"""A queue file from its bytes to a report: every mistake at once, or the jobs and controls it asks for.
+
+The same check serves `validate`, `submit` and the spool. It is written as a generator that does a little at a time;
+`check` runs those slices in a worker thread, so that the event loop goes on and a stop waits for one slice at most.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import anyio.to_thread
+
+from orchestrator.domain.kinds import Kinds
+from orchestrator.domain.mistake import Mistake, Mistakes
+from orchestrator.domain.queue_file.estimate import AccountLimits
+from orchestrator.domain.queue_file.model import AnyControl, Reading, read
+from orchestrator.intake.directory.open_file import NotReadableError, Source, open_source
+from orchestrator.intake.directory.temporary_files import TemporaryFiles
+from orchestrator.intake.reading.json_stream import JsonEvents
+from orchestrator.intake.reading.line_numbers import lines_of
+from orchestrator.intake.reading.parse_events import Events
+from orchestrator.intake.reading.tables import Table
+from orchestrator.intake.reading.text import MalformedTextError, Text
+from orchestrator.intake.reading.yaml_stream import YamlEvents
+from orchestrator.intake.validation.dependency_cycles import dependency_cycles, waits_of
+from orchestrator.intake.validation.document import Document, DocumentReader
+from orchestrator.intake.validation.job_validation import JobValidation, Setting, ValidatedJob
+from orchestrator.platforms.registry import KINDS
+
+STEPS = 20
+"""Steps of a check in one slice: some tens of milliseconds."""
+YAML_SUFFIXES = (".yaml", ".yml")
+JSON_SUFFIX = ".json"
+
+Control = AnyControl
+FindTable = Callable[[str], Source | None]
+"""Opens the table of that name beside the queue file; None while it is not there or not complete."""
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class Report:
+    """What a queue file comes to. Close it when done: its items are on scratch files."""
+
+    file: str
+    mistakes: Mistakes
+    scratch: TemporaryFiles = field(repr=False)
+    jobs: tuple[ValidatedJob, ...] = ()
+    controls: tuple[Control, ...] = ()
+    tables: tuple[str, ...] = ()
+    """The tables that it names."""
+    missing: tuple[str, ...] = ()
+    """Those of them that were not there."""
+    whole: bool = False
+    """The document could be read to its end."""
+
+    @property
+    def items(self) -> int:
+        return sum(job.items for job in self.jobs)
+
+    def close(self) -> None:
+        self.scratch.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationContext:
+    """What a check goes by."""
+
+    accounts: Mapping[str, AccountLimits]
+    scratch: Path | None = None
+    """Folder for scratch files; it needs room for the file's items. None: the system's temporary folder."""
+    tables: bool = True
+    """Whether a table may come with the file."""
+    wait_for_tables: bool = False
+    """Stop as soon as a table is found missing, for it may come."""
+    dropped_by: str | None = None
+    kinds: Kinds = KINDS
+    """The kinds of work that there are."""
+
+
+async def check(
+    path: Path, accounts: Mapping[str, AccountLimits], *, scratch: Path | None = None, kinds: Kinds = KINDS
+) -> Report:
+    """Check the queue file at `path`, with its tables from the same folder. Raises FileNotFoundError."""
+    tables: list[Source] = []
+
+    def beside(name: str) -> Source | None:
+        try:
+            tables.append(open_source(path.parent / name, follow=True))
+        except FileNotFoundError:
+            return None
+        return tables[-1]
+
+    try:
+        source = open_source(path, follow=True)
+    except NotReadableError as error:
+        return refused(path.name, error.mistake)
+    try:
+        return await in_slices(check_source(source, beside, ValidationContext(accounts, scratch, kinds=kinds)))
+    finally:
+        for opened in (source, *tables):
+            opened.close()
+
+
+def refused(file: str, mistake: Mistake) -> Report:
+    """The report on something that is not even read."""
+    mistakes = Mistakes()
+    mistakes.append(mistake)
+    return Report(file, mistakes, TemporaryFiles(), whole=True)
+
+
+async def in_slices(work: Generator[None, None, Result], step: Callable[[], None] = lambda: None) -> Result:
+    """Run `work` to its end in worker threads, a slice at a time; `step` is called after each."""
+    try:
+        while (ended := await anyio.to_thread.run_sync(_slice, work)) is None:
+            step()
+        return ended.result
+    finally:
+        work.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended(Generic[Result]):
+    result: Result
+
+
+def _slice(work: Generator[None, None, Result]) -> _Ended[Result] | None:
+    try:
+        for _ in range(STEPS):
+            next(work)
+    except StopIteration as stop:
+        return _Ended(stop.value)
+    return None
+
+
+# ---------------------------------------------------------------- one file
+
+
+def check_source(source: Source, find_table: FindTable, terms: ValidationContext) -> Generator[None, None, Report]:
+    """Check an open file. The report is the caller's to close; when this fails, nothing is left open."""
+    report = Report(source.name, Mistakes(), TemporaryFiles(terms.scratch))
+    try:
+        yield from _Check(source, find_table, terms, report).run()
+    except BaseException:
+        report.close()
+        raise
+    return report
+
+
+class _Check:
+    def __init__(self, source: Source, find_table: FindTable, terms: ValidationContext, report: Report) -> None:
+        self._source = source
+        self._find_table = find_table
+        self._terms = terms
+        self._report = report
+        self._items = report.scratch.file()
+
+    def run(self) -> Generator[None, None, None]:
+        report, mistakes = self._report, self._report.mistakes
+        if not report.file.lower().endswith((*YAML_SUFFIXES, JSON_SUFFIX)):
+            mistakes.add(
+                "is neither YAML nor JSON", "name it .yaml, .yml or .json (a table .csv, .tsv, .jsonl, .ndjson)"
+            )
+            report.whole = True
+            return
+        document = yield from self._read()
+        if document is not None:
+            reading = read(document.header)
+            for mistake in reading.mistakes:
+                mistakes.append(mistake)
+            yield from self._check_jobs(document, reading)
+        if mistakes:
+            yield from self._locate()
+            # What two jobs have from one table is told once.
+            mistakes.kept[:] = sorted(dict.fromkeys(mistakes), key=_place)
+
+    def _read(self) -> Generator[None, None, Document | None]:
+        mistakes = self._report.mistakes
+        text = self._text()
+        if self._source.signature.size == 0:
+            mistakes.add("is empty (0 bytes)", "was it copied in full?")
+            return None
+        try:
+            document = yield from DocumentReader(self._events(text, mistakes), text, mistakes, self._items).read()
+        except MalformedTextError as error:
+            mistakes.append(error.mistake if error.mistake.line else (yield from self._with_line(error.mistake)))
+            return None
+        self._report.whole = True
+        return document
+
+    def _check_jobs(self, document: Document, reading: Reading) -> Generator[None, None, None]:
+        report, terms = self._report, self._terms
+        raw_jobs = document.header.get("jobs") if isinstance(document.header, dict) else None
+        raws = [raw if isinstance(raw, dict) else {} for raw in raw_jobs] if isinstance(raw_jobs, list) else []
+        tables = self._open_tables(raws)
+        if report.missing and terms.wait_for_tables:
+            return
+        out = report.scratch.file()
+        dropped = self._source.signature.size + sum(table.size for table in tables.values())
+        setting = Setting(
+            accounts=terms.accounts,
+            kinds=terms.kinds,
+            scratch=report.scratch,
+            items=self._items,
+            out=out,
+            tables=tables,
+            mistakes=report.mistakes,
+            file=report.file,
+            dropped_by=terms.dropped_by,
+            dropped_bytes=dropped,
+        )
+        checked: list[ValidatedJob] = []
+        for index, raw in enumerate(raws):
+            job = reading.jobs[index] if index < len(reading.jobs) else None
+            found = yield from JobValidation(setting, index, raw, job, document.runs.get(index)).check()
+            if found is not None:
+                checked.append(found)
+            yield
+        yield from self._check_cycles(raws)
+        report.jobs = tuple(checked)
+        report.controls = tuple(reading.controls)
+
+    def _check_cycles(self, raws: Sequence[Mapping[str, Any]]) -> Generator[None, None, None]:
+        names = [name if isinstance(name := raw.get("name"), str) else None for raw in raws]
+        after = {name.casefold(): waits_of(raw) for name, raw in zip(names, raws, strict=True) if name is not None}
+        for mistake in dependency_cycles(names, after):
+            self._report.mistakes.append(mistake)
+            yield
+
+    def _open_tables(self, raws: Sequence[Mapping[str, Any]]) -> dict[str, Table]:
+        opened: dict[str, Table] = {}
+        missing: list[str] = []
+        for index, raw in enumerate(raws):
+            name = raw.get("table")
+            if not isinstance(name, str) or "/" in name or name in opened:
+                continue
+            if not self._terms.tables:
+                missing.append(name)
+                message = f"names the table {name}, and no table can come this way"
+                remedy = "write its rows under `items:`, or drop both files into incoming/"
+                self._report.mistakes.add(message, remedy, path=("jobs", index, "table"))
+                continue
+            try:
+                source = self._find_table(name)
+            except NotReadableError as error:
+                self._report.mistakes.add(error.mistake.message, error.mistake.remedy, file=name)
+                continue
+            if source is not None:
+                opened[name] = Table(source.file, name, source.signature.size)
+                continue
+            missing.append(name)
+            message = f"the table {name} is not there, or not complete"
+            remedy = "drop it beside this file; a table goes with one queue file, and may have gone with another"
+            self._report.mistakes.add(message, remedy, path=("jobs", index, "table"))
+        self._report.tables = (*opened, *missing)
+        self._report.missing = tuple(missing)
+        return opened
+
+    # ------------------------------------------------------------ reading, and telling where
+
+    def _text(self) -> Text:
+        return Text(self._source.file, yaml=not self._is_json)
+
+    @property
+    def _is_json(self) -> bool:
+        return self._report.file.lower().endswith(JSON_SUFFIX)
+
+    def _events(self, text: Text, mistakes: Mistakes, *, by_line: bool = False) -> Events:
+        return JsonEvents(text, by_line=by_line) if self._is_json else YamlEvents(text, mistakes)
+
+    def _with_line(self, mistake: Mistake) -> Generator[None, None, Mistake]:
+        """The same mistake met again by a reader that counts lines."""
+        text = self._text()
+        again = DocumentReader(
+            self._events(text, Mistakes(), by_line=True), text, Mistakes(), self._report.scratch.file()
+        )
+        try:
+            yield from again.read()
+        except MalformedTextError as error:
+            return error.mistake
+        return mistake
+
+    def _locate(self) -> Generator[None, None, None]:
+        mistakes = self._report.mistakes
+        places = [mistake.path for mistake in mistakes if mistake.file is None]
+        places += [mistake.also for mistake in mistakes if mistake.also]
+        lines = yield from lines_of(self._events(self._text(), Mistakes(), by_line=True), places)
+        mistakes.locate(lines)
+
+
+def _place(mistake: Mistake) -> tuple[bool, str, int]:
+    """Order in which mistakes are told: the queue file from its top, then each table."""
+    return mistake.file is not None, mistake.file or "", mistake.line or 0

@@ -1,0 +1,396 @@
+"""One job of a queue file: its rows or items merged with the template, checked, and made ready for the store."""
+
+import io
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import IO, Any, NamedTuple
+
+import msgspec
+
+from orchestrator.domain.kinds import Kind, Kinds, find_kind
+from orchestrator.domain.mistake import Mistake, Mistakes, Path, spell
+from orchestrator.domain.model import JobSpec, NewItem
+from orchestrator.domain.queue_file.estimate import (
+    BATCH_BYTES,
+    AccountLimits,
+    Cutter,
+    Digest,
+    Estimate,
+    batch_size,
+    canonical,
+    estimate,
+    job_spec,
+)
+from orchestrator.domain.queue_file.model import QueuedJob
+from orchestrator.domain.queue_file.template import Template, compile_template, filled_at, merge, uses_of
+from orchestrator.intake.directory.temporary_files import TemporaryFiles
+from orchestrator.intake.reading.spill import PortionWriter, read_portions
+from orchestrator.intake.reading.tables import Table
+from orchestrator.intake.validation.document import MOST_WRONG, ItemRun
+from orchestrator.intake.validation.duplicate_keys import Keys, Place
+from orchestrator.intake.validation.repeated_mistakes import RepeatedMistakes, from_template
+
+SLICE = 500
+"""Items after which the check lets others work..."""
+SLICE_BYTES = 1024 * 1024
+"""... and bytes of them."""
+
+MOST_GROWTH = 4
+"""The items of a job may have so many times the bytes of what was dropped..."""
+LEAST_ROOM = 512 * 1024 * 1024
+"""... or so many bytes, if that is more."""
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+"""Numbers keep the digits that they were written with."""
+
+_Stored = tuple[str, bytes, bytes | None]
+"""Key, request and row of an item that may be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedJob:
+    """A job that the store may have."""
+
+    spec: JobSpec
+    items: int
+    estimate: Estimate
+    counted: bool
+    """Whether the file itself says how many there are."""
+    size: int
+    """Bytes of its items, as they will be sent, and of the rows that they were made from."""
+    _batch_bytes: int
+    _file: IO[bytes]
+    _offset: int
+
+    def chunks(self) -> Iterator[list[NewItem]]:
+        """Its items, portion by portion, as often as it is asked for."""
+        seq = 1
+        cutter = Cutter(self.spec.batch_size, self._batch_bytes)
+        for portion in read_portions(self._file, self._offset, self.items, list[_Stored]):
+            yield [NewItem(number, *each, cutter.add(len(each[1]))) for number, each in enumerate(portion, seq)]
+            seq += len(portion)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the jobs of one file have in common."""
+
+    accounts: Mapping[str, AccountLimits]
+    kinds: Kinds
+    scratch: TemporaryFiles
+    items: IO[bytes]
+    """What the document's reader wrote."""
+    out: IO[bytes]
+    """The items as they will be sent."""
+    tables: Mapping[str, Table]
+    mistakes: Mistakes
+    file: str
+    dropped_by: str | None
+    dropped_bytes: int = 0
+    """Of the file and its tables."""
+
+
+class _Entry(NamedTuple):
+    """One item on its way."""
+
+    seq: int
+    item: Any
+    request: bytes | None
+    """The item in its canonical spelling, where that is there already."""
+    row: Mapping[str, str] | None
+    line: int
+    """In the table; 0 for an item of the document."""
+    own: object = None
+    """What an item of the document says itself, where it was laid over a template."""
+
+
+class JobValidation:
+    """Checks one job; `check` is a generator so that the caller may do it in slices."""
+
+    def __init__(
+        self, setting: Setting, index: int, raw: Mapping[str, Any], job: QueuedJob | None, run: ItemRun | None
+    ) -> None:
+        self._setting = setting
+        self._mistakes = setting.mistakes
+        self._path: Path = ("jobs", index)
+        self._raw = raw
+        self._job = job
+        self._run = run
+        self._table = setting.tables.get(_text(raw, "table") or "")
+        self._engine = _text(raw, "engine")
+        template = raw.get("template")
+        self._under: dict[str, Any] | None = template or None if isinstance(template, dict) else None
+        """The template, where there is one that says anything."""
+        self._repeated = RepeatedMistakes()
+        self._bytes = 0
+        self._most_bytes = BATCH_BYTES
+        self._room = max(LEAST_ROOM, MOST_GROWTH * setting.dropped_bytes)
+        self._cutter: Cutter | None = None
+        self._counted: int | None = run.count if run else None
+        """Items or rows that there are; None where that cannot be told."""
+
+    def check(self) -> Generator[None, None, ValidatedJob | None]:
+        """The job, or None when it has a mistake. What is wrong with other jobs is no matter here."""
+        before = self._mistakes.total
+        kind = self._kind()
+        self._check_engine(kind)
+        limits = self._limits(kind)
+        self._check_project(kind, limits)
+        if limits is not None:
+            self._most_bytes = limits.batch_bytes
+            if kind is not None and self._job is not None:
+                self._cutter = Cutter(batch_size(kind, limits, self._job.max_open), limits.batch_bytes)
+        offset = self._setting.out.seek(0, io.SEEK_END)
+        digest = Digest(self._job) if self._job else None
+        keys = Keys(self._setting.scratch.file())
+        out = PortionWriter[_Stored](self._setting.out)
+        pause_at = SLICE_BYTES
+        under = len(canonical(self._under)) if self._under else 0
+        for number, entry in enumerate(self._entries(kind), 1):
+            self._take(entry, kind, keys, digest, out)
+            if self._mistakes.total - before + self._repeated.distinct > MOST_WRONG:
+                self._at(Mistake(f"has more than {MOST_WRONG} mistakes, and was checked no further", None, ("items",)))
+                return None
+            if max(self._bytes, number * under) > self._room:
+                self._at(self._too_much())
+                return None
+            if number % SLICE == 0 or self._bytes >= pause_at:
+                pause_at = self._bytes + SLICE_BYTES
+                yield
+        out.flush()
+        for mistake in self._repeated.told(self._table.name if self._table else None):
+            self._mistakes.append(mistake)
+        self._report_duplicates((yield from keys.twice()), kind)
+        self._compare_count()
+        if self._mistakes.total > before or not (self._job and kind and limits and digest and self._counted):
+            return None
+        names = {"file": self._setting.file, "dropped_by": self._setting.dropped_by}
+        spec = job_spec(self._job, kind, limits, digest=digest.hexdigest(), **names)
+        cost = estimate(self._counted, spec.batch_size, limits, cut=self._cutter.batches if self._cutter else None)
+        counted = self._job.count is not None
+        size, most = self._bytes, limits.batch_bytes
+        return ValidatedJob(spec, self._counted, cost, counted, size, most, self._setting.out, offset)
+
+    def _take(
+        self, entry: _Entry, kind: Kind | None, keys: Keys, digest: Digest | None, out: PortionWriter[_Stored]
+    ) -> None:
+        seq, item, request, row, line, _ = entry
+        if not isinstance(item, dict):
+            self._wrong(entry, Mistake("must be an object (keys and values)", "write `- {key: value}`"))
+            return
+        if kind is None:
+            return
+        wrong = kind.mistakes_of_item(item, self._engine)
+        for mistake in wrong:
+            self._wrong(entry, mistake)
+        key = kind.key_of(item)
+        if key is None:
+            return  # told already
+        keys.add(key, seq, line)
+        if wrong or digest is None:
+            return
+        request = request or canonical(item)
+        if len(request) > self._most_bytes:
+            self._bytes += len(request)
+            self._wrong(entry, self._too_large(len(request), kind.key))
+            return
+        if self._cutter is not None:
+            self._cutter.add(len(request))
+        if row is None:
+            digest.add(request, None)
+            self._bytes += len(request)
+            out.add((key, request, None), len(request))
+        else:
+            digest.add(request, canonical(row))
+            cells = _in_order(row)
+            self._bytes += len(request) + len(cells)
+            out.add((key, request, cells), len(request) + len(cells))
+
+    # ------------------------------------------------------------ where items come from
+
+    def _entries(self, kind: Kind | None) -> Iterator[_Entry]:
+        value = self._raw.get("template")
+        if value is not None and not isinstance(value, dict):
+            return iter(())  # told already, and without it every item would look wrong
+        if self._table is not None:
+            return self._from_table(self._table, self._under, kind)
+        if self._run is not None:
+            return self._from_items(self._run, self._under)
+        return iter(())
+
+    def _template(self, value: dict[str, Any], columns: Sequence[str], absent: str, remedy: str) -> Template | None:
+        """The template, or None when it has mistakes or names columns that there are not."""
+        path = (*self._path, "template")
+        template = compile_template(value, path)
+        for mistake in template.mistakes:
+            self._mistakes.append(mistake)
+        unknown = template.columns - set(columns)
+        for column, place in uses_of(value, path) if unknown else ():
+            if column in unknown:
+                self._mistakes.add(f"{absent} ${{{column}}}", remedy, path=place)
+        return None if unknown or template.mistakes else template
+
+    def _from_items(self, run: ItemRun, value: dict[str, Any] | None) -> Iterator[_Entry]:
+        under: dict[str, Any] = {}
+        if value:
+            template = self._template(
+                value, (), "there is no table to fill", "`$${` stands for the characters themselves"
+            )
+            if template is None:
+                return
+            under = template.fill({})
+        seq = 0
+        for portion in read_portions(self._setting.items, run.offset, run.count, list[bytes]):
+            for spelling in portion:
+                seq += 1
+                item = _decode(spelling)
+                if under:
+                    yield _Entry(seq, merge(under, item), None, None, 0, item)
+                else:
+                    yield _Entry(seq, item, spelling, None, 0)
+
+    def _from_table(self, table: Table, value: dict[str, Any] | None, kind: Kind | None) -> Iterator[_Entry]:
+        wrong = Mistakes()
+        columns = table.columns(wrong)
+        if columns and not _needed(value, kind) <= set(columns) and (odd := table.other_separator(columns)):
+            wrong.append(odd)
+        elif columns is not None:
+            remedy = "its columns are " + ", ".join(columns)
+            template = self._template(value, columns, f"{table.name} has no column for", remedy) if value else None
+            self._counted = 0
+            for line, row in table.rows(wrong):
+                self._counted += 1
+                if template:
+                    yield _Entry(self._counted, template.fill(row), None, row, line)
+                elif value is None:
+                    yield _Entry(self._counted, row, None, row, line)
+        if wrong:
+            self._counted = None
+        self._mistakes.extend(wrong)
+
+    # ------------------------------------------------------------ what is wrong
+
+    def _too_large(self, size: int, key: str) -> Mistake:
+        message = f"has {size} bytes, and one request takes {self._most_bytes} (`batch_bytes` of the account)"
+        return Mistake(message, "make the item smaller: a platform takes references to data, not the data", (key,))
+
+    def _too_much(self) -> Mistake:
+        key = "template" if self._under is not None else "items"
+        message = f"makes items of more than {self._room} bytes in all, {MOST_GROWTH} times what was dropped"
+        if self._room == LEAST_ROOM:
+            message = f"makes items of more than {LEAST_ROOM // 1024 // 1024} MiB in all"
+        return Mistake(message, "take out what is the same in every item, or use fewer rows a file", (key,))
+
+    def _kind(self) -> Kind | None:
+        name = _text(self._raw, "kind")
+        if not name:
+            return None
+        kind = find_kind(name, self._setting.kinds)
+        if isinstance(kind, Mistake):
+            self._at(kind)
+            return None
+        return kind
+
+    def _check_engine(self, kind: Kind | None) -> None:
+        """By the kind; where that is wrong, by all of them."""
+        if self._raw.get("engine") is not None and not self._engine:
+            return  # told already
+        engines = self._setting.kinds.engines
+        if kind is not None:
+            self._all_at(kind.mistakes_of_engine(self._engine))
+        elif self._engine is not None and self._engine not in engines:
+            self._at(Mistake(f"{self._engine!r} is an engine of no kind", "one of " + ", ".join(engines), ("engine",)))
+
+    def _limits(self, kind: Kind | None) -> AccountLimits | None:
+        name = _text(self._raw, "account")
+        if not name:
+            return None
+        limits = self._setting.accounts.get(name)
+        if limits is None:
+            known = ", ".join(self._setting.accounts) or "none"
+            self._at(Mistake(f"{name!r} is no account of the configuration", f"known are {known}", ("account",)))
+        elif kind and kind.platform != limits.platform:
+            message = f"{name!r} is an account on {limits.platform}, and {kind.name} is done on {kind.platform}"
+            self._at(Mistake(message, None, ("account",)))
+        return limits
+
+    def _check_project(self, kind: Kind | None, limits: AccountLimits | None) -> None:
+        """By the kind; where that is wrong, by any kind of the platform: it has one way to name projects."""
+        platform = limits.platform if limits else (_text(self._raw, "kind") or "").partition(".")[0]
+        of = kind or next((each for each in self._setting.kinds.values() if each.platform == platform), None)
+        if of and (project := _text(self._raw, "project")):
+            self._all_at(of.mistakes_of_project(project))
+
+    def _compare_count(self) -> None:
+        if self._counted is None:
+            return
+        said = self._raw.get("count")
+        if self._counted == 0:
+            key = "table" if self._table else "items"
+            self._at(Mistake("is empty", "a job is made of one item or more", (key,)))
+        elif isinstance(said, int) and not isinstance(said, bool) and said != self._counted:
+            message = f"says {said}, and there are {self._counted}: something was cut off, or the number is wrong"
+            self._at(Mistake(message, "write the whole file again, or put the number right", ("count",)))
+
+    def _report_duplicates(self, twice: Sequence[tuple[Place, Place]], kind: Kind | None) -> None:
+        if kind is None or not twice:
+            return
+        at = kind.key_paths[0] if len(kind.keys) == 1 else ()
+        if self._table is not None and self._under and not any(filled_at(self._under, path) for path in kind.key_paths):
+            message = f"is the same for {len(twice) + 1} rows of {self._table.name}, and each may stand once"
+            self._at(Mistake(message, "fill it from a column: `${...}`", ("template", *at)))
+            return
+        for first, again in twice:
+            if self._table is not None:
+                message = f"has the same {kind.key} as line {first.line}"
+                path: Path = at
+                self._mistakes.append(Mistake(message, "each may stand once", path, again.line, self._table.name))
+            else:
+                also: Path = (*self._path, "items", first.seq - 1)
+                path = (*self._path, "items", again.seq - 1, *at)
+                message = f"has the same {kind.key} as {spell(also)}"
+                self._mistakes.append(Mistake(message, "each may stand once", path, also=also))
+
+    def _at(self, mistake: Mistake) -> None:
+        self._mistakes.append(replace(mistake, path=self._path + mistake.path))
+
+    def _all_at(self, mistakes: Iterable[Mistake]) -> None:
+        for mistake in mistakes:
+            self._at(mistake)
+
+    def _wrong(self, entry: _Entry, mistake: Mistake) -> None:
+        path = mistake.path
+        if self._table is None:
+            if self._under is not None and from_template(self._under, path, entry.own):
+                self._repeated.add(replace(mistake, path=(*self._path, "template", *path)))
+            else:
+                self._mistakes.append(replace(mistake, path=(*self._path, "items", entry.seq - 1, *path)))
+        elif self._under is None:
+            if path[0] in entry.item:
+                self._mistakes.append(replace(mistake, line=entry.line, file=self._table.name))
+            else:
+                remedy = f"its columns are {', '.join(entry.item)}; a `template` makes items from them"
+                self._repeated.add(replace(mistake, remedy=remedy, line=1, file=self._table.name))
+        elif text := filled_at(self._under, path):
+            remedy = mistake.remedy or f"it comes from `{text}`"
+            self._mistakes.append(replace(mistake, remedy=remedy, line=entry.line, file=self._table.name))
+        else:
+            self._repeated.add(replace(mistake, path=(*self._path, "template", *path)))
+
+
+def _needed(template: dict[str, Any] | None, kind: Kind | None) -> frozenset[str]:
+    """Columns that a table must have."""
+    if template:
+        return compile_template(template).columns
+    return frozenset(kind.keys) if kind and len(kind.keys) == 1 else frozenset()
+
+
+def _text(raw: Mapping[str, Any], key: str) -> str | None:
+    value = raw.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _in_order(row: Mapping[str, str]) -> bytes:
+    """A row with its columns as the table has them, for the result's table; the order is no content."""
+    return msgspec.json.encode(row)

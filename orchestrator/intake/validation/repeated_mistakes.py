@@ -1,0 +1,52 @@
+"""Mistakes that many items have from one place: a template, or the first line of a table. Told there, once."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from orchestrator.domain.mistake import Mistake, Path
+from orchestrator.domain.queue_file.template import reaches
+
+_ALIKE = 0.8
+"""From there on one key is taken for the other, misspelt."""
+
+
+@dataclass(slots=True)
+class RepeatedMistakes:
+    """Counts how many items have the same mistake from the same place."""
+
+    _found: dict[tuple[Path, str], tuple[Mistake, int]] = field(default_factory=dict)
+
+    def add(self, mistake: Mistake) -> None:
+        """One more item that has it."""
+        place = (mistake.path, mistake.message)
+        first, count = self._found.get(place, (mistake, 0))
+        self._found[place] = (first, count + 1)
+
+    @property
+    def distinct(self) -> int:
+        """How many different ones there are: each is kept in memory."""
+        return len(self._found)
+
+    def told(self, table: str | None) -> Iterator[Mistake]:
+        """Each once, with how many rows of the table, or items of the document, it concerns."""
+        for mistake, count in self._found.values():
+            what = ("row" if table else "item") + ("s" if count > 1 else "") + (f" of {table}" if table else "")
+            yield replace(mistake, message=f"{mistake.message}, for {count} {what}")
+
+
+def from_template(template: Mapping[str, Any], path: Path, item: object) -> bool:
+    """Whether what is wrong at a path comes from the template, and not from the item that was laid over it."""
+    return not reaches(item, path) and (reaches(template, path) or _misspelt(template, path))
+
+
+def _misspelt(template: Mapping[str, Any], path: Path) -> bool:
+    """Whether the template has nearly the key that is missing."""
+    around: Any = template
+    for part in path[:-1]:
+        if not (isinstance(around, dict) and part in around):
+            return False
+        around = around[part]
+    keys = [key for key in around if isinstance(key, str)] if isinstance(around, dict) else []
+    return bool(path) and bool(difflib.get_close_matches(str(path[-1]), keys, 1, _ALIKE))

@@ -1,0 +1,268 @@
+"""What a platform's answer means: the headers about its budget, and the error that a status stands for.
+
+| status | SAFE | UNSAFE |
+| --- | --- | --- |
+| 401 | Unauthorised | Unauthorised |
+| 404, 410 | Missing | Missing |
+| 429 | Throttled | Throttled |
+| 408, 425, 1xx, 3xx (no redirect is followed) | Transient | Unconfirmed |
+| other 4xx | Refused | Refused |
+| 503 with Retry-After | Throttled | Unconfirmed |
+| other 5xx | Transient | Unconfirmed |
+
+A platform's `Classifier` goes first: what it says of an answer holds.
+
+Platforms, gateways and proxies write what they like, so nothing here trusts a type, a size or a language.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import msgspec
+
+from orchestrator.clock import SECOND, Micros
+from orchestrator.domain.errors import (
+    Missing,
+    PlatformError,
+    Refused,
+    Throttled,
+    Transient,
+    Unauthorised,
+    Unconfirmed,
+)
+from orchestrator.platforms.http.calls import Call, Effect
+from orchestrator.telemetry.redaction import Redactor
+
+_PROBLEM: Final = "application/problem+json"
+_SUCCESSES: Final = range(200, 300)
+_REDIRECTS: Final = range(300, 400)
+_CLIENT_ERRORS: Final = range(400, 500)
+_SERVER_ERRORS: Final = range(500, 600)
+_SAID_TOO_EARLY: Final = frozenset({408, 425})
+"""Written before the request was understood: neither refused nor surely without effect."""
+COMPLAINT_BYTES: Final = 65_536
+"""Bytes of a complaint that are read; no platform has that much to say about one mistake."""
+_SHOWN: Final = 500
+_MILLISECONDS_FROM: Final = 1e11
+"""A time stamp above this counts milliseconds: in seconds it would be the year 5138."""
+_STAMP_FROM: Final = 1e9
+"""A number above this is a moment, below it a span."""
+_LONGEST_WINDOW: Final = 3600.0
+"""Seconds that no window of a budget lasts longer than, as far as is known."""
+_SECRET_FROM: Final = 8
+"""Characters; what is shorter is no credential, and would be found in too many words."""
+_PLAIN_HEADERS: Final = frozenset({"accept", "content-type", "idempotency-key", "user-agent"})
+REDACTED: Final = "[redacted]"
+"""What stands in the place of a credential."""
+_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What the headers of an answer say about time and budget; None for what they do not say, or say badly."""
+
+    date: Micros | None
+    remaining: int | None
+    """Requests left of the window."""
+    reset_in: float | None
+    """Seconds until the window ends."""
+    retry_after: float | None
+    """Seconds that the platform asks us to wait."""
+
+
+def read_hints(headers: Mapping[str, str], now: Micros, window: float = _LONGEST_WINDOW) -> Hints:
+    """Read them by the platform's own clock where it tells its `Date`, else by ours (`now`).
+
+    Some platforms tell the end of the window as a moment, others as a span, in seconds or in milliseconds. A moment
+    shows its unit by its size. A span is in seconds unless it is longer than `window`: then it must be milliseconds. A
+    short span of milliseconds is so taken for seconds, too long; the budget holds on to no reset for longer than one
+    window, and finds out before that if it is wrong.
+    """
+    date = _moment(headers.get("date"))
+    here = date if date is not None else now
+    remaining = _number(headers.get("x-ratelimit-remaining"))
+    return Hints(
+        date=date,
+        remaining=int(remaining) if remaining is not None else None,
+        reset_in=_seconds_until(_number(headers.get("x-ratelimit-reset")), here, window),
+        retry_after=_retry_after(headers.get("retry-after"), here),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """An answer without its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Looked up without regard to case."""
+    hints: Hints
+
+    @property
+    def success(self) -> bool:
+        return self.status in _SUCCESSES
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What an answer other than 2xx says about itself."""
+
+    code: str | None = None
+    detail: str | None = None
+    problem: bool = False
+    """Whether it is a problem document (RFC 9457): the platform itself wrote it, not a gateway before it."""
+
+
+Classifier = Callable[[Call, Head, Complaint], type[PlatformError] | None]
+"""The error that an answer stands for on one platform; None where it means what it means everywhere."""
+
+
+def unclassified(call: Call, head: Head, complaint: Complaint) -> None:
+    """For platforms whose answers mean what the table says."""
+    del call, head, complaint
+
+
+def error_of(
+    call: Call,
+    host: str,
+    head: Head,
+    body: bytes,
+    *,
+    secrets: Sequence[str] = (),
+    classify: Classifier = unclassified,
+) -> PlatformError:
+    """The error that an answer other than 2xx stands for. Its body may be cut, or empty when it could not be read.
+
+    `secrets`, and the credentials among the call's headers, are replaced where the answer repeats them.
+    """
+    complaint = _complaint(head.headers.get("content-type", ""), body, (*secrets_of(call), *secrets))
+    said = ": ".join(part for part in (complaint.code, complaint.detail) if part)
+    if head.status in _REDIRECTS:
+        target = head.headers.get("location", "").partition("?")[0]
+        said = f"redirects to {one_line(target, (*secrets_of(call), *secrets)) or 'nowhere'}"
+    message = f"{call.label} at {host}: {head.status} {said or 'and no reason'}"
+    facts = (message, head.status, complaint.code, complaint.detail, head.hints.date)
+    kind = classify(call, head, complaint) or _kind(call.effect, head)
+    if kind is Throttled:
+        return Throttled(*facts, retry_after=head.hints.retry_after)
+    if issubclass(kind, Unconfirmed):
+        return kind(*facts, by_platform=head.status in _SERVER_ERRORS and complaint.problem)
+    return kind(*facts)
+
+
+def _kind(effect: Effect, head: Head) -> type[PlatformError]:
+    kind: type[PlatformError]
+    unsafe = effect is Effect.UNSAFE
+    match head.status:
+        case 401:
+            kind = Unauthorised
+        case 404 | 410:
+            kind = Missing
+        case 429:
+            kind = Throttled
+        case 503 if head.hints.retry_after is not None and not unsafe:
+            kind = Throttled
+        case status if status in _CLIENT_ERRORS and status not in _SAID_TOO_EARLY:
+            kind = Refused
+        case _:
+            kind = Unconfirmed if unsafe else Transient
+    return kind
+
+
+def one_line(text: str, secrets: Iterable[str] = ()) -> str:
+    """Foreign text for a message: one line, of a length that people read, without our credentials."""
+    text = Redactor(secrets).text(text)
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[:COMPLAINT_BYTES]).split())
+    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
+
+
+def secrets_of(call: Call) -> Iterator[str]:
+    """The credentials among a call's headers, for `one_line`."""
+    for name, value in call.headers.items():
+        if name.lower() not in _PLAIN_HEADERS:
+            yield from (part for part in value.split() if len(part) >= _SECRET_FROM)
+
+
+def _complaint(content_type: str, body: bytes, secrets: Sequence[str]) -> Complaint:
+    media_type = content_type.partition(";")[0].strip().lower()
+    fields = _json_object(body)
+    if fields is None:
+        return Complaint(detail=one_line(_prose(media_type, body), secrets) or None)
+    inner = fields.get("error")
+    said = inner if isinstance(inner, dict) else fields
+    code, detail = (
+        one_line(text, secrets) if (text := _first_text(said, names)) else None
+        for names in (("code", "title", "error"), ("detail", "message", "error_description"))
+    )
+    return Complaint(code, detail, problem=media_type == _PROBLEM and not fields.keys().isdisjoint(("title", "status")))
+
+
+def _json_object(body: bytes) -> dict[str, object] | None:
+    if len(body) > COMPLAINT_BYTES:
+        return None
+    try:
+        fields = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def _first_text(fields: Mapping[str, object], names: Sequence[str]) -> str | None:
+    """The first of these fields that holds a word or a number."""
+    values = (fields.get(name) for name in names)
+    return next((str(value) for value in values if isinstance(value, str | int) and value != ""), None)
+
+
+def page_of(content_type: str, body: bytes) -> str | None:
+    """A web page in a few words; None where the body is none."""
+    text = body[:COMPLAINT_BYTES].lstrip()
+    if content_type.partition(";")[0].strip().lower() != "text/html" and not text.startswith(b"<"):
+        return None
+    return one_line(_prose("text/html", body)) or "an empty page"
+
+
+def _prose(media_type: str, body: bytes) -> str:
+    """What a page says in short: its title, or its text when it is no page."""
+    text = body[:COMPLAINT_BYTES].decode("utf-8", "replace").strip()
+    if media_type != "text/html" and not text.startswith("<"):
+        return text
+    title = _TITLE.search(text)
+    return f"a page titled {title[1].strip()!r}" if title else "a page of markup" if text else ""
+
+
+def _retry_after(text: str | None, here: Micros) -> float | None:
+    seconds = _number(text)
+    if seconds is None and (moment := _moment(text)) is not None:
+        seconds = (moment - here) / SECOND
+    return seconds if seconds is not None and seconds >= 0 else None
+
+
+def _seconds_until(told: float | None, here: Micros, window: float) -> float | None:
+    if told is None:
+        return None
+    if told < _STAMP_FROM:
+        return told / 1000 if told > window else told
+    return (told / 1000 if told > _MILLISECONDS_FROM else told) - here / SECOND
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _moment(text: str | None) -> Micros | None:
+    try:
+        moment = parsedate_to_datetime(text) if text is not None else None
+        if moment is None:
+            return None
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * SECOND)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

@@ -1,0 +1,125 @@
+"""Batches of analyses: the request that creates one, and what its items tell.
+
+A batch tells the truth about creation. The analysis embedded in an item may be as it is or as it was when it was
+created; `Embedded` knows which, and until it does the word is a hint.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from orchestrator.domain.identity import OUR_TAGS, batch_tag, instance_tag, item_tag
+from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, Stage, Submission
+from orchestrator.platforms.ica.batches.analyses import NOBODY, Owner, analysis_report, owner_of
+from orchestrator.platforms.ica.protocol.media import V3
+from orchestrator.platforms.ica.protocol.requests import project
+from orchestrator.platforms.ica.protocol.wire import CreationItem, Wire
+from orchestrator.platforms.ica.statuses import CREATION as WORDS
+from orchestrator.platforms.status_table import state_of
+
+KIND: Final = "ica.analysis_creation"
+SEGMENT: Final = "analysisCreationBatch"
+
+_LISTS: Final[Mapping[str, str]] = MappingProxyType(
+    {"nextflow": "nextflowItems", "nextflow_json": "nextflowJsonItems", "cwl": "cwlItems"}
+)
+"""The list of the request that an engine's items go into."""
+
+
+class _Runs(Wire):
+    pipeline_id: str | None = None
+
+
+_PIPELINE: Final = msgspec.json.Decoder(_Runs)
+_Fields = dict[str, msgspec.Raw]
+_REQUEST: Final = msgspec.json.Decoder(_Fields)
+_TAGS: Final = msgspec.json.Decoder(_Fields | None)
+_LIST: Final = msgspec.json.Decoder(list[str | None] | None)
+
+
+def compose(batch: Batch, items: Sequence[Item], instance: str) -> Submission:
+    """The request that creates these analyses, each with our tags behind its own.
+
+    The items' own values are copied as they are written, never decoded: what a number or a text looks like is kept.
+
+    Raises:
+        ValueError: the batch's engine is none of ICA's, or an item has no request.
+    """
+    engine = batch.engine or "nextflow"
+    if engine not in _LISTS:
+        raise ValueError(f"ICA runs no engine {engine!r}; it knows {', '.join(_LISTS)}")
+    common = (instance_tag(instance), batch_tag(batch.key))
+    body = {_LISTS[engine]: [_tagged(item, (*common, item_tag(item.seq))) for item in items]}
+    first = items[0].request if items else None
+    return Submission(
+        method="POST",
+        path=f"{project(batch.project)}/{SEGMENT}",
+        headers={"Content-Type": V3, "Accept": V3, "Idempotency-Key": batch.key},
+        body=msgspec.json.encode(body),
+        pipeline=_PIPELINE.decode(first).pipeline_id if first is not None else None,
+    )
+
+
+def tell(row: CreationItem, batch: BatchKey, *, hint: bool) -> ItemReport | None:
+    """What a row of this batch's items says; None when nothing in it tells which item it is.
+
+    The row is this batch's because it is listed there, whatever its tags say: a batch that a person adopted may carry
+    those of another one. The number in the tags counts only when the batch in them is this one.
+    """
+    request, created = row.request, row.created_analysis
+    _, owner, number = owner_of_item(row)
+    seq = number if owner == batch else None
+    key = request.user_reference if request is not None else None
+    if key is None and created is not None:
+        key = created.user_reference
+    if seq is None and key is None:
+        return None
+    if created is not None and row.processing.status != "FAILED":
+        return analysis_report(created, batch, seq, key, hint=hint)
+    state, known = state_of(row.processing.status, WORDS)
+    return ItemReport(
+        batch=batch,
+        stage=Stage.CREATION,
+        state=state,
+        status=row.processing.status,
+        seq=seq,
+        key=key,
+        detail=row.processing.additional_status_information or None,
+        known_status=known,
+    )
+
+
+def owner_of_item(row: CreationItem) -> Owner:
+    """Whose a row is, by the tags of its request, or of its analysis where ICA does not repeat the request's."""
+    owner = owner_of(row.request.tags) if row.request is not None else NOBODY
+    if owner is NOBODY and row.created_analysis is not None:
+        owner = owner_of(row.created_analysis.tags)
+    return owner
+
+
+def _tagged(item: Item, tags: Sequence[str]) -> _Fields:
+    if item.request is None:
+        raise ValueError(f"item {item.key!r} has no request")
+    fields = _REQUEST.decode(item.request)
+    given = (_TAGS.decode(fields["tags"]) if "tags" in fields else None) or {}
+    written = {
+        "technicalTags": _written([*_without_ours(given.get("technicalTags")), *tags]),
+        "userTags": _written(_list(given.get("userTags"))),
+        "referenceTags": _written(_list(given.get("referenceTags"))),
+    }
+    return {**fields, "tags": _written({**given, **written})}
+
+
+def _without_ours(raw: msgspec.Raw | None) -> list[str | None]:
+    """A request that was copied from an earlier run has that run's tags; they would make the analysis part of it."""
+    return [tag for tag in _list(raw) if tag is None or not tag.startswith(OUR_TAGS)]
+
+
+def _list(raw: msgspec.Raw | None) -> list[str | None]:
+    return (_LIST.decode(raw) if raw is not None else None) or []
+
+
+def _written(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))

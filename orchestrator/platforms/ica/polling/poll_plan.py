@@ -1,0 +1,172 @@
+"""Which questions tell all about the open batches of an account, in the fewest requests. Pure but for what was learnt.
+
+| what is open | question | requests for a whole answer |
+| --- | --- | --- |
+| the word of any batch | JOBS, for all | one a page of jobs |
+| that the list of jobs did not show | BATCH, of its family | one |
+| items being created | ITEMS, for a batch | one a page of its items |
+| analyses that were created | OPEN, for a project | one a page of those that go on |
+| that an open search lists no more | ENDED, for a project | a page or a few, the newest ends first |
+| that this did not tell either | TAGGED or ITEMS, for a batch | one a page of its analyses |
+| only a few of them | ANALYSIS | one |
+| where ICA answers no search | ITEMS, for a batch; UNSEARCHED | a page; none, but ANALYSIS for each in turn |
+| links and other work on data | ITEMS, for a batch | one a page of its items |
+| the last items of a large batch | UNRESOLVED, for a batch | one a page of those that go on |
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+from orchestrator.clock import Clock
+from orchestrator.domain.model import Batch, BatchKey, Poll, Stage
+from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.ica.batches.families import ANALYSES, FAMILIES, Family
+from orchestrator.platforms.ica.polling.follow_ups import MOST_SINGLE
+from orchestrator.platforms.ica.polling.last_sweeps import LastSweeps
+from orchestrator.platforms.ica.polling.learning import EmbeddedStatus, Liveness
+from orchestrator.platforms.ica.polling.routes import Route, question, route_of
+from orchestrator.platforms.ica.polling.status_filter import StatusFilter
+from orchestrator.platforms.ica.polling.unanswered_polls import UnansweredPolls
+from orchestrator.platforms.ica.polling.unlisted_analyses import UnlistedAnalyses
+from orchestrator.platforms.ica.statuses import IDLE_JOB
+from orchestrator.platforms.pages import pages
+
+Strategy = Literal["auto", "items"]
+
+UNLISTED: Final = 6 * 3600.0
+"""Seconds for which a batch that the list of jobs did not show is asked for alone."""
+_STILL: Final = 3
+"""Readings of a batch's items without a change after which the analyses are asked themselves (strategy `items`)."""
+_STILL_LIVE: Final = 12
+"""The same, where embedded words are known to move."""
+_MOST_BATCHES: Final = 4096
+
+
+class Plan:
+    """Makes looks."""
+
+    def __init__(
+        self,
+        *,
+        page_size: int,
+        strategy: Strategy,
+        embedded: EmbeddedStatus,
+        last_sweeps: LastSweeps,
+        status_filter: StatusFilter,
+        unlisted_analyses: UnlistedAnalyses,
+        unanswered: UnansweredPolls,
+        clock: Clock,
+    ) -> None:
+        self._size = page_size
+        self._strategy = strategy
+        self._embedded = embedded
+        self._last_sweeps = last_sweeps
+        self._status_filter = status_filter
+        self._unlisted_analyses = unlisted_analyses
+        self._unanswered = unanswered
+        self._clock = clock
+        self._unlisted: Bounded[BatchKey, float] = Bounded(_MOST_BATCHES)
+        """When the whole list of jobs did not show these."""
+
+    def polls(self, batches: Sequence[Batch]) -> list[Poll]:
+        """The questions for these batches, each with a name of its own."""
+        batches = [batch for batch in batches if batch.kind in FAMILIES]
+        created = [batch for batch in batches if batch.kind == ANALYSES.kind and batch.open > batch.creating]
+        self._unlisted_analyses.plan(created)
+        polls = [*self._words(batches)]
+        for batch in batches:
+            family = FAMILIES[batch.kind]
+            polls += self._creations(batch) if family is ANALYSES else self._data_items(batch, family)
+        polls += self._searches(created)
+        return polls
+
+    # ------------------------------------------------------------ the words of batches
+
+    def unlisted(self, batches: Iterable[BatchKey]) -> None:
+        """The whole list of jobs did not show these: for some hours each is asked for alone."""
+        now = self._clock.monotonic()
+        for key in batches:
+            self._unlisted[key] = now
+
+    def listed(self, batch: BatchKey) -> None:
+        """The list of jobs shows it."""
+        self._unlisted.pop(batch)
+
+    def _is_unlisted(self, batch: Batch) -> bool:
+        since = self._unlisted.get(batch.key)
+        return since is not None and self._clock.monotonic() - since < UNLISTED
+
+    def _words(self, batches: Sequence[Batch]) -> Iterable[Poll]:
+        """Where ICA does not answer for the list, it goes on being asked for, and each batch is asked for alone."""
+        worded = [batch for batch in batches if not batch.status_final and batch.remote_id is not None]
+        listed = [batch for batch in worded if not self._is_unlisted(batch)]
+        if listed:
+            yield question("jobs", Route.JOBS, "", listed, cost=pages(len(listed), self._size))
+        silent = self._unanswered.of(Route.JOBS)
+        for batch in worded:
+            if silent or self._is_unlisted(batch):
+                route = route_of(FAMILIES[batch.kind], Route.BATCH)
+                yield question(f"batch:{batch.id}", route, batch.project, [batch])
+
+    # ------------------------------------------------------------ the items of batches
+
+    def _data_items(self, batch: Batch, family: Family) -> Iterable[Poll]:
+        if batch.open and batch.remote_id is not None:
+            yield self._items(batch, family, batch.open, {family.stage})
+
+    def _creations(self, batch: Batch) -> Iterable[Poll]:
+        by_items = self._by_items(batch)
+        if batch.remote_id is None:
+            if batch.creating or not batch.status_final:
+                yield self._tagged(batch, {Stage.CREATION})
+            return
+        if batch.creating or by_items:
+            expects = {Stage.CREATION, Stage.ANALYSIS} if by_items and self._embedded.live else {Stage.CREATION}
+            yield self._items(batch, ANALYSES, batch.items if by_items else batch.creating, expects)
+        last = self._last_sweeps.last(batch.key)
+        unshown = batch.creating > 0 and last.unembedded > 0
+        unreported = by_items and not self._embedded.live and last.ended > batch.items - batch.open
+        if unshown or (unreported and not self._wants_search(batch)):
+            yield self._tagged(batch, {Stage.ANALYSIS})
+
+    def _by_items(self, batch: Batch) -> bool:
+        """Whether pages of items are to tell of its analyses; a snapshot cannot."""
+        asked = self._strategy == "items" or self._unanswered.of(Route.OPEN, batch.project)
+        return asked and batch.open > batch.creating and self._embedded.liveness is not Liveness.SNAPSHOT
+
+    def _items(self, batch: Batch, family: Family, left: int, expects: set[Stage]) -> Poll:
+        """The items of a batch of which so many are to be told; what is due does not depend on how it is asked."""
+        route, cost = Route.ITEMS, pages(batch.items, self._size)
+        if self._status_filter.pays(batch, left):
+            route, cost = Route.UNRESOLVED, pages(left, self._size)
+        asked = route_of(family, route)
+        poll = question(f"items:{batch.id}", asked, batch.project, [batch], cost=cost, expects=expects)
+        return replace(poll, word=batch.status, idle=batch.status in IDLE_JOB)
+
+    # ------------------------------------------------------------ analyses
+
+    def _searches(self, batches: Sequence[Batch]) -> Iterable[Poll]:
+        """A search a project. Where ICA does not answer it, it goes on being asked for, beside what takes its place."""
+        projects: defaultdict[str, list[Batch]] = defaultdict(list)
+        for batch in batches:
+            if self._wants_search(batch):
+                projects[batch.project].append(batch)
+        for project, group in projects.items():
+            left = sum(batch.open - batch.creating for batch in group)
+            yield self._search(f"search:{project}", Route.OPEN, group, pages(left, self._size))
+            if self._unanswered.of(Route.OPEN, project) and not self._embedded.live:
+                yield self._search(f"unsearched:{project}", Route.UNSEARCHED, group, min(left, MOST_SINGLE))
+
+    def _wants_search(self, batch: Batch) -> bool:
+        if not self._by_items(batch) or batch.remote_id is None or self._unanswered.of(Route.OPEN, batch.project):
+            return True
+        return self._last_sweeps.last(batch.key).unmoved >= (_STILL_LIVE if self._embedded.live else _STILL)
+
+    def _search(self, name: str, route: Route, batches: Sequence[Batch], cost: int) -> Poll:
+        return question(name, route, batches[0].project, batches, cost=cost, expects={Stage.ANALYSIS})
+
+    def _tagged(self, batch: Batch, expects: set[Stage]) -> Poll:
+        cost = pages(batch.items, self._size)
+        return question(f"tag:{batch.id}", Route.TAGGED, batch.project, [batch], cost=cost, expects=expects)

@@ -1,0 +1,15 @@
+"""What refusals mean on ICA beyond their status."""
+
+from typing import Final
+
+from orchestrator.domain.errors import StillRunning
+from orchestrator.platforms.http.calls import Call, Effect
+from orchestrator.platforms.http.responses import Complaint, Head
+
+_CONFLICT: Final = 409
+
+
+def classify(call: Call, head: Head, complaint: Complaint) -> type[StillRunning] | None:
+    """ICA answers 409 to a submission while it executes an earlier one under the same key."""
+    del complaint
+    return StillRunning if head.status == _CONFLICT and call.effect is Effect.UNSAFE else None

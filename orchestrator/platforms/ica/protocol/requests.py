@@ -1,0 +1,124 @@
+"""The requests that we make of ICA, one function each. Values only; `Session` sends them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from orchestrator.domain.model import Submission
+from orchestrator.platforms.http.calls import Call, Effect
+from orchestrator.platforms.ica.protocol.media import PROBLEM, V3, V4
+from orchestrator.platforms.rate_limit.lanes import URGENT, Lane
+
+SUBMIT_TIMEOUT: Final = 300.0
+"""Seconds; the gateways in front of ICA give up earlier, and a creation must not be left half way."""
+
+
+def project(project_id: str) -> str:
+    """The path under which a project's things lie."""
+    return f"/api/projects/{quote(project_id, safe='')}"
+
+
+def submission(sent: Submission, segment: str) -> Call:
+    """Create a batch, byte for byte as it was stored."""
+    return Call(
+        method=sent.method,
+        path=sent.path,
+        lane=Lane.SUBMIT,
+        headers=dict(sent.headers),
+        body=sent.body,
+        effect=Effect.UNSAFE,
+        timeout=SUBMIT_TIMEOUT,
+        route=segment,
+    )
+
+
+def abort(project_id: str, analysis_id: str) -> Call:
+    """Stop one analysis. Goes before submissions, in their lane, so that a mass of aborts does not starve the looks.
+
+    Asked twice it is refused, or does nothing: an answer that is lost may be asked for again.
+    """
+    return Call(
+        method="POST",
+        path=f"{project(project_id)}/analyses/{quote(analysis_id, safe='')}:abort",
+        lane=Lane.SUBMIT,
+        priority=URGENT,
+        headers={"Accept": PROBLEM},
+        effect=Effect.SAFE,
+        route="abort",
+    )
+
+
+def batch(project_id: str, segment: str, batch_id: str) -> Call:
+    """One batch, with its job."""
+    path = f"{project(project_id)}/{segment}/{quote(batch_id, safe='')}"
+    return _get(path, V3, {}, route=f"{segment}/get")
+
+
+def items(
+    project_id: str, segment: str, batch_id: str, size: int, token: str | None = None, *, statuses: Sequence[str] = ()
+) -> Call:
+    """A page of a batch's items, those in one of `statuses`; in any when there are none."""
+    path = f"{project(project_id)}/{segment}/{quote(batch_id, safe='')}/items"
+    params = [*_by_cursor(size, token).items(), *(("status", status) for status in statuses)]
+    return _get(path, V4, params, route=f"{segment}/items")
+
+
+def jobs(size: int, offset: int) -> Call:
+    """A page of all jobs that this user may see, newest first."""
+    return _get("/api/jobs", V3, _by_offset(size, offset, "timeCreated desc"), route="jobs")
+
+
+def analysis(project_id: str, analysis_id: str) -> Call:
+    """One analysis."""
+    return _get(f"{project(project_id)}/analyses/{quote(analysis_id, safe='')}", V4, {}, route="analyses/get")
+
+
+def search(project_id: str, tag: str, statuses: Sequence[str], size: int, token: str | None = None) -> Call:
+    """A page of the analyses that carry `tag`, in one of `statuses`; in any when there are none.
+
+    ICA's filter may want all tags, any of them, or tags that begin so: a single tag is asked for, and whoever reads the
+    rows has to compare them.
+    """
+    return _search(project_id, tag, statuses, _by_cursor(size, token))
+
+
+def ended(project_id: str, tag: str, statuses: Sequence[str], size: int, offset: int) -> Call:
+    """The same, those that ended last first."""
+    return _search(project_id, tag, statuses, _by_offset(size, offset, "endDate desc"))
+
+
+def _by_cursor(size: int, token: str | None) -> dict[str, str]:
+    """Cursor paging: each row once, in no order."""
+    return {"pageSize": str(size)} | ({"pageToken": token} if token else {})
+
+
+def _by_offset(size: int, offset: int, sort: str) -> dict[str, str]:
+    return {"pageOffset": str(offset), "pageSize": str(size), "sort": sort}
+
+
+def _search(project_id: str, tag: str, statuses: Sequence[str], params: Mapping[str, str]) -> Call:
+    wanted = {"status": list(statuses), "technicalTags": [tag]} if statuses else {"technicalTags": [tag]}
+    return Call(
+        method="POST",
+        path=f"{project(project_id)}/analysis:search",
+        lane=Lane.POLL,
+        params=params,
+        headers={"Content-Type": V3, "Accept": V3},
+        body=msgspec.json.encode(wanted),
+        effect=Effect.SAFE,
+        route="analysis:search",
+    )
+
+
+def _get(path: str, accept: str, params: Mapping[str, str] | Sequence[tuple[str, str]], *, route: str) -> Call:
+    return Call(
+        method="GET",
+        path=path,
+        lane=Lane.POLL,
+        params=params,
+        headers={"Accept": accept},
+        effect=Effect.SAFE,
+        route=route,
+    )

@@ -1,0 +1,100 @@
+"""What outlives a restart beside the work itself: who we are, and what was learnt about an account's platform."""
+
+import secrets
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.store.database.engine import Database
+from orchestrator.store.errors import InstanceError, StoreError
+from orchestrator.store.schema import REAL_JOB, jobs, memory, meta
+
+_PAUSED = "paused"
+_INSTANCE = sa.select(meta.c.value).where(meta.c.name == "instance")
+
+
+class Memory:
+    """Facts by name: about the database, and about each account."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def instance(self, configured: str | None = None) -> str:
+        """The name in all keys and tags of this installation: the configured one, or a random one made once.
+
+        Raises:
+            InstanceError: jobs exist that were planned under another one; their keys would no longer be found.
+        """
+        async with self._database.write() as connection:
+            stored = (await connection.execute(_INSTANCE)).scalar_one_or_none()
+            if stored is not None and configured in (None, stored):
+                return str(stored)
+            if stored is not None and (await connection.execute(sa.select(jobs.c.id).where(REAL_JOB).limit(1))).first():
+                raise InstanceError(
+                    f"instance: {configured!r} is configured, but the jobs in this database belong to {stored!r}; "
+                    f"set instance to {stored!r} or to null, or start with an empty database"
+                )
+            made = configured or secrets.token_hex(8)
+            await connection.execute(sa.delete(meta).where(meta.c.name == "instance"))
+            await connection.execute(sa.insert(meta).values(name="instance", value=made))
+            return made
+
+    async def recall(self, account: str) -> dict[str, str]:
+        """All that was learnt about an account."""
+        query = sa.select(memory.c.name, memory.c.value).where(memory.c.account == account)
+        async with self._database.read() as connection:
+            return {row.name: row.value for row in await connection.execute(query)}
+
+    async def remember(self, account: str, name: str, value: str) -> None:
+        """Keep a fact about an account in place of an older one of that name."""
+        async with self._database.write() as connection:
+            await remember(connection, account, name, value)
+
+
+async def instance_of(connection: AsyncConnection) -> str:
+    """The stored instance; raises StoreError before `Memory.instance` was asked for the first time."""
+    stored = (await connection.execute(_INSTANCE)).scalar_one_or_none()
+    if stored is None:
+        raise StoreError("the database has no instance yet: the daemon gives it one at its first start")
+    return str(stored)
+
+
+async def remember(connection: AsyncConnection, account: str, name: str, value: str) -> None:
+    await forget(connection, account, name)
+    await connection.execute(sa.insert(memory).values(account=account, name=name, value=value))
+
+
+async def forget(connection: AsyncConnection, account: str, name: str) -> None:
+    await connection.execute(sa.delete(memory).where(memory.c.account == account, memory.c.name == name))
+
+
+# ---------------------------------------------------------------- accounts that are paused
+
+_EVERY = ""
+"""Stands for all accounts; a row of an account's own goes before it."""
+
+
+async def pause_account(connection: AsyncConnection, account: str | None) -> str:
+    """Jobs of this account (None: of any) that are still to come are paused too; returns the reason they show."""
+    if account is None:
+        await connection.execute(sa.delete(memory).where(memory.c.name == _PAUSED))
+    reason = f"account {account} is paused" if account else "everything is paused"
+    await remember(connection, account or _EVERY, _PAUSED, reason)
+    return reason
+
+
+async def resume_account(connection: AsyncConnection, account: str | None) -> None:
+    """Undo `pause_account`; one account may go on while the others stay paused."""
+    if account is None:
+        await connection.execute(sa.delete(memory).where(memory.c.name == _PAUSED))
+    else:
+        await remember(connection, account, _PAUSED, "")
+
+
+async def why_paused(connection: AsyncConnection, account: str) -> str | None:
+    """The reason why new jobs of this account are not submitted; None when they are."""
+    query = sa.select(memory.c.account, memory.c.value).where(
+        memory.c.name == _PAUSED, memory.c.account.in_([account, _EVERY])
+    )
+    said = {row.account: row.value for row in await connection.execute(query)}
+    return said.get(account, said.get(_EVERY)) or None

@@ -1,0 +1,250 @@
+"""Reading batches, and choosing the one to submit next."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.clock import Micros
+from orchestrator.domain.model import Batch, BatchId, BatchState, JobId, JobState
+from orchestrator.store.database.engine import Database
+from orchestrator.store.reading.rows import SELECT_BATCH, SELECT_BATCH_TO_SEND, Query, Row, batch_of, places
+from orchestrator.store.schema import (
+    DESCENDANT_BATCH,
+    LIVE_BATCH,
+    LIVE_JOB,
+    UNSENT_BATCH,
+    batches,
+    jobs,
+    literal,
+    one_of,
+)
+from orchestrator.store.writing.unit_of_work import chunks
+
+_CHUNK = 1000
+
+OUT = sa.and_(
+    LIVE_BATCH,
+    one_of(
+        batches.c.state,
+        [BatchState.SUBMITTING, BatchState.UNCONFIRMED, BatchState.TRACKING, BatchState.BLOCKED],
+    ),
+    sa.or_(
+        batches.c.state != literal(BatchState.BLOCKED),
+        batches.c.in_doubt,
+        batches.c.submitted_at.is_not(None),
+    ),
+)
+"""Batches of which something is, or may be, on the platform."""
+
+_STARTED = one_of(jobs.c.state, [JobState.QUEUED, JobState.RUNNING])
+_HELD = sa.or_(jobs.c.paused.is_not(None), jobs.c.stopped.is_not(None))
+
+MAY_PLAN = sa.and_(_STARTED, jobs.c.cancelled_at.is_(None), sa.not_(_HELD))
+"""Jobs whose planned batches may go out."""
+
+MAY_FIND_OUT = sa.and_(_STARTED, sa.or_(jobs.c.cancelled_at.is_not(None), sa.not_(_HELD)))
+"""Jobs whose unconfirmed batches are found out about: those of a cancelled job too, to be stopped."""
+
+
+class Batches:
+    """Questions about batches."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def next(
+        self,
+        account: str,
+        *,
+        room: int,
+        now: Micros,
+        busy: Collection[BatchId] = (),
+        without: Collection[JobId] = (),
+    ) -> Batch | None:
+        """The batch to submit now, with its submission where one is stored; None when nothing may go.
+
+        The order: priority of the job, fewest items of the job on the platform, age of the job, number of the batch.
+        The first planned batch waits until it fits into `room` (items), and none overtakes it; a job at its own
+        `max_open` stands aside. A batch larger than the whole allowance goes when nothing else is out. What became of
+        an unconfirmed batch may always be found out: it counts already. Planned batches of jobs in `without` stay.
+        """
+        # As it is now: what goes out while we read is still planned in what we read, and would be offered again.
+        busy = sorted(frozenset(busy))
+        async with self._database.read() as connection:
+            unsure = await _first(connection, [_unsure(account, now, busy)])
+            planned = await _first(connection, _planned(account, now, busy, sorted(without)))
+            if planned is not None and planned.items > room:
+                alone = room > 0 and not busy and await _nothing_out(connection, account)
+                planned = planned if alone else None
+            offered = min(filter(None, (unsure, planned)), key=_place, default=None)
+            if offered is None:
+                return None
+            row = (await connection.execute(SELECT_BATCH_TO_SEND.where(batches.c.id == offered.id))).one()
+        return batch_of(row, to_send=True)
+
+    async def next_due(self, account: str, now: Micros = 0) -> Micros | None:
+        """The earliest time after `now` that a batch waits for before it goes out (again)."""
+        query = sa.select(sa.func.min(batches.c.due_at)).where(
+            batches.c.account == account, LIVE_BATCH, UNSENT_BATCH, batches.c.due_at > now
+        )
+        async with self._database.read() as connection:
+            due: Micros | None = (await connection.execute(query)).scalar_one()
+            return due
+
+    async def open_items(self, account: str, busy: Collection[BatchId] = ()) -> int:
+        """Items of the account that are, or may be, on the platform and not final.
+
+        `busy`: batches that are about to be sent, whatever their row says.
+        """
+        out = _out_with(account, sorted(busy)).subquery()
+        query = sa.select(sa.func.coalesce(sa.func.sum(out.c.open), 0))
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
+    async def unconfirmed(self) -> Mapping[str, int]:
+        """How many submissions have an unknown outcome, by account; accounts without any are left out."""
+        query = (
+            sa.select(batches.c.account, sa.func.count())
+            .where(LIVE_BATCH, batches.c.state == literal(BatchState.UNCONFIRMED))
+            .group_by(batches.c.account)
+        )
+        async with self._database.read() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
+
+    async def tracking(self, account: str) -> list[Batch]:
+        """All batches of the account that are on the platform and not settled, in the order they were made."""
+        query = SELECT_BATCH.where(
+            batches.c.account == account, LIVE_BATCH, batches.c.state == literal(BatchState.TRACKING)
+        )
+        return await self._read(query.order_by(batches.c.id))
+
+    async def of_job(self, job: JobId) -> list[Batch]:
+        """All batches of a job by number, at once: see `stream` for any number."""
+        return await self._read(SELECT_BATCH.where(batches.c.job == job).order_by(batches.c.number))
+
+    async def stream(self, job: JobId) -> AsyncIterator[list[Batch]]:
+        """The batches of a job by number, in chunks; each chunk as it is when it is read."""
+        query = SELECT_BATCH.where(batches.c.job == job).order_by(batches.c.number).limit(_CHUNK)
+        last = 0
+        while chunk := await self._read(query.where(batches.c.number > last)):
+            yield chunk
+            last = chunk[-1].number
+
+    async def get(self, batch: BatchId) -> Batch | None:
+        """One batch, with its submission where one is stored."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(SELECT_BATCH_TO_SEND.where(batches.c.id == batch))).one_or_none()
+        return batch_of(row, to_send=True) if row is not None else None
+
+    async def first(self, job: JobId) -> Batch:
+        """The first batch of a job."""
+        (first,) = await self._read(SELECT_BATCH.where(batches.c.job == job).order_by(batches.c.number).limit(1))
+        return first
+
+    async def family(self, batch: Batch) -> list[Batch]:
+        """All that was split from the same batch as this one, itself and that one included, by number."""
+        of_job = SELECT_BATCH.where(batches.c.job == batch.job)
+        root = await self._read(of_job.where(batches.c.number == batch.root))
+        split = of_job.where(batches.c.root == batch.root, DESCENDANT_BATCH).order_by(batches.c.number)
+        return root + await self._read(split)
+
+    async def ended(self, among: Collection[tuple[JobId, int]]) -> set[tuple[JobId, int]]:
+        """Those of these batches, by job and number, that the platform ended, though not all of their items did."""
+        is_ended = (batches.c.state == literal(BatchState.TRACKING), batches.c.status_final)
+        found: set[tuple[JobId, int]] = set()
+        for portion in chunks(sorted(among)):
+            here = places(portion)
+            same = sa.and_(batches.c.job == here.c.job, batches.c.number == here.c.number)
+            query = sa.select(batches.c.job, batches.c.number).join_from(here, batches, same).where(*is_ended)
+            async with self._database.read() as connection:
+                rows = await connection.execute(query)
+                found |= {(JobId(job), number) for job, number in rows}
+        return found
+
+    async def _read(self, query: Query) -> list[Batch]:
+        async with self._database.read() as connection:
+            return [batch_of(row) for row in (await connection.execute(query)).all()]
+
+
+# ---------------------------------------------------------------- the queue
+
+# There may be ten thousand jobs: what goes next is found by indexes, in a few statements whatever their number.
+
+
+def _out_with(account: str, busy: Sequence[BatchId]) -> sa.CompoundSelect[tuple[str, int]]:
+    """Job and open items of each batch that is on the platform, or on the way there."""
+    some = sa.select(batches.c.job, batches.c.open).where(batches.c.account == account, batches.c.open > 0)
+    leaving = [some.where(batches.c.id.in_(busy), sa.not_(OUT))] if busy else []
+    return sa.union_all(some.where(OUT), *leaving)
+
+
+def _out_by_job(account: str, busy: Sequence[BatchId]) -> sa.CTE:
+    each = _out_with(account, busy).subquery()
+    return sa.select(each.c.job, sa.func.sum(each.c.open).label("items")).group_by(each.c.job).cte("out")
+
+
+def _unsure(account: str, now: Micros, busy: Sequence[BatchId]) -> Query:
+    """The first batch whose outcome may be found out now."""
+    out = _out_by_job(account, busy)
+    turn = _in_turn(batches, out)
+    return (
+        turn.join_from(batches, jobs)
+        .outerjoin(out, out.c.job == jobs.c.id)
+        .where(batches.c.account == account, LIVE_BATCH, batches.c.state == literal(BatchState.UNCONFIRMED))
+        .where(batches.c.due_at <= now, batches.c.id.not_in(busy), LIVE_JOB, MAY_FIND_OUT)
+    )
+
+
+def _planned(account: str, now: Micros, busy: Sequence[BatchId], without: Sequence[JobId]) -> Sequence[Query]:
+    """The first planned batch of a job that has nothing out, and the first of the others: one of them is the first.
+
+    The former are gone through in the order of their index, the latter are few.
+    """
+    out = _out_by_job(account, busy)
+    due = (
+        sa.select(batches.c.id)
+        .where(batches.c.job == jobs.c.id, UNSENT_BATCH, batches.c.state == literal(BatchState.PLANNED))
+        .where(batches.c.due_at <= now, batches.c.id.not_in(busy))
+        .order_by(batches.c.number)
+        .limit(1)
+        .correlate(jobs)
+        .scalar_subquery()
+    )
+    first = batches.alias("first")
+    lets_go = sa.or_(jobs.c.max_open.is_(None), first.c["items"] <= jobs.c.max_open - out.c["items"])
+    fresh = _in_turn(first).join_from(jobs, first, first.c.id == due)
+    others = _in_turn(first, out).join_from(out, jobs, jobs.c.id == out.c.job).join(first, first.c.id == due)
+    of_account = (jobs.c.account == account, LIVE_JOB)
+    may_plan = sa.and_(MAY_PLAN, jobs.c.id.not_in(without)) if without else MAY_PLAN
+    return (
+        fresh.where(*of_account, may_plan, jobs.c.id.not_in(sa.select(out.c.job))),
+        others.where(may_plan, lets_go),  # found by those that are out, so not by the index of all that are live
+    )
+
+
+def _in_turn(batch: sa.FromClause, out: sa.CTE | None = None) -> Query:
+    """The first in the order of their turn; without `out` they are all of jobs that have nothing out."""
+    has_out = sa.func.coalesce(out.c["items"], 0) if out is not None else sa.literal_column("0", sa.Integer)
+    order = (jobs.c.priority, *([has_out] if out is not None else ()), jobs.c.created_at, jobs.c.id)
+    return (
+        sa.select(batch.c.id, batch.c["items"], batch.c.number, jobs.c.priority, has_out.label("out"))
+        .add_columns(jobs.c.created_at, jobs.c.id.label("job"))
+        .order_by(*order, *([batch.c.number] if batch is batches else ()))
+        .limit(1)
+    )
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    return row.priority, row.out, row.created_at, row.job, row.number
+
+
+async def _first(connection: AsyncConnection, queries: Sequence[Query]) -> Row | None:
+    found = [(await connection.execute(query)).one_or_none() for query in queries]
+    return min(filter(None, found), key=_place, default=None)
+
+
+async def _nothing_out(connection: AsyncConnection, account: str) -> bool:
+    query = sa.select(batches.c.id).where(batches.c.account == account, OUT, batches.c.open > 0).limit(1)
+    return (await connection.execute(query)).first() is None

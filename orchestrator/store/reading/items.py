@@ -1,0 +1,115 @@
+"""Reading items."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Sequence
+
+import sqlalchemy as sa
+
+from orchestrator.clock import Micros
+from orchestrator.domain.model import Batch, BatchId, Item, ItemState, JobId, Stage
+from orchestrator.store.database.engine import Database
+from orchestrator.store.reading.rows import SELECT_BATCH, SELECT_ITEM, batch_of, item_of, items_in, places
+from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, LIVE_JOB, OPEN_ITEM, batches, items, jobs
+from orchestrator.store.writing.unit_of_work import chunks
+
+_CHUNK = 1000
+
+
+class Items:
+    """Questions about items; a job's items come in chunks of a thousand, whatever their number."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def stream(
+        self, job: JobId, state: ItemState | None = None, *, with_request: bool = False, after: int = 0
+    ) -> AsyncIterator[list[Item]]:
+        """The items of a job in order, with their table rows; each chunk as it is when it is read.
+
+        Begins behind the item of number `after`.
+        """
+        query = SELECT_ITEM.add_columns(items.c.row).where(items.c.job == job).order_by(items.c.seq).limit(_CHUNK)
+        if with_request:
+            query = query.add_columns(items.c.request)
+        if state is not None:
+            query = query.where(items.c.state == state)
+        last = after
+        while True:
+            async with self._database.read() as connection:
+                rows = (await connection.execute(query.where(items.c.seq > last))).all()
+            chunk = [item_of(row, with_request=with_request, with_row=True) for row in rows]
+            if not chunk:
+                return
+            yield chunk
+            last = chunk[-1].seq
+
+    async def request_bytes(self, batch: Batch) -> int:
+        """How large the requests of a batch's items are in all: before they are read into memory."""
+        query = sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(items.c.request)), 0)).where(*items_in(batch))
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
+    async def of_batch(self, batch: Batch, *, with_request: bool = True) -> list[Item]:
+        """The items of a batch in order."""
+        query = SELECT_ITEM.where(*items_in(batch)).order_by(items.c.seq)
+        if with_request:
+            query = query.add_columns(items.c.request)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [item_of(row, with_request=with_request) for row in rows]
+
+    async def open_in(
+        self,
+        of: Sequence[BatchId],
+        stages: Collection[Stage],
+        *,
+        but: Collection[tuple[JobId, int]] = frozenset(),
+        objects: Collection[str] = frozenset(),
+    ) -> list[Item]:
+        """The open items of these batches in one of these stages, without their requests.
+
+        `but`: those of these jobs and numbers are left out. `objects`: where any are named, only the items that became
+        these. What remains is mostly little, of very many: so first they are only counted off, as they come.
+        """
+        asked = (OPEN_ITEM, items.c.stage.in_(sorted(stages)))
+        places = sa.select(items.c.job, items.c.seq, items.c.remote_id).join_from(batches, items, IN_BATCH)
+        left: defaultdict[JobId, list[int]] = defaultdict(list)
+        for portion in chunks(list(of)):
+            async with (
+                self._database.read() as connection,
+                connection.stream(places.where(*asked, batches.c.id.in_(portion))) as read,
+            ):
+                async for chunk in read.partitions(_CHUNK):
+                    for job, seq, remote_id in chunk:
+                        if (job, seq) not in but and (not objects or remote_id in objects):
+                            left[job].append(seq)
+        query = SELECT_ITEM.where(*asked).order_by(items.c.seq)
+        found: list[Item] = []
+        for job, seqs in left.items():
+            for portion in chunks(seqs):
+                async with self._database.read() as connection:
+                    rows = await connection.execute(query.where(items.c.job == job, items.c.seq.in_(portion)))
+                    found += [item_of(row) for row in rows]
+        return found
+
+    async def to_abort(self, account: str, *, limit: int, asked_before: Micros = 0) -> list[tuple[Batch, Item]]:
+        """Analyses of cancelled jobs that the platform was not asked to stop since then, with their batches."""
+        query = (
+            SELECT_ITEM.select_from(jobs.join(batches).join(items, IN_BATCH))
+            .where(LIVE_JOB, jobs.c.account == account, jobs.c.cancelled_at.is_not(None), LIVE_BATCH)
+            .where(OPEN_ITEM, items.c.stage == Stage.ANALYSIS)
+            .where(items.c.remote_id.is_not(None))
+            .where(sa.or_(items.c.abort_sent_at.is_(None), items.c.abort_sent_at < asked_before))
+            .order_by(items.c.job, items.c.seq)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            found = [item_of(row) for row in (await connection.execute(query)).all()]
+            wanted = {(item.job, item.batch or 0) for item in found}
+            if not wanted:
+                return []
+            here = places(sorted(wanted))
+            same = sa.and_(batches.c.job == here.c.job, batches.c.number == here.c.number)
+            of = SELECT_BATCH.join(here, same).where(LIVE_BATCH)
+            by_place = {(row.job, row.number): batch_of(row) for row in await connection.execute(of)}
+        return [(by_place[item.job, item.batch], item) for item in found if (item.job, item.batch) in by_place]

@@ -1,0 +1,389 @@
+"""The only way to change the states of items and batches, and of jobs once they are real.
+
+Each method is one transaction: the change, what follows from it, and its events, or nothing at all. A change that
+cannot happen raises `IllegalTransitionError` and leaves everything as it was. Killed before a method returns, either
+all of it is there or nothing; called again after that, it either finds its change made or is refused as illegal.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from orchestrator.clock import Micros
+from orchestrator.domain.model import (
+    Batch,
+    BatchId,
+    BatchKey,
+    BatchState,
+    Item,
+    ItemReport,
+    ItemState,
+    JobId,
+    Learned,
+    Observation,
+    Receipt,
+    Submission,
+)
+from orchestrator.store.account_memory import pause_account, resume_account
+from orchestrator.store.changes import Broken, Controlled, Moved, Observed
+from orchestrator.store.database.engine import Database
+from orchestrator.store.errors import DamagedError, StoreUnavailableError
+from orchestrator.store.ids import TimeOrderedIds
+from orchestrator.store.reading.rows import SELECT_BATCH_TO_SEND, Row, batch_of
+from orchestrator.store.schema import LIVE_BATCH, batches, jobs, literal
+from orchestrator.store.writing import blocking, controls, giving_up, refusals, submitting, unlisted
+from orchestrator.store.writing.compare import compare
+from orchestrator.store.writing.jobs.settling import settle
+from orchestrator.store.writing.reports import apply, ended_in
+from orchestrator.store.writing.unit_of_work import UnitOfWork
+
+_PAUSED = "paused by a person"
+
+
+class Advance:
+    """Moves batches, items and jobs on."""
+
+    def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
+        self._database = database
+        self._ids = ids
+
+    # ------------------------------------------------------------ submitting
+
+    async def begin(
+        self, batch: Batch, submission: Submission, *, user: str, now: Micros, server_now: Micros | None = None
+    ) -> Batch:
+        """The batch is about to leave; returns it with the submission to send, byte for byte.
+
+        Bytes already stored under this key are kept, whatever `submission` says. `server_now` is the platform's own
+        time, for the age of the key, where it is known.
+
+        Raises:
+            IllegalTransitionError: meanwhile it went another way, or its job was paused, stopped or cancelled; nothing
+                leaves.
+        """
+
+        async def act(unit: UnitOfWork, current: Batch) -> None:
+            submitting.as_chosen(current, batch)
+            await submitting.begin(unit, current, submission, user, server_now)
+
+        moved = await self._step(batch.id, now, act)
+        return moved.batch
+
+    async def confirm(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
+        """The platform accepted it, or it was found there. Said twice, it changes nothing."""
+        return await self._step(batch.id, now, lambda unit, current: submitting.confirm(unit, current, receipt))
+
+    async def confirm_partly(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
+        """Only these items were found: the others are planned anew; raises StoreError where none was found."""
+        return await self._step(batch.id, now, lambda unit, current: submitting.confirm_partly(unit, current, receipt))
+
+    async def release(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
+        """This send had no effect: it goes out again, not before `due_at`.
+
+        A batch of which an earlier send was lost stays unconfirmed: that one may still have had its effect.
+        """
+        return await self._step(batch.id, now, lambda unit, current: submitting.release(unit, current, detail, due_at))
+
+    async def lose(
+        self, batch: Batch, detail: str, *, due_at: Micros, now: Micros, key_void: bool = False, counts: bool = True
+    ) -> Moved:
+        """The answer was lost: not before `due_at` it is reconciled.
+
+        `key_void`: sending the same key again may repeat the effect. `counts`: whether this send itself may have had
+        an effect.
+        """
+        return await self._step(
+            batch.id,
+            now,
+            lambda unit, current: submitting.lose(unit, current, detail, due_at, key_void=key_void, counts=counts),
+        )
+
+    async def mark_unconfirmed(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
+        """The platform has work of a batch that we never sent, as far as our records tell: it is looked for.
+
+        It is not sent under this key any more, whatever happens to us.
+        """
+        return await self._step(
+            batch.id, now, lambda unit, current: submitting.mark_unconfirmed(unit, current, detail, due_at)
+        )
+
+    async def recover(self, now: Micros) -> int:
+        """At start: each batch that was being sent by a process that is gone is unconfirmed; returns how many.
+
+        What waited for a time waits no longer.
+        """
+        sending = (LIVE_BATCH, batches.c.state == literal(BatchState.SUBMITTING))
+        async with self._opened(now) as unit:
+            rows = (await unit.connection.execute(SELECT_BATCH_TO_SEND.where(*sending))).all()
+            await submitting.recover(unit, [batch_of(row, to_send=True) for row in rows])
+            await settle(unit)
+            return len(rows)
+
+    async def searched(
+        self,
+        batch: Batch,
+        *,
+        due_at: Micros,
+        now: Micros,
+        server_now: Micros | None = None,
+        items: Sequence[ItemReport] = (),
+    ) -> Moved:
+        """An unconfirmed batch was looked for, and not found whole; not before `due_at` it is looked for again.
+
+        `server_now` is the platform's own time, where it is known: the first search is dated by it. `items` were found,
+        and are never sent again whatever becomes of the rest.
+        """
+        return await self._step(
+            batch.id, now, lambda unit, current: submitting.searched(unit, current, due_at, server_now, items)
+        )
+
+    async def postpone(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
+        """Nothing came of its turn, for a reason of ours: a planned or unconfirmed batch waits until `due_at`."""
+        return await self._step(batch.id, now, lambda unit, current: submitting.postpone(unit, current, detail, due_at))
+
+    async def renew(self, batch: Batch, *, now: Micros) -> Moved:
+        """Nothing of it is on the platform: it is planned again under a new key.
+
+        Raises:
+            IllegalTransitionError: the platform has shown some of its items; they must not be sent again.
+        """
+        return await self._step(batch.id, now, submitting.renew)
+
+    async def split(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
+        """Refused with more than one item, or never answered: two halves take its place."""
+        return await self._step(batch.id, now, lambda unit, current: submitting.split(unit, current, detail))
+
+    async def refuse(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
+        """Refused with a single item, which fails with this detail and no status: the platform gave none."""
+        return await self._step(batch.id, now, lambda unit, current: submitting.refuse(unit, current, detail))
+
+    async def block(self, batch: Batch, detail: str, *, now: Micros, not_there: bool = False) -> Moved:
+        """Nothing more can be done without an operator, who reads `detail`; a cancelled job asks nobody and ends.
+
+        `not_there`: it was looked for, and nothing of it is on the platform.
+        """
+        return await self._step(
+            batch.id, now, lambda unit, current: blocking.block(unit, current, detail, not_there=not_there)
+        )
+
+    async def stop(self, job: JobId, reason: str, *, now: Micros) -> bool:
+        """Submit no more of a job until `resume`; False where there is nothing to stop."""
+        async with self._opened(now) as unit:
+            stopped = await refusals.stop(unit, job, reason)
+            await settle(unit)
+            return stopped
+
+    # ------------------------------------------------------------ observing
+
+    async def apply_reports(
+        self, observations: Sequence[Observation], *, now: Micros, account: str | None = None
+    ) -> Observed:
+        """What an answer of the platform told, in its order; writes only what changed.
+
+        `account` is needed where something may be learnt from an answer that names no batch of ours. What could not be
+        written of one batch is told in `broken`, and asked again by the next look.
+        """
+        async with self._database.read() as connection:
+            comparison = await compare(connection, observations, account)
+        odd = Observed(
+            matched=tuple(comparison.matched),
+            contradictions=tuple(comparison.contradictions),
+            unknown_objects=tuple(comparison.unknown_objects),
+        )
+        if not comparison.effective:
+            return odd
+        try:
+            return odd.plus(await self._write(comparison.effective, now, account))
+        except (StoreUnavailableError, DamagedError):
+            raise
+        except Exception:  # noqa: BLE001 - met again below, alone, and told there
+            return await self._write_each(odd, comparison.effective, now, account)
+
+    async def _write(self, told: Sequence[Observation], now: Micros, account: str | None) -> Observed:
+        async with self._opened(now) as unit:
+            comparison = await compare(unit.connection, told, account)
+            await apply(unit, comparison)
+            await settle(unit)
+            return Observed(
+                changed=len(comparison.changes),
+                ended=ended_in(comparison, now),
+                unknown_statuses=tuple(comparison.unknown_statuses),
+                jobs=unit.jobs,
+            )
+
+    async def _write_each(
+        self, observed: Observed, told: Sequence[Observation], now: Micros, account: str | None
+    ) -> Observed:
+        """Batch by batch: what cannot be written of one must not keep the page's other batches as they were."""
+        by_batch: defaultdict[BatchKey | None, list[Observation]] = defaultdict(list)
+        for each in told:
+            by_batch[None if isinstance(each, Learned) else each.batch].append(each)
+        for batch, portion in by_batch.items():
+            try:
+                observed = observed.plus(await self._write(portion, now, account))
+            except (StoreUnavailableError, DamagedError):
+                raise
+            except Exception as error:  # noqa: BLE001 - a bug of ours or a spoilt row; told in full by the caller
+                observed = observed.plus(Observed(broken=(Broken(batch, error),)))
+        return observed
+
+    async def unlisted(self, items: Sequence[Item], detail: str, *, now: Micros) -> int:
+        """Open items that the platform never lists wait for a person, or end with their cancelled job.
+
+        Returns how many that changed.
+        """
+        async with self._opened(now) as unit:
+            changed = await unlisted.to_attention(unit, items, detail)
+            await settle(unit)
+            return changed
+
+    async def settle_reported(self, batch: Batch, *, now: Micros) -> Moved:
+        """The platform has no last word for a batch whose items are all final: it settles without."""
+        return await self._step(batch.id, now, unlisted.settle_without_status)
+
+    async def abort_sent(self, items: Sequence[Item], *, now: Micros) -> None:
+        """The platform was asked to stop these."""
+        async with self._opened(now) as unit:
+            await unlisted.mark_abort_sent(unit, items)
+
+    # ------------------------------------------------------------ controls
+
+    async def cancel(self, name: str, *, now: Micros, token: str | None = None) -> Controlled | None:
+        """Send no more of a job, and stop what is on the platform; None: there is no such job.
+
+        A job that settled, or is being cancelled, stays as it is. Each control may carry a token: a control whose token
+        was seen before does nothing.
+        """
+
+        async def act(unit: UnitOfWork, row: Row) -> Controlled:
+            ended = await controls.ended_by_us(unit, JobId(row.id))
+            await controls.cancel(unit, row)
+            await settle(unit)
+            ended = await controls.ended_by_us(unit, JobId(row.id)) - ended
+            return Controlled(items=ended, batches=len(unit.settled_batches), jobs=unit.jobs)
+
+        return await self._control(f"cancel {name}", name, now, token, act)
+
+    async def pause(
+        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
+    ) -> Controlled | None:
+        """Submit no more of a job, of an account (also of jobs still to come), or of all; None: no such job."""
+
+        async def act(unit: UnitOfWork, row: Row) -> Controlled:
+            await controls.pause(unit, [jobs.c.id == row.id], _PAUSED)
+            await settle(unit)
+            return Controlled(jobs=unit.jobs)
+
+        if name is not None:
+            return await self._control(f"pause {name}", name, now, token, act)
+        async with self._opened(now) as unit:
+            if await controls.repeated(unit, token, f"pause {account or 'all'}"):
+                return Controlled(repeated=True)
+            reason = await pause_account(unit.connection, account)
+            await controls.pause(unit, [jobs.c.account == account] if account else [], reason)
+            await settle(unit)
+            return Controlled(jobs=unit.jobs)
+
+    async def resume(
+        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
+    ) -> Controlled | None:
+        """Undo `pause`. A job by its name also goes on after it stopped for its failures; None: no such job."""
+
+        async def act(unit: UnitOfWork, row: Row) -> Controlled:
+            await controls.resume(unit, [jobs.c.id == row.id])
+            await controls.go_on(unit, row)
+            await settle(unit)
+            return Controlled(jobs=unit.jobs)
+
+        if name is not None:
+            return await self._control(f"resume {name}", name, now, token, act)
+        async with self._opened(now) as unit:
+            if await controls.repeated(unit, token, f"resume {account or 'all'}"):
+                return Controlled(repeated=True)
+            await resume_account(unit.connection, account)
+            await controls.resume(unit, [jobs.c.account == account] if account else [])
+            await settle(unit)
+            return Controlled(jobs=unit.jobs)
+
+    async def retry(
+        self,
+        name: str,
+        *,
+        now: Micros,
+        keys: Sequence[str] = (),
+        state: ItemState | None = None,
+        token: str | None = None,
+    ) -> Controlled | None:
+        """Send items again: those named, those in `state`, or all that did not succeed and all blocked batches.
+
+        A settled job is re-opened for a new round, and jobs that were skipped because of it wait again. None: there is
+        no such job.
+
+        Raises:
+            ControlRefusedError: a key that it does not have, a job still being cancelled, or one already pruned.
+        """
+
+        async def act(unit: UnitOfWork, row: Row) -> Controlled:
+            again, blocked = await controls.retry(unit, row, keys, state)
+            await settle(unit)
+            return Controlled(items=again, batches=blocked, jobs=unit.jobs)
+
+        return await self._control(f"retry {name}", name, now, token, act)
+
+    async def give_up(
+        self, name: str, *, now: Micros, user: str, keys: Sequence[str] = (), token: str | None = None
+    ) -> Controlled | None:
+        """End the open items of a job, or those named, as failed; raises ControlRefusedError. None: no such job."""
+
+        async def act(unit: UnitOfWork, row: Row) -> Controlled:
+            ended = await giving_up.give_up(unit, row, keys, user)
+            await settle(unit)
+            return Controlled(items=ended, batches=len(unit.settled_batches), jobs=unit.jobs)
+
+        return await self._control(f"give-up {name}", name, now, token, act)
+
+    async def adopt(
+        self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None
+    ) -> Controlled | None:
+        """A person says which remote batch a blocked or unconfirmed one became; None: there is no such job.
+
+        Raises:
+            ControlRefusedError: no such batch, not in a state to be adopted, or the remote one is known already.
+        """
+
+        async def act(unit: UnitOfWork, row: Row) -> Controlled:
+            await controls.adopt(unit, row, number, remote_id)
+            await settle(unit)
+            return Controlled(batches=1, jobs=unit.jobs)
+
+        return await self._control(f"adopt {name} {number} {remote_id}", name, now, token, act)
+
+    # ------------------------------------------------------------ one transaction
+
+    @asynccontextmanager
+    async def _opened(self, now: Micros) -> AsyncIterator[UnitOfWork]:
+        async with self._database.write() as connection:
+            yield UnitOfWork(connection, self._ids, now)
+
+    async def _step(self, batch: BatchId, now: Micros, act: Callable[[UnitOfWork, Batch], Awaitable[object]]) -> Moved:
+        async with self._opened(now) as unit:
+            before = await unit.batch(batch)
+            await act(unit, before)
+            await settle(unit)
+            return Moved(batch=await unit.batch(batch), before=before.state, jobs=unit.jobs)
+
+    async def _control(
+        self,
+        what: str,
+        name: str,
+        now: Micros,
+        token: str | None,
+        act: Callable[[UnitOfWork, Row], Awaitable[Controlled]],
+    ) -> Controlled | None:
+        async with self._opened(now) as unit:
+            row = await controls.job_named(unit, name)
+            if row is None:
+                return None
+            if await controls.repeated(unit, token, what):
+                return Controlled(repeated=True)
+            return await act(unit, row)

@@ -1,0 +1,107 @@
+"""Batches that wait for a person, and what becomes of them when the person has spoken.
+
+Each function is the inside of one transaction. What is known to run on the platform is never sent again, and never left
+to run unseen; what may be there is looked for before it is sent again.
+"""
+
+from collections.abc import Sequence
+
+from orchestrator.domain.lifecycle import BatchEvent, first_stage
+from orchestrator.domain.model import Batch, BatchState, Item, ItemState, Stage
+from orchestrator.store.writing.planning import Origin, items_of, send_again
+from orchestrator.store.writing.submitting import end, make_pending, renew
+from orchestrator.store.writing.unit_of_work import NOTHING_TO_SEND, UnitOfWork
+
+
+async def block(unit: UnitOfWork, batch: Batch, detail: str, *, not_there: bool = False) -> None:
+    # What was looked for before it was confirmed says nothing about what became of it since.
+    anew: dict[str, object] = {"searched_at": None} if batch.state is BatchState.TRACKING else {}
+    if not_there:
+        anew["in_doubt"] = False
+    await unit.move(batch, BatchEvent.BLOCK, note=detail, detail=detail, **anew)
+    if batch.cancelled:  # the person who is to decide has decided
+        blocked = await unit.batch(batch.id)
+        await (give_up if batch.state is BatchState.TRACKING else stop)(unit, blocked)
+
+
+async def give_up(unit: UnitOfWork, batch: Batch) -> None:
+    """Nothing more will be learnt of a blocked batch of a cancelled job."""
+    await unit.move(batch, BatchEvent.ABANDON)
+    await _end_unknown(unit, batch, await items_of(unit, batch, open_only=True))
+
+
+async def stop(unit: UnitOfWork, batch: Batch) -> None:
+    """The job of a blocked batch is cancelled: what is known to be on the platform is still to be stopped there."""
+    held = await items_of(unit, batch, open_only=True)
+    if not any(map(_is_there, held)):
+        await give_up(unit, batch)
+        return
+    await _follow_on(unit, batch)
+    await _end_unknown(unit, batch, [item for item in held if not _is_there(item)])
+
+
+async def call_off(unit: UnitOfWork, batch: Batch) -> None:
+    """The job of a blocked batch was cancelled: what may be there, and was never looked for, is looked for first."""
+    held = await items_of(unit, batch, open_only=True)
+    if batch.in_doubt and batch.searched_at is None and not any(map(_is_there, held)):
+        await _inquire(unit, batch, held)
+    else:
+        await stop(unit, batch)
+
+
+async def _end_unknown(unit: UnitOfWork, batch: Batch, held: Sequence[Item]) -> None:
+    """What may be on the platform is told apart from what never was."""
+    if batch.in_doubt or batch.submitted_at is not None:
+        reason = "cancelled while its outcome was unknown: it may be on the platform, look there"
+        await end(unit, batch, held, ItemState.ABORTED, reason)
+    else:
+        await end(unit, batch, held, ItemState.CANCELLED, None)
+
+
+async def start_over(unit: UnitOfWork, batch: Batch) -> None:
+    """A person wants a blocked batch done again: under a new key, and nothing that is known to be on the platform.
+
+    Where an earlier send may have had its effect and nobody has looked for it yet, that comes first.
+    """
+    held = await items_of(unit, batch)
+    was_there = batch.submitted_at is not None and first_stage(batch.kind) is Stage.CREATION
+    if batch.searched_at is None and (batch.in_doubt or was_there):
+        await _inquire(unit, batch, held)
+        return
+    if not any(item.remote_id or item.state.final for item in held):
+        await renew(unit, batch)
+        return
+    goes_on = [item for item in held if not item.state.final]
+    if any(map(_is_there, goes_on)):
+        await _follow_on(unit, batch)
+    else:
+        await unit.move(batch, BatchEvent.ABANDON)
+    unknown = [item for item in goes_on if not _is_there(item)]
+    if unknown:
+        await send_again(unit, Origin.of(batch), unknown)
+
+
+async def _inquire(unit: UnitOfWork, batch: Batch, held: Sequence[Item]) -> None:
+    """Where it was confirmed once, its key would only bring back the batch that the platform no longer shows."""
+    void = batch.key_void or batch.submitted_at is not None
+    await unit.move(batch, BatchEvent.INQUIRE, detail=None, due_at=0, in_doubt=True, key_void=void)
+    unknown = [item for item in held if not item.state.final and not _is_there(item)]
+    await make_pending(unit, batch, unknown)
+
+
+async def _follow_on(unit: UnitOfWork, batch: Batch) -> None:
+    """Whatever became of the rest: part of it is known to be on the platform, and is looked at further."""
+    await unit.move(
+        batch,
+        BatchEvent.REOPEN,
+        detail=None,
+        last_error=None,
+        in_doubt=False,
+        submitted_at=batch.submitted_at or unit.now,
+        **NOTHING_TO_SEND,
+    )
+
+
+def _is_there(item: Item) -> bool:
+    """Whether an item has an analysis that goes on as far as we know."""
+    return item.stage is Stage.ANALYSIS and item.remote_id is not None and not item.state.final

@@ -1,0 +1,274 @@
+"""What the platform said, held against what is stored: read and decided here, written by `observing.py`.
+
+A page is weighed on a reader first: most pages change nothing, and then nothing is written and nobody waits. What would
+change something is weighed again inside the transaction that writes it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.domain.details import bounded
+from orchestrator.domain.lifecycle import Change, Contradiction, Same, decide
+from orchestrator.domain.model import (
+    BatchId,
+    BatchKey,
+    BatchReport,
+    BatchState,
+    Item,
+    ItemReport,
+    JobId,
+    Learned,
+    Observation,
+    Stage,
+)
+from orchestrator.store.reading.rows import SELECT_ITEM, Row, item_of, previous_ids_of
+from orchestrator.store.schema import batches, items, memory
+from orchestrator.store.writing.unit_of_work import chunks
+
+_BATCHES = sa.select(
+    batches.c.id,
+    batches.c.job,
+    batches.c.number,
+    batches.c.key,
+    batches.c.account,
+    batches.c.state,
+    batches.c.open,
+    batches.c.remote_id,
+    batches.c.status,
+    batches.c.status_final,
+    batches.c.worded,
+    batches.c.detail,
+).where(batches.c.key.in_(sa.bindparam("keys", expanding=True)))
+
+_IN_JOB = SELECT_ITEM.where(items.c.job == sa.bindparam("in_job"))
+_WORD = slice(4, 9)
+"""What the platform's word about an item is kept in: stage, state, status, remote id, detail."""
+_BY_RANGE = _IN_JOB.where(items.c.seq.between(sa.bindparam("first"), sa.bindparam("last")))
+# Numbers of our own, so they may stand in the statement: a thousand parameters cost more than the reading.
+_BY_SEQ = _IN_JOB.where(items.c.seq.in_(sa.bindparam("seqs", expanding=True, literal_execute=True)))
+_BY_KEY = _IN_JOB.where(items.c.key.in_(sa.bindparam("keys", expanding=True)))
+
+_NOT_OUT = frozenset({BatchState.PLANNED, BatchState.SUBMITTING})
+"""A word about such a batch is ours to expect later: the answer to its submission comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBatch:
+    """What has to be known of a batch; the columns of `_BATCHES`."""
+
+    id: BatchId
+    job: JobId
+    number: int
+    key: BatchKey
+    account: str
+    state: str
+    open: int
+    remote_id: str | None
+    status: str | None
+    status_final: bool
+    worded: bool
+    detail: str | None
+
+
+@dataclass(slots=True)
+class ItemChange:
+    """An item before and after what was said about it."""
+
+    before: Item
+    after: Item
+    finished_at: int | None = None
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What a page of observations means."""
+
+    matched: list[tuple[JobId, int]] = field(default_factory=list)
+    changes: dict[tuple[JobId, int], ItemChange] = field(default_factory=dict)
+    contradictions: list[ItemReport] = field(default_factory=list)
+    unknown_statuses: list[str] = field(default_factory=list)
+    unknown_objects: list[ItemReport] = field(default_factory=list)
+    touched: dict[BatchId, None] = field(default_factory=dict)
+    """The batches of the items that changed."""
+    words: list[tuple[KnownBatch, BatchReport]] = field(default_factory=list)
+    shown_again: dict[BatchId, None] = field(default_factory=dict)
+    learned: list[tuple[str, Learned]] = field(default_factory=list)
+    effective: list[Observation] = field(default_factory=list)
+    """The observations that change something."""
+
+
+async def compare(
+    connection: AsyncConnection, observations: Sequence[Observation], account: str | None = None
+) -> Comparison:
+    """Hold observations against the rows, in their order; reads only. Long texts are cut first."""
+    observations = [bounded(each) for each in observations]
+    comparison = Comparison()
+    known = await _batches(connection, {each.batch for each in observations if not isinstance(each, Learned)})
+    rows = _Rows()
+    await rows.read(connection, observations, known)
+    for each in observations:
+        match each:
+            case ItemReport():
+                _compare_item(comparison, known.get(each.batch), rows, each)
+            case BatchReport() if each.batch in known:
+                _compare_batch(comparison, known[each.batch], each)
+            case BatchReport() | Learned():
+                pass
+    await _compare_learned(connection, comparison, observations, account or _account_of(known.values()))
+    return comparison
+
+
+# ---------------------------------------------------------------- reading
+
+
+async def _batches(connection: AsyncConnection, keys: Iterable[BatchKey]) -> dict[BatchKey, KnownBatch]:
+    found: dict[BatchKey, KnownBatch] = {}
+    for portion in chunks(sorted(keys)):
+        for row in (await connection.execute(_BATCHES, {"keys": portion})).all():
+            batch = KnownBatch(*cast("tuple[Any, ...]", row))
+            found[batch.key] = batch
+    return found
+
+
+def _account_of(known: Iterable[KnownBatch]) -> str | None:
+    return next((row.account for row in known), None)
+
+
+class _Rows:
+    """The items that a page names."""
+
+    def __init__(self) -> None:
+        self._by_seq: dict[tuple[str, int], Row] = {}
+        self._by_key: dict[tuple[str, str], Row] = {}
+
+    async def read(
+        self, connection: AsyncConnection, observations: Sequence[Observation], known: Mapping[BatchKey, KnownBatch]
+    ) -> None:
+        seqs: defaultdict[str, set[int]] = defaultdict(set)
+        keys: defaultdict[str, set[str]] = defaultdict(set)
+        for each in observations:
+            if not isinstance(each, ItemReport) or each.batch not in known:
+                continue
+            if each.seq is not None:
+                seqs[known[each.batch].job].add(each.seq)
+            elif each.key is not None:
+                keys[known[each.batch].job].add(each.key)
+        for job, numbers in seqs.items():
+            for portion in chunks(sorted(numbers)):
+                self._by_seq.update(((job, row.seq), row) for row in await _numbered(connection, job, portion))
+        for job, names in keys.items():
+            for portion in chunks(sorted(names)):
+                found = await connection.execute(_BY_KEY, {"in_job": job, "keys": portion})
+                self._by_key.update(((job, row.key), row) for row in found.all())
+
+    def find(self, job: str, seen: ItemReport) -> Row | None:
+        """The row that the observation speaks of; None where seq and key do not point at the same one."""
+        if seen.seq is None:
+            return self._by_key.get((job, seen.key or ""))
+        row = self._by_seq.get((job, seen.seq))
+        return row if row is None or seen.key is None or row.key == seen.key else None
+
+
+async def _numbered(connection: AsyncConnection, job: str, seqs: Sequence[int]) -> Sequence[Row]:
+    """The items of these ascending numbers; a few more where they lie close, for a range reads fastest."""
+    first, last = seqs[0], seqs[-1]
+    if last - first < 2 * len(seqs):
+        return (await connection.execute(_BY_RANGE, {"in_job": job, "first": first, "last": last})).all()
+    return (await connection.execute(_BY_SEQ, {"in_job": job, "seqs": seqs})).all()
+
+
+# ---------------------------------------------------------------- deciding
+
+
+def _compare_item(comparison: Comparison, batch: KnownBatch | None, rows: _Rows, seen: ItemReport) -> None:
+    row = rows.find(batch.job, seen) if batch is not None else None
+    if batch is None or row is None:
+        comparison.unknown_objects.append(seen)
+        return
+    if row.batch != batch.number:
+        # The item has moved on to another batch. What it left behind is known; anything else is not ours to ignore.
+        if seen.remote_id and seen.remote_id not in previous_ids_of(row.previous_ids):
+            comparison.unknown_objects.append(seen)
+        return
+    place = (batch.job, row.seq)
+    comparison.matched.append(place)
+    if batch.state in _NOT_OUT:
+        return
+    if batch.state == BatchState.BLOCKED and batch.remote_id and seen.stage is not Stage.ANALYSIS:
+        comparison.shown_again[batch.id] = None
+        comparison.effective.append(seen)
+    if place not in comparison.changes and _says_nothing_new(row, seen):
+        return
+    _change(comparison, batch, row, seen)
+
+
+def _says_nothing_new(row: Row, seen: ItemReport) -> bool:
+    """The short way to `Same`, for the thousand rows of a page of which most are as they were."""
+    word = row[_WORD]
+    return bool(word == (seen.stage, seen.state, seen.status, seen.remote_id or word[3], seen.detail))
+
+
+def _change(comparison: Comparison, batch: KnownBatch, row: Row, seen: ItemReport) -> None:
+    place = (batch.job, row.seq)
+    changed = comparison.changes.get(place)
+    item = changed.after if changed else item_of(row)
+    match decide(item, seen):
+        case Same():
+            pass
+        case Contradiction():
+            comparison.contradictions.append(seen)
+        case Change() as change:
+            after = replace(
+                item,
+                stage=change.stage,
+                state=change.state,
+                status=change.status,
+                remote_id=change.remote_id,
+                detail=change.detail,
+            )
+            changed = changed or ItemChange(before=item, after=after)
+            changed.after, changed.finished_at = after, seen.finished_at
+            comparison.changes[place] = changed
+            comparison.touched[batch.id] = None
+            comparison.effective.append(seen)
+            if not seen.known_status:
+                comparison.unknown_statuses.append(seen.status)
+
+
+def _compare_batch(comparison: Comparison, batch: KnownBatch, seen: BatchReport) -> None:
+    if batch.state in _NOT_OUT or batch.state == BatchState.SETTLED:
+        return
+    final = seen.final or seen.status is None
+    stale = batch.status_final and not final
+    new_status = not stale and (
+        (seen.status is not None and seen.status != batch.status)
+        or final != batch.status_final
+        or (seen.detail is not None and seen.detail != batch.detail)
+    )
+    final_status = batch.state == BatchState.TRACKING and batch.open == 0 and not batch.worded
+    if batch.state == BatchState.BLOCKED and batch.remote_id:
+        comparison.shown_again[batch.id] = None
+    if new_status or final_status or batch.id in comparison.shown_again:
+        comparison.words.append((batch, seen))
+        comparison.effective.append(seen)
+
+
+async def _compare_learned(
+    connection: AsyncConnection, comparison: Comparison, observations: Sequence[Observation], account: str | None
+) -> None:
+    said = [each for each in observations if isinstance(each, Learned)]
+    if not said:
+        return
+    if account is None:
+        raise ValueError("something was learnt, but nothing tells about which account")
+    query = sa.select(memory.c.name, memory.c.value).where(memory.c.account == account)
+    known = {row.name: row.value for row in await connection.execute(query)}
+    for each in said:
+        if known.get(each.name) != each.value:
+            comparison.learned.append((account, each))
+            comparison.effective.append(each)

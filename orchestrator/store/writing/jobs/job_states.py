@@ -1,0 +1,107 @@
+"""How a job's state and needs are written, with their event, their news, and the result to deliver when it settles.
+
+Only the commit of new jobs (`launching.py`) writes them otherwise: nobody has seen those before.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from orchestrator.domain.model import JobId, JobState, Needs
+from orchestrator.store.account_memory import why_paused
+from orchestrator.store.changes import JobChanged
+from orchestrator.store.reading.rows import Row
+from orchestrator.store.schema import jobs, outbox
+from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
+
+_WITHDRAW = sa.delete(outbox).where(
+    outbox.c.job == sa.bindparam("of_job"), outbox.c.round == sa.bindparam("of_round"), outbox.c.kind == "result"
+)
+_ANNOUNCE = sa.insert(outbox)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a job comes to: its row as it was read, and what is to be written."""
+
+    row: Row
+    state: JobState
+    needs: Needs | None = None
+    detail: str | None = None
+    more: Mapping[str, object] = field(default_factory=dict)
+    """Whatever else goes with it, by column."""
+
+
+async def set_job(
+    unit: UnitOfWork,
+    row: Row,
+    state: JobState,
+    *,
+    needs: Needs | None = None,
+    detail: str | None = None,
+    **more: object,
+) -> None:
+    """Write the state and needs of the job in `row`, and whatever else goes with them."""
+    await set_jobs(unit, [Outcome(row, state, needs, detail, more)])
+
+
+async def set_jobs(unit: UnitOfWork, outcomes: Sequence[Outcome]) -> None:
+    """`set_job` for many at a time: there may be ten thousand, and meanwhile nothing else is written."""
+    opened = [each for each in outcomes if _opens(each)]
+    paused = {each.row.account: await why_paused(unit.connection, each.row.account) for each in _per_account(opened)}
+    by_columns: defaultdict[tuple[str, ...], list[dict[str, object]]] = defaultdict(list)
+    for each in outcomes:
+        job = JobId(each.row.id)
+        values: dict[str, object] = {"state": each.state, "needs": each.needs, "detail": each.detail, **each.more}
+        if each.state.settled:
+            values |= {"settled_at": unit.now, "paused": None, "stopped": None}
+        elif _opens(each):  # what holds new jobs back holds it back too
+            values["paused"] = paused[each.row.account]
+            unit.touched_jobs[job] = None
+        by_columns[tuple(sorted(values))].append({"in_job": job} | {f"to_{name}": values[name] for name in values})
+        _tell(unit, each)
+    for columns, changes in by_columns.items():
+        update = sa.update(jobs).where(jobs.c.id == sa.bindparam("in_job"))
+        await unit.connection.execute(update.values({name: sa.bindparam(f"to_{name}") for name in columns}), changes)
+    await _announce(unit, [each.row for each in outcomes if each.state.settled])
+
+
+def needs_of(row: Row) -> Needs | None:
+    return Needs(row.needs) if row.needs else None
+
+
+def _opens(outcome: Outcome) -> bool:
+    return JobState(outcome.row.state).settled and not outcome.state.settled
+
+
+def _per_account(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    return list({each.row.account: each for each in outcomes}.values())
+
+
+def _tell(unit: UnitOfWork, outcome: Outcome) -> None:
+    row, job = outcome.row, JobId(outcome.row.id)
+    if outcome.state != row.state:
+        unit.event(job, "job", old=row.state, new=outcome.state, detail=outcome.detail)
+    elif outcome.needs != row.needs:
+        unit.event(job, "needs", old=row.needs, new=outcome.needs, detail=outcome.detail)
+    unit.job_changes[job] = JobChanged(job, row.name, row.account, outcome.state, outcome.needs, outcome.detail)
+
+
+async def _announce(unit: UnitOfWork, settled: Sequence[Row]) -> None:
+    """The result of this round is to be delivered, once."""
+    if not settled:
+        return
+    same = [{"of_job": row.id, "of_round": row.round} for row in settled]
+    await unit.connection.execute(_WITHDRAW, same)
+    new = [{"id": unit.new_id(), "at": unit.now, "kind": "result", "job": row.id} for row in settled]
+    await unit.connection.execute(
+        _ANNOUNCE, [each | {"round": row.round} for each, row in zip(new, settled, strict=True)]
+    )
+
+
+async def withdraw(unit: UnitOfWork, gone_on: Sequence[JobId]) -> None:
+    """The jobs go on: a result that was not delivered yet would be that of a job that is not settled."""
+    for portion in chunks(gone_on):
+        await unit.connection.execute(sa.delete(outbox).where(outbox.c.job.in_(portion)))

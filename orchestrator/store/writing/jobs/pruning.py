@@ -1,0 +1,80 @@
+"""Takes the history of jobs away when nobody needs it any more.
+
+A job may have a million rows: they go portion by portion, so that others write in between. That the job is pruned is
+written first, and what is still to go is remembered until the last row went: a crash in between leaves nothing behind.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.clock import Micros
+from orchestrator.store.account_memory import forget, remember
+from orchestrator.store.database.engine import Database
+from orchestrator.store.schema import LIVE_JOB, REAL_JOB, UNPRUNED_JOB, batches, events, items, jobs, memory, outbox
+
+_PORTION = 5000
+"""Rows a transaction: some tens of milliseconds."""
+
+_EVERY = ""
+"""The account of what is remembered of none."""
+_LEFT = "pruning"
+"""Under which name the jobs are remembered of which rows may be left."""
+
+_HISTORY = ((items, items.c.seq), (events, events.c.id), (batches, batches.c.number))
+"""What goes, each table with the column that tells its rows of one job apart."""
+
+
+class Pruning:
+    """Removes items, batches and events; see `Jobs.prune`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def prune(self, settled_before: Micros, now: Micros, limit: int) -> Sequence[str]:
+        old = (
+            sa.select(jobs.c.id, jobs.c.name)
+            .where(jobs.c.settled_at < settled_before, UNPRUNED_JOB, sa.not_(LIVE_JOB), REAL_JOB)
+            .where(~sa.exists().where(outbox.c.job == jobs.c.id))
+            .order_by(jobs.c.settled_at)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            left = await _left(connection)
+            found = (await connection.execute(old)).first()
+        names: Sequence[str] = []
+        if found is not None:
+            async with self._database.write() as connection:
+                rows = (await connection.execute(old)).all()  # as they are now: one may have been opened again
+                left += [row.id for row in rows]
+                names = [row.name for row in rows]
+                chosen = jobs.c.id.in_([row.id for row in rows])
+                await connection.execute(sa.update(jobs).where(chosen).values(pruned_at=now))
+                await remember(connection, _EVERY, _LEFT, " ".join(left))
+        await self._remove(left)
+        return names
+
+    async def _remove(self, pruned: Sequence[str]) -> None:
+        left = deque((table, column, job) for job in pruned for table, column in _HISTORY)
+        while left:
+            async with self._database.write() as connection:
+                room = _PORTION
+                while left and room:
+                    room -= await _delete(connection, *left[0], limit=room)
+                    if room:
+                        left.popleft()
+                if not left:
+                    await forget(connection, _EVERY, _LEFT)
+
+
+async def _left(connection: AsyncConnection) -> list[str]:
+    query = sa.select(memory.c.value).where(memory.c.account == _EVERY, memory.c.name == _LEFT)
+    return str((await connection.execute(query)).scalar_one_or_none() or "").split()
+
+
+async def _delete(connection: AsyncConnection, table: sa.Table, column: sa.Column[int], job: str, limit: int) -> int:
+    some = table.alias("some")
+    first = sa.select(some.c[column.name]).where(some.c.job == job).order_by(some.c[column.name]).limit(limit)
+    return (await connection.execute(sa.delete(table).where(table.c.job == job, column.in_(first)))).rowcount

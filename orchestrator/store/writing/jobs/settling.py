@@ -1,0 +1,240 @@
+"""What follows from a change, in the same transaction: batches and jobs settle, others start, a person is asked.
+
+Everything here is derived from what the rows say, so it does not matter which change led to it, nor how often it runs.
+Jobs are gone through in statements for many at a time: a control may touch ten thousand.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+
+from orchestrator.domain.identity import echo_lineage
+from orchestrator.domain.lifecycle import BatchEvent, is_given_up, next_batch_state, outcome_of
+from orchestrator.domain.model import (
+    Batch,
+    BatchId,
+    BatchState,
+    Item,
+    ItemState,
+    JobId,
+    JobState,
+    Needs,
+    RetryPolicy,
+)
+from orchestrator.domain.resending import may_be_echo
+from orchestrator.store.reading.rows import SELECT_BATCH, Row, batch_of, counts_of, retry_of
+from orchestrator.store.schema import LIVE_BATCH, LIVE_JOB, batches, items, jobs, literal
+from orchestrator.store.writing.jobs.dependents import wake_dependents
+from orchestrator.store.writing.jobs.job_states import Outcome, set_jobs
+from orchestrator.store.writing.planning import Origin, items_of, send_again
+from orchestrator.store.writing.unit_of_work import NOTHING_TO_SEND, UnitOfWork, chunks
+
+_TWICE = 2
+
+_STOP = sa.update(jobs).where(jobs.c.id == sa.bindparam("in_job")).values(stopped=sa.bindparam("reason"))
+
+
+async def settle(unit: UnitOfWork) -> None:
+    """Bring the touched batches and jobs to rest, and write all that the ledger gathered."""
+    await unit.flush()
+    await _settle_batches(unit, list(unit.touched_batches))
+    await unit.flush()
+    done: set[JobId] = set()
+    while pending := [job for job in unit.touched_jobs if job not in done]:
+        done.update(pending)
+        await _settle_jobs(unit, pending)
+    await unit.flush()
+
+
+# ---------------------------------------------------------------- batches
+
+
+async def _settle_batches(unit: UnitOfWork, touched: Sequence[BatchId]) -> None:
+    """Settle those that have no open item, and nothing else to wait for."""
+    ended = await _at_their_end(unit, touched)
+    shown_again = [batch for batch in ended if batch.state is BatchState.BLOCKED]
+    for batch in shown_again:
+        # The platform told the end of every item after all: nobody needs to look at it any more.
+        await unit.move(batch, BatchEvent.REOPEN, detail=None)
+    if shown_again:
+        ended = await _at_their_end(unit, touched, reopened=[batch.id for batch in shown_again])
+    await unit.settle(ended)
+    policies = await _policies(unit, {batch.job for batch in ended})
+    for batch in ended:
+        await _try_again(unit, batch, policies.get(batch.job))
+
+
+async def _at_their_end(unit: UnitOfWork, among: Sequence[BatchId], *, reopened: Sequence[BatchId] = ()) -> list[Batch]:
+    has_final_status = sa.or_(batches.c.status_final, batches.c.worded, batches.c.id.in_(reopened))
+    ended = sa.or_(
+        batches.c.state == literal(BatchState.BLOCKED),
+        sa.and_(batches.c.state == literal(BatchState.TRACKING), has_final_status),
+    )
+    found: dict[str, Batch] = {}
+    for portion in chunks(among):
+        query = SELECT_BATCH.where(batches.c.id.in_(portion), batches.c.open == 0, ended)
+        found |= {row.id: batch_of(row) for row in await unit.connection.execute(query)}
+    return [found[batch] for batch in among if batch in found]
+
+
+async def _policies(unit: UnitOfWork, among: Collection[JobId]) -> dict[JobId, RetryPolicy]:
+    """Which of these jobs may ask for another attempt, and at what."""
+    found: dict[JobId, RetryPolicy] = {}
+    for portion in chunks(sorted(among)):
+        query = sa.select(jobs.c.id, jobs.c.retry).where(jobs.c.id.in_(portion), jobs.c.retry.is_not(None))
+        for job, text in await unit.connection.execute(query):
+            if (policy := retry_of(text)) is not None:
+                found[JobId(job)] = policy
+    return found
+
+
+async def _try_again(unit: UnitOfWork, batch: Batch, policy: RetryPolicy | None) -> None:
+    """The job of a settled batch may ask for another attempt at some of its items."""
+    if batch.cancelled or (policy is None and batch.sends < _TWICE):
+        return
+    held = await items_of(unit, batch)
+    unsure = [item for item in held if may_be_echo(item, batch)]
+    if unsure:
+        await send_again(unit, Origin.of(batch), unsure, echo_lineage, counts=False)
+    again = [item for item in held if policy is not None and _asks_again(policy, item) and item not in unsure]
+    if again:
+        await send_again(unit, Origin.of(batch), again)
+
+
+def _asks_again(policy: RetryPolicy, item: Item) -> bool:
+    return item.state.final and not is_given_up(item) and item.status in policy.on and item.attempts < policy.attempts
+
+
+# ---------------------------------------------------------------- jobs
+
+
+async def _jobs(unit: UnitOfWork, among: Sequence[JobId]) -> list[Row]:
+    """Those of these jobs that are neither on their way in nor settled, in their order."""
+    found: dict[str, Row] = {}
+    for portion in chunks(among):
+        query = sa.select(jobs).where(jobs.c.id.in_(portion), LIVE_JOB)
+        found |= {row.id: row for row in await unit.connection.execute(query)}
+    return [found[job] for job in among if job in found]
+
+
+async def _settle_jobs(unit: UnitOfWork, touched: Sequence[JobId]) -> None:
+    rows = await _jobs(unit, touched)
+    cancelled = [JobId(row.id) for row in rows if row.cancelled_at is not None]
+    if cancelled:
+        for job in cancelled:
+            await _abandon_planned(unit, job)
+        await unit.flush()
+        rows = await _jobs(unit, touched)
+    states = await _states_of_live_batches(unit, [row.id for row in rows])
+    over = [row for row in rows if not states[row.id]]
+    live = await _stop_where_due(unit, [row for row in rows if states[row.id]], states)
+    await set_jobs(unit, await _asking(unit, live, states))
+    outcomes = [(row, outcome_of(counts_of(row), cancelled=row.cancelled_at is not None)) for row in over]
+    await set_jobs(unit, [Outcome(row, state) for row, state in outcomes])
+    await wake_dependents(unit, [row.folded for row in over])
+
+
+_States = defaultdict[str, set[BatchState]]
+
+
+async def _states_of_live_batches(unit: UnitOfWork, among: Sequence[str]) -> _States:
+    found: _States = defaultdict(set)
+    for portion in chunks(among):
+        query = sa.select(batches.c.job, batches.c.state).where(batches.c.job.in_(portion), LIVE_BATCH).distinct()
+        for job, state in await unit.connection.execute(query):
+            found[job].add(BatchState(state))
+    return found
+
+
+async def _stop_where_due(unit: UnitOfWork, rows: Sequence[Row], states: _States) -> Sequence[Row]:
+    """Stop the jobs of which too much failed while there is more to submit; returns the rows as they are then."""
+    reasons = {row.id: _why_stopped(row) for row in rows if BatchState.PLANNED in states[row.id]}
+    stopped = [{"in_job": job, "reason": reason} for job, reason in reasons.items() if reason is not None]
+    if not stopped:
+        return rows
+    await unit.connection.execute(_STOP, stopped)
+    return await _jobs(unit, [JobId(row.id) for row in rows])
+
+
+def _why_stopped(row: Row) -> str | None:
+    """The reason to submit no more of a job; None when there is none, or it was given before."""
+    if row.stop_after_failed is None or row.stopped is not None:
+        return None
+    counts = counts_of(row)
+    failed = counts.get(ItemState.FAILED, 0) + counts.get(ItemState.ABORTED, 0)
+    if failed - row.stop_base < row.stop_after_failed:
+        return None
+    return f"{failed} items failed or were aborted: nothing more is submitted until `resume`"
+
+
+async def _asking(unit: UnitOfWork, rows: Sequence[Row], states: _States) -> list[Outcome]:
+    """The jobs whose needs, or the words for them, are no longer what the rows say."""
+    blocked = await _why_blocked(unit, [row.id for row in rows if BatchState.BLOCKED in states[row.id]])
+    found = []
+    for row in rows:
+        needs, detail = _needs(row, blocked.get(row.id))
+        if (needs, detail) != (row.needs, row.detail):
+            found.append(Outcome(row, JobState(row.state), needs, detail))
+    return found
+
+
+def _needs(row: Row, blocked: str | None) -> tuple[Needs | None, str | None]:
+    """Why a person is asked; what keeps a job from being submitted comes first."""
+    if row.paused is not None:
+        return Needs.PAUSED, row.paused
+    if row.stopped is not None:
+        return Needs.STOPPED, row.stopped
+    if blocked is not None:
+        return Needs.BLOCKED, blocked
+    waiting = counts_of(row).get(ItemState.ATTENTION, 0)
+    if waiting:
+        return Needs.ATTENTION, f"the platform waits for a person: {waiting} item{'s' if waiting > 1 else ''}"
+    return None, None
+
+
+async def _why_blocked(unit: UnitOfWork, among: Sequence[str]) -> dict[str, str]:
+    """For each of these jobs its first blocked batch, and how many more there are."""
+    is_blocked = (LIVE_BATCH, batches.c.state == literal(BatchState.BLOCKED))
+    of_job = (sa.func.min(batches.c.number).label("number"), sa.func.count().label("count"))
+    told: dict[str, str] = {}
+    for portion in chunks(among):
+        first = sa.select(batches.c.job, *of_job).where(batches.c.job.in_(portion), *is_blocked)
+        group = first.group_by(batches.c.job).subquery()
+        here = sa.and_(batches.c.job == group.c.job, batches.c.number == group.c.number)
+        query = sa.select(group, batches.c.detail).join_from(group, batches, here)
+        for row in await unit.connection.execute(query):
+            job, number, count, detail = row
+            more = f" (and {count - 1} more)" if count > 1 else ""
+            told[job] = f"batch {number}: {detail}{more}"
+    return told
+
+
+# ---------------------------------------------------------------- what a cancelled job no longer sends
+
+
+async def _abandon_planned(unit: UnitOfWork, job: JobId) -> None:
+    """Nothing of a planned batch is on the platform: its items end here, never sent."""
+    of_job = (batches.c.job == job, LIVE_BATCH, batches.c.state == literal(BatchState.PLANNED))
+    planned = (await unit.connection.execute(sa.select(batches.c.id, batches.c.number).where(*of_job))).all()
+    if not planned:
+        return
+    after = next_batch_state(BatchState.PLANNED, BatchEvent.ABANDON)
+    ended = await unit.connection.execute(
+        sa.update(items)
+        .where(
+            items.c.job == job,
+            items.c.state == ItemState.PENDING,
+            items.c.batch.in_(sa.select(batches.c.number).where(*of_job)),
+        )
+        .values(state=ItemState.CANCELLED, status=None, finished_at=unit.now)
+    )
+    await unit.connection.execute(
+        sa.update(batches)
+        .where(*of_job)
+        .values(state=after, open=0, creating=0, settled_at=unit.now, **NOTHING_TO_SEND)
+    )
+    unit.count_job(job, ItemState.PENDING, ItemState.CANCELLED, ended.rowcount)
+    for row in planned:
+        unit.event(job, BatchEvent.ABANDON, batch=row.number, old=BatchState.PLANNED, new=after)
+        unit.settled_batches.append(BatchId(row.id))

@@ -1,0 +1,160 @@
+"""Planned batches that are born after a job was committed: halves, retries, what was not found."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.domain.identity import batch_key, retry_lineage
+from orchestrator.domain.lifecycle import first_stage
+from orchestrator.domain.model import Batch, BatchId, BatchState, Item, ItemState, JobId
+from orchestrator.store.account_memory import instance_of
+from orchestrator.store.reading.rows import SELECT_ITEM, item_of, items_in, previous_ids_as_text
+from orchestrator.store.schema import OPEN_ITEM, batches, items
+from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
+
+_MOVE = (
+    sa.update(items)
+    .where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
+    .values(batch=sa.bindparam("to_batch"))
+)
+
+_SEND_AGAIN = (
+    sa.update(items).where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
+).values(
+    stage=sa.bindparam("to_stage"),
+    state=ItemState.PENDING,
+    attempts=sa.bindparam("to_attempts"),
+    previous_ids=sa.bindparam("to_previous_ids"),
+    status=None,
+    remote_id=None,
+    detail=None,
+    submitted_at=None,
+    finished_at=None,
+    abort_sent_at=None,
+)
+
+_UNSENT = frozenset({ItemState.CANCELLED, ItemState.PENDING})
+
+Lineage = Callable[[Sequence[tuple[int, int]]], str]
+"""From the items of a new batch, each with its number and attempt, to its lineage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a new batch takes over from the job it belongs to."""
+
+    job: JobId
+    name: str
+    account: str
+    kind: str
+
+    @classmethod
+    def of(cls, batch: Batch) -> Self:
+        return cls(batch.job, batch.job_name, batch.account, batch.kind)
+
+
+async def key_of(connection: AsyncConnection, job_name: str, lineage: str, attempt: int) -> str:
+    return batch_key(await instance_of(connection), job_name, lineage, attempt)
+
+
+async def plan(
+    unit: UnitOfWork,
+    origin: Origin,
+    attempts: Mapping[int, int],
+    lineage: Lineage = retry_lineage,
+    *,
+    root: int | None = None,
+) -> int:
+    """Give pending items, by their number with their attempt, to a new planned batch; returns its number.
+
+    The counters of the batches that they come from are not looked at: see `leave`.
+    """
+    newest = sa.select(sa.func.max(batches.c.number)).where(batches.c.job == origin.job)
+    number: int = (await unit.connection.execute(newest)).scalar_one() + 1
+    seqs, name = list(attempts), lineage(list(attempts.items()))
+    # The very same items may come together again, in vain the first time: as another attempt, under another key.
+    namesakes = sa.select(sa.func.max(batches.c.attempt)).where(batches.c.job == origin.job, batches.c.lineage == name)
+    last: int | None = (await unit.connection.execute(namesakes)).scalar_one()
+    attempt = 0 if last is None else last + 1
+    batch = BatchId(unit.new_id())
+    await unit.connection.execute(
+        sa.insert(batches).values(
+            id=batch,
+            job=origin.job,
+            account=origin.account,
+            number=number,
+            lineage=name,
+            attempt=attempt,
+            key=await key_of(unit.connection, origin.name, name, attempt),
+            state=BatchState.PLANNED,
+            items=len(seqs),
+            open=len(seqs),
+            creating=len(seqs) * _pending(origin).creating,
+            first_seq=min(seqs),
+            last_seq=max(seqs),
+            root=root or number,
+        )
+    )
+    moves = [{"in_job": origin.job, "at_seq": seq, "to_batch": number} for seq in seqs]
+    await unit.connection.execute(_MOVE, moves)
+    unit.event(origin.job, "plan", batch=number, new=BatchState.PLANNED, detail=f"{len(seqs)} items, {name}")
+    unit.touched_jobs[origin.job] = None
+    return number
+
+
+async def send_again(
+    unit: UnitOfWork, origin: Origin, chosen: Sequence[Item], lineage: Lineage = retry_lineage, *, counts: bool = True
+) -> None:
+    """Take these items out of their batches, make them pending again, and plan one new batch for them.
+
+    `counts`: it is another attempt, where they had been sent.
+    """
+    attempts = {item.seq: item.attempts + (counts and item.state not in _UNSENT) for item in chosen}
+    await leave(unit, chosen)
+    number = await plan(unit, origin, attempts, lineage)
+    stage = _pending(origin).stage
+    rows = []
+    for item in chosen:
+        ids = (*item.previous_ids, item.remote_id) if item.remote_id else item.previous_ids
+        rows.append(
+            {"in_job": item.job, "at_seq": item.seq, "to_stage": stage}
+            | {"to_attempts": attempts[item.seq], "to_previous_ids": previous_ids_as_text(ids)}
+        )
+        unit.count_job(item.job, item.state, ItemState.PENDING)
+        unit.event(
+            item.job, "again", batch=number, seq=item.seq, old=item.state, new=ItemState.PENDING, detail=item.detail
+        )
+    await unit.connection.execute(_SEND_AGAIN, rows)
+
+
+async def leave(unit: UnitOfWork, gone: Sequence[Item]) -> None:
+    """Write off items that a new batch takes over from the batches they were in."""
+    by_batch: defaultdict[tuple[JobId, int], list[ItemPosition]] = defaultdict(list)
+    for item in gone:
+        by_batch[item.job, item.batch or 0].append(ItemPosition(item.state, item.stage))
+    for (job, number), standings in by_batch.items():
+        await unit.connection.execute(
+            sa.update(batches)
+            .where(batches.c.job == job, batches.c.number == number)
+            .values(
+                items=batches.c["items"] - len(standings),
+                open=batches.c.open - sum(each.open for each in standings),
+                creating=batches.c.creating - sum(each.creating for each in standings),
+            )
+        )
+
+
+async def items_of(unit: UnitOfWork, batch: Batch, *, open_only: bool = False) -> list[Item]:
+    """The items of a batch in order, without their requests."""
+    query = SELECT_ITEM.where(*items_in(batch)).order_by(items.c.seq)
+    if open_only:
+        query = query.where(OPEN_ITEM)
+    return [item_of(row) for row in await unit.connection.execute(query)]
+
+
+def _pending(origin: Origin) -> ItemPosition:
+    return ItemPosition(ItemState.PENDING, first_stage(origin.kind))

@@ -1,0 +1,114 @@
+"""Writes what a page of observations changed, and nothing else; see `weighing.py` for what it means."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from orchestrator.clock import SECOND
+from orchestrator.domain.lifecycle import BatchEvent
+from orchestrator.domain.model import BatchReport, ItemState, Stage
+from orchestrator.store.account_memory import remember
+from orchestrator.store.changes import Ended
+from orchestrator.store.schema import batches, items
+from orchestrator.store.writing.compare import Comparison, ItemChange, KnownBatch
+from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
+
+_OWN_ENDS = frozenset({ItemState.SUCCEEDED, ItemState.PARTIAL, ItemState.FAILED})
+
+_WRITE = (
+    sa.update(items)
+    .where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
+    .values(
+        stage=sa.bindparam("to_stage"),
+        state=sa.bindparam("to_state"),
+        status=sa.bindparam("to_status"),
+        remote_id=sa.bindparam("to_remote_id"),
+        detail=sa.bindparam("to_detail"),
+        submitted_at=sa.bindparam("to_submitted_at"),
+        finished_at=sa.bindparam("to_finished_at"),
+    )
+)
+
+_WRITE_STATUS = (
+    sa.update(batches)
+    .where(batches.c.id == sa.bindparam("in_batch"))
+    .values(
+        status=sa.bindparam("to_status"),
+        status_final=sa.bindparam("to_final"),
+        worded=sa.bindparam("to_worded"),
+        detail=sa.func.coalesce(sa.bindparam("to_detail", type_=sa.Text), batches.c.detail),
+    )
+)
+
+
+async def apply(unit: UnitOfWork, comparison: Comparison) -> None:
+    """Write what changed, and nothing else."""
+    for batch_id in comparison.shown_again:
+        note = "the platform shows it again"
+        await unit.move(await unit.batch(batch_id), BatchEvent.REOPEN, note=note, detail=None)
+    await write_changes(unit, list(comparison.changes.values()))
+    unit.touched_batches |= comparison.touched
+    await _write_statuses(unit, comparison.words)
+    for account, learned in comparison.learned:
+        await remember(unit.connection, account, learned.name, learned.value)
+
+
+async def write_changes(unit: UnitOfWork, changes: Sequence[ItemChange]) -> None:
+    """Write items that changed, with their events and counts."""
+    if not changes:
+        return
+    await unit.connection.execute(_WRITE, [_as_written(change, unit.now) for change in changes])
+    for change in changes:
+        before, after = change.before, change.after
+        number = before.batch or 0
+        old, new = ItemPosition(before.state, before.stage), ItemPosition(after.state, after.stage)
+        if old != new:
+            unit.count(before.job, number, old, new)
+        if (before.state, before.status) != (after.state, after.status):
+            told = " ".join(part for part in (after.status, after.detail) if part) or None
+            unit.event(before.job, "item", batch=number, seq=before.seq, old=before.state, new=after.state, detail=told)
+
+
+def ended_in(comparison: Comparison, now: int) -> tuple[Ended, ...]:
+    """The items that came to an end of their own, with what they took. What was never created took nothing."""
+    return tuple(
+        Ended(change.before.job, change.before.batch or 0, max(0, (change.finished_at or now) - since) / SECOND)
+        for change in comparison.changes.values()
+        if change.after.state in _OWN_ENDS
+        and change.after.stage is not Stage.CREATION
+        and not change.before.state.final
+        and (since := change.before.submitted_at) is not None
+    )
+
+
+def _as_written(change: ItemChange, now: int) -> dict[str, Any]:
+    before, after = change.before, change.after
+    leaves = before.state is ItemState.PENDING and after.state is not ItemState.PENDING
+    return {
+        "in_job": before.job,
+        "at_seq": before.seq,
+        "to_stage": after.stage,
+        "to_state": after.state,
+        "to_status": after.status,
+        "to_remote_id": after.remote_id,
+        "to_detail": after.detail,
+        "to_submitted_at": before.submitted_at or (now if leaves else None),
+        "to_finished_at": (change.finished_at or now) if after.state.final else None,
+    }
+
+
+async def _write_statuses(unit: UnitOfWork, words: Sequence[tuple[KnownBatch, BatchReport]]) -> None:
+    rows = []
+    for batch, seen in words:
+        status = batch.status if seen.status is None or (batch.status_final and not seen.final) else seen.status
+        rows.append(
+            {"in_batch": batch.id, "to_status": status, "to_detail": seen.detail}
+            | {"to_final": batch.status_final or seen.final or seen.status is None}
+            | {"to_worded": batch.worded or batch.open == 0}
+        )
+        if status != batch.status:
+            unit.event(batch.job, "status", batch=batch.number, old=batch.status, new=status, detail=seen.detail)
+        unit.touched_batches[batch.id] = None
+    if rows:
+        await unit.connection.execute(_WRITE_STATUS, rows)

@@ -1,0 +1,298 @@
+"""The way of a batch from planned to tracking, and what becomes of one that is refused or lost.
+
+Each function is the inside of one transaction; `advance.py` tells what each is for.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import sqlalchemy as sa
+
+from orchestrator.clock import Micros
+from orchestrator.domain.identity import halves_of
+from orchestrator.domain.lifecycle import BatchEvent, IllegalTransitionError, first_stage
+from orchestrator.domain.model import (
+    Batch,
+    BatchState,
+    Item,
+    ItemReport,
+    ItemState,
+    JobState,
+    Receipt,
+    Submission,
+)
+from orchestrator.store.errors import StoreError
+from orchestrator.store.reading.rows import as_text, items_in
+from orchestrator.store.schema import LIVE_BATCH, UNSENT_BATCH, batches, items, jobs, outbox
+from orchestrator.store.writing.compare import compare
+from orchestrator.store.writing.jobs.job_states import needs_of, set_job
+from orchestrator.store.writing.planning import Origin, items_of, key_of, leave, plan
+from orchestrator.store.writing.reports import apply
+from orchestrator.store.writing.unit_of_work import NOTHING_TO_SEND, ItemPosition, UnitOfWork
+
+_ONE = sa.update(items).where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
+
+# ---------------------------------------------------------------- sending
+
+
+def as_chosen(batch: Batch, chosen: Batch) -> None:
+    """Whether it may be sent was decided by what it was then; raises IllegalTransitionError when that is over."""
+    if (batch.state, batch.key, batch.key_void) != (chosen.state, chosen.key, chosen.key_void):
+        raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} is not what it was when it was chosen")
+
+
+async def begin(unit: UnitOfWork, batch: Batch, submission: Submission, user: str, server_now: Micros | None) -> None:
+    await _still_wanted(unit, batch)
+    stored: dict[str, object] = {}
+    if batch.submission is None:
+        stored = {"method": submission.method, "path": submission.path, "body": submission.body}
+        stored |= {"headers": as_text(dict(submission.headers)), "pipeline": submission.pipeline}
+    if batch.first_sent_at is None:
+        stored |= {"first_sent_at": server_now or unit.now, "sent_by": user}
+    await unit.move(batch, BatchEvent.BEGIN, note=None, sends=batch.sends + 1, sent_at=unit.now, **stored)
+    await _start_job(unit, batch)
+
+
+async def _still_wanted(unit: UnitOfWork, batch: Batch) -> None:
+    """It was chosen a while ago: a credential, or a question before the first send, may have waited for the budget."""
+    query = sa.select(jobs.c.paused, jobs.c.stopped, jobs.c.cancelled_at).where(jobs.c.id == batch.job)
+    row = (await unit.connection.execute(query)).one()
+    held = row.paused or row.stopped or ("the job is cancelled" if row.cancelled_at is not None else None)
+    if held:
+        raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} does not go out: {held}")
+
+
+async def _start_job(unit: UnitOfWork, batch: Batch) -> None:
+    row = (await unit.connection.execute(sa.select(jobs).where(jobs.c.id == batch.job))).one()
+    first = {"sent_at": row.sent_at or unit.now, "started_at": row.started_at or unit.now}
+    if row.state == JobState.QUEUED:
+        await set_job(unit, row, JobState.RUNNING, needs=needs_of(row), detail=row.detail, **first)
+    elif row.sent_at is None:
+        await unit.connection.execute(sa.update(jobs).where(jobs.c.id == batch.job).values(first))
+
+
+async def release(unit: UnitOfWork, batch: Batch, detail: str, due_at: Micros) -> None:
+    # This send had no effect; what an earlier one of the same key did is as unknown as before.
+    if batch.in_doubt:
+        sends = batch.sends - 1
+        await unit.move(batch, BatchEvent.LOSE, note=detail, last_error=detail, due_at=due_at, sends=sends)
+        return
+    # Nothing is kept under the key: neither its age nor who sent it counts before the send that may have an effect.
+    unused: dict[str, object] = {"first_sent_at": None, "sent_by": None, "sends": batch.sends - 1}
+    await unit.move(batch, BatchEvent.RELEASE, note=detail, last_error=detail, due_at=due_at, **unused)
+
+
+async def lose(
+    unit: UnitOfWork, batch: Batch, detail: str, due_at: Micros, *, key_void: bool, counts: bool = True
+) -> None:
+    await unit.move(
+        batch,
+        BatchEvent.LOSE,
+        note=detail,
+        last_error=detail,
+        due_at=due_at,
+        in_doubt=True,
+        key_void=batch.key_void or key_void,
+        sends=batch.sends if counts else batch.sends - 1,
+    )
+
+
+async def mark_unconfirmed(unit: UnitOfWork, batch: Batch, detail: str, due_at: Micros) -> None:
+    # What we know of sends of our own counts for nothing: none of them did what is there.
+    never = {"first_sent_at": None, "sent_by": None, "sent_at": batch.sent_at or unit.now}
+    event = BatchEvent.LOSE if batch.state is BatchState.SUBMITTING else BatchEvent.INQUIRE
+    await unit.move(batch, event, note=detail, last_error=detail, due_at=due_at, in_doubt=True, key_void=True, **never)
+    await _start_job(unit, batch)
+
+
+# ---------------------------------------------------------------- accepted
+
+
+async def confirm(unit: UnitOfWork, batch: Batch, receipt: Receipt) -> None:
+    known = batch.state in {BatchState.TRACKING, BatchState.SETTLED}
+    if known and receipt.remote_id is not None and batch.remote_id == receipt.remote_id:
+        return
+    await track(unit, batch, BatchEvent.CONFIRM, receipt)
+    await unit.flush()
+    await apply(unit, await compare(unit.connection, receipt.items))
+
+
+async def track(unit: UnitOfWork, batch: Batch, event: BatchEvent, receipt: Receipt) -> None:
+    """The batch is on the platform: from here on it is looked at."""
+    await unit.move(
+        batch,
+        event,
+        note=receipt.remote_id,
+        remote_id=receipt.remote_id or batch.remote_id,
+        status=receipt.status or batch.status,
+        status_final=receipt.final or batch.status_final,
+        submitted_at=batch.submitted_at or unit.now,
+        detail=None,
+        last_error=None,
+        in_doubt=False,
+        **NOTHING_TO_SEND,
+    )
+    pending = ItemPosition(ItemState.PENDING, first_stage(batch.kind))
+    submitted = ItemPosition(ItemState.SUBMITTED, pending.stage)
+    moved = await unit.connection.execute(
+        sa.update(items)
+        .where(*items_in(batch), items.c.state == ItemState.PENDING)
+        .values(state=ItemState.SUBMITTED, submitted_at=unit.now)
+    )
+    unit.count(batch.job, batch.number, pending, submitted, moved.rowcount)
+
+
+async def confirm_partly(unit: UnitOfWork, batch: Batch, receipt: Receipt) -> None:
+    there = {each.seq for each in receipt.items} | {each.key for each in receipt.items}
+    missing = [
+        item
+        for item in await items_of(unit, batch, open_only=True)
+        if item.state is ItemState.PENDING and item.seq not in there and item.key not in there
+    ]
+    if len(missing) == batch.items:
+        raise StoreError(f"batch {batch.number} of {batch.job_name}: none of its items was found; renew it instead")
+    if missing:
+        await leave(unit, missing)
+        await plan(unit, Origin.of(batch), {item.seq: item.attempts for item in missing}, root=batch.root)
+    await confirm(unit, batch, receipt)
+
+
+# ---------------------------------------------------------------- not accepted
+
+
+async def searched(
+    unit: UnitOfWork, batch: Batch, due_at: Micros, server_now: Micros | None, seen: Sequence[ItemReport]
+) -> None:
+    if batch.state is not BatchState.UNCONFIRMED:
+        raise IllegalTransitionError(f"a {batch.state} batch is not searched for")
+    await unit.connection.execute(
+        sa.update(batches)
+        .where(batches.c.id == batch.id)
+        .values(searched_at=batch.searched_at or server_now or unit.now, due_at=due_at)
+    )
+    told = f"{len(seen)} of {batch.items} items found" if seen else "not found on the platform"
+    unit.event(batch.job, "searched", batch=batch.number, detail=told)
+    await apply(unit, await compare(unit.connection, seen))
+
+
+async def renew(unit: UnitOfWork, batch: Batch) -> None:
+    """In place while nothing of it was ever seen; raises IllegalTransitionError otherwise."""
+    held = await items_of(unit, batch)
+    if any(item.remote_id or item.state.final for item in held) or _seen(batch, held):
+        raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} was seen on the platform, in part")
+    # Whoever has it sent again after it was blocked grants it as many requests as a new one.
+    anew = batch.state is BatchState.BLOCKED
+    await unit.move(
+        batch,
+        BatchEvent.RENEW,
+        attempt=batch.attempt + 1,
+        key=await key_of(unit.connection, batch.job_name, batch.lineage, batch.attempt + 1),
+        remote_id=None,
+        status=None,
+        status_final=False,
+        worded=False,
+        detail=None,
+        last_error=None,
+        due_at=0,
+        first_sent_at=None,
+        sent_at=None,
+        sent_by=None,
+        submitted_at=None,
+        searched_at=None,
+        in_doubt=False,
+        key_void=False,
+        root=batch.number if anew else batch.root,
+        sends=0 if anew else batch.sends,
+        **NOTHING_TO_SEND,
+    )
+    await make_pending(unit, batch, held, again=1)
+
+
+def _seen(batch: Batch, held: Sequence[Item]) -> bool:
+    """Whether the platform told anything of an item of a batch that it never confirmed."""
+    return batch.state is BatchState.UNCONFIRMED and any(item.state is not ItemState.PENDING for item in held)
+
+
+async def make_pending(unit: UnitOfWork, batch: Batch, held: Sequence[Item], *, again: int = 0) -> None:
+    """Items of a batch that was given up after its submission was confirmed are as if they had not been sent."""
+    sent = [item for item in held if item.state is not ItemState.PENDING]
+    if not sent:
+        return
+    pending = ItemPosition(ItemState.PENDING, first_stage(batch.kind))
+    values = {"state": pending.state, "stage": pending.stage, "status": None, "detail": None, "submitted_at": None}
+    await unit.connection.execute(_ONE.values(values | {"attempts": items.c.attempts + again}), _places(sent))
+    for item in sent:
+        unit.count(batch.job, batch.number, ItemPosition(item.state, item.stage), pending)
+
+
+def _places(chosen: Sequence[Item]) -> list[dict[str, object]]:
+    return [{"in_job": item.job, "at_seq": item.seq} for item in chosen]
+
+
+async def split(unit: UnitOfWork, batch: Batch, detail: str) -> None:
+    held = await items_of(unit, batch)
+    if len(held) < 2:  # noqa: PLR2004 - halves need two
+        raise IllegalTransitionError(f"a batch of {len(held)} items cannot be split")
+    _nothing_reported(batch, held)
+    await unit.move(
+        batch,
+        BatchEvent.SPLIT,
+        note=detail,
+        detail=detail,
+        last_error=None,
+        in_doubt=False,
+        items=0,
+        open=0,
+        creating=0,
+    )
+    middle = (len(held) + 1) // 2
+    for half, lineage in zip((held[:middle], held[middle:]), halves_of(batch.lineage), strict=True):
+        attempts = {item.seq: item.attempts for item in half}
+        await plan(unit, Origin.of(batch), attempts, partial(_named, lineage), root=batch.root)
+
+
+def _named(lineage: str, _items: Sequence[tuple[int, int]]) -> str:
+    return lineage
+
+
+async def refuse(unit: UnitOfWork, batch: Batch, detail: str) -> None:
+    held = await items_of(unit, batch)
+    if len(held) != 1:
+        raise IllegalTransitionError(f"a refusal of {len(held)} items does not tell which is the bad one: split it")
+    _nothing_reported(batch, held)
+    await unit.move(batch, BatchEvent.REFUSE, note=detail, detail=detail, last_error=None, in_doubt=False)
+    await end(unit, batch, held, ItemState.FAILED, detail)
+
+
+async def postpone(unit: UnitOfWork, batch: Batch, detail: str, due_at: Micros) -> None:
+    if batch.state not in {BatchState.PLANNED, BatchState.UNCONFIRMED}:
+        raise IllegalTransitionError(f"a {batch.state} batch does not wait for its turn")
+    values = {"last_error": detail, "due_at": due_at}
+    await unit.connection.execute(sa.update(batches).where(batches.c.id == batch.id).values(values))
+
+
+async def end(unit: UnitOfWork, batch: Batch, held: Sequence[Item], state: ItemState, detail: str | None) -> None:
+    """Items that the platform will tell nothing about come to their end by our word."""
+    if not held:
+        return
+    values = {"state": state, "status": None, "detail": detail, "finished_at": unit.now}
+    await unit.connection.execute(_ONE.values(values), _places(held))
+    for item in held:
+        unit.count(item.job, batch.number, ItemPosition(item.state, item.stage), ItemPosition(state, item.stage))
+        unit.event(item.job, "item", batch=batch.number, seq=item.seq, old=item.state, new=state, detail=detail)
+
+
+def _nothing_reported(batch: Batch, held: Sequence[Item]) -> None:
+    """A refusal contradicts items that the platform has shown: such a batch is never sent in other slices."""
+    if any(item.state is not ItemState.PENDING for item in held):
+        raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} was refused, but seen on the platform")
+
+
+async def recover(unit: UnitOfWork, lost: Sequence[Batch]) -> None:
+    for batch in lost:
+        await lose(unit, batch, "the daemon ended while it was being sent", unit.now, key_void=False)
+    # What waited did so by the clock of a process that is gone.
+    waiting = (LIVE_BATCH, UNSENT_BATCH, batches.c.due_at > unit.now)
+    await unit.connection.execute(sa.update(batches).where(*waiting).values(due_at=unit.now))
+    failed = sa.update(outbox).where(outbox.c.tries > 0)
+    await unit.connection.execute(failed.values(due_at=unit.now, tries=0))

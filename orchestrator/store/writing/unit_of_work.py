@@ -1,0 +1,183 @@
+"""The bookkeeping of one transaction: events, counters, and the news for the caller.
+
+Whoever changes an item or a batch tells the ledger; `conclude` (consequences.py) then derives what follows for batches
+and jobs, and writes it in the same transaction.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.clock import Micros
+from orchestrator.domain.lifecycle import BatchEvent, IllegalTransitionError, next_batch_state
+from orchestrator.domain.model import Batch, BatchId, BatchState, ItemState, JobId, Stage
+from orchestrator.store.changes import JobChanged
+from orchestrator.store.errors import StoreError
+from orchestrator.store.ids import TimeOrderedIds
+from orchestrator.store.reading.rows import COUNTERS, SELECT_BATCH_TO_SEND, batch_of
+from orchestrator.store.schema import batches, events, jobs
+
+_ADD_EVENTS = sa.insert(events)
+
+_OF_JOB = ("id",)
+_OF_BATCH = ("job", "number")
+
+NOTHING_TO_SEND: Mapping[str, None] = {"method": None, "path": None, "headers": None, "body": None}
+
+_SETTLE = (
+    sa.update(batches)
+    .where(batches.c.id == sa.bindparam("in_batch"))
+    .values(state=BatchState.SETTLED, settled_at=sa.bindparam("at"), **NOTHING_TO_SEND)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPosition:
+    """What an item weighs in the counters of its batch and job."""
+
+    state: ItemState
+    stage: Stage
+
+    @property
+    def open(self) -> int:
+        return 0 if self.state.final else 1
+
+    @property
+    def creating(self) -> int:
+        return self.open if self.stage is Stage.CREATION else 0
+
+
+class UnitOfWork:
+    """What one transaction has still to write, and what it has to tell."""
+
+    def __init__(self, connection: AsyncConnection, ids: TimeOrderedIds, now: Micros) -> None:
+        self.connection = connection
+        self.now = now
+        self.touched_batches: dict[BatchId, None] = {}
+        self.touched_jobs: dict[JobId, None] = {}
+        self.settled_batches: list[BatchId] = []
+        self.job_changes: dict[JobId, JobChanged] = {}
+        self._ids = ids
+        self._events: list[dict[str, Any]] = []
+        self._by_job: defaultdict[JobId, Counter[ItemState]] = defaultdict(Counter)
+        self._by_batch: defaultdict[tuple[JobId, int], Counter[str]] = defaultdict(Counter)
+
+    def new_id(self) -> str:
+        return self._ids.make(self.now)
+
+    def event(
+        self,
+        job: JobId,
+        event: str,
+        *,
+        batch: int | None = None,
+        seq: int | None = None,
+        old: str | None = None,
+        new: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """One row of the job's history."""
+        self._events.append(
+            {"at": self.now, "job": job, "batch": batch, "seq": seq}
+            | {"event": event, "old": old, "new": new, "detail": detail}
+        )
+
+    def count(self, job: JobId, batch: int, before: ItemPosition, after: ItemPosition, items: int = 1) -> None:
+        """So many items of a batch went from one standing to another."""
+        self._by_job[job][before.state] -= items
+        self._by_job[job][after.state] += items
+        self._by_batch[job, batch]["open"] += items * (after.open - before.open)
+        self._by_batch[job, batch]["creating"] += items * (after.creating - before.creating)
+        self.touched_jobs[job] = None
+
+    def count_job(self, job: JobId, before: ItemState, after: ItemState, items: int = 1) -> None:
+        """So many items changed whose batches' counters are written otherwise."""
+        self._by_job[job][before] -= items
+        self._by_job[job][after] += items
+        self.touched_jobs[job] = None
+
+    async def batch(self, batch: BatchId) -> Batch:
+        """The batch as it is now, with its submission; raises StoreError when there is none."""
+        row = (await self.connection.execute(SELECT_BATCH_TO_SEND.where(batches.c.id == batch))).one_or_none()
+        if row is None:
+            raise StoreError(f"there is no batch {batch}")
+        return batch_of(row, to_send=True)
+
+    async def move(self, batch: Batch, event: BatchEvent, *, note: str | None = None, **values: object) -> None:
+        """Take a batch through its state machine and set these columns; `note` goes into its history.
+
+        Raises:
+            IllegalTransitionError: the event cannot happen to it; nothing is written.
+        """
+        after = next_batch_state(batch.state, event)
+        if after is BatchState.SETTLED:
+            values |= {"settled_at": self.now, **NOTHING_TO_SEND}
+            self.settled_batches.append(batch.id)
+        moved = await self.connection.execute(
+            sa.update(batches)
+            .where(batches.c.id == batch.id, batches.c.state == batch.state)
+            .values(state=after, **values)
+        )
+        if moved.rowcount != 1:
+            raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} is no longer {batch.state}")
+        self.event(batch.job, event, batch=batch.number, old=batch.state, new=after, detail=note)
+        self.touched_batches[batch.id] = None
+        self.touched_jobs[batch.job] = None
+
+    async def settle(self, ended: Sequence[Batch]) -> None:
+        """`move` for many tracked batches whose end has come."""
+        if not ended:
+            return
+        for batch in ended:
+            after = next_batch_state(batch.state, BatchEvent.SETTLE)
+            self.event(
+                batch.job, BatchEvent.SETTLE, batch=batch.number, old=batch.state, new=after, detail=batch.status
+            )
+            self.settled_batches.append(batch.id)
+            self.touched_batches[batch.id] = None
+            self.touched_jobs[batch.job] = None
+        rows = [{"in_batch": batch.id, "at": self.now} for batch in ended]
+        await self.connection.execute(_SETTLE, rows)
+
+    async def flush(self) -> None:
+        """Write the counters and events gathered so far."""
+        await self._add(jobs, _OF_JOB, {(job,): _columns(by_state) for job, by_state in self._by_job.items()})
+        await self._add(batches, _OF_BATCH, {place: dict(by_name) for place, by_name in self._by_batch.items()})
+        if self._events:
+            await self.connection.execute(_ADD_EVENTS, self._events)
+        self._by_job.clear()
+        self._by_batch.clear()
+        self._events = []
+
+    async def _add(
+        self, table: sa.Table, place: Sequence[str], counts: Mapping[tuple[object, ...], Mapping[str, int]]
+    ) -> None:
+        """Add to the counters of many rows: those of which the same counters change in one statement."""
+        alike: defaultdict[tuple[str, ...], list[dict[str, object]]] = defaultdict(list)
+        for values, by_name in counts.items():
+            changes = {name: count for name, count in sorted(by_name.items()) if count}
+            where = {f"in_{name}": value for name, value in zip(place, values, strict=True)}
+            alike[tuple(changes)].append(where | {f"add_{name}": count for name, count in changes.items()})
+        for names, rows in alike.items():
+            if names:
+                update = sa.update(table).where(*(table.c[name] == sa.bindparam(f"in_{name}") for name in place))
+                more = {name: table.c[name] + sa.bindparam(f"add_{name}", type_=sa.Integer) for name in names}
+                await self.connection.execute(update.values(more), rows)
+
+    @property
+    def jobs(self) -> tuple[JobChanged, ...]:
+        """The jobs whose state or needs changed."""
+        return tuple(self.job_changes.values())
+
+
+def _columns(by_state: Mapping[ItemState, int]) -> dict[str, int]:
+    return {COUNTERS[state].name: count for state, count in by_state.items()}
+
+
+def chunks(values: Sequence[Any], size: int = 1000) -> list[Sequence[Any]]:
+    """Slices small enough to be the parameters of one statement."""
+    return [values[start : start + size] for start in range(0, len(values), size)]

@@ -1,0 +1,206 @@
+"""`POST /api/v1/queue`: a queue file over HTTP, dropped like any other and answered when it is decided.
+
+There is one way in. The text goes into incoming/ under a hidden name, piece by piece, and is renamed; the spool takes
+it from there. So a crash or a lost answer costs nothing: the file is there or it is not, and the same jobs sent again
+change nothing.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio
+import anyio.to_thread
+import msgspec
+from fastapi import Query, Request
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from orchestrator.intake.directory.dropping import Draft, begin_draft
+from orchestrator.intake.error_file import as_object
+from orchestrator.telemetry.events import DaemonStopping, Event, FileAccepted, FileDeferred, FileRejected
+from orchestrator.web.api.responses import Problems, document
+from orchestrator.web.guard import QUEUE_FILE_SUFFIXES, content_type
+from orchestrator.web.served import Shown
+
+ANSWER_WITHIN = 90.0
+"""Seconds to wait for the decision: more than a queue file waits for its table."""
+_PIECE = 1024 * 1024
+_TABLE = b"table"
+"""The key that names a table; a file without these letters names none, and is read but once."""
+
+Name = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="What the file is called in accepted/ or rejected/; a few characters and the ending are added.",
+    ),
+]
+
+
+class _Filled(Enum):
+    """How the body came."""
+
+    YES = auto()
+    NAMES_TABLE = auto()
+    """Whole, and perhaps it names a table."""
+    TOO_LARGE = auto()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """One file whose decision somebody waits for."""
+
+    over: anyio.Event = field(default_factory=anyio.Event)
+    verdict: FileAccepted | FileRejected | None = None
+    reason: str = "it is not decided yet"
+    """Why there is no verdict so far."""
+    not_synced: str = ""
+    """What is added to that where a power failure may still take the file out of incoming/."""
+
+
+class Verdicts:
+    """A subscriber of the bus that hands each verdict to whoever waits for it."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, _Waiting] = {}
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case FileAccepted() | FileRejected():
+                if waiting := self._waiting.get(event.file):
+                    waiting.verdict = event
+                    waiting.over.set()
+            case FileDeferred():
+                if waiting := self._waiting.get(event.file):
+                    waiting.reason = event.reason
+            case DaemonStopping():
+                for waiting in self._waiting.values():
+                    waiting.reason = "the daemon is stopping; it is taken up at the next start"
+                    waiting.over.set()
+            case _:
+                pass  # speaks of no file
+
+    @contextmanager
+    def of(self, file: str) -> Iterator[_Waiting]:
+        """Wait for what is decided on a file that is about to be dropped."""
+        waiting = self._waiting[file] = _Waiting()
+        try:
+            yield waiting
+        finally:
+            del self._waiting[file]
+
+
+class Inbox:
+    """Takes queue files."""
+
+    def __init__(self, shown: Shown, problems: Problems) -> None:
+        self._directory = shown.settings.queue.directory
+        self._spool = shown.spool
+        self._most = shown.settings.queue.max_bytes
+        self._problems = problems
+        self._verdicts = Verdicts()
+        shown.bus.subscribe(self._verdicts)
+
+    async def post(self, request: Request, name: Name = None) -> Response:
+        """Take a queue file; answers when its jobs are durable, or with every mistake."""
+        if _announced(request) > self._most:
+            return self._too_large()
+        file = f"{name or 'api'}-{secrets.token_hex(6)}{QUEUE_FILE_SUFFIXES[content_type(request.headers)]}"
+        with self._verdicts.of(file) as waiting, self._spool.expecting(file):
+            try:
+                refusal = await self._drop(file, request.stream(), waiting)
+            except OSError as error:
+                text = f"the queue directory cannot be written to: {error.strerror or error}; nothing was taken"
+                return self._problems.answer(503, text, headers={"Retry-After": "5"})
+            except ClientDisconnect:
+                return self._problems.answer(400, "the request ended early; nothing was taken")
+            if refusal is not None:
+                return refusal
+            with anyio.move_on_after(ANSWER_WITHIN):
+                await waiting.over.wait()
+            return await self._answer(file, waiting)
+
+    async def _drop(self, file: str, body: AsyncIterator[bytes], waiting: _Waiting) -> Response | None:
+        """Write the body into incoming/; leaves nothing, and returns why, when it is not dropped."""
+        draft = await anyio.to_thread.run_sync(begin_draft, file, self._directory)
+        try:
+            filled = await self._fill(draft, body)
+            if filled is _Filled.TOO_LARGE:
+                return self._too_large()
+            if filled is _Filled.NAMES_TABLE and (refusal := await self._without_tables(file, draft)):
+                return refusal
+            placed = await anyio.to_thread.run_sync(draft.finish)
+            if placed.not_synced is not None:
+                waiting.not_synced = f"; incoming/ could not be synced ({placed.not_synced})"
+            return None
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(draft.discard)
+
+    async def _fill(self, draft: Draft, body: AsyncIterator[bytes]) -> _Filled:
+        held, size, tail, named = bytearray(), 0, b"", False
+        async for piece in body:
+            held += piece
+            size += len(piece)
+            if size > self._most:
+                return _Filled.TOO_LARGE
+            if len(held) >= _PIECE:
+                named = named or _TABLE in tail + held
+                tail = bytes(held[-len(_TABLE) :])
+                await anyio.to_thread.run_sync(draft.write, bytes(held))
+                held.clear()
+        named = named or _TABLE in tail + held
+        await anyio.to_thread.run_sync(draft.write, bytes(held))
+        return _Filled.NAMES_TABLE if named else _Filled.YES
+
+    async def _without_tables(self, file: str, draft: Draft) -> Response | None:
+        """The refusal of a file that names a table: nobody could drop that beside it, so it would wait in vain."""
+        source = await anyio.to_thread.run_sync(draft.reread)
+        try:
+            with await self._spool.review(source) as report:
+                if not report.tables:
+                    return None
+                told = [as_object(mistake) for mistake in report.mistakes]
+                return self._refused(report.mistakes.total, file, told, report.mistakes.more)
+        finally:
+            source.close()
+
+    async def _answer(self, file: str, waiting: _Waiting) -> Response:
+        match waiting.verdict:
+            case FileAccepted(jobs=jobs, items=items, note=note):
+                headers = {"Location": f"/api/v1/jobs/{jobs[0]}"} if len(jobs) == 1 else None
+                told = {"file": file, "decided": True, "jobs": jobs, "items": items, "note": note}
+                return document(told, 201 if jobs else 200, headers)
+            case FileRejected(mistakes=count, error_file=place):
+                errors = await _read(Path(place))
+                return self._refused(count, file, errors["mistakes"], errors["more"])
+            case None:
+                told = {
+                    "file": file,
+                    "decided": False,
+                    "jobs": (),
+                    "items": 0,
+                    "note": waiting.reason + waiting.not_synced,
+                }
+                return document(told, 202)
+
+    def _refused(self, count: int, file: str, mistakes: object, more: int) -> Response:
+        text = f"{count} mistake{'s' if count > 1 else ''}; nothing of the file was taken"
+        return self._problems.answer(422, text, file=file, mistakes=mistakes, more=more)
+
+    def _too_large(self) -> Response:
+        return self._problems.answer(413, f"a queue file may have {self._most} bytes (`queue.max_bytes`)")
+
+
+def _announced(request: Request) -> int:
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else 0
+
+
+async def _read(path: Path) -> dict[str, Any]:
+    return msgspec.json.decode(await anyio.Path(path).read_bytes(), type=dict[str, Any])

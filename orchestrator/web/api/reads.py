@@ -1,0 +1,113 @@
+"""`/api/v1`: jobs, their items, accounts. Only reads the database; what changes anything comes as a queue file."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from urllib.parse import urlencode
+
+import msgspec
+from fastapi import Query
+from starlette.exceptions import HTTPException
+from starlette.responses import Response, StreamingResponse
+
+from orchestrator.domain.model import ItemState, Job, JobId, JobState
+from orchestrator.engine.result_document import describe_batch, describe_item, describe_job, describe_standstill
+from orchestrator.platforms.http.contact import LONG
+from orchestrator.web.api.accounts import Live, describe_accounts
+from orchestrator.web.api.responses import JSON, document
+from orchestrator.web.served import Shown, failing_since
+
+_LARGEST_PAGE = 1000
+_LARGEST_NUMBER = 2**63 - 1
+"""What a column of numbers can be compared with."""
+
+OfState = Annotated[JobState | None, Query(description="Only jobs in this state.")]
+_TEXT = r"^[^\x00]*$"
+"""PostgreSQL keeps no NUL and refuses to compare with one."""
+OfAccount = Annotated[str | None, Query(pattern=_TEXT, description="Only jobs on this account.")]
+Page = Annotated[int, Query(ge=1, le=_LARGEST_PAGE, description="Jobs in one answer.")]
+Before = Annotated[
+    str | None, Query(pattern=_TEXT, description="From the `next` of an answer; do not make it yourself.")
+]
+ItemOfState = Annotated[ItemState | None, Query(description="Only items in this state.")]
+Most = Annotated[
+    int | None, Query(ge=1, le=_LARGEST_NUMBER, description="Items in one answer; all of them where it is left out.")
+]
+After = Annotated[int, Query(ge=0, le=_LARGEST_NUMBER, description="From the `next` of an answer.")]
+
+
+class Api:
+    """Answers questions about work and accounts."""
+
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
+        self._store = shown.store
+
+    async def jobs(
+        self, state: OfState = None, account: OfAccount = None, limit: Page = 100, before: Before = None
+    ) -> Response:
+        """Jobs, the newest first; `next` is where the following page is, or null."""
+        before_id = JobId(before) if before is not None else None
+        found = await self._store.jobs.page(state, account, before=before_id, limit=limit + 1)
+        shown = found[:limit]
+        following = None
+        if len(found) > limit:
+            following = _link("/api/v1/jobs", state=state, account=account, limit=limit, before=shown[-1].id)
+        return document({"jobs": [describe_job(job) for job in shown], "next": following})
+
+    async def job(self, name: str) -> Response:
+        """One job with its batches: the head of its result, also while it still runs."""
+        job = await self._named(name)
+        batches = await self._store.batches.of_job(job.id)
+        account = self._shown.settings.accounts.get(job.spec.account)
+        open_items = account.limits.open_items if account is not None else None
+        told = {"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]}
+        return document(told | await describe_standstill(self._store, job, open_items))
+
+    async def items(self, name: str, state: ItemOfState = None, limit: Most = None, after: After = 0) -> Response:
+        """The items of one job in order, streamed; `next` is where the following page is, or null."""
+        job = await self._named(name)
+        return StreamingResponse(self._stream(job, state, limit, after), media_type=JSON)
+
+    async def accounts(self) -> Response:
+        """The accounts, with what the daemon knows of them at this moment."""
+        shown = self._shown
+        live = {
+            each.name: Live(
+                each.budget.snapshot(),
+                each.dispatch.refusal,
+                each.dispatch.trouble,
+                closed_because=each.dispatch.closed_because,
+                failing_since=failing_since(each, shown.clock, least=LONG),
+                skew=each.skew.seconds if each.skew.known else None,
+            )
+            for each in shown.accounts
+        }
+        return document(await describe_accounts(shown.settings, shown.store, instance=shown.instance, live=live))
+
+    async def _named(self, name: str) -> Job:
+        job = await self._store.jobs.get(name) if "\0" not in name else None
+        if job is None:
+            raise HTTPException(404, f"no job is named {name!r}; a file still in incoming/ has made none yet")
+        return job
+
+    async def _stream(self, job: Job, state: ItemState | None, limit: int | None, after: int) -> AsyncIterator[bytes]:
+        """One item a line, as the result has them."""
+        yield b'{"items": ['
+        sent, more = 0, False
+        async for chunk in self._store.items.stream(job.id, state, after=after):
+            fits = chunk if limit is None else chunk[: limit - sent]
+            more = len(fits) < len(chunk)
+            if fits:
+                lines = b",".join(b"\n" + msgspec.json.encode(describe_item(item)) for item in fits)
+                yield lines if sent == 0 else b"," + lines
+                sent, after = sent + len(fits), fits[-1].seq
+            if more:
+                break
+        path = f"/api/v1/jobs/{job.spec.name}/items"
+        following = _link(path, state=state, limit=limit, after=after) if more else None
+        yield b'],\n"next": ' + msgspec.json.encode(following) + b"}\n"
+
+
+def _link(path: str, **parameters: str | int | None) -> str:
+    told = {name: value for name, value in parameters.items() if value is not None}
+    return f"{path}?{urlencode(told)}"

@@ -1,0 +1,179 @@
+"""The shapes of answers, for `/openapi.json`. The answers themselves are written without passing through these."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestrator.domain.model import BatchState, ItemState, JobState, Needs, Stage
+
+Time = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-01-31T12:00:00.000Z"])]
+Next = Annotated[str | None, Field(description="Where the following page is; null on the last one.")]
+
+
+class Shape(BaseModel):
+    """An object with exactly these members."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Job(Shape):
+    """A job as its result tells it."""
+
+    name: str
+    kind: str
+    account: str
+    project: str
+    state: JobState
+    needs: Annotated[Needs | None, Field(description="Why it does not go on by itself.")]
+    detail: str | None
+    round: int
+    file: str | None
+    dropped_by: str | None
+    created_at: Time
+    started_at: Time | None
+    settled_at: Time | None
+    counts: Annotated[dict[ItemState, int], Field(description="Items by state; states without any are left out.")]
+
+
+class Batch(Shape):
+    """One submission to the platform."""
+
+    number: int
+    remote_id: str | None
+    state: BatchState
+    status: Annotated[str | None, Field(description="The platform's own word.")]
+    submitted_at: Time | None
+    items: int
+    sends: Annotated[int, Field(description="Sends that may have had an effect.")]
+    detail: Annotated[str | None, Field(description="Why it waits for a person, or what its last attempt met.")]
+
+
+class Item(Shape):
+    """One unit of work."""
+
+    key: str
+    batch: int | None
+    stage: Stage
+    state: ItemState
+    status: Annotated[str | None, Field(description="The platform's own word.")]
+    remote_id: str | None
+    detail: str | None
+    attempts: int
+    previous_ids: list[str]
+    submitted_at: Time | None
+    finished_at: Time | None
+
+
+class JobsPage(Shape):
+    """Some jobs, the newest first."""
+
+    jobs: list[Job]
+    next: Next
+
+
+class JobDocument(Shape):
+    """The head of a job's result."""
+
+    job: Job
+    batches: list[Batch]
+    unchanged_since: Annotated[Time | None, Field(description="When it last made progress; null once it is settled.")]
+    waits_for: Annotated[str | None, Field(description="Why its next batch is not sent.")]
+
+
+class ItemsPage(Shape):
+    """Some items of a job, in order."""
+
+    items: list[Item]
+    next: Next
+
+
+class Daemon(Shape):
+    """Who answers."""
+
+    version: str
+    instance: str
+    database: Annotated[str, Field(description="Without its password.")]
+
+
+class RateLimiter(Shape):
+    """A request budget; what only a running daemon knows is null without one."""
+
+    limit: Annotated[int, Field(description="Requests that may be counted in one window.")]
+    per_seconds: float
+    used: int | None
+    free: int | None
+    closed_for_seconds: Annotated[float | None, Field(description="For so long the platform wants no request.")]
+    waiting: Annotated[dict[str, int] | None, Field(description="Requests that wait for the budget, by lane.")]
+
+
+class OpenItems(Shape):
+    """Places on the platform; a batch leaves when there is one for each of its items."""
+
+    limit: int
+    used: int
+
+
+class Account(Shape):
+    """One credential on one platform."""
+
+    name: str
+    platform: str
+    base_url: str
+    learned: Annotated[
+        dict[str, str], Field(description="What was learned of the platform's behaviour; the names are the platform's.")
+    ]
+    closed: Annotated[bool | None, Field(description="Whether the platform refuses the credential.")]
+    closed_because: Annotated[
+        Literal["credential", "address", "user"] | None, Field(description="What has to change before it can be used.")
+    ]
+    detail: str | None
+    failing_since: Annotated[Time | None, Field(description="Since when nothing succeeds, after 15 minutes of it.")]
+    last_error: Annotated[
+        str | None, Field(description="Of a question, a submission or the aborts that goes on failing.")
+    ]
+    clock_skew_seconds: Annotated[
+        float | None, Field(description="Our clock minus the platform's; null until an answer has told its date.")
+    ]
+    budget: RateLimiter
+    open_items: OpenItems
+
+
+class Accounts(Shape):
+    """All accounts of the configuration."""
+
+    daemon: Daemon | None
+    accounts: list[Account]
+
+
+class Received(Shape):
+    """What became of a queue file."""
+
+    file: Annotated[str, Field(description="Its name in accepted/, or in incoming/ while it is not decided.")]
+    decided: bool
+    jobs: Annotated[list[str], Field(description="Names of the jobs that are durable now.")]
+    items: int
+    note: Annotated[str | None, Field(description="What is not plain from names and numbers.")]
+
+
+class Check(Shape):
+    """One thing that was looked at."""
+
+    name: str
+    trouble: str | None
+
+
+class Health(Shape):
+    """How the daemon is."""
+
+    status: str
+    checks: list[Check] = []
+    accounts: dict[str, str] = {}
+
+
+class Problem(BaseModel):
+    """Why a request was not answered (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str

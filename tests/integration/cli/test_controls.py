@@ -1,0 +1,166 @@
+"""The commands that drop controls: a slip is refused at once, and `--wait` tells what became of it."""
+
+import json
+
+import anyio
+import pytest
+from commands import Desk, job
+
+from orchestrator.cli.commands import controls
+from orchestrator.cli.sources.file_outcome import daemon_holds
+from orchestrator.intake.directory.dropping import drop_controls
+from orchestrator.settings import load
+from orchestrator.store.database.lock import DaemonLock
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A folder with a configuration and a database with one job, `big`."""
+    desk = Desk(tmp_path)
+    desk.fill(job("big"))
+    (desk.queue / "incoming").mkdir(parents=True)
+    return desk
+
+
+# ---------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["cancel", "bg"], "no job is named 'bg': did you mean big?; nothing was dropped (--force"),
+        (["cancel", "nope"], "no job is named 'nope': `orchestrator jobs` lists them; nothing was dropped (--force"),
+        (["pause", "nope"], "no job is named 'nope'"),
+        (["resume", "nope"], "no job is named 'nope'"),
+        (
+            ["retry", "big", "--item", "fil.1", "--item", "nope"],
+            "big has no item nope: `orchestrator show big --items`",
+        ),
+        (["give-up", "big", "--item", "nope"], "big has no item nope: `orchestrator show big --items`"),
+        (["give-up", "nope"], "no job is named 'nope'"),
+        (["adopt", "big", "99", "abc"], "big has no batch 99: `orchestrator show big` lists them"),
+        (["adopt", "big", "1", "abc"], "batch 1 of big is planned: only a blocked or an unconfirmed one is adopted"),
+        (["pause", "--account", "nope"], "'nope' is no account of the configuration: known are ica"),
+        (["cancel", "../x"], "cancel: '../x' is no job name: A-Z a-z 0-9"),
+        (["cancel", ""], "cancel: '' is no job name"),
+        (["pause", "a b"], "pause: 'a b' is no job name"),
+        (["retry", "big", "--item", ""], "items[0]: is empty"),
+        (["adopt", "big", "1", ""], "adopt.remote_id: is empty"),
+        (["retry", "big", "--item", "fil.1", "--state", "failed"], "--item and --state: one of the two"),
+        (["pause"], "name one of: a JOB, --account A, --all"),
+    ],
+)
+def test_a_slip_is_refused_and_nothing_dropped(desk, words, says):
+    """Code 2 and one line: it must not look as if the wrong job were cancelled."""
+    ended = desk.run(*words)
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
+    assert ended.err.startswith(says)
+    assert desk.dropped == []
+
+
+@pytest.mark.parametrize(
+    ("words", "control"),
+    [
+        (["cancel", "BIG"], {"cancel": "BIG"}),
+        (["retry", "big", "--item", "fil.2"], {"retry": "big", "items": ["fil.2"]}),
+        (["give-up", "big"], {"give-up": "big"}),
+        (["give-up", "big", "--item", "fil.2"], {"give-up": "big", "items": ["fil.2"]}),
+        (["pause", "--account", "ica"], {"pause": {"account": "ica"}}),
+        (["resume", "--all"], {"resume": {"all": True}}),
+        (["cancel", "nope", "--force"], {"cancel": "nope"}),
+        (["adopt", "big", "99", "abc", "--force"], {"adopt": {"job": "big", "batch": 99, "remote_id": "abc"}}),
+    ],
+)
+def test_what_can_be_done_is_dropped(desk, words, control):
+    """`--force` drops what the database does not know: its file may still be in incoming/."""
+    ended = desk.run(*words)
+    assert (ended.code, desk.dropped) == (0, [control])
+    assert ended.out.startswith("dropped control-")
+
+
+def test_without_a_database_no_job_is_known(tmp_path):
+    """Most likely it is the wrong folder; `--force` is for those who dropped before the daemon ever ran."""
+    desk = Desk(tmp_path)
+    ended = desk.run("cancel", "big")
+    assert (ended.code, f"there is no database at {desk.database}" in ended.err) == (2, True)
+    (desk.queue / "incoming").mkdir(parents=True)
+    assert (desk.run("cancel", "big", "--force").code, desk.dropped) == (0, [{"cancel": "big"}])
+
+
+def test_a_database_that_cannot_be_read_does_not_keep_anyone_from_cancelling(desk):
+    """It is said that the name was not checked."""
+    desk.database.write_text("spoilt " * 1000)
+    ended = desk.run("cancel", "big")
+    assert (ended.code, desk.dropped) == (0, [{"cancel": "big"}])
+    assert ended.err.startswith("whether there is a job big was not checked: ")
+
+
+# ---------------------------------------------------------------- the daemon
+
+
+def test_without_a_daemon_it_is_said_to_wait(desk):
+    """A control that nobody carries out must not look done."""
+    assert f"no daemon is running on {desk.state}: it will be done when one starts" in desk.run("cancel", "big").err
+
+
+def test_a_daemon_that_holds_the_state_is_noticed(desk):
+    """Then nothing is said of it."""
+
+    async def held():
+        async with DaemonLock(desk.state):
+            return daemon_holds(settings)
+
+    settings = load(desk.config, {}, for_daemon=False)
+    assert [daemon_holds(settings), anyio.run(held), daemon_holds(settings)] == [False, True, False]
+
+
+@pytest.fixture
+def decided(desk, monkeypatch):
+    """Has what is dropped decided upon before anybody looks."""
+
+    def decide(folder):
+        def drop(*given, **named):
+            name = drop_controls(*given, **named)
+            (desk.queue / folder).mkdir()
+            (desk.queue / "incoming" / name).rename(desk.queue / folder / name)
+            if folder == "rejected":
+                mistakes = [{"message": "no job is named 'big'", "remedy": "look"}]
+                (desk.queue / folder / f"{name}.error.json").write_text(json.dumps({"mistakes": mistakes}))
+            return name
+
+        monkeypatch.setattr(controls, "drop_controls", drop)
+
+    return decide
+
+
+@pytest.mark.parametrize("wait", [["--wait"], []])
+def test_waiting_ends_when_it_is_done(desk, decided, wait):
+    """Code 0 once the file is in accepted/; without `--wait` nobody waits."""
+    decided("accepted")
+    ended = desk.run("pause", "big", *wait)
+    assert (ended.code, ended.out.splitlines()[1:]) == (0, ["done"] if wait else [])
+
+
+def test_a_cancel_is_not_called_done_while_the_platform_still_works(desk, decided):
+    """The control was carried out; its items end when they were stopped, and what never is may be given up."""
+    decided("accepted")
+    ended = desk.run("cancel", "big", "--wait")
+    said = " ".join(ended.out.split())
+    assert ended.code == 0
+    assert "done" not in said.partition("accepted")[2]
+    assert "still run on the platform" in said
+    assert "`orchestrator give-up big`" in said
+
+
+def test_waiting_tells_why_it_was_rejected(desk, decided):
+    """The daemon's own words on stderr, and code 1."""
+    decided("rejected")
+    ended = desk.run("cancel", "big", "--wait")
+    assert (ended.code, "rejected: no job is named 'big' - look\n" in ended.err) == (1, True)
+
+
+def test_waiting_ends_when_somebody_took_the_file_away(desk, decided):
+    """Neither done nor rejected: it is said, with code 1."""
+    decided("elsewhere")
+    ended = desk.run("cancel", "big", "--wait")
+    assert (ended.code, "was taken out of" in ended.err) == (1, True)

@@ -1,0 +1,299 @@
+"""`watch`: shows how far jobs are until they settle, on a terminal and in a pipe, with and without a daemon."""
+
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.to_thread
+import pytest
+import typer
+from commands import Desk, free_port, job
+from rich.console import Console
+from waiting import patience
+
+from orchestrator.app import daemon
+from orchestrator.cli.commands.watch import Lines, follow, picture
+from orchestrator.cli.sources.progress import Seen, Sight
+from orchestrator.clock import ManualClock, SystemClock
+from orchestrator.settings import load
+from orchestrator.store.errors import StoreUnavailableError
+from orchestrator.telemetry.bus import Bus
+
+SETTLE = "UPDATE jobs SET state = '{}', settled_at = 1700000001000000 WHERE name = '{}'"
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A folder with a configuration and a key, and nothing else."""
+    desk = Desk(tmp_path)
+    (tmp_path / "key").write_text("key-5a0e77c1d2\n")
+    return desk
+
+
+def told(name, state="running", **fields):
+    """A job as documents have it."""
+    job = {"name": name, "state": state, "account": "ica", "needs": None, "detail": None}
+    return job | {"counts": {"running": 3, "succeeded": 1}, "created_at": "2026-01-01T00:00:00.000Z"} | fields
+
+
+def batch(number, state="tracking", **fields):
+    return {"number": number, "state": state, "status": None, "items": 2, "detail": None} | fields
+
+
+# ---------------------------------------------------------------- looking, again and again
+
+
+class Script:
+    """Looks that were written down; an error among them is raised."""
+
+    def __init__(self, *looks):
+        self.looks = list(looks)
+
+    async def look(self):
+        look = self.looks.pop(0)
+        if isinstance(look, Exception):
+            raise look
+        return look
+
+
+async def followed(*looks, seconds):
+    """What is shown within so many seconds, and whether it ended by then."""
+    shown, clock = [], ManualClock()
+    script = Script(*looks)
+    async with anyio.create_task_group() as group:
+        group.start_soon(follow, script, shown.append, clock)
+        await clock.advance(seconds)
+        over = clock.next_deadline == float("inf")
+        group.cancel_scope.cancel()
+    return shown, over
+
+
+async def test_it_looks_each_second_and_ends_when_all_is_settled():
+    """The last look is shown too."""
+    looks = [Seen([told("a")]), Seen([told("a")]), Seen([told("a", "failed")])]
+    assert await followed(*looks, seconds=1.5) == (looks[:2], False)
+    assert await followed(*looks, seconds=2) == (looks, True)
+
+
+async def test_nothing_to_wait_for_ends_it_at_once():
+    """With what there is to see."""
+    assert await followed(Seen([]), seconds=0) == ([Seen([])], True)
+
+
+async def test_a_database_that_is_away_for_a_moment_does_not_end_it():
+    """As while its server starts anew; one that is not there from the beginning does."""
+    away = StoreUnavailableError("away")
+    shown, over = await followed(Seen([told("a")]), away, Seen([told("a", "succeeded")]), seconds=2)
+    assert (len(shown), over) == (2, True)
+    with pytest.raises(StoreUnavailableError):
+        await follow(Script(away), print, ManualClock())
+
+
+# ---------------------------------------------------------------- a pipe
+
+
+def printed(*looks):
+    """The lines after each look."""
+    lines, after, seen = Lines(), [], ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", out := io.StringIO())
+        for look in looks:
+            lines(look)
+            after.append(out.getvalue().removeprefix(seen).splitlines())
+            seen = out.getvalue()
+    return after
+
+
+def test_a_pipe_gets_a_line_for_what_has_changed():
+    """And none for what has not."""
+    first = Seen([told("a"), told("b", "waiting", counts={"pending": 2})], [batch(1)])
+    second = Seen([told("a", needs="blocked", detail="why"), first.jobs[1]], [batch(1, status="RUNNING")])
+    third = Seen(second.jobs, second.batches, {"ica": "look: 403"})
+    assert printed(first, first, second, third) == [
+        ["a: running, running 3 succeeded 1", "b: waiting, pending 2", "batch 1: tracking, 2 items"],
+        [],
+        ["a: running, needs blocked: why, running 3 succeeded 1", "batch 1: tracking, RUNNING, 2 items"],
+        ["account ica: look: 403"],
+    ]
+
+
+def test_what_comes_from_outside_steers_no_terminal():
+    """A reason may hold anything."""
+    ((line,),) = printed(Seen([told("a", needs="blocked", detail="\x1b[2Jgone\nb: running")]))
+    assert line == "a: running, needs blocked:  [2Jgone b: running, running 3 succeeded 1"
+
+
+# ---------------------------------------------------------------- a terminal
+
+
+def drawn(seen, *, one=False, height=20, width=80):
+    console = Console(file=io.StringIO(), width=width, height=height, highlight=False, markup=False)
+    console.print(picture(seen, console, one=one))
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_a_terminal_shows_all_jobs_that_are_open():
+    """Those that need a person first, those that have settled last."""
+    jobs = [told("ended", "failed"), told("queued", "queued"), told("runs"), told("stuck", needs="blocked")]
+    lines = drawn(Seen(jobs))
+    assert [line.split()[0] for line in lines] == ["job", "stuck", "runs", "queued", "ended"]
+    assert "running 3 succeeded 1" in lines[1]
+
+
+def test_a_long_list_is_no_taller_than_the_terminal():
+    """What does not fit is counted, jobs and batches alike."""
+    lines = drawn(Seen([told(f"job-{n}") for n in range(50)]))
+    assert (len(lines) <= 20, lines[-1]) == (True, "and 36 jobs more")
+    lines = drawn(Seen([told("a")], [batch(n) for n in range(50)]), one=True)
+    assert (len(lines) <= 20, "more" in lines[-1]) == (True, True)
+
+
+def test_a_job_is_shown_with_its_batches_and_what_they_met():
+    """And with what its account goes on failing at."""
+    batches = [batch(1, "settled"), batch(2, detail="503 at the platform"), batch(3, "planned")]
+    text = "\n".join(drawn(Seen([told("a")], batches, {"ica": "look: 403"}, daemon=False), one=True))
+    for part in (
+        "settled 1 tracking 1 planned 1",
+        "503 at the platform",
+        "account ica: look: 403",
+        "no daemon answers",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("one", [True, False])
+def test_a_long_name_is_whole_on_a_narrow_terminal(one):
+    """Folded, never cut: it is there to be copied."""
+    lines = drawn(Seen([told("x" * 90)]), one=one, width=60)
+    assert sum(line.count("x") for line in lines) == 90
+
+
+class Terminal:
+    """A command on a terminal of its own."""
+
+    def __init__(self, desk, *words):
+        self._ours, its = pty.openpty()
+        termios.tcsetwinsize(its, (24, 100))
+        command = [sys.executable, "-m", "orchestrator", *words, "--config", str(desk.config)]
+        environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        self.process = subprocess.Popen(
+            command, stdin=its, stdout=its, stderr=its, env=environ | {"TERM": "xterm"}, start_new_session=True
+        )
+        os.close(its)
+        self.text = ""
+
+    def until(self, part):
+        """Read until this has been shown."""
+        while part not in self.text and self._read():
+            pass
+        return part in self.text
+
+    def end(self):
+        """Read to the end; the exit code."""
+        while self._read():
+            pass
+        os.close(self._ours)
+        return self.process.wait()
+
+    def _read(self):
+        try:
+            piece = os.read(self._ours, 65536)
+        except OSError:  # how a terminal says that nobody writes any more
+            return False
+        self.text += piece.decode()
+        return bool(piece)
+
+
+def test_on_a_terminal_it_follows_a_job_to_its_end(desk):
+    """Drawn anew as it changes; then the command returns."""
+    desk.fill(job("a"), job("b"))
+    terminal = Terminal(desk, "watch", "a")
+    assert terminal.until("queued")
+    desk.sql(SETTLE.format("succeeded", "a"))
+    assert (terminal.end(), "succeeded" in terminal.text) == (0, True)
+
+
+def test_control_c_ends_it_cleanly(desk):
+    """Code 0, no traceback, and the cursor is there again."""
+    desk.fill(job("a"))
+    terminal = Terminal(desk, "watch")
+    assert terminal.until("queued")
+    terminal.process.send_signal(signal.SIGINT)
+    assert (terminal.end(), "Traceback" in terminal.text) == (0, False)
+    assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")
+
+
+# ---------------------------------------------------------------- where it looks
+
+
+def test_an_unknown_job_is_told_as_show_tells_it(desk):
+    """With the one that was meant; so is a database that is not there."""
+    assert (desk.run("watch").code, desk.run("show", "a").code) == (1, 1)
+    desk.fill(job("waits"))
+    ended = desk.run("watch", "wait")
+    assert (ended.code, ended.err) == (2, desk.run("show", "wait").err)
+
+
+def test_what_is_settled_is_told_and_not_waited_for(desk):
+    """A job by its name; without one there is nothing to see."""
+    desk.fill(job("a"))
+    desk.sql(SETTLE.format("failed", "a"))
+    ended = desk.run("watch", "A")
+    assert (ended.code, "a: failed, pending 2\n" in ended.out) == (0, True)
+    assert desk.run("watch").out == "no job is unsettled\n"
+
+
+async def test_a_job_that_settles_meanwhile_is_shown_with_its_end(desk):
+    """Though it is no longer among the unsettled; one that is opened again is."""
+    await anyio.to_thread.run_sync(desk.fill, job("a"), job("b"))
+    sight = Sight(load(desk.config, {}, for_daemon=False))
+    assert [each["state"] for each in (await sight.look()).jobs] == ["queued", "queued"]
+    desk.sql(SETTLE.format("partial", "a"))
+    for _ in range(2):
+        seen = await sight.look()
+        assert ([(each["name"], each["state"]) for each in seen.jobs], seen.daemon, seen.over) == (
+            [("a", "partial"), ("b", "queued")],
+            False,
+            False,
+        )
+    desk.sql("UPDATE jobs SET state = 'running', settled_at = NULL WHERE name = 'a'")
+    desk.sql(SETTLE.format("succeeded", "b"))
+    seen = await sight.look()
+    assert [(each["name"], each["state"]) for each in seen.jobs] == [("b", "succeeded"), ("a", "running")]
+
+
+@asynccontextmanager
+async def running(desk):
+    """The daemon of the desk with its server, its loops at rest."""
+    told = json.loads(desk.config.read_text()) | {"server": {"listen": f"127.0.0.1:{free_port()}"}}
+    desk.config.write_text(json.dumps(told))
+    async with daemon(load(desk.config, {}), bus=Bus()) as built:
+        yield built
+
+
+async def test_a_running_daemon_is_asked(desk):
+    """It tells what an account goes on failing at as well; once it has stopped, the database is read."""
+    await anyio.to_thread.run_sync(desk.fill, job("a"), job("b"))
+    async with running(desk) as built:
+        settings = load(desk.config, {})
+        one, every = Sight(settings, "A"), Sight(settings)
+        with patience():
+            while not (await one.look()).daemon:
+                await SystemClock().sleep(0.05)
+        built.dispatches[0]._told("look search:p", StoreUnavailableError("403 at the platform"))
+        seen = await one.look()
+        assert ([each["name"] for each in seen.jobs], [each["number"] for each in seen.batches]) == (["a"], [1])
+        assert seen.troubles == {"ica": "look search:p: 403 at the platform"}
+        assert [each["name"] for each in (await every.look()).jobs] == ["a", "b"]
+        with pytest.raises(typer.Exit):
+            await Sight(settings, "nobody").look()
+    for sight, names in ((one, ["a"]), (every, ["a", "b"])):
+        seen = await sight.look()
+        assert ([each["name"] for each in seen.jobs], seen.daemon) == (names, False)

@@ -1,0 +1,216 @@
+"""What is done about a submission whose answer was lost."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.clock import SECOND
+from orchestrator.domain.errors import Refused, StillRunning, Throttled, Transient, Unauthorised, Unconfirmed
+from orchestrator.domain.identity import echo_lineage, halves_of, retry_lineage
+from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, Item, ItemState, JobId, Resend, Stage
+from orchestrator.domain.resending import (
+    CLOCK_SLACK,
+    KEY_LIFE,
+    PATIENCE,
+    SECOND_SEARCH_WAIT,
+    Recovery,
+    is_unresolvable,
+    key_expired,
+    may_be_echo,
+    next_step,
+    wait_for_second_search,
+)
+
+NOW = 1_700_000_000 * SECOND
+DAY = 24 * 3600 * SECOND
+
+
+def lost(**fields):
+    batch = {
+        "id": BatchId("b"),
+        "job": JobId("j"),
+        "job_name": "job",
+        "account": "ica",
+        "project": "p",
+        "kind": "ica.analysis_creation",
+        "engine": "nextflow",
+        "number": 1,
+        "lineage": "1",
+        "attempt": 0,
+        "key": BatchKey("k"),
+        "state": BatchState.UNCONFIRMED,
+        "items": 3,
+        "open": 3,
+        "creating": 3,
+        "remote_id": None,
+        "status": None,
+        "status_final": False,
+        "detail": None,
+        "sends": 1,
+        "first_sent_at": NOW - DAY,
+        "sent_at": NOW - DAY,
+        "submitted_at": None,
+        "settled_at": None,
+        "user": "me",
+        "searched_at": None,
+    }
+    return Batch(**(batch | fields))
+
+
+def way(batch, resend=Resend.SAME_KEY, *, user="me", now=NOW, clock_trusted=True):
+    return next_step(batch, resend, user=user, now=now, clock_trusted=clock_trusted)
+
+
+def test_a_young_key_of_the_same_user_is_sent_again():
+    """The platform knows it and replays its answer: one request finds everything out."""
+    assert way(lost()) is Recovery.RESEND
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        (0, Recovery.RESEND),
+        (KEY_LIFE - 1, Recovery.RESEND),
+        (KEY_LIFE, Recovery.SEARCH),
+        (30 * DAY, Recovery.SEARCH),
+        (-CLOCK_SLACK, Recovery.RESEND),
+        (-CLOCK_SLACK - 1, Recovery.SEARCH),
+    ],
+)
+def test_a_key_is_worth_something_for_six_days(age, expected):
+    """Also when the platform's clock, which dates it, is a little ahead of ours; one from the future proves nothing."""
+    assert way(lost(first_sent_at=NOW - age)) is expected
+
+
+def test_a_day_remains_between_our_trust_and_the_platforms_memory():
+    """Answers are kept for seven days; a key is given up at least a day before."""
+    assert KEY_LIFE + DAY <= 7 * DAY
+
+
+@pytest.mark.parametrize(
+    ("fields", "given"),
+    [
+        ({"key_void": True}, {}),
+        ({}, {"clock_trusted": False}),
+        ({}, {"user": "somebody else"}),
+        ({"first_sent_at": NOW - 8 * DAY}, {}),
+    ],
+    ids=["void key", "clock off", "other user", "too old"],
+)
+def test_a_key_that_proves_nothing_is_searched_for(fields, given):
+    """Each single doubt is enough: another paid analysis would be worse than a search."""
+    assert way(lost(**fields), **given) is Recovery.SEARCH
+
+
+def test_what_is_not_known_to_have_been_sent_is_no_older_than_now():
+    """Without a date and a user there is nothing to doubt."""
+    assert way(lost(first_sent_at=None, user=None)) is Recovery.RESEND
+
+
+BATCHES = st.builds(
+    lost,
+    key_void=st.booleans(),
+    user=st.sampled_from([None, "me", "you"]),
+    first_sent_at=st.none() | st.integers(NOW - 30 * DAY, NOW + 30 * DAY),
+)
+
+
+@given(BATCHES, st.booleans())
+def test_a_harmless_effect_is_repeated_whatever_is_doubted(batch, trusted):
+    """A link made twice is one link."""
+    assert way(batch, Resend.HARMLESS, clock_trusted=trusted) is Recovery.RESEND
+
+
+@given(BATCHES, st.booleans())
+def test_an_effect_that_may_not_be_repeated_is_never_sent_again(batch, trusted):
+    """It is found, or a person decides."""
+    assert way(batch, Resend.NEVER, clock_trusted=trusted) is Recovery.SEARCH
+
+
+@given(BATCHES)
+def test_a_clock_that_is_off_never_makes_us_bolder(batch):
+    """Whatever is sent again with a clock in doubt would be with a good one."""
+    assert not (way(batch, clock_trusted=False) is Recovery.RESEND and way(batch) is Recovery.SEARCH)
+
+
+@pytest.mark.parametrize("resend", Resend)
+def test_what_nobody_wants_any_more_is_only_looked_for(resend):
+    """Sending a batch of a cancelled job again might create what then has to be stopped."""
+    assert way(lost(cancelled=True), resend) is Recovery.SEARCH
+
+
+# ---------------------------------------------------------------- before a first send
+
+
+@pytest.mark.parametrize(("age", "expected"), [(0, False), (KEY_LIFE - 1, False), (KEY_LIFE, True), (-DAY, False)])
+def test_records_older_than_a_key_prove_nothing(age, expected):
+    """A job accepted six days ago may have been sent before the backup that knows nothing of it was restored."""
+    assert key_expired(lost(planned_at=NOW - age), now=NOW, clock_trusted=True) is expected
+
+
+def test_with_a_clock_that_is_off_every_record_may_be_too_old():
+    """Whoever cannot tell an age must ask."""
+    assert key_expired(lost(planned_at=NOW), now=NOW, clock_trusted=False)
+
+
+# ---------------------------------------------------------------- two searches
+
+
+@pytest.mark.parametrize(
+    ("searched", "wait"),
+    [(None, SECOND_SEARCH_WAIT), (0, SECOND_SEARCH_WAIT), (SECOND_SEARCH_WAIT - 1, 1), (SECOND_SEARCH_WAIT, 0)],
+)
+def test_a_second_search_comes_an_hour_after_the_first(searched, wait):
+    """Only then does not being found count."""
+    batch = lost(searched_at=None if searched is None else NOW - searched)
+    assert wait_for_second_search(batch, now=NOW) == wait
+
+
+@pytest.mark.parametrize("error", [Refused("no"), ValueError("a bug of ours")], ids=repr)
+def test_hope_ends_after_a_day_or_an_hour_after_a_cancel(error):
+    """A search that is refused, or that breaks, for so long is left to a person."""
+    for cancelled, patience in ((False, PATIENCE), (True, SECOND_SEARCH_WAIT)):
+        young = lost(sent_at=NOW - patience + 1, cancelled=cancelled)
+        old = lost(sent_at=NOW - patience, cancelled=cancelled)
+        assert [is_unresolvable(batch, error, now=NOW) for batch in (young, old)] == [False, True]
+
+
+@pytest.mark.parametrize("kind", [Transient, Throttled, Unauthorised, Unconfirmed, StillRunning])
+def test_an_outage_ends_no_hope(kind):
+    """However long the platform is away, it may still know."""
+    assert not is_unresolvable(lost(sent_at=NOW - 90 * DAY), kind("away"), now=NOW)
+
+
+# ---------------------------------------------------------------- failures that may be echoes
+
+
+def failed(**fields):
+    """A link that failed."""
+    item = {"seq": 1, "key": "fil.1", "batch": 1, "stage": Stage.LINK, "state": ItemState.FAILED, "status": "FAILED"}
+    return Item(job=JobId("j"), remote_id=None, detail=None, **(item | fields))
+
+
+def test_a_link_that_failed_in_a_batch_sent_twice_may_be_an_echo():
+    """The first time may be what worked."""
+    assert may_be_echo(failed(), lost(sends=2))
+
+
+@pytest.mark.parametrize(
+    ("item", "batch"),
+    [
+        ({}, {"sends": 1}),
+        ({"state": ItemState.PARTIAL}, {"sends": 2}),
+        ({"stage": Stage.CREATION}, {"sends": 2}),
+        ({"stage": Stage.ANALYSIS}, {"sends": 2}),
+        ({}, {"sends": 2, "lineage": echo_lineage([(1, 1)])}),
+        ({}, {"sends": 2, "lineage": halves_of(echo_lineage([(1, 1)]))[0]}),
+    ],
+)
+def test_every_other_failure_counts(item, batch):
+    """Sent once, of another kind, or in a batch of its own already."""
+    assert not may_be_echo(failed(**item), lost(**batch))
+
+
+def test_a_retry_sent_twice_may_echo_too():
+    """Whatever led to a batch, being sent twice makes its failures doubtful."""
+    assert may_be_echo(failed(), lost(sends=2, lineage=retry_lineage([(1, 2)])))
