@@ -17,7 +17,8 @@ from orchestrator.domain.plan import AccountLimits
 from orchestrator.intake.check import check
 resource.setrlimit(resource.RLIMIT_DATA, (int(sys.argv[2]), int(sys.argv[2])))
 async def main():
-    with await check(Path(sys.argv[1]), {"ica": AccountLimits("ica", 5000)}, scratch=Path(sys.argv[1]).parent) as report:
+    path, accounts = Path(sys.argv[1]), {"ica": AccountLimits("ica", 5000)}
+    with await check(path, accounts, scratch=path.parent) as report:
         print(json.dumps([report.mistakes.total, str(next(iter(report.mistakes)))]))
 anyio.run(main)
 """
