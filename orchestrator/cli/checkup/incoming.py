@@ -20,8 +20,8 @@ def incoming(settings: Settings, clock: Clock) -> Iterator[Finding]:
     except OSError:
         return  # the check of the folders says so
     found = [(entry, *reason) for entry in entries if (reason := _reason(entry, clock)) is not None]
-    for entry, reason, remedy in found[:LISTED]:
-        yield warning("incoming", folder / entry.name, reason, remedy)
+    for entry, why, remedy in found[:LISTED]:
+        yield warning("incoming", folder / entry.name, why, remedy)
     if (more := len(found) - LISTED) > 0:
         yield warning("incoming", folder, f"{more} more files stay there", "list the folder")
     if not found:
