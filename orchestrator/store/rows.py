@@ -37,6 +37,7 @@ _SUBMISSION = (
     # One that an earlier version stored whatever its size is not read: it would end the process at every start.
     sa.case((_FITS, batches.c.body), else_=None).label("body"),
 )
+_SUBMISSION_NAMES = frozenset(column.name for column in _SUBMISSION)
 _LONG = (items.c.request, items.c.row)
 
 COUNTERS = {state: jobs.c[f"n_{state}"] for state in ItemState}
@@ -45,7 +46,7 @@ COUNTERS = {state: jobs.c[f"n_{state}"] for state in ItemState}
 SELECT_JOB = sa.select(jobs)
 
 SELECT_BATCH = sa.select(
-    *(column for column in batches.c if column not in _SUBMISSION),
+    *(column for column in batches.c if column.name not in _SUBMISSION_NAMES),
     jobs.c.name.label("job_name"),
     jobs.c.project,
     jobs.c.kind,
