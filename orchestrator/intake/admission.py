@@ -287,7 +287,10 @@ class Admission:
                 done = await self._controls.cancel(name, now=now, token=token)
             case RetryJob(retry=name, items=items, state=state):
                 chosen = ItemState(state) if state else None
-                done = await self._controls.retry(name, now=now, keys=items or (), state=chosen, token=token)
+                most = {account: limits.batch_bytes for account, limits in self._accounts.items()}
+                done = await self._controls.retry(
+                    name, now=now, keys=items or (), state=chosen, token=token, batch_bytes=most
+                )
             case Pause():
                 job, account = scope_of(control)
                 done = await self._controls.pause(now=now, name=job, account=account, token=token)

@@ -10,7 +10,7 @@ from orchestrator.crashpoints import Point, reach
 from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.plan import AccountLimits
-from orchestrator.durable import sync_file
+from orchestrator.durable import begin_sync, sync_file
 from orchestrator.intake.admission import Admission, Admitted, Drop
 from orchestrator.intake.arrivals import Arrivals, Entry
 from orchestrator.intake.candidates import Candidate, Decided
@@ -332,6 +332,7 @@ class Decider:
     def _move_all(self, accepted: Sequence[_Examined], decided: Decided) -> set[str]:
         """Move what was admitted; the folders are synced once for all files that come without a table."""
         moved: set[str] = set()
+        begin_sync(source.file.fileno() for each in accepted for source in each.opened.values())
         for each in accepted:
             sources = [*each.tables, each.source]
             try:

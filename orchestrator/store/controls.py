@@ -17,7 +17,7 @@ from orchestrator.domain.model import (
     JobState,
     Receipt,
 )
-from orchestrator.domain.plan import BATCH_BYTES, Cutter
+from orchestrator.domain.plan import Cutter
 from orchestrator.store.blocked import call_off, start_over
 from orchestrator.store.dependents import Verdict, judge, wait_again
 from orchestrator.store.errors import ControlRefusedError
@@ -118,8 +118,10 @@ async def _forgive(ledger: Ledger, job: JobId) -> None:
 # ---------------------------------------------------------------- retry
 
 
-async def retry(ledger: Ledger, row: Row, keys: Sequence[str], state: ItemState | None) -> tuple[int, int]:
-    """How many items and how many blocked batches go out again."""
+async def retry(
+    ledger: Ledger, row: Row, keys: Sequence[str], state: ItemState | None, batch_bytes: int
+) -> tuple[int, int]:
+    """How many items and how many blocked batches go out again; new batches take at most `batch_bytes` of items."""
     _may_retry(row)
     job = JobId(row.id)
     await _known_keys(ledger, row, keys)
@@ -132,7 +134,7 @@ async def retry(ledger: Ledger, row: Row, keys: Sequence[str], state: ItemState 
         await _reopen(ledger, row)
     for batch in blocked:
         await start_over(ledger, batch)
-    again = await _all_again(ledger, row, chosen)
+    again = await _all_again(ledger, row, chosen, batch_bytes)
     await ledger.flush()
     await _forgive(ledger, job)
     ledger.event(job, "retry", detail=f"{again} items, {len(blocked)} blocked batches")
@@ -170,18 +172,18 @@ async def _chosen(ledger: Ledger, job: JobId, keys: Sequence[str], state: ItemSt
     return sorted(found)
 
 
-async def _all_again(ledger: Ledger, row: Row, chosen: Sequence[int]) -> int:
+async def _all_again(ledger: Ledger, row: Row, chosen: Sequence[int], batch_bytes: int) -> int:
     """Plan new batches for the chosen items, a batch at a time: a job may have very many."""
     origin = Origin(JobId(row.id), row.name, row.account, row.kind)
-    async for seqs in _cut(ledger, origin.job, chosen, row.batch_size):
+    async for seqs in _cut(ledger, origin.job, chosen, Cutter(row.batch_size, batch_bytes)):
         await send_again(ledger, origin, [item async for item in _numbered(ledger, origin.job, seqs)])
         await ledger.flush()
     return len(chosen)
 
 
-async def _cut(ledger: Ledger, job: JobId, chosen: Sequence[int], size: int) -> AsyncIterator[list[int]]:
+async def _cut(ledger: Ledger, job: JobId, chosen: Sequence[int], cutter: Cutter) -> AsyncIterator[list[int]]:
     """The numbers by batch: as at intake, so many items and so many bytes at most."""
-    cutter, batch = Cutter(size, BATCH_BYTES), list[int]()
+    batch: list[int] = []
     query = sa.select(items.c.seq, sa.func.length(items.c.request)).where(items.c.job == job).order_by(items.c.seq)
     for portion in chunks(chosen):
         for seq, length in (await ledger.connection.execute(query.where(items.c.seq.in_(portion)))).all():

@@ -26,7 +26,7 @@ from orchestrator.store.ledger import NOTHING_TO_SEND, Ledger, Standing
 from orchestrator.store.observing import apply
 from orchestrator.store.outcomes import needs_of, set_job
 from orchestrator.store.planning import Origin, items_of, key_of, leave, plan
-from orchestrator.store.rows import as_text, items_in
+from orchestrator.store.rows import LARGEST_BODY, as_text, items_in
 from orchestrator.store.schema import LIVE_BATCH, UNSENT_BATCH, batches, items, jobs, outbox
 from orchestrator.store.weighing import weigh
 
@@ -291,6 +291,9 @@ def _nothing_seen(batch: Batch, held: Sequence[Item]) -> None:
 
 
 async def recover(ledger: Ledger, lost: Sequence[Batch]) -> None:
+    # One that an earlier version stored whatever its size would be read into memory by each change of its row.
+    too_large = (LIVE_BATCH, sa.func.length(batches.c.body) > LARGEST_BODY)
+    await ledger.connection.execute(sa.update(batches).where(*too_large).values(body=None))
     for batch in lost:
         await lose(ledger, batch, "the daemon ended while it was being sent", ledger.now, key_void=False)
     # What waited did so by the clock of a process that is gone.

@@ -1,11 +1,11 @@
 """Statuses in the course of time."""
 
 import pytest
-from orchestrator.simulator.ica.work.lifecycle import pace_of
-from orchestrator.simulator.ica.work.outcomes import Fate
 
 from orchestrator.simulator import Fault, FaultKind
 from orchestrator.simulator.ica import Knobs
+from orchestrator.simulator.ica.work.lifecycle import pace_of
+from orchestrator.simulator.ica.work.outcomes import Fate
 
 
 async def _course(ica, read, seconds, step=1.0):
