@@ -2,9 +2,10 @@
 
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -21,9 +22,11 @@ from orchestrator.cli.common import (
     settings_for,
 )
 from orchestrator.domain.model import JobSpec
+from orchestrator.domain.printable import printable_json
 from orchestrator.domain.queuefile import json_schema
 from orchestrator.domain.units import format_duration
 from orchestrator.intake.check import Report, check
+from orchestrator.intake.jobcheck import CheckedJob
 from orchestrator.intake.limits import account_limits
 from orchestrator.intake.verdict import as_object
 from orchestrator.settings import Settings, SettingsError
@@ -71,7 +74,7 @@ async def _validate_all(files: Sequence[Path], settings: Settings) -> list[dict[
             specs.append([job.spec for job in report.jobs])
     unknown = await unknown_after([spec for of_file in specs for spec in of_file], settings)
     for file_told, of_file in zip(told, specs, strict=True):
-        file_told["notes"] = [unknown[spec.name] for spec in of_file if spec.name in unknown]
+        file_told["notes"] += [unknown[spec.name] for spec in of_file if spec.name in unknown]
     return told
 
 
@@ -108,6 +111,7 @@ def _describe(file: Path, report: Report) -> dict[str, Any]:
             "batches": job.estimate.batches,
             "requests": job.estimate.requests,
             "seconds": job.estimate.seconds,
+            "first_item": first_item(job),
         }
         for job in report.jobs
     ]
@@ -116,7 +120,16 @@ def _describe(file: Path, report: Report) -> dict[str, Any]:
         "jobs": jobs,
         "mistakes": [as_object(mistake) for mistake in report.mistakes],
         "more": report.mistakes.more,
+        "notes": list(report.notes),
     }
+
+
+def first_item(job: CheckedJob) -> dict[str, Any] | None:
+    """The first item of a job as it will be sent."""
+    for portion in job.chunks():
+        for item in portion:
+            return cast("dict[str, Any]", json.loads(item.request))
+    return None
 
 
 def _print(file: dict[str, Any], *, plan: bool) -> None:
@@ -135,5 +148,7 @@ def _print(file: dict[str, Any], *, plan: bool) -> None:
             f"  {job['name']}: {counted(job['items'], 'item')} in {counted(job['batches'], 'batch')}, "
             f"at least {counted(job['requests'], 'request')}, {format_duration(job['seconds'])} for the budget alone",
         )
+        shown = printable_json(json.dumps(job["first_item"], ensure_ascii=False, indent=1).encode()).decode()
+        console.print("  its first item:\n" + textwrap.indent(shown, "    "))
     for note in file["notes"]:
         console.print(f"{file['file']}: note: {note}")

@@ -39,13 +39,13 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
     def tell(each: Dropped) -> None:
         dropped.append(each)
         output().print(f"dropped {each.file} ({', '.join(each.jobs) or 'controls'})", markup=False)
+        for note in each.notes:
+            output().print(f"{each.file}: note: {note}", markup=False)
 
     try:
         run_async(lambda: drop(files, directory, account_limits(settings), kinds=settings.platforms.kinds, told=tell))
     except NotDroppedError as error:
-        for file, mistakes in error.mistakes.items():
-            for mistake in mistakes:
-                sys.stderr.write(f"{file}: {mistake}\n")
+        _print_mistakes(error)
         raise typer.Exit(2) from None
     except OSError as error:
         left = "no more than the above was dropped" if dropped else "nothing was dropped"
@@ -56,6 +56,14 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
             output().print(f"{each.file}: note: {note}", markup=False)
     if wait:
         _wait(Waiting(settings, dropped, SystemClock()))
+
+
+def _print_mistakes(error: NotDroppedError) -> None:
+    for file, mistakes in error.mistakes.items():
+        for mistake in mistakes:
+            sys.stderr.write(f"{file}: {mistake}\n")
+        if mistakes.more:
+            sys.stderr.write(f"{file}: and {mistakes.more} more\n")
 
 
 def _wait(waiting: "Waiting") -> None:

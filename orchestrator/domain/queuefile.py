@@ -104,6 +104,8 @@ class QueuedJob(_Strict):
     """The platform's own objects, with its own field names."""
     table: Annotated[str, StringConstraints(pattern=TABLE_NAME)] | None = None
     """A CSV, TSV or JSON lines file dropped into the same folder."""
+    group_by: Text | None = None
+    """A column of the table: rows with equal cells in it are one item, and what differs between them is a list."""
     count: Annotated[int, Field(ge=1)] | None = None
     """Items or rows that there must be; guards against a file that was cut."""
 
@@ -300,6 +302,9 @@ def _read_job(raw: object, path: Path, mistakes: list[Mistake]) -> QueuedJob | N
         if (raw.get("items") is None) == (raw.get("table") is None):
             which = "neither `items` nor `table`" if raw.get("items") is None else "both `items` and `table`"
             mistakes.append(Mistake(f"has {which}", "exactly one of the two says what the job is made of", path))
+        if raw.get("group_by") is not None and not (raw.get("table") and raw.get("template")):
+            text = "`group_by` gathers the rows of a `table` for a `template`, and one of the two is missing"
+            mistakes.append(Mistake(text, "add it, or leave `group_by` out", (*path, "group_by")))
     job = _validated(QueuedJob, raw, path, mistakes)
     return job if len(mistakes) == before else None
 

@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistake, Mistakes
+from orchestrator.domain.note import Notes
 from orchestrator.domain.plan import AccountLimits
 from orchestrator.domain.queuefile import Adopt, CancelJob, Pause, Reading, Resume, RetryJob, read
 from orchestrator.intake.circles import circles, waits_of
@@ -47,6 +48,8 @@ class Report:
     file: str
     mistakes: Mistakes
     scratch: Scratch = field(repr=False)
+    notes: Notes = field(default_factory=Notes)
+    """What is odd, and keeps nothing from being accepted."""
     jobs: tuple[CheckedJob, ...] = ()
     controls: tuple[Control, ...] = ()
     tables: tuple[str, ...] = ()
@@ -215,6 +218,7 @@ class _Check:
             out=out,
             tables=tables,
             mistakes=report.mistakes,
+            notes=report.notes,
             file=report.file,
             dropped_by=terms.dropped_by,
             dropped_bytes=dropped,

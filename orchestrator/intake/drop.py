@@ -50,6 +50,8 @@ class Dropped:
     tables: tuple[str, ...]
     signature: Signature
     """Of the very file: another one may have its name later."""
+    notes: tuple[str, ...] = ()
+    """What is odd about the file and its tables."""
 
     @property
     def jobs(self) -> tuple[str, ...]:
@@ -260,7 +262,7 @@ def _drop_parcel(parcel: _Parcel, incoming: Path) -> Dropped:
         for path in done:  # a table without its queue file would lie there for an hour
             path.unlink(missing_ok=True)
         raise
-    return Dropped(parcel.own, tuple(job.spec for job in report.jobs), tables, signature)
+    return Dropped(parcel.own, tuple(job.spec for job in report.jobs), tables, signature, tuple(report.notes))
 
 
 def _pieces(source: Source) -> Iterator[bytes]:

@@ -168,15 +168,15 @@ class Inbox:
 
     async def _answer(self, file: str, waiting: _Waiting) -> Response:
         match waiting.verdict:
-            case FileAccepted(jobs=jobs, items=items, note=note):
+            case FileAccepted(jobs=jobs, items=items, note=note, notes=notes):
                 headers = {"Location": f"/api/v1/jobs/{jobs[0]}"} if len(jobs) == 1 else None
-                told = {"file": file, "decided": True, "jobs": jobs, "items": items, "note": note}
+                told = {"file": file, "decided": True, "jobs": jobs, "items": items, "note": note, "notes": notes}
                 return document(told, 201 if jobs else 200, headers)
             case FileRejected(mistakes=count, told_in=place):
                 errors = await _read(Path(place))
                 return self._refused(count, file, errors["mistakes"], errors["more"])
             case None:
-                told = {"file": file, "decided": False, "jobs": (), "items": 0, "note": waiting.reason}
+                told = {"file": file, "decided": False, "jobs": (), "items": 0, "note": waiting.reason, "notes": ()}
                 return document(told, 202)
 
     def _refused(self, count: int, file: str, mistakes: object, more: int) -> Response:
