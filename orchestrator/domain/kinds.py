@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.domain.mistake import Mistake, Path
+from orchestrator.domain.nearest import did_you_mean
 from orchestrator.domain.wording import mismatch, mistakes_of
 
 NO_ENGINE = None
@@ -90,7 +91,8 @@ class Kind:
             yield Mistake(f"{self.name} has no engine", "leave `engine` out", ("engine",))
         else:
             text = "is missing" if engine is None else f"{engine!r} is none of this kind"
-            yield Mistake(f"`engine` {text}", "one of " + ", ".join(self.engines), ("engine",))
+            meant = did_you_mean(engine, self.engines) if engine else None
+            yield Mistake(f"`engine` {text}", meant or "one of " + ", ".join(self.engines), ("engine",))
 
     def mistakes_of_item(self, item: Mapping[str, Any], engine: str | None) -> tuple[Mistake, ...]:
         """What is wrong with one item, with paths below it; empty for a good one. Unknown fields are none of ours."""
@@ -134,7 +136,7 @@ def find_kind(name: str, kinds: Kinds) -> Kind | Mistake:
     """The kind of that name, or why there is none."""
     if kind := kinds.get(name):
         return kind
-    known = "known are " + ", ".join(kinds)
+    known = did_you_mean(name, kinds) or "known are " + ", ".join(kinds)
     if name in kinds.planned:
         return Mistake(f"{name} is not available in this version", known, ("kind",))
     return Mistake(f"{name!r} is no kind of work", known, ("kind",))

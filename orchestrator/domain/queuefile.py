@@ -4,6 +4,7 @@
 job (`kinds.py`). `json_schema()` describes the same document to editors.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
@@ -341,8 +342,15 @@ def _validated(model: type[Model], raw: object, path: Path, mistakes: list[Mista
     except ValidationError as error:
         for mistake in mistakes_of(error, known=lambda below: _known_keys(model, below), patterns=PATTERNS):
             below = mistake.path[1:] if mistake.path[:1] == ("control",) else mistake.path
-            mistakes.append(Mistake(mistake.message, mistake.remedy, path + below))
+            remedy = mistake.remedy or (_without_folder(raw, below) if below == ("table",) else None)
+            mistakes.append(Mistake(mistake.message, remedy, path + below))
         return None
+
+
+def _without_folder(raw: object, below: Path) -> str | None:
+    name = raw.get(below[0]) if isinstance(raw, dict) else None
+    base = re.split(r"[/\\]", name)[-1] if isinstance(name, str) else ""
+    return f"write `table: {base}`, and drop it beside this file" if re.fullmatch(TABLE_NAME, base) else None
 
 
 def _known_keys(model: type[BaseModel], below: Path) -> Sequence[str]:

@@ -12,7 +12,8 @@ from pydantic_core import ErrorDetails
 
 from orchestrator.domain.cells import no_id, no_value
 from orchestrator.domain.mistake import Mistake, Path
-from orchestrator.domain.printable import ascii_only, foreign_in, printable
+from orchestrator.domain.nearest import did_you_mean
+from orchestrator.domain.printable import ascii_only, foreign_in, invisible_in, printable
 
 TAG = "@"
 """Tags of our unions begin with it: pydantic puts them into the path, where nobody wrote them."""
@@ -59,8 +60,10 @@ def mistakes_of(
 def mismatch(text: str, words: str, *, is_id: bool) -> tuple[str, str | None]:
     """Why a text does not match a pattern, and the remedy: odd characters first, then what it is in place of an id."""
     if foreign := list(itertools.islice(foreign_in(text), MOST_NAMED)):
-        remedy = "enter it again by hand: the character may not show, or may look like another"
-        return f"{_shown(text)} holds {', '.join(foreign)}; it {words}", remedy
+        remedy = "type it again with plain letters"
+        if invisible_in(text):
+            remedy = "delete what does not show, or type it again"
+        return f"{_shown(text)} holds {', '.join(foreign)}" + ("" if is_id else f"; it {words}"), remedy
     found = (no_id if is_id else no_value)(text)
     if found is None:
         return f"{_shown(text)} {words}", None
@@ -115,8 +118,10 @@ def _not_among(name: str, given: object, expected: str) -> tuple[str, str | None
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else "known are " + ", ".join(f"`{key}`" for key in known)
+    if meant := did_you_mean(name, known):
+        return meant
+    odd = next(foreign_in(name), None)
+    return "known are " + ", ".join(f"`{key}`" for key in known) + (f"; it holds {odd}" if odd else "")
 
 
 def _called(value: object) -> str:

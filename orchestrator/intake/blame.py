@@ -26,6 +26,14 @@ def column_to_blame(text: str, row: Mapping[str, str]) -> str | None:
     return ", ".join(columns) or None
 
 
+def comes_from(text: str, *, is_empty: bool) -> str:
+    """The remedy where the mistake has none of its own: what of the template it comes from."""
+    ((inside, _), *others) = uses_of(text)
+    if is_empty and not others and text == f"${{{inside}}}":
+        return f"enter the value, or write `${{?{inside}}}`, which leaves the element out where the cell is empty"
+    return f"it comes from `{text}`"
+
+
 def _is_odd(cell: str) -> bool:
     return not cell or any(True for _ in foreign_in(cell)) or bool(no_value(cell) or spreadsheet_made(cell))
 

@@ -104,7 +104,7 @@ async def drop(
         for path in (path for path in files if not is_table(path.name)):
             parcel = _Parcel(path)
             stack.callback(parcel.close)
-            await _check(parcel, Terms(accounts, scratch, kinds=kinds))
+            await _check(parcel, Terms(accounts, scratch, folder=path.parent, kinds=kinds))
             parcels.append(parcel)
         incoming = queue_directory / "incoming"
         _collect_mistakes(parcels, [path for path in files if is_table(path.name)], incoming, mistakes)

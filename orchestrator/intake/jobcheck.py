@@ -25,7 +25,7 @@ from orchestrator.domain.plan import (
 )
 from orchestrator.domain.queuefile import QueuedJob
 from orchestrator.domain.template import filled_at
-from orchestrator.intake.blame import KeyTexts, column_to_blame
+from orchestrator.intake.blame import KeyTexts, column_to_blame, comes_from
 from orchestrator.intake.document import MOST_WRONG, ItemRun
 from orchestrator.intake.entries import Entries, Entry
 from orchestrator.intake.keys import Keys, Place
@@ -260,7 +260,8 @@ class JobCheck:
         limits = self._setting.accounts.get(name)
         if limits is None:
             known = ", ".join(self._setting.accounts) or "none"
-            self._at(Mistake(f"{name!r} is no account of the configuration", f"known are {known}", ("account",)))
+            meant = did_you_mean(name, self._setting.accounts) or f"known are {known}"
+            self._at(Mistake(f"{name!r} is no account of the configuration", meant, ("account",)))
         elif kind and kind.platform != limits.platform:
             message = f"{name!r} is an account on {limits.platform}, and {kind.name} is done on {kind.platform}"
             self._at(Mistake(message, None, ("account",)))
@@ -327,7 +328,7 @@ class JobCheck:
                 told = replace(mistake, remedy=f"{meant} {columns}" if meant else columns)
                 self._repeated.add(replace(told, line=1, file=self._table.name))
         elif text := filled_at(self._under, path):
-            remedy = mistake.remedy or f"it comes from `{text}`"
+            remedy = mistake.remedy or comes_from(text, is_empty=mistake.message == "is empty")
             blamed = mistake.column or column_to_blame(text, entry.row or {})
             mistake = replace(mistake, remedy=remedy, column=blamed)
             self._mistakes.append(replace(mistake, line=entry.line, file=self._table.name))

@@ -62,7 +62,7 @@ class Table:
         """The rows; a row that is wrong becomes a mistake and is left out."""
         wrong = RowMistakes(self.name)
         try:
-            rows = self._objects(wrong) if self._json else self._cells(wrong, notes or Notes())
+            rows = self._objects(wrong) if self._json else self._cells(wrong, Notes() if notes is None else notes)
             if not self.is_result:
                 yield from rows
             else:

@@ -91,6 +91,18 @@ class Text:
         if rest:
             yield rest
 
+    def line_at(self, number: int) -> str:
+        """The text of one line, for a message; nothing more can be read of this text behind it."""
+        self._file.seek(0)
+        current, rest = 1, b""
+        while current <= number and (piece := self._file.read(PIECE)):
+            *lines, rest = (rest + piece).split(b"\n")
+            if number < current + len(lines):
+                return lines[number - current].decode("utf-8", "replace").removeprefix("\ufeff")
+            current += len(lines)
+            rest = rest[:LONGEST_LINE]
+        return rest.decode("utf-8", "replace") if current == number else ""
+
     @property
     def ends_in_newline(self) -> bool:
         """Whether the last character read so far ends a line."""
