@@ -25,17 +25,19 @@ _CONTEXT = 20
 
 def printable(text: str, *, keep: str = "") -> str:
     """`text` with escapes for characters that do not show, line breaks included; those in `keep` stay."""
-    return _INVISIBLE.sub(lambda match: match[0] if match[0] in keep else _escape(match), text)
+    if text.isprintable() and not _INVISIBLE.search(text):
+        return text
+    return "".join(each if each in keep or _shows(each) else _escaped(each) for each in text)
 
 
 def ascii_only(text: str) -> str:
     """`text` with everything but printable ASCII written as escapes, so that look-alikes can be told apart."""
-    return _FOREIGN.sub(_escape, text)
+    return _FOREIGN.sub(lambda match: _escaped(match[0]), text)
 
 
 def printable_json(document: bytes) -> bytes:
     r"""The same JSON document, with characters that do not show spelled `\uXXXX`; its meaning is unchanged."""
-    if document.isascii():
+    if document.isascii() and b"\x7f" not in document:
         return document
     return re.sub(_HIDDEN_IN_JSON, _json_escape, document.decode()).encode()
 
@@ -73,13 +75,17 @@ def _beside(text: str, at: int) -> str:
     return f"in front of {after}" if after else "alone"
 
 
-def _escape(match: re.Match[str]) -> str:
-    short = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}.get(match[0])
-    code = ord(match[0])
+def _shows(character: str) -> bool:
+    return character.isprintable() and not _INVISIBLE.match(character)
+
+
+def _escaped(character: str) -> str:
+    short = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}.get(character)
+    code = ord(character)
     return short or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")  # noqa: PLR2004 - the widths of escapes
 
 
-_HIDDEN_IN_JSON = re.compile("(?![\x00-\x7f])" + _INVISIBLE.pattern)
+_HIDDEN_IN_JSON = re.compile("(?![\x00-\x7e])" + _INVISIBLE.pattern)
 """JSON escapes control characters itself, and its line breaks lie between the values."""
 
 
