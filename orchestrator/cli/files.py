@@ -118,6 +118,7 @@ def _describe(file: Path, report: Report) -> dict[str, Any]:
     jobs = [
         {
             "name": job.spec.name,
+            "digest": job.spec.digest,
             "items": job.items,
             "batches": job.estimate.batches,
             "requests": job.estimate.requests,
