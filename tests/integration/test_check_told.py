@@ -144,11 +144,14 @@ async def test_a_mistake_of_a_row_is_told_at_the_row(told):
             f"t.csv, line 2, column r2, {inputs}[1]: 'fil/2' is a path, and an id is needed; it {ID} - enter the"
             " platform's id of what the path names"
         ),
-        f"t.csv, line 3, column r1, {inputs}[0]: is empty - it comes from `${{r1}}`",
+        (
+            f"t.csv, line 3, column r1, {inputs}[0]: is empty - enter the value, or write `${{?r1}}`, which leaves the"
+            " element out where the cell is empty"
+        ),
         (
             "t.csv, line 4, column s, userReference: 'run/Ö' holds U+00D6 LATIN CAPITAL LETTER O WITH DIAERESIS behind"
             " run/; it may have nothing but A-Z a-z 0-9, spaces, `_`, `-`, and `/` between parts: no dots, no accents"
-            " - enter it again by hand: the character may not show, or may look like another"
+            " - type it again with plain letters"
         ),
     ]
 
