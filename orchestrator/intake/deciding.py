@@ -326,7 +326,8 @@ class Decider:
         for each, verdict in admitted:
             if each.entry.name in moved:
                 reach(Point.FILE_MOVED)
-                self._publish(FileAccepted(each.entry.name, tuple(verdict.new), verdict.items, verdict.note))
+                notes = tuple(each.report.notes) if each.report is not None else ()
+                self._publish(FileAccepted(each.entry.name, tuple(verdict.new), verdict.items, verdict.note, notes))
         decided.names |= moved
 
     def _move_all(self, accepted: Sequence[_Examined], decided: Decided) -> set[str]:

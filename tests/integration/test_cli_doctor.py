@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from checkup import KEY, configure, examine, write_key
+from checkup import KEY, about, configure, examine, write_key, wrong
 from commands import Desk, free_port, job
 
 from orchestrator.cli.checkup import incoming, machine

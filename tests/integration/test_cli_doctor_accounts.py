@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import anyio
 import anyio.to_thread
 import pytest
-from checkup import KEY, configure, examine, write_key
+from checkup import KEY, about, configure, examine, write_key, wrong
 from commands import Desk, free_port
 from waiting import patience
 
