@@ -12,7 +12,7 @@ from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event, PartFailed
 
 UNDISTURBED = 4
-"""A part that is woken all the time rests this many times as long as its last turn took: it uses a fifth of the time."""
+"""A part that is woken all the time rests so many times as long as its last turn took."""
 LONGEST_UNDISTURBED = 1.0
 """Seconds of that at most: a turn may be long because the machine slept."""
 

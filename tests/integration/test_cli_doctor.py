@@ -156,7 +156,7 @@ def test_what_stays_in_incoming_is_a_warning(desk, monkeypatch):
     settings = load(desk.config, {})
     assert [each.result for each in incoming.incoming(settings, after_all(folder, 0))] == ["ok"]
     minute = {each.subject: each for each in incoming.incoming(settings, after_all(folder, 61))}
-    assert [*minute] == [str(folder / "notes.txt"), str(folder / "undated.json")]
+    assert {*minute} == {str(folder / "notes.txt"), str(folder / "undated.json")}
     assert {each.result for each in minute.values()} == {"warning"}
     assert "ends in none of .yaml" in minute[str(folder / "notes.txt")].found
     assert "rename it" in minute[str(folder / "notes.txt")].remedy
