@@ -19,7 +19,7 @@ _DATE = re.compile(
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]00:00(?::00)?",
     re.IGNORECASE,
 )
-_BOOLEAN = re.compile(r"TRUE|FALSE|WAHR|FALSCH|VRAI|FAUX|VERDADERO|FALSO")
+_BOOLEAN = re.compile(r"TRUE|FALSE|WAHR|FALSCH|VRAI|FAUX")
 _FILE = re.compile(
     r"[^\s,;|]+\.(?:fastq|fq|ora|bam|bai|cram|crai|sam|vcf|gvcf|bcf|bcl|bed|fa|fasta|fai|gtf|gff3?|csv|tsv|txt|json|xlsx?"
     r"|h5|h5ad|loom|tar|zip|cbcl|pod5|fast5|interval_list)(?:\.(?:gz|bgz|bz2|zst|xz|ora|tbi|csi|md5))?",
