@@ -143,8 +143,8 @@ def error_of(
     complaint = _complaint(head.headers.get("content-type", ""), body, (*secrets_of(call), *secrets))
     said = ": ".join(part for part in (complaint.code, complaint.detail) if part)
     if head.status in _REDIRECTS:
-        target = head.headers.get("location", "").partition("?")[0]
-        said = f"redirects to {one_line(target, (*secrets_of(call), *secrets)) or 'nowhere'}"
+        target = one_line(head.headers.get("location", "").partition("?")[0], (*secrets_of(call), *secrets))
+        said = f"redirects to {target}" if target else said or "redirects to nowhere"
     message = f"{call.label} at {host}: {head.status} {said or 'and no reason'}"
     facts = (message, head.status, complaint.code, complaint.detail, head.hints.date)
     kind = classify(call, head, complaint) or _kind(call.effect, head)

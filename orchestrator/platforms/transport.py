@@ -284,7 +284,9 @@ def _network(base_url: str) -> httpx.AsyncHTTPTransport:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=30.0)
     trusted = authorities().context
     proxy = _proxy(base_url)
-    through = None if proxy is None else httpx.Proxy(proxy, ssl_context=trusted)
+    # The context is for the way to the proxy; one that is spoken to without TLS must be given none.
+    context = trusted if proxy is not None and urlsplit(proxy).scheme == "https" else None
+    through = None if proxy is None else httpx.Proxy(proxy, ssl_context=context)
     return httpx.AsyncHTTPTransport(limits=limits, verify=trusted, proxy=through)
 
 
