@@ -7,7 +7,7 @@ from typing import NewType
 
 import msgspec
 
-from orchestrator.domain.units import Micros
+from orchestrator.domain.units import HOUR, Micros
 
 JobId = NewType("JobId", str)
 BatchId = NewType("BatchId", str)
@@ -81,12 +81,11 @@ class Needs(StrEnum):
     STOPPED = "stopped"
 
 
-class Stage(StrEnum):
-    """What an item's status speaks about: its creation on the platform, the analysis created, or a link."""
+Stage = NewType("Stage", str)
+"""What an item's status speaks about, in one word: each kind of work has its own, such as `analysis` or `link`."""
 
-    CREATION = "creation"
-    ANALYSIS = "analysis"
-    LINK = "link"
+CREATION = Stage("creation")
+"""The one stage that is the same everywhere: the item's own object is not there yet, or has not begun."""
 
 
 class Resend(StrEnum):
@@ -98,6 +97,10 @@ class Resend(StrEnum):
     """Repeat an effect that does not add up (a link made twice is one link)."""
     NEVER = "never"
     """Repeat an effect that may not be repeated: it must be found, or a person decides."""
+    FIND_FIRST = "find_first"
+    """Make another one: it is searched for first, and what two searches do not show is sent anew."""
+    FOLLOW_ONLY = "follow_only"
+    """Nothing is ever sent: what the items name is there, and is only followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,12 @@ class JobSpec:
     """Numeric user id of the file's owner."""
     batch_size: int = 1
     """Items a batch, already cut down to what the account and the job may have open."""
+    first_stage: Stage = CREATION
+    """What the first report about each item will speak of."""
+    follow_only: bool = False
+    """Nothing of it is ever sent, and it takes no room on the platform."""
+    options: bytes | None = None
+    """What the job says of all its items at once, as compact JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +189,14 @@ class Submission:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    resend: Resend
+    """What sending it again would do; decided with the bytes, and stored with them."""
     pipeline: str | None = None
     """What runs there, by the platform's own id: batches of one pipeline are likely to take equally long."""
+    key_life: Micros | None = None
+    """For how long after the first send a repeat is what `resend` says; None: for as long as the platform runs."""
+    search_delay: Micros = HOUR
+    """Between two searches in vain, before what was not found counts as never created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +257,20 @@ class Batch:
     """When its job was accepted: no key of the job is older."""
     pipeline: str | None = None
     """What runs there; see `Submission`."""
+    step: int = 1
+    """Which of its submissions comes next, or was the last: a platform may want a draft before the run."""
+    resend: Resend | None = None
+    """Of the submission of this step; None before it was composed."""
+    key_life: Micros | None = None
+    """See `Submission`."""
+    search_delay: Micros = HOUR
+    """See `Submission`."""
+    first_stage: Stage = CREATION
+    """Of its job."""
+    options: bytes | None = None
+    """Of its job."""
+    found_open: int = 0
+    """Those of its open items that were found, and not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +292,14 @@ class Item:
     finished_at: Micros | None = None
     request: bytes | None = None
     row: bytes | None = None
+    parent: int | None = None
+    """The number of the item under which it was found; None for an item that was asked for."""
+    found: int = 0
+    """How many items were found under it."""
+    superseded: bool = False
+    """Found under an earlier run of its parent: history, counted nowhere."""
+    facts: str | None = None
+    """What else the platform reports of it, as a JSON object."""
 
 
 # ---------------------------------------------------------------- looking
@@ -288,6 +325,8 @@ class Look:
     """Requests that the whole answer is expected to take."""
     expects: frozenset[Stage] = frozenset()
     """An open item in one of these stages that the whole answer did not tell is *missing* from it."""
+    names: int = 0
+    """So many open items are named in one request, those of `batches` in `expects`; 0: none are."""
     named: tuple["Item", ...] = ()
     """The items that this asks for by their ids. Empty: everything in `subjects`."""
     homes: Mapping[tuple[JobId, int], BatchKey] = field(default_factory=dict)
@@ -306,8 +345,8 @@ class ItemSeen(msgspec.Struct, frozen=True, gc=False):
     batch: BatchKey
     stage: Stage
     state: ItemState
-    status: str
-    """The platform's own word, as it came."""
+    status: str | None
+    """The platform's own word, as it came; None where it has none for this item."""
     seq: int | None = None
     key: str | None = None
     """At least one of `seq` and `key`; where both are given, both must match the same item."""
@@ -318,6 +357,10 @@ class ItemSeen(msgspec.Struct, frozen=True, gc=False):
     """True when the word may be stale (an analysis embedded in an item page): it ends and contradicts nothing."""
     known_word: bool = True
     """False for a word that our tables do not have: counted and shown, kept as it came."""
+    parent: int | None = None
+    """Number of the item that it belongs to: where no item has its key, it becomes one."""
+    facts: str | None = None
+    """A JSON object for the result, kept with a report that changes something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,3 +407,5 @@ class Receipt:
     final: bool = False
     items: Sequence[ItemSeen] = ()
     """What is reported of single items; empty where the answer does not tell them apart."""
+    more: bool = False
+    """Accepted, and only the first step: the next submission is composed from what is known now."""

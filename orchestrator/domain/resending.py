@@ -4,13 +4,10 @@ from enum import Enum
 
 from orchestrator.domain.errors import OrchestratorError, Refused
 from orchestrator.domain.identity import is_echo
-from orchestrator.domain.model import Batch, Item, ItemState, Resend, Stage
-from orchestrator.domain.units import SECOND, Micros
+from orchestrator.domain.model import Batch, Item, ItemState, Resend, Submission
+from orchestrator.domain.units import DAY, HOUR, SECOND, Micros
 
-KEY_LIFE: Micros = 6 * 24 * 3600 * SECOND
-"""ICA keeps the answer to a key for 7 days; we stop relying on it a day before."""
-
-STILL_RUNNING_LIMIT: Micros = 3600 * SECOND
+STILL_RUNNING_LIMIT: Micros = HOUR
 """A platform that has said "still running" for an hour is not believed any longer."""
 
 CLOCK_SLACK: Micros = 60 * SECOND
@@ -19,10 +16,7 @@ CLOCK_SLACK: Micros = 60 * SECOND
 HARMLESS_WAIT: Micros = 60 * SECOND
 """Before an effect that does not add up is sent again: time for the first request to come to its end."""
 
-SECOND_SEARCH_WAIT: Micros = 3600 * SECOND
-"""Between two searches in vain, before what was not found counts as never created."""
-
-PATIENCE: Micros = 24 * 3600 * SECOND
+PATIENCE: Micros = DAY
 """For as long as the platform may decline to tell us something, before a person is asked."""
 
 
@@ -33,8 +27,8 @@ class Way(Enum):
     SEARCH = "search"
 
 
-def way_out(batch: Batch, resend: Resend, *, user: str, now: Micros, clock_trusted: bool) -> Way:
-    """Whether an unconfirmed batch may be sent again as it is, or must be looked for first.
+def way_out(batch: Batch, *, user: str, now: Micros, clock_trusted: bool) -> Way:
+    """Whether an unconfirmed batch may be sent again as it is, or must be searched for first.
 
     A key is worth something only while the platform keeps its answers, for the user who sent it first, and as far as
     our clock can tell its age. It is worth nothing once the platform itself has written a 5xx under it, because then
@@ -42,29 +36,41 @@ def way_out(batch: Batch, resend: Resend, *, user: str, now: Micros, clock_trust
     """
     if batch.cancelled:
         return Way.SEARCH
-    if resend is Resend.HARMLESS:
+    if batch.resend is Resend.HARMLESS:
         return Way.RESEND
-    if resend is Resend.NEVER or batch.key_void or not clock_trusted:
+    if batch.resend is not Resend.SAME_KEY or batch.key_void:
         return Way.SEARCH
     same_user = batch.user is None or batch.user == user
-    young = batch.first_sent_at is None or -CLOCK_SLACK <= now - batch.first_sent_at < KEY_LIFE
-    return Way.RESEND if same_user and young else Way.SEARCH
+    return Way.RESEND if same_user and _is_kept(batch, now=now, clock_trusted=clock_trusted) else Way.SEARCH
 
 
-def outlived(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
-    """Whether a batch that we never sent may have been sent so long ago that its key proves nothing any more.
+def _is_kept(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
+    """Whether the platform still knows the key of a batch."""
+    if batch.key_life is None:
+        return True
+    young = batch.first_sent_at is None or -CLOCK_SLACK <= now - batch.first_sent_at < batch.key_life
+    return clock_trusted and young
 
-    Our records may be older than what they tell of: whoever restores a backup has batches as planned that went out long
-    ago. A key follows from its job, so no key is older than the job.
+
+def outlived(batch: Batch, submission: Submission, *, now: Micros, clock_trusted: bool) -> bool:
+    """Whether a batch that we never sent may have been sent before, in a way that its key would not show.
+
+    Our records may be older than what they tell of: a restored backup has batches as planned that went out long ago.
+    Where the platform knows no key, any of them may be one. A key follows from its job, so no key is older than the
+    job.
     """
-    return not clock_trusted or (batch.planned_at is not None and now - batch.planned_at >= KEY_LIFE)
+    if submission.resend is not Resend.SAME_KEY:
+        return submission.resend is not Resend.HARMLESS
+    if submission.key_life is None:
+        return False
+    return not clock_trusted or (batch.planned_at is not None and now - batch.planned_at >= submission.key_life)
 
 
 def wait_for_second_search(batch: Batch, *, now: Micros) -> Micros:
     """How long a batch that was not found must still wait before not being found counts; `now` by the platform."""
     if batch.searched_at is None:
-        return SECOND_SEARCH_WAIT
-    return max(0, batch.searched_at + SECOND_SEARCH_WAIT - now)
+        return batch.search_delay
+    return max(0, batch.searched_at + batch.search_delay - now)
 
 
 def beyond_finding_out(batch: Batch, error: Exception, *, now: Micros) -> bool:
@@ -75,7 +81,7 @@ def beyond_finding_out(batch: Batch, error: Exception, *, now: Micros) -> bool:
     """
     if isinstance(error, OrchestratorError) and not isinstance(error, Refused):
         return False
-    patience = SECOND_SEARCH_WAIT if batch.cancelled else PATIENCE
+    patience = batch.search_delay if batch.cancelled else PATIENCE
     return batch.sent_at is not None and now - batch.sent_at >= patience
 
 
@@ -84,5 +90,5 @@ def may_be_an_echo(item: Item, batch: Batch) -> bool:
 
     True once: what such an item comes to in a batch of its own counts.
     """
-    in_a_race = item.stage is Stage.LINK and item.state is ItemState.FAILED and batch.sends > 1
+    in_a_race = batch.resend is Resend.HARMLESS and item.state is ItemState.FAILED and batch.sends > 1
     return in_a_race and not is_echo(batch.lineage)

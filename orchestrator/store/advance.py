@@ -69,6 +69,21 @@ class Advance:
         moved = await self._step(batch.id, now, act)
         return moved.batch
 
+    async def follow(self, batch: Batch, *, now: Micros) -> Moved:
+        """There is nothing to send: what its items name is followed from now on.
+
+        Raises:
+            IllegalTransitionError: meanwhile it went another way, or its job was paused, stopped or cancelled.
+        """
+        return await self._step(batch.id, now, submitting.follow)
+
+    async def proceed(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
+        """The platform accepted one step of the submission, or it was found: the next one may be composed.
+
+        Nothing of the next step is kept in memory: it goes out like any planned batch.
+        """
+        return await self._step(batch.id, now, lambda ledger, current: submitting.proceed(ledger, current, receipt))
+
     async def confirm(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
         """The platform accepted it, or it was found there. Said twice, it changes nothing."""
         return await self._step(batch.id, now, lambda ledger, current: submitting.confirm(ledger, current, receipt))
@@ -103,13 +118,13 @@ class Advance:
             lambda ledger, current: submitting.lose(ledger, current, detail, due_at, key_void=key_void),
         )
 
-    async def doubt(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
+    async def doubt(self, batch: Batch, submission: Submission, detail: str, *, due_at: Micros, now: Micros) -> Moved:
         """The platform has work of a batch that we never sent, as far as our records tell: it is looked for.
 
-        It is not sent under this key any more, whatever happens to us.
+        It is not sent under this key any more, whatever happens to us. `submission` is what would have been sent.
         """
         return await self._step(
-            batch.id, now, lambda ledger, current: submitting.doubt(ledger, current, detail, due_at)
+            batch.id, now, lambda ledger, current: submitting.doubt(ledger, current, submission, detail, due_at)
         )
 
     async def recover(self, now: Micros) -> int:
@@ -197,10 +212,11 @@ class Advance:
     async def _write(self, told: Sequence[Observation], now: Micros, account: str | None) -> Observed:
         async with self._opened(now) as ledger:
             weighed = await weigh(ledger.connection, told, account)
-            await apply(ledger, weighed)
+            found = await apply(ledger, weighed)
             await conclude(ledger)
             return Observed(
-                changed=len(weighed.changes),
+                matched=tuple(found),
+                changed=len(weighed.changes) + len(found),
                 ended=ended_in(weighed, now),
                 unknown_words=tuple(weighed.unknown_words),
                 jobs=ledger.jobs,

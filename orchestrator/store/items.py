@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 import sqlalchemy as sa
 
 from orchestrator.clock import Micros
-from orchestrator.domain.model import Batch, BatchId, Item, ItemState, JobId, Stage
+from orchestrator.domain.model import CREATION, Batch, BatchId, Item, ItemState, JobId, Stage
 from orchestrator.store.engine import Database
 from orchestrator.store.ledger import chunks
 from orchestrator.store.rows import SELECT_BATCH, SELECT_ITEM, batch_of, item_of, items_in, places
@@ -86,12 +86,17 @@ class Items:
                     found += [item_of(row) for row in rows]
         return found
 
-    async def to_abort(self, account: str, *, limit: int, asked_before: Micros = 0) -> list[tuple[Batch, Item]]:
-        """Analyses of cancelled jobs that the platform was not asked to stop since then, with their batches."""
+    async def to_abort(
+        self, account: str, kinds: Collection[str], *, limit: int, asked_before: Micros = 0
+    ) -> list[tuple[Batch, Item]]:
+        """What became of items of cancelled jobs, and was not asked to stop since then; with their batches.
+
+        `kinds`: those of which something can be stopped. What was found ends with the item that it was found under.
+        """
         query = (
             SELECT_ITEM.select_from(jobs.join(batches).join(items, IN_BATCH))
             .where(LIVE_JOB, jobs.c.account == account, jobs.c.cancelled_at.is_not(None), LIVE_BATCH)
-            .where(OPEN_ITEM, items.c.stage == Stage.ANALYSIS)
+            .where(OPEN_ITEM, items.c.stage != CREATION, items.c.parent.is_(None), jobs.c.kind.in_(sorted(kinds)))
             .where(items.c.remote_id.is_not(None))
             .where(sa.or_(items.c.abort_sent_at.is_(None), items.c.abort_sent_at < asked_before))
             .order_by(items.c.job, items.c.seq)

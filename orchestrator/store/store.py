@@ -43,6 +43,7 @@ class Store:
         *,
         state_directory: Path,
         read_only: bool = False,
+        progress: upgrade.Progress = upgrade.unreported,
     ) -> Self:
         """Open the database, and bring an SQLite one up to date; whoever writes holds the `DaemonLock`.
 
@@ -56,6 +57,7 @@ class Store:
             parsed,
             state_directory=state_directory,
             read_only=read_only,
+            progress=progress,
         )
         return cls(Database.connect(parsed, read_only=read_only))
 
@@ -67,12 +69,14 @@ class Store:
         *,
         state_directory: Path,
         read_only: bool = False,
+        progress: upgrade.Progress = upgrade.unreported,
     ) -> AsyncIterator[Self]:
         """`open` for the length of a block."""
         store = await cls.open(
             url,
             state_directory=state_directory,
             read_only=read_only,
+            progress=progress,
         )
         try:
             yield store

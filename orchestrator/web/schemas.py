@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestrator.domain.model import BatchState, ItemState, JobState, Needs, Stage
+from orchestrator.domain.model import BatchState, ItemState, JobState, Needs
 
 Time = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-01-31T12:00:00.000Z"])]
 Next = Annotated[str | None, Field(description="Where the following page is; null on the last one.")]
@@ -52,7 +52,7 @@ class Item(Shape):
 
     key: str
     batch: int | None
-    stage: Stage
+    stage: str
     state: ItemState
     status: Annotated[str | None, Field(description="The platform's own word.")]
     remote_id: str | None

@@ -5,6 +5,8 @@ import io
 import json
 from types import SimpleNamespace
 
+from stages import Stage
+
 from orchestrator.clock import SECOND
 from orchestrator.domain.model import (
     Batch,
@@ -17,7 +19,6 @@ from orchestrator.domain.model import (
     JobId,
     JobSpec,
     JobState,
-    Stage,
 )
 from orchestrator.engine.document import as_csv
 

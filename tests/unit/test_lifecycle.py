@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stages import Stage
 
 from orchestrator.domain.lifecycle import (
     TRANSITIONS,
@@ -23,7 +24,6 @@ from orchestrator.domain.lifecycle import (
     Same,
     decide,
     draw,
-    first_stage,
     next_batch_state,
     outcome_of,
 )
@@ -37,9 +37,9 @@ from orchestrator.domain.model import (
     JobId,
     JobState,
     Needs,
-    Stage,
 )
 from orchestrator.platforms.ica.statuses import ANALYSIS, CREATION, LINK
+from orchestrator.platforms.registry import KINDS
 from orchestrator.platforms.words import state_of
 
 STATES_PAGE = Path(__file__).parents[2] / "docs" / "states.md"
@@ -175,7 +175,7 @@ def test_a_hint_may_tell_that_an_analysis_began_to_move():
 def test_a_word_of_a_creation_never_overrides_a_word_of_the_analysis():
     """Once an analysis is known, what its creation says changes nothing."""
     for item, seen, decision in every_pair():
-        if item.stage is Stage.ANALYSIS and seen.stage is Stage.CREATION:
+        if item.stage == Stage.ANALYSIS and seen.stage == Stage.CREATION:
             assert not isinstance(decision, Change), (item, seen)
 
 
@@ -190,7 +190,7 @@ def test_words_are_taken_as_they_come():
     """A sure word about an open item becomes its state, status and detail, unchanged, also back from running."""
     for item, seen, decision in every_pair():
         other = seen.remote_id and item.remote_id and seen.remote_id != item.remote_id
-        creation_late = seen.stage is Stage.CREATION and item.stage is Stage.ANALYSIS
+        creation_late = seen.stage == Stage.CREATION and item.stage == Stage.ANALYSIS
         if item.state.final or seen.hint or other or creation_late:
             continue
         after = applied(item, decision) if isinstance(decision, Change) else item
@@ -242,7 +242,8 @@ def test_a_word_that_no_table_has_runs(text, state, table):
 
 def test_links_begin_as_links_and_analyses_as_creations():
     """The first word about a link is the link's; the first about an analysis is its creation's."""
-    assert (first_stage("ica.data_linking"), first_stage("ica.analysis_creation")) == (Stage.LINK, Stage.CREATION)
+    kinds = (KINDS["ica.data_linking"], KINDS["ica.analysis_creation"])
+    assert [kind.first_stage for kind in kinds] == [Stage.LINK, Stage.CREATION]
 
 
 # ---------------------------------------------------------------- batches

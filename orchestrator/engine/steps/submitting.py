@@ -20,7 +20,7 @@ from orchestrator.domain.errors import (
     Unconfirmed,
 )
 from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchId, BatchState, ItemSeen, ItemState, Resend
+from orchestrator.domain.model import Batch, BatchId, BatchState, ItemSeen, ItemState, Resend, Submission
 from orchestrator.engine.pauses import Pauses, Steady
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.skew import Skew
@@ -68,19 +68,21 @@ class Submitting:
             Unauthorised: the credential was refused; the batch waits, as it was.
         """
         user = await self._platform.user()
-        resend = self._platform.kinds[batch.kind]
         if batch.state is BatchState.UNCONFIRMED:
             now, trusted = self._skew.platform_now, self._skew.small
-            way = resending.way_out(batch, resend, user=user, now=now, clock_trusted=trusted)
+            way = resending.way_out(batch, user=user, now=now, clock_trusted=trusted)
             if way is resending.Way.SEARCH:
-                await self._search(batch, resend)
+                await self._search(batch)
                 return
-        elif depth_of(batch.lineage) and len(_sent(await self._store.batches.family(batch))) >= MOST_SENDS:
+            await self._send(batch, await self._composed(batch), user)
+            return
+        if depth_of(batch.lineage) and len(_sent(await self._store.batches.family(batch))) >= MOST_SENDS:
             await self._block(batch, f"{MOST_SENDS} requests did not find all of the bad items it was split from")
             return
-        elif resend is not Resend.HARMLESS and await self._has_a_past(batch):
+        submission = await self._composed(batch)
+        if submission.resend is not Resend.HARMLESS and await self._has_a_past(batch, submission):
             return
-        await self._send(batch, user)
+        await self._send(batch, submission, user)
 
     async def give_up(self, batch_id: BatchId, error: Exception, pause: float) -> None:
         """A step on this batch ended badly: it is not left as if it were being sent, and waits for `pause` seconds.
@@ -103,17 +105,18 @@ class Submitting:
 
     # ------------------------------------------------------------ what our records do not know
 
-    async def _has_a_past(self, batch: Batch) -> bool:
+    async def _has_a_past(self, batch: Batch, submission: Submission) -> bool:
         """Whether the platform shows that a batch was sent before, though never as far as we know; then it is held.
 
         The key keeps two sends apart, but for a week only. Before, records that may be older than that (a backup was
         restored) or that begin anew (the database was lost) are not trusted without a look.
         """
         preceded = await self._preceded(batch)
-        if not preceded and not resending.outlived(batch, now=self._skew.platform_now, clock_trusted=self._skew.small):
+        now, trusted = self._skew.platform_now, self._skew.small
+        if not preceded and not resending.outlived(batch, submission, now=now, clock_trusted=trusted):
             return False
         if (await self._platform.find(batch)).items:
-            await self._doubt(batch, UNKNOWN_PAST)
+            await self._doubt(batch, submission, UNKNOWN_PAST)
             return True
         if preceded and batch.attempt == 0 and await self._was_cut_otherwise(batch):
             await self._block(
@@ -149,15 +152,24 @@ class Submitting:
                 self._pasts[project] = told == "yes"
         return self._pasts[project]
 
-    async def _doubt(self, batch: Batch, reason: str) -> None:
+    async def _doubt(self, batch: Batch, submission: Submission, reason: str) -> None:
         """Somebody who had our name sent it: it is found out like any other, and never sent by us under this key."""
-        await self._store.advance.doubt(batch, reason, due_at=self.waits.now(), now=self._clock.now())
+        await self._store.advance.doubt(batch, submission, reason, due_at=self.waits.now(), now=self._clock.now())
         self._hold(batch, "unconfirmed", reason)
 
     # ------------------------------------------------------------ sending
 
-    async def _send(self, batch: Batch, user: str) -> None:
-        begun = await self._begin(batch, user)
+    async def _composed(self, batch: Batch) -> Submission:
+        """What is to be sent: as it is stored, else composed now."""
+        if batch.submission is not None:
+            return batch.submission
+        submission = self._platform.compose(batch, await self._store.items.of_batch(batch))
+        reach(Point.BATCH_COMPOSED)
+        return submission
+
+    async def _send(self, batch: Batch, submission: Submission, user: str) -> None:
+        now, there = self._clock.now(), self._skew.platform_now
+        begun = await self._store.advance.begin(batch, submission, user=user, now=now, server_now=there)
         reach(Point.BATCH_BEGUN)
         started = self._clock.monotonic()
         try:
@@ -187,16 +199,6 @@ class Submitting:
                 )
             )
 
-    async def _begin(self, batch: Batch, user: str) -> Batch:
-        submission = batch.submission
-        if submission is None:
-            items = await self._store.items.of_batch(batch)
-            submission = self._platform.compose(batch, items)
-            reach(Point.BATCH_COMPOSED)
-        return await self._store.advance.begin(
-            batch, submission, user=user, now=self._clock.now(), server_now=self._skew.platform_now
-        )
-
     async def _put_back(self, batch: Batch, failure: PlatformError) -> None:
         """This send had no effect. What an earlier one of the same key did stays as unknown as it was."""
         moved = await self._store.advance.release(batch, str(failure), due_at=self._due(batch), now=self._clock.now())
@@ -204,12 +206,12 @@ class Submitting:
 
     async def _lost(self, batch: Batch, loss: Unconfirmed) -> None:
         if isinstance(loss, KeyConflict) and (await self._platform.find(batch)).items:
-            await self._doubt(batch, str(loss))
+            await self._doubt(batch, await self._composed(batch), str(loss))
             return
         now = self._clock.now()
         waited = self._skew.platform_now - (batch.first_sent_at or self._skew.platform_now)
         void = loss.by_platform or (isinstance(loss, StillRunning) and waited >= resending.STILL_RUNNING_LIMIT)
-        harmless = self._platform.kinds[batch.kind] is Resend.HARMLESS
+        harmless = batch.resend is Resend.HARMLESS
         due = self.waits.now() + resending.HARMLESS_WAIT if harmless else self._due(batch)
         await self._store.advance.lose(batch, str(loss), due_at=due, now=now, key_void=void)
         self._hold(batch, "unconfirmed", str(loss))
@@ -228,7 +230,7 @@ class Submitting:
         reason = _explain(refusal)
         if batch.in_doubt and refusal.status in REFUSED_UNSEEN:
             await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be found out")
-        elif batch.in_doubt and self._platform.kinds[batch.kind] is not Resend.HARMLESS:
+        elif batch.in_doubt and batch.resend is not Resend.HARMLESS:
             await self._doubt_refusal(batch, reason)
         elif refusal.status in REFUSED_AS_A_WHOLE:
             await self._block(batch, reason)
@@ -262,7 +264,7 @@ class Submitting:
 
     # ------------------------------------------------------------ finding out
 
-    async def _search(self, batch: Batch, resend: Resend) -> None:
+    async def _search(self, batch: Batch) -> None:
         """Adopt what is there. What is not there goes out anew only after a second look, an hour later."""
         found = await self._platform.find(batch)
         now, there = self._clock.now(), self._skew.platform_now
@@ -280,7 +282,7 @@ class Submitting:
                 f"{UNKNOWN_PAST}; {missing} of {batch.items} items are not in it, and may be part of other batches: "
                 "look there, then `adopt` the batch or `retry` the job",
             )
-        elif resend is Resend.NEVER:
+        elif batch.resend is Resend.NEVER:
             await self._block(
                 batch,
                 f"{missing} of {batch.items} items were not found on the platform, and this kind of work may not be "

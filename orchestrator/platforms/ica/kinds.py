@@ -3,6 +3,7 @@
 from types import MappingProxyType
 
 from orchestrator.domain.kinds import NO_ENGINE, Kind
+from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.items import (
     PATTERNS,
     UUID,
@@ -15,7 +16,10 @@ from orchestrator.platforms.ica.items import (
 KINDS = (
     Kind(
         name="ica.analysis_creation",
+        stage=stages.ANALYSIS,
         keys=("userReference",),
+        created_first=True,
+        abortable=True,
         batch_size=100,
         models=MappingProxyType(
             {"nextflow": NextflowAnalysis, "nextflow_json": NextflowJsonAnalysis, "cwl": CwlAnalysis}
@@ -25,6 +29,7 @@ KINDS = (
     ),
     Kind(
         name="ica.data_linking",
+        stage=stages.LINK,
         keys=("dataId",),
         batch_size=25_000,
         models=MappingProxyType({NO_ENGINE: Link}),

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from stages import Stage
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.identity import batch_key
@@ -26,7 +27,6 @@ from orchestrator.domain.model import (
     Learnt,
     Look,
     Observation,
-    Stage,
 )
 from orchestrator.platforms.budget import Budget
 from orchestrator.platforms.ica.platform import Ica
@@ -216,7 +216,7 @@ class Bench:
 
     def _count(self, batch: Batch) -> None:
         left = [item for item in self.of(batch) if not item.state.final]
-        creating = sum(item.stage is Stage.CREATION for item in left)
+        creating = sum(item.stage == Stage.CREATION for item in left)
         self.batches[batch.key] = replace(self.batches[batch.key], open=len(left), creating=creating)
 
     # ------------------------------------------------------------ judging
