@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from orchestrator.domain.problems import Problem
 from orchestrator.settings.model import Settings
-from orchestrator.settings.problems import KeyPath, Problem
+from orchestrator.settings.problems import KeyPath
 from orchestrator.settings.sources import Reading, variable_for
 
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"

@@ -48,6 +48,12 @@ class Items:
             yield chunk
             last = chunk[-1].seq
 
+    async def request_bytes(self, batch: Batch) -> int:
+        """How large the requests of a batch's items are in all: before they are read into memory."""
+        query = sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(items.c.request)), 0)).where(*items_in(batch))
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
     async def of_batch(self, batch: Batch, *, with_request: bool = True) -> list[Item]:
         """The items of a batch in order."""
         query = SELECT_ITEM.where(*items_in(batch)).order_by(items.c.seq)
