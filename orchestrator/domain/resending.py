@@ -43,7 +43,11 @@ def way_out(batch: Batch, *, user: str, now: Micros, clock_trusted: bool) -> Way
     our clock can tell its age. It is worth nothing once the platform itself has written a 5xx under it, because then
     no answer was stored. What nobody wants any more is never sent again, only found.
     """
-    if batch.cancelled or never_answered(batch):
+    if batch.cancelled:
+        return Way.SEARCH
+    if batch.step > 1 and batch.resend is Resend.SAME_KEY and batch.key_life is None:
+        return Way.RESEND  # what the first step made is the key: never another one, however often no answer comes
+    if never_answered(batch):
         return Way.SEARCH
     if batch.resend is Resend.HARMLESS:
         return Way.RESEND

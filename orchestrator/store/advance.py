@@ -81,7 +81,7 @@ class Advance:
         return await self._step(batch.id, now, submitting.follow)
 
     async def proceed(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
-        """The platform has one step of the submission: the next is composed when it goes out, as of any planned batch."""
+        """The platform has one step of the submission: the next is composed when the batch goes out again."""
         return await self._step(batch.id, now, submitting.proceed, receipt)
 
     async def confirm(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
@@ -149,7 +149,7 @@ class Advance:
         return await self._step(batch.id, now, submitting.postpone, detail, due_at)
 
     async def renew(self, batch: Batch, *, now: Micros) -> Moved:
-        """Nothing of it is on the platform: a new key; raises IllegalTransitionError where some of its items were seen."""
+        """Nothing of it is on the platform: a new key; raises IllegalTransitionError where items of it were seen."""
         return await self._step(batch.id, now, submitting.renew)
 
     async def split(self, batch: Batch, detail: str, *, now: Micros) -> Moved:

@@ -97,6 +97,32 @@ class Items:
                     found += [item_of(row) for row in rows]
         return found
 
+    async def in_portions(
+        self, of: Sequence[BatchId], stages: Collection[Stage], size: int
+    ) -> AsyncIterator[tuple[Item, ...]]:
+        """The open items of these batches in one of these stages with their requests, so many at a time.
+
+        Each portion as it is when it is read: what is found meanwhile may be in a later one.
+        """
+        query = (
+            SELECT_ITEM.add_columns(items.c.request)
+            .join_from(batches, items, IN_BATCH)
+            .where(OPEN_ITEM, items.c.stage.in_(sorted(stages)), sa.not_(items.c.superseded))
+            .order_by(items.c.job, items.c.seq)
+            .limit(size)
+        )
+        for portion in chunks(list(of)):
+            last = ("", 0)
+            while True:
+                behind = sa.tuple_(items.c.job, items.c.seq) > last
+                async with self._database.read() as connection:
+                    rows = await connection.execute(query.where(batches.c.id.in_(portion), behind))
+                    found = tuple(item_of(row, with_request=True) for row in rows)
+                if not found:
+                    break
+                yield found
+                last = (found[-1].job, found[-1].seq)
+
     async def to_abort(
         self, account: str, kinds: Collection[str], *, limit: int, asked_before: Micros = 0
     ) -> list[tuple[Batch, Item]]:

@@ -20,8 +20,7 @@ from orchestrator.domain.errors import (
     Unauthorised,
     Unconfirmed,
 )
-from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchId, BatchState, ItemSeen, ItemState
+from orchestrator.domain.model import Batch, BatchId, BatchState, ItemSeen, ItemState, Receipt
 from orchestrator.domain.plan import MOST_BATCH_BYTES
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.engine.pauses import Pauses, Steady
@@ -85,8 +84,11 @@ class Submitting:
             if not await self._too_large(batch):
                 await self._send(batch, await self._composed(batch), user)
             return
-        if depth_of(batch.lineage) and len(_sent(await self._store.batches.family(batch))) >= MOST_SENDS:
-            await self._block(batch, f"{MOST_SENDS} requests did not find all of the bad items it was split from")
+        if batch.root != batch.number and len(_sent(await self._store.batches.family(batch))) >= MOST_SENDS:
+            await self._block(
+                batch,
+                f"{MOST_SENDS} requests were not enough: some of its items are refused again and again",
+            )
             return
         if await self._too_large(batch):
             return
@@ -220,7 +222,7 @@ class Submitting:
                 raise
         else:
             reach(Point.BATCH_SENT)
-            await self._store.advance.confirm(begun, receipt, now=self._clock.now())
+            await self._accepted(begun, receipt)
             reach(Point.BATCH_CONFIRMED)
             self.streaks.accepted(begun)
             self._delays.pop(begun.id, None)
@@ -235,6 +237,16 @@ class Submitting:
                     seconds=self._clock.monotonic() - started,
                 )
             )
+
+    async def _accepted(self, batch: Batch, receipt: Receipt) -> None:
+        """Keep the answer: a step of the submission, or the whole batch; items that it leaves out are planned anew."""
+        now = self._clock.now()
+        if receipt.more:
+            await self._store.advance.proceed(batch, receipt, now=now)
+        elif receipt.items and await self._missing(batch, receipt.items):
+            await self._store.advance.confirm_partly(batch, receipt, now=now)
+        else:
+            await self._store.advance.confirm(batch, receipt, now=now)
 
     async def _put_back(self, batch: Batch, failure: PlatformError) -> None:
         """This send had no effect. What an earlier one of the same key did stays as unknown as it was."""
@@ -266,7 +278,11 @@ class Submitting:
     async def _refused(self, batch: Batch, refusal: Refused) -> None:
         now = self._clock.now()
         reason = _explain(refusal)
-        if batch.in_doubt and refusal.status in REFUSED_UNSEEN:
+        if batch.step > 1 and isinstance(refusal, Missing) and batch.sends < MOST_SENDS:
+            # What the first step made is gone, and nothing can have come of it.
+            await self._store.advance.renew(batch, now=now)
+            self._hold(batch, "planned", reason)
+        elif batch.in_doubt and refusal.status in REFUSED_UNSEEN:
             await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be found out")
         elif batch.in_doubt and batch.resend is not Resend.HARMLESS:
             await self._doubt_refusal(batch, reason)
@@ -310,7 +326,7 @@ class Submitting:
         missing = await self._missing(batch, found.items)
         wait = resending.wait_for_second_search(batch, now=there)
         if missing == 0:
-            await self._store.advance.confirm(batch, found, now=now)
+            await self._accepted(batch, found)
         elif may_repeat and missing == batch.items:
             await self._send_smaller(batch, not_there=True)
         elif wait:
