@@ -79,7 +79,7 @@ class Server:
     def _answer(self, route: str, parts: list[str], query: dict[str, str], body: Row) -> tuple[int, Row]:
         match route:
             case "POST tasks":
-                return 200, self._shown(self.tasks[self._task(body["name"], **body)])
+                return 200, self._shown(self.tasks[self._task(**body)])
             case "POST copies":
                 return 200, {"rows": [self._copy(item["source"], body["token"]) for item in body["items"]]}
             case "POST tasks/run" | "POST tasks/abort" if parts[1] in self.tasks:
