@@ -275,7 +275,7 @@ class World:
         return job
 
     async def items(self, name: str = "run") -> dict[str, Item]:
-        items = self.store.items.stream((await self.job(name)).id)
+        items = self.store.items.stream((await self.job(name)).id, superseded=True)
         return {item.key: item async for chunk in items for item in chunk}
 
     async def states(self, name: str = "run") -> dict[str, str]:
