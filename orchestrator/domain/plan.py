@@ -142,6 +142,8 @@ def job_spec(
         file=file,
         dropped_by=dropped_by,
         batch_size=batch_size(kind, limits, job.max_open),
+        first_stage=kind.first_stage,
+        follow_only=kind.follow_only,
     )
 
 

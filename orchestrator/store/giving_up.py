@@ -4,15 +4,18 @@ The inside of one transaction. What the platform says of such an item later is c
 contradicts is counted, not applied.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from orchestrator.domain.lifecycle import GIVEN_UP, BatchEvent
-from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId, Stage
+from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId
 from orchestrator.store.errors import ControlRefusedError
+from orchestrator.store.leaving import leave
 from orchestrator.store.ledger import Ledger, Standing, chunks
-from orchestrator.store.planning import Origin, items_of, leave, plan
+from orchestrator.store.planning import Origin, items_of, plan
 from orchestrator.store.rows import SELECT_BATCH_TO_SEND, Row, batch_of, items_in
 from orchestrator.store.schema import LIVE_BATCH, OPEN_ITEM, batches, items
 
@@ -64,11 +67,8 @@ async def _end(ledger: Ledger, batch: Batch, chosen: Sequence[Item], detail: str
             .where(*items_in(batch), items.c.seq.in_(portion), OPEN_ITEM)
             .values(state=ItemState.FAILED, detail=detail, finished_at=ledger.now)
         )
-    standings: dict[tuple[ItemState, Stage], int] = {}
-    for item in chosen:
-        standings[item.state, item.stage] = standings.get((item.state, item.stage), 0) + 1
-    for (state, stage), count in standings.items():
-        ledger.count(batch.job, batch.number, Standing(state, stage), Standing(ItemState.FAILED, stage), count)
+    for standing, count in Counter(map(Standing.of, chosen)).items():
+        ledger.count(batch.job, batch.number, standing, replace(standing, state=ItemState.FAILED), count)
     ledger.event(batch.job, "give_up", batch=batch.number, new=ItemState.FAILED, detail=f"{len(chosen)} items")
 
 

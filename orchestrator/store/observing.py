@@ -7,8 +7,9 @@ import sqlalchemy as sa
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.lifecycle import BatchEvent
-from orchestrator.domain.model import BatchSeen, ItemState, Stage
-from orchestrator.store.changes import Ended
+from orchestrator.domain.model import CREATION, BatchSeen, ItemState
+from orchestrator.store.changes import Ended, Place
+from orchestrator.store.found import add
 from orchestrator.store.ledger import Ledger, Standing
 from orchestrator.store.memory import remember
 from orchestrator.store.schema import batches, items
@@ -27,6 +28,7 @@ _WRITE = (
         detail=sa.bindparam("to_detail"),
         submitted_at=sa.bindparam("to_submitted_at"),
         finished_at=sa.bindparam("to_finished_at"),
+        facts=sa.func.coalesce(sa.bindparam("to_facts", type_=sa.Text), items.c.facts),
     )
 )
 
@@ -42,16 +44,18 @@ _WRITE_WORD = (
 )
 
 
-async def apply(ledger: Ledger, weighed: Weighed) -> None:
-    """Write what changed, and nothing else."""
+async def apply(ledger: Ledger, weighed: Weighed) -> Sequence[Place]:
+    """Write what changed, and nothing else; returns the places of the items that were found."""
     for batch_id in weighed.shown_again:
         note = "the platform shows it again"
         await ledger.move(await ledger.batch(batch_id), BatchEvent.REOPEN, note=note, detail=None)
     await write_changes(ledger, list(weighed.changes.values()))
+    places = await add(ledger, list(weighed.found.values()))
     ledger.touched_batches |= weighed.touched
     await _write_words(ledger, weighed.words)
     for account, learnt in weighed.learnt:
         await remember(ledger.connection, account, learnt.name, learnt.value)
+    return places
 
 
 async def write_changes(ledger: Ledger, changes: Sequence[ItemChange]) -> None:
@@ -62,7 +66,7 @@ async def write_changes(ledger: Ledger, changes: Sequence[ItemChange]) -> None:
     for change in changes:
         before, after = change.before, change.after
         number = before.batch or 0
-        old, new = Standing(before.state, before.stage), Standing(after.state, after.stage)
+        old, new = Standing.of(before), Standing.of(after)
         if old != new:
             ledger.count(before.job, number, old, new)
         if (before.state, before.status) != (after.state, after.status):
@@ -78,7 +82,7 @@ def ended_in(weighed: Weighed, now: int) -> tuple[Ended, ...]:
         Ended(change.before.job, change.before.batch or 0, max(0, (change.finished_at or now) - since) / SECOND)
         for change in weighed.changes.values()
         if change.after.state in _OWN_ENDS
-        and change.after.stage is not Stage.CREATION
+        and change.after.stage != CREATION
         and not change.before.state.final
         and (since := change.before.submitted_at) is not None
     )
@@ -95,6 +99,7 @@ def _as_written(change: ItemChange, now: int) -> dict[str, Any]:
         "to_status": after.status,
         "to_remote_id": after.remote_id,
         "to_detail": after.detail,
+        "to_facts": change.facts,
         "to_submitted_at": before.submitted_at or (now if leaves else None),
         "to_finished_at": (change.finished_at or now) if after.state.final else None,
     }

@@ -4,9 +4,11 @@ A page is weighed on a reader first: most pages change nothing, and then nothing
 change something is weighed again inside the transaction that writes it.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -21,6 +23,7 @@ from orchestrator.domain.model import (
     BatchState,
     Item,
     ItemSeen,
+    ItemState,
     JobId,
     Learnt,
     Observation,
@@ -28,9 +31,9 @@ from orchestrator.domain.model import (
 )
 from orchestrator.store.ledger import chunks
 from orchestrator.store.rows import SELECT_ITEM, Row, item_of, previous_ids_of
-from orchestrator.store.schema import batches, items, memory
+from orchestrator.store.schema import FOUND_ITEM, OPEN_ITEM, batches, items, jobs, memory
 
-_BATCHES = sa.select(
+_COLUMNS = (
     batches.c.id,
     batches.c.job,
     batches.c.number,
@@ -43,7 +46,9 @@ _BATCHES = sa.select(
     batches.c.status_final,
     batches.c.worded,
     batches.c.detail,
-).where(batches.c.key.in_(sa.bindparam("keys", expanding=True)))
+    jobs.c.first_stage,
+)
+_BATCHES = sa.select(*_COLUMNS).join_from(batches, jobs).where(batches.c.key.in_(sa.bindparam("keys", expanding=True)))
 
 _IN_JOB = SELECT_ITEM.where(items.c.job == sa.bindparam("in_job"))
 _WORD = slice(4, 9)
@@ -59,7 +64,7 @@ _NOT_OUT = frozenset({BatchState.PLANNED, BatchState.SUBMITTING})
 
 @dataclass(frozen=True, slots=True)
 class KnownBatch:
-    """What has to be known of a batch; the columns of `_BATCHES`."""
+    """What has to be known of a batch; the columns of `_COLUMNS`."""
 
     id: BatchId
     job: JobId
@@ -73,6 +78,7 @@ class KnownBatch:
     status_final: bool
     worded: bool
     detail: str | None
+    first_stage: Stage
 
 
 @dataclass(slots=True)
@@ -82,6 +88,23 @@ class ItemChange:
     before: Item
     after: Item
     finished_at: int | None = None
+    facts: str | None = None
+    said: list[ItemSeen] = field(default_factory=list)
+    """The observations that led to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An item that was reported below another, and was none of the job so far."""
+
+    batch: KnownBatch
+    seen: ItemSeen
+    superseded: int | None = None
+    """Its number, where an earlier run of its parent had found it."""
+
+    @property
+    def parent(self) -> int:
+        return self.seen.parent or 0
 
 
 @dataclass(slots=True)
@@ -90,6 +113,8 @@ class Weighed:
 
     matched: list[tuple[JobId, int]] = field(default_factory=list)
     changes: dict[tuple[JobId, int], ItemChange] = field(default_factory=dict)
+    found: dict[tuple[JobId, str], Found] = field(default_factory=dict)
+    """By job and key."""
     contradictions: list[ItemSeen] = field(default_factory=list)
     unknown_words: list[str] = field(default_factory=list)
     strays: list[ItemSeen] = field(default_factory=list)
@@ -119,6 +144,7 @@ async def weigh(
                 _weigh_batch(weighed, known[each.batch], each)
             case BatchSeen() | Learnt():
                 pass
+    await _hold_parents(connection, weighed)
     await _weigh_learnt(connection, weighed, observations, account or _account_of(known.values()))
     return weighed
 
@@ -187,24 +213,43 @@ async def _numbered(connection: AsyncConnection, job: str, seqs: Sequence[int]) 
 
 def _weigh_item(weighed: Weighed, batch: KnownBatch | None, rows: _Rows, seen: ItemSeen) -> None:
     row = rows.find(batch.job, seen) if batch is not None else None
+    if batch is not None and seen.parent is not None and (row is None or row.superseded):
+        _weigh_found(weighed, batch, row, seen)
+        return
     if batch is None or row is None:
         weighed.strays.append(seen)
         return
+    if row.superseded:
+        return
     if row.batch != batch.number:
         # The item has moved on to another batch. What it left behind is known; anything else is not ours to ignore.
-        if seen.remote_id and seen.remote_id not in previous_ids_of(row.previous_ids):
+        if seen.parent is None and seen.remote_id and seen.remote_id not in previous_ids_of(row.previous_ids):
             weighed.strays.append(seen)
         return
     place = (batch.job, row.seq)
     weighed.matched.append(place)
     if batch.state in _NOT_OUT:
         return
-    if batch.state == BatchState.BLOCKED and batch.remote_id and seen.stage is not Stage.ANALYSIS:
+    if batch.state == BatchState.BLOCKED and batch.remote_id and seen.stage == batch.first_stage:
         weighed.shown_again[batch.id] = None
         weighed.effective.append(seen)
     if place not in weighed.changes and _says_nothing_new(row, seen):
         return
     _change(weighed, batch, row, seen)
+
+
+def _weigh_found(weighed: Weighed, batch: KnownBatch, row: Row | None, seen: ItemSeen) -> None:
+    """What is reported below an item becomes an item, while its batch is followed.
+
+    What was found before is history once its parent is done again, until the new run finds it too.
+    """
+    if seen.key is None or (row is None and batch.state == BatchState.SETTLED):
+        weighed.strays.append(seen)
+    elif batch.state == BatchState.TRACKING and (row is None or row.batch != batch.number):
+        weighed.found[batch.job, seen.key] = Found(batch, seen, row.seq if row is not None else None)
+        weighed.effective.append(seen)
+        if not seen.known_word and seen.status is not None:
+            weighed.unknown_words.append(seen.status)
 
 
 def _says_nothing_new(row: Row, seen: ItemSeen) -> bool:
@@ -233,11 +278,60 @@ def _change(weighed: Weighed, batch: KnownBatch, row: Row, seen: ItemSeen) -> No
             )
             changed = changed or ItemChange(before=item, after=after)
             changed.after, changed.finished_at = after, seen.finished_at
+            changed.facts = seen.facts or changed.facts
+            changed.said.append(seen)
             weighed.changes[place] = changed
             weighed.touched[batch.id] = None
             weighed.effective.append(seen)
-            if not seen.known_word:
+            if not seen.known_word and seen.status is not None:
                 weighed.unknown_words.append(seen.status)
+
+
+# ---------------------------------------------------------------- parents
+
+
+async def _hold_parents(connection: AsyncConnection, weighed: Weighed) -> None:
+    """A parent ends after its children: while one of them is open, the parent goes on, whatever its status."""
+    ending = {
+        place: change
+        for place, change in weighed.changes.items()
+        if change.after.state.final and not change.before.state.final
+    }
+    open_below = await _open_below(connection, weighed, ending)
+    held: set[int] = set()
+    for place, change in ending.items():
+        if not open_below[place]:
+            continue
+        change.after = replace(change.after, state=ItemState.RUNNING)
+        change.finished_at = None
+        if change.after == change.before:
+            held.update(id(seen) for seen in change.said)
+            del weighed.changes[place]
+    if held:
+        weighed.effective = [each for each in weighed.effective if id(each) not in held]
+
+
+async def _open_below(
+    connection: AsyncConnection, weighed: Weighed, ending: Mapping[tuple[JobId, int], ItemChange]
+) -> Counter[tuple[JobId, int]]:
+    """How many children of these are open, once the page is written."""
+    below: Counter[tuple[JobId, int]] = Counter()
+    parents = sorted(place for place, change in ending.items() if change.before.found)
+    for job, places in groupby(parents, itemgetter(0)):
+        for portion in chunks([seq for _, seq in places]):
+            query = sa.select(items.c.parent, sa.func.count()).where(items.c.job == job, FOUND_ITEM, OPEN_ITEM)
+            query = query.where(items.c.parent.in_(portion), sa.not_(items.c.superseded)).group_by(items.c.parent)
+            for seq, count in await connection.execute(query):
+                below[job, seq] += count
+    for (job, _), change in weighed.changes.items():
+        if change.before.parent is not None:
+            below[job, change.before.parent] += change.before.state.final - change.after.state.final
+    for each in weighed.found.values():
+        below[each.batch.job, each.parent] += each.seen.hint or not each.seen.state.final
+    return below
+
+
+# ---------------------------------------------------------------- batches
 
 
 def _weigh_batch(weighed: Weighed, batch: KnownBatch, seen: BatchSeen) -> None:

@@ -6,7 +6,8 @@ from typing import Final
 
 from orchestrator.clock import Micros
 from orchestrator.domain.identity import BATCH_TAG, INSTANCE_TAG, ITEM_TAG
-from orchestrator.domain.model import BatchKey, ItemSeen, Stage
+from orchestrator.domain.model import BatchKey, ItemSeen
+from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.statuses import ANALYSIS, FINAL_ANALYSIS
 from orchestrator.platforms.ica.wire import Analysis, Tags
 from orchestrator.platforms.words import state_of
@@ -56,7 +57,7 @@ def seen_analysis(row: Analysis, batch: BatchKey, seq: int | None, key: str | No
     ended = row.status in FINAL_ANALYSIS
     return ItemSeen(
         batch=batch,
-        stage=Stage.ANALYSIS,
+        stage=stages.ANALYSIS,
         state=state,
         status=row.status,
         seq=seq,

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from orchestrator.domain.model import BatchKey, ItemSeen, Stage, Submission
-from orchestrator.platforms.ica import creation, linking
+from orchestrator.domain.model import BatchKey, ItemSeen, Stage
+from orchestrator.domain.submission import Submission
+from orchestrator.platforms.ica import creation, linking, stages
 from orchestrator.platforms.ica.statuses import UNRESOLVED_CREATION, UNRESOLVED_LINK
 from orchestrator.platforms.ica.wire import CREATION_ITEMS, LINK_ITEMS, PageReader
 
@@ -49,7 +50,7 @@ ANALYSES: Final = Family(
     kind=creation.KIND,
     name="creation",
     segment=creation.SEGMENT,
-    stage=Stage.CREATION,
+    stage=stages.CREATION,
     items=CREATION_ITEMS,
     unresolved=UNRESOLVED_CREATION,
     foreign_subjects=("link", "copy", "move", "update", "sample"),
@@ -59,7 +60,7 @@ _LINKS: Final = Family(
     kind=linking.KIND,
     name="linking",
     segment=linking.SEGMENT,
-    stage=Stage.LINK,
+    stage=stages.LINK,
     items=LINK_ITEMS,
     unresolved=UNRESOLVED_LINK,
     foreign_subjects=("unlink", "analysis", "copy", "move", "update", "sample"),

@@ -6,8 +6,9 @@ from typing import Final, assert_never
 
 from orchestrator.clock import Clock
 from orchestrator.domain.identity import batch_tag
-from orchestrator.domain.model import BatchKey, Item, Look, Stage
+from orchestrator.domain.model import BatchKey, Item, Look
 from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.absent import Absent
 from orchestrator.platforms.ica.families import ANALYSES
 from orchestrator.platforms.ica.learning import Embedded, Liveness
@@ -176,7 +177,7 @@ class Following:
     def _in_turn(self, look: Look, missing: Sequence[Item]) -> Sequence[Look] | None:
         """Those whose analyses are known, a few at a time; nothing tells more of the others."""
         looks: list[Look] = []
-        known = [item for item in missing if item.remote_id is not None and item.stage is Stage.ANALYSIS]
+        known = [item for item in missing if item.remote_id is not None and item.stage == stages.ANALYSIS]
         for key, items in grouped(look, known).items():
             looks += self._some(look, key, items)
         return looks or (None if known else [])

@@ -7,15 +7,18 @@ from typing import Final
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import KeyConflict, Refused, Transient, Unconfirmed
 from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchKey, Item, Look, Receipt, Resend, Sighting, Stage, Submission
+from orchestrator.domain.kinds import Kind
+from orchestrator.domain.model import Batch, BatchKey, Item, Look, Receipt, Sighting
+from orchestrator.domain.submission import Submission
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.calls import Answer
-from orchestrator.platforms.ica import creation, linking, requests, wire
+from orchestrator.platforms.ica import creation, linking, requests, stages, wire
 from orchestrator.platforms.ica.absent import Absent
 from orchestrator.platforms.ica.auth import ApiKey, Session
 from orchestrator.platforms.ica.families import ANALYSES, FAMILIES
 from orchestrator.platforms.ica.find import Finder
 from orchestrator.platforms.ica.following import Following
+from orchestrator.platforms.ica.kinds import KINDS
 from orchestrator.platforms.ica.learning import Embedded, Words
 from orchestrator.platforms.ica.narrow import Narrow
 from orchestrator.platforms.ica.plan import Plan, Strategy
@@ -26,7 +29,7 @@ from orchestrator.platforms.ica.sweeps import Sweeps
 from orchestrator.platforms.reading import read
 from orchestrator.platforms.transport import Remote
 
-_KINDS: Final[Mapping[str, Resend]] = MappingProxyType({creation.KIND: Resend.SAME_KEY, linking.KIND: Resend.HARMLESS})
+_KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in KINDS})
 
 _MOST_CLAIMED: Final = 8192
 """Remote batches that are remembered to be somebody's; what is forgotten costs a request, not a mistake."""
@@ -92,7 +95,7 @@ class Ica:
         return f"Ica({self._account!r})"
 
     @property
-    def kinds(self) -> Mapping[str, Resend]:
+    def kinds(self) -> Mapping[str, Kind]:
         return _KINDS
 
     async def user(self) -> str:
@@ -139,7 +142,7 @@ class Ica:
         return self._following.up(look, missing)
 
     async def abort(self, batch: Batch, item: Item) -> None:
-        if item.remote_id is None or item.stage is not Stage.ANALYSIS:
+        if item.remote_id is None or item.stage != stages.ANALYSIS:
             raise Refused(f"nothing is known on ICA of item {item.key!r} that could be stopped")
         await self._session.send(requests.abort(batch.project, item.remote_id))
 

@@ -288,8 +288,9 @@ class Sight:
         """Words from the analyses themselves, and what they teach."""
         learnt: list[Learnt] = []
         for told in seen:
-            self._embedded.direct(told.remote_id or "", told.status)
-            if not told.known_word and (word := self._words.met(told.status)) is not None:
+            status = told.status or ""
+            self._embedded.direct(told.remote_id or "", status)
+            if not told.known_word and (word := self._words.met(status)) is not None:
                 learnt.append(word)
         return [*seen, *learnt]
 

@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.domain.model import BatchState, ItemState, JobState, Needs, Receipt
+from orchestrator.platforms.registry import KINDS
 
 
 async def test_controls_of_unknown_jobs_tell_so(scene):
@@ -63,12 +64,12 @@ async def test_cancelling_a_running_job_sends_no_more_and_stops_the_rest(scene):
     done = await scene.store.advance.cancel("alpha", now=scene.tick())
     assert (done.items, (await scene.job()).state) == (2, JobState.RUNNING)
     assert await scene.states() == ["running", "submitted", "cancelled", "cancelled"]
-    ((told, item),) = await scene.store.items.to_abort("ica", limit=10)
+    ((told, item),) = await scene.store.items.to_abort("ica", KINDS, limit=10)
     assert (told.id, told.cancelled, item.seq) == (batch.id, True, 1)
     await scene.store.advance.abort_sent([item], now=scene.tick())
-    assert await scene.store.items.to_abort("ica", limit=10) == []
+    assert await scene.store.items.to_abort("ica", KINDS, limit=10) == []
     await scene.observe(scene.seen(batch, 2, ItemState.RUNNING))
-    assert [item.seq for _, item in await scene.store.items.to_abort("ica", limit=10)] == [2]
+    assert [item.seq for _, item in await scene.store.items.to_abort("ica", KINDS, limit=10)] == [2]
     await scene.end(batch, ItemState.ABORTED)
     assert (await scene.job()).state is JobState.CANCELLED
     assert await scene.states() == ["aborted", "aborted", "cancelled", "cancelled"]
@@ -161,7 +162,7 @@ async def test_a_lost_batch_of_a_cancelled_job_is_found_and_stopped(scene):
     assert (offered.id, offered.cancelled) == (lost.id, True)
     seen = [scene.seen(lost, seq, ItemState.RUNNING) for seq in (1, 2)]
     await scene.store.advance.confirm(lost, Receipt("R1", items=seen), now=scene.tick())
-    assert len(await scene.store.items.to_abort("ica", limit=10)) == 2
+    assert len(await scene.store.items.to_abort("ica", KINDS, limit=10)) == 2
 
 
 async def test_nothing_of_a_cancelled_job_is_retried_by_itself(scene, retry_twice):

@@ -69,7 +69,8 @@ class Play:
     async def doubt(self):
         batch = await self.pick(BatchState.SUBMITTING) or await self.scene.next(room=8)
         if batch is not None and batch.state in {BatchState.PLANNED, BatchState.SUBMITTING}:
-            await self.advance.doubt(batch, "there already", due_at=0, now=self.scene.tick())
+            sent = self.scene.submission(batch)
+            await self.advance.doubt(batch, sent, "there already", due_at=0, now=self.scene.tick())
 
     async def answer(self):
         batch = await self.pick(BatchState.SUBMITTING)

@@ -55,7 +55,9 @@ async def test_an_end_is_seen_in_time_whatever_is_known_of_durations(world, kind
 
     last = max(end for key, (_, end) in began_and_ended.items() if key.startswith(f"{PREFIX[kind]}first"))
     next_began = min(begin for key, (begin, _) in began_and_ended.items() if key.startswith(f"{PREFIX[kind]}known"))
-    longest = max(end - begin for key, (begin, end) in began_and_ended.items() if key.startswith(f"{PREFIX[kind]}first"))
+    longest = max(
+        end - begin for key, (begin, end) in began_and_ended.items() if key.startswith(f"{PREFIX[kind]}first")
+    )
     assert next_began - last <= max(20.0, 0.01 * longest) + 2 * seconds_to_create(it)
 
 

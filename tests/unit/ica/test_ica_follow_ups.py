@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from stages import Stage
 
 from orchestrator.domain.errors import Missing, Refused
-from orchestrator.domain.model import ItemState, JobId, Learnt, Stage
+from orchestrator.domain.model import ItemState, JobId, Learnt
 from orchestrator.platforms.ica.absent import ASSUMED_LAG
 from orchestrator.platforms.ica.questions import wanted
 

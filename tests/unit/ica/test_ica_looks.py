@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from stages import Stage
 
 from orchestrator.domain.errors import Missing, Refused
-from orchestrator.domain.model import BatchSeen, Learnt, Stage
+from orchestrator.domain.model import BatchSeen, Learnt
 from orchestrator.platforms.ica.learning import Words
 from orchestrator.platforms.ica.plan import UNLISTED
 

@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from stages import Stage
 
 from orchestrator.domain.errors import Transient
-from orchestrator.domain.model import BatchSeen, ItemSeen, ItemState, Stage
+from orchestrator.domain.model import BatchSeen, ItemSeen, ItemState
 from orchestrator.platforms.ica.analyses import moment
 
 
