@@ -7,16 +7,17 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from platform_setups import ICA, PlatformSetup
 
 from orchestrator.clock import SystemClock
 from orchestrator.simulator import OffsetClock, serve
-from orchestrator.simulator.ica import Config, Knobs, Simulator
+from orchestrator.simulator.ica import Knobs
 
 PROJECT = "3d7a3c52-91f0-4f5e-8a53-0c6f0a4be1d7"
 API_KEY = "key-7c1fe02b94"
@@ -57,33 +58,35 @@ class Lab:
     """The platform's; None: the machine's."""
     project = PROJECT
     pipeline = PIPELINE
-    simulator: Simulator = field(init=False)
+    setup: PlatformSetup = ICA
+    """The platform; `knobs` are its knobs."""
+    simulator: Any = field(init=False)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Lab"]:
         """Serve the platform and furnish the folder."""
-        config = Config(seed=self.seed, knobs=self.knobs, api_keys=(API_KEY,))
-        self.simulator = Simulator(config, self.clock)
+        self.simulator = self.setup.simulate(self.clock, seed=self.seed, knobs=asdict(self.knobs), api_keys=(API_KEY,))
         async with serve(self.simulator) as base_url:
             self._furnish(base_url)
             yield self
 
     def _furnish(self, base_url: str) -> None:
-        for name in ("secrets", "queue/incoming"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
-        (self.folder / "secrets/ica").write_text(f"{API_KEY}\n")
-        (self.folder / "secrets/ica").chmod(0o600)
+        for folder in ("secrets", "queue/incoming"):
+            (self.folder / folder).mkdir(parents=True, exist_ok=True)
+        name = self.setup.name
+        (self.folder / "secrets" / name).write_text(f"{API_KEY}\n")
+        (self.folder / "secrets" / name).chmod(0o600)
         account = {
-            "platform": "ica",
+            "platform": name,
             "base_url": base_url,
-            "api_key_file": "secrets/ica",
+            "api_key_file": f"secrets/{name}",
             "budget": {"requests": 100_000, "per": "300s"},
             "poll": {"min_interval": "50ms", "max_interval": "500ms"},
             "page_size": 200,
         } | self.account
         config = {
             "queue": {"directory": "queue", "scan_interval": "100ms", "rest": "300ms"},
-            "accounts": {"ica": account},
+            "accounts": {name: account},
             "server": None,
             "log": {"level": "debug", "format": "json"},
         } | self.extra

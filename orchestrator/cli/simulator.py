@@ -9,7 +9,7 @@ import typer
 
 from orchestrator.cli.common import fail, output, run_async
 from orchestrator.simulator import serve
-from orchestrator.simulator.ica import Config, Simulator
+from orchestrator.simulator.registry import PLATFORMS, SideBySide
 
 Port = Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)]
 Seed = Annotated[int, typer.Option(help="What all its chances follow from.")]
@@ -21,16 +21,18 @@ def register(app: typer.Typer) -> None:
 
 
 def simulator(port: Port = 8090, seed: Seed = 0) -> None:
-    """Simulate Illumina Connected Analytics on this machine, until stopped. The API key is `simulator`."""
+    """Simulate the platforms on this machine, until stopped. The API key of each is `simulator`."""
 
     async def act() -> None:
+        platforms = {name: make(seed) for name, make in PLATFORMS.items()}
         async with AsyncExitStack() as stack:
             try:
-                base_url = await stack.enter_async_context(serve(Simulator(Config(seed=seed)), port=port))
+                root = await stack.enter_async_context(serve(SideBySide(platforms.values()), port=port))
             except OSError as error:
                 why = os.strerror(error.errno) if error.errno else str(error)
                 fail(f"127.0.0.1:{port} cannot be listened on ({why}): choose another --port; 0 takes a free one")
-            output().print(f"base_url: {base_url}")
+            for name, platform in platforms.items():
+                output().print(f"base_url: {root}{platform.base_path}  # platform: {name}", soft_wrap=True)
             await anyio.sleep_forever()
 
     try:

@@ -1,6 +1,8 @@
 """The platforms as real HTTP servers, with faults to inject and a ledger that tells what was created.
 
-Each platform has its own package; `ica` simulates the batch side of Illumina Connected Analytics. Three ways to use it:
+Each platform has its own package: `ica` simulates the batch side of Illumina Connected Analytics, `sevenbridges` the
+Seven Bridges Platform; `registry.py` names them all. What they share is here: `simulated.py` takes a request from its
+arrival to its answer. Three ways to use a platform:
 
 As a server on a real socket, in a test or a demo (port 0 takes a free one)::
 
@@ -19,12 +21,14 @@ As a bare ASGI app in virtual time; every status follows from the clock, nothing
     httpx.AsyncClient(transport=httpx.ASGITransport(simulator.app), base_url="http://ica/ica/rest")
     await clock.advance(60)
 
-As a process, where other programs steer it over HTTP: `/_simulator/` answers `ledger`, `requests`, `knobs`, `faults`
-and `clock`, without credentials and outside the budget. See `admin.py`.
+As a process, `orchestrator simulator`, which serves all platforms on one port, each below its base path (`/ica/rest`,
+`/v2`). Other programs steer a platform over HTTP: `/_simulator/` below its base path answers `ledger`, `requests`,
+`knobs`, `faults` and `clock`, without credentials and outside the budget. See `admin.py`.
 
-What happens to an item is chosen by the words in its name (`outcomes.py`): `cohort/s1-fail` fails, `fil.partial0001`
-links in part. What happens to a request is chosen by the faults (`faults.py`), how the platform behaves where nobody
-knows by the knobs (`ica/knobs.py`).
+What happens to an item is chosen by the words in its name (`ica/work/outcomes.py`, `sevenbridges/work/naming.py`):
+`cohort/s1-fail` fails, `fil.partial0001` links in part. What happens to a request is chosen by the faults (`faults.py`)
+and the platform's own quirks (`quirks.py` of each), how a platform behaves where nobody knows by its knobs
+(`knobs.py`). What was done is judged by the ledger and the evidence (`ledger.py`, `evidence.py`).
 """
 
 from orchestrator.simulator.budget import Limit, Window

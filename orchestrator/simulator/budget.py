@@ -23,6 +23,18 @@ class Limit:
     window: Window = "sliding"
     count_refused: bool = False
     """Whether a refused request uses up budget too."""
+    elsewhere: int = 0
+    """So many requests of each window are used up by other programs of the same user, as soon as it begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is left to a user, as platforms write it into headers."""
+
+    limit: int
+    left: int
+    resets_in: float
+    """Seconds until there is more."""
 
 
 @dataclass(slots=True)
@@ -66,15 +78,24 @@ class Budget:
         usage.requests += 1
         usage.worst = max(usage.worst, arrived.count(now))
         counted = self._counted.setdefault(user, _counter(self._limit))
-        refused = self._limit.window != "none" and counted.count(now) >= self._limit.requests
+        refused = self._limit.window != "none" and counted.count(now) >= self._limit.requests - self._limit.elsewhere
         if not refused:
             counted.add(now)
             return None
-        wait = counted.free_in(now)
+        wait = counted.free_in(now) if counted.count(now) else self._limit.per
         usage.refused += 1
         if self._limit.count_refused:
             counted.add(now)
         return wait
+
+    def standing(self, user: str, now: float) -> Standing:
+        """What is left now; asking uses up nothing."""
+        limit, counted = self._limit, self._counted.get(user)
+        used = counted.count(now) if counted is not None else 0
+        if counted is None or not used:
+            return Standing(limit.requests, limit.requests, limit.per)
+        left = max(0, limit.requests - limit.elsewhere - used)
+        return Standing(limit.requests, left, counted.free_in(now))
 
 
 class _Counter(Protocol):

@@ -63,15 +63,7 @@ async def _deliver(call: Call, connection: Connection, clock: Clock) -> int:
             return await _withhold(call, fault, connection)
         case FaultKind.SLOW | FaultKind.TRUNCATED | FaultKind.MALFORMED | FaultKind.WRONG_MEDIA:
             return await _spoil(call.perform(), fault, connection, clock)
-        case (
-            FaultKind.OTHER_USER
-            | FaultKind.JOB_NULL
-            | FaultKind.JOB_STUCK
-            | FaultKind.ITEM_UNLISTED
-            | FaultKind.ITEM_VANISHES
-            | FaultKind.ITEM_TWICE
-            | FaultKind.STALE
-        ):
+        case FaultKind.QUIRK:
             return await _send(connection, call.perform())
         case _:
             assert_never(fault.kind)

@@ -35,20 +35,8 @@ class FaultKind(StrEnum):
     """It was done; the answer is complete HTTP, but its JSON is broken."""
     WRONG_MEDIA = "wrong_media"
     """It was done; the answer's status is right, but its body is an HTML page."""
-    OTHER_USER = "other_user"
-    """The credential counts as another user's."""
-    JOB_NULL = "job_null"
-    """A creating call answers without its job."""
-    JOB_STUCK = "job_stuck"
-    """The job that a creating call starts stays in RUNNING, whatever its items do."""
-    ITEM_UNLISTED = "item_unlisted"
-    """One item that a creating call makes is never listed."""
-    ITEM_VANISHES = "item_vanishes"
-    """A page lacks one of its rows."""
-    ITEM_TWICE = "item_twice"
-    """A page carries a row that the next page will carry too."""
-    STALE = "stale"
-    """The answer tells the statuses of `seconds` ago: they seem to go backwards."""
+    QUIRK = "quirk"
+    """It was done, in an odd way that only this platform knows; `quirk` says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +44,8 @@ class Fault:
     """One rule. Without `nth`, `probability` and `count` it strikes every call of its operation."""
 
     kind: FaultKind
+    quirk: str = ""
+    """With kind QUIRK: one of the platform's `quirks`, such as `item_vanishes`."""
     operation: str = "*"
     """An operation's name, or a pattern such as `get*`."""
     nth: int | None = None
@@ -71,7 +61,7 @@ class Fault:
     retry_after: float | None = None
     """Seconds to announce in `Retry-After`, with an error."""
     seconds: float = 0.0
-    """How late (`slow`) or how old (`stale`)."""
+    """How late (`slow`), or how old the answer of a quirk is."""
 
 
 @dataclass(slots=True)
@@ -85,9 +75,12 @@ class _Armed:
 class Faults:
     """The rules in force."""
 
-    def __init__(self, rules: Iterable[Fault], *, seed: int, now: float) -> None:
+    def __init__(self, rules: Iterable[Fault], *, seed: int, now: float, quirks: frozenset[str]) -> None:
+        """Raises ValueError, as `set` and `add` do, for a quirk that the platform does not have."""
         self._random = random.Random(seed)  # noqa: S311 - chaos that repeats itself, no secret
-        self._armed = [_Armed(rule, now) for rule in rules]
+        self._quirks = quirks
+        self._armed: list[_Armed] = []
+        self.set(rules, now)
 
     @property
     def rules(self) -> Sequence[Fault]:
@@ -100,10 +93,10 @@ class Faults:
 
     def set(self, rules: Iterable[Fault], now: float) -> None:
         """Replace all rules; their counts begin anew."""
-        self._armed = [_Armed(rule, now) for rule in rules]
+        self._armed = [_Armed(self._checked(rule), now) for rule in rules]
 
     def add(self, rule: Fault, now: float) -> None:
-        self._armed.append(_Armed(rule, now))
+        self._armed.append(_Armed(self._checked(rule), now))
 
     def clear(self) -> None:
         self._armed = []
@@ -115,6 +108,13 @@ class Faults:
                 armed.struck += 1
                 return armed.fault
         return None
+
+    def _checked(self, rule: Fault) -> Fault:
+        if rule.kind is FaultKind.QUIRK and rule.quirk not in self._quirks:
+            raise ValueError(f"no such quirk: {rule.quirk!r}; this platform has {', '.join(sorted(self._quirks))}")
+        if rule.kind is not FaultKind.QUIRK and rule.quirk:
+            raise ValueError(f"a fault of kind {rule.kind} has no quirk: {rule.quirk!r}")
+        return rule
 
     def _strikes(self, armed: _Armed, now: float) -> bool:
         fault = armed.fault

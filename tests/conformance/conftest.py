@@ -1,16 +1,20 @@
-"""The vendor's own client, speaking to the simulator over a real socket."""
+"""The vendors' own clients, speaking to the simulators over a real socket."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
+import anyio.from_thread
 import anyio.to_thread
 import libica.openapi.v3 as libica
 import pytest
+import sevenbridges
+from sevenbridges.http import error_handlers
 
 from orchestrator.clock import ManualClock
-from orchestrator.simulator import serve
+from orchestrator.simulator import Fault, serve
+from orchestrator.simulator import sevenbridges as simulated
 from orchestrator.simulator.ica import Config, Knobs, Simulator
 
 
@@ -59,3 +63,73 @@ def vendor() -> Callable[..., AbstractAsyncContextManager[Vendor]]:
             yield ica
 
     return served
+
+
+class SevenBridges:
+    """sevenbridges-python 2.11.2 against one simulator. It is synchronous: its calls run in a thread."""
+
+    project = "lab/cohort"
+    app = "lab/cohort/germline/4"
+    volume = "lab/bucket"
+
+    def __init__(self, simulator: simulated.Simulator, clock: ManualClock, base_url: str) -> None:
+        self.simulator = simulator
+        self.clock = clock
+        self.base_url = base_url
+        self.api = self.connect()
+
+    def connect(self, *handlers: Callable[..., Any]) -> Any:
+        """A client with these error handlers."""
+        return sevenbridges.Api(
+            url=self.base_url, token="simulator", debug=True, error_handlers=list(handlers), timeout=20.0
+        )
+
+    async def call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run one call of the client, or any function that makes some."""
+        return await anyio.to_thread.run_sync(partial(method, *args, **kwargs))
+
+    def file(self, file_id: str) -> Any:
+        """A file as an input of a task."""
+        return sevenbridges.File(id=file_id, api=self.api)
+
+
+class VirtualTime:
+    """What the client's sleepers take for the time module: sleeping moves the simulator's clock."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self.slept: list[float] = []
+
+    def time(self) -> float:
+        return self._clock.now() / 1_000_000
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        anyio.from_thread.run(self._clock.advance, seconds)
+
+
+@pytest.fixture
+def seven_bridges() -> Callable[..., AbstractAsyncContextManager[SevenBridges]]:
+    """Serves a simulator and connects to it; the arguments are faults and knobs, the block has the client."""
+
+    @asynccontextmanager
+    async def served(*faults: Fault, **knobs: Any) -> AsyncIterator[SevenBridges]:
+        clock = ManualClock()
+        config = simulated.Config(seed=3, faults=faults, knobs=simulated.Knobs(**({"jitter": 0.0} | knobs)))
+        simulator = simulated.Simulator(config, clock)
+        async with serve(simulator) as base_url:
+            yield SevenBridges(simulator, clock, base_url)
+
+    return served
+
+
+@pytest.fixture
+def virtual_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[ManualClock], VirtualTime]:
+    """Puts the simulator's clock in the place of the time that the client's sleepers sleep in."""
+
+    def patch(clock: ManualClock) -> VirtualTime:
+        time = VirtualTime(clock)
+        monkeypatch.setattr(error_handlers, "time", time)
+        return time
+
+    return patch

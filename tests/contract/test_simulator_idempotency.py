@@ -53,7 +53,7 @@ async def test_an_answer_is_kept_for_seven_days(ica):
 
 async def test_a_key_belongs_to_its_user(make_ica):
     """The same key and body from another user create again."""
-    ica = make_ica(Fault(kind=FaultKind.OTHER_USER, operation="createAnalysis*", nth=2))
+    ica = make_ica(Fault(kind=FaultKind.QUIRK, quirk="other_user", operation="createAnalysis*", nth=2))
     first, second = await ica.create("a", key="k"), await ica.create("a", key="k")
     assert first.json()["id"] != second.json()["id"]
 

@@ -108,7 +108,10 @@ async def test_what_ends_during_a_search_leaves_it(ica):
 
 async def test_creating_calls_may_answer_without_a_job(make_ica):
     """`job: null` by knob for all, or by fault for one call."""
-    always, once = make_ica(job_null=True), make_ica(Fault(kind=FaultKind.JOB_NULL, operation="create*", nth=1))
+    always, once = (
+        make_ica(job_null=True),
+        make_ica(Fault(kind=FaultKind.QUIRK, quirk="job_null", operation="create*", nth=1)),
+    )
     assert [(await always.create("a")).json()["job"] for _ in range(2)] == [None, None]
     assert [(await once.link("fil.1")).json()["job"] is None for _ in range(2)] == [True, False]
 
@@ -123,7 +126,9 @@ async def test_empty_lists_may_be_null(make_ica):
 
 async def test_statuses_may_go_backwards_once(make_ica):
     """A stale answer tells of the past; the next one is right again."""
-    ica = make_ica(Fault(kind=FaultKind.STALE, operation="getAnalysisCreationBatchItems", nth=2, seconds=16))
+    ica = make_ica(
+        Fault(kind=FaultKind.QUIRK, quirk="stale", operation="getAnalysisCreationBatchItems", nth=2, seconds=16)
+    )
     batch = f"{ica.creations}/{(await ica.create('a')).json()['id']}"
     await ica.clock.advance(20)
     assert [await _embedded(ica, batch) for _ in range(3)] == ["IN_PROGRESS", "QUEUED", "IN_PROGRESS"]
@@ -131,7 +136,7 @@ async def test_statuses_may_go_backwards_once(make_ica):
 
 async def test_a_hundred_thousand_analyses_are_no_burden(ica):
     """Live ones are found through an index: the candidates of a search are as few as the analyses that still run."""
-    from orchestrator.simulator.ica.bodies import Search
+    from orchestrator.simulator.ica.protocol.bodies import Search
 
     for number in range(5):
         await ica.create(*(f"s{number}-{each}" for each in range(200)))

@@ -104,7 +104,7 @@ async def test_a_job_ends_with_its_last_item(ica, names, final):
 
 async def test_a_job_may_stay_running(make_ica):
     """By a fault: its items are done, the job never is."""
-    ica = make_ica(Fault(kind=FaultKind.JOB_STUCK, operation="create*"))
+    ica = make_ica(Fault(kind=FaultKind.QUIRK, quirk="job_stuck", operation="create*"))
     answer = await ica.link("fil.1")
     await ica.clock.advance(10_000)
     job = (await ica.get(f"/api/jobs/{answer.json()['job']['id']}")).json()

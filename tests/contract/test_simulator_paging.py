@@ -134,15 +134,15 @@ async def test_jobs_are_filtered_and_sorted(ica):
 
 
 @pytest.mark.parametrize(
-    ("kind", "seen"),
+    ("quirk", "seen"),
     [
-        (FaultKind.ITEM_VANISHES, ["s0", "s2", "s3", "s4", "s5"]),
-        (FaultKind.ITEM_TWICE, ["s0", "s1", "s2", "s2", "s3", "s4", "s5"]),
+        ("item_vanishes", ["s0", "s2", "s3", "s4", "s5"]),
+        ("item_twice", ["s0", "s1", "s2", "s2", "s3", "s4", "s5"]),
     ],
 )
-async def test_pages_may_lose_or_repeat_a_row(make_ica, kind, seen):
+async def test_pages_may_lose_or_repeat_a_row(make_ica, quirk, seen):
     """For one call only: the next sweep is right again."""
-    ica = make_ica(Fault(kind=kind, operation="getAnalysisCreationBatchItems", nth=1))
+    ica = make_ica(Fault(kind=FaultKind.QUIRK, quirk=quirk, operation="getAnalysisCreationBatchItems", nth=1))
     batch, names = await _batch(ica, 6)
     assert _names(await _sweep(ica, f"{batch}/items", 2)) == seen
     assert _names(await _sweep(ica, f"{batch}/items", 2)) == names
@@ -150,7 +150,7 @@ async def test_pages_may_lose_or_repeat_a_row(make_ica, kind, seen):
 
 async def test_an_item_may_never_be_listed(make_ica):
     """By its name, or by a fault for one item of a batch; its analysis exists all the same, and GET shows the item."""
-    ica = make_ica(Fault(kind=FaultKind.ITEM_UNLISTED, operation="create*", nth=2))
+    ica = make_ica(Fault(kind=FaultKind.QUIRK, quirk="item_unlisted", operation="create*", nth=2))
     named, struck = (await ica.create("a", "b-never")).json()["id"], (await ica.create("c", "d")).json()["id"]
     assert [row["request"]["userReference"] for row in await ica.items(f"{ica.creations}/{named}")] == ["a"]
     assert len(await ica.items(f"{ica.creations}/{struck}")) == 1

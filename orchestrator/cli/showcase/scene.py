@@ -132,5 +132,5 @@ _FAULTS = (
     Fault(kind=FaultKind.ERROR, probability=0.03, status=503, html=True),
     Fault(kind=FaultKind.RESET_AFTER, operation="create*", probability=0.1),
     Fault(kind=FaultKind.TRUNCATED, probability=0.02),
-    Fault(kind=FaultKind.ITEM_VANISHES, probability=0.05),
+    Fault(kind=FaultKind.QUIRK, quirk="item_vanishes", probability=0.05),
 )

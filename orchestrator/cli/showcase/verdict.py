@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.cli.showcase.samples import PROJECT, Sample
+from orchestrator.cli.showcase.samples import Sample
 from orchestrator.simulator.ica import Simulator
 
 
@@ -46,12 +46,10 @@ def _compare(folder: Path, sample: Sample, simulator: Simulator, verdict: Verdic
     if items.keys() != sample.expected.keys():
         verdict.wrong.append(f"{sample.name}: the result has other items than the file")
         return
-    truth, links = simulator.truth.by_reference(PROJECT), simulator.truth.links()
     for key, state in sample.expected.items():
         item = items[key]
         if item["state"] != state:
             verdict.wrong.append(f"{sample.name}: {key} is {item['state']}, not {state}")
-        told = truth.get(key, [None])[-1] if item["stage"] == "analysis" else None
-        told = links[PROJECT, key].status if item["stage"] == "link" else told
+        told = simulator.truth.status(item["stage"], key)
         if told is not None and told != item["status"]:
             verdict.wrong.append(f"{sample.name}: {key} is told as {item['status']}, the platform says {told}")

@@ -3,7 +3,8 @@
 from collections import Counter
 from typing import Any, NamedTuple
 
-from orchestrator.simulator.ica.link_batches import LinkBatches
+from orchestrator.simulator.evidence import Evidence
+from orchestrator.simulator.ica.api.link_batches import LinkBatches
 from orchestrator.simulator.ica.world import World
 
 
@@ -16,12 +17,23 @@ class LinkTruth(NamedTuple):
     """How many items asked for it; linking the same twice is harmless."""
 
 
-class Truth:
+class Truth(Evidence):
     """Judges one world."""
 
     def __init__(self, world: World, links: LinkBatches) -> None:
+        super().__init__(world.ledger)
         self._world = world
         self._links = links
+
+    def status(self, kind: str, name: str) -> str | None:
+        """Of the latest `analysis` of that userReference, or the latest `link` of that dataId, in any project."""
+        now, effect = self._world.clock.monotonic(), self._world.ledger.latest(kind, name)
+        if effect is None:
+            return None
+        if kind == "link":
+            return self._links.status(effect.project, name, now)
+        row = self._world.analyses.get(effect.project, effect.id)
+        return row.status(now) if row is not None else None
 
     def analyses(self) -> dict[str, str]:
         """The status of each analysis now, by id."""

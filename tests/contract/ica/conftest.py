@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from platform_setups import ICA, PlatformSetup
 from stages import Stage
 
 from orchestrator.clock import ManualClock
@@ -29,13 +30,12 @@ from orchestrator.domain.model import (
     Observation,
 )
 from orchestrator.platforms.budget import Budget
-from orchestrator.platforms.ica.platform import Ica
 from orchestrator.platforms.ica.questions import wanted
-from orchestrator.platforms.ica.refusals import classify
+from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.slots import MemorySlots
 from orchestrator.platforms.transport import Remote
 from orchestrator.platforms.window import Limit
-from orchestrator.simulator.ica import Config, Knobs, Simulator
+from orchestrator.simulator.simulated import Simulated
 
 PROJECT = "11111111-1111-1111-1111-111111111111"
 PIPELINE = "f606f580-d476-47a8-9679-9ddb39fcb0a8"
@@ -44,11 +44,12 @@ CREATION, LINKING = "ica.analysis_creation", "ica.data_linking"
 
 @dataclass
 class Bench:
-    """One account, one simulated ICA, and what an engine would keep of them."""
+    """One account, one simulated platform, and what an engine would keep of them."""
 
     clock: ManualClock
-    simulator: Simulator
-    ica: Ica
+    simulator: Simulated[Any, Any, Any]
+    ica: Platform
+    setup: PlatformSetup = ICA
     batches: dict[str, Batch] = field(default_factory=dict)
     items: dict[tuple[str, int], Item] = field(default_factory=dict)
     memory: dict[str, str] = field(default_factory=dict)
@@ -70,7 +71,7 @@ class Bench:
             id=BatchId(f"{job}/{number}"),
             job=JobId(job),
             job_name=job,
-            account="ica",
+            account=self.setup.name,
             project=project,
             kind=kind,
             engine="nextflow",
@@ -254,30 +255,31 @@ def bench() -> Callable[..., Bench]:
         strategy: str = "auto",
         memory: dict[str, str] | None = None,
         api_key: str = "simulator",
+        setup: PlatformSetup = ICA,
         **knobs: Any,
     ) -> Bench:
         clock = ManualClock()
-        simulator = Simulator(Config(knobs=Knobs(requests=100_000, **knobs), faults=tuple(faults)), clock)
+        simulator = setup.simulate(clock, knobs={"requests": 100_000, **knobs}, faults=tuple(faults))
         budget = Budget(Limit(100_000, 300.0), clock, MemorySlots(), Random(1))
         remote = Remote(
-            "http://ica/ica/rest",
+            f"http://platform{simulator.base_path}",
             budget,
             clock,
             random=Random(1),
             transport=httpx.ASGITransport(simulator.app),
-            classify=classify,
+            classify=setup.classify,
         )
-        account = Ica(
+        account = setup.connect(
             remote=remote,
             api_key=api_key,
-            account="ica",
+            account=setup.name,
             instance="bench",
             page_size=page_size,
             strategy=strategy,
             memory=memory or {},
             clock=clock,
         )
-        return Bench(clock, simulator, account)
+        return Bench(clock, simulator, account, setup)
 
     return build
 

@@ -236,8 +236,8 @@ async def test_trouble_on_the_way_changes_no_status(bench, in_time):
     rules = [
         Fault(kind=FaultKind.RESET, operation="search*", probability=0.1),
         Fault(kind=FaultKind.ERROR, operation="get*", probability=0.1, status=503, html=True),
-        Fault(kind=FaultKind.ITEM_VANISHES, operation="*", probability=0.2),
-        Fault(kind=FaultKind.ITEM_TWICE, operation="*", probability=0.2),
+        Fault(kind=FaultKind.QUIRK, quirk="item_vanishes", operation="*", probability=0.2),
+        Fault(kind=FaultKind.QUIRK, quirk="item_twice", operation="*", probability=0.2),
     ]
     it = bench(faults=rules, page_size=4)
     await it.submit(CREATION, [f"s{seq}" if seq % 3 else f"s{seq}-fail" for seq in range(20)])

@@ -92,7 +92,7 @@ def _line(outcome: Outcome, seconds: float) -> str:
 def _summary(outcomes: list[Outcome]) -> dict[str, object]:
     faults: Counter[str] = Counter()
     for outcome in outcomes:
-        faults.update({kind.value: count for kind, count in outcome.faults.items()})
+        faults.update(outcome.faults)
     verdicts = [outcome.verdict for outcome in outcomes]
     return {
         "rounds": len(outcomes),

@@ -22,6 +22,13 @@ SEARCHES = ("searchAnalyses",)
 SINGLES = ("getAnalysisCreationBatch", "getProjectDataLinkingBatch", "getAnalysis")
 EVERYTHING = ("*", *CREATING, *TOKENS, *PAGES, *SEARCHES, *SINGLES, "abortAnalysis")
 
+QUIRKS = ("other_user", "job_null", "job_stuck", "item_unlisted", "item_vanishes", "item_twice", "stale")
+KINDS = (
+    *((kind, "") for kind in FaultKind if kind is not FaultKind.QUIRK),
+    *((FaultKind.QUIRK, quirk) for quirk in QUIRKS),
+)
+"""Kinds of faults, and what else this platform does."""
+
 OUR_FAULTS = (500, 502, 503, 504)
 REFUSALS = (400, 401, 403, 404, 409, 413, 422, 429)
 
@@ -149,22 +156,22 @@ def _fault(chance: random.Random, seen_badly: tuple[str, ...]) -> Fault:
     A platform that hides the same analysis from its pages and from its searches has accepted what it never shows: no
     client can help that, so a round hides rows from one of the two only.
     """
-    kind = chance.choice(list(FaultKind))
+    kind, quirk = chance.choice(KINDS)
     operations: tuple[str, ...] = EVERYTHING
-    match kind:
-        case FaultKind.OTHER_USER:
+    match quirk:
+        case "other_user":
             operations = TOKENS  # the rest follows: whoever the token names
-        case FaultKind.JOB_NULL:
+        case "job_null":
             operations = CREATING
-        case FaultKind.JOB_STUCK:
+        case "job_stuck":
             operations = CREATING  # a job that never ends never says that an item is missing
-            kind = kind if seen_badly is SEARCHES else FaultKind.JOB_NULL
-        case FaultKind.ITEM_UNLISTED:
+            quirk = quirk if seen_badly is SEARCHES else "job_null"
+        case "item_unlisted":
             operations = CREATING[:1]  # nothing but its page tells about a link
-            kind = kind if seen_badly is PAGES else FaultKind.JOB_NULL
-        case FaultKind.ITEM_VANISHES:
+            quirk = quirk if seen_badly is PAGES else "job_null"
+        case "item_vanishes":
             operations = (*seen_badly, "getProjectDataLinkingBatchItems", "getJobs")
-        case FaultKind.ITEM_TWICE | FaultKind.STALE:
+        case "item_twice" | "stale":
             operations = (*PAGES, *SEARCHES)
         case _:
             pass
@@ -172,6 +179,7 @@ def _fault(chance: random.Random, seen_badly: tuple[str, ...]) -> Fault:
     statuses = (*OUR_FAULTS, *REFUSALS) if kind is FaultKind.ERROR else OUR_FAULTS
     return Fault(
         kind=kind,
+        quirk=quirk,
         operation=chance.choice(operations),
         probability=chance.choice((0.1, 0.3, 0.6)),
         count=chance.choice((None, 1, 5, 20)),

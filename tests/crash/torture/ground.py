@@ -18,7 +18,7 @@ from orchestrator.crashpoints import VARIABLE
 from orchestrator.engine.document import as_json
 from orchestrator.settings import load
 from orchestrator.settings.state import state_directory
-from orchestrator.simulator import Fault, FaultKind, OffsetClock, serve
+from orchestrator.simulator import Fault, OffsetClock, serve
 from orchestrator.simulator.ica import Config, Simulator
 from orchestrator.store.store import Store
 
@@ -37,8 +37,8 @@ class Ground:
 
     folder: Path
     plan: Plan
-    struck: Counter[FaultKind] = field(default_factory=Counter)
-    """Faults that have struck, by kind."""
+    struck: Counter[str] = field(default_factory=Counter)
+    """Faults that have struck, by kind or by quirk."""
     clock: FastClock = field(init=False)
     simulator: Simulator = field(init=False)
 
@@ -106,7 +106,7 @@ class Ground:
     def set_faults(self, rules: Sequence[Fault]) -> None:
         """Count what the rules so far have done, and put others in their place."""
         for fault, times in self.simulator.faults.struck:
-            self.struck[fault.kind] += times
+            self.struck[fault.quirk or fault.kind.value] += times
         self.simulator.faults.set(rules, self.simulator.clock.monotonic())
 
     # ------------------------------------------------------------ processes

@@ -10,7 +10,7 @@ from typing import Any
 from chance import PROJECT, Work
 from ground import API_KEY, Ground
 
-from orchestrator.simulator.ica.tokens import user_of
+from orchestrator.simulator.ica.protocol.tokens import user_of
 
 STATES = {
     "LINKED": "succeeded",

@@ -11,8 +11,6 @@ from chance import Plan, Work
 from ground import CALM_SPEED, Ground
 from judge import Verdict, judge
 
-from orchestrator.simulator import FaultKind
-
 MOST_HELP = 8
 """Times that a person comes to the help of jobs that need one before a round counts as failed."""
 PATIENCE = 3
@@ -32,7 +30,7 @@ class Outcome:
     starts: int = 0
     helped: int = 0
     """Times that a person was needed, and came."""
-    faults: Counter[FaultKind] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
     verdict: Verdict = field(default_factory=Verdict)
     broke: str | None = None
     """Why there is no verdict."""
@@ -43,7 +41,7 @@ class Outcome:
         return [*([f"broke: {self.broke}"] if self.broke else []), *self.verdict.wrong]
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "faults": {kind.value: count for kind, count in self.faults.items()}}
+        return {**asdict(self), "faults": dict(self.faults)}
 
 
 async def play(plan: Plan, folder: Path) -> Outcome:

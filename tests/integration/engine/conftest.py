@@ -1,9 +1,8 @@
-"""A whole world in one process: the real store, engine and adapter, a simulated ICA, and time that costs nothing.
+"""A whole world in one process: the real store, engine and adapter, a simulated platform, and time that costs nothing.
 
 The real dispatch decides what is done next. Its steps run one by one, and whoever waits for a time is there at once.
 """
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from platform_setups import ICA, PIPELINE, PlatformSetup, request_bytes
 from virtual_time import Killed, OurClock, Steps, Time
 
 from orchestrator.domain.cadence import Aims
@@ -29,34 +29,31 @@ from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.looking import Looking
 from orchestrator.engine.steps.submitting import Submitting
 from orchestrator.platforms.budget import Budget
-from orchestrator.platforms.ica.platform import Ica
-from orchestrator.platforms.ica.refusals import classify
+from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.skew import Skew
 from orchestrator.platforms.slots import MemorySlots
 from orchestrator.platforms.transport import Exchange, Remote
 from orchestrator.platforms.window import Limit
 from orchestrator.simulator import Fault, FaultKind
-from orchestrator.simulator.ica import Config, Knobs, Simulator
+from orchestrator.simulator.simulated import Simulated
 from orchestrator.store import upgrade
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event
 
-PROJECT = "11111111-1111-1111-1111-111111111111"
-PIPELINE = "f606f580-d476-47a8-9679-9ddb39fcb0a8"
-KINDS = {"analyses": "ica.analysis_creation", "links": "ica.data_linking"}
 MOST_TURNS = 20_000
 
 
 @dataclass
 class World:
-    """One daemon with one account, one simulated ICA, and the evidence of both."""
+    """One daemon with one account, one simulated platform, and the evidence of both."""
 
     folder: Path
     time: Time
     clock: OurClock
-    simulator: Simulator
+    simulator: Simulated[Any, Any, Any]
     template: Path
+    setup: PlatformSetup = ICA
     open_items: int = 5000
     page_size: int = 1000
     strategy: str = "auto"
@@ -64,17 +61,20 @@ class World:
     events: list[Event] = field(default_factory=list)
     duplicates_expected: bool = False
     store: Store = field(init=False)
-    platform: Ica = field(init=False)
+    platform: Platform = field(init=False)
     dispatch: Dispatch = field(init=False)
     looking: Looking = field(init=False)
     submitting: Submitting = field(init=False)
     _steps: Steps = field(init=False)
 
-    project = PROJECT
     pipeline = PIPELINE
     refusal = Refused("400", 400, "bad", "one of the items")
     retry_twice = RetryPolicy(attempts=2, on=frozenset({"FAILED"}))
     create, link = "createAnalysisCreationBatch", "createProjectDataLinkingBatch"
+
+    @property
+    def project(self) -> str:
+        return self.setup.project
 
     @property
     def database(self) -> Path:
@@ -87,7 +87,7 @@ class World:
         self.store = await Store.open(f"sqlite:///{self.database}", state_directory=self.folder)
         instance = await self.store.memory.instance("world")
         await self.store.advance.recover(self.clock.now())
-        self._build(instance, api_key, await self.store.memory.recall("ica"))
+        self._build(instance, api_key, await self.store.memory.recall(self.setup.name))
 
     def _build(self, instance: str, api_key: str, memory: dict[str, str]) -> None:
         clock, store, bus = self.clock, self.store, Bus[Event]()
@@ -99,18 +99,18 @@ class World:
 
         budget = Budget(Limit(self.budget, 300.0), clock, MemorySlots(), Random(1))
         remote = Remote(
-            "http://ica/ica/rest",
+            f"http://platform{self.simulator.base_path}",
             budget,
             clock,
             random=Random(1),
             transport=httpx.ASGITransport(self.simulator.app),
             observer=observe,
-            classify=classify,
+            classify=self.setup.classify,
         )
-        self.platform = Ica(
+        self.platform = self.setup.connect(
             remote=remote,
             api_key=api_key,
-            account="ica",
+            account=self.setup.name,
             instance=instance,
             page_size=self.page_size,
             strategy=self.strategy,
@@ -119,14 +119,14 @@ class World:
         )
         prospects = Prospects(memory)
         self.looking = Looking(
-            account="ica", platform=self.platform, prospects=prospects, store=store, clock=clock, bus=bus
+            account=self.setup.name, platform=self.platform, prospects=prospects, store=store, clock=clock, bus=bus
         )
         self.submitting = Submitting(
             platform=self.platform, skew=skew, store=store, clock=clock, bus=bus, pauses=_pauses
         )
         self._steps = Steps()
         self.dispatch = Dispatch(
-            account="ica",
+            account=self.setup.name,
             limits=Limits(open_items=self.open_items, max_interval=300.0),
             platform=self.platform,
             budget=budget,
@@ -134,7 +134,7 @@ class World:
             prospects=prospects,
             submitting=self.submitting,
             looking=self.looking,
-            aborting=Aborting(account="ica", platform=self.platform, store=store, clock=clock, bus=bus),
+            aborting=Aborting(account=self.setup.name, platform=self.platform, store=store, clock=clock, bus=bus),
             store=store,
             clock=clock,
             bus=bus,
@@ -197,13 +197,18 @@ class World:
         self, name: str, keys: Sequence[str], *, kind: str = "analyses", batch_size: int = 100, **spec: Any
     ) -> None:
         """A job as intake hands it to the store."""
-        given = {"kind": KINDS[kind], "account": "ica", "project": PROJECT, "digest": f"of {name}"}
-        given["engine"] = "nextflow" if kind == "analyses" else None
+        given = {
+            "kind": self.setup.kinds[kind],
+            "account": self.setup.name,
+            "project": self.project,
+            "digest": f"of {name}",
+        }
+        given["engine"] = self.setup.engines.get(kind)
         job = await self.store.jobs.load(
             JobSpec(name=name, **{**given, "batch_size": batch_size, **spec}), self.clock.now()
         )
         await self.store.jobs.add_items(
-            job, [NewItem(seq, key, _request(kind, key)) for seq, key in enumerate(keys, start=1)]
+            job, [NewItem(seq, key, request_bytes(self.setup, kind, key)) for seq, key in enumerate(keys, start=1)]
         )
         await self.store.jobs.commit([job], self.clock.now())
 
@@ -330,12 +335,6 @@ def _pauses(failures: int) -> float:
     return min(2.0 ** (failures - 1), 300.0)
 
 
-def _request(kind: str, key: str) -> bytes:
-    if kind == "links":
-        return json.dumps({"dataId": key}).encode()
-    return json.dumps({"userReference": key, "pipelineId": PIPELINE, "analysisInput": {"inputs": []}}).encode()
-
-
 @pytest.fixture(scope="session")
 def newest_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database with the newest schema, to be copied."""
@@ -356,13 +355,13 @@ async def world(
     monkeypatch.setattr(dispatch, "IDLE_PAUSE", 3600.0)
     built: list[World] = []
 
-    async def build(*, api_keys: tuple[str, ...] = ("simulator",), **given: Any) -> World:
+    async def build(*, api_keys: tuple[str, ...] = ("simulator",), setup: PlatformSetup = ICA, **given: Any) -> World:
         folder = tmp_path / str(len(built))
         folder.mkdir()
         ours = {name: given.pop(name) for name in ("open_items", "page_size", "strategy", "budget") if name in given}
-        time, knobs = Time(), Knobs(requests=ours.get("budget", World.budget), **given)
-        simulator = Simulator(Config(api_keys=api_keys, knobs=knobs), time)
-        it = World(folder, time, OurClock(time), simulator, newest_database, **ours)
+        time, knobs = Time(), {"requests": ours.get("budget", World.budget), **given}
+        simulator = setup.simulate(time, api_keys=api_keys, knobs=knobs)
+        it = World(folder, time, OurClock(time), simulator, newest_database, setup, **ours)
         await it.start()
         built.append(it)
         return it

@@ -20,7 +20,7 @@ async def test_a_person_names_the_batch_that_a_lost_answer_became(world):
     """`adopt` of an unconfirmed batch: it is followed from there, and nothing is sent."""
     it = await world()
     it.fault(FaultKind.ERROR_AFTER, status=500, count=1)
-    it.fault(FaultKind.ITEM_VANISHES, "getJobs", lasts=60.0)
+    it.fault(FaultKind.QUIRK, "getJobs", quirk="item_vanishes", lasts=60.0)
     it.simulator.change_knobs({"search_lag": 1800.0})
     await it.submit("run", KEYS)
     await it.until_state(BatchState.UNCONFIRMED)

@@ -16,18 +16,18 @@ ENDS |= {"fil.2-partial": "partial"}
 
 FAULTS = {
     "none": [],
-    "rows vanish": [(FaultKind.ITEM_VANISHES, "*", {"probability": 0.4})],
-    "rows come twice": [(FaultKind.ITEM_TWICE, "*", {"probability": 0.4})],
+    "rows vanish": [(FaultKind.QUIRK, "*", {"quirk": "item_vanishes", "probability": 0.4})],
+    "rows come twice": [(FaultKind.QUIRK, "*", {"quirk": "item_twice", "probability": 0.4})],
     "statuses go backwards": [
-        (FaultKind.STALE, "get*", {"probability": 0.4, "seconds": 25.0}),
-        (FaultKind.STALE, "searchAnalyses", {"probability": 0.4, "seconds": 25.0}),
+        (FaultKind.QUIRK, "get*", {"quirk": "stale", "probability": 0.4, "seconds": 25.0}),
+        (FaultKind.QUIRK, "searchAnalyses", {"quirk": "stale", "probability": 0.4, "seconds": 25.0}),
     ],
     "cursors expire": [
         (FaultKind.ERROR, "get*Items", {"status": 400, "nth": 2}),
         (FaultKind.ERROR, "get*Items", {"status": 410, "nth": 5}),
         (FaultKind.ERROR, "searchAnalyses", {"status": 400, "nth": 4}),
     ],
-    "jobs never end": [(FaultKind.JOB_STUCK, "create*", {})],
+    "jobs never end": [(FaultKind.QUIRK, "create*", {"quirk": "job_stuck"})],
     "nonsense": [
         (FaultKind.MALFORMED, "get*", {"probability": 0.2}),
         (FaultKind.WRONG_MEDIA, "searchAnalyses", {"probability": 0.2}),

@@ -180,7 +180,7 @@ async def test_a_search_that_lags_does_not_count_as_nothing_found(world):
     """An analysis that a search shows half an hour late is seen by the second search at the latest."""
     it = await world(search_lag=1800.0)
     it.fault(FaultKind.ERROR_AFTER, status=500, count=1)
-    it.fault(FaultKind.ITEM_VANISHES, "getJobs")
+    it.fault(FaultKind.QUIRK, "getJobs", quirk="item_vanishes")
     await it.submit("run", KEYS)
     await it.until_settled("run", within=3 * HOUR)
     assert it.created() == ONCE
@@ -190,7 +190,7 @@ async def test_two_searches_lie_an_hour_apart_whatever_the_wall_clock_does(world
     """A wall clock that jumps an hour ahead after the first search does not bring the second one forward."""
     it = await world(search_lag=1800.0)
     it.fault(FaultKind.ERROR_AFTER, status=500, count=1)
-    it.fault(FaultKind.ITEM_VANISHES, "getJobs")
+    it.fault(FaultKind.QUIRK, "getJobs", quirk="item_vanishes")
     await it.submit("run", KEYS)
     await it.run_for(60)
     assert (await it.batch()).searched_at is not None

@@ -206,11 +206,11 @@ async def test_a_batch_that_the_platform_has_not_known_for_a_day_is_blocked(worl
 async def test_a_batch_that_is_gone_settles_once_its_items_are_final(world):
     """Its last word would be nice to have, and is not worth a day."""
     it = await world()
-    it.fault(FaultKind.JOB_STUCK, count=1)
+    it.fault(FaultKind.QUIRK, quirk="job_stuck", count=1)
     await it.submit("run", KEYS)
     await it.turn()
     it.fault(FaultKind.ERROR, "getAnalysisCreationBatch", status=404)
-    it.fault(FaultKind.ITEM_VANISHES, "getJobs")
+    it.fault(FaultKind.QUIRK, "getJobs", quirk="item_vanishes")
     await it.until_settled("run")
     assert await it.states() == DONE
 

@@ -125,7 +125,7 @@ async def test_a_batch_adopted_by_a_wrong_name_is_looked_for_before_it_is_sent_a
     """A person mistyped the id: the analyses of the lost submission are found by their tag, and not paid again."""
     it = await world()
     it.fault(FaultKind.ERROR_AFTER, status=500, count=1)
-    it.fault(FaultKind.ITEM_VANISHES, "getJobs", lasts=60.0)
+    it.fault(FaultKind.QUIRK, "getJobs", quirk="item_vanishes", lasts=60.0)
     it.simulator.change_knobs({"search_lag": 900.0})
     await it.submit("run", KEYS)
     await it.until_state(BatchState.UNCONFIRMED)

@@ -1,0 +1,1 @@
+"""What the simulated ICA can be asked, one module for each resource."""

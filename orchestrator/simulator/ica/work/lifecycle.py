@@ -1,0 +1,135 @@
+"""The courses that analyses, links and jobs of the simulated ICA take."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from orchestrator.simulator import timeline
+from orchestrator.simulator.ica.knobs import Knobs
+from orchestrator.simulator.ica.work.outcomes import Fate, Outcome
+
+FINAL_ANALYSIS = frozenset({"SUCCEEDED", "FAILED", "FAILED_FINAL", "ABORTED"})
+FINAL_JOB = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED"})
+LINKED = frozenset({"LINKED", "ALREADY_LINKED"})
+UNKNOWN_STATUS = "HIBERNATING"
+
+_FINAL = FINAL_ANALYSIS | FINAL_JOB | LINKED | {"PARTIALLY_LINKED"}
+_ANALYSIS_STEPS = (
+    ("REQUESTED", 0.0),
+    ("QUEUED", 0.05),
+    ("INITIALIZING", 0.1),
+    ("PREPARING_INPUTS", 0.2),
+    ("IN_PROGRESS", 0.3),
+)
+_AWAIT_FROM = 0.5
+_ODD_FROM, _ODD_TO = 0.5, 0.7
+_OUTPUTS_FROM = 0.9
+_WAITING_FROM, _RUNNING_FROM = 0.1, 0.3
+_JOB_WAITING_FROM, _JOB_RUNNING_FROM = 0.05, 0.1
+
+
+class Timeline(timeline.Timeline):
+    """The course of a thing of ICA's."""
+
+    __slots__ = ()
+
+    @property
+    def ends(self) -> float:
+        """When the final status begins; infinity where there is none."""
+        return self.instants[-1] if self.statuses[-1] in _FINAL else math.inf
+
+    def aborted(self, now: float, abort_seconds: float) -> "Timeline":
+        """The same until now, then ABORTING, then ABORTED."""
+        kept = self.stage(now) + 1
+        return Timeline(
+            (*self.instants[:kept], now, now + abort_seconds), (*self.statuses[:kept], "ABORTING", "ABORTED")
+        )
+
+
+def pace_of(name: str, fate: Fate, knobs: Knobs, seed: int) -> float:
+    """How many times the usual duration this item takes: jitter by seed and name, ten times when slow."""
+    return timeline.pace(seed, name, knobs.jitter, slow=fate.slow)
+
+
+def creation(begins: float, fate: Fate, pace: float, knobs: Knobs) -> Timeline:
+    """An item of an analysis creation batch."""
+    seconds = knobs.creation_seconds * pace
+    final = "FAILED" if fate.outcome is Outcome.NOT_CREATED else "SUCCEEDED"
+    return _laid_out(begins, seconds, [("WAITING_RESOURCES", 0.0), ("RUNNING", _RUNNING_FROM), (final, 1.0)])
+
+
+def refused(begins: float) -> Timeline:
+    """An invalid item that fails on its own: at once."""
+    return Timeline((begins,), ("FAILED",))
+
+
+def analysis(begins: float, fate: Fate, pace: float, knobs: Knobs) -> Timeline:
+    """An analysis, from the instant at which it is created."""
+    seconds = knobs.analysis_seconds * pace
+    steps = list(_ANALYSIS_STEPS)
+    outputs = [("GENERATING_OUTPUTS", _OUTPUTS_FROM)]
+    match fate.outcome:
+        case Outcome.STUCK:
+            pass
+        case Outcome.FAIL:
+            steps += [("FAILED", 1.0)]
+        case Outcome.FAIL_FINAL:
+            steps += [("FAILED_FINAL", 1.0)]
+        case Outcome.ABORT:
+            steps += [("ABORTING", _OUTPUTS_FROM), ("ABORTED", 1.0)]
+        case Outcome.ODD:
+            steps += [(UNKNOWN_STATUS, _ODD_FROM), ("IN_PROGRESS", _ODD_TO), *outputs, ("SUCCEEDED", 1.0)]
+        case Outcome.AWAIT:
+            return _with_pause(_laid_out(begins, seconds, [*steps, *outputs, ("SUCCEEDED", 1.0)]), seconds, knobs)
+        case _:
+            steps += [*outputs, ("SUCCEEDED", 1.0)]
+    return _laid_out(begins, seconds, steps)
+
+
+def link(begins: float, fate: Fate, pace: float, knobs: Knobs) -> Timeline:
+    """An item of a data linking batch."""
+    steps = [("INITIALISED", 0.0), ("WAITING_RESOURCES", _WAITING_FROM), ("RUNNING", _RUNNING_FROM)]
+    match fate.outcome:
+        case Outcome.STUCK:
+            pass
+        case Outcome.FAIL:
+            steps += [("FAILED", 1.0)]
+        case Outcome.PARTIAL:
+            steps += [("PARTIALLY_LINKED", 1.0)]
+        case Outcome.ALREADY:
+            steps += [("ALREADY_LINKED", 1.0)]
+        case Outcome.ODD:
+            steps += [(UNKNOWN_STATUS, _ODD_FROM), ("RUNNING", _ODD_TO), ("LINKED", 1.0)]
+        case _:
+            steps += [("LINKED", 1.0)]
+    return _laid_out(begins, knobs.link_seconds * pace, steps)
+
+
+def job(begins: float, items: Sequence[Timeline], usual: float, *, stuck: bool = False) -> Timeline:
+    """The job of a batch: it ends with its last item. `usual` is the seconds that an item usually takes."""
+    waiting, running = begins + usual * _JOB_WAITING_FROM, begins + usual * _JOB_RUNNING_FROM
+    ends = max((item.ends for item in items), default=running)
+    instants, statuses = (begins, waiting, running), ("INITIALIZED", "WAITING_FOR_RESOURCES", "RUNNING")
+    if stuck or ends == math.inf:
+        return Timeline(instants, statuses)
+    return Timeline((*instants, max(ends, running)), (*statuses, _verdict(item.statuses[-1] for item in items)))
+
+
+def _verdict(final: Iterable[str]) -> str:
+    verdicts = {status in LINKED or status == "SUCCEEDED" for status in final}
+    if verdicts == {False}:
+        return "FAILED"
+    return "SUCCEEDED" if False not in verdicts else "PARTIALLY_SUCCEEDED"
+
+
+def _laid_out(begins: float, seconds: float, steps: Sequence[tuple[str, float]]) -> Timeline:
+    return Timeline(tuple(begins + seconds * share for _, share in steps), tuple(status for status, _ in steps))
+
+
+def _with_pause(usual: Timeline, seconds: float, knobs: Knobs) -> Timeline:
+    pause = usual.begins + seconds * _AWAIT_FROM
+    before = usual.stage(pause) + 1
+    later = tuple(instant + knobs.await_seconds for instant in usual.instants[before:])
+    return Timeline(
+        (*usual.instants[:before], pause, pause + knobs.await_seconds, *later),
+        (*usual.statuses[:before], "AWAITING_INPUT", "IN_PROGRESS", *usual.statuses[before:]),
+    )

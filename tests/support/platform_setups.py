@@ -1,0 +1,72 @@
+"""The platforms that tests run against: how each is simulated, connected to, and given work."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.clock import Clock
+from orchestrator.platforms.answers import Classifier
+from orchestrator.platforms.ica.platform import Ica
+from orchestrator.platforms.ica.refusals import classify
+from orchestrator.platforms.platform import Platform
+from orchestrator.simulator import ica
+from orchestrator.simulator.simulated import Simulated
+
+PROJECT = "11111111-1111-1111-1111-111111111111"
+PIPELINE = "f606f580-d476-47a8-9679-9ddb39fcb0a8"
+
+
+@dataclass(frozen=True)
+class PlatformSetup:
+    """One platform, as a laboratory, a bench or a world takes it."""
+
+    name: str
+    """What `platform:` of an account says."""
+    simulate: Callable[..., Simulated[Any, Any, Any]]
+    """Keywords: `clock`, `seed`, `api_keys`, `faults`, and `knobs`, a mapping."""
+    connect: Callable[..., Platform]
+    """Keywords: what every adapter is built from, and the account's own keys."""
+    kinds: Mapping[str, str]
+    """The kinds of work under short names."""
+    engines: Mapping[str, str]
+    """The engine of a kind that needs one, by short name."""
+    request: Callable[[str, str], dict[str, Any]]
+    """A native object for an item, by short name of its kind and by key."""
+    classify: Classifier
+    """What a refusal of the platform means beyond its status."""
+    project: str = PROJECT
+
+
+def _simulate_ica(
+    clock: Clock | None,
+    *,
+    seed: int = 0,
+    api_keys: tuple[str, ...] = ("simulator",),
+    faults: tuple[Any, ...] = (),
+    knobs: Mapping[str, Any],
+) -> ica.Simulator:
+    config = ica.Config(seed=seed, api_keys=api_keys, faults=faults, knobs=ica.Knobs(**knobs))
+    return ica.Simulator(config, clock)
+
+
+def _ica_request(kind: str, key: str) -> dict[str, Any]:
+    if kind == "links":
+        return {"dataId": key}
+    return {"userReference": key, "pipelineId": PIPELINE, "analysisInput": {"inputs": []}}
+
+
+ICA = PlatformSetup(
+    name="ica",
+    simulate=_simulate_ica,
+    connect=Ica,
+    kinds={"analyses": "ica.analysis_creation", "links": "ica.data_linking"},
+    engines={"analyses": "nextflow"},
+    request=_ica_request,
+    classify=classify,
+)
+
+
+def request_bytes(setup: PlatformSetup, kind: str, key: str) -> bytes:
+    """The native object as an item keeps it."""
+    return json.dumps(setup.request(kind, key)).encode()
