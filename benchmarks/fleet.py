@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from benchmarks import virtual, world
 from benchmarks.virtual import LoopClock
 from orchestrator.domain.cadence import Aims
-from orchestrator.domain.model import Batch, BatchId, Look, Sighting, Submission
+from orchestrator.domain.model import Batch, BatchId, Look, Sighting
+from orchestrator.domain.submission import Submission
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.loop import Loop
 from orchestrator.engine.pauses import pauses

@@ -4,7 +4,8 @@ from enum import Enum
 
 from orchestrator.domain.errors import OrchestratorError, Refused
 from orchestrator.domain.identity import is_echo
-from orchestrator.domain.model import Batch, Item, ItemState, Resend, Submission
+from orchestrator.domain.model import Batch, Item, ItemState
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY, HOUR, SECOND, Micros
 
 STILL_RUNNING_LIMIT: Micros = HOUR

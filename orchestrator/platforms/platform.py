@@ -4,14 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import (
-    Batch,
-    Item,
-    Look,
-    Receipt,
-    Sighting,
-    Submission,
-)
+from orchestrator.domain.model import Batch, Item, Look, Receipt, Sighting
+from orchestrator.domain.submission import Submission
 
 
 class Platform(Protocol):

@@ -22,8 +22,8 @@ from orchestrator.domain.model import (
     Learnt,
     Observation,
     Receipt,
-    Submission,
 )
+from orchestrator.domain.submission import Submission
 from orchestrator.store import blocked, controls, submitting, unlisted
 from orchestrator.store.changes import Broken, Controlled, Moved, Observed
 from orchestrator.store.consequences import conclude

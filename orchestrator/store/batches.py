@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
-from orchestrator.domain.model import Batch, BatchId, BatchState, JobId, JobState, Resend
+from orchestrator.domain.model import Batch, BatchId, BatchState, JobId, JobState
+from orchestrator.domain.submission import Resend
 from orchestrator.store.engine import Database
 from orchestrator.store.ledger import chunks
 from orchestrator.store.rows import SELECT_BATCH, SELECT_BATCH_TO_SEND, Query, Row, batch_of, places

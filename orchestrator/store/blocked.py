@@ -7,7 +7,8 @@ to run unseen; what may be there is looked for before it is sent again.
 from collections.abc import Sequence
 
 from orchestrator.domain.lifecycle import BatchEvent
-from orchestrator.domain.model import CREATION, Batch, BatchState, Item, ItemState, Resend
+from orchestrator.domain.model import CREATION, Batch, BatchState, Item, ItemState
+from orchestrator.domain.submission import Resend
 from orchestrator.store.ledger import NOTHING_TO_SEND, Ledger
 from orchestrator.store.planning import Origin, items_of, send_again
 from orchestrator.store.submitting import end, make_pending, renew

@@ -8,17 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 import sqlalchemy as sa
 
 from orchestrator.domain.lifecycle import BatchEvent
-from orchestrator.domain.model import (
-    Batch,
-    BatchState,
-    Item,
-    ItemState,
-    JobId,
-    JobState,
-    Receipt,
-    Resend,
-    Stage,
-)
+from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId, JobState, Receipt, Stage
+from orchestrator.domain.submission import Resend
 from orchestrator.store.blocked import start_over, stop, stop_following
 from orchestrator.store.consequences import failed_among_asked
 from orchestrator.store.dependents import Verdict, judge, wait_again

@@ -28,7 +28,12 @@ class Items:
 
         Begins behind the item of number `after`.
         """
-        query = SELECT_ITEM.add_columns(items.c.row).where(items.c.job == job).order_by(items.c.seq).limit(_CHUNK)
+        query = (
+            SELECT_ITEM.add_columns(items.c.row, items.c.facts)
+            .where(items.c.job == job)
+            .order_by(items.c.seq)
+            .limit(_CHUNK)
+        )
         if with_request:
             query = query.add_columns(items.c.request)
         if state is not None:

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.domain.identity import batch_key
-from orchestrator.domain.model import CREATION, BatchState, ItemState, JobId, JobState, Needs, Resend
+from orchestrator.domain.model import CREATION, BatchState, ItemState, JobId, JobState, Needs
+from orchestrator.domain.submission import Resend
 from orchestrator.store.changes import JobChanged
 from orchestrator.store.dependents import start_or_skip
 from orchestrator.store.errors import AlreadySentError, NameTakenError, StoreError

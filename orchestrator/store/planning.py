@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.domain.identity import batch_key, retry_lineage
-from orchestrator.domain.model import Batch, BatchId, BatchState, Item, ItemState, JobId, Resend, Stage
+from orchestrator.domain.model import Batch, BatchId, BatchState, Item, ItemState, JobId, Stage
+from orchestrator.domain.submission import Resend
 from orchestrator.store.leaving import leave, supersede
 from orchestrator.store.ledger import Ledger, Standing
 from orchestrator.store.memory import instance_of

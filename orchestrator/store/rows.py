@@ -19,11 +19,10 @@ from orchestrator.domain.model import (
     JobSpec,
     JobState,
     Needs,
-    Resend,
     RetryPolicy,
     Stage,
-    Submission,
 )
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import HOUR
 from orchestrator.store.schema import batches, items, jobs
 

@@ -12,17 +12,8 @@ import sqlalchemy as sa
 from orchestrator.clock import Micros
 from orchestrator.domain.identity import halves_of
 from orchestrator.domain.lifecycle import BatchEvent, IllegalTransitionError
-from orchestrator.domain.model import (
-    Batch,
-    BatchState,
-    Item,
-    ItemSeen,
-    ItemState,
-    JobState,
-    Receipt,
-    Resend,
-    Submission,
-)
+from orchestrator.domain.model import Batch, BatchState, Item, ItemSeen, ItemState, JobState, Receipt
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.store.errors import StoreError
 from orchestrator.store.leaving import leave
 from orchestrator.store.ledger import NOTHING_TO_SEND, Ledger, Standing
@@ -135,8 +126,15 @@ async def doubt(ledger: Ledger, batch: Batch, submission: Submission, detail: st
 async def follow(ledger: Ledger, batch: Batch) -> None:
     """Nothing is sent. What was followed counts as sent: the job's content is fixed, and it has begun."""
     await _still_wanted(ledger, batch)
-    rule = {"resend": Resend.FOLLOW_ONLY, "status_final": True, "submitted_at": ledger.now}
-    await ledger.move(batch, BatchEvent.FOLLOW, detail=None, last_error=None, **rule)
+    await ledger.move(
+        batch,
+        BatchEvent.FOLLOW,
+        detail=None,
+        last_error=None,
+        resend=Resend.FOLLOW_ONLY,
+        status_final=True,
+        submitted_at=ledger.now,
+    )
     await _submit_pending(ledger, batch)
     await _start_job(ledger, batch)
 
@@ -151,16 +149,13 @@ async def proceed(ledger: Ledger, batch: Batch, receipt: Receipt) -> None:
         if item is None or item.state is not ItemState.PENDING:
             raise StoreError(f"batch {batch.number} of {batch.job_name}: a step is reported of an item that is not its")
         rows.append({"in_job": item.job, "at_seq": item.seq, "to_id": seen.remote_id, "to_status": seen.status})
+    next_step: dict[str, object] = {"step": batch.step + 1, "remote_id": receipt.remote_id or batch.remote_id}
+    next_step |= {"last_error": None, "due_at": 0, **NEVER_SENT, **NOTHING_TO_SEND}
     await ledger.move(
         batch,
         BatchEvent.PROCEED,
         note=f"step {batch.step}",
-        step=batch.step + 1,
-        remote_id=receipt.remote_id or batch.remote_id,
-        last_error=None,
-        due_at=0,
-        **NEVER_SENT,
-        **NOTHING_TO_SEND,
+        **next_step,
     )
     if rows:
         await ledger.connection.execute(_STEPPED, rows)
@@ -251,25 +246,13 @@ async def renew(ledger: Ledger, batch: Batch) -> None:
         raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} was seen on the platform, in part")
     # Whoever has it sent again after it was blocked grants it as many requests as a new one.
     anew = batch.state is BatchState.BLOCKED
-    await ledger.move(
-        batch,
-        BatchEvent.RENEW,
-        attempt=batch.attempt + 1,
-        key=await key_of(ledger.connection, batch.job_name, batch.lineage, batch.attempt + 1),
-        remote_id=None,
-        status=None,
-        status_final=False,
-        worded=False,
-        detail=None,
-        last_error=None,
-        due_at=0,
-        step=1,
-        submitted_at=None,
-        root=batch.number if anew else batch.root,
-        sends=0 if anew else batch.sends,
-        **NEVER_SENT,
-        **NOTHING_TO_SEND,
-    )
+    fresh: dict[str, object] = {"attempt": batch.attempt + 1, "step": 1, "due_at": 0, "submitted_at": None}
+    fresh["key"] = await key_of(ledger.connection, batch.job_name, batch.lineage, batch.attempt + 1)
+    fresh |= {"remote_id": None, "status": None, "status_final": False, "worded": False}
+    fresh |= {"detail": None, "last_error": None}
+    fresh |= {"root": batch.number if anew else batch.root, "sends": 0 if anew else batch.sends}
+    fresh |= {**NEVER_SENT, **NOTHING_TO_SEND}
+    await ledger.move(batch, BatchEvent.RENEW, note=None, **fresh)
     for item in drafts:
         ids = previous_ids_as_text((*item.previous_ids, item.remote_id or ""))
         await ledger.connection.execute(_ONE.values(remote_id=None, status=None, previous_ids=ids), _places([item]))

@@ -10,7 +10,7 @@ from stages import Stage
 from orchestrator.clock import SECOND
 from orchestrator.domain.errors import Refused, StillRunning, Throttled, Transient, Unauthorised, Unconfirmed
 from orchestrator.domain.identity import echo_lineage, halves_of, retry_lineage
-from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, Item, ItemState, JobId, Resend, Submission
+from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, Item, ItemState, JobId
 from orchestrator.domain.resending import (
     CLOCK_SLACK,
     PATIENCE,
@@ -21,6 +21,7 @@ from orchestrator.domain.resending import (
     wait_for_second_search,
     way_out,
 )
+from orchestrator.domain.submission import Resend, Submission
 
 NOW = 1_700_000_000 * SECOND
 DAY = 24 * 3600 * SECOND

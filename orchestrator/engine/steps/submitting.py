@@ -12,6 +12,7 @@ from orchestrator.domain import resending
 from orchestrator.domain.errors import (
     KeyConflict,
     Missing,
+    OrchestratorError,
     PlatformError,
     Refused,
     StillRunning,
@@ -20,7 +21,8 @@ from orchestrator.domain.errors import (
     Unconfirmed,
 )
 from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchId, BatchState, ItemSeen, ItemState, Resend, Submission
+from orchestrator.domain.model import Batch, BatchId, BatchState, ItemSeen, ItemState
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.engine.pauses import Pauses, Steady
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.skew import Skew
@@ -79,7 +81,10 @@ class Submitting:
         if depth_of(batch.lineage) and len(_sent(await self._store.batches.family(batch))) >= MOST_SENDS:
             await self._block(batch, f"{MOST_SENDS} requests did not find all of the bad items it was split from")
             return
-        submission = await self._composed(batch)
+        submission = await self._next(batch)
+        if submission is None:
+            await self._store.advance.follow(batch, now=self._clock.now())
+            return
         if submission.resend is not Resend.HARMLESS and await self._has_a_past(batch, submission):
             return
         await self._send(batch, submission, user)
@@ -159,12 +164,21 @@ class Submitting:
 
     # ------------------------------------------------------------ sending
 
-    async def _composed(self, batch: Batch) -> Submission:
-        """What is to be sent: as it is stored, else composed now."""
+    async def _next(self, batch: Batch) -> Submission | None:
+        """What is to be sent: as it is stored, else composed now; None where nothing is, and its items are followed."""
         if batch.submission is not None:
             return batch.submission
         submission = self._platform.compose(batch, await self._store.items.of_batch(batch))
         reach(Point.BATCH_COMPOSED)
+        return submission
+
+    async def _composed(self, batch: Batch) -> Submission:
+        """What was sent of a batch whose outcome is unknown: the same items are composed to the same bytes."""
+        submission = await self._next(batch)
+        if submission is None:
+            raise OrchestratorError(
+                f"batch {batch.number} of {batch.job_name} is only followed: nothing of it was sent"
+            )
         return submission
 
     async def _send(self, batch: Batch, submission: Submission, user: str) -> None:

@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from orchestrator.domain.identity import OUR_TAGS, batch_tag, instance_tag, item_tag
-from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen, Resend, Submission
+from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.analyses import NOBODY, Owner, owner_of, seen_analysis

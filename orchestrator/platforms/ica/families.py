@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from orchestrator.domain.model import BatchKey, ItemSeen, Stage, Submission
+from orchestrator.domain.model import BatchKey, ItemSeen, Stage
+from orchestrator.domain.submission import Submission
 from orchestrator.platforms.ica import creation, linking, stages
 from orchestrator.platforms.ica.statuses import UNRESOLVED_CREATION, UNRESOLVED_LINK
 from orchestrator.platforms.ica.wire import CREATION_ITEMS, LINK_ITEMS, PageReader

@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen, Resend, Submission
+from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.media import V4
 from orchestrator.platforms.ica.requests import project

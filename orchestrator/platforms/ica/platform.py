@@ -8,7 +8,8 @@ from orchestrator.clock import Clock
 from orchestrator.domain.errors import KeyConflict, Refused, Transient, Unconfirmed
 from orchestrator.domain.identity import depth_of
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import Batch, BatchKey, Item, Look, Receipt, Sighting, Submission
+from orchestrator.domain.model import Batch, BatchKey, Item, Look, Receipt, Sighting
+from orchestrator.domain.submission import Submission
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.calls import Answer
 from orchestrator.platforms.ica import creation, linking, requests, stages, wire

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from orchestrator.domain.model import Submission
+from orchestrator.domain.submission import Submission
 from orchestrator.platforms.calls import Call, Effect
 from orchestrator.platforms.ica.media import PROBLEM, V3, V4
 from orchestrator.platforms.lanes import URGENT, Lane

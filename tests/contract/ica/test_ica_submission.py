@@ -7,7 +7,7 @@ import pytest
 from stages import Stage
 
 from orchestrator.domain.errors import KeyConflict, Refused, Throttled, Unauthorised, Unconfirmed
-from orchestrator.domain.model import Resend
+from orchestrator.domain.submission import Resend
 from orchestrator.simulator import Fault, FaultKind
 
 CREATION, LINKING = "ica.analysis_creation", "ica.data_linking"

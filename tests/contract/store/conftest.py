@@ -30,10 +30,9 @@ from orchestrator.domain.model import (
     JobState,
     NewItem,
     Receipt,
-    Resend,
     RetryPolicy,
-    Submission,
 )
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY
 from orchestrator.platforms.registry import KINDS
 from orchestrator.store import upgrade

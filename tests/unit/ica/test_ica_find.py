@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.errors import Missing, Refused, Transient
-from orchestrator.domain.model import Resend, Submission
+from orchestrator.domain.submission import Resend, Submission
 
 ITEMS, SEARCH, JOBS, LINKS = "analysisCreationBatch/items", "analysis:search", "jobs", "dataLinkingBatch/items"
 SENT_AT = 1_700_000_000 * SECOND
