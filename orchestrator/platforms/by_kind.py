@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Protocol
 
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import Batch, Item, Look, Receipt, Sighting, Submission
+from orchestrator.domain.model import Batch, Item, Look, Receipt, Sighting
+from orchestrator.domain.submission import Submission
 
 
 class Work(Protocol):

@@ -10,7 +10,7 @@ import msgspec
 
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import Unauthorised
-from orchestrator.domain.model import Submission
+from orchestrator.domain.submission import Submission
 from orchestrator.platforms.calls import Answer, Call, Effect
 from orchestrator.platforms.declaration import Secret
 from orchestrator.platforms.lanes import URGENT, Lane

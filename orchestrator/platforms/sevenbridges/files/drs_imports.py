@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.identity import batch_tag
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import Batch, Item, ItemSeen, ItemState, Look, Receipt, Resend, Sighting, Submission
+from orchestrator.domain.model import Batch, Item, ItemSeen, ItemState, Look, Receipt, Sighting
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.sevenbridges import kinds, statuses, wire
 from orchestrator.platforms.sevenbridges.files.jobs import JobPolls, job_in
 from orchestrator.platforms.sevenbridges.protocol import sent

@@ -11,7 +11,8 @@ from typing import Any, Final
 from orchestrator.clock import Micros
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen, Look, Receipt, Resend, Sighting, Submission
+from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen, Look, Receipt, Sighting
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.sevenbridges import kinds, statuses, wire

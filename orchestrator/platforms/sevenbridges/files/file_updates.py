@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from orchestrator.domain.errors import Refused, Transient, Unconfirmed
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import Batch, Item, ItemSeen, ItemState, Look, Receipt, Resend, Sighting, Submission
+from orchestrator.domain.model import Batch, Item, ItemSeen, ItemState, Look, Receipt, Sighting
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.sevenbridges import kinds, wire
 from orchestrator.platforms.sevenbridges.protocol import sent
 from orchestrator.platforms.sevenbridges.protocol.matching import match

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import Batch, Resend
+from orchestrator.domain.model import Batch
+from orchestrator.domain.submission import Resend
 from orchestrator.platforms.sevenbridges import kinds, wire
 from orchestrator.platforms.sevenbridges.protocol import sent
 

@@ -13,18 +13,8 @@ import msgspec
 from orchestrator.clock import Clock, Micros
 from orchestrator.domain.errors import Refused, Transient, Unconfirmed
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import (
-    Batch,
-    BatchKey,
-    Item,
-    ItemSeen,
-    ItemState,
-    Look,
-    Receipt,
-    Resend,
-    Sighting,
-    Submission,
-)
+from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen, ItemState, Look, Receipt, Sighting
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY, SECOND
 from orchestrator.platforms.sevenbridges import statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls, sent

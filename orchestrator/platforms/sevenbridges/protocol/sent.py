@@ -6,7 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen, ItemState, Resend, Submission
+from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen, ItemState
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import HOUR, Micros
 from orchestrator.platforms.sevenbridges.session import submission_headers
 from orchestrator.platforms.sevenbridges.wire import Problem

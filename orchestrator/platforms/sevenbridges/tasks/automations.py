@@ -12,18 +12,8 @@ import msgspec
 
 from orchestrator.domain.errors import Refused, Transient, Unconfirmed
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import (
-    Batch,
-    BatchKey,
-    Item,
-    ItemSeen,
-    ItemState,
-    Look,
-    Receipt,
-    Resend,
-    Sighting,
-    Submission,
-)
+from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen, ItemState, Look, Receipt, Sighting
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.reading import read
 from orchestrator.platforms.sevenbridges import kinds, stages, statuses, wire

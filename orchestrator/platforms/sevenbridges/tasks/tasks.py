@@ -13,7 +13,8 @@ import msgspec
 
 from orchestrator.domain.errors import Missing, Refused, Transient, Unconfirmed
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import Batch, Item, ItemSeen, ItemState, Look, Receipt, Resend, Sighting, Submission
+from orchestrator.domain.model import Batch, Item, ItemSeen, ItemState, Look, Receipt, Sighting
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND, Micros
 from orchestrator.platforms.calls import Answer
 from orchestrator.platforms.reading import read
