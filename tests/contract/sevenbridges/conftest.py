@@ -1,4 +1,4 @@
-"""The adapter against the simulated Seven Bridges, in virtual time, under an engine small enough to read at a glance."""
+"""The adapter against the simulated Seven Bridges, in virtual time, under an engine that can be read at a glance."""
 
 import json
 from collections import Counter
@@ -170,7 +170,7 @@ class Lab:
         if receipt.more:
             for report in receipt.items:
                 item = self._item(report)
-                assert item is not None and report.remote_id is not None, report
+                assert item is not None, report
                 self.items[item.job, item.seq] = replace(item, remote_id=report.remote_id, status=report.status)
             stepped = replace(batch, step=batch.step + 1, submission=None, state=BatchState.PLANNED, in_doubt=False)
             return self._keep(
