@@ -4,14 +4,26 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+DEPLOY := .venv-deploy
+IMAGE_LOCK := -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements.lock
 
-.PHONY: demo test torture lint unit lock clean
+# Compiled modules are kept, whatever the environment says: tests start the program hundreds of times.
+export PYTHONDONTWRITEBYTECODE :=
+
+# Many tests wait for other processes: with two workers a processor neither idles.
+WORKERS := $(shell echo $$(( $$(nproc) * 2 < 8 ? $$(nproc) * 2 : 8 )))
+PYTEST  := $(BIN)/pytest -q --numprocesses $(WORKERS) --dist worksteal
+
+.PHONY: demo test test-deploy torture lint unit bench lock clean
 
 demo: $(READY)            ## the main job against the bundled simulator; ends by itself in under a minute
 	$(BIN)/orchestrator demo
 
-test: lint                ## everything that must hold: lint, types, import walls, and every test
-	$(BIN)/pytest -q --numprocesses auto --maxprocesses 8 --dist worksteal
+test: lint                ## lint, types, import rules, and every test but those of the installation
+	$(PYTEST) --ignore tests/deploy
+
+test-deploy: $(READY) $(DEPLOY)/.ready   ## image, manifests, rules and dashboard by real tools; needs what .ci/run installs
+	$(BIN)/pytest -q -n0 tests/deploy
 
 torture: $(READY)         ## hundreds of kills and thousands of faults at random; prints its seeds; TORTURE="--seed 7 --rounds 1"
 	$(BIN)/python tests/crash/torture $(TORTURE)
@@ -35,15 +47,23 @@ bench: $(READY)           ## the figures of docs/performance.md, side by side wi
 	$(BIN)/python -m benchmarks.drop
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.tracking
+	$(BIN)/python -m benchmarks.idle
 	$(BIN)/python -m benchmarks.hardship
 	$(BIN)/python -m benchmarks.plots
+
+$(DEPLOY)/.ready: deploy/tools.txt
+	$(PYTHON) -m venv $(DEPLOY)
+	$(DEPLOY)/bin/pip install -q --disable-pip-version-check -r deploy/tools.txt
+	touch $(DEPLOY)/.ready
 
 lock:                     ## resolve the dependencies anew
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra postgres --extra dev --upgrade pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(IMAGE_LOCK) --extra postgres pyproject.toml -o deploy/container/runtime.lock
+	$(BIN)/uv pip compile $(IMAGE_LOCK) deploy/container/build.in -o deploy/container/build.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) $(DEPLOY) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

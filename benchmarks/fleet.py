@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from benchmarks import virtual, world
 from benchmarks.virtual import LoopClock
+from orchestrator.clock import SECOND
 from orchestrator.domain.cadence import Aims
 from orchestrator.domain.model import Batch, BatchId, Look, Sighting
 from orchestrator.domain.submission import Submission
@@ -119,21 +120,24 @@ class Fleet:
         bus.subscribe(lambda event: failures.append(event) if isinstance(event, _FAILURES) else None)
         with anyio.move_on_after(seconds):
             async with anyio.create_task_group() as group:
-                await _loop(store, ica, budget, bus, group, aim=aim).run()
+                await daemon_loop(store, ica, budget, bus, group, aims=Aims(aim, aim)).run()
         await store.aclose()
         if failures and way is None:
             raise AssertionError(f"nothing should fail here: {failures[0]}")
         return ica.asked, budget
 
 
-def _loop(store: Store, ica: Ica, budget: Budget, bus: Bus[Event], group: anyio.abc.TaskGroup, *, aim: float) -> Loop:
+def daemon_loop(
+    store: Store, ica: Ica, budget: Budget, bus: Bus[Event], group: anyio.abc.TaskGroup, *, aims: Aims
+) -> Loop:
+    """The parts of the daemon that submit and look, for one account."""
     clock, waits, prospects = LoopClock(), pauses(Random(1)), Prospects({})
     dispatch = Dispatch(
         account="ica",
-        limits=Limits(open_items=1_000_000, max_interval=aim),
+        limits=Limits(open_items=1_000_000, max_interval=aims.max_interval),
         platform=ica,
         budget=budget,
-        schedule=Schedule(Aims(aim, aim), budget.means),
+        schedule=Schedule(aims, budget.means),
         prospects=prospects,
         submitting=Submitting(platform=ica, skew=Skew(clock), store=store, clock=clock, bus=bus, pauses=waits),
         looking=Looking(account="ica", platform=ica, prospects=prospects, store=store, clock=clock, bus=bus),
@@ -154,7 +158,7 @@ async def launch(folder: Path, *, items: int, batches: int, rest: float = 1200.0
     clock = LoopClock()
     knobs = Knobs(requests=REQUESTS, per=PER, analysis_seconds=_LENGTH, jitter=0.99, creation_seconds=1.0)
     simulator = Simulator(Config(knobs=replace(knobs, requests=10**9)), clock)
-    store = Store(virtual.held_database(await _new_database(folder)))
+    store = Store(virtual.held_database(await new_database(folder)))
     await store.memory.instance("benchmark")
     await world.add_job(store, "run", items, clock.now(), batch_size=items // batches)
     remote = Remote(
@@ -188,10 +192,23 @@ async def launch(folder: Path, *, items: int, batches: int, rest: float = 1200.0
     return Fleet(simulator, folder, items, batches, {name: row.timeline.ends for name, row in analyses.items()})
 
 
-async def _new_database(folder: Path) -> sa.URL:
+async def new_database(folder: Path) -> sa.URL:
+    """An empty database in this folder."""
     with virtual.hold():
         await upgrade.upgrade(f"sqlite:///{folder / 'orchestrator.db'}")
     return world.sqlite_url(folder)
+
+
+def seen_at(folder: Path) -> dict[str, float]:
+    """When the database came to know how each item ended, by its key, on the monotonic clock of virtual time."""
+    zero = LoopClock().now() - round(LoopClock().monotonic() * SECOND)
+    with sqlite3.connect(folder / "orchestrator.db") as database:
+        told = database.execute(
+            "SELECT i.key, min(e.at) FROM events e JOIN items i ON i.job = e.job AND i.seq = e.seq "
+            "WHERE e.event = 'item' AND e.new = 'succeeded' GROUP BY i.key"
+        ).fetchall()
+    database.close()
+    return {name: (at - zero) / SECOND for name, at in told}
 
 
 def _with(batch: Batch, submission: Submission) -> Batch:

@@ -6,7 +6,6 @@ costs that asks one analysis after another, hours a round, is worked out from th
 """
 
 import math
-import sqlite3
 from bisect import bisect_left
 from itertools import pairwise
 from pathlib import Path
@@ -63,14 +62,7 @@ async def _ours(launched: Fleet, strategy: Strategy) -> report.Row:
 
 def _lateness(launched: Fleet, since: float, until: float) -> list[float]:
     """Seconds from the end of each analysis to the event that tells of it, for those that ended in a whole sweep."""
-    zero = virtual.LoopClock().now() - round(virtual.LoopClock().monotonic() * 1e6)
-    with sqlite3.connect(launched.folder / "orchestrator.db") as database:
-        told = database.execute(
-            "SELECT i.key, min(e.at) FROM events e JOIN items i ON i.job = e.job AND i.seq = e.seq "
-            "WHERE e.event = 'item' AND e.new = 'succeeded' GROUP BY i.key"
-        ).fetchall()
-    database.close()
-    seen = {name: (at - zero) / 1e6 for name, at in told}
+    seen = fleet.seen_at(launched.folder)
     return [seen[name] - end for name, end in launched.ends.items() if since <= end < until]
 
 

@@ -1,9 +1,10 @@
 """The one place that builds the daemon and holds it together: what it is made of, its signals, its stop."""
 
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 from types import MappingProxyType
@@ -13,11 +14,13 @@ import anyio.abc
 
 from orchestrator import __version__
 from orchestrator.clock import Clock, SystemClock
+from orchestrator.connections import ConnectedAccount, ConnectionContext, Keys, connect
 from orchestrator.domain.cadence import Aims
 from orchestrator.domain.model import Job, JobState
 from orchestrator.durable import OWN_DRAFT
+from orchestrator.engine.backups import BackupPlan, Backups
 from orchestrator.engine.dispatch import Dispatch, Limits
-from orchestrator.engine.loop import Loop, Part
+from orchestrator.engine.loop import Loop, Part, kept_running
 from orchestrator.engine.pauses import Pauses, pauses
 from orchestrator.engine.prospects import Prospects
 from orchestrator.engine.results import Results
@@ -25,21 +28,19 @@ from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.looking import Looking
 from orchestrator.engine.steps.submitting import Submitting
+from orchestrator.engine.unsynced import report_unsynced
 from orchestrator.engine.upkeep import Upkeep
+from orchestrator.engine.users import Users
+from orchestrator.intake.folder import Folders, SpoolSettings, prove_moves
 from orchestrator.intake.limits import account_limits
-from orchestrator.intake.spool import Spool, SpoolSettings
-from orchestrator.platforms.budget import Budget, Limit
-from orchestrator.platforms.declaration import Connection, Declaration
-from orchestrator.platforms.platform import Platform
-from orchestrator.platforms.skew import Skew, vouched
-from orchestrator.platforms.slots import SlotFile
-from orchestrator.platforms.transport import Exchange, Remote
-from orchestrator.settings import Account, Settings
-from orchestrator.settings.state import make_state_directory, slot_file
+from orchestrator.intake.spool import Spool
+from orchestrator.platforms.skew import vouched
+from orchestrator.settings import Settings
+from orchestrator.settings.state import make_state_directory
 from orchestrator.store.lock import DaemonLock
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import DaemonStarted, DaemonStopping, Event, RequestDone
+from orchestrator.telemetry.events import DaemonStarted, DaemonStopping, Event
 from orchestrator.telemetry.metrics import Metrics
 from orchestrator.telemetry.notify import Notifier
 from orchestrator.web.health import LONGEST_TURN
@@ -55,10 +56,6 @@ MOST_DELIVERIES = 8
 
 LONGEST_REFUSAL = 60.0
 """Seconds for which a credential is refused, after which `--until-idle` leaves its account to a person."""
-
-
-Keys = Mapping[str, Callable[[], str]]
-"""Name of an account → what reads its API key again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +80,7 @@ async def run_daemon(
     clock: Clock | None = None,
     notifier: Notifier | None = None,
     keys: Keys = MappingProxyType({}),
+    lost_log_lines: Callable[[], int] = lambda: 0,
 ) -> Left:
     """Run until SIGTERM or SIGINT, or until nothing moves without a person.
 
@@ -93,6 +91,7 @@ async def run_daemon(
         clock: the time.
         notifier: hears how it goes, for the service manager.
         keys: what reads an account's API key again; without one, the key of `settings` is used for ever.
+        lost_log_lines: how many lines the log has lost, for the metrics.
 
     Returns:
         What is left to a person; nothing after a signal.
@@ -103,13 +102,13 @@ async def run_daemon(
         StoreError: the database cannot be used; the message tells the way out.
     """
     left, notifier = Left(), notifier or Notifier()
-    async with daemon(settings, bus=bus, clock=clock, keys=keys) as running:
+    async with daemon(settings, bus=bus, clock=clock, keys=keys, lost_log_lines=lost_log_lines) as running:
         with anyio.CancelScope() as life:
             async with anyio.create_task_group() as group:
                 group.start_soon(_stop_on_signal, bus, life)
                 running.start()
                 notifier.ready()
-                group.start_soon(_show_life, running, notifier)
+                running.keep_running("watchdog", partial(_show_life, running, notifier))
                 if until_idle:
                     left = await running.until_idle()
                     bus.publish(DaemonStopping("nothing moves any more without a person"))
@@ -157,7 +156,11 @@ class Daemon:
         """Let everything turn."""
         for loop in self.loops:
             self.group.start_soon(loop.run)
-        self.group.start_soon(self.spool.run)
+        self.keep_running("intake", self.spool.run)
+
+    def keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run a task beside the loops. What it raises ends no other: it is reported, and the task is started again."""
+        self.group.start_soon(partial(kept_running, name, run, clock=self.clock, bus=self.bus, pauses=self.waits))
 
     def wake(self) -> None:
         """Something changed: everyone looks whether it concerns them."""
@@ -196,6 +199,7 @@ async def daemon(
     clock: Clock | None = None,
     random: Random | None = None,
     keys: Keys = MappingProxyType({}),
+    lost_log_lines: Callable[[], int] = lambda: 0,
 ) -> AsyncIterator[Daemon]:
     """Everything built and nothing turning yet; leaving it stops everything.
 
@@ -205,41 +209,41 @@ async def daemon(
     clock = clock or SystemClock()
     random = random or SystemRandom()
     state = make_state_directory(settings)
+    prove_moves(settings.queue.directory)
     async with AsyncExitStack() as stack:
         lock = await stack.enter_async_context(DaemonLock(state, settings.database.url))
         listener = stack.enter_context(listening(settings.server.listen)) if settings.server is not None else None
-        metrics = Metrics(clock)
+        metrics = Metrics(clock, lost_log_lines)
         bus.subscribe(metrics)
-        store = await stack.enter_async_context(
-            Store.opened(
-                settings.database.url,
-                state_directory=state,
-            )
-        )
+        opening = Store.opened(settings.database.url, state_directory=state, fence=lock.fence)
+        store = await stack.enter_async_context(opening)
         store.time_with(metrics.timed)
         instance = await store.memory.instance(settings.instance)
         unconfirmed = await store.advance.recover(clock.now())
-        around = _Surroundings(state, instance, store, clock, bus, random, keys)
+        around = ConnectionContext(state, instance, store, clock, bus, random, keys)
         accounts = [
-            await _connect(name, account, settings.platforms[account.platform], around, stack)
+            await connect(name, account, settings.platforms[account.platform], around, stack)
             for name, account in settings.accounts.items()
         ]
         spool = _spool(settings, state, store, clock, bus)
         group = await stack.enter_async_context(anyio.create_task_group())
         group.start_soon(lock.watch, clock)
         built = Daemon(store, spool, clock, bus, group, pauses(random))
+        built.keep_running("folders", partial(report_unsynced, [state, *Folders(settings.queue.directory).all], bus))
+        users = Users({account.name: account.settings.base_url for account in accounts})
         for account in accounts:
-            _add_dispatch(built, account)
-        built.add(
-            Results(
-                directory=settings.queue.directory / "results", store=store, clock=clock, bus=bus, pauses=built.waits
-            )
-        )
+            _add_dispatch(built, account, users)
+        results = settings.queue.directory / "results"
+        built.add(Results(directory=results, store=store, clock=clock, bus=bus, pauses=built.waits))
         built.add(_upkeep(settings, accounts, store, clock, bus))
+        backups = _backups(settings, clock, bus)
+        if backups is not None:
+            built.add(backups)
         spool.changed = built.wake
         if listener is not None:
-            shown = Shown(settings, instance, store, spool, built.loops, _shown(accounts, built), metrics, clock, bus)
-            group.start_soon(serve, listener, shown)
+            at_work = _shown(accounts, built)
+            shown = Shown(settings, instance, store, spool, built.loops, at_work, metrics, clock, bus, backups)
+            built.keep_running("server", partial(serve, listener, shown))
         bus.publish(DaemonStarted(__version__, instance, tuple(settings.accounts), unconfirmed))
         yield built
         group.cancel_scope.cancel()
@@ -248,78 +252,7 @@ async def daemon(
 # ---------------------------------------------------------------- the accounts
 
 
-@dataclass(frozen=True, slots=True)
-class _Surroundings:
-    """What every account is built in."""
-
-    state: Path
-    instance: str
-    store: Store
-    clock: Clock
-    bus: Bus[Event]
-    random: Random
-    keys: Keys
-
-
-@dataclass(frozen=True, slots=True)
-class _Connected:
-    """An account with its way to the platform."""
-
-    name: str
-    settings: Account
-    budget: Budget
-    skew: Skew
-    platform: Platform
-    memory: Mapping[str, str]
-    """What was learnt about it before."""
-
-
-@contextmanager
-def metered(
-    name: str, account: Account, *, state: Path, memory: Mapping[str, str], clock: Clock, random: Random
-) -> Iterator[Budget]:
-    """The budget of an account, with what earlier processes spent of it; for whoever holds the `DaemonLock`."""
-    slots = SlotFile(slot_file(state, name), first_start="seen" not in memory)
-    try:
-        limit = Limit(account.budget.requests, account.budget.per, account.budget.use_at_most)
-        yield Budget(limit, clock, slots, random)
-    finally:
-        slots.close()
-
-
-async def _connect(
-    name: str, account: Account, declaration: Declaration, around: _Surroundings, stack: AsyncExitStack
-) -> _Connected:
-    clock, bus, store = around.clock, around.bus, around.store
-    memory = await store.memory.recall(name)
-    budget = stack.enter_context(
-        metered(name, account, state=around.state, memory=memory, clock=clock, random=around.random)
-    )
-    await store.memory.remember(name, "seen", "yes")
-    skew = Skew(clock)
-
-    def observe(exchange: Exchange) -> None:
-        skew.heard(exchange.server_date)
-        bus.publish(
-            RequestDone(name, exchange.route, exchange.outcome, exchange.lane, exchange.waited, exchange.seconds)
-        )
-
-    remote = Remote(account.base_url, budget, clock, observer=observe, classify=declaration.classify)
-    stack.push_async_callback(remote.aclose)
-    connection = Connection(
-        name=name,
-        account=account,
-        remote=remote,
-        secret=around.keys.get(name) or account.api_key.get_secret_value(),
-        instance=around.instance,
-        memory=memory,
-        clock=clock,
-    )
-    platform = declaration.connect(connection)
-    return _Connected(name, account, budget, skew, platform, memory)
-
-
-def _add_dispatch(built: Daemon, account: _Connected) -> None:
+def _add_dispatch(built: Daemon, account: ConnectedAccount, users: Users) -> None:
     store, clock, bus, settings = built.store, built.clock, built.bus, account.settings
     budget, platform = account.budget, account.platform
     prospects = Prospects(account.memory)
@@ -345,20 +278,24 @@ def _add_dispatch(built: Daemon, account: _Connected) -> None:
         bus=bus,
         pauses=built.waits,
         group=built.group,
+        contact=account.contact,
+        users=users,
     )
     built.add(dispatch)
     dispatch.wake = built.wake
     built.dispatches.append(dispatch)
 
 
-def _shown(accounts: Sequence[_Connected], built: Daemon) -> Sequence[ShownAccount]:
+def _shown(accounts: Sequence[ConnectedAccount], built: Daemon) -> Sequence[ShownAccount]:
     return [
         ShownAccount(account.name, account.settings, account.budget, account.skew, dispatch)
         for account, dispatch in zip(accounts, built.dispatches, strict=True)
     ]
 
 
-def _upkeep(settings: Settings, accounts: Sequence[_Connected], store: Store, clock: Clock, bus: Bus[Event]) -> Upkeep:
+def _upkeep(
+    settings: Settings, accounts: Sequence[ConnectedAccount], store: Store, clock: Clock, bus: Bus[Event]
+) -> Upkeep:
     queue, retention = settings.queue.directory, settings.retention
     return Upkeep(
         settled_jobs=retention.settled_jobs,
@@ -369,6 +306,14 @@ def _upkeep(settings: Settings, accounts: Sequence[_Connected], store: Store, cl
         clock=clock,
         bus=bus,
     )
+
+
+def _backups(settings: Settings, clock: Clock, bus: Bus[Event]) -> Backups | None:
+    backup = settings.backup
+    if backup is None:
+        return None
+    plan = BackupPlan(backup.directory, backup.interval, backup.keep)
+    return Backups(plan, url=settings.database.url, clock=clock, bus=bus)
 
 
 # ---------------------------------------------------------------- the queue directory

@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import secrets
+import stat
 from pathlib import Path
 from typing import IO
 
@@ -21,22 +22,30 @@ _RIGHTS = 0o666
 _AT_FDCWD = -100
 _NO_REPLACE = 1
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
+_PRIVATE_FILE = 0o600
+_PRIVATE_FOLDER = 0o700
 
 
-def open_draft(target: Path) -> tuple[Path, IO[bytes]]:
-    """Begin what is to become `target`: a new file beside it, under a hidden name. Raises OSError."""
+def open_draft(target: Path, *, private: bool = False) -> tuple[Path, IO[bytes]]:
+    """Begin what is to become `target`: a new file beside it, under a hidden name. Raises OSError.
+
+    A `private` one is for its owner alone, whatever the umask is.
+    """
     path = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    return path, os.fdopen(os.open(path, _NEW, _RIGHTS), "wb")
+    descriptor = os.open(path, _NEW, _PRIVATE_FILE if private else _RIGHTS)
+    if private:
+        os.fchmod(descriptor, _PRIVATE_FILE)
+    return path, os.fdopen(descriptor, "wb")
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write a file that is there whole or not at all, also after a power cut; what stood there is replaced."""
-    draft, file = open_draft(path)
+    draft, file = open_draft(path, private=private)
     try:
         with file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
         draft.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -45,13 +54,51 @@ def write_whole(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync_file(descriptor: int) -> bool:
+    """Make what was written to a file, or the names in a folder, durable. Raises OSError.
+
+    Returns False where the file system cannot do that (CIFS and some FUSE file systems, for folders): then all was done
+    that can be done.
+    """
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        return False
+    return True
+
+
+def sync_folder(folder: Path) -> bool:
+    """Make renames in a folder durable. Returns False where its file system cannot sync folders. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return sync_file(descriptor)
     finally:
         os.close(descriptor)
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder that is missing, for its owner alone whatever the umask is. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(_PRIVATE_FOLDER)
+        path.chmod(_PRIVATE_FOLDER)
+
+
+def private_file(path: Path, *, make: bool = False) -> None:
+    """Take a file's rights from all but its owner; with `make`, create it where it is missing. Raises OSError.
+
+    A file of somebody else is left as it is: only its owner can change that. One that exists is not opened: closing a
+    database would give up the locks that SQLite has on it in this process.
+    """
+    if make:
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, _NEW, _PRIVATE_FILE))
+    with contextlib.suppress(FileNotFoundError):
+        status = path.stat()
+        if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) != _PRIVATE_FILE:
+            path.chmod(_PRIVATE_FILE)
 
 
 def rename_exclusively(source: Path, target: Path) -> None:

@@ -12,16 +12,31 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import hypothesis
 import pytest
+from forkserver import Forked, ForkServer
 from platform_setups import ICA, PlatformSetup
+from waiting import patience
 
 from orchestrator.clock import SystemClock
 from orchestrator.simulator import OffsetClock, serve
 from orchestrator.simulator.ica import Knobs
+from orchestrator.store import upgrade
+
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 PROJECT = "3d7a3c52-91f0-4f5e-8a53-0c6f0a4be1d7"
 API_KEY = "key-7c1fe02b94"
+
+# Compiled modules are kept: where they must not be, every daemon that a test starts compiles the whole program first.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 PIPELINE = "c2a9a2f4-6d3f-4b67-b2c8-6f1a3de0f111"
+
+CAP_SYS_ADMIN = 21
 
 QUICK = Knobs(
     link_seconds=0.3, creation_seconds=0.2, analysis_seconds=0.6, await_seconds=0.2, abort_seconds=0.1, requests=100_000
@@ -54,6 +69,8 @@ class Lab:
     """Keys laid over the configuration."""
     program: tuple[str, ...] = ("-m", "orchestrator", "run")
     """What Python runs as the daemon."""
+    forks: ForkServer | None = None
+    """What starts the program where it is this one's launcher; None: every daemon is a fresh Python."""
     clock: OffsetClock | None = None
     """The platform's; None: the machine's."""
     project = PROJECT
@@ -149,7 +166,7 @@ class Lab:
         under: Sequence[str] = (),
     ) -> Ended:
         """Run the daemon until nothing moves, or until it is killed; fails the test when it takes too long."""
-        with anyio.fail_after(at_most):
+        with patience():
             async with self.daemon("--until-idle", environ=environ, under=under) as process:
                 if kill_after is not None:
                     with anyio.move_on_after(kill_after):
@@ -162,13 +179,17 @@ class Lab:
     @asynccontextmanager
     async def daemon(
         self, *options: str, environ: Mapping[str, str] | None = None, under: Sequence[str] = ()
-    ) -> AsyncIterator[anyio.abc.Process]:
+    ) -> AsyncIterator[anyio.abc.Process | Forked]:
         """A daemon process, under another program where one is named; killed at the end if it still runs."""
-        command = [*under, sys.executable, *self.program, "--config", str(self.config), *options]
-        with (self.folder / "daemon.log").open("ab") as log:
-            process = await anyio.open_process(
-                command, stdin=None, stdout=log, stderr=log, env={**os.environ, **(environ or {})}
-            )
+        program, options = self.program, ("--config", str(self.config), *options)
+        path, variables = self.folder / "daemon.log", {**os.environ, **(environ or {})}
+        if self.forks is not None and not under and program[0] == str(self.forks.launcher):
+            async with self.forks.start([*program[1:], *options], log=path, environ=variables) as forked:
+                yield forked
+            return
+        command = [*under, sys.executable, *program, *options]
+        with path.open("ab") as log:
+            process = await anyio.open_process(command, stdin=None, stdout=log, stderr=log, env=variables)
         async with process:
             try:
                 yield process
@@ -179,9 +200,17 @@ class Lab:
     async def until(self, condition: Any, *, at_most: float = 180.0) -> None:
         """Wait until `condition()` is true, as seen from outside; fails the test when it never is."""
         clock = SystemClock()
-        with anyio.fail_after(at_most):
+        with patience():
             while not condition():
                 await clock.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def newest_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with the newest schema, to be copied: a copy costs a hundredth of the migrations."""
+    path = tmp_path_factory.mktemp("newest") / "newest.db"
+    anyio.run(upgrade.upgrade, f"sqlite:///{path}")
+    return path
 
 
 @pytest.fixture
@@ -198,14 +227,24 @@ def new_lab(tmp_path: Path) -> type[Lab]:
 
 @pytest.fixture
 def needs() -> Any:
-    """Asks for a tool of the machine: where it is missing the test is skipped, but never in CI."""
+    """Requires a tool of the machine: where it is missing the test is skipped, but fails in CI, which can install it.
 
-    def ask(*tools: str, root: bool = False) -> None:
+    `root`: also requires the rights of root, mounting included. Nothing can install these, so the test is skipped
+    without them.
+    """
+
+    def require(*tools: str, root: bool = False) -> None:
         missing = [tool for tool in tools if shutil.which(tool) is None and not Path(tool).exists()]
-        missing += ["the rights of root"] if root and os.geteuid() != 0 else []
         if missing and os.environ.get("CI") == "true":
             pytest.fail(f"CI needs {', '.join(missing)}")
+        missing += ["root with the right to mount"] if root and not _is_root() else []
         if missing:
             pytest.skip(f"needs {', '.join(missing)}")
 
-    return ask
+    return require
+
+
+def _is_root() -> bool:
+    """Whether this is root with CAP_SYS_ADMIN, which root has not in most containers."""
+    status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
+    return os.geteuid() == 0 and bool(int(status["CapEff"], 16) >> CAP_SYS_ADMIN & 1)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the daemon as a service, or brings an installed one to the version of this checkout. Run it as root; it starts
-# nothing, and what stands in /etc/orchestrator it leaves as it is. docs/operations.md tells what comes before and after.
+# nothing, and what stands in /etc/orchestrator it leaves as it is. docs/operations/systemd.md describes what comes before and after.
 set -euo pipefail
 umask 022
 
@@ -38,6 +38,7 @@ install -D -m 644 "$here/orchestrator.tmpfiles.conf" /etc/tmpfiles.d/orchestrato
 install -D -m 644 "$here/orchestrator.service" /etc/systemd/system/orchestrator.service
 install -D -m 755 "$here/orchestrator-doctor" /usr/local/sbin/orchestrator-doctor
 install -D -m 644 "$checkout/docs/operations.md" /usr/local/share/doc/orchestrator/operations.md
+install -D -m 644 "$checkout/docs/operations/systemd.md" /usr/local/share/doc/orchestrator/operations/systemd.md
 systemd-sysusers /etc/sysusers.d/orchestrator.conf
 systemd-tmpfiles --create /etc/tmpfiles.d/orchestrator.conf
 

@@ -1,7 +1,6 @@
 """What several commands share: where the configuration is, how to read the database beside a running daemon."""
 
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from difflib import get_close_matches
@@ -19,6 +18,7 @@ from orchestrator.settings import Problem, Settings, SettingsError, find_config,
 from orchestrator.settings.state import state_directory
 from orchestrator.store.errors import StoreError, StoreUnavailableError
 from orchestrator.store.store import Store
+from orchestrator.telemetry.lines import say
 
 Config = Annotated[
     Path | None,
@@ -134,7 +134,7 @@ async def unknown_job(store: Store, name: str) -> str:
 
 def fail(message: str, code: int = 2) -> NoReturn:
     """One line on stderr and this exit code."""
-    sys.stderr.write(f"{message}\n")
+    say(f"{message}\n")
     raise typer.Exit(code)
 
 
@@ -146,6 +146,14 @@ def output() -> Console:
 def plain(text: str) -> str:
     """Foreign text as part of a line: what would steer a terminal, or end the line or the column, becomes a space."""
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def unsynced(directory: Path, reason: str) -> str:
+    """What to know of a file that was dropped into a folder which then could not be synced."""
+    return (
+        f"{directory / 'incoming'} could not be synced ({reason}): the file is dropped, but a power failure before the "
+        "daemon takes it in may remove it"
+    )
 
 
 def counted(number: int, noun: str) -> str:

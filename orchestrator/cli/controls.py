@@ -9,12 +9,14 @@ import typer
 from orchestrator.cli.common import (
     Config,
     NoDatabaseError,
+    counted,
     fail,
     output,
     reading,
     run_async,
     settings_for,
     unknown_job,
+    unsynced,
 )
 from orchestrator.cli.outcome import daemon_holds, outcome_of
 from orchestrator.domain.mistake import spell
@@ -42,8 +44,8 @@ _ADOPTABLE = (BatchState.UNCONFIRMED, BatchState.BLOCKED)
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (cancel, retry, pause, resume, adopt):
-        app.command(command.__name__)(command)
+    for command in (cancel, retry, pause, resume, adopt, give_up):
+        app.command(command.__name__.replace("_", "-"))(command)
 
 
 def cancel(job: Job, config: Config = None, *, wait: Wait = False, force: Force = False) -> None:
@@ -113,6 +115,14 @@ def adopt(
     _drop({"adopt": asked}, config, wait=wait, force=force)
 
 
+def give_up(job: Job, config: Config = None, items: Items = None, *, wait: Wait = False, force: Force = False) -> None:
+    """End items as failed that the platform never brings to an end; nothing is aborted there."""
+    asked: dict[str, Any] = {"give-up": job}
+    if items:
+        asked["items"] = items
+    _drop(asked, config, wait=wait, force=force)
+
+
 def _scope(job: str | None, account: str | None, *, everything: bool) -> str | dict[str, Any]:
     if sum((job is not None, account is not None, everything)) != 1:
         fail("name one of: a JOB, --account A, --all")
@@ -128,8 +138,12 @@ def _drop(control: dict[str, Any], config: Path | None, *, wait: bool, force: bo
     if not force:
         run_async(lambda: _refuse_unknown(control, settings))
     directory = settings.queue.directory
+
+    def warn(reason: str) -> None:
+        sys.stderr.write(f"{unsynced(directory, reason)}\n")
+
     try:
-        name = drop_controls([control], directory)
+        name = drop_controls([control], directory, not_synced=warn)
     except OSError as error:
         fail(f"{directory / 'incoming'}: {error.strerror}: work may be dropped by whoever may write there")
     output().print(f"dropped {name}: done when it is in {directory / 'accepted'}")
@@ -142,7 +156,26 @@ def _drop(control: dict[str, Any], config: Path | None, *, wait: bool, force: bo
             fail(f"{error.filename}: {error.strerror}: what becomes of {name} cannot be seen from here")
         if mistakes:
             fail("\n".join(mistakes), 1)
-        output().print("done")
+        output().print(run_async(lambda: _done(control, settings)))
+
+
+async def _done(control: dict[str, Any], settings: Settings) -> str:
+    """What to say of a control that was carried out: a cancelled job ends when the platform has stopped its work."""
+    name = control.get("cancel")
+    if name is None:
+        return "done"
+    try:
+        async with reading(settings) as store:
+            job = await store.jobs.get(name)
+    except (StoreError, SettingsError):
+        return f"nothing more of {name} is submitted; `orchestrator show {name}` says what is still being stopped"
+    if job is None or job.state.settled:
+        return "done"
+    left = sum(count for state, count in job.counts.items() if not state.final)
+    return (
+        f"nothing more of {name} is submitted; {counted(left, 'item')} still run on the platform until it has stopped "
+        f"them: `orchestrator show {name}`. What it never stops is ended by `orchestrator give-up {name}`"
+    )
 
 
 # ---------------------------------------------------------------- what is known before it is dropped

@@ -17,6 +17,7 @@ from orchestrator.cli.common import (
     settings_for,
 )
 from orchestrator.clock import SECOND, SystemClock
+from orchestrator.durable import private_folder
 from orchestrator.settings import Settings
 from orchestrator.settings.state import state_directory
 from orchestrator.store import upgrade as schema
@@ -83,7 +84,7 @@ def prune(config: Config = None) -> None:
 
 async def _upgrade(settings: Settings) -> str:
     state = state_directory(settings)
-    state.mkdir(parents=True, exist_ok=True)
+    private_folder(state)
     async with DaemonLock(state, settings.database.url):
         return await schema.upgrade(settings.database.url)
 
@@ -103,7 +104,7 @@ async def _prune(settings: Settings) -> int:
     now = SystemClock().now()
     before = now - round(settings.retention.settled_jobs * SECOND)
     pruned = 0
-    async with DaemonLock(state, url), Store.opened(url, state_directory=state) as store:
+    async with DaemonLock(state, url) as lock, Store.opened(url, state_directory=state, fence=lock.fence) as store:
         while names := await store.jobs.prune(before, now):
             pruned += len(names)
     return pruned

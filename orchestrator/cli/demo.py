@@ -1,6 +1,8 @@
 """`demo`: everything at work in under a minute, with nothing but this machine."""
 
 import tempfile
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.common import counted, output, run_async
-from orchestrator.cli.showcase.samples import samples
-from orchestrator.cli.showcase.scene import Progress, Scene
+from orchestrator.cli.showcase.samples import Sample, samples
+from orchestrator.cli.showcase.scene import KILLS, Progress, Scene
 from orchestrator.cli.showcase.verdict import Verdict, judge
 from orchestrator.domain.model import ItemState, Job
+
+_REASONS_SHOWN = 5
 
 Jobs = Annotated[int, typer.Option(help="Jobs: by turns links, and analyses that wait for them.", min=1, max=100)]
 Items = Annotated[int, typer.Option(help="Items of each job.", min=1, max=10_000)]
@@ -33,7 +37,8 @@ def demo(jobs: Jobs = 4, items: Items = 300, *, chaos: Chaos = False) -> None:
     scripted = samples(jobs, items)
     scene = Scene(folder, scripted, chaos=chaos)
     console = output()
-    console.print(f"{counted(jobs, 'job')} of {counted(items, 'item')}, and one broken file, in {folder}\n")
+    console.print(f"{counted(jobs, 'job')} of {counted(items, 'item')}, and one broken file, in {folder}")
+    console.print(f"{_announcement(scripted, chaos=chaos)}\n")
     with Live(console=console, auto_refresh=False) as live:
         code = run_async(lambda: scene.play(lambda progress: live.update(_picture(progress), refresh=True)))
     verdict = judge(folder, scripted, scene.simulator)
@@ -42,6 +47,22 @@ def demo(jobs: Jobs = 4, items: Items = 300, *, chaos: Chaos = False) -> None:
     _tell(verdict, scene, folder)
     if verdict.wrong:
         raise typer.Exit(1)
+
+
+def _announcement(scripted: list[Sample], *, chaos: bool) -> str:
+    """What the audience would take for a fault of the program otherwise."""
+    states = Counter(state for sample in scripted for state in sample.expected.values())
+    failing, partial = states[ItemState.FAILED], states[ItemState.PARTIAL]
+    text = (
+        f"The simulated platform is set to fail {counted(failing, 'item')} and to link {partial} only in part, "
+        "and the broken file must be rejected: this is part of the script."
+    )
+    if chaos:
+        text += (
+            "\nWith --chaos it also answers with errors, cuts connections after the work was done and leaves rows out "
+            f"of its lists, while the daemon is killed (SIGKILL) and started again up to {counted(KILLS, 'time')}."
+        )
+    return text
 
 
 def _picture(progress: Progress) -> Group:
@@ -68,15 +89,16 @@ def _row(job: Job) -> tuple[str | ProgressBar, ...]:
 
 def _tell(verdict: Verdict, scene: Scene, folder: Path) -> None:
     console = output()
-    usage = scene.simulator.budget.usage.values()
     console.print()
-    table = Table("what the platform says", "", box=None)
-    table.add_row("requests it counted", str(sum(user.requests for user in usage)))
-    table.add_row("requests it refused (429)", str(sum(user.refused for user in usage)))
-    table.add_row("analyses it created", str(verdict.created))
-    table.add_row("links it was asked for twice (harmless)", str(verdict.links_sent_twice))
-    table.add_row("items whose result agrees with it", str(verdict.items if not verdict.wrong else "see below"))
+    table = Table("what was checked", "", box=None)
+    for row in _checks(verdict, scene):
+        table.add_row(*row)
     console.print(table)
+    if verdict.reasons:
+        reasons = Table("why items did not succeed", "", box=None)
+        for reason, count in verdict.reasons.most_common(_REASONS_SHOWN):
+            reasons.add_row(Text(reason), str(count))
+        console.print(Group("", reasons))
     for wrong in verdict.wrong[:20]:
         console.print(Text.assemble(("wrong:", "red"), f" {wrong}"))
     told = "It did not end as scripted" if verdict.wrong else "Everything ended as scripted"
@@ -87,3 +109,17 @@ def _tell(verdict: Verdict, scene: Scene, folder: Path) -> None:
         ("daemon.log", "what the daemon said"),
     ):
         console.print(f"  {name:<16}{what}")
+
+
+def _checks(verdict: Verdict, scene: Scene) -> Iterator[tuple[str, str]]:
+    knobs = scene.simulator.knobs
+    yield "requests the platform received", str(verdict.requests)
+    yield f"most requests in {knobs.per:g} s", f"{verdict.worst} of {knobs.requests} allowed"
+    yield "requests it refused (429)", str(verdict.refused)
+    if scene.chaos:
+        yield "times the daemon was killed", str(scene.kills)
+        for kind, count in scene.faults.most_common():
+            yield f"fault: {kind.value.replace('_', ' ')}", counted(count, "time")
+    yield "analyses it created", f"{verdict.created}{'' if verdict.wrong else ', none twice'}"
+    yield "links requested again (harmless)", str(verdict.links_sent_twice)
+    yield "items that ended as scripted and as the platform says", f"{verdict.agreeing} of {verdict.items}"

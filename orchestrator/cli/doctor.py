@@ -13,6 +13,7 @@ from rich.text import Text
 from orchestrator.cli.accounts import from_daemon
 from orchestrator.cli.checkup import credentials, daemon, machine
 from orchestrator.cli.checkup.finding import Finding, Result
+from orchestrator.cli.checkup.incoming import incoming
 from orchestrator.cli.checkup.stored import database
 from orchestrator.cli.common import AsJson, Config, output, plain, platforms, run_async
 from orchestrator.cli.outcome import daemon_holds
@@ -25,6 +26,7 @@ from orchestrator.store.lock import DaemonLock
 from orchestrator.telemetry.redaction import Redactor
 
 _STYLES = {Result.OK: "green", Result.WARNING: "yellow", Result.WRONG: "red"}
+_FIRST_THE_FILE = "correct what the environment names, then run `orchestrator doctor` again"
 _FIRST_THE_STATE = "mend what is wrong with the state folder or the database first"
 
 
@@ -65,7 +67,12 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     found = machine.secrets(settings, os.environ)
     found += machine.folders(settings)
     found += machine.disks(settings)
+    found += incoming(settings, clock)
+    trusted = machine.certificates(os.environ)
+    found += trusted
     found += await database(settings)
+    if any(each.result is Result.WRONG for each in trusted):
+        return found + credentials.unasked(settings, "the certificate authorities cannot be read", _FIRST_THE_FILE)
     return found + await _daemon_and_accounts(settings, clock)
 
 

@@ -18,7 +18,7 @@ Account = Annotated[str | None, typer.Option("--account", help="Only jobs on thi
 Items = Annotated[bool, typer.Option("--items", help="List the items too, with tabs between the columns.")]
 OneState = Annotated[ItemState | None, typer.Option("--state", help="List only items in this state.")]
 
-_BATCH = ("number", "remote_id", "state", "status", "items", "submitted_at", "detail")
+_BATCH = ("number", "remote_id", "state", "status", "items", "sends", "submitted_at", "detail")
 _ITEM = ("key", "batch", "stage", "state", "status", "remote_id", "detail")
 
 
@@ -71,14 +71,15 @@ def show(
 async def _print_job(source: Source, name: str, *, items: bool, state: ItemState | None) -> None:
     job, batches = await source.job(name)
     told = job | {"dropped_by": _user(job["dropped_by"]), "after": await source.awaited(name)}
+    told |= await source.standstill(name)
     console = output()
     for key, value in told.items():
         if value not in (None, {}):
-            console.print(Text.assemble((f"{key:>12}", "bold"), f"  {_told(value)}"))
+            console.print(Text.assemble((f"{key:>15}", "bold"), f"  {_told(value)}"))
     print_table(
-        ("batch", "remote id", "state", "status", "items", "submitted", "detail"),
+        ("batch", "remote id", "state", "status", "items", "sends", "submitted", "detail"),
         [[_told(batch[name]) for name in _BATCH] for batch in batches],
-        spare=("submitted", "items", "status"),
+        spare=("submitted", "sends", "items", "status"),
         loose="detail",
     )
     if items:

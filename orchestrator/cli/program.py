@@ -10,10 +10,11 @@ from typing import Final
 
 import typer
 
-from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.errors import OrchestratorError, leaves
 from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings import CONFIG_VARIABLE, SettingsError
-from orchestrator.store.errors import LockedError
+from orchestrator.store.errors import LockedError, PoolerError
+from orchestrator.telemetry.lines import say
 
 WRONG_USE: Final = 2
 HELD: Final = 3
@@ -29,7 +30,7 @@ GROUPS: Final = MappingProxyType(
         "accounts": ("accounts",),
         "doctor": ("doctor",),
         "watch": ("watch",),
-        "controls": ("cancel", "retry", "pause", "resume", "adopt"),
+        "controls": ("cancel", "retry", "pause", "resume", "adopt", "give-up"),
         "database": ("db",),
         "simulator": ("simulator",),
     }
@@ -62,22 +63,26 @@ def run(app: typer.Typer) -> None:
     try:
         app()
     except Exception as error:
-        match _alone(error):
-            case SettingsError() as cause:
-                _leave(_in_its_file(cause), WRONG_USE)
-            case LockedError() as cause:
-                _leave(str(cause), HELD)
-            case OrchestratorError() as cause:
-                _leave(str(cause), 1)
-            case _:
-                raise
+        # What a task group wraps: the lock that a running daemon lost, and what else failed for the same reason.
+        causes = list(dict.fromkeys(leaves(error)))
+        if not all(isinstance(cause, OrchestratorError) for cause in causes):
+            raise
+        code = min(map(_code, causes), key=(WRONG_USE, HELD, 1).index)
+        _leave("\n".join(dict.fromkeys(map(_message, causes))), code)
 
 
-def _alone(error: Exception) -> Exception:
-    """What a task group wraps, where it is one error: the lock that a running daemon lost, for one."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+def _code(cause: BaseException) -> int:
+    match cause:
+        case SettingsError() | PoolerError():
+            return WRONG_USE
+        case LockedError():
+            return HELD
+        case _:
+            return 1
+
+
+def _message(cause: BaseException) -> str:
+    return _in_its_file(cause) if isinstance(cause, SettingsError) else str(cause)
 
 
 def _in_its_file(error: SettingsError) -> str:
@@ -97,5 +102,5 @@ def _without_options() -> None:
 
 
 def _leave(message: str, code: int) -> None:
-    sys.stderr.write(f"{message}\n")
+    say(f"{message}\n")
     sys.exit(code)

@@ -63,7 +63,7 @@ class Sight:
             except SilentError:
                 pass  # it has just stopped, or does not know the job: the database tells
         async with reading(self._settings) as store:
-            return await self._seen(Database(store), None)
+            return await self._seen(Database(store, self._settings), None)
 
     async def _seen(self, source: Source, troubles: Mapping[str, str] | None) -> Seen:
         if self._name is not None:

@@ -3,7 +3,8 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, TextIO
 
 import structlog
 import typer
@@ -14,12 +15,14 @@ from orchestrator.cli.awaited import awaited
 from orchestrator.cli.common import Config, fail, reading, run_async, settings_for
 from orchestrator.cli.program import REFUSED
 from orchestrator.clock import SystemClock
+from orchestrator.connections import Keys
 from orchestrator.domain.model import Job, JobState
 from orchestrator.settings import Settings, exposed_secrets, key_reader
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event, SecretExposed
 from orchestrator.telemetry.journal import Journal
+from orchestrator.telemetry.lines import LineWriter
 from orchestrator.telemetry.log import configure
 from orchestrator.telemetry.notify import Notifier
 from orchestrator.telemetry.redaction import Redactor
@@ -42,18 +45,32 @@ def run(config: Config = None, *, until_idle: UntilIdle = False) -> None:
         fail(str(error))
     redactor = Redactor(settings.secrets)
     keys = {name: key_reader(settings, name, os.environ, redactor.learn) for name in settings.accounts}
-    bus = logging_bus(settings, redactor)
+    bus, lines = logging_bus(settings, redactor)
+    try:
+        _run(settings, bus, until_idle=until_idle, notifier=notifier, keys=keys, lines=lines)
+    finally:
+        if lines is not None:
+            lines.close()
+
+
+def _run(
+    settings: Settings, bus: Bus[Event], *, until_idle: bool, notifier: Notifier, keys: Keys, lines: LineWriter | None
+) -> None:
     for warning in exposed_secrets(settings, os.environ):
         bus.publish(SecretExposed(warning))
-    left = run_async(lambda: run_daemon(settings, bus=bus, until_idle=until_idle, notifier=notifier, keys=keys))
+    lost = (lambda: 0) if lines is None else (lambda: lines.lost)
+    left = run_async(
+        lambda: run_daemon(settings, bus=bus, until_idle=until_idle, notifier=notifier, keys=keys, lost_log_lines=lost)
+    )
+    say = sys.stderr.write if lines is None else lambda text: lines.write(text.rstrip("\n"))
     for line in run_async(lambda: _unsettled(settings, left.jobs)):
-        sys.stderr.write(f"{line}\n")
+        say(f"{line}\n")
     for file, reason in left.files.items():
-        sys.stderr.write(f"{file} was not taken in: {reason}\n")
+        say(f"{file} was not taken in: {reason}\n")
     for name, reason in left.results.items():
-        sys.stderr.write(f"{name}: its result was not written: {reason}\n")
+        say(f"{name}: its result was not written: {reason}\n")
     for name, reason in left.accounts.items():
-        sys.stderr.write(f"account {name} is closed: {reason}\n")
+        say(f"account {name} is closed: {reason}\n")
     if left.accounts:
         raise typer.Exit(REFUSED)
     if left.files or left.results:
@@ -77,16 +94,24 @@ async def _waiting(store: Store, job: Job) -> str:
     return f"{job.spec.name}: {job.state}{what}"
 
 
-def logging_bus(settings: Settings, redactor: Redactor | None = None) -> Bus[Event]:
-    """A bus whose events go to the log on stderr, without what `redactor` knows, or else the secrets of `settings`."""
-    configure(
+def logging_bus(settings: Settings, redactor: Redactor | None = None) -> tuple[Bus[Event], LineWriter | None]:
+    """A bus whose events go to the log on stderr, without what `redactor` knows, or else the secrets of `settings`.
+
+    Close what writes the lines, if there is one, at the end.
+    """
+    lines = configure(
         level=settings.log.level,
         style=settings.log.format,
-        stream=sys.stderr,
+        stream=sys.stderr or _nowhere(),
         clock=SystemClock(),
         redactor=redactor or Redactor(settings.secrets),
         environ=os.environ,
     )
     bus: Bus[Event] = Bus()
     bus.subscribe(Journal(structlog.get_logger("orchestrator")))
-    return bus
+    return bus, lines
+
+
+def _nowhere() -> TextIO:
+    """In place of a stderr that was closed when the program began."""
+    return Path(os.devnull).open("w", encoding="utf-8")

@@ -13,7 +13,7 @@ from orchestrator.cli.asking import ask
 from orchestrator.cli.awaited import awaited
 from orchestrator.cli.common import fail, job_named, reading
 from orchestrator.domain.model import ItemState, JobState
-from orchestrator.engine.document import as_json, describe_batch, describe_item, describe_job
+from orchestrator.engine.document import as_json, describe_batch, describe_item, describe_job, describe_standstill
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.store import Store
 
@@ -48,6 +48,10 @@ class Source(Protocol):
         """What the job was told to start after, in words; None where that is nothing, or not known here."""
         ...
 
+    async def standstill(self, name: str) -> Told:
+        """Since when the job makes no progress (`unchanged_since`), and what it waits for (`waits_for`)."""
+        ...
+
 
 @asynccontextmanager
 async def knowing(settings: Settings) -> AsyncIterator[Source]:
@@ -59,7 +63,7 @@ async def knowing(settings: Settings) -> AsyncIterator[Source]:
     """
     async with AsyncExitStack() as stack:
         try:
-            source: Source = Database(await stack.enter_async_context(reading(settings)))
+            source: Source = Database(await stack.enter_async_context(reading(settings)), settings)
         except SettingsError:
             if await anyio.to_thread.run_sync(from_daemon, settings) is None:
                 raise
@@ -106,6 +110,10 @@ class Daemon:
         del name
         return None
 
+    async def standstill(self, name: str) -> Told:
+        told = await self._ask(_path(name))
+        return {key: told.get(key) for key in ("unchanged_since", "waits_for")}
+
     async def _pages(self, path: str | None, name: str) -> AsyncIterator[Sequence[Told]]:
         while path is not None:
             page = await self._ask(path)
@@ -122,8 +130,9 @@ class Daemon:
 class Database:
     """As any command reads it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
+        self._settings = settings
 
     async def job(self, name: str) -> tuple[Told, Sequence[Told]]:
         job = await job_named(self._store, name)
@@ -146,6 +155,11 @@ class Database:
         if not job.spec.after:
             return None
         return f"{await awaited(self._store, job)} (to end as {' or '.join(sorted(job.spec.after.accept))})"
+
+    async def standstill(self, name: str) -> Told:
+        job = await job_named(self._store, name)
+        account = self._settings.accounts.get(job.spec.account)
+        return await describe_standstill(self._store, job, account.limits.open_items if account else None)
 
 
 def _path(name: str) -> str:

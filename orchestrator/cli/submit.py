@@ -9,7 +9,7 @@ from typing import Annotated
 import anyio.to_thread
 import typer
 
-from orchestrator.cli.common import Config, fail, output, reading, run_async, settings_for
+from orchestrator.cli.common import Config, fail, output, reading, run_async, settings_for, unsynced
 from orchestrator.cli.files import unknown_after
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.domain.model import Job, JobState
@@ -39,6 +39,8 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
     def tell(each: Dropped) -> None:
         dropped.append(each)
         output().print(f"dropped {each.file} ({', '.join(each.jobs) or 'controls'})", markup=False)
+        if each.not_synced is not None:
+            sys.stderr.write(f"{each.file}: {unsynced(directory, each.not_synced)}\n")
 
     try:
         run_async(lambda: drop(files, directory, account_limits(settings), kinds=settings.platforms.kinds, told=tell))

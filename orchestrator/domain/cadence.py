@@ -12,8 +12,16 @@ EASY, TIGHT = 0.8, 0.97
 """Parts of a window. Before the first is spent, looks take what they wish; beyond the second, their share only."""
 
 CHANGE_SHARE = 0.1
-"""A look is due when this part of what it covers is likely to have changed. Where nothing is known of durations, that
-is a tenth of the age: an hour's work is looked at six minutes later, a minute's at once."""
+"""A look may rest until so large a part of what it covers is likely to have ended. Where nothing is known of durations,
+that is a ninth of the age: an hour's work is looked at seven minutes later, a minute's at once."""
+
+IN_TIME = 0.01
+"""Of the age of work: an end is seen in time before the work is so much older, or twice the minimal interval."""
+
+SLACK = 2.0
+"""Prompt looks come so many times as often as ends seen in time ask for. So they may be stretched to that where the
+budget asks for it, and there is room for what delays an answer: the pages before it, the follow-up behind it, requests
+that others send first."""
 
 FAVOUR = 2.0
 """Under a tight budget the most promising look waits that much less than the average, the least promising as much more.
@@ -26,14 +34,31 @@ class Prospect:
 
     age: float
     """Seconds since the youngest thing that it covers began."""
-    hazard: float
-    """The part that ends in a second, of the batch where that is most."""
+    forecast: float
+    """Seconds until `CHANGE_SHARE` of a batch is likely to have ended, of the batch where that comes first."""
     ends: float
-    """Items of all its batches that end in a second."""
+    """Items of all its batches that end in a second, until then."""
     idle: bool = False
     """The platform says that nothing has begun there yet."""
     priority: int = 5
     """Of the job that matters most, 0 (first) to 9."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Between which bounds a look may rest, in seconds."""
+
+    requests: int
+    """What the look takes."""
+    prompt: float
+    """So that each end is seen in time, however unlikely it was."""
+    frugal: float
+    """So that a tenth is likely to have ended meanwhile."""
+
+    def stretched(self, stretch: float) -> float:
+        """The rest under a `Means.stretch`. Where not all ends can be seen in time, the likely ones are."""
+        stretched = self.prompt * stretch
+        return stretched if stretch <= SLACK else min(stretched, self.frugal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +68,25 @@ class Aims:
     min_interval: float
     max_interval: float
 
-    def interval(self, prospect: Prospect) -> float:
-        """Seconds until the same is asked again, were requests for nothing: soon where things are likely to end."""
-        if prospect.idle:
-            return self.max_interval
-        return min(max(self.min_interval, CHANGE_SHARE / prospect.hazard), self.max_interval)
+    def wishes(self, looks: Collection[tuple[int, Prospect]], means: "Means") -> "list[Wish]":
+        """What each look would take if all had the budget that is idle; looks are given as (requests, prospect)."""
+        rests = [Rest(requests, self.prompt(prospect), self.frugal(prospect)) for requests, prospect in looks]
+        stretch = means.stretch(rests)
+        return [
+            Wish(rest.requests, rest.stretched(stretch), weight)
+            for rest, weight in zip(rests, weights(looks), strict=True)
+        ]
+
+    def prompt(self, prospect: Prospect) -> float:
+        """Seconds between two looks that show each end in time, however unlikely it is."""
+        return self._within(IN_TIME / SLACK * prospect.age)
+
+    def frugal(self, prospect: Prospect) -> float:
+        """Seconds between two looks that find something most times. What has not begun cannot end."""
+        return self.max_interval if prospect.idle else self._within(prospect.forecast)
+
+    def _within(self, seconds: float) -> float:
+        return min(max(self.min_interval, seconds), self.max_interval)
 
 
 def weights(looks: Collection[tuple[int, Prospect]]) -> list[float]:
@@ -66,7 +105,7 @@ def weights(looks: Collection[tuple[int, Prospect]]) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a look would take, were requests for nothing."""
+    """What a look takes where the budget suffices."""
 
     requests: int
     seconds: float
@@ -83,6 +122,25 @@ class Means:
     per: float
     used: float
     """The part of the present window that is spent."""
+
+    def stretch(self, rests: Collection[Rest]) -> float:
+        """The least stretch, 1 or more, with which all looks take no more than an easy part of the budget.
+
+        Infinity where even frugal looks take more.
+        """
+        left = self.requests * EASY / self.per
+        prompt = sum(rest.requests / rest.prompt for rest in rests)
+        stretch = max(1.0, prompt / left)
+        if stretch <= SLACK:
+            return stretch
+        # Those that are not stretched so far are frugal before: they keep to that, the least stretched first.
+        for rest in sorted(rests, key=lambda rest: rest.frugal / rest.prompt):
+            if stretch <= rest.frugal / rest.prompt:
+                return stretch
+            left -= rest.requests / rest.frugal
+            prompt -= rest.requests / rest.prompt
+            stretch = prompt / left if left > 0 else math.inf
+        return math.inf
 
     def pace(self, wishes: Collection[Wish]) -> float:
         """The seconds that a look of weight 1 must wait, so that all of them fit into the looks' share; 0 if they do.

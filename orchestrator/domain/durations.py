@@ -1,6 +1,7 @@
-"""How long things took from their submission to their end: what tells how likely the next one is to end just now."""
+"""How long things took from their submission to their end: what tells when the next ones are likely to end."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 PRIOR = 2.0
@@ -37,14 +38,30 @@ class Durations:
         if self.total > MOST:
             self.counts = [count / 2 for count in self.counts]
 
-    def hazard(self, age: float) -> float:
-        """Of things this old that have not ended, the part that ends in the coming second."""
-        age = max(age, 1.0)
-        place = _class_of(age)
-        ended = self.counts[place] if place < len(self.counts) else 0.0
-        later = sum(self.counts[place + 1 :])
-        width = _begin(place + 1) - _begin(place)
-        return (PRIOR + ended) / (PRIOR * age + (later + ended / 2) * width)
+    def remaining(self, age: float, share: float) -> float:
+        """Seconds within which this share of the things this old, none of which has ended, is likely to end.
+
+        A quantile of the remaining time. What ended sooner than this age says nothing about them any more; what ended
+        later counts, spread evenly over its class; and `PRIOR` stands for what nobody has seen.
+        """
+        since = age = max(age, 1.0)
+        later = list(self._later_than(age))
+        unended = PRIOR + sum(count for _, count in later)
+        left = (1.0 - share) * unended
+        for until, count in later:
+            then = unended - count - PRIOR * (age / since - age / until)
+            if then <= left:
+                return since + (unended - left) / (unended - then) * (until - since) - age
+            since, unended = until, then
+        return PRIOR * age / left - age
+
+    def _later_than(self, age: float) -> Iterator[tuple[float, float]]:
+        """The end of each class from that of `age` on, with how many ended in it, or in what of it is later."""
+        first = _class_of(age)
+        for place, count in enumerate(self.counts[first:], start=first):
+            begin, end = _begin(place), _begin(place + 1)
+            if end > age:
+                yield end, count * min(1.0, (end - age) / (end - begin))
 
     def as_text(self) -> str:
         """To be remembered; `from_text` reads it."""

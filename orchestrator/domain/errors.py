@@ -9,16 +9,34 @@
     │   └── KeyConflict      the platform holds another request under this key
     ├── Refused          the platform understood and said no; the same request will be refused again
     │   └── Missing      what the request named is not there
-    └── Unauthorised     the credential is not accepted
+    └── Unauthorised     the account cannot be used: the credential is not accepted
+        ├── WrongAddress     what answers at the address is not the platform
+        └── SharedUser       another account acts as the same user
 
 Each carries what a person needs: what was asked, what was answered. None of them ever becomes an item's status.
 """
 
+import traceback
 from dataclasses import dataclass
 
 
 class OrchestratorError(Exception):
     """The root of the errors that this program raises on purpose."""
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """The errors that a group holds, however deeply task groups have nested it; any other error is its own leaf."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [leaf for each in error.exceptions for leaf in leaves(each)]
+
+
+def described(error: Exception) -> str:
+    """The messages of errors that are raised on purpose, one a line; a traceback where any other is among them."""
+    found = leaves(error)
+    if all(isinstance(each, OrchestratorError) for each in found):
+        return "\n".join(dict.fromkeys(map(str, found)))
+    return "".join(traceback.format_exception(error))
 
 
 @dataclass(eq=False)
@@ -90,4 +108,14 @@ class Missing(Refused):
 
 @dataclass(eq=False)
 class Unauthorised(PlatformError):
-    """The credential was refused."""
+    """The credential was refused, or the account cannot be used for another reason; nothing was done."""
+
+
+@dataclass(eq=False)
+class WrongAddress(Unauthorised):
+    """A web page, a login or nothing at all is where the platform should be."""
+
+
+@dataclass(eq=False)
+class SharedUser(Unauthorised):
+    """The account's key belongs to a user for whom another account works."""

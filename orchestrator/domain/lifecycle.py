@@ -23,7 +23,7 @@ class BatchEvent(StrEnum):
     LOSE = "lose"
     """It may have had an effect: the answer was lost."""
     SPLIT = "split"
-    """Refused with more than one item: two halves take its place."""
+    """Refused with more than one item, or never answered and not found: two halves take its place."""
     REFUSE = "refuse"
     """Refused with a single item, which is the bad one."""
     BLOCK = "block"
@@ -37,7 +37,7 @@ class BatchEvent(StrEnum):
     SETTLE = "settle"
     """All its items are final."""
     ABANDON = "abandon"
-    """Its job was cancelled while nothing of it was on the platform, or while it waited for a person."""
+    """Its job was cancelled while nothing of it was on the platform, or an operator gave it up."""
     REOPEN = "reopen"
     """The platform shows it again after it was given up."""
     PROCEED = "proceed"
@@ -64,8 +64,10 @@ TRANSITIONS: Mapping[tuple[BatchState, BatchEvent], BatchState] = {
     (BatchState.UNCONFIRMED, BatchEvent.CONFIRM): BatchState.TRACKING,
     (BatchState.UNCONFIRMED, BatchEvent.RENEW): BatchState.PLANNED,
     (BatchState.UNCONFIRMED, BatchEvent.PROCEED): BatchState.PLANNED,
+    (BatchState.UNCONFIRMED, BatchEvent.SPLIT): BatchState.SETTLED,
     (BatchState.UNCONFIRMED, BatchEvent.BLOCK): BatchState.BLOCKED,
     (BatchState.UNCONFIRMED, BatchEvent.ADOPT): BatchState.TRACKING,
+    (BatchState.UNCONFIRMED, BatchEvent.ABANDON): BatchState.SETTLED,
     (BatchState.TRACKING, BatchEvent.SETTLE): BatchState.SETTLED,
     (BatchState.TRACKING, BatchEvent.BLOCK): BatchState.BLOCKED,
     (BatchState.TRACKING, BatchEvent.ABANDON): BatchState.SETTLED,
@@ -93,6 +95,14 @@ def next_batch_state(state: BatchState, event: BatchEvent) -> BatchState:
 
 
 # ---------------------------------------------------------------- items
+
+GIVEN_UP = "given up by "
+"""How the detail of an item begins that an operator gave up."""
+
+
+def is_given_up(item: Item) -> bool:
+    """Whether an operator ended this item, and not the platform."""
+    return item.state is ItemState.FAILED and (item.detail or "").startswith(GIVEN_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +146,8 @@ def decide(item: Item, seen: ItemSeen) -> Decision:
     if _another_object(item, seen):
         return Contradiction(seen.status)
     if item.state.final:
-        stale = seen.state is item.state or seen.stage == CREATION != item.stage
+        goes_on = is_given_up(item) and not seen.state.final  # no outcome yet, so nothing is contradicted
+        stale = goes_on or seen.state is item.state or seen.stage == CREATION != item.stage
         return Same() if stale else Contradiction(seen.status)
     if seen.stage == CREATION != item.stage:
         return Contradiction(seen.status) if seen.state is ItemState.FAILED and not seen.hint else Same()

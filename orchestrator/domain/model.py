@@ -146,6 +146,8 @@ class NewItem:
     """The platform's own object, as compact JSON."""
     row: bytes | None = None
     """The table row it was made from, as a JSON object of texts."""
+    batch: int = 0
+    """The batch, from 1, that it is planned for; 0: as the job's batch size alone says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ class Batch:
     status_final: bool
     detail: str | None
     sends: int
-    """How often it may have left."""
+    """Sends that may have had an effect; one that the platform declined for the moment does not count."""
     first_sent_at: Micros | None
     """The first send of this key, by the platform's clock where it is known."""
     sent_at: Micros | None
@@ -301,6 +303,8 @@ class Look:
     """The same batches as items name theirs: (job, number) → key. A follow-up finds an item's batch by it."""
     cursor: str | None = None
     page: int = 0
+    trail: frozenset[str] = frozenset()
+    """The cursors that led here: one that comes again would lead round in a circle."""
     word: str | None = None
     """The platform's word for the one batch that this is about: when it changes, there is something to see."""
     idle: bool = False

@@ -14,6 +14,11 @@ from orchestrator.domain.queuefile import QueuedJob
 PARTS = 4
 """A batch takes at most one in so many of the items that may be open at a time."""
 
+BATCH_BYTES = 4 * 1024 * 1024
+"""Bytes of the items of a batch, where the account says nothing else."""
+MOST_BATCH_BYTES = 32 * 1024 * 1024
+"""Bytes that an account may set. A request of more is never composed: several copies of it are in memory at a time."""
+
 _canonical = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 
 
@@ -35,6 +40,8 @@ class AccountLimits:
     """Items on the platform at a time."""
     batch_size: Mapping[str, int] = field(default_factory=dict)
     """Items a submission, by `Kind.setting`; a kind that is not there has its own."""
+    batch_bytes: int = BATCH_BYTES
+    """Bytes of the items of a submission, and so of one item."""
     requests: int = 1000
     """The budget: that many requests..."""
     per: float = 300.0
@@ -51,6 +58,30 @@ def batch_size(kind: Kind, limits: AccountLimits, max_open: int | None) -> int:
     """
     open_at_a_time = limits.open_items if max_open is None else min(limits.open_items, max_open)
     return min(limits.batch_size.get(kind.setting, kind.batch_size), math.ceil(open_at_a_time / PARTS))
+
+
+class Cutter:
+    """Cuts items into batches as they come: each takes so many items and so many bytes at most, and one item at least.
+
+    The numbers follow from the items and the two limits alone, so the same file gives the same batches. Items of
+    ordinary size never meet the limit of bytes.
+    """
+
+    def __init__(self, most_items: int, most_bytes: int) -> None:
+        self._most_items = most_items
+        self._most_bytes = most_bytes
+        self._items = self._bytes = 0
+        self.batches = 0
+        """Batches begun so far."""
+
+    def add(self, size: int) -> int:
+        """The number of the batch, from 1, that the next item belongs to; `size` is its bytes."""
+        if not self.batches or self._items == self._most_items or self._bytes + size > self._most_bytes:
+            self.batches += 1
+            self._items = self._bytes = 0
+        self._items += 1
+        self._bytes += size
+        return self.batches
 
 
 class Digest:
@@ -152,11 +183,16 @@ class Estimate:
     """What the account's budget alone makes it take; what runs on the platform takes its own time."""
 
 
-def estimate(items: int, size: int, limits: AccountLimits) -> Estimate:
-    """For `validate --plan`: batches, requests and time of `items` items in batches of `size`."""
+def estimate(items: int, size: int, limits: AccountLimits, *, cut: int | None = None) -> Estimate:
+    """For `validate --plan`: batches, requests and time of `items` items in batches of `size`.
+
+    `cut`: how many batches there are where their bytes make them more.
+    """
     batches = math.ceil(items / size)
     last = items - (batches - 1) * size if batches else 0
     pages = max(0, batches - 1) * math.ceil(size / limits.page_size) + math.ceil(last / limits.page_size)
+    if cut is not None and cut > batches:
+        batches, pages = cut, max(pages, cut)
     requests = batches + pages
     windows = max(0, math.ceil(requests / max(1, limits.requests)) - 1)
     return Estimate(batches, requests, windows * limits.per)

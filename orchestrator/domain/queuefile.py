@@ -23,6 +23,8 @@ PATTERNS = {
 MOST_JOBS = 10_000
 """Jobs that one file may ask for; items are not limited."""
 
+DEFAULT_PRIORITY = 5
+
 JobName = Annotated[str, StringConstraints(pattern=JOB_NAME)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
@@ -88,7 +90,7 @@ class QueuedJob(_Strict):
         | None
     ) = None
     """Jobs that must have succeeded before this one starts."""
-    priority: Annotated[int, Field(ge=0, le=9)] = 5
+    priority: Annotated[int, Field(ge=0, le=9)] = DEFAULT_PRIORITY
     """0 goes first, 9 last."""
     max_open: Annotated[int, Field(ge=1)] | None = None
     """Items of this job on the platform at a time."""
@@ -204,7 +206,17 @@ class Adopt(_Strict):
     adopt: Adoption
 
 
-_CONTROLS = ("cancel", "retry", "pause", "resume", "adopt")
+class GiveUp(_Strict):
+    """End items that the platform does not bring to an end; nothing is aborted there."""
+
+    give_up: Annotated[JobName, Field(alias="give-up")]
+    items: Annotated[list[Text], Field(min_length=1)] | None = None
+    """Keys of the items; without them, every open item of the job."""
+
+
+AnyControl = CancelJob | RetryJob | Pause | Resume | Adopt | GiveUp
+
+_CONTROLS = ("cancel", "retry", "pause", "resume", "adopt", "give-up")
 
 
 def _control(value: object) -> str | None:
@@ -216,7 +228,8 @@ Control = Annotated[
     | Annotated[RetryJob, Tag(f"{TAG}retry")]
     | Annotated[Pause, Tag(f"{TAG}pause")]
     | Annotated[Resume, Tag(f"{TAG}resume")]
-    | Annotated[Adopt, Tag(f"{TAG}adopt")],
+    | Annotated[Adopt, Tag(f"{TAG}adopt")]
+    | Annotated[GiveUp, Tag(f"{TAG}give-up")],
     Discriminator(_control),
 ]
 
@@ -258,7 +271,7 @@ class Reading:
 
     jobs: Sequence[QueuedJob | None]
     """One for each job of the document, None where it could not be understood."""
-    controls: Sequence[CancelJob | RetryJob | Pause | Resume | Adopt]
+    controls: Sequence[AnyControl]
     mistakes: Sequence[Mistake]
 
 
@@ -302,9 +315,7 @@ def _read_job(raw: object, path: Path, mistakes: list[Mistake]) -> QueuedJob | N
     return job if len(mistakes) == before else None
 
 
-def _read_controls(
-    raw: Sequence[object], mistakes: list[Mistake]
-) -> list[CancelJob | RetryJob | Pause | Resume | Adopt]:
+def _read_controls(raw: Sequence[object], mistakes: list[Mistake]) -> list[AnyControl]:
     controls = []
     for index, value in enumerate(raw):
         path: Path = ("controls", index)
@@ -344,6 +355,8 @@ def _known_keys(model: type[BaseModel], below: Path) -> Sequence[str]:
         inner = below[1] if len(below) > 1 else ""
         if inner in ("pause", "resume"):
             return _SCOPES
+        if inner == "give-up":
+            return (*_CONTROLS, "items")
         return tuple(Adoption.model_fields) if inner == "adopt" else (*_CONTROLS, "items", "state")
     nested: dict[str | int, type[BaseModel]] = {"after": AfterJobs, "stop_after": StopAfter, "retry": Retry}
     return tuple((nested.get(below[0], model) if below else model).model_fields)

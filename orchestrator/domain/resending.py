@@ -3,7 +3,8 @@
 from enum import Enum
 
 from orchestrator.domain.errors import OrchestratorError, Refused
-from orchestrator.domain.identity import is_echo
+from orchestrator.domain.identity import depth_of, is_echo
+from orchestrator.domain.lifecycle import is_given_up
 from orchestrator.domain.model import Batch, Item, ItemState
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY, HOUR, SECOND, Micros
@@ -19,6 +20,13 @@ HARMLESS_WAIT: Micros = 60 * SECOND
 
 PATIENCE: Micros = DAY
 """For as long as the platform may decline to tell us something, before a person is asked."""
+
+
+MOST_LOSSES = 3
+"""Sends of one batch without an answer after which it is looked for before anything else."""
+
+MOST_HALVINGS = 2
+"""How often a batch is cut in halves because no answer ever came to it."""
 
 
 class Way(Enum):
@@ -37,6 +45,10 @@ def way_out(batch: Batch, *, user: str, now: Micros, clock_trusted: bool) -> Way
     """
     if batch.cancelled:
         return Way.SEARCH
+    if batch.step > 1 and batch.resend is Resend.SAME_KEY and batch.key_life is None:
+        return Way.RESEND  # what the first step made is the key: never another one, however often no answer comes
+    if never_answered(batch):
+        return Way.SEARCH
     if batch.resend is Resend.HARMLESS:
         return Way.RESEND
     if batch.resend is not Resend.SAME_KEY or batch.key_void:
@@ -51,6 +63,16 @@ def _is_kept(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
         return True
     young = batch.first_sent_at is None or -CLOCK_SLACK <= now - batch.first_sent_at < batch.key_life
     return clock_trusted and young
+
+
+def never_answered(batch: Batch) -> bool:
+    """Whether sending it again is no longer likely to bring an answer."""
+    return batch.in_doubt and batch.sends >= MOST_LOSSES
+
+
+def may_be_halved(batch: Batch) -> bool:
+    """Whether a batch that is never answered, and not on the platform, goes out in smaller ones."""
+    return batch.items > 1 and depth_of(batch.lineage) < MOST_HALVINGS
 
 
 def outlived(batch: Batch, submission: Submission, *, now: Micros, clock_trusted: bool) -> bool:
@@ -91,5 +113,7 @@ def may_be_an_echo(item: Item, batch: Batch) -> bool:
 
     True once: what such an item comes to in a batch of its own counts.
     """
+    if is_given_up(item):
+        return False
     in_a_race = batch.resend is Resend.HARMLESS and item.state is ItemState.FAILED and batch.sends > 1
     return in_a_race and not is_echo(batch.lineage)

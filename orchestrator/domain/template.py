@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -10,6 +11,9 @@ from orchestrator.domain.mistake import Mistake, Path
 
 _MARK = re.compile(r"\$(?:\$|\{([^{}]*)\}|(\{))")
 """`$$`, `${column}`, or a `${` that is never closed. Any other `$` is itself."""
+
+MOST_PLACEHOLDERS = 10_000
+"""Placeholders of one template: each is filled for every row."""
 
 Row = Mapping[str, str]
 Fill = Callable[[Row], Any]
@@ -29,9 +33,17 @@ def compile_template(value: Any, path: Path = ()) -> Template:  # noqa: ANN401 -
     """Take a template apart. Its mistakes are told below `path`."""
     columns: set[str] = set()
     mistakes: list[Mistake] = []
+    if (place := _where_too_many(value, path)) is not None:
+        message = f"the template has more than {MOST_PLACEHOLDERS} placeholders"
+        return Template(lambda _row: None, frozenset(), (Mistake(message, "use fewer of them", place),))
     part = _compiled(value, path, columns, mistakes)
     fill = part.fill or (lambda _row: part.constant)
     return Template(fill, frozenset(columns), tuple(mistakes))
+
+
+def _where_too_many(value: Any, path: Path) -> Path | None:  # noqa: ANN401 - any JSON value
+    """Where the placeholder stands that is one too many; None where there are not too many."""
+    return next((place for _, place in islice(uses_of(value, path), MOST_PLACEHOLDERS, None)), None)
 
 
 def merge(under: Any, over: Any) -> Any:  # noqa: ANN401 - any JSON values

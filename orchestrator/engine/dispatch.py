@@ -9,14 +9,17 @@ import anyio.abc
 
 from orchestrator.clock import SECOND, Clock, Micros
 from orchestrator.domain.errors import OrchestratorError, Refused, Unauthorised
-from orchestrator.domain.model import Batch, BatchId, Look
+from orchestrator.domain.model import Batch, BatchId, JobId, Look
+from orchestrator.engine.closing import Cause, cause_of
 from orchestrator.engine.pauses import Pauses
 from orchestrator.engine.prospects import Prospects
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.looking import Looking
 from orchestrator.engine.steps.submitting import Submitting
+from orchestrator.engine.users import Users
 from orchestrator.platforms.budget import Budget, Lane
+from orchestrator.platforms.contact import Contact
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
@@ -49,6 +52,9 @@ LONGEST_REST = 60.0
 
 LONGEST_MEMORY = 1800.0
 """Seconds; a batch that goes on failing fails more often than that, one that was cancelled or blocked does not."""
+
+LONGEST_CLOSED = 900.0
+"""Seconds between two requests of an account that only another configuration opens."""
 
 _ABORT, _LOOK, _SUBMIT = "abort", "look ", "submit "
 """How the names of steps begin."""
@@ -94,7 +100,10 @@ class Dispatch:
         bus: Bus[Event],
         pauses: Pauses,
         group: anyio.abc.TaskGroup,
+        contact: Contact | None = None,
+        users: Users | None = None,
     ) -> None:
+        """`contact` knows whether anything of the account succeeds, `users` whether another acts as its user."""
         self.name = f"dispatch.{account}"
         self.wake: Callable[[], None] = lambda: None
         self._account = account
@@ -111,7 +120,9 @@ class Dispatch:
         self._bus = bus
         self._pauses = pauses
         self._group = group
-        self._submissions: set[BatchId] = set()
+        self._contact = contact or Contact(clock)
+        self._users = users
+        self._submissions: dict[BatchId, JobId] = {}
         self._looks = 0
         self._sent_at = NEVER
         self._batch_due = -math.inf
@@ -123,6 +134,7 @@ class Dispatch:
         self._refusals = 0
         self._refused_since = -math.inf
         self._refusal: str | None = None
+        self._closed_because: Cause | None = None
         self._failures: dict[str, _Failure] = {}
 
     @property
@@ -139,6 +151,22 @@ class Dispatch:
     def refusal(self) -> str | None:
         """Why the platform does not accept the credential; None while it does."""
         return self._refusal
+
+    @property
+    def closed_because(self) -> Cause | None:
+        """What kind of reason it is; None while the account is open."""
+        return self._closed_because
+
+    @property
+    def failing_since(self) -> float | None:
+        """Since when no request of the account has succeeded, on the monotonic clock; None while they do."""
+        since = self._contact.failing_since
+        return since if since is not None or not self._refusals else self._refused_since
+
+    @property
+    def failing_for(self) -> float:
+        """For how many seconds no request of the account has succeeded; 0 while they do."""
+        return max(self._contact.failing_for, self.refused_for)
 
     @property
     def refused_for(self) -> float:
@@ -162,9 +190,9 @@ class Dispatch:
     async def turn(self) -> float:
         """Start whatever is due and fits; returns the seconds until more may be due."""
         now = self._clock.monotonic()
-        if now < self._closed_until:
-            return self._closed_until - now
-        if self._refusals and self.busy:
+        if (rest := max(self._closed_until - now, self._contact.rest)) > 0:
+            return rest
+        if (self._refusals or self._contact.rests) and self.busy:
             return IDLE_PAUSE
         if self._store.writes != self._sent_at or now >= self._batch_due:
             await self._send()
@@ -205,12 +233,14 @@ class Dispatch:
     async def _submit(self, now: Micros) -> None:
         while len(self._submissions) < self._at_a_time(MOST_SUBMISSIONS):
             out = await self._store.batches.open_items(self._account, self._submissions)
+            room = self._limits.open_items - out
+            alone = {job for job in set(self._submissions.values()) if await self._submitting.streaks.goes_alone(job)}
             batch = await self._store.batches.next(
-                self._account, room=self._limits.open_items - out, now=now, busy=self._submissions
+                self._account, room=room, now=now, busy=self._submissions, without=alone
             )
             if batch is None:
                 break
-            self._submissions.add(batch.id)
+            self._submissions[batch.id] = batch.job
             self._group.start_soon(self._submit_one, batch)
         self._budget.declare(Lane.SUBMIT, len(self._submissions))
 
@@ -220,7 +250,7 @@ class Dispatch:
 
         name = f"{_SUBMIT}{batch.job_name}/{batch.number}"
         await self._step(name, lambda: self._submitting.advance(batch), hold)
-        self._submissions.remove(batch.id)
+        del self._submissions[batch.id]
         self._sent_at = NEVER
         self.wake()
 
@@ -291,6 +321,8 @@ class Dispatch:
     ) -> None:
         """Run one step. What it raises is told and held back for a while, and stops nothing else."""
         try:
+            if self._users is not None:
+                self._users.check(self._account, await self._platform.user())
             await act()
         except Unauthorised as refusal:
             # The step rests too: what is refused alone, while others are accepted, would close the account for ever.
@@ -339,21 +371,25 @@ class Dispatch:
         if not self._refusals:
             self._refused_since = self._clock.monotonic()
         self._refusals += 1
-        self._refusal = f"{refusal}; put a valid key in place of the account's: a file is read again"
-        pause = min(self._pauses(self._refusals), self._limits.max_interval)
+        self._closed_because = cause_of(refusal)
+        self._refusal, pause = str(refusal), min(self._pauses(self._refusals), self._limits.max_interval)
+        if self._closed_because is Cause.CREDENTIAL:
+            self._refusal += "; put a valid key in place of the account's: a file is read again"
+        else:  # nothing but another configuration helps
+            pause = min(2.0**self._refusals, LONGEST_CLOSED)
         self._closed_until = self._clock.monotonic() + pause
         self._bus.publish(AccountClosed(self._account, self._refusal, pause))
 
     def _open(self) -> None:
         if self._refusals:
             self._refusals = 0
-            self._refusal = None
+            self._refusal = self._closed_because = None
             self._sent_at = NEVER
             self._bus.publish(AccountOpened(self._account))
 
     def _at_a_time(self, most: int) -> int:
         """One request is enough to learn whether a refused credential is accepted again."""
-        return 1 if self._refusals else most
+        return 1 if self._refusals or self._contact.rests else most
 
     def _pause(self) -> float:
         now = self._clock.monotonic()

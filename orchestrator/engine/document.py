@@ -29,7 +29,10 @@ ITEM_COLUMNS = (
     "finished_at",
 )
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
+"""What a spreadsheet drops, or does not show, before it reads a cell."""
+_FORMULA = re.compile(r"[=+\-@\uff1d\uff0b\uff0d\uff20\u2212]")
+"""How a formula begins; a spreadsheet set to an East Asian language reads the full-width forms alike."""
 _SIGNED = re.compile(r"[+-](?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)?")
 """A number with a sign, or a sign alone (a strand): what begins like a formula and is none."""
 
@@ -64,7 +67,7 @@ def describe_job(job: Job) -> dict[str, Any]:
 
 
 def describe_batch(batch: Batch) -> dict[str, Any]:
-    """One entry of `batches`. While it goes on by itself, `detail` is what its last attempt met."""
+    """One entry of `batches`. Until it is accepted, `detail` is what its last attempt met, and `sends` how often."""
     met = None if batch.state is BatchState.SETTLED else batch.last_error
     return {
         "number": batch.number,
@@ -73,7 +76,16 @@ def describe_batch(batch: Batch) -> dict[str, Any]:
         "status": batch.status,
         "submitted_at": when(batch.submitted_at),
         "items": batch.items,
+        "sends": batch.sends,
         "detail": batch.detail or met,
+    }
+
+
+async def describe_standstill(store: Store, job: Job, open_items: int | None) -> dict[str, Any]:
+    """Since when a job makes no progress and what it waits for; `open_items` is its account's limit, where known."""
+    return {
+        "unchanged_since": when(await store.standstill.unchanged_since(job)),
+        "waits_for": await store.standstill.waits_for(job, open_items) if open_items is not None else None,
     }
 
 
@@ -155,5 +167,10 @@ def _written(lines: Iterable[Iterable[object]]) -> bytes:
 
 def _safe(cell: object) -> object:
     """Spreadsheets run a cell that begins like a formula; a leading quote keeps it text."""
-    runs = isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) and not _SIGNED.fullmatch(cell)
+    if not isinstance(cell, str) or _SIGNED.fullmatch(cell):
+        return cell
+    unseen = _UNSEEN.match(cell)
+    shown = unseen.end() if unseen else 0
+    # A control character at the start is quoted whatever follows: programs differ in what they make of it.
+    runs = bool(_FORMULA.match(cell, shown)) or any(character < " " for character in cell[:shown])
     return f"'{cell}" if runs else cell

@@ -1,12 +1,12 @@
 """The one contract of everything that runs for ever: take a turn, say when the next may be due, be woken early."""
 
-import traceback
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import anyio
 
 from orchestrator.clock import Clock
-from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.errors import described
 from orchestrator.engine.pauses import Pauses
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event, PartFailed
@@ -23,6 +23,26 @@ class Part(Protocol):
     async def turn(self) -> float:
         """Do what is due and return; the answer is the seconds until there may be more."""
         ...
+
+
+async def kept_running(
+    name: str, run: Callable[[], Awaitable[None]], *, clock: Clock, bus: Bus[Event], pauses: Pauses
+) -> None:
+    """Run what has its own loop; when it raises, a group included, report that and start it again after a pause.
+
+    For tasks beside the loops: in a task group, one that raised would end all of them, and the program.
+    """
+    failures = 0
+    while True:
+        try:
+            await run()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks continue, and it is reported
+            failures += 1
+            pause = pauses(failures)
+            bus.publish(PartFailed(part=name, reason=described(error), again_in=pause))
+            await clock.sleep(pause)
+        else:
+            return
 
 
 class Loop:
@@ -67,18 +87,13 @@ class Loop:
             except Exception as error:  # noqa: BLE001 - a part that fails, for whatever reason, is tried again and told
                 failures += 1
                 pause = self._pauses(failures)
-                self._tell(error, pause)
+                self._bus.publish(PartFailed(part=self._part.name, reason=described(error), again_in=pause))
             self.turned_at = self._clock.monotonic()
             self._due_at = self.turned_at + pause
             if failures:
                 await self._clock.sleep(pause)
             else:
                 await self._rest(pause)
-
-    def _tell(self, error: Exception, pause: float) -> None:
-        ours = isinstance(error, OrchestratorError)
-        text = str(error) if ours else "".join(traceback.format_exception(error))
-        self._bus.publish(PartFailed(part=self._part.name, reason=text, again_in=pause))
 
     async def _rest(self, seconds: float) -> None:
         """Wait until woken, or for so long."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.clock import SECOND, Micros
-from orchestrator.domain.cadence import Prospect
+from orchestrator.domain.cadence import CHANGE_SHARE, Prospect
 from orchestrator.domain.durations import Durations
 from orchestrator.domain.model import Batch, BatchId, JobId, Look
 from orchestrator.store.changes import Ended
@@ -48,7 +48,7 @@ class Prospects:
         batches = [self._batches[batch] for batch in look.batches]
         return Prospect(
             age=min(each.age for each in batches),
-            hazard=max(each.hazard for each in batches),
+            forecast=min(each.forecast for each in batches),
             ends=sum(each.ends for each in batches),
             idle=look.idle,
             priority=min(each.priority for each in batches),
@@ -78,8 +78,9 @@ class Prospects:
     def _prospect(self, batch: Batch, now: Micros) -> Prospect:
         age = max(0.0, (now - (batch.submitted_at or batch.sent_at or 0)) / SECOND)  # the clock may have been set back
         work = self._work.get(_work_of(batch))
-        hazard = (work.durations if work is not None else _UNKNOWN).hazard(age)
-        return Prospect(age, hazard, ends=max(batch.open, 1) * hazard, priority=batch.priority)
+        forecast = (work.durations if work is not None else _UNKNOWN).remaining(age, CHANGE_SHARE)
+        ends = max(batch.open, 1) * CHANGE_SHARE / forecast
+        return Prospect(age, forecast, ends, priority=batch.priority)
 
 
 _UNKNOWN = Durations()

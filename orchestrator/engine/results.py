@@ -1,6 +1,5 @@
 """Delivers the outbox: a settled job becomes `JOB.json` and `JOB.csv`, each whole or not at all."""
 
-import os
 import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import anyio.to_thread
 from orchestrator.clock import SECOND, Clock
 from orchestrator.crashpoints import Point, reach
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.durable import open_draft, sync_folder
+from orchestrator.durable import open_draft, sync_file, sync_folder
 from orchestrator.engine.document import as_csv, as_json
 from orchestrator.engine.pauses import Pauses, Steady
 from orchestrator.store.outbox import Entry
@@ -83,7 +82,7 @@ async def write_whole(path: Path, portions: AsyncIterator[bytes]) -> None:
             async for portion in portions:
                 await file.write(portion)
             await file.flush()
-            await anyio.to_thread.run_sync(os.fsync, opened.fileno())
+            await anyio.to_thread.run_sync(sync_file, opened.fileno())
         await anyio.to_thread.run_sync(_put_in_place, draft, path)
     except BaseException:
         with anyio.CancelScope(shield=True):

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from orchestrator.domain.cadence import Aims, Means, Prospect, Wish, weights
+from orchestrator.domain.cadence import Aims, Means, Prospect, Wish
 from orchestrator.domain.model import Look
 
 MOST_DOUBTFUL = 8
@@ -49,35 +49,26 @@ class Schedule:
     def want(self, looks: Iterable[tuple[Look, Prospect]], *, now: float) -> None:
         """These are the looks wanted from now on, with what each is likely to find.
 
-        A look that is new is due one minimal interval after what it covers began, which may be at once. One that was
-        resting is due at once when the platform's word for what it is about has changed; and when it now covers
-        something younger, it rests no longer than is right for that.
+        A look that is new is due one minimal interval after what it covers began, which may be at once. One that is
+        resting is due at once when the platform's word for what it is about has changed; and it rests from now on no
+        longer than is right now, as it may cover something younger, or requests may be left over that were not before.
         """
-        before = self._entries
-        wanted: dict[str, _Entry] = {}
-        younger: list[_Entry] = []
-        for look, prospect in looks:
+        before, wanted = self._entries, list(looks)
+        means = self._means()
+        wishes = self._aims.wishes([(look.cost, prospect) for look, prospect in wanted], means)
+        self._entries = {name: entry for name, entry in before.items() if entry.running}
+        for (look, prospect), wish in zip(wanted, wishes, strict=True):
             entry = before.get(look.name)
-            wish = Wish(look.cost, self._aims.interval(prospect), 1.0)
             if entry is None:
                 due = now + max(0.0, self._aims.min_interval - prospect.age)
                 entry = _Entry(look, prospect, due, answered_at=now, wish=wish)
-            else:
-                if prospect.age < entry.prospect.age:
-                    younger.append(entry)
-                if look.word != entry.look.word:
-                    entry.moved = entry.running
-                    entry.due = min(entry.due, max(entry.soonest, now))
+            elif look.word != entry.look.word:
+                entry.moved = entry.running
+                entry.due = min(entry.due, max(entry.soonest, now))
             entry.look, entry.prospect, entry.wish = look, prospect, wish
-            wanted[look.name] = entry
-        for entry, weight in zip(
-            wanted.values(), weights([(each.look.cost, each.prospect) for each in wanted.values()]), strict=True
-        ):
-            entry.wish = replace(entry.wish, weight=weight)
-        self._entries = {name: entry for name, entry in before.items() if entry.running} | wanted
-        means = self._means()
+            self._entries[look.name] = entry
         self._pace = means.pace([entry.wish for entry in self._entries.values()])
-        for entry in younger:
+        for entry in self._entries.values():
             entry.due = min(entry.due, max(entry.soonest, now + means.interval(entry.wish, self._pace)))
 
     def due(self, *, now: float) -> list[Look]:

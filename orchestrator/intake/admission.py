@@ -6,26 +6,32 @@ carries a token under which it is done once.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import assert_never
+
+import anyio
+import structlog
 
 from orchestrator.clock import Clock
 from orchestrator.crashpoints import Point, reach
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.model import ItemState, JobId, NewItem
 from orchestrator.domain.plan import AccountLimits
-from orchestrator.domain.queuefile import Adopt, CancelJob, Pause, Resume, RetryJob
+from orchestrator.domain.queuefile import Adopt, CancelJob, GiveUp, Pause, Resume, RetryJob
 from orchestrator.intake.check import Control, Report
 from orchestrator.intake.circles import circles
 from orchestrator.intake.jobcheck import CheckedJob
 from orchestrator.intake.portions import MOST_BYTES, MOST_ENTRIES
 from orchestrator.intake.ports import Controls, Jobs, Known
-from orchestrator.intake.wishes import scope_of, told
+from orchestrator.intake.wishes import scope_of, told, user_of
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.telemetry.events import ControlDone, Event
 
 _CONTENT = "`retry` sends its items again; other content needs a new name"
 _NOTED = 10
 """Controls that a note tells of; each has its own line in the log."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -54,6 +60,27 @@ class Admitted:
         return "; ".join(part for part in parts if part) or None
 
 
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """One file without mistakes."""
+
+    report: Report
+    token: str
+    """Identifies this very drop of the file."""
+    dropped_by: str | None = None
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What is to become of some files, as the database stands; two of them are equal where nothing has changed."""
+
+    known: Mapping[str, Known]
+    mistakes: list[Mistakes] = field(default_factory=list)
+    """Of each file."""
+    new: list[list[CheckedJob]] = field(default_factory=list)
+    """The jobs of each file that are to be made."""
+
+
 class Admission:
     """Puts what files ask for into the store."""
 
@@ -74,6 +101,9 @@ class Admission:
         self._clock = clock
         self._step = step
         self._publish = publish
+        self._turn = anyio.Lock()
+        self._commits = 0
+        """How often jobs were made: while it stays the same, a plan holds."""
         self._left: list[JobId] = []
         """Loaded in part, when something of ours failed."""
 
@@ -82,60 +112,125 @@ class Admission:
         await self._jobs.abandon_all_loading()
 
     async def admit(self, report: Report, token: str, dropped_by: str | None = None) -> Admitted | Mistakes:
-        """Make a report's jobs durable, then carry out its controls; or tell what the database has against it.
+        """Make a report's jobs durable, then carry out its controls; or return what the database has against it.
 
-        `token` tells this very drop of the file from any other. Raises what the store raises; then nothing of the file
-        is durable but controls that were carried out, and the same call may be made again.
+        `token` identifies this very drop of the file. Raises what the store raises; then nothing of the file is durable
+        but controls that were carried out, and the same call may be made again.
         """
-        known = await self._jobs.known([*(job.spec.name for job in report.jobs), *_named(report.controls)])
-        new = [job for job in report.jobs if not _same(job, known)]
-        mistakes = Mistakes()
-        self._refuse_conflicts(report.jobs, known, mistakes)
-        self._refuse_controls(report, known, mistakes)
-        await self._refuse_cycles(report.jobs, new, mistakes)
-        if mistakes:
-            return mistakes
-        replaced = {name: known[name] for job in new if (name := job.spec.name.casefold()) in known}
-        await self._make_durable(new, list(replaced.values()))
-        names = {job.spec.name.casefold(): job.spec.name for job in new} | {key: job.name for key, job in known.items()}
-        done: list[str] = []
+        drop = Drop(report, token, dropped_by)
+        (verdict,) = await self._make_jobs([drop])
+        return await self._with_controls(drop, verdict) if isinstance(verdict, Admitted) else verdict
+
+    async def admit_all(self, drops: Sequence[Drop]) -> list[Admitted | Mistakes | Exception]:
+        """Admit many files in few transactions; what one of them raises is its own result, and no matter to others."""
+        verdicts: list[Admitted | Mistakes | Exception] = []
+        for group in _together(drops):
+            try:
+                if len(group) > 1:
+                    verdicts += await self._make_jobs(group)
+                    continue
+            except Exception:  # noqa: BLE001 - one of them is the cause: each alone finds out which
+                log.info("files_admitted_singly", files=len(group))
+            for drop in group:
+                try:
+                    verdicts.append(await self.admit(drop.report, drop.token, drop.dropped_by))
+                except Exception as error:  # noqa: BLE001 - the caller keeps it with the file
+                    verdicts.append(error)
+        return verdicts
+
+    async def _make_jobs(self, drops: Sequence[Drop]) -> list[Admitted | Mistakes]:
+        """The jobs of all files in one commit. Two of the files may not ask for a job of the same name."""
+        while True:
+            async with self._turn:
+                plan = await self._planned(drops)
+                commits = self._commits
+            loads = await self._load([job for new in plan.new for job in new])
+            async with self._turn:
+                if self._commits != commits and await self._planned(drops) != plan:
+                    await self._jobs.abandon(loads)
+                    continue
+                await self._commit(loads, plan)
+                self._commits += 1
+            return [self._admitted(drop, at, plan) for at, drop in enumerate(drops)]
+
+    async def _planned(self, drops: Sequence[Drop]) -> _Plan:
+        names = [job.spec.name for drop in drops for job in drop.report.jobs]
+        names += [name for drop in drops for name in _named(drop.report.controls)]
+        known = await self._jobs.known(names)
+        self._step()
+        plan = _Plan(known)
+        after: dict[str, tuple[str, ...]] = {}
+        for drop in drops:
+            report, mistakes = drop.report, Mistakes()
+            new = [job for job in report.jobs if not _same(job, known)]
+            self._refuse_conflicts(report.jobs, known, mistakes)
+            self._refuse_controls(report, known, mistakes)
+            waits = await self._refuse_cycles(report.jobs, new, after, mistakes)
+            plan.mistakes.append(mistakes)
+            plan.new.append([] if mistakes else new)
+            if not mistakes:
+                after |= waits
+        return plan
+
+    def _admitted(self, drop: Drop, at: int, plan: _Plan) -> Admitted | Mistakes:
+        if plan.mistakes[at]:
+            return plan.mistakes[at]
+        new = plan.new[at]
+        return Admitted(
+            new=[job.spec.name for job in new],
+            items=sum(job.items for job in new),
+            known=[job.spec.name for job in drop.report.jobs if _same(job, plan.known)],
+            replaced=[plan.known[key].name for job in new if (key := job.spec.name.casefold()) in plan.known],
+        )
+
+    async def _with_controls(self, drop: Drop, admitted: Admitted) -> Admitted | Mistakes:
+        report = drop.report
+        if not report.controls:
+            return admitted
+        known = await self._jobs.known(_named(report.controls))
+        names = {key: job.name for key, job in known.items()}
         for index, control in enumerate(report.controls):
             try:
-                fresh = await self._carry_out(control, f"{token}:{index}")
+                fresh = await self._carry_out(control, f"{drop.token}:{index}", drop.dropped_by)
             except ControlRefusedError as error:
-                text = "what stands before it in this file was done" if index or new else None
+                mistakes = Mistakes()
+                text = "what stands before it in this file was done" if index or admitted.new else None
                 mistakes.add(str(error), text, path=("controls", index))
                 return mistakes
             self._step()
             reach(Point.CONTROL_DONE)
             kind, target, words = told(control, names)
-            done.append(words)
+            admitted.controls.append(words)
             if fresh:
-                self._publish(ControlDone(kind, target, words, report.file, dropped_by))
-        return Admitted(
-            new=[job.spec.name for job in new],
-            items=sum(job.items for job in new),
-            known=[job.spec.name for job in report.jobs if _same(job, known)],
-            replaced=[old.name for old in replaced.values()],
-            controls=done,
-        )
+                self._publish(ControlDone(kind, target, words, report.file, drop.dropped_by))
+        return admitted
 
-    async def _make_durable(self, new: Sequence[CheckedJob], replaced: Sequence[Known]) -> None:
-        if self._left:
-            await self._jobs.abandon(self._left)
-            self._left = []
-        if not new:
-            return
+    async def _load(self, new: Sequence[CheckedJob]) -> list[JobId]:
+        if left := self._left:
+            await self._jobs.abandon(left)
+            self._left = [load for load in self._left if load not in left]
         loads: list[JobId] = []
+        if not new:
+            return loads
         try:
             loads += await self._jobs.load_all([job.spec for job in new], self._clock.now())
             for portion in _portions(zip(loads, new, strict=True)):
                 await self._jobs.add_all(portion)
                 self._step()
             reach(Point.ROWS_LOADED)
-            await self._jobs.commit(loads, self._clock.now(), replaces=[old.id for old in replaced])
         except BaseException:
-            self._left = loads
+            self._left += loads
+            raise
+        return loads
+
+    async def _commit(self, loads: Sequence[JobId], plan: _Plan) -> None:
+        if not loads:
+            return
+        replaces = [plan.known[key].id for job in chain(*plan.new) if (key := job.spec.name.casefold()) in plan.known]
+        try:
+            await self._jobs.commit(loads, self._clock.now(), replaces=replaces)
+        except BaseException:
+            self._left += loads
             raise
         reach(Point.FILE_DURABLE)
 
@@ -158,11 +253,21 @@ class Admission:
                 names = "known are " + ", ".join(self._accounts)
                 mistakes.add(f"{account!r} is no account of the configuration", names, path=("controls", index))
 
-    async def _refuse_cycles(self, jobs: Sequence[CheckedJob], new: Sequence[CheckedJob], mistakes: Mistakes) -> None:
-        after = {
+    async def _refuse_cycles(
+        self,
+        jobs: Sequence[CheckedJob],
+        new: Sequence[CheckedJob],
+        pending: Mapping[str, tuple[str, ...]],
+        mistakes: Mistakes,
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Returns what the new jobs wait for; `pending` is the same of jobs that are about to be committed."""
+        own = {
             job.spec.name.casefold(): tuple(name.casefold() for name in job.spec.after.jobs) if job.spec.after else ()
             for job in new
         }
+        if not any(own.values()):
+            return own
+        after = dict(pending) | own
         names = {name for waits in after.values() for name in waits} - after.keys()
         while names:
             found = await self._jobs.after_of(names)
@@ -170,10 +275,11 @@ class Admission:
             names = {other for waits in found.values() for other in waits} - after.keys()
         for mistake in circles([job.spec.name for job in jobs], after):
             mistakes.append(mistake)
+        return own
 
     # ------------------------------------------------------------ controls
 
-    async def _carry_out(self, control: Control, token: str) -> bool:
+    async def _carry_out(self, control: Control, token: str, dropped_by: str | None) -> bool:
         """Returns False when this very control was carried out before."""
         now = self._clock.now()
         match control:
@@ -190,11 +296,29 @@ class Admission:
                 done = await self._controls.resume(now=now, name=job, account=account, token=token)
             case Adopt(adopt=it):
                 done = await self._controls.adopt(it.job, it.batch, it.remote_id, now=now, token=token)
+            case GiveUp(give_up=name, items=items):
+                user = user_of(dropped_by)
+                done = await self._controls.give_up(name, now=now, user=user, keys=items or (), token=token)
             case _:
                 assert_never(control)
         if done is None:
             raise ControlRefusedError(f"no job is named {scope_of(control)[0]!r}")
         return not done.repeated
+
+
+def _together(drops: Iterable[Drop]) -> Iterator[list[Drop]]:
+    """Neighbours that may be committed at once: no controls, and no job of the same name twice."""
+    group: list[Drop] = []
+    names: set[str] = set()
+    for drop in drops:
+        own = {job.spec.name.casefold() for job in drop.report.jobs}
+        if group and (drop.report.controls or group[0].report.controls or own & names):
+            yield group
+            group, names = [], set()
+        group.append(drop)
+        names |= own
+    if group:
+        yield group
 
 
 def _portions(new: Iterable[tuple[JobId, CheckedJob]]) -> Iterator[list[tuple[JobId, list[NewItem]]]]:

@@ -20,6 +20,9 @@ QUIET = 1.0
 """Seconds without a change, for a file whose last change was no writing."""
 _NANOS = 1_000_000_000
 
+Identity = tuple[int, int]
+"""Device and inode of a file or folder; unique among those that exist, and used again for later ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -37,18 +40,18 @@ class Listing:
 
     entries: Sequence[Entry]
     """The oldest first."""
-    hidden: frozenset[tuple[int, int]]
-    """Device and inode of what still has an ignored name."""
-    folder: int
-    """Inode of the folder itself."""
+    hidden: frozenset[Identity]
+    """What still has an ignored name."""
+    folder: Identity
+    """The folder itself."""
 
 
 def list_folder(folder: Path) -> Listing:
     """Look at a folder; follows no link. Raises OSError."""
     entries: list[Entry] = []
-    hidden: set[tuple[int, int]] = set()
+    hidden: set[Identity] = set()
     with _opened(folder) as descriptor, os.scandir(descriptor) as found:
-        inode = os.fstat(descriptor).st_ino
+        itself = os.fstat(descriptor)
         for each in found:
             try:
                 status = each.stat(follow_symlinks=False)
@@ -60,7 +63,7 @@ def list_folder(folder: Path) -> Listing:
                 regular = stat.S_ISREG(status.st_mode)
                 entries.append(Entry(each.name, Signature.of(status), regular, status.st_uid))
     entries.sort(key=lambda entry: (entry.signature.mtime_ns, entry.name))
-    return Listing(entries, frozenset(hidden), inode)
+    return Listing(entries, frozenset(hidden), (itself.st_dev, itself.st_ino))
 
 
 @contextmanager
@@ -89,6 +92,10 @@ class _Track:
     renamed: bool
     old: bool
     """Neither written nor renamed for `rest` seconds when it was first seen."""
+    appeared: float
+    """When something of that name was first seen, however it has changed since."""
+    was_here: bool = False
+    """It had another visible name before: somebody renamed it."""
 
 
 @dataclass(slots=True)
@@ -98,7 +105,7 @@ class Arrivals:
     rest: float
     """Seconds after which a file written in place counts as complete."""
     _tracks: dict[str, _Track] = field(default_factory=dict)
-    _hidden: frozenset[tuple[int, int]] = frozenset()
+    _hidden: frozenset[Identity] = frozenset()
     _announced: set[str] = field(default_factory=set)
 
     def announce(self, added: Collection[str], deleted: Iterable[str]) -> None:
@@ -111,11 +118,19 @@ class Arrivals:
     def look(self, listing: Listing, *, monotonic: float, now: Micros) -> None:
         """Compare with the last look."""
         tracks: dict[str, _Track] = {}
+        visible = {(track.signature.device, track.signature.inode) for track in self._tracks.values()}
         for entry in listing.entries:
-            track = self._tracks.get(entry.name)
+            known = track = self._tracks.get(entry.name)
             if track is None or track.signature != entry.signature:
-                was_hidden = (entry.signature.device, entry.signature.inode) in self._hidden
-                track = _Track(entry.signature, monotonic, was_hidden, self._is_old(entry.signature, now))
+                place = (entry.signature.device, entry.signature.inode)
+                track = _Track(
+                    entry.signature,
+                    monotonic,
+                    renamed=place in self._hidden,
+                    old=self._is_old(entry.signature, now),
+                    appeared=known.appeared if known else monotonic,
+                    was_here=known.was_here if known else place in visible,
+                )
             if entry.name in self._announced:
                 track.renamed = True
             tracks[entry.name] = track
@@ -151,6 +166,25 @@ class Arrivals:
     def age(self, name: str, monotonic: float) -> float:
         """Seconds for which it has not changed."""
         return monotonic - self._tracks[name].since
+
+    def appeared(self, name: str) -> float:
+        """When something of that name was first seen, on the monotonic clock."""
+        return self._tracks[name].appeared
+
+    def changed_at(self, name: str) -> float | None:
+        """When it was last seen to have changed, on the monotonic clock; None where nothing of that name is there."""
+        track = self._tracks.get(name)
+        return track.since if track is not None else None
+
+    def signature(self, name: str) -> Signature | None:
+        """What it was at the last listing; None where nothing of that name is there."""
+        track = self._tracks.get(name)
+        return track.signature if track is not None else None
+
+    def renamed_by_hand(self, name: str) -> bool:
+        """Whether it had another visible name before."""
+        track = self._tracks.get(name)
+        return track is not None and track.was_here
 
     def next_look(self, name: str, monotonic: float) -> float:
         """Seconds until its readiness may change by itself."""

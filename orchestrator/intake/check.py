@@ -15,7 +15,7 @@ import anyio.to_thread
 from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistake, Mistakes
 from orchestrator.domain.plan import AccountLimits
-from orchestrator.domain.queuefile import Adopt, CancelJob, Pause, Reading, Resume, RetryJob, read
+from orchestrator.domain.queuefile import AnyControl, Reading, read
 from orchestrator.intake.circles import circles, waits_of
 from orchestrator.intake.document import Document, DocumentReader
 from orchestrator.intake.jobcheck import CheckedJob, JobCheck, Setting
@@ -34,7 +34,7 @@ STEPS = 20
 YAML_SUFFIXES = (".yaml", ".yml")
 JSON_SUFFIX = ".json"
 
-Control = CancelJob | RetryJob | Pause | Resume | Adopt
+Control = AnyControl
 FindTable = Callable[[str], Source | None]
 """Opens the table of that name beside the queue file; None while it is not there or not complete."""
 Result = TypeVar("Result")
@@ -206,6 +206,7 @@ class _Check:
         if report.missing and terms.wait_for_tables:
             return
         out = report.scratch.file()
+        dropped = self._source.signature.size + sum(table.size for table in tables.values())
         setting = Setting(
             accounts=terms.accounts,
             kinds=terms.kinds,
@@ -216,6 +217,7 @@ class _Check:
             mistakes=report.mistakes,
             file=report.file,
             dropped_by=terms.dropped_by,
+            dropped_bytes=dropped,
         )
         checked: list[CheckedJob] = []
         for index, raw in enumerate(raws):
@@ -254,7 +256,7 @@ class _Check:
                 self._report.mistakes.add(error.mistake.message, error.mistake.remedy, file=name)
                 continue
             if source is not None:
-                opened[name] = Table(source.file, name)
+                opened[name] = Table(source.file, name, source.signature.size)
                 continue
             missing.append(name)
             message = f"the table {name} is not there, or not complete"

@@ -31,6 +31,10 @@ MOST_NODES = 200_000
 HEADER_NODES = 500_000
 """Values of the document outside its items."""
 HEADER_BYTES = 32 * 1024 * 1024
+MOST_ITEMS = 1_000_000
+"""Items, or rows of tables, of one file."""
+MOST_WRONG = 10_000
+"""Mistakes after which a file is read no further: their number does not help anybody."""
 SLICE = 2000
 """Items after which the reader lets others work."""
 
@@ -67,6 +71,7 @@ class DocumentReader:
         self._scratch = scratch
         self._runs: dict[int, ItemRun] = {}
         self._item_bytes = 0
+        self._item_count = 0
         self._header_nodes = HEADER_NODES
 
     def read(self) -> Generator[None, None, Document]:
@@ -127,13 +132,27 @@ class DocumentReader:
         offset = self._scratch.tell()
         items = PortionWriter[bytes](self._scratch)
         count = 0
-        for count, item in enumerate(self._items(path), 1):
+        for count, item in enumerate(self._objects(path), 1):
             items.add(item, len(item))
             if count % SLICE == 0:
                 yield
         items.flush()
         self._item_bytes += self._text.position - began
         return ItemRun(offset, count)
+
+    def _objects(self, path: Path) -> Iterator[bytes]:
+        """The items; many that are no objects, or too many in all, end the reading."""
+        wrong = 0
+        for item in self._items(path):
+            self._item_count += 1
+            wrong += not item.startswith(b"{")
+            if wrong > MOST_WRONG:
+                message = f"has more than {MOST_WRONG} items that are no objects, and was read no further"
+                raise SpoiltError(Mistake(message, "write `- {key: value}`", path, self._source.line))
+            if self._item_count > MOST_ITEMS:
+                message = f"the file has more than {MOST_ITEMS} items"
+                raise SpoiltError(Mistake(message, "use several files", path, self._source.line))
+            yield item
 
     def _items(self, path: Path) -> Iterator[bytes]:
         index = 0
@@ -161,6 +180,8 @@ class DocumentReader:
         if key in within:
             self._twice((*path, key))
         self._header_nodes -= 1
+        if self._header_nodes < 0:
+            raise SpoiltError(_too_much(path, self._source.line))
         self._scalar(key, path, None)
         return key
 
@@ -188,6 +209,8 @@ class DocumentReader:
                     self._twice(_path(path, index, above, container, key))
                 continue
             nodes -= 1
+            if nodes < 0:
+                raise SpoiltError(_too_much(path, self._source.line))
             if event in (START_MAP, START_ARRAY):
                 if len(above) >= room:
                     message = f"is nested deeper than {DEEPEST} levels"
@@ -199,8 +222,6 @@ class DocumentReader:
             if event in (END_MAP, END_ARRAY):
                 if not above:
                     return container, nodes
-                if nodes < 0:
-                    raise SpoiltError(_too_much(path, self._source.line))
                 value = container  # noqa: PLW2901 - closed, and now a value itself
                 container, key = above.pop()
             elif value.__class__ is str and not value.isprintable():

@@ -20,7 +20,7 @@ from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.plan import AccountLimits, canonical
-from orchestrator.durable import open_draft, rename_exclusively, sync_folder
+from orchestrator.durable import open_draft, rename_exclusively, sync_file, sync_folder
 from orchestrator.intake.arrivals import IGNORED
 from orchestrator.intake.check import JSON_SUFFIX, Report, Terms, check_source, in_slices, refused
 from orchestrator.intake.counting import insertions, with_insertions
@@ -50,6 +50,8 @@ class Dropped:
     tables: tuple[str, ...]
     signature: Signature
     """Of the very file: another one may have its name later."""
+    not_synced: str | None = None
+    """Why a power failure may still take the file out of incoming/; None where it cannot."""
 
     @property
     def jobs(self) -> tuple[str, ...]:
@@ -115,14 +117,19 @@ async def drop(
         return dropped
 
 
-def drop_controls(controls: Sequence[Mapping[str, Any]], queue_directory: Path) -> str:
+def drop_controls(
+    controls: Sequence[Mapping[str, Any]], queue_directory: Path, *, not_synced: Callable[[str], None] = lambda _: None
+) -> str:
     """Drop controls as a queue file of their own; returns its name. Each is an object such as `{"cancel": "run-7"}`.
 
-    Raises OSError when incoming/ cannot be written to.
+    `not_synced` is called with the reason why a power failure may still undo this, if there is one.
+
+    Raises OSError when incoming/ cannot be written to; then nothing was dropped.
     """
     name = f"control-{secrets.token_hex(8)}{JSON_SUFFIX}"
     document = {"version": 1, "controls": list(controls)}
-    _drop_bytes(queue_directory / "incoming" / name, [canonical(document) + b"\n"])
+    if reason := _drop_bytes(queue_directory / "incoming" / name, [canonical(document) + b"\n"]).not_synced:
+        not_synced(reason)
     return name
 
 
@@ -149,6 +156,15 @@ def begin_draft(name: str, queue_directory: Path) -> "Draft":
     return Draft(queue_directory / "incoming" / name)
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A file that has its own name in incoming/ now."""
+
+    signature: Signature
+    not_synced: str | None
+    """Why the folder could not be synced; None where it was, or where its file system cannot sync folders."""
+
+
 class Draft:
     """A file that is being written under a hidden name, which nobody reads."""
 
@@ -168,19 +184,23 @@ class Draft:
         self._file.flush()
         return replace(open_source(self._path), name=self._target.name)
 
-    def finish(self) -> Signature:
-        """Make it durable, then give it its own name; returns what tells this very file.
+    def finish(self) -> Placed:
+        """Make it durable, then give it its own name.
 
-        Raises FileExistsError when that is taken, OSError when the disk does not do it.
+        Raises FileExistsError when that is taken, OSError when the disk does not do it: then it does not lie there.
+        Once it does, nothing is raised any more: the daemon may have taken it already.
         """
         with self._file:
             self._file.flush()
             _make_written_earlier(self._file.fileno())
-            os.fsync(self._file.fileno())
+            sync_file(self._file.fileno())
             signature = Signature.of(os.fstat(self._file.fileno()))
         rename_exclusively(self._path, self._target)
-        sync_folder(self._target.parent)
-        return signature
+        try:
+            sync_folder(self._target.parent)
+        except OSError as error:
+            return Placed(signature, error.strerror or str(error))
+        return Placed(signature, None)
 
     def discard(self) -> None:
         """Leave nothing of it behind; once it has its own name, this changes nothing."""
@@ -255,12 +275,12 @@ def _drop_parcel(parcel: _Parcel, incoming: Path) -> Dropped:
             done.append(incoming / name)
         counts = {index: job.items for index, job in enumerate(report.jobs) if not job.counted}
         where = insertions(source.file, counts, is_json=parcel.own.lower().endswith(JSON_SUFFIX))
-        signature = _drop_bytes(incoming / parcel.own, with_insertions(source.file, where))
+        placed = _drop_bytes(incoming / parcel.own, with_insertions(source.file, where))
     except BaseException:
         for path in done:  # a table without its queue file would lie there for an hour
             path.unlink(missing_ok=True)
         raise
-    return Dropped(parcel.own, tuple(job.spec for job in report.jobs), tables, signature)
+    return Dropped(parcel.own, tuple(job.spec for job in report.jobs), tables, placed.signature, placed.not_synced)
 
 
 def _pieces(source: Source) -> Iterator[bytes]:
@@ -269,7 +289,7 @@ def _pieces(source: Source) -> Iterator[bytes]:
         yield piece
 
 
-def _drop_bytes(target: Path, pieces: Iterable[bytes]) -> Signature:
+def _drop_bytes(target: Path, pieces: Iterable[bytes]) -> Placed:
     draft = Draft(target)
     try:
         for piece in pieces:

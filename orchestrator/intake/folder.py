@@ -5,6 +5,7 @@ folder, where droppers cannot write), and `finish_moves` completes at the next s
 """
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import json
@@ -18,15 +19,33 @@ from pathlib import Path
 import structlog
 
 from orchestrator.crashpoints import Point, reach
-from orchestrator.durable import rename_exclusively, sync_folder, write_whole
+from orchestrator.durable import open_draft, rename_exclusively, sync_folder, write_whole
 from orchestrator.intake.intent import Intent, NoIntentError, Step
 from orchestrator.intake.source import NotTakenError, Signature, open_source
+from orchestrator.settings import Problem, SettingsError
 
 GOOD_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _LONGEST_NAME = 200
 _LARGEST_ERROR_FILE = 16 * 1024 * 1024
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolSettings:
+    """How the queue directory is looked after."""
+
+    directory: Path
+    scan_interval: float = 2.0
+    """Seconds between two listings, besides file events."""
+    rest: float = 5.0
+    """Seconds after which a file written in place counts as complete."""
+    max_bytes: int = 256 * 1024 * 1024
+    scratch: Path | None = None
+    """The daemon's own folder, for scratch files and for moves that are under way.
+
+    None: the system's temporary folder, and moves that a crash cuts short are not completed.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +67,23 @@ class Folders:
         self.results = directory / "results"
         self._intent = own / "moving.json" if own else None
 
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """The four of them."""
+        return (self.incoming, self.accepted, self.rejected, self.results)
+
     def create(self) -> None:
         """Make what is missing."""
-        for folder in (self.incoming, self.accepted, self.rejected, self.results):
+        for folder in self.all:
             folder.mkdir(parents=True, exist_ok=True)
 
-    def accept(self, files: Sequence[Moving]) -> None:
-        """Move files into accepted/, the last one (the queue file) last."""
-        self._move_all(files, self.accepted)
+    def accept(self, files: Sequence[Moving], *, sync: bool = True) -> None:
+        """Move files into accepted/, the last one (the queue file) last. Without `sync`, call `sync_accepted` later."""
+        self._move_all(files, self.accepted, sync=sync)
+
+    def sync_accepted(self) -> None:
+        """Make moves into accepted/ durable."""
+        self._synced(self.accepted, ())
 
     def reject(self, files: Sequence[Moving], error: bytes) -> Path:
         """Write `error` as the queue file's NAME.error.json, then move; returns where the file lies.
@@ -108,28 +136,42 @@ class Folders:
 
     # ------------------------------------------------------------ moving
 
-    def _move_all(self, files: Sequence[Moving], folder: Path, name: str | None = None) -> None:
+    def _move_all(self, files: Sequence[Moving], folder: Path, name: str | None = None, *, sync: bool = True) -> None:
         names = [*(safe_name(file.name) for file in files[:-1]), name or safe_name(files[-1].name)]
         intent = self._intent if len(files) > 1 else None
-        if intent is not None:
-            steps = [
-                Step(file.name, target, file.signature.device, file.signature.inode)
-                for file, target in zip(files, names, strict=True)
-            ]
-            Intent("accepted" if folder == self.accepted else "rejected", tuple(steps)).write(intent)
+        steps = [
+            Step(file.name, target, file.signature.device, file.signature.inode)
+            for file, target in zip(files, names, strict=True)
+        ]
         try:
+            if intent is not None:
+                Intent("accepted" if folder == self.accepted else "rejected", tuple(steps)).write(intent)
             for file, target in zip(files[:-1], names[:-1], strict=True):
                 self._move(file, folder, target)
                 reach(Point.TABLE_MOVED)
             self._move(files[-1], folder, names[-1])
         except OSError:
             if intent is not None and all(map(self.waits, files)):
-                intent.unlink()  # none has moved: they are decided upon anew, and hold up no other file
+                intent.unlink(missing_ok=True)  # none has moved: they are decided upon anew, and hold up no other file
             raise
-        sync_folder(folder)
-        sync_folder(self.incoming)
+        if sync and not self._synced(folder, names):
+            return  # an intent stays, so that the next scan syncs once more
         if intent is not None:
             intent.unlink()
+
+    def _synced(self, folder: Path, names: Sequence[str]) -> bool:
+        """Make moves into `folder` durable; returns whether that succeeded.
+
+        The files were moved, and that is what counts: after a power failure they would lie in incoming/ again and be
+        decided upon as before.
+        """
+        try:
+            sync_folder(folder)
+            sync_folder(self.incoming)
+        except OSError as error:
+            log.warning("move_not_synced", files=list(names), folder=str(folder), reason=str(error))
+            return False
+        return True
 
     def _move(self, file: Moving, folder: Path, name: str) -> None:
         """Move that very file. Another one that has its name by now is left where it is, for the next scan."""
@@ -155,6 +197,37 @@ class Folders:
             if not os.path.lexists(error) or error_token(error) == token_of(file):
                 return candidate.name
         raise AssertionError("the numbers do not end")
+
+
+def prove_moves(directory: Path) -> None:
+    """See that files can be renamed from incoming/ to accepted/ and rejected/, as every decision needs.
+
+    Bind mounts of one device count as different file systems, so this renames a file and does not compare devices. Any
+    other error is left to the daemon, which tries again: it may pass.
+
+    Raises:
+        SettingsError: the folders lie on different file systems, so that no file could ever be moved.
+    """
+    for name in ("accepted", "rejected"):
+        target = directory / name
+        try:
+            draft, file = open_draft(directory / "incoming" / "start")
+            file.close()
+        except OSError:
+            return
+        try:
+            draft.rename(target / draft.name)
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                message = (
+                    f"{directory / 'incoming'} and {target} lie on different file systems, and no file can be moved"
+                )
+                remedy = "mount the queue directory as one, not its folders one by one"
+                raise SettingsError([Problem("queue.directory", f"{message}: {remedy}")]) from error
+        else:
+            (target / draft.name).unlink()
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def token_of(file: Moving) -> str:

@@ -43,7 +43,7 @@ class Intent:
 
     def write(self, path: Path) -> None:
         """Make it durable. Raises OSError."""
-        write_whole(path, json.dumps(asdict(self)).encode())
+        write_whole(path, json.dumps(asdict(self)).encode(), private=True)
 
     @classmethod
     def read(cls, path: Path) -> Self:

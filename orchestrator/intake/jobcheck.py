@@ -11,10 +11,20 @@ import msgspec
 from orchestrator.domain.kinds import Kind, Kinds, find_kind
 from orchestrator.domain.mistake import Mistake, Mistakes, Path, spell
 from orchestrator.domain.model import JobSpec, NewItem
-from orchestrator.domain.plan import AccountLimits, Digest, Estimate, canonical, estimate, job_spec
+from orchestrator.domain.plan import (
+    BATCH_BYTES,
+    AccountLimits,
+    Cutter,
+    Digest,
+    Estimate,
+    batch_size,
+    canonical,
+    estimate,
+    job_spec,
+)
 from orchestrator.domain.queuefile import QueuedJob
 from orchestrator.domain.template import Template, compile_template, filled_at, merge, uses_of
-from orchestrator.intake.document import ItemRun
+from orchestrator.intake.document import MOST_WRONG, ItemRun
 from orchestrator.intake.keys import Keys, Place
 from orchestrator.intake.portions import PortionWriter, read_portions
 from orchestrator.intake.repeated import Repeated, from_template
@@ -22,7 +32,14 @@ from orchestrator.intake.scratch import Scratch
 from orchestrator.intake.tables import Table
 
 SLICE = 500
-"""Items after which the check lets others work."""
+"""Items after which the check lets others work..."""
+SLICE_BYTES = 1024 * 1024
+"""... and bytes of them."""
+
+MOST_GROWTH = 4
+"""The items of a job may have so many times the bytes of what was dropped..."""
+LEAST_ROOM = 512 * 1024 * 1024
+"""... or so many bytes, if that is more."""
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 """Numbers keep the digits that they were written with."""
@@ -40,14 +57,18 @@ class CheckedJob:
     estimate: Estimate
     counted: bool
     """Whether the file itself says how many there are."""
+    size: int
+    """Bytes of its items, as they will be sent, and of the rows that they were made from."""
+    _batch_bytes: int
     _file: IO[bytes]
     _offset: int
 
     def chunks(self) -> Iterator[list[NewItem]]:
         """Its items, portion by portion, as often as it is asked for."""
         seq = 1
+        cutter = Cutter(self.spec.batch_size, self._batch_bytes)
         for portion in read_portions(self._file, self._offset, self.items, list[_Stored]):
-            yield [NewItem(number, *each) for number, each in enumerate(portion, seq)]
+            yield [NewItem(number, *each, cutter.add(len(each[1]))) for number, each in enumerate(portion, seq)]
             seq += len(portion)
 
 
@@ -66,6 +87,8 @@ class Setting:
     mistakes: Mistakes
     file: str
     dropped_by: str | None
+    dropped_bytes: int = 0
+    """Of the file and its tables."""
 
 
 class _Entry(NamedTuple):
@@ -100,6 +123,10 @@ class JobCheck:
         self._under: dict[str, Any] | None = template or None if isinstance(template, dict) else None
         """The template, where there is one that says anything."""
         self._repeated = Repeated()
+        self._bytes = 0
+        self._most_bytes = BATCH_BYTES
+        self._room = max(LEAST_ROOM, MOST_GROWTH * setting.dropped_bytes)
+        self._cutter: Cutter | None = None
         self._counted: int | None = run.count if run else None
         """Items or rows that there are; None where that cannot be told."""
 
@@ -110,13 +137,26 @@ class JobCheck:
         self._check_engine(kind)
         limits = self._limits(kind)
         self._check_project(kind, limits)
+        if limits is not None:
+            self._most_bytes = limits.batch_bytes
+            if kind is not None and self._job is not None:
+                self._cutter = Cutter(batch_size(kind, limits, self._job.max_open), limits.batch_bytes)
         offset = self._setting.out.seek(0, io.SEEK_END)
         digest = Digest(self._job) if self._job else None
         keys = Keys(self._setting.scratch.file())
         out = PortionWriter[_Stored](self._setting.out)
+        pause_at = SLICE_BYTES
+        under = len(canonical(self._under)) if self._under else 0
         for number, entry in enumerate(self._entries(kind), 1):
             self._take(entry, kind, keys, digest, out)
-            if number % SLICE == 0:
+            if self._mistakes.total - before + self._repeated.distinct > MOST_WRONG:
+                self._at(Mistake(f"has more than {MOST_WRONG} mistakes, and was checked no further", None, ("items",)))
+                return None
+            if max(self._bytes, number * under) > self._room:
+                self._at(self._too_much())
+                return None
+            if number % SLICE == 0 or self._bytes >= pause_at:
+                pause_at = self._bytes + SLICE_BYTES
                 yield
         out.flush()
         for mistake in self._repeated.told(self._table.name if self._table else None):
@@ -127,8 +167,10 @@ class JobCheck:
             return None
         names = {"file": self._setting.file, "dropped_by": self._setting.dropped_by}
         spec = job_spec(self._job, kind, limits, digest=digest.hexdigest(), **names)
-        cost = estimate(self._counted, spec.batch_size, limits)
-        return CheckedJob(spec, self._counted, cost, self._job.count is not None, self._setting.out, offset)
+        cost = estimate(self._counted, spec.batch_size, limits, cut=self._cutter.batches if self._cutter else None)
+        counted = self._job.count is not None
+        size, most = self._bytes, limits.batch_bytes
+        return CheckedJob(spec, self._counted, cost, counted, size, most, self._setting.out, offset)
 
     def _take(
         self, entry: _Entry, kind: Kind | None, keys: Keys, digest: Digest | None, out: PortionWriter[_Stored]
@@ -149,12 +191,20 @@ class JobCheck:
         if wrong or digest is None:
             return
         request = request or canonical(item)
+        if len(request) > self._most_bytes:
+            self._bytes += len(request)
+            self._wrong(entry, self._too_large(len(request), kind.key))
+            return
+        if self._cutter is not None:
+            self._cutter.add(len(request))
         if row is None:
             digest.add(request, None)
+            self._bytes += len(request)
             out.add((key, request, None), len(request))
         else:
             digest.add(request, canonical(row))
             cells = _in_order(row)
+            self._bytes += len(request) + len(cells)
             out.add((key, request, cells), len(request) + len(cells))
 
     # ------------------------------------------------------------ where items come from
@@ -220,6 +270,17 @@ class JobCheck:
         self._mistakes.extend(wrong)
 
     # ------------------------------------------------------------ what is wrong
+
+    def _too_large(self, size: int, key: str) -> Mistake:
+        message = f"has {size} bytes, and one request takes {self._most_bytes} (`batch_bytes` of the account)"
+        return Mistake(message, "make the item smaller: a platform takes references to data, not the data", (key,))
+
+    def _too_much(self) -> Mistake:
+        key = "template" if self._under is not None else "items"
+        message = f"makes items of more than {self._room} bytes in all, {MOST_GROWTH} times what was dropped"
+        if self._room == LEAST_ROOM:
+            message = f"makes items of more than {LEAST_ROOM // 1024 // 1024} MiB in all"
+        return Mistake(message, "take out what is the same in every item, or use fewer rows a file", (key,))
 
     def _kind(self) -> Kind | None:
         name = _text(self._raw, "kind")

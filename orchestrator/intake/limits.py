@@ -14,6 +14,7 @@ def account_limits(settings: Settings) -> Mapping[str, AccountLimits]:
             platform=account.platform,
             open_items=account.limits.open_items,
             batch_size=account.batch_size.model_dump(),
+            batch_bytes=account.batch_bytes,
             requests=Limit(account.budget.requests, account.budget.per, account.budget.use_at_most).slots,
             per=account.budget.per,
             page_size=account.page_size,

@@ -73,6 +73,10 @@ class Controls(Protocol):
         token: str | None = None,
     ) -> Done | None: ...
 
+    async def give_up(
+        self, name: str, *, now: Micros, user: str, keys: Sequence[str] = (), token: str | None = None
+    ) -> Done | None: ...
+
     async def adopt(
         self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None
     ) -> Done | None: ...

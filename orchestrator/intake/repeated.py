@@ -24,6 +24,11 @@ class Repeated:
         first, count = self._found.get(place, (mistake, 0))
         self._found[place] = (first, count + 1)
 
+    @property
+    def distinct(self) -> int:
+        """How many different ones there are: each is kept in memory."""
+        return len(self._found)
+
     def told(self, table: str | None) -> Iterator[Mistake]:
         """Each once, with how many rows of the table, or items of the document, it concerns."""
         for mistake, count in self._found.values():

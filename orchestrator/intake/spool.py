@@ -3,87 +3,50 @@
 The order is what makes a crash harmless: rows under `loading`, one commit that makes them real, then the move. A file
 leaves incoming/ only when what it asked for is durable, or when its mistakes are written down. Trouble of ours (a full
 disk, a locked database) is never held against a file: it stays, and is taken up again.
+
+Files are decided in turns. A turn takes a group of small files, the most urgent first, and a few of those that are to
+be rejected unread; large files are decided beside the turns. After each turn the folder is listed anew, so that what
+is urgent waits for one turn, however many files lie there.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import anyio
 import anyio.to_thread
-import structlog
-from anyio.abc import TaskStatus
+from anyio.abc import TaskGroup, TaskStatus
 
 from orchestrator.clock import Clock
-from orchestrator.crashpoints import Point, reach
-from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.kinds import Kinds
-from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.plan import AccountLimits
-from orchestrator.intake.admission import Admission, Admitted
-from orchestrator.intake.arrivals import Arrivals, Entry, Ready, list_folder
-from orchestrator.intake.check import JSON_SUFFIX, Report, Terms, check_source, in_slices, refused
-from orchestrator.intake.folder import GOOD_NAME, Folders, Moving
+from orchestrator.intake.admission import Admission
+from orchestrator.intake.arrivals import Arrivals, Entry, Listing, Ready, list_folder
+from orchestrator.intake.candidates import Candidate, Decided
+from orchestrator.intake.check import JSON_SUFFIX, Report, Terms, check_source, in_slices
+from orchestrator.intake.deciding import Decider
+from orchestrator.intake.deferrals import TROUBLE_PATIENCE, Deferrals, reason_of
+from orchestrator.intake.folder import GOOD_NAME, Folders, SpoolSettings
 from orchestrator.intake.orphans import Orphans
 from orchestrator.intake.ports import Controls, Jobs
 from orchestrator.intake.progress import Progress
-from orchestrator.intake.source import NotTakenError, Source, open_source
+from orchestrator.intake.refusals import refusal
+from orchestrator.intake.source import Source
+from orchestrator.intake.stale import FOREIGN, REPORTED_AFTER, StaleFiles, is_foreign, is_queue_file
 from orchestrator.intake.tables import is_table
-from orchestrator.intake.verdict import error_document
+from orchestrator.intake.urgency import Urgency
 from orchestrator.intake.watch import Watch
 from orchestrator.platforms.registry import KINDS
-from orchestrator.telemetry.events import Event, FileAccepted, FileDeferred, FileRejected
+from orchestrator.telemetry.events import Event, FileDeferred
 
-TABLE_PATIENCE = 60.0
-"""Seconds that a queue file waits for its tables."""
-LONGEST_PAUSE = 60.0
-"""Seconds until a file is taken up again, at most, after trouble of ours."""
-
-TROUBLE_PATIENCE = 120.0
-"""Seconds of trouble of ours after which nobody waits for its end any more: a person has to mend something."""
-
-log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolSettings:
-    """How the queue directory is looked after."""
-
-    directory: Path
-    scan_interval: float = 2.0
-    """Seconds between two looks, besides file events."""
-    rest: float = 5.0
-    """Seconds after which a file written in place counts as complete."""
-    max_bytes: int = 256 * 1024 * 1024
-    scratch: Path | None = None
-    """The daemon's own folder, for scratch files and for moves that are under way.
-
-    None: the system's temporary folder, and moves that a crash cuts short are not completed.
-    """
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A queue file whose tables are not all there."""
-
-    entry: Entry
-    tables: tuple[str, ...]
-    since: float
-
-
-@dataclass(slots=True)
-class _Deferred:
-    """A file that something of ours kept us from deciding."""
-
-    until: float
-    tries: int
-    since: float
-    reason: str
-
-    def lasts(self, now: float) -> bool:
-        """Whether nobody waits for the end of it any more."""
-        return now - self.since >= TROUBLE_PATIENCE
+GROUP = 50
+"""Small files that are decided in one turn."""
+ODD_ONES = 10
+"""Names, links, folders and forgotten tables that are rejected in one turn."""
+LARGE_AT_A_TIME = 2
+"""Large files that are decided at a time: each may take some tens of megabytes."""
+LISTING_SHARE = 4
+"""The folder is listed anew after so many times as long as the listing took: with very many files it takes its time."""
 
 
 class Spool:
@@ -100,8 +63,6 @@ class Spool:
         clock: Clock,
         publish: Callable[[Event], None],
     ) -> None:
-        self.changed: Callable[[], None] = lambda: None
-        """Called when jobs came in or a control was carried out."""
         self._settings = settings
         self._folders = Folders(settings.directory, settings.scratch)
         self._progress = Progress(clock)
@@ -111,18 +72,46 @@ class Spool:
         self._clock = clock
         self._publish = publish
         self._arrivals = Arrivals(settings.rest)
+        self._stale = StaleFiles(publish)
         self._orphans = Orphans(self._arrivals, publish)
+        self._urgency = Urgency(self._folders.incoming)
         self._watch = Watch(self._folders.incoming, clock, self._arrivals.announce)
+        self._decider = Decider(
+            settings,
+            self._folders,
+            self._arrivals,
+            self._stale,
+            admission=self._admission,
+            accounts=accounts,
+            kinds=kinds,
+            clock=clock,
+            progress=self._progress,
+            publish=publish,
+        )
         self._lock = anyio.Lock()
         self._prepared = False
-        self._waiting: dict[str, _Waiting] = {}
-        self._deferred: dict[str, _Deferred] = {}
-        self._not_whole: dict[str, Entry] = {}
-        """Files that were read and did not prove to be complete; not read again before they change or rested."""
+        self._deferrals = Deferrals()
+        self._large: dict[str, Entry] = {}
+        """Files that proved to be too large for a group, as they were."""
+        self._under_way: set[str] = set()
+        """Large files that are being decided."""
+        self._large_ended = anyio.Event()
+        self._postponed: set[str] = set()
+        """Files that wait until no older one does."""
+        self._expected: set[str] = set()
         self._next_look = settings.scan_interval
         self._trouble: str | None = "the queue directory was not looked at yet"
         """Why the last look at the folder failed."""
         self._trouble_since = clock.monotonic()
+
+    @property
+    def changed(self) -> Callable[[], None]:
+        """Called when jobs came in or a control was carried out."""
+        return self._decider.changed
+
+    @changed.setter
+    def changed(self, call: Callable[[], None]) -> None:
+        self._decider.changed = call
 
     @property
     def trouble(self) -> str | None:
@@ -131,12 +120,26 @@ class Spool:
 
     @property
     def kept_back(self) -> Mapping[str, str]:
-        """What trouble of ours keeps from being taken in, and will until somebody mends it: path → reason."""
+        """What is not taken in, and will not be until somebody acts: path → reason."""
         now = self._clock.monotonic()
-        if self._trouble is not None and now - self._trouble_since >= TROUBLE_PATIENCE:
+        if self._given_up(now) and self._trouble is not None:
             return {str(self._folders.incoming): self._trouble}
-        held = {name: each for name, each in self._deferred.items() if each.lasts(now)}
-        return {str(self._folders.incoming / name): each.reason for name, each in sorted(held.items())}
+        held = {**self.stale, **self._deferrals.lasting(now)}
+        return {str(self._folders.incoming / name): reason for name, reason in sorted(held.items())}
+
+    @property
+    def stale(self) -> Mapping[str, str]:
+        """What has stayed in incoming/ for a minute or longer and cannot be decided: name → reason."""
+        return self._stale.reported(self._clock.monotonic())
+
+    @contextmanager
+    def expecting(self, name: str) -> Iterator[None]:
+        """Somebody waits for the decision on a file of that name: it comes before files that nobody waits for."""
+        self._expected.add(name)
+        try:
+            yield
+        finally:
+            self._expected.discard(name)
 
     # ------------------------------------------------------------ the loop
 
@@ -158,7 +161,7 @@ class Spool:
     async def rescan(self) -> bool:
         """Look now, and decide what can be decided; returns whether nothing is left that will be without a person.
 
-        A table that nobody names yet is not waited for, and what is `kept_back` is not either.
+        A table that nobody names yet is not waited for, nor what is `kept_back` or `stale`.
         """
         async with self._lock:
             try:
@@ -167,13 +170,16 @@ class Spool:
             except Exception as error:  # noqa: BLE001 - whatever it is, one failed look must not end the daemon
                 self._next_look = self._settings.scan_interval
                 self._tell_trouble(error)
-                return bool(self.kept_back)
+                return self._given_up(self._clock.monotonic())
             self._trouble, self._trouble_since = None, self._clock.monotonic()
             return decided
 
+    def _given_up(self, now: float) -> bool:
+        return self._trouble is not None and now - self._trouble_since >= TROUBLE_PATIENCE
+
     def _tell_trouble(self, error: Exception) -> None:
         """Once, for as long as it stays the same."""
-        reason = _reason(error)
+        reason = reason_of(error)
         if reason != self._trouble:
             self._trouble = reason
             self._publish(FileDeferred(str(self._folders.incoming), reason))
@@ -185,214 +191,206 @@ class Spool:
         if not self._prepared:
             await self._admission.forget_partial_loads()
             self._prepared = True
-        listing = await anyio.to_thread.run_sync(list_folder, self._folders.incoming)
-        self._watch.check(listing.folder)
-        self._progress.step()
-        self._arrivals.look(listing, monotonic=self._clock.monotonic(), now=self._clock.now())
-        self._forget_gone({entry.name for entry in listing.entries})
-        for entry in listing.entries:
-            await self._consider(entry)
-            self._progress.step()
-        undecided = [entry for entry in listing.entries if self._undecided(entry)]
+        entries: Sequence[Entry] = ()
+        failure: BaseException | None = None
+        async with anyio.create_task_group() as large:
+            try:
+                entries = await self._turns(large)
+            except anyio.get_cancelled_exc_class():
+                raise
+            except BaseException as error:  # noqa: BLE001 - raised below: a group would wrap it
+                failure = error
+                if not isinstance(error, Exception):
+                    large.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+        undecided = [entry for entry in entries if self._undecided(entry)]
         left = await anyio.to_thread.run_sync(self._still_there, undecided) if undecided else []
         self._plan_next_look(left)
         if not left:
-            await self._tell_orphans(listing.entries)
+            await self._tell_orphans(entries)
+        self._stale.report(self._clock.monotonic())
         return not left
 
-    def _forget_gone(self, present: set[str]) -> None:
+    # ------------------------------------------------------------ turns
+
+    async def _turns(self, large: TaskGroup) -> Sequence[Entry]:
+        """Decide until nothing is left that can be decided now; returns what lies there then."""
+        while True:
+            began = self._clock.monotonic()
+            entries = await self._list()
+            listed = self._clock.monotonic()
+            moved = False
+            for turn in self._planned(entries):
+                moved |= await self._take(turn, large)
+                if moved and self._clock.monotonic() - listed >= LISTING_SHARE * (listed - began):
+                    break
+            if moved:
+                continue
+            if not self._under_way:
+                return entries
+            self._plan_next_look([entry for entry in entries if self._undecided(entry)])
+            self._stale.report(self._clock.monotonic())
+            await self._more_to_see()
+
+    async def _list(self) -> Sequence[Entry]:
+        listing = await anyio.to_thread.run_sync(self._listed)
+        self._watch.check(listing.folder)
+        self._progress.step()
+        now = self._clock.monotonic()
+        self._arrivals.look(listing, monotonic=now, now=self._clock.now())
+        present = {entry.name for entry in listing.entries}
         self._orphans.forget_gone(present)
-        for memory in (self._waiting, self._deferred, self._not_whole):
-            for name in memory.keys() - present:
-                del memory[name]
+        self._decider.forget_gone(present)
+        self._stale.forget_gone(present)
+        self._postponed &= present
+        self._deferrals.forget_gone(present)
+        for name in self._large.keys() - present:
+            del self._large[name]
+        for entry in listing.entries:
+            if is_foreign(entry.name):
+                self._stale.note(entry.name, FOREIGN, now)
+        return listing.entries
 
-    def _undecided(self, entry: Entry) -> bool:
-        if is_table(entry.name) and entry.name not in self._deferred and GOOD_NAME.fullmatch(entry.name):
+    def _listed(self) -> Listing:
+        listing = list_folder(self._folders.incoming)
+        self._urgency.glance(entry for entry in listing.entries if is_queue_file(entry))
+        return listing
+
+    def _planned(self, entries: Sequence[Entry]) -> Iterator[tuple[Sequence[Candidate], Sequence[Entry]]]:
+        """Turn by turn: a group of queue files, and some of the rest."""
+        now = self._clock.monotonic()
+        waiting = [entry for entry in entries if self._may_be_considered(entry, now)]
+        files = [entry for entry in waiting if is_queue_file(entry)]
+        odd = [entry for entry in waiting if not is_queue_file(entry)]
+        oldest = files[0] if files else None
+        ordered = [candidate for entry in self._in_order(files) if (candidate := self._candidate(entry, oldest, now))]
+        while ordered or odd:
+            yield ordered[:GROUP], odd[:ODD_ONES]
+            del ordered[:GROUP], odd[:ODD_ONES]
+
+    def _may_be_considered(self, entry: Entry, now: float) -> bool:
+        if is_foreign(entry.name) or entry.name in self._under_way:
             return False
-        deferred = self._deferred.get(entry.name)
-        return deferred is None or not deferred.lasts(self._clock.monotonic())
+        return (self._deferrals.pause(entry.name, now) or 0.0) <= 0
 
-    def _still_there(self, entries: list[Entry]) -> list[Entry]:
-        return [entry for entry in entries if os.path.lexists(self._folders.incoming / entry.name)]
+    def _in_order(self, files: Sequence[Entry]) -> Iterator[Entry]:
+        """The most urgent first; what is postponed comes when its turn by age has come."""
+        yield from self._urgency.in_order(
+            [entry for entry in files if entry.name not in self._postponed], self._expected
+        )
+        yield from (entry for entry in files[:1] if entry.name in self._postponed)
 
-    def _plan_next_look(self, left: list[Entry]) -> None:
-        now = self._clock.monotonic()
-        pauses = [self._settings.scan_interval]
-        for entry in left:
-            if deferred := self._deferred.get(entry.name):
-                pauses.append(deferred.until - now)
-            elif (pause := self._arrivals.next_look(entry.name, now)) > 0:
-                pauses.append(pause)
-        self._next_look = max(0.01, min(pauses))
+    def _candidate(self, entry: Entry, oldest: Entry | None, now: float) -> Candidate | None:
+        ready = self._arrivals.ready(entry.name, now)
+        if ready is Ready.NO or (ready is Ready.IF_WHOLE and not entry.name.lower().endswith(JSON_SUFFIX)):
+            if now - (appeared := self._arrivals.appeared(entry.name)) >= REPORTED_AFTER[0]:
+                reason = f"it keeps changing: it is read once it has rested for {self._settings.rest:g} s"
+                self._stale.note(entry.name, reason, appeared)
+            return None
+        candidate = Candidate(entry, sure=ready is Ready.YES, early=entry is not oldest)
+        return candidate if self._decider.worth_reading(candidate) else None
 
-    # ------------------------------------------------------------ one name
+    async def _take(self, turn: tuple[Sequence[Candidate], Sequence[Entry]], large: TaskGroup) -> bool:
+        """Returns whether anything left the folder, or is about to."""
+        group, odd = turn
+        moved = False
+        small = [each for each in group if self._large.get(each.entry.name) != each.entry]
+        for candidate in (each for each in group if self._large.get(each.entry.name) == each.entry):
+            moved |= self._begin_large(candidate, large)
+        if small:
+            decided = await self._decider.decide(small)
+            moved |= self._note(small, decided)
+            for candidate in (each for each in small if each.entry.name in decided.large):
+                self._large[candidate.entry.name] = candidate.entry
+                moved |= self._begin_large(candidate, large)
+        for entry in odd:
+            moved |= await self._consider_odd(entry)
+        return moved
 
-    async def _consider(self, entry: Entry) -> None:
-        """Decide on one name, if it can be decided now. Never raises for trouble of ours."""
-        now = self._clock.monotonic()
-        deferred = self._deferred.get(entry.name)
-        if deferred is not None and now < deferred.until:
-            return
+    def _begin_large(self, candidate: Candidate, large: TaskGroup) -> bool:
+        if len(self._under_way) >= LARGE_AT_A_TIME:
+            return False
+        self._under_way.add(candidate.entry.name)
+        large.start_soon(self._decide_large, candidate)
+        return False
+
+    async def _decide_large(self, candidate: Candidate) -> None:
         try:
-            await self._decide(entry, self._arrivals.ready(entry.name, now))
+            self._note([candidate], await self._decider.decide_large(candidate))
+        finally:
+            self._under_way.remove(candidate.entry.name)
+            self._large_ended.set()
+
+    async def _more_to_see(self) -> None:
+        """Return when a large file was decided, when something happened in the folder, or when it is to be listed."""
+        async with anyio.create_task_group() as group:
+
+            async def ended() -> None:
+                await self._large_ended.wait()
+                group.cancel_scope.cancel()
+
+            group.start_soon(ended)
+            await self._watch.wait(self._next_look)
+            group.cancel_scope.cancel()
+        self._large_ended = anyio.Event()
+
+    def _note(self, group: Sequence[Candidate], decided: Decided) -> bool:
+        now = self._clock.monotonic()
+        for candidate in group:
+            name = candidate.entry.name
+            if (error := decided.failures.get(name)) is not None:
+                self._defer(name, error, now)
+            else:
+                self._deferrals.end(name)
+        self._postponed |= decided.postponed
+        return bool(decided.names or decided.postponed)
+
+    def _defer(self, name: str, error: Exception, now: float) -> None:
+        reason = reason_of(error)
+        self._deferrals.defer(name, reason, now)
+        self._publish(FileDeferred(name, reason))
+
+    async def _consider_odd(self, entry: Entry) -> bool:
+        """Decide on what is no queue file; returns whether it was rejected. Never raises for trouble of ours."""
+        now = self._clock.monotonic()
+        try:
+            mistakes = await refusal(entry, self._decider, self._orphans, now)
+            if mistakes is not None:
+                await self._decider.reject(entry, mistakes)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours: the file stays, other files go on
-            tries, since = (deferred.tries + 1, deferred.since) if deferred else (1, now)
-            until, reason = now + min(LONGEST_PAUSE, 2.0 ** (tries - 1)), _reason(error)
-            self._deferred[entry.name] = _Deferred(until, tries, since, reason)
-            self._publish(FileDeferred(entry.name, reason))
-        else:
-            self._deferred.pop(entry.name, None)
-
-    async def _decide(self, entry: Entry, ready: Ready) -> None:
-        if not GOOD_NAME.fullmatch(entry.name):
-            await self._refuse_name(entry)
-        elif not entry.regular:
-            await self._try_to_open(entry)
-        elif is_table(entry.name):
-            await self._consider_table(entry)
-        elif ready is Ready.YES or (ready is Ready.IF_WHOLE and self._may_prove_whole(entry)):
-            await self._take(entry, sure=ready is Ready.YES)
-
-    async def _refuse_name(self, entry: Entry) -> None:
-        mistakes = Mistakes()
-        mistakes.add("has a name that is not taken", "1 to 200 of the characters A-Z a-z 0-9 . _ -")
-        await self._reject(entry, mistakes)
-
-    async def _try_to_open(self, entry: Entry) -> None:
-        """Something that is no file: opening says what it is."""
-        try:
-            (await self._open(entry.name)).close()
-        except FileNotFoundError:
-            return
-        except NotTakenError as error:
-            await self._reject(entry, refused(entry.name, error.mistake).mistakes)
-
-    async def _open(self, name: str) -> Source:
-        return await anyio.to_thread.run_sync(self._opened, name)
-
-    def _opened(self, name: str) -> Source:
-        return open_source(self._folders.incoming / name, max_bytes=self._settings.max_bytes)
-
-    async def _consider_table(self, entry: Entry) -> None:
-        if any(entry.name in waiting.tables for waiting in self._waiting.values()):
-            return
-        if mistakes := self._orphans.given_up(entry.name, self._clock.monotonic()):
-            await self._reject(entry, mistakes)
+            self._defer(entry.name, error, now)
+            return False
+        self._deferrals.end(entry.name)
+        self._progress.step()
+        return mistakes is not None
 
     async def _tell_orphans(self, entries: Sequence[Entry]) -> None:
         """Once no queue file is left that might name a table."""
-        tables = [entry for entry in entries if is_table(entry.name) and entry.name not in self._deferred]
+        tables = [entry for entry in entries if is_table(entry.name) and entry.name not in self._deferrals]
         if resting := self._orphans.to_tell(tables, self._clock.monotonic()):
             self._orphans.tell(await anyio.to_thread.run_sync(self._still_there, resting))
 
-    def _may_prove_whole(self, entry: Entry) -> bool:
-        tried = self._not_whole.get(entry.name)
-        return entry.name.lower().endswith(JSON_SUFFIX) and (tried is None or tried.signature != entry.signature)
+    # ------------------------------------------------------------ what is left
 
-    # ------------------------------------------------------------ one queue file
-
-    async def _take(self, entry: Entry, *, sure: bool) -> None:
-        if not self._tables_may_have_come(entry):
-            return
-        opened: dict[str, Source] = {}
-        try:
-            try:
-                source = await self._open(entry.name)
-            except NotTakenError as error:
-                await self._reject(entry, refused(entry.name, error.mistake).mistakes)
-                return
-            opened[entry.name] = source
-            reach(Point.FILE_OPENED)
-            if source.signature == entry.signature:
-                await self._judge(entry, opened, sure=sure)
-        except FileNotFoundError:
-            return  # taken back while we looked
-        finally:
-            for each in opened.values():
-                each.close()
-
-    async def _judge(self, entry: Entry, opened: dict[str, Source], *, sure: bool) -> None:
-        waiting = self._waiting.get(entry.name)
-        may_wait = waiting is None or self._clock.monotonic() - waiting.since < TABLE_PATIENCE
-        terms = Terms(
-            self._accounts,
-            self._settings.scratch,
-            wait_for_tables=may_wait,
-            dropped_by=str(entry.owner),
-            kinds=self._kinds,
-        )
-        source = opened[entry.name]
-        work = check_source(source, lambda name: self._open_table(name, opened), terms)
-        with await in_slices(work, self._progress.step) as report:
-            if not await anyio.to_thread.run_sync(lambda: all(each.unchanged() for each in opened.values())):
-                return  # it was written to while we read: the next look sees that
-            if not (sure or report.whole):
-                self._not_whole[entry.name] = entry
-                return
-            if report.missing and may_wait:
-                self._waiting[entry.name] = waiting or _Waiting(entry, report.tables, self._clock.monotonic())
-                return
-            await self._conclude(entry, report, opened)
-
-    async def _conclude(self, entry: Entry, report: Report, opened: Mapping[str, Source]) -> None:
-        tables = [source for name, source in opened.items() if name != entry.name]
-        verdict: Admitted | Mistakes = report.mistakes
-        if not report.mistakes:
-            token = await anyio.to_thread.run_sync(opened[entry.name].token, self._progress.step)
-            verdict = await self._admission.admit(report, token, str(entry.owner))
-        self._waiting.pop(entry.name, None)
-        if isinstance(verdict, Mistakes):
-            await self._reject(entry, verdict, tables)
-            return
-        self.changed()
-        await anyio.to_thread.run_sync(self._accept, opened[entry.name], tables)
-        reach(Point.FILE_MOVED)
-        self._publish(FileAccepted(entry.name, tuple(verdict.new), verdict.items, verdict.note))
-
-    def _accept(self, source: Source, tables: list[Source]) -> None:
-        for each in (*tables, source):
-            os.fsync(each.file.fileno())
-            self._progress.step()
-        self._folders.accept([Moving(each.name, each.signature) for each in (*tables, source)])
-
-    async def _reject(self, entry: Entry, mistakes: Mistakes, tables: list[Source] | None = None) -> None:
-        file = Moving(entry.name, entry.signature)
-        error = error_document(file, mistakes, now=self._clock.now(), dropped_by=str(entry.owner))
-        files = [*(Moving(table.name, table.signature) for table in tables or ()), file]
-        lies = await anyio.to_thread.run_sync(self._folders.reject, files, error)
-        first = str(next(iter(mistakes)))
-        self._publish(FileRejected(entry.name, mistakes.total, first, f"{lies}.error.json"))
-
-    # ------------------------------------------------------------ tables
-
-    def _tables_may_have_come(self, entry: Entry) -> bool:
-        """Whether a queue file that waits for tables is worth reading again."""
-        waiting = self._waiting.get(entry.name)
-        if waiting is None:
-            return True
-        if waiting.entry.signature != entry.signature:
-            del self._waiting[entry.name]
-            return True
+    def _undecided(self, entry: Entry) -> bool:
+        """Whether it will be decided without a person."""
         now = self._clock.monotonic()
-        if now - waiting.since >= TABLE_PATIENCE:
-            return True
-        return all(self._arrivals.settled(name, now) for name in waiting.tables)
+        if is_foreign(entry.name) or self._stale.stays(entry.name, now):
+            return False
+        if is_table(entry.name) and entry.name not in self._deferrals and GOOD_NAME.fullmatch(entry.name):
+            return False
+        return not self._deferrals.lasts(entry.name, now)
 
-    def _open_table(self, name: str, opened: dict[str, Source]) -> Source | None:
-        if name in opened:
-            return opened[name]
-        if not self._arrivals.settled(name, self._clock.monotonic()):
-            return None
-        try:
-            source = self._opened(name)
-        except FileNotFoundError:
-            return None
-        opened[name] = source
-        return source
+    def _still_there(self, entries: Sequence[Entry]) -> list[Entry]:
+        return [entry for entry in entries if os.path.lexists(self._folders.incoming / entry.name)]
 
-
-def _reason(error: Exception) -> str:
-    """One line; for an error that nobody foresaw, its traceback goes to the log."""
-    if not isinstance(error, OSError | OrchestratorError):
-        log.error("intake_failed", exc_info=error)
-    return f"{type(error).__name__}: {error}"
+    def _plan_next_look(self, left: Sequence[Entry]) -> None:
+        now = self._clock.monotonic()
+        pauses = [self._settings.scan_interval]
+        for entry in left:
+            if (deferred := self._deferrals.pause(entry.name, now)) is not None:
+                pauses.append(deferred)
+            elif (pause := self._arrivals.next_look(entry.name, now)) > 0:
+                pauses.append(pause)
+        self._next_look = max(0.01, min(pauses))

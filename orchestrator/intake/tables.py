@@ -31,8 +31,10 @@ def is_table(name: str) -> bool:
 class Table:
     """One table file, read from the start each time that its rows are asked for."""
 
-    def __init__(self, file: IO[bytes], name: str) -> None:
+    def __init__(self, file: IO[bytes], name: str, size: int = 0) -> None:
         self._file = file
+        self.size = size
+        """Bytes of the file."""
         self.name = name
         self._json = name.lower().endswith((".jsonl", ".ndjson"))
         self._delimiter = "\t" if name.lower().endswith(".tsv") else ","

@@ -5,14 +5,19 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
+import structlog
 from watchfiles import Change, awatch
 
 from orchestrator.clock import Clock
+from orchestrator.domain.errors import leaves
+from orchestrator.intake.arrivals import Identity
 
 _GROUP_MS = 100
 _STEP_MS = 20
-_STOP_MS = 500
-"""How long the watching thread may take to notice that nobody listens any more."""
+_TIMEOUT_MS = 500
+"""How long the watching thread runs, at most, before it returns to the event loop."""
+
+log = structlog.get_logger(__name__)
 
 
 class Watch:
@@ -24,8 +29,9 @@ class Watch:
         self._clock = clock
         self._announce = announce
         self._happened = anyio.Event()
-        self._watched: int | None = None
+        self._watched: Identity | None = None
         self._scope = anyio.CancelScope()
+        self._reported: set[type[BaseException]] = set()
 
     async def run(self, pause: float) -> None:
         """Watch for ever; after the watching failed or its folder was replaced, again in `pause` seconds."""
@@ -33,8 +39,10 @@ class Watch:
             with anyio.CancelScope() as self._scope:
                 try:
                     await self._watch()
-                except (OSError, RuntimeError):  # no such folder, no inotify left: looking now and then must do
+                except Exception as error:  # noqa: BLE001 - whatever it is, scans alone find every file, only later
                     self._watched = None
+                    self._log_failure(error, pause)
+                    self._happened.set()  # events may have been lost with it
             await self._clock.sleep(pause)
 
     async def wait(self, seconds: float) -> None:
@@ -50,31 +58,60 @@ class Watch:
             group.cancel_scope.cancel()
         self._happened = anyio.Event()
 
-    def check(self, inode: int) -> None:
-        """Notice that the folder, which has this inode, was made anew: the old one's watcher is silent for ever."""
-        if self._watched is not None and self._watched != inode:
+    def check(self, folder: Identity) -> None:
+        """Watch anew when the folder has another identity than the one that is watched: that one reports no more."""
+        if self._watched is not None and self._watched != folder:
             self._watched = None
             self._scope.cancel()
 
+    def _log_failure(self, error: Exception, pause: float) -> None:
+        """Log the first error of each type. watchfiles raises one for a name that is not UTF-8, for instance."""
+        for each in leaves(error):
+            if isinstance(each, FileNotFoundError) or type(each) in self._reported:
+                continue  # a folder that is missing is made by the next scan
+            self._reported.add(type(each))
+            reason = f"{type(each).__name__}: {each}"
+            log.warning("file_events_failed", folder=str(self._folder), reason=reason, again_in=pause)
+
     async def _watch(self) -> None:
-        self._watched = await anyio.to_thread.run_sync(_inode, self._folder)
+        """Report changes until the folder itself is removed or renamed. Raises OSError, RuntimeError."""
+        self._watched = await anyio.to_thread.run_sync(_identity, self._folder)
+        stop = anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(_set_when_cancelled, stop)
+            await self._report(stop)
+            group.cancel_scope.cancel()
+        self._watched = None
+
+    async def _report(self, stop: anyio.Event) -> None:
         events = awatch(
             self._folder,
             watch_filter=None,
             recursive=False,
             debounce=_GROUP_MS,
             step=_STEP_MS,
-            rust_timeout=_STOP_MS,
+            rust_timeout=_TIMEOUT_MS,
+            stop_event=stop,
         )
         async for changes in events:
-            added = {Path(path).name for change, path in changes if change is Change.added}
-            deleted = [Path(path).name for change, path in changes if change is Change.deleted]
+            changed = [(change, Path(path)) for change, path in changes]
+            added = {path.name for change, path in changed if change is Change.added}
+            deleted = [path.name for change, path in changed if change is Change.deleted]
             self._announce(added, deleted)
             self._happened.set()
+            # An inode may be used again at once, so a folder made anew can have the identity of the removed one.
+            if (Change.deleted, self._folder) in changed:
+                return
 
 
-def _inode(folder: Path) -> int | None:
+async def _set_when_cancelled(stop: anyio.Event) -> None:
+    """The watching thread cannot be cancelled, but it checks this event every few milliseconds."""
     try:
-        return folder.stat().st_ino
-    except FileNotFoundError:
-        return None
+        await anyio.sleep_forever()
+    finally:
+        stop.set()
+
+
+def _identity(folder: Path) -> Identity:
+    status = folder.stat()
+    return status.st_dev, status.st_ino

@@ -1,15 +1,16 @@
 """What the controls of a queue file speak of, and what to say when they were carried out."""
 
+import pwd
 from collections.abc import Mapping
 
-from orchestrator.domain.queuefile import Adopt, CancelJob, OfAccount, OfAll, OfJob, Pause, Resume, RetryJob
+from orchestrator.domain.queuefile import Adopt, CancelJob, GiveUp, OfAccount, OfAll, OfJob, Pause, Resume, RetryJob
 from orchestrator.intake.check import Control
 
 
 def scope_of(control: Control) -> tuple[str | None, str | None]:
     """The job and the account that a control names; neither for all of them."""
     match control:
-        case CancelJob(cancel=name) | RetryJob(retry=name):
+        case CancelJob(cancel=name) | RetryJob(retry=name) | GiveUp(give_up=name):
             return name, None
         case Adopt(adopt=it):
             return it.job, None
@@ -21,6 +22,16 @@ def scope_of(control: Control) -> tuple[str | None, str | None]:
                     return None, None
                 case OfJob(job=name) | str(name):
                     return name, None
+
+
+def user_of(dropped_by: str | None) -> str:
+    """The name of a user by the numeric id of a file's owner, where this system knows it."""
+    if dropped_by is None:
+        return "an unknown user"
+    try:
+        return pwd.getpwuid(int(dropped_by)).pw_name
+    except (KeyError, ValueError, OverflowError):
+        return f"user id {dropped_by}"
 
 
 def told(control: Control, names: Mapping[str, str]) -> tuple[str, str, str]:
@@ -36,6 +47,9 @@ def told(control: Control, names: Mapping[str, str]) -> tuple[str, str, str]:
         case RetryJob(items=items, state=state):
             which = f" ({state} items)" if state else f" ({len(items)} item{'s'[: len(items) > 1]})" if items else ""
             return "retry", target, f"retried {target}{which}"
+        case GiveUp(items=items):
+            which = f" ({len(items)} item{'s'[: len(items) > 1]})" if items else ""
+            return "give-up", target, f"gave up {target}{which}"
         case Pause():
             return "pause", target, f"paused {target}"
         case Resume():

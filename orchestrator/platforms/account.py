@@ -17,8 +17,9 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.domain.fields import BaseUrl, ConfigPath, Count, PositiveDuration
+from orchestrator.domain.fields import BaseUrl, ConfigPath, Count, PositiveDuration, Size
 from orchestrator.domain.kinds import Kind
+from orchestrator.domain.plan import BATCH_BYTES, MOST_BATCH_BYTES
 from orchestrator.domain.units import format_duration
 
 UNREAD = SecretStr("")
@@ -78,6 +79,8 @@ class Account(Section):
     limits: Limits = Limits()
     batch_size: Section = Section()
     """Items in one submission, by kind of work; see `batch_sizes`."""
+    batch_bytes: Annotated[Size, Field(ge=64 * 1024, le=MOST_BATCH_BYTES)] = BATCH_BYTES
+    """Bytes of the items of one submission, and so of one item."""
     page_size: Count = 1000
     """Rows that the platform returns in one answer."""
     api_key: Annotated[SecretStr, Field(exclude=True)] = UNREAD

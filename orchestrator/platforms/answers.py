@@ -36,9 +36,11 @@ from orchestrator.domain.errors import (
     Unconfirmed,
 )
 from orchestrator.platforms.calls import Call, Effect
+from orchestrator.telemetry.redaction import Redactor
 
 _PROBLEM: Final = "application/problem+json"
 _SUCCESSES: Final = range(200, 300)
+_REDIRECTS: Final = range(300, 400)
 _CLIENT_ERRORS: Final = range(400, 500)
 _SERVER_ERRORS: Final = range(500, 600)
 _SAID_TOO_EARLY: Final = frozenset({408, 425})
@@ -55,6 +57,8 @@ _LONGEST_WINDOW: Final = 3600.0
 _SECRET_FROM: Final = 8
 """Characters; what is shorter is no credential, and would be found in too many words."""
 _PLAIN_HEADERS: Final = frozenset({"accept", "content-type", "idempotency-key", "user-agent"})
+REDACTED: Final = "[redacted]"
+"""What stands in the place of a credential."""
 _TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 
 
@@ -123,10 +127,24 @@ def unclassified(call: Call, head: Head, complaint: Complaint) -> None:
     del call, head, complaint
 
 
-def error_of(call: Call, host: str, head: Head, body: bytes, classify: Classifier = unclassified) -> PlatformError:
-    """The error that an answer other than 2xx stands for. Its body may be cut, or empty when it could not be read."""
-    complaint = _complaint(head.headers.get("content-type", ""), body, tuple(secrets_of(call)))
+def error_of(
+    call: Call,
+    host: str,
+    head: Head,
+    body: bytes,
+    *,
+    secrets: Sequence[str] = (),
+    classify: Classifier = unclassified,
+) -> PlatformError:
+    """The error that an answer other than 2xx stands for. Its body may be cut, or empty when it could not be read.
+
+    `secrets`, and the credentials among the call's headers, are replaced where the answer repeats them.
+    """
+    complaint = _complaint(head.headers.get("content-type", ""), body, (*secrets_of(call), *secrets))
     said = ": ".join(part for part in (complaint.code, complaint.detail) if part)
+    if head.status in _REDIRECTS:
+        target = head.headers.get("location", "").partition("?")[0]
+        said = f"redirects to {one_line(target, (*secrets_of(call), *secrets)) or 'nowhere'}"
     message = f"{call.label} at {host}: {head.status} {said or 'and no reason'}"
     facts = (message, head.status, complaint.code, complaint.detail, head.hints.date)
     classified = classify(call, head, complaint)
@@ -159,8 +177,7 @@ def _kind(effect: Effect, head: Head) -> type[PlatformError]:
 
 def one_line(text: str, secrets: Iterable[str] = ()) -> str:
     """Foreign text for a message: one line, of a length that people read, without our credentials."""
-    for secret in secrets:
-        text = text.replace(secret, "[redacted]")
+    text = Redactor(secrets).text(text)
     line = " ".join("".join(char if char.isprintable() else " " for char in text[:COMPLAINT_BYTES]).split())
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
 
@@ -200,6 +217,14 @@ def _first_text(fields: Mapping[str, object], names: Sequence[str]) -> str | Non
     """The first of these fields that holds a word or a number."""
     values = (fields.get(name) for name in names)
     return next((str(value) for value in values if isinstance(value, str | int) and value != ""), None)
+
+
+def page_of(content_type: str, body: bytes) -> str | None:
+    """A web page in a few words; None where the body is none."""
+    text = body[:COMPLAINT_BYTES].lstrip()
+    if content_type.partition(";")[0].strip().lower() != "text/html" and not text.startswith(b"<"):
+        return None
+    return one_line(_prose("text/html", body)) or "an empty page"
 
 
 def _prose(media_type: str, body: bytes) -> str:

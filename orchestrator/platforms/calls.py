@@ -42,6 +42,8 @@ class Call:
     """
     priority: int = 0
     """Place inside the lane; lower goes first."""
+    answers_with_secret: bool = False
+    """Whether the answer is a credential: it is read as it came. Every other answer is read without our credentials."""
 
     def __post_init__(self) -> None:
         if not _UNQUOTED.isdisjoint(self.path) or not {".", ".."}.isdisjoint(self.path.split("/")):

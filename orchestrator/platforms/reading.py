@@ -10,6 +10,9 @@ from orchestrator.platforms.calls import Answer
 
 Read = TypeVar("Read")
 
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises. The last one stands for a text of millions of brackets, each inside the one before."""
+
 _NUL: Final = rb"\u0000"
 _REPLACEMENT: Final = rb"\ufffd"
 _ESCAPES: Final = re.compile(
@@ -31,7 +34,7 @@ def read(answer: Answer, decoder: msgspec.json.Decoder[Read]) -> Read:
     """
     try:
         return decode(decoder, answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise unreadable(answer, error) from error
 
 

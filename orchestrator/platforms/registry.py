@@ -48,7 +48,7 @@ def load(extra: Iterable[Declaration] = ()) -> Platforms:
     return Platforms((ICA, SEVEN_BRIDGES, *extra), _PLANNED_KINDS)
 
 
-PLATFORMS = load()
+PLATFORMS: Platforms = load()
 """The platforms of this version."""
-KINDS = PLATFORMS.kinds
+KINDS: Kinds = PLATFORMS.kinds
 """Their kinds of work."""

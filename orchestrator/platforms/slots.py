@@ -25,6 +25,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.durable import private_file
+
 NEVER = -math.inf
 """The stamp of a slot that was never used."""
 
@@ -192,6 +194,7 @@ class SlotFile:
         pairs = chain.from_iterable((min(stamp, now), stamp) for stamp in released)
         draft = self._path.with_name(f".{self._path.name}.tmp")
         stamps = struct.pack(f"{2 * len(released)}d", *pairs)
+        private_file(draft, make=True)
         draft.write_bytes(header + _CHECKSUM.pack(zlib.crc32(header)) + words + stamps)
         draft.replace(self._path)
 

@@ -8,8 +8,7 @@ answer failed is repeated here, each time through the budget; an unsafe one neve
 """
 
 import urllib.request
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
 from typing import Any, Final, cast
@@ -34,6 +33,9 @@ from orchestrator.platforms.answers import (
 )
 from orchestrator.platforms.budget import Budget, Slot
 from orchestrator.platforms.calls import Answer, Call, Effect, Exchange
+from orchestrator.platforms.decoding import DecodingError, decoded
+from orchestrator.platforms.echoes import Credentials
+from orchestrator.platforms.trust import authorities
 
 __all__ = ["Answer", "Call", "Effect", "Exchange", "GatedTransport", "Remote"]
 
@@ -41,7 +43,8 @@ _REPEATS: Final = 2
 _BACKOFF: Final = Backoff(floor=1.0, first=2.0, cap=30.0)
 _MAINTENANCE: Final = 300.0
 """Seconds for which an account is closed whose platform declines everything and does not say for how long."""
-_MAX_BODY: Final = 256 * 1024 * 1024
+_MAX_BODY: Final = 64 * 1024 * 1024
+"""Decoded bytes of one answer: a page of a thousand items has a few megabytes."""
 _PASSAGE: Final = "orchestrator.passage"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _TOO_LARGE: Final = "TooLarge"
@@ -74,7 +77,11 @@ class Remote:
         max_body: int = _MAX_BODY,
         classify: Classifier = unclassified,
     ) -> None:
-        """`observer` hears of each request that had its slot; it must not raise. `max_body` is in bytes, unpacked."""
+        """`observer` hears of each request that had its slot; it must not raise. `max_body` is in bytes, decoded.
+
+        Raises:
+            SettingsError: the certificate authorities that the environment names cannot be read.
+        """
         self._base_url = base_url.rstrip("/")
         self._host = urlsplit(base_url).hostname or base_url
         self._clock = clock
@@ -84,7 +91,13 @@ class Remote:
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip"}
         self._max_body = max_body
         self._classify = classify
+        self._credentials = Credentials()
         self._gate = GatedTransport(transport or _network(base_url), budget, clock)
+
+    @property
+    def base_url(self) -> str:
+        """Where the platform is, without a slash at its end."""
+        return self._base_url
 
     async def send(self, call: Call) -> Answer:
         """Send a call once the budget allows, and read its answer.
@@ -113,6 +126,7 @@ class Remote:
 
     async def _send(self, call: Call) -> Answer:
         passage = _Passage(call)
+        self._credentials.learn(*secrets_of(call))
         cause: Exception | None = None
         try:
             with passage.deadline:
@@ -120,7 +134,7 @@ class Remote:
             if passage.deadline.cancelled_caught:
                 passage.fail(_TIMED_OUT, f"nothing more within {call.timeout:g} s")
         except _BROKEN as error:
-            passage.fail(type(error).__name__, one_line(str(error), secrets_of(call)))
+            passage.fail(type(error).__name__, one_line(str(error), self._credentials.texts))
             cause = error
         except BaseException as error:
             passage.fail(type(error).__name__, "")
@@ -131,11 +145,19 @@ class Remote:
         if head is None or (head.success and passage.failure is not None):
             raise self._lost(passage) from cause
         if not head.success:
-            refusal = error_of(call, self._host, head, passage.body, self._classify)
+            refusal = error_of(
+                call,
+                self._host,
+                head,
+                passage.body,
+                secrets=self._credentials.texts,
+                classify=self._classify,
+            )
             if isinstance(refusal, Throttled) and refusal.whole_account:
                 self._budget.close(self._budget.now() + (refusal.retry_after or _MAINTENANCE))
             raise refusal from cause
-        return Answer(head.status, head.headers, passage.body, head.hints.date)
+        body = passage.body if call.answers_with_secret else self._credentials.removed_from(passage.body)
+        return Answer(head.status, head.headers, body, head.hints.date)
 
     async def _converse(self, passage: "_Passage") -> None:
         """Send the request and read what comes, into the passage."""
@@ -157,16 +179,14 @@ class Remote:
     async def _read(self, response: httpx.Response, passage: "_Passage") -> None:
         """Read the body: all of an answer, the beginning of a complaint."""
         most = self._max_body if response.is_success else COMPLAINT_BYTES
-        chunks, size = [], 0
-        async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes())) as stream:
-            async for chunk in stream:
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > most:
-                    break
-        if response.is_success and size > most:
+        try:
+            raw = cast("httpx.AsyncByteStream", response.stream)
+            passage.body, more = await decoded(raw, response.headers.get("content-encoding", ""), most)
+        except DecodingError as error:
+            passage.fail(type(error).__name__, str(error))
+            return
+        if response.is_success and more:
             passage.fail(_TOO_LARGE, f"more than {most} bytes")
-        passage.body = b"".join(chunks)
 
     def _lost(self, passage: "_Passage") -> PlatformError:
         """No answer came, or half of one."""
@@ -275,7 +295,10 @@ class _Passage:
 def _network(base_url: str) -> httpx.AsyncHTTPTransport:
     """Connections for one platform, kept alive; the budget bounds how many are in use."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=30.0)
-    return httpx.AsyncHTTPTransport(limits=limits, proxy=_proxy(base_url))
+    trusted = authorities().context
+    proxy = _proxy(base_url)
+    through = None if proxy is None else httpx.Proxy(proxy, ssl_context=trusted)
+    return httpx.AsyncHTTPTransport(limits=limits, verify=trusted, proxy=through)
 
 
 def _proxy(base_url: str) -> str | None:

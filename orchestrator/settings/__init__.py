@@ -5,6 +5,7 @@ environment or the file.
 """
 
 from orchestrator.domain.fields import Address, Database
+from orchestrator.domain.problems import Problem, SettingsError
 from orchestrator.platforms.account import Account, Budget, Limits, Poll
 from orchestrator.settings.credentials import exposed_secrets, key_file_name, key_reader
 from orchestrator.settings.loading import find_config, load
@@ -16,7 +17,6 @@ from orchestrator.settings.model import (
     Server,
     Settings,
 )
-from orchestrator.settings.problems import Problem, SettingsError
 from orchestrator.settings.sources import CONFIG_VARIABLE
 
 __all__ = [

@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from orchestrator.domain.problems import Problem
 from orchestrator.platforms.account import Account
 from orchestrator.platforms.credential_source import FoundCredential
 from orchestrator.platforms.registry import Platforms
 from orchestrator.settings.model import Settings
-from orchestrator.settings.problems import KeyPath, Problem
+from orchestrator.settings.problems import KeyPath
 from orchestrator.settings.sources import Reading, variable_for
 
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from orchestrator.domain.problems import Problem, SettingsError
 from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings.credentials import read_secrets, refuse_variables, refuse_written
 from orchestrator.settings.model import Settings, settings_model
 from orchestrator.settings.mounts import MOUNTS, network_file_system
-from orchestrator.settings.problems import Origins, Problem, SettingsError, explain
+from orchestrator.settings.problems import Origins, explain
 from orchestrator.settings.sources import CONFIG_VARIABLE, Environment, merged, read_file
 
 SYSTEM_CONFIG = Path("/etc/orchestrator/config.yaml")

@@ -15,6 +15,7 @@ from orchestrator.domain.fields import (
     AccountName,
     Address,
     ConfigPath,
+    Count,
     Database,
     DatabaseUrl,
     Duration,
@@ -78,6 +79,21 @@ class Retention(Section):
     rejected_files: PositiveDuration = 30 * 86_400.0
 
 
+class Backup(Section):
+    """Copies of an SQLite database, made by the daemon."""
+
+    directory: ConfigPath = Path("backups")
+    interval: PositiveDuration = 86_400.0
+    keep: Count = 7
+
+    @field_validator("directory")
+    @classmethod
+    def _is_part_of_a_url(cls, directory: Path) -> Path:
+        if "?" in str(directory):
+            raise ValueError("must not have ? in its path: a copy is opened as a database")
+        return directory
+
+
 class Settings(BaseSettings):
     """The whole configuration."""
 
@@ -101,6 +117,7 @@ class Settings(BaseSettings):
     secrets_dir: ConfigPath | None = None
     server: Server | None = Server()
     notify: Notify = Notify()
+    backup: Backup | None = None
     log: Log = Log()
     retention: Retention = Retention()
     allow_network_file_system: bool = False
@@ -110,6 +127,14 @@ class Settings(BaseSettings):
     def _switched_off(cls, server: object) -> object:
         """`server: null` and `server: {listen: null}` mean the same."""
         return None if isinstance(server, Mapping) and server.get("listen", "") is None else server
+
+    @field_validator("backup")
+    @classmethod
+    def _copies_files_only(cls, backup: Backup | None, info: ValidationInfo) -> Backup | None:
+        database = info.data.get("database")
+        if backup is not None and database is not None and database.path is None:
+            raise ValueError("copies SQLite databases only: leave it out, and back up PostgreSQL with pg_dump")
+        return backup
 
     @field_validator("notify", mode="before")
     @classmethod
@@ -140,6 +165,11 @@ class Settings(BaseSettings):
         texts = [secret.get_secret_value() for secret in held if secret is not None]
         return (*filter(None, texts), *self.database.passwords)
 
+    def _anchored_backup(self, folder: Path) -> Backup | None:
+        if self.backup is None:
+            return None
+        return self.backup.model_copy(update={"directory": folder / self.backup.directory})
+
     def anchored(self, folder: Path) -> Self:
         """The same settings with every relative path taken from `folder`."""
 
@@ -159,6 +189,7 @@ class Settings(BaseSettings):
             "accounts": accounts,
             "secrets_dir": full(self.secrets_dir),
             "server": server,
+            "backup": self._anchored_backup(folder),
         }
         return self.model_copy(update=update)
 

@@ -1,44 +1,20 @@
 """Mistakes in a configuration, told so that a person can mend them: one line each, the key first, then what to do."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.problems import Problem
 from orchestrator.domain.wording import TAG
 from orchestrator.settings.accounts import OnAnyOf
 from orchestrator.settings.model import Settings
 
 KeyPath = tuple[str, ...]
 """Where a key stands: `("accounts", "ica", "budget")`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One mistake."""
-
-    key: str
-    """The key as people write it (`accounts.ica.budget.per`), a variable's name, or a place in the file."""
-    text: str
-    """What is wrong and what to do about it; never holds a secret."""
-
-    def __str__(self) -> str:
-        return f"{self.key}: {self.text}"
-
-
-class SettingsError(OrchestratorError):
-    """The configuration cannot be used. Its text has one line for each problem."""
-
-    def __init__(self, problems: Iterable[Problem], path: Path | None = None) -> None:
-        self.problems = tuple(problems)
-        self.path = path
-        """The configuration file, where one was found."""
-        super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from orchestrator.domain.problems import Problem, SettingsError
+from orchestrator.durable import private_folder
 from orchestrator.settings.model import Settings
-from orchestrator.settings.problems import Problem, SettingsError
 from orchestrator.store.lock import LOCK
 
 _SLOTS = "budget-{}.slots"
@@ -29,7 +30,7 @@ def make_state_directory(settings: Settings) -> Path:
     """
     path = state_directory(settings)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        private_folder(path)
         with TemporaryFile(dir=path):
             pass
         for file in (*path.glob(LOCK), *path.glob(slot_file(path, "*").name)):

@@ -8,6 +8,7 @@ all of it is there or nothing; called again after that, it either finds its chan
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Concatenate, ParamSpec
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import (
@@ -24,7 +25,7 @@ from orchestrator.domain.model import (
     Receipt,
 )
 from orchestrator.domain.submission import Submission
-from orchestrator.store import blocked, controls, submitting, unlisted
+from orchestrator.store import blocked, controls, giving_up, refusals, submitting, unlisted
 from orchestrator.store.changes import Broken, Controlled, Moved, Observed
 from orchestrator.store.consequences import conclude
 from orchestrator.store.engine import Database
@@ -38,6 +39,8 @@ from orchestrator.store.schema import LIVE_BATCH, batches, jobs, literal
 from orchestrator.store.weighing import weigh
 
 _PAUSED = "paused by a person"
+
+_Given = ParamSpec("_Given")
 
 
 class Advance:
@@ -78,54 +81,40 @@ class Advance:
         return await self._step(batch.id, now, submitting.follow)
 
     async def proceed(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
-        """The platform accepted one step of the submission, or it was found: the next one may be composed.
-
-        Nothing of the next step is kept in memory: it goes out like any planned batch.
-        """
-        return await self._step(batch.id, now, lambda ledger, current: submitting.proceed(ledger, current, receipt))
+        """The platform has one step of the submission: the next is composed when the batch goes out again."""
+        return await self._step(batch.id, now, submitting.proceed, receipt)
 
     async def confirm(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
         """The platform accepted it, or it was found there. Said twice, it changes nothing."""
-        return await self._step(batch.id, now, lambda ledger, current: submitting.confirm(ledger, current, receipt))
+        return await self._step(batch.id, now, submitting.confirm, receipt)
 
     async def confirm_partly(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
-        """Only the items of the receipt were found: the batch goes on with them, the others are planned anew.
-
-        Raises:
-            StoreError: none of its items was found; `renew` it.
-        """
-        return await self._step(
-            batch.id, now, lambda ledger, current: submitting.confirm_partly(ledger, current, receipt)
-        )
+        """Only these items were found: the others are planned anew; raises StoreError where none was found."""
+        return await self._step(batch.id, now, submitting.confirm_partly, receipt)
 
     async def release(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
         """This send had no effect: it goes out again, not before `due_at`.
 
         A batch of which an earlier send was lost stays unconfirmed: that one may still have had its effect.
         """
-        return await self._step(
-            batch.id, now, lambda ledger, current: submitting.release(ledger, current, detail, due_at)
-        )
+        return await self._step(batch.id, now, submitting.release, detail, due_at)
 
-    async def lose(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros, key_void: bool = False) -> Moved:
-        """The answer was lost: not before `due_at` it is found out what became of it.
+    async def lose(
+        self, batch: Batch, detail: str, *, due_at: Micros, now: Micros, key_void: bool = False, counts: bool = True
+    ) -> Moved:
+        """The answer was lost: not before `due_at` it is reconciled.
 
-        `key_void`: sending the same key again may repeat the effect.
+        `key_void`: sending the same key again may repeat the effect. `counts`: whether this send itself may have had
+        an effect.
         """
-        return await self._step(
-            batch.id,
-            now,
-            lambda ledger, current: submitting.lose(ledger, current, detail, due_at, key_void=key_void),
-        )
+        return await self._step(batch.id, now, submitting.lose, detail, due_at, key_void=key_void, counts=counts)
 
     async def doubt(self, batch: Batch, submission: Submission, detail: str, *, due_at: Micros, now: Micros) -> Moved:
         """The platform has work of a batch that we never sent, as far as our records tell: it is looked for.
 
         It is not sent under this key any more, whatever happens to us. `submission` is what would have been sent.
         """
-        return await self._step(
-            batch.id, now, lambda ledger, current: submitting.doubt(ledger, current, submission, detail, due_at)
-        )
+        return await self._step(batch.id, now, submitting.doubt, submission, detail, due_at)
 
     async def recover(self, now: Micros) -> int:
         """At start: each batch that was being sent by a process that is gone is unconfirmed; returns how many.
@@ -153,35 +142,37 @@ class Advance:
         `server_now` is the platform's own time, where it is known: the first search is dated by it. `items` were found,
         and are never sent again whatever becomes of the rest.
         """
-        return await self._step(
-            batch.id, now, lambda ledger, current: submitting.searched(ledger, current, due_at, server_now, items)
-        )
+        return await self._step(batch.id, now, submitting.searched, due_at, server_now, items)
 
     async def postpone(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
         """Nothing came of its turn, for a reason of ours: a planned or unconfirmed batch waits until `due_at`."""
-        return await self._step(
-            batch.id, now, lambda ledger, current: submitting.postpone(ledger, current, detail, due_at)
-        )
+        return await self._step(batch.id, now, submitting.postpone, detail, due_at)
 
     async def renew(self, batch: Batch, *, now: Micros) -> Moved:
-        """Nothing of it is on the platform: it is planned again under a new key.
-
-        Raises:
-            IllegalTransitionError: the platform has shown some of its items; they must not be sent again.
-        """
+        """Nothing of it is on the platform: a new key; raises IllegalTransitionError where items of it were seen."""
         return await self._step(batch.id, now, submitting.renew)
 
     async def split(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
-        """Refused with more than one item: two halves take its place."""
-        return await self._step(batch.id, now, lambda ledger, current: submitting.split(ledger, current, detail))
+        """Refused with more than one item, or never answered: two halves take its place."""
+        return await self._step(batch.id, now, submitting.split, detail)
 
     async def refuse(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
         """Refused with a single item, which fails with this detail and no status: the platform gave none."""
-        return await self._step(batch.id, now, lambda ledger, current: submitting.refuse(ledger, current, detail))
+        return await self._step(batch.id, now, submitting.refuse, detail)
 
-    async def block(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
-        """Nothing more can be done without a person, who reads `detail`; a cancelled job asks nobody and ends."""
-        return await self._step(batch.id, now, lambda ledger, current: blocked.block(ledger, current, detail))
+    async def block(self, batch: Batch, detail: str, *, now: Micros, not_there: bool = False) -> Moved:
+        """Nothing more can be done without an operator, who reads `detail`; a cancelled job asks nobody and ends.
+
+        `not_there`: it was looked for, and nothing of it is on the platform.
+        """
+        return await self._step(batch.id, now, blocked.block, detail, not_there=not_there)
+
+    async def stop(self, job: JobId, reason: str, *, now: Micros) -> bool:
+        """Submit no more of a job until `resume`; False where there is nothing to stop."""
+        async with self._opened(now) as ledger:
+            stopped = await refusals.stop(ledger, job, reason)
+            await conclude(ledger)
+            return stopped
 
     # ------------------------------------------------------------ observing
 
@@ -341,6 +332,18 @@ class Advance:
 
         return await self._control(f"retry {name}", name, now, token, act)
 
+    async def give_up(
+        self, name: str, *, now: Micros, user: str, keys: Sequence[str] = (), token: str | None = None
+    ) -> Controlled | None:
+        """End the open items of a job, or those named, as failed; raises ControlRefusedError. None: no such job."""
+
+        async def act(ledger: Ledger, row: Row) -> Controlled:
+            ended = await giving_up.give_up(ledger, row, keys, user)
+            await conclude(ledger)
+            return Controlled(items=ended, batches=len(ledger.settled_batches), jobs=ledger.jobs)
+
+        return await self._control(f"give-up {name}", name, now, token, act)
+
     async def adopt(
         self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None
     ) -> Controlled | None:
@@ -364,10 +367,17 @@ class Advance:
         async with self._database.write() as connection:
             yield Ledger(connection, self._ids, now)
 
-    async def _step(self, batch: BatchId, now: Micros, act: Callable[[Ledger, Batch], Awaitable[object]]) -> Moved:
+    async def _step(
+        self,
+        batch: BatchId,
+        now: Micros,
+        act: Callable[Concatenate[Ledger, Batch, _Given], Awaitable[object]],
+        *given: _Given.args,
+        **named: _Given.kwargs,
+    ) -> Moved:
         async with self._opened(now) as ledger:
             before = await ledger.batch(batch)
-            await act(ledger, before)
+            await act(ledger, before, *given, **named)
             await conclude(ledger)
             return Moved(batch=await ledger.batch(batch), before=before.state, jobs=ledger.jobs)
 

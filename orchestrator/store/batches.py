@@ -25,7 +25,7 @@ from orchestrator.store.schema import (
 
 _CHUNK = 1000
 
-_OUT = sa.and_(
+OUT = sa.and_(
     LIVE_BATCH,
     one_of(
         batches.c.state,
@@ -56,19 +56,28 @@ class Batches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def next(self, account: str, *, room: int, now: Micros, busy: Collection[BatchId] = ()) -> Batch | None:
+    async def next(
+        self,
+        account: str,
+        *,
+        room: int,
+        now: Micros,
+        busy: Collection[BatchId] = (),
+        without: Collection[JobId] = (),
+    ) -> Batch | None:
         """The batch to submit now, with its submission where one is stored; None when nothing may go.
 
         The order: priority of the job, fewest items of the job on the platform, age of the job, number of the batch.
         The first planned batch waits until it fits into `room` (items), and none overtakes it; a job at its own
         `max_open` stands aside. A batch larger than the whole allowance goes when nothing else is out. What became of
         an unconfirmed batch may always be found out: it counts already. A batch that is only followed takes no room.
+        Planned batches of jobs in `without` stay.
         """
         # As it is now: what goes out while we read is still planned in what we read, and would be offered again.
         busy = sorted(frozenset(busy))
         async with self._database.read() as connection:
             unsure = await _first(connection, [_unsure(account, now, busy)])
-            planned = await _first(connection, _planned(account, now, busy))
+            planned = await _first(connection, _planned(account, now, busy, sorted(without)))
             if planned is not None and planned.items > room:
                 alone = room > 0 and not busy and await _nothing_out(connection, account)
                 planned = planned if alone else None
@@ -172,8 +181,8 @@ def _out_with(account: str, busy: Sequence[BatchId]) -> sa.CompoundSelect[tuple[
     """Job and open items of each batch that is on the platform, or on the way there."""
     mine = (batches.c.open - batches.c.found_open).label("open")  # what was found takes no room of its own
     some = sa.select(batches.c.job, mine).where(batches.c.account == account, batches.c.open > 0)
-    leaving = [some.where(batches.c.id.in_(busy), sa.not_(_OUT))] if busy else []
-    return sa.union_all(some.where(_OUT), *leaving)
+    leaving = [some.where(batches.c.id.in_(busy), sa.not_(OUT))] if busy else []
+    return sa.union_all(some.where(OUT), *leaving)
 
 
 def _out_by_job(account: str, busy: Sequence[BatchId]) -> sa.CTE:
@@ -193,7 +202,7 @@ def _unsure(account: str, now: Micros, busy: Sequence[BatchId]) -> Query:
     )
 
 
-def _planned(account: str, now: Micros, busy: Sequence[BatchId]) -> Sequence[Query]:
+def _planned(account: str, now: Micros, busy: Sequence[BatchId], without: Sequence[JobId]) -> Sequence[Query]:
     """The first planned batch of a job that has nothing out, and the first of the others: one of them is the first.
 
     The former are gone through in the order of their index, the latter are few.
@@ -205,9 +214,10 @@ def _planned(account: str, now: Micros, busy: Sequence[BatchId]) -> Sequence[Que
     fresh = _in_turn(first).join_from(jobs, first, first.c.id == due)
     others = _in_turn(first, out).join_from(out, jobs, jobs.c.id == out.c.job).join(first, first.c.id == due)
     of_account = (jobs.c.account == account, LIVE_JOB, sa.not_(jobs.c.follow_only))
+    may_plan = sa.and_(MAY_PLAN, jobs.c.id.not_in(without)) if without else MAY_PLAN
     return (
-        fresh.where(*of_account, MAY_PLAN, jobs.c.id.not_in(sa.select(out.c.job))),
-        others.where(MAY_PLAN, lets_go),  # found by those that are out, so not by the index of all that are live
+        fresh.where(*of_account, may_plan, jobs.c.id.not_in(sa.select(out.c.job))),
+        others.where(may_plan, lets_go),  # found by those that are out, so not by the index of all that are live
     )
 
 
@@ -253,5 +263,5 @@ async def _first(connection: AsyncConnection, queries: Sequence[Query]) -> Row |
 
 
 async def _nothing_out(connection: AsyncConnection, account: str) -> bool:
-    query = sa.select(batches.c.id).where(batches.c.account == account, _OUT, batches.c.open > 0).limit(1)
+    query = sa.select(batches.c.id).where(batches.c.account == account, OUT, batches.c.open > 0).limit(1)
     return (await connection.execute(query)).first() is None

@@ -23,9 +23,11 @@ async def stop_following(ledger: Ledger, batch: Batch) -> None:
     await end(ledger, batch, await items_of(ledger, batch, open_only=True), ItemState.CANCELLED, NO_LONGER_FOLLOWED)
 
 
-async def block(ledger: Ledger, batch: Batch, detail: str) -> None:
+async def block(ledger: Ledger, batch: Batch, detail: str, *, not_there: bool = False) -> None:
     # What was looked for before it was confirmed says nothing about what became of it since.
-    anew = {"searched_at": None} if batch.state is BatchState.TRACKING else {}
+    anew: dict[str, object] = {"searched_at": None} if batch.state is BatchState.TRACKING else {}
+    if not_there:
+        anew["in_doubt"] = False
     await ledger.move(batch, BatchEvent.BLOCK, note=detail, detail=detail, **anew)
     if batch.cancelled:  # the person who is to decide has decided
         blocked = await ledger.batch(batch.id)
@@ -46,6 +48,15 @@ async def stop(ledger: Ledger, batch: Batch) -> None:
         return
     await _follow_on(ledger, batch)
     await _end_unknown(ledger, batch, [item for item in held if not _is_there(batch, item)])
+
+
+async def call_off(ledger: Ledger, batch: Batch) -> None:
+    """The job of a blocked batch was cancelled: what may be there, and was never looked for, is looked for first."""
+    held = await items_of(ledger, batch, open_only=True)
+    if batch.in_doubt and batch.searched_at is None and not any(_is_there(batch, item) for item in held):
+        await _inquire(ledger, batch, held)
+    else:
+        await stop(ledger, batch)
 
 
 async def _end_unknown(ledger: Ledger, batch: Batch, held: Sequence[Item]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 
 from orchestrator.domain.identity import echo_lineage
-from orchestrator.domain.lifecycle import BatchEvent, next_batch_state, outcome_of
+from orchestrator.domain.lifecycle import BatchEvent, is_given_up, next_batch_state, outcome_of
 from orchestrator.domain.model import (
     Batch,
     BatchId,
@@ -103,7 +103,7 @@ async def _try_again(ledger: Ledger, batch: Batch, policy: RetryPolicy | None) -
 
 
 def _asks_again(policy: RetryPolicy, item: Item) -> bool:
-    return item.state.final and item.status in policy.on and item.attempts < policy.attempts
+    return item.state.final and not is_given_up(item) and item.status in policy.on and item.attempts < policy.attempts
 
 
 # ---------------------------------------------------------------- jobs

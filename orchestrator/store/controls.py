@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from orchestrator.domain.lifecycle import BatchEvent
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId, JobState, Receipt, Stage
+from orchestrator.domain.plan import BATCH_BYTES, Cutter
 from orchestrator.domain.submission import Resend
-from orchestrator.store.blocked import start_over, stop, stop_following
+from orchestrator.store.blocked import call_off, start_over, stop_following
 from orchestrator.store.consequences import failed_among_asked
 from orchestrator.store.dependents import Verdict, judge, wait_again
 from orchestrator.store.errors import ControlRefusedError
@@ -70,7 +71,7 @@ async def cancel(ledger: Ledger, row: Row) -> None:
     )
     ledger.event(job, "cancel")
     for batch in await _in_state(ledger, job, BatchState.BLOCKED):
-        await stop(ledger, batch)
+        await call_off(ledger, batch)
     if row.follow_only:
         for batch in await _in_state(ledger, job, BatchState.TRACKING):
             await stop_following(ledger, batch)
@@ -185,10 +186,25 @@ async def _chosen(ledger: Ledger, job: JobId, keys: Sequence[str], state: ItemSt
 async def _all_again(ledger: Ledger, row: Row, chosen: Sequence[int]) -> int:
     """Plan new batches for the chosen items, a batch at a time: a job may have very many."""
     origin = Origin(JobId(row.id), row.name, row.account, Stage(row.first_stage), follow_only=row.follow_only)
-    for seqs in chunks(chosen, row.batch_size):
+    async for seqs in _cut(ledger, origin.job, chosen, row.batch_size):
         await send_again(ledger, origin, [item async for item in _numbered(ledger, origin.job, seqs)])
         await ledger.flush()
     return len(chosen)
+
+
+async def _cut(ledger: Ledger, job: JobId, chosen: Sequence[int], size: int) -> AsyncIterator[list[int]]:
+    """The numbers by batch: as at intake, so many items and so many bytes at most."""
+    cutter, batch = Cutter(size, BATCH_BYTES), list[int]()
+    query = sa.select(items.c.seq, sa.func.length(items.c.request)).where(items.c.job == job).order_by(items.c.seq)
+    for portion in chunks(chosen):
+        for seq, length in (await ledger.connection.execute(query.where(items.c.seq.in_(portion)))).all():
+            before = cutter.batches
+            if cutter.add(length or 0) > before and batch:
+                yield batch
+                batch = []
+            batch.append(seq)
+    if batch:
+        yield batch
 
 
 async def _numbered(ledger: Ledger, job: JobId, seqs: Sequence[int]) -> AsyncIterator[Item]:

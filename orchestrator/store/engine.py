@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from orchestrator.store.errors import DamagedError, StoreError, StoreUnavailableError
+from orchestrator.store.fence import Fence
 
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """A number that the database counts up. SQLite does so for INTEGER alone, which has 64 bits there."""
@@ -108,6 +109,11 @@ def lone_connection(url: sa.URL) -> AsyncEngine:
     )
 
 
+def several_connections(url: sa.URL) -> AsyncEngine:
+    """Connections outside any pool, each in a transaction."""
+    return create_async_engine(url, poolclass=sa.NullPool, connect_args=dict(_POSTGRES_CONNECT))
+
+
 def alone(connection: sa.Connection) -> None:
     """Nobody else migrates until this transaction ends. On SQLite its BEGIN IMMEDIATE has seen to that."""
     if connection.dialect.name == "postgresql":
@@ -143,9 +149,10 @@ def insertion(connection: AsyncConnection, table: sa.Table, columns: Sequence[st
 class Database:
     """One writer connection and a few readers."""
 
-    def __init__(self, *, writer: AsyncEngine | None, readers: AsyncEngine) -> None:
+    def __init__(self, *, writer: AsyncEngine | None, readers: AsyncEngine, fence: Fence | None = None) -> None:
         self._writer = writer
         self._readers = readers
+        self._fence = fence
         self.timed: Timed = _untimed
         """Wraps each transaction, from having its turn to its end; gets `read` or `write`."""
         self._turn = anyio.Lock()
@@ -154,11 +161,17 @@ class Database:
         """Transactions committed through this door: while it stays the same, what was read is still so."""
 
     @classmethod
-    def connect(cls, url: sa.URL, *, read_only: bool) -> Self:
-        """Prepare the engines; connections are made when they are first needed."""
+    def connect(cls, url: sa.URL, *, read_only: bool, fence: Fence | None = None) -> Self:
+        """Prepare the engines; connections are made when they are first needed.
+
+        With a `fence`, each writing transaction and each new reader on a PostgreSQL server proves the daemon's lock.
+        """
         path = sqlite_path(url)
         if path is None:
-            return cls(writer=None if read_only else _postgres_writer(url), readers=_postgres_readers(url))
+            readers = _postgres_readers(url)
+            if fence is not None:
+                fence.guard(readers)
+            return cls(writer=None if read_only else _postgres_writer(url), readers=readers, fence=fence)
         return cls(writer=None if read_only else _sqlite_writer(path), readers=_sqlite_readers(path))
 
     @asynccontextmanager
@@ -182,6 +195,8 @@ class Database:
             with anyio.CancelScope(shield=True), self.timed("write"):
                 try:
                     async with self._writer.begin() as connection:
+                        if self._fence is not None:
+                            await self._fence.prove(connection)
                         yield connection
                     self.writes += 1
                 except DBAPIError as error:

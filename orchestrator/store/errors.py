@@ -5,6 +5,7 @@ StoreError
 ├── DamagedError             not a database, or a broken one; never overwritten
 ├── LockedError              another daemon holds this state
 ├── LockLostError            the lock is gone: someone else may write from now on
+├── PoolerError              the PostgreSQL server is behind a pooler that takes locks from their connections
 ├── StoreUnavailableError    for the moment: disk full, read-only, I/O error, server away
 ├── InstanceError            the configured instance is not the one that the stored jobs were sent under
 ├── DuplicateKeyError        two items of one job have the same key
@@ -34,6 +35,10 @@ class LockedError(StoreError):
 
 class LockLostError(StoreError):
     """The advisory lock is no longer ours: stop at once, another daemon may start."""
+
+
+class PoolerError(StoreError):
+    """The database's address is that of a pooler in transaction mode, through which no lock can be held."""
 
 
 class StoreUnavailableError(StoreError):

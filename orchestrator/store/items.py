@@ -48,6 +48,12 @@ class Items:
             yield chunk
             last = chunk[-1].seq
 
+    async def request_bytes(self, batch: Batch) -> int:
+        """How large the requests of a batch's items are in all: before they are read into memory."""
+        query = sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(items.c.request)), 0)).where(*items_in(batch))
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
     async def of_batch(self, batch: Batch, *, with_request: bool = True) -> list[Item]:
         """The items of a batch in order."""
         query = SELECT_ITEM.where(*items_in(batch)).order_by(items.c.seq)
@@ -90,6 +96,32 @@ class Items:
                     rows = await connection.execute(query.where(items.c.job == job, items.c.seq.in_(portion)))
                     found += [item_of(row) for row in rows]
         return found
+
+    async def in_portions(
+        self, of: Sequence[BatchId], stages: Collection[Stage], size: int
+    ) -> AsyncIterator[tuple[Item, ...]]:
+        """The open items of these batches in one of these stages with their requests, so many at a time.
+
+        Each portion as it is when it is read: what is found meanwhile may be in a later one.
+        """
+        query = (
+            SELECT_ITEM.add_columns(items.c.request)
+            .join_from(batches, items, IN_BATCH)
+            .where(OPEN_ITEM, items.c.stage.in_(sorted(stages)), sa.not_(items.c.superseded))
+            .order_by(items.c.job, items.c.seq)
+            .limit(size)
+        )
+        for portion in chunks(list(of)):
+            last = ("", 0)
+            while True:
+                behind = sa.tuple_(items.c.job, items.c.seq) > last
+                async with self._database.read() as connection:
+                    rows = await connection.execute(query.where(batches.c.id.in_(portion), behind))
+                    found = tuple(item_of(row, with_request=True) for row in rows)
+                if not found:
+                    break
+                yield found
+                last = (found[-1].job, found[-1].seq)
 
     async def to_abort(
         self, account: str, kinds: Collection[str], *, limit: int, asked_before: Micros = 0

@@ -115,13 +115,17 @@ async def _add(connection: AsyncConnection, new: Portion) -> None:
 
     def values(some: Portion) -> tuple[Any, ...]:
         rows = (
-            (job, item.seq, item.key, item.request, item.row, (item.seq - 1) // sizes[job] + 1, stages[job], state)
+            (job, item.seq, item.key, item.request, item.row, _batch_of(item, sizes[job]), stages[job], state)
             for job, item in some
         )
         return tuple(chain.from_iterable(rows))
 
     for length, slices in groupby(chunks(new, _AT_ONCE), len):  # all of one length but the last
         await connection.exec_driver_sql(insertion(connection, items, _ITEM, length), [values(each) for each in slices])
+
+
+def _batch_of(item: NewItem, size: int) -> int:
+    return item.batch or (item.seq - 1) // size + 1
 
 
 def _waits_for(spec: JobSpec) -> list[str]:

@@ -1,5 +1,6 @@
 """One daemon a database: a lock on a file of the state directory, and on the PostgreSQL server where there is one."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -9,21 +10,37 @@ from typing import Self
 import anyio
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orchestrator.clock import Clock, SystemClock
-from orchestrator.store.engine import lone_connection, parse, sqlite_path
+from orchestrator.durable import private_file, private_folder
+from orchestrator.store.engine import lone_connection, parse, several_connections, sqlite_path
 from orchestrator.store.errors import LockedError, LockLostError, StoreUnavailableError
+from orchestrator.store.fence import ELSEWHERE, Fence, check_sessions, refuse_shared, unlock
 
 LOCK = "lock"
 """The name of the file that the one daemon of a state holds. It is never deleted."""
 _WATCH_INTERVAL = 5.0
 _PROBE = 0.05
 _ANSWERS_WITHIN = 10.0
+UNPROVED = 60.0
+"""Seconds without a new connection that proves the lock, after which it counts as lost."""
 
 # Our name among the advisory locks of a database.
 _TRY_LOCK = sa.text("SELECT pg_try_advisory_lock(hashtext('orchestrator'), hashtext('daemon'))")
 _STILL_THERE = sa.text("SELECT 1")
+
+
+async def check_pooler(url: str) -> None:
+    """Check whether a lock can be held through the database's address.
+
+    Raises:
+        PoolerError: it leads to a pooler in transaction mode.
+        StoreUnavailableError: the server does not answer.
+    """
+    parsed = parse(url)
+    if sqlite_path(parsed) is None:
+        await check_sessions(lone_connection(parsed), several_connections(parsed))
 
 
 class DaemonLock:
@@ -37,6 +54,8 @@ class DaemonLock:
         self._url = parse(url) if url is not None else None
         self._file: int | None = None
         self._connection: AsyncConnection | None = None
+        self.fence: Fence | None = None
+        """Proves the lock to other connections, while a PostgreSQL server holds it."""
 
     async def __aenter__(self) -> Self:
         """Take it.
@@ -44,6 +63,7 @@ class DaemonLock:
         Raises:
             LockedError: another daemon has it.
             OSError: the file cannot be opened.
+            PoolerError: the server is behind a pooler in transaction mode.
             StoreUnavailableError: the server does not answer.
         """
         try:
@@ -69,21 +89,59 @@ class DaemonLock:
         Raises:
             LockLostError: the server no longer holds the lock for us, so another daemon may start: stop at once.
         """
-        if self._connection is None:
+        if self._connection is None or self.fence is None or self._url is None:
             await anyio.sleep_forever()
             return
+        others, proved_at = several_connections(self._url), clock.monotonic()
         while True:
-            await clock.sleep(_WATCH_INTERVAL)
+            await self._rest(self.fence, clock)
+            if self.fence.lost.is_set():
+                raise LockLostError(self.fence.reason)
             try:
-                # The lock lives as long as its session: that the session answers is all there is to know.
                 with anyio.fail_after(_ANSWERS_WITHIN, shield=True):
                     await self._connection.execute(_STILL_THERE)
             except (SQLAlchemyError, TimeoutError) as error:
                 raise LockLostError("the lock on the PostgreSQL server is lost: another daemon may start") from error
+            began = clock.monotonic()
+            match await self._held_at_address(self.fence, others):
+                case True:
+                    proved_at = began
+                case False:
+                    raise LockLostError(ELSEWHERE)
+                case None if clock.monotonic() - proved_at > UNPROVED:
+                    raise LockLostError(
+                        f"for {UNPROVED:g} s no new connection to the PostgreSQL server could be made, so whether its "
+                        "address still leads to the server that holds the lock is not known"
+                    )
+
+    async def _rest(self, fence: Fence, clock: Clock) -> None:
+        """Wait for the next check, or for a transaction that finds the lock lost."""
+        async with anyio.create_task_group() as group:
+
+            async def found() -> None:
+                await fence.lost.wait()
+                group.cancel_scope.cancel()
+
+            group.start_soon(found)
+            await clock.sleep(_WATCH_INTERVAL)
+            group.cancel_scope.cancel()
+
+    async def _held_at_address(self, fence: Fence, others: AsyncEngine) -> bool | None:
+        """Whether a new connection finds the lock where it leads; None where none could be made.
+
+        After a fail-over the session may live on, on a server to which nobody connects any more.
+        """
+        try:
+            with anyio.fail_after(_ANSWERS_WITHIN, shield=True):
+                async with others.connect() as connection:
+                    return await fence.held_at(connection)
+        except (SQLAlchemyError, TimeoutError):
+            return None
 
     def _lock_file(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        private_folder(self._path.parent)
+        private_file(self._path, make=True)  # whoever may open it could hold it, and keep the daemon out
+        handle = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -99,16 +157,21 @@ class DaemonLock:
             return
         with anyio.CancelScope(shield=True):
             try:
-                self._connection = await lone_connection(self._url).connect()
-                mine = (await self._connection.execute(_TRY_LOCK)).scalar_one()
+                session = self._connection = await lone_connection(self._url).connect()
+                await refuse_shared(session)
+                if not (await session.execute(_TRY_LOCK)).scalar_one():
+                    raise LockedError("another daemon holds this PostgreSQL database")
+                self.fence = Fence()
+                await self.fence.settle(session)
+                await self.fence.establish(session, several_connections(self._url))
             except SQLAlchemyError as error:
                 raise StoreUnavailableError(f"the PostgreSQL server cannot be used: {error}") from error
-        if not mine:
-            raise LockedError("another daemon holds this PostgreSQL database")
 
     async def _give_back(self) -> None:
         with anyio.CancelScope(shield=True):
             if self._connection is not None:
+                with contextlib.suppress(SQLAlchemyError):  # of a session that is lost
+                    await unlock(self._connection)
                 await self._connection.close()
                 self._connection = None
         if self._file is not None:

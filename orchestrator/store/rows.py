@@ -22,6 +22,7 @@ from orchestrator.domain.model import (
     RetryPolicy,
     Stage,
 )
+from orchestrator.domain.plan import MOST_BATCH_BYTES
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import HOUR
 from orchestrator.store.schema import batches, items, jobs
@@ -29,7 +30,15 @@ from orchestrator.store.schema import batches, items, jobs
 Row = sa.Row[*tuple[Any, ...]]
 Query = sa.Select[*tuple[Any, ...]]
 
-_SUBMISSION = (batches.c.method, batches.c.path, batches.c.headers, batches.c.body)
+_FITS = sa.func.length(batches.c.body) <= 2 * MOST_BATCH_BYTES
+_SUBMISSION = (
+    batches.c.method,
+    batches.c.path,
+    batches.c.headers,
+    # One that an earlier version stored whatever its size is not read: it would end the process at every start.
+    sa.case((_FITS, batches.c.body), else_=None).label("body"),
+)
+_SUBMISSION_NAMES = frozenset(column.name for column in _SUBMISSION)
 _LONG = (items.c.facts, items.c.request, items.c.row)
 
 COUNTERS = {state: jobs.c[f"n_{state}"] for state in ItemState}
@@ -38,7 +47,7 @@ COUNTERS = {state: jobs.c[f"n_{state}"] for state in ItemState}
 SELECT_JOB = sa.select(jobs)
 
 SELECT_BATCH = sa.select(
-    *(column for column in batches.c if column not in _SUBMISSION),
+    *(column for column in batches.c if column.name not in _SUBMISSION_NAMES),
     jobs.c.name.label("job_name"),
     jobs.c.project,
     jobs.c.kind,

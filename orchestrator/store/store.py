@@ -13,12 +13,15 @@ from orchestrator.store.advance import Advance
 from orchestrator.store.batches import MAY_FIND_OUT, MAY_PLAN, Batches
 from orchestrator.store.changes import Controlled, JobChanged, Moved, Observed
 from orchestrator.store.engine import Database, Timed, parse
+from orchestrator.store.fence import Fence
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.items import Items
 from orchestrator.store.jobs import Jobs, KnownJob
 from orchestrator.store.memory import Memory
 from orchestrator.store.outbox import Entry, Outbox
+from orchestrator.store.refusals import Refusals
 from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, OPEN_ITEM, batches, items, jobs, literal
+from orchestrator.store.standstill import Standstill
 
 __all__ = ["Controlled", "Entry", "JobChanged", "KnownJob", "Moved", "Observed", "Store"]
 
@@ -35,6 +38,8 @@ class Store:
         self.items = Items(database)
         self.outbox = Outbox(database)
         self.memory = Memory(database)
+        self.refusals = Refusals(database)
+        self.standstill = Standstill(database)
 
     @classmethod
     async def open(
@@ -44,8 +49,11 @@ class Store:
         state_directory: Path,
         read_only: bool = False,
         progress: upgrade.Progress = upgrade.unreported,
+        fence: Fence | None = None,
     ) -> Self:
         """Open the database, and bring an SQLite one up to date; whoever writes holds the `DaemonLock`.
+
+        `fence` is that lock's: with it, every writing transaction on a PostgreSQL server proves the lock.
 
         Raises:
             SchemaError: older (PostgreSQL is upgraded by a command, not by a start) or newer than the program.
@@ -59,7 +67,7 @@ class Store:
             read_only=read_only,
             progress=progress,
         )
-        return cls(Database.connect(parsed, read_only=read_only))
+        return cls(Database.connect(parsed, read_only=read_only, fence=fence))
 
     @classmethod
     @asynccontextmanager
@@ -70,6 +78,7 @@ class Store:
         state_directory: Path,
         read_only: bool = False,
         progress: upgrade.Progress = upgrade.unreported,
+        fence: Fence | None = None,
     ) -> AsyncIterator[Self]:
         """`open` for the length of a block."""
         store = await cls.open(
@@ -77,6 +86,7 @@ class Store:
             state_directory=state_directory,
             read_only=read_only,
             progress=progress,
+            fence=fence,
         )
         try:
             yield store

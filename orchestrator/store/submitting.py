@@ -93,14 +93,17 @@ async def _start_job(ledger: Ledger, batch: Batch) -> None:
 async def release(ledger: Ledger, batch: Batch, detail: str, due_at: Micros) -> None:
     # This send had no effect; what an earlier one of the same key did is as unknown as before.
     if batch.in_doubt:
-        await ledger.move(batch, BatchEvent.LOSE, note=detail, last_error=detail, due_at=due_at)
+        sends = batch.sends - 1
+        await ledger.move(batch, BatchEvent.LOSE, note=detail, last_error=detail, due_at=due_at, sends=sends)
         return
     # Nothing is kept under the key: neither its age nor who sent it counts before the send that may have an effect.
-    unused = {"first_sent_at": None, "sent_by": None}
+    unused: dict[str, object] = {"first_sent_at": None, "sent_by": None, "sends": batch.sends - 1}
     await ledger.move(batch, BatchEvent.RELEASE, note=detail, last_error=detail, due_at=due_at, **unused)
 
 
-async def lose(ledger: Ledger, batch: Batch, detail: str, due_at: Micros, *, key_void: bool) -> None:
+async def lose(
+    ledger: Ledger, batch: Batch, detail: str, due_at: Micros, *, key_void: bool, counts: bool = True
+) -> None:
     await ledger.move(
         batch,
         BatchEvent.LOSE,
@@ -109,6 +112,7 @@ async def lose(ledger: Ledger, batch: Batch, detail: str, due_at: Micros, *, key
         due_at=due_at,
         in_doubt=True,
         key_void=batch.key_void or key_void,
+        sends=batch.sends if counts else batch.sends - 1,
     )
 
 

@@ -5,9 +5,9 @@ An SQLite database is upgraded by the daemon's start, in one transaction. A Post
 """
 
 import contextlib
-import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,11 +15,12 @@ from typing import TypeVar
 from urllib.parse import quote
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from orchestrator.durable import rename_exclusively, sync_folder
+from orchestrator.durable import private_file, private_folder, rename_exclusively, sync_file, sync_folder
 from orchestrator.store.engine import advise, alone, explain, parse, sqlite_path, sync_engine
 from orchestrator.store.errors import DamagedError, SchemaError, StoreError, StoreUnavailableError
 from orchestrator.store.schema import REVISION
@@ -28,6 +29,10 @@ _MIB = 1024 * 1024
 _MAGIC = b"SQLite format 3\x00"
 _QUICK_CHECK_UP_TO = 256 * 1024 * 1024
 """Bytes up to which a start reads the whole file through: about a second."""
+
+_PAGES_AT_A_TIME = 2048
+_STEPS_BETWEEN_CHECKS = 100_000
+"""Instructions of SQLite's machine between two looks whether a check was stopped: a few milliseconds."""
 
 _WAY_OUT = "it was left as it is; move it away, and put a backup (`orchestrator db backup`) in its place"
 
@@ -72,7 +77,24 @@ async def backup(url: str, file: Path) -> None:
         StoreError: the database is on a server, or `file` exists.
         DamagedError: the copy is not sound, so `file` was not made.
     """
-    await _in_thread(lambda parsed: _backup(parsed, file), parse(url))
+    stopped, failure = threading.Event(), None
+
+    async def notice_cancellation() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            stopped.set()
+
+    async with anyio.create_task_group() as group:  # a stop need not wait until a large database has been copied
+        group.start_soon(notice_cancellation)
+        try:
+            await _in_thread(lambda parsed: _backup(parsed, file, stopped), parse(url))
+        except Exception as error:  # noqa: BLE001 - raised below, not as a member of an exception group
+            failure = error
+        group.cancel_scope.cancel()
+    if failure is not None:
+        await anyio.lowlevel.checkpoint_if_cancelled()  # that the copy was stopped is no failure then
+        raise failure
 
 
 async def prepare(url: sa.URL, *, state_directory: Path, read_only: bool, progress: Progress = unreported) -> None:
@@ -81,7 +103,7 @@ async def prepare(url: sa.URL, *, state_directory: Path, read_only: bool, progre
         await _in_thread(_require_newest, url)
         return
     if not read_only:
-        await anyio.Path(state_directory).mkdir(parents=True, exist_ok=True)
+        await anyio.to_thread.run_sync(private_folder, state_directory)
         await _in_thread(_play_back, url)
     # Whoever only reads is told of damage when a read meets it, and need not wait for all of the file to be read.
     await _in_thread(_require_database if read_only else _require_sound, url)
@@ -116,7 +138,7 @@ def _connected(url: sa.URL) -> Iterator[sa.Connection]:
 def _upgrade(url: sa.URL, progress: Progress) -> str:
     path = sqlite_path(url)
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_private(path)
     with _connected(url) as connection:
         alone(connection)
         if _known_revision(connection) != REVISION:
@@ -140,6 +162,16 @@ def _require_room(path: Path) -> None:
             f"upgrading {path} takes as much room again as it has now, {needed // _MIB + 1} MiB, and its disk has "
             f"{free // _MIB} MiB free: make room, or move the database to a larger disk; nothing was changed"
         )
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, or take its rights from all but its owner. SQLite gives its log the rights of the database."""
+    try:
+        private_folder(path.parent)
+        for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            private_file(file, make=file == path)
+    except OSError as error:
+        raise StoreUnavailableError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _require_newest(url: sa.URL) -> None:
@@ -243,20 +275,22 @@ def _check(url: sa.URL) -> list[str]:
     return findings
 
 
-def _full_check(url: sa.URL) -> list[str]:
+def _full_check(url: sa.URL, stopped: threading.Event | None = None) -> list[str]:
     """What is wrong with the file, whatever its schema. Raises DamagedError where it is no database at all."""
     _require_sound(url)
     path = sqlite_path(url)
     if path is None or not path.exists():
         return []
     with _reading(path) as connection:
+        if stopped is not None:
+            connection.set_progress_handler(stopped.is_set, _STEPS_BETWEEN_CHECKS)
         said = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
         orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
     findings = [] if said == ["ok"] else said
     return [*findings, *(f"a row of {table} belongs to no {parent}" for table, _, parent, _ in orphans[:20])]
 
 
-def _backup(url: sa.URL, file: Path) -> None:
+def _backup(url: sa.URL, file: Path, stopped: threading.Event) -> None:
     path = sqlite_path(url)
     if path is None:
         raise StoreError("the database is on a PostgreSQL server: back it up with pg_dump")
@@ -269,21 +303,42 @@ def _backup(url: sa.URL, file: Path) -> None:
         # In a folder of its own: SQLite makes files beside a copy that is being checked.
         with TemporaryDirectory(dir=target.parent, prefix=f".{file.name}.") as folder:
             draft = Path(folder) / file.name
-            with _reading(path) as source, contextlib.closing(sqlite3.connect(draft)) as copy:
-                source.backup(copy)
-            _require_good_copy(path, draft, file)
+            _copy(path, draft, stopped)
+            _require_good_copy(path, draft, file, stopped)
+            _require_wanted(path, stopped)
+            draft.chmod(0o600)
             with draft.open("rb") as made:
-                os.fsync(made.fileno())
+                sync_file(made.fileno())
+            private_file(draft)
             rename_exclusively(draft, target)
-        sync_folder(target.parent)
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+    try:
+        sync_folder(target.parent)
+    except OSError as error:
+        raise StoreError(
+            f"{file} was written and is sound, but its folder could not be synced ({error.strerror or error}), so a "
+            "power failure now may remove it: check the disk"
+        ) from error
 
 
-def _require_good_copy(path: Path, draft: Path, file: Path) -> None:
+def _copy(path: Path, draft: Path, stopped: threading.Event) -> None:
+    with _reading(path) as source, contextlib.closing(sqlite3.connect(draft)) as copy:
+        # In one read transaction: otherwise SQLite begins anew whenever the daemon writes between two portions.
+        source.execute("BEGIN")
+        source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        source.backup(copy, pages=_PAGES_AT_A_TIME, progress=lambda *_: _require_wanted(path, stopped))
+
+
+def _require_wanted(path: Path, stopped: threading.Event) -> None:
+    if stopped.is_set():
+        raise StoreError(f"the copy of {path} was stopped")
+
+
+def _require_good_copy(path: Path, draft: Path, file: Path, stopped: threading.Event) -> None:
     """An older schema is no fault: copies are made before upgrades."""
     try:
-        wrong = _full_check(parse(f"sqlite:///{draft}"))
+        wrong = _full_check(parse(f"sqlite:///{draft}"), stopped)
     except DamagedError as error:
         wrong = [str(error)]
     if wrong:

@@ -14,6 +14,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orchestrator.domain.details import bounded
 from orchestrator.domain.lifecycle import Change, Contradiction, Same, decide
 from orchestrator.domain.model import (
     BatchId,
@@ -129,7 +130,8 @@ class Weighed:
 async def weigh(
     connection: AsyncConnection, observations: Sequence[Observation], account: str | None = None
 ) -> Weighed:
-    """Hold observations against the rows, in their order; reads only."""
+    """Hold observations against the rows, in their order; reads only. Long texts are cut first."""
+    observations = [bounded(each) for each in observations]
     weighed = Weighed()
     known = await _batches(connection, {each.batch for each in observations if not isinstance(each, Learnt)})
     rows = _Rows()

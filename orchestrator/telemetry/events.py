@@ -23,6 +23,16 @@ class Oddity(StrEnum):
     NEVER_LISTED = "items never listed"
 
 
+class CloseCause(StrEnum):
+    """Why the HTTP server closed a connection that its caller had left open."""
+
+    IDLE = "no request followed"
+    HEAD = "the head of the request did not come"
+    BODY = "the body of the request stalled"
+    READER = "the answer was not read"
+    LIMIT = "too many connections"
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened; subclasses add what it happened to."""
@@ -70,7 +80,7 @@ class ControlDone(Event):
     """What a person or a program asked for was done."""
 
     control: str
-    """The key of the queue file: `cancel`, `retry`, `pause`, `resume`, `adopt`."""
+    """The key of the queue file: `cancel`, `retry`, `pause`, `resume`, `adopt`, `give-up`."""
     target: str
     """The job's name, `account NAME`, or `everything`."""
     done: str
@@ -86,6 +96,20 @@ class TableWaits(Event):
 
     table: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileStays(Event):
+    """Something stays in incoming/ that cannot be decided. It holds up nothing else."""
+
+    file: str
+    reason: str
+    seconds: int
+    """For how long."""
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +188,19 @@ class BatchRefused(Event):
     @property
     def level(self) -> Level:
         return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class JobStopped(Event):
+    """The platform refuses a job alike throughout: nothing more of it is submitted until `resume`."""
+
+    account: str
+    job: str
+    reason: str
+
+    @property
+    def level(self) -> Level:
+        return Level.ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +320,18 @@ class PartFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FolderNotSynced(Event):
+    """A folder whose renames a power failure may undo; published once a file system, at the start."""
+
+    folder: str
+    reason: str
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
 class RequestDone(Event):
     account: str
     route: str
@@ -297,3 +346,26 @@ class RequestDone(Event):
     @property
     def level(self) -> Level:
         return Level.DEBUG
+
+
+@dataclass(frozen=True, slots=True)
+class BackupMade(Event):
+    """A scheduled copy of the database was written and checked."""
+
+    file: str
+    bytes: int
+    seconds: float
+    removed: int
+    """Older copies that were removed because of `backup.keep`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsClosed(Event):
+    """The HTTP server closed connections; published at most once a minute for each cause."""
+
+    cause: CloseCause
+    count: int
+
+    @property
+    def level(self) -> Level:
+        return Level.DEBUG if self.cause is CloseCause.IDLE else Level.WARNING

@@ -8,15 +8,18 @@ from warning on, as the event `library_message`. No line ever holds a secret, no
 import logging
 import os
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from orchestrator.clock import Clock
 from orchestrator.domain.units import rfc3339
+from orchestrator.telemetry.lines import LineWriter
 from orchestrator.telemetry.redaction import Redactor
+from orchestrator.telemetry.repeats import Repeats
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "console", "json"]
@@ -36,7 +39,7 @@ def configure(
     clock: Clock,
     redactor: Redactor | None = None,
     environ: Mapping[str, str] = MappingProxyType({}),
-) -> None:
+) -> LineWriter | None:
     """Set up logging for the whole process; the last call holds.
 
     Args:
@@ -46,6 +49,10 @@ def configure(
         clock: gives the timestamps.
         redactor: keeps secrets out of every line.
         environ: tells `$JOURNAL_STREAM`; JSON lines to the journal begin with their priority (`<6>`).
+
+    Returns:
+        What writes the lines to the stream's descriptor, in a thread; close it at the end. None where the stream has
+        no descriptor: it is written to directly.
     """
     console = style == "console" or (style == "auto" and stream.isatty())
     chain: list[Processor] = [
@@ -56,17 +63,56 @@ def configure(
         _Redact(redactor or Redactor()),
     ]
     renderer = _console(stream) if console else _Json(prefixed=_is_journal(stream, environ))
+    writer = _writer(stream, [*chain, renderer])
     structlog.configure(
         processors=[*chain, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(stream) if writer is None else partial(_Lines, writer),
         cache_logger_on_first_use=False,
     )
-    _lead_libraries([_from_library, *chain, renderer], max(logging.WARNING, _LEVELS[level]), stream)
+    handler = logging.StreamHandler(stream) if writer is None else _Handler(writer)
+    _lead_libraries([_from_library, *chain, renderer], max(logging.WARNING, _LEVELS[level]), handler, clock)
+    return writer
 
 
-def _lead_libraries(processors: list[Processor], level: int, stream: TextIO) -> None:
-    handler = logging.StreamHandler(stream)
+def _writer(stream: TextIO, processors: list[Processor]) -> LineWriter | None:
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        return None  # a stream without a file behind it, as in tests
+
+    def report(count: int) -> str:
+        line: Any = {"level": "warning", "event": "log_lines_lost", "count": count}
+        for processor in processors[2:]:  # after the level and the context of a thread
+            line = processor(None, "warning", line)
+        return str(line)
+
+    return LineWriter(descriptor, report=report)
+
+
+class _Lines:
+    """A logger of structlog that hands its lines to the writer."""
+
+    def __init__(self, writer: LineWriter, *_args: object) -> None:
+        self.msg = self.debug = self.info = self.warning = self.error = self.critical = writer.write
+
+
+class _Handler(logging.Handler):
+    """A handler of the standard logging that does the same."""
+
+    def __init__(self, writer: LineWriter) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._writer.write(self.format(record))
+        except Exception:  # noqa: BLE001 - a record that cannot be formatted is a lost line, and nobody's failure
+            self._writer.lose()
+
+
+def _lead_libraries(processors: list[Processor], level: int, handler: logging.Handler, clock: Clock) -> None:
+    handler.addFilter(Repeats(clock))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[*processors[:-1], structlog.stdlib.ProcessorFormatter.remove_processors_meta, processors[-1]]
@@ -82,6 +128,8 @@ def _from_library(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     """A record of the standard logging as an event of ours, with its text and its logger beside it."""
     record: logging.LogRecord = event["_record"]
     event.update(event="library_message", message=event["event"], logger=record.name)
+    if repeated := getattr(record, "repeated", 0):
+        event["repeated"] = repeated
     return event
 
 

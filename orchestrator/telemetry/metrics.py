@@ -4,19 +4,21 @@ Labels hold accounts, routes, states and the like, never an id: their number is 
 code, however much work there is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from orchestrator import __version__
 from orchestrator.clock import SECOND, Clock, Micros
 from orchestrator.domain.model import ItemState, JobState, Needs
 from orchestrator.telemetry.events import (
     BatchSubmitted,
+    CloseCause,
+    ConnectionsClosed,
     DaemonStarted,
     Event,
     FileAccepted,
@@ -58,6 +60,8 @@ class AccountReading:
     """When the question that waits longest was last answered; None when nothing is to be asked."""
     skew: float
     """Seconds by which our clock is ahead of the platform's."""
+    failing: float = 0.0
+    """Seconds for which no request has succeeded; 0 while they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,20 @@ class StoreReading:
     """By account, state and needs."""
     unconfirmed: Mapping[str, int]
     """Submissions with an unknown outcome, by account."""
+    unchanged_since: Mapping[str, Micros] = field(default_factory=dict)
+    """When the job on the platform that moved longest ago made progress, by account."""
+    wal_bytes: int | None = None
+    """Size of the write-ahead log beside an SQLite database; None on a server."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupReading:
+    """Scheduled backups."""
+
+    newest: Micros | None
+    """When the newest copy was made; None while there is none."""
+    interval: float
+    """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +97,16 @@ class Readings:
     accounts: Mapping[str, AccountReading]
     store: StoreReading | None
     """None while the database does not answer."""
+    backup: BackupReading | None = None
+    """None when none are scheduled."""
 
 
 class Metrics:
     """A subscriber of the bus that counts, and shows its counts together with readings. Nothing here waits."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, lost_log_lines: Callable[[], int] = lambda: 0) -> None:
         self._clock = clock
+        self._lost_log_lines = lost_log_lines
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = self._counter(
@@ -110,9 +131,16 @@ class Metrics:
             "step_failures", "Steps that did not succeed and are tried again, by reason.", "account", "reason"
         )
         self._parts = self._counter("part_failures", "Turns that a part of the engine could not do.", "part")
+        self._connections_closed = self._counter(
+            "http_connections_closed", "Connections that the HTTP server closed on their callers.", "reason"
+        )
         self._transactions = self._histogram(
             "store_transaction_seconds", "Database transactions, the wait for their turn aside.", _LOCAL, "operation"
         )
+        for part in ("results", "upkeep"):
+            self._parts.labels(part)
+        for cause in CloseCause:
+            self._connections_closed.labels(cause.name.lower())
         for outcome in ("accepted", "rejected", "deferred"):
             self._files.labels(outcome)
         for state in JobState:
@@ -150,7 +178,7 @@ class Metrics:
 
     def render(self, readings: Readings) -> bytes:
         """Everything in Prometheus's text format."""
-        return generate_latest(_Page(self._registry, readings))
+        return generate_latest(_Page(self._registry, readings, self._lost_log_lines()))
 
     def _count_trouble(self, event: Event) -> None:
         match event:
@@ -164,6 +192,8 @@ class Metrics:
                 self._steps.labels(event.account, "failed").inc()
             case StepCrashed():
                 self._steps.labels(event.account, "crashed").inc()
+            case ConnectionsClosed():
+                self._connections_closed.labels(event.cause.name.lower()).inc(event.count)
             case PartFailed():
                 self._parts.labels(event.part).inc()
             case _:
@@ -191,17 +221,22 @@ class Metrics:
 class _Page:
     """The counts and the readings as one collector."""
 
-    def __init__(self, registry: CollectorRegistry, readings: Readings) -> None:
+    def __init__(self, registry: CollectorRegistry, readings: Readings, lost_log_lines: int) -> None:
         self._registry = registry
         self._readings = readings
+        self._lost_log_lines = lost_log_lines
 
     def collect(self) -> Iterator[Metric]:
         yield from map(_without_birthdays, self._registry.collect())
         build = _gauge("build_info", "The program that runs.", "version")
         build.add_metric([__version__], 1)
         yield build
+        text = "Lines of the log that could not be written to stderr."
+        yield CounterMetricFamily(f"{_PREFIX}_log_lines_lost", text, self._lost_log_lines)
         yield from _of_accounts(self._readings.accounts)
         yield from _of_store(self._readings.store, tuple(self._readings.accounts))
+        if self._readings.backup is not None:
+            yield from _of_backup(self._readings.backup)
 
 
 def _without_birthdays(metric: Metric) -> Metric:
@@ -222,7 +257,13 @@ def _of_accounts(accounts: Mapping[str, AccountReading]) -> Iterator[Metric]:
         "When the question that waits longest was last answered, in Unix time; missing when nothing is to be asked.",
         "account",
     )
+    failing = _gauge(
+        "account_failing_seconds",
+        "From the first request that failed since the last success to the latest one; 0 while they succeed.",
+        "account",
+    )
     for name, account in accounts.items():
+        failing.add_metric([name], account.failing)
         limit.add_metric([name], account.limit)
         used.add_metric([name], account.used)
         window.add_metric([name], account.window)
@@ -232,7 +273,7 @@ def _of_accounts(accounts: Mapping[str, AccountReading]) -> Iterator[Metric]:
             waiting.add_metric([name, lane], count)
         if account.oldest_look is not None:
             looked.add_metric([name], account.oldest_look / SECOND)
-    yield from (limit, used, window, waiting, closed, skew, looked)
+    yield from (limit, used, window, waiting, closed, skew, looked, failing)
 
 
 def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[Metric]:
@@ -254,7 +295,28 @@ def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[M
     unconfirmed = _gauge("unconfirmed_submissions", "Submissions with an unknown outcome.", "account")
     for account in sorted({*accounts, *store.unconfirmed}):
         unconfirmed.add_metric([account], store.unconfirmed.get(account, 0))
-    yield from (items, jobs, unconfirmed)
+    unchanged = _gauge(
+        "unchanged_since_timestamp_seconds",
+        "When the job on the platform that moved longest ago made progress, in Unix time; missing when none is there.",
+        "account",
+    )
+    for account, since in store.unchanged_since.items():
+        unchanged.add_metric([account], since / SECOND)
+    yield from (items, jobs, unconfirmed, unchanged)
+    if store.wal_bytes is not None:
+        wal = _gauge(
+            "database_wal_bytes", "Size of the write-ahead log; it grows while a reader keeps one transaction open."
+        )
+        wal.add_metric([], store.wal_bytes)
+        yield wal
+
+
+def _of_backup(backup: BackupReading) -> Iterator[Metric]:
+    made = _gauge("backup_timestamp_seconds", "When the newest scheduled backup was made, in Unix time; 0: never.")
+    made.add_metric([], 0 if backup.newest is None else backup.newest / SECOND)
+    interval = _gauge("backup_interval_seconds", "Seconds between two scheduled backups.")
+    interval.add_metric([], backup.interval)
+    yield from (made, interval)
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

@@ -14,18 +14,40 @@ from urllib.parse import quote
 REDACTED = "[redacted]"
 
 _KEY = re.compile(r"(authorization|token|api_?key|password|passwd|passphrase|secret|cookie|jwt)s?")
+_PLACEHOLDER = (
+    r"(?!(?:…|\.\.\.|<[^<>\s]*>|\$\w+|\$\{\w+\}|\{\w*\}|(?-i:[A-Z_]*(?:TOKEN|KEY|PASSWORD|SECRET))"
+    r"|(?-i:\*{3,})|\[redacted\])(?![\w.~+/=-]))"
+)
+"""Not followed by what stands for a secret in advice and documentation: `…`, `<token>`, `$TOKEN`, `YOUR_TOKEN`."""
+_SCHEMES = r"(?:bearer|basic|digest|negotiate|token)\b"
+_HEADERS = r"(?:proxy-)?authorization|x-api-key|x-sbg-auth-token"
 _PATTERNS = MappingProxyType(
     {
-        # Authorization: Bearer …, and as it stands in the repr of a mapping of headers
-        re.compile(r"(?i)(authorization\W{1,4}(?:(?:bearer|basic)\s+)?)[^\s\"',;}]{4,}"): rf"\g<1>{REDACTED}",
-        re.compile(r"(?i)(bearer\s+)[\w.~+/=-]{16,}"): rf"\g<1>{REDACTED}",
+        # Authorization: Bearer …, and as it stands in the repr of a mapping or of pairs. Where a scheme follows, the
+        # secret is what stands behind it: `?+` never takes the scheme itself for one.
+        re.compile(
+            rf"(?i)((?:{_HEADERS})(?:[\"']\s*[:,]|\s*[:=])\s*(?:b(?=[\"']))?[\"']?(?:{_SCHEMES}\s+)?+)"
+            rf"(?!{_SCHEMES}\W*(?:\s|$)){_PLACEHOLDER}[^\s\"',;}}]{{4,}}"
+        ): rf"\g<1>{REDACTED}",
+        # Prose goes on in lower-case letters; a token has digits or capitals among its sixteen characters and more.
+        re.compile(rf"((?i:bearer)\s+)(?![a-z-]+(?![\w.~+/=-])){_PLACEHOLDER}[\w.~+/=-]{{16,}}"): rf"\g<1>{REDACTED}",
         re.compile(r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"): REDACTED,
-        re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)"): rf"\g<1>{REDACTED}",
-        re.compile(r"(?i)([?&](?:x-amz-(?:signature|credential|security-token)|sig|signature|token)=)[^&\s\"']+"): (
-            rf"\g<1>{REDACTED}"
-        ),
+        re.compile(rf"(://[^\s/:@]*:){_PLACEHOLDER}[^\s/@]+(?=@)"): rf"\g<1>{REDACTED}",
+        re.compile(
+            rf"(?i)([?&](?:x-amz-(?:signature|credential|security-token)|sig|signature|token)=)"
+            rf"{_PLACEHOLDER}[^&\s\"']+"
+        ): rf"\g<1>{REDACTED}",
+        re.compile(rf"(?i)(\b(?:password|passwd)=){_PLACEHOLDER}[^\s\"'&;,]+"): rf"\g<1>{REDACTED}",
     }
 )
+_PUBLIC = frozenset(
+    {"orchestrator", "simulator", "illumina", "postgres", "postgresql", "sqlite", "localhost"}
+    | {"admin", "administrator", "apikey", "changeme", "password", "secret", "secrets", "test", "token", "user"}
+    | {"account", "accounts", "database", "queue", "incoming", "accepted", "rejected", "results", "state", "server"}
+)
+"""Words that are everywhere in what is logged. As a secret such a word protects nothing, and to take it out of every
+path and name would make the log unreadable, and would show what the secret is. Where a credential stands (under a
+telling key, in a header, in a URL) it is taken out all the same."""
 _SHORTEST = 4
 """A shorter text is no secret, and replacing it everywhere would make the log unreadable."""
 _DEEPEST = 8
@@ -41,10 +63,11 @@ class Redactor:
 
     def learn(self, *secrets: str) -> None:
         """Keep these secret too; any thread may call it."""
-        self._spelt |= {text for secret in secrets if len(secret) >= _SHORTEST for text in _spellings(secret)}
+        kept = [secret for secret in secrets if len(secret) >= _SHORTEST and secret.lower() not in _PUBLIC]
+        self._spelt |= {text for secret in kept for text in _spellings(secret)}
         # The longest first: of two secrets, one may begin with the other.
         known = sorted(self._spelt, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        self._known = re.compile("|".join(map(_pattern, known))) if known else None
 
     def text(self, text: str) -> str:
         """The text without secrets."""
@@ -77,6 +100,15 @@ class Redactor:
 def _spellings(secret: str) -> tuple[str, ...]:
     """A secret as it is, inside a repr, and inside a URL."""
     return secret, repr(secret)[1:-1], quote(secret, safe="")
+
+
+def _pattern(spelling: str) -> str:
+    """What finds it: letters alone are no secret inside of a longer word, as `test` is none in `latest`."""
+    if not (spelling.isascii() and spelling.isalpha()):
+        return re.escape(spelling)
+    # Letters may belong to an escape before it: %2F in a URL, \n in a repr.
+    begins = r"(?:(?<![A-Za-z])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrtbf]))"
+    return rf"{begins}{spelling}(?![A-Za-z])"
 
 
 def _last_word(key: str) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator import __version__
+from orchestrator.clock import Micros
+from orchestrator.domain.units import rfc3339
 from orchestrator.platforms.budget import BudgetView
 from orchestrator.platforms.declaration import Declaration
 from orchestrator.platforms.window import Limit
@@ -21,6 +23,10 @@ class Live:
     """Why the platform does not accept the credential; None while it does."""
     trouble: str | None = None
     """The last error of a question, a submission or the aborts that goes on failing."""
+    closed_because: str | None = None
+    """`credential`, `address` or `user`; None while it is open."""
+    failing_since: Micros | None = None
+    """Since when no request has succeeded; None while they do."""
     skew: float | None = None
     """Seconds by which our clock is ahead of the platform's; None while no answer has told its date."""
 
@@ -47,7 +53,9 @@ def _describe(name: str, account: Account, live: Live | None) -> dict[str, Any]:
         "platform": account.platform,
         "base_url": account.base_url,
         "closed": live.refusal is not None if live else None,
+        "closed_because": live.closed_because if live else None,
         "detail": live.refusal if live else None,
+        "failing_since": rfc3339(live.failing_since) if live and live.failing_since is not None else None,
         "last_error": live.trouble if live else None,
         "clock_skew_seconds": round(live.skew, 1) if live and live.skew is not None else None,
         "budget": _describe_budget(account, live.budget if live else None),

@@ -10,20 +10,29 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from orchestrator.domain.model import ItemState, Job, JobId, JobState
-from orchestrator.engine.document import describe_batch, describe_item, describe_job
+from orchestrator.engine.document import describe_batch, describe_item, describe_job, describe_standstill
+from orchestrator.platforms.contact import LONG
 from orchestrator.web.accounts import Live, describe_accounts
 from orchestrator.web.answers import JSON, document
-from orchestrator.web.shown import Shown
+from orchestrator.web.shown import Shown, failing_since
 
 _LARGEST_PAGE = 1000
+_LARGEST_NUMBER = 2**63 - 1
+"""What a column of numbers can be compared with."""
 
 OfState = Annotated[JobState | None, Query(description="Only jobs in this state.")]
-OfAccount = Annotated[str | None, Query(description="Only jobs on this account.")]
+_TEXT = r"^[^\x00]*$"
+"""PostgreSQL keeps no NUL and refuses to compare with one."""
+OfAccount = Annotated[str | None, Query(pattern=_TEXT, description="Only jobs on this account.")]
 Page = Annotated[int, Query(ge=1, le=_LARGEST_PAGE, description="Jobs in one answer.")]
-Before = Annotated[str | None, Query(description="From the `next` of an answer; do not make it yourself.")]
+Before = Annotated[
+    str | None, Query(pattern=_TEXT, description="From the `next` of an answer; do not make it yourself.")
+]
 ItemOfState = Annotated[ItemState | None, Query(description="Only items in this state.")]
-Most = Annotated[int | None, Query(ge=1, description="Items in one answer; all of them where it is left out.")]
-After = Annotated[int, Query(ge=0, description="From the `next` of an answer.")]
+Most = Annotated[
+    int | None, Query(ge=1, le=_LARGEST_NUMBER, description="Items in one answer; all of them where it is left out.")
+]
+After = Annotated[int, Query(ge=0, le=_LARGEST_NUMBER, description="From the `next` of an answer.")]
 
 
 class Api:
@@ -49,7 +58,10 @@ class Api:
         """One job with its batches: the head of its result, also while it still runs."""
         job = await self._named(name)
         batches = await self._store.batches.of_job(job.id)
-        return document({"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]})
+        account = self._shown.settings.accounts.get(job.spec.account)
+        open_items = account.limits.open_items if account is not None else None
+        told = {"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]}
+        return document(told | await describe_standstill(self._store, job, open_items))
 
     async def items(self, name: str, state: ItemOfState = None, limit: Most = None, after: After = 0) -> Response:
         """The items of one job in order, streamed; `next` is where the following page is, or null."""
@@ -64,14 +76,16 @@ class Api:
                 each.budget.snapshot(),
                 each.dispatch.refusal,
                 each.dispatch.trouble,
-                each.skew.seconds if each.skew.known else None,
+                closed_because=each.dispatch.closed_because,
+                failing_since=failing_since(each, shown.clock, least=LONG),
+                skew=each.skew.seconds if each.skew.known else None,
             )
             for each in shown.accounts
         }
         return document(await describe_accounts(shown.settings, shown.store, instance=shown.instance, live=live))
 
     async def _named(self, name: str) -> Job:
-        job = await self._store.jobs.get(name)
+        job = await self._store.jobs.get(name) if "\0" not in name else None
         if job is None:
             raise HTTPException(404, f"no job is named {name!r}; a file still in incoming/ has made none yet")
         return job

@@ -7,6 +7,7 @@ that it can take work in and keep it.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import anyio
@@ -25,6 +26,8 @@ LONGEST_TURN = 600.0
 """Seconds that one turn of a loop may take: results of a hundred large jobs are written in one."""
 LEAST_ROOM = 1024 * 1024
 """Free bytes below which a disk counts as full: what is left may do for one write and not for the next."""
+LISTED_FILES = 100
+"""Files that are named one by one."""
 _KEEP, _PATIENCE = 1.0, 5.0
 
 
@@ -80,6 +83,12 @@ class Health:
         """What each platform says of our credential. None of our business to mend, so no reason to be unready."""
         refusals = {account.name: account.dispatch.refusal for account in self._shown.accounts}
         return {name: f"closed: {refusal}" if refusal else "open" for name, refusal in refusals.items()}
+
+    def waiting_files(self) -> dict[str, str]:
+        """What stays in incoming/ and cannot be decided, at most a hundred of it. No reason to be unready."""
+        stale = self._shown.spool.stale
+        listed = dict(islice(stale.items(), LISTED_FILES))
+        return listed | ({"…": f"and {more} more"} if (more := len(stale) - len(listed)) else {})
 
     def _heed(self, event: Event) -> None:
         if isinstance(event, DaemonStopping):

@@ -59,6 +59,8 @@ class _Waiting:
     verdict: FileAccepted | FileRejected | None = None
     reason: str = "it is not decided yet"
     """Why there is no verdict so far."""
+    not_synced: str = ""
+    """What is added to that where a power failure may still take the file out of incoming/."""
 
 
 class Verdicts:
@@ -109,9 +111,9 @@ class Inbox:
         if _announced(request) > self._most:
             return self._too_large()
         file = f"{name or 'api'}-{secrets.token_hex(6)}{QUEUE_FILE_SUFFIXES[content_type(request.headers)]}"
-        with self._verdicts.of(file) as waiting:
+        with self._verdicts.of(file) as waiting, self._spool.expecting(file):
             try:
-                refusal = await self._drop(file, request.stream())
+                refusal = await self._drop(file, request.stream(), waiting)
             except OSError as error:
                 text = f"the queue directory cannot be written to: {error.strerror or error}; nothing was taken"
                 return self._problems.answer(503, text, headers={"Retry-After": "5"})
@@ -123,7 +125,7 @@ class Inbox:
                 await waiting.over.wait()
             return await self._answer(file, waiting)
 
-    async def _drop(self, file: str, body: AsyncIterator[bytes]) -> Response | None:
+    async def _drop(self, file: str, body: AsyncIterator[bytes], waiting: _Waiting) -> Response | None:
         """Write the body into incoming/; leaves nothing, and returns why, when it is not dropped."""
         draft = await anyio.to_thread.run_sync(begin_draft, file, self._directory)
         try:
@@ -132,7 +134,9 @@ class Inbox:
                 return self._too_large()
             if filled is _Filled.NAMES_TABLE and (refusal := await self._without_tables(file, draft)):
                 return refusal
-            await anyio.to_thread.run_sync(draft.finish)
+            placed = await anyio.to_thread.run_sync(draft.finish)
+            if placed.not_synced is not None:
+                waiting.not_synced = f"; incoming/ could not be synced ({placed.not_synced})"
             return None
         finally:
             with anyio.CancelScope(shield=True):
@@ -176,7 +180,13 @@ class Inbox:
                 errors = await _read(Path(place))
                 return self._refused(count, file, errors["mistakes"], errors["more"])
             case None:
-                told = {"file": file, "decided": False, "jobs": (), "items": 0, "note": waiting.reason}
+                told = {
+                    "file": file,
+                    "decided": False,
+                    "jobs": (),
+                    "items": 0,
+                    "note": waiting.reason + waiting.not_synced,
+                }
                 return document(told, 202)
 
     def _refused(self, count: int, file: str, mistakes: object, more: int) -> Response:

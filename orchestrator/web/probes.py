@@ -27,7 +27,12 @@ class Probes:
     async def readyz(self, request: Request, *, verbose: Verbose = False) -> Response:
         """Whether work can be taken in and kept. A restart mends nothing of what this finds."""
         return self._tell(
-            request, "ready", await self._health.ready(), verbose=verbose, accounts=self._health.accounts()
+            request,
+            "ready",
+            await self._health.ready(),
+            verbose=verbose,
+            accounts=self._health.accounts(),
+            files=self._health.waiting_files(),
         )
 
     def _tell(
@@ -38,12 +43,14 @@ class Probes:
         *,
         verbose: bool,
         accounts: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> Response:
         wrong = [f"{check.name}: {check.trouble}" for check in checks if check.trouble]
         more: dict[str, Any] = {}
         if verbose:
             more = {"checks": [asdict(check) for check in checks]}
             more |= {"accounts": accounts} if accounts is not None else {}
+            more |= {"incoming": files} if files else {}
         trusted = request.state.trusted
         if not wrong:
             return document({"status": word} | (more if trusted else {}))

@@ -1,6 +1,6 @@
 """The shapes of answers, for `/openapi.json`. The answers themselves are written without passing through these."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -44,6 +44,7 @@ class Batch(Shape):
     status: Annotated[str | None, Field(description="The platform's own word.")]
     submitted_at: Time | None
     items: int
+    sends: Annotated[int, Field(description="Sends that may have had an effect.")]
     detail: Annotated[str | None, Field(description="Why it waits for a person, or what its last attempt met.")]
 
 
@@ -75,6 +76,8 @@ class JobDocument(Shape):
 
     job: Job
     batches: list[Batch]
+    unchanged_since: Annotated[Time | None, Field(description="When it last made progress; null once it is settled.")]
+    waits_for: Annotated[str | None, Field(description="Why its next batch is not sent.")]
 
 
 class ItemsPage(Shape):
@@ -120,7 +123,11 @@ class Account(Shape):
         dict[str, str], Field(description="What was learned of the platform's behaviour; the names are the platform's.")
     ]
     closed: Annotated[bool | None, Field(description="Whether the platform refuses the credential.")]
+    closed_because: Annotated[
+        Literal["credential", "address", "user"] | None, Field(description="What has to change before it can be used.")
+    ]
     detail: str | None
+    failing_since: Annotated[Time | None, Field(description="Since when nothing succeeds, after 15 minutes of it.")]
     last_error: Annotated[
         str | None, Field(description="Of a question, a submission or the aborts that goes on failing.")
     ]

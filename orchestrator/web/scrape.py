@@ -1,10 +1,12 @@
 """`GET /metrics`: reads how things stand, and shows it with what was counted."""
 
+import anyio.to_thread
 from starlette.responses import Response
 
 from orchestrator.clock import SECOND
 from orchestrator.store.errors import StoreError
-from orchestrator.telemetry.metrics import CONTENT_TYPE, AccountReading, Readings, StoreReading
+from orchestrator.store.wal import wal_bytes
+from orchestrator.telemetry.metrics import CONTENT_TYPE, AccountReading, BackupReading, Readings, StoreReading
 from orchestrator.web.recent import Recent
 from orchestrator.web.shown import Shown, ShownAccount
 
@@ -25,9 +27,12 @@ class Scrape:
     async def metrics(self) -> Response:
         """Metrics for Prometheus."""
         accounts = {account.name: self._read(account) for account in self._shown.accounts}
-        return Response(
-            self._shown.metrics.render(Readings(accounts, await self._counts())), headers={"Content-Type": CONTENT_TYPE}
-        )
+        readings = Readings(accounts, await self._counts(), self._backup())
+        return Response(self._shown.metrics.render(readings), headers={"Content-Type": CONTENT_TYPE})
+
+    def _backup(self) -> BackupReading | None:
+        backups = self._shown.backups
+        return None if backups is None else BackupReading(backups.newest, backups.interval)
 
     async def _counts(self) -> StoreReading | None:
         try:
@@ -41,6 +46,8 @@ class Scrape:
             items=await store.jobs.item_counts(),
             jobs=await store.jobs.unsettled_counts(),
             unconfirmed=await store.batches.unconfirmed(),
+            unchanged_since=await store.standstill.oldest(),
+            wal_bytes=await anyio.to_thread.run_sync(wal_bytes, self._shown.settings.database.url),
         )
 
     def _read(self, account: ShownAccount) -> AccountReading:
@@ -54,4 +61,5 @@ class Scrape:
             closed=account.dispatch.refusal is not None,
             oldest_look=since,
             skew=account.skew.seconds,
+            failing=account.dispatch.failing_for,
         )

@@ -10,18 +10,25 @@ import socket
 import anyio
 import anyio.lowlevel
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.server import ServerState
+
+from orchestrator.clock import Clock
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import Event
+from orchestrator.web.connections import Connection, Connections
+from orchestrator.web.guard import PROBES
 
 GRACE = 1.0
 """Seconds that answers under way have at a stop."""
-MOST_CONNECTIONS = 256
-"""Beyond this a request is answered 503 unseen: memory does not grow with callers."""
-_KEEP_ALIVE = 15
+CHECK_INTERVAL = 1.0
+"""Seconds between two checks for connections that are overdue."""
+_NEVER = 10**9
+"""Seconds for timers of uvicorn's that have their counterpart in `Connections`."""
 
 
-async def run(app: ASGIApp, listener: socket.socket) -> None:
+async def run(app: ASGIApp, listener: socket.socket, *, clock: Clock, bus: Bus[Event]) -> None:
     """Serve `app` on a listening socket until cancelled."""
     requests = _Requests(app)
     config = uvicorn.Config(
@@ -33,20 +40,19 @@ async def run(app: ASGIApp, listener: socket.socket) -> None:
         proxy_headers=False,
         log_config=None,
         access_log=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_keep_alive=_NEVER,
     )
     config.load()
-    state = ServerState()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: H11Protocol(config=config, server_state=state, app_state={}), sock=listener
-    )
+    connections = Connections(clock, bus)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(config, connections), sock=listener)
     try:
-        await anyio.sleep_forever()
+        while True:
+            await clock.sleep(CHECK_INTERVAL)
+            connections.check()
     finally:
         server.close()
         with anyio.CancelScope(shield=True):
-            await _drain(state, requests)
+            await _drain(connections.state, requests)
 
 
 async def _drain(state: ServerState, requests: "_Requests") -> None:
@@ -68,20 +74,35 @@ async def _finished(state: ServerState) -> None:
 
 
 class _Requests:
-    """The app, with a scope round each request that ends it as our own tasks are ended."""
+    """The app, with a scope round each request that ends it as our own tasks are ended, and with bounded answers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._scopes: set[anyio.CancelScope] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection: Connection = scope["state"].pop("connection")
+
+        async def bounded(message: Message) -> None:
+            await connection.send(message, send)
+
+        app = _full if connection.reserved and scope["path"] not in PROBES else self._app
         with anyio.CancelScope() as life:
             self._scopes.add(life)
             try:
-                await self._app(scope, receive, send)
+                await app(scope, lambda: connection.receive(receive), bounded)
             finally:
                 self._scopes.discard(life)
 
     def cancel(self) -> None:
         for scope in list(self._scopes):
             scope.cancel()
+
+
+async def _full(scope: Scope, receive: Receive, send: Send) -> None:
+    answer = Response(
+        b"all connections are in use; try again in a few seconds\n",
+        503,
+        {"Retry-After": "5", "Connection": "close", "Content-Type": "text/plain; charset=utf-8"},
+    )
+    await answer(scope, receive, send)

@@ -41,7 +41,8 @@ async def serve(listener: socket.socket, shown: Shown) -> None:
     async with anyio.create_task_group() as group:
         app = build(shown, health, group)
         group.start_soon(health.run)
-        await run(app, listener)
+        # The duplicate is closed at the end; the port stays ours, should the server have to start again.
+        await run(app, listener.dup(), clock=shown.clock, bus=shown.bus)
 
 
 def _load() -> None:

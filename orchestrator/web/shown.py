@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.clock import Clock
+from orchestrator.clock import SECOND, Clock, Micros
+from orchestrator.engine.backups import Backups
 from orchestrator.engine.dispatch import Dispatch
 from orchestrator.engine.loop import Loop
 from orchestrator.intake.spool import Spool
@@ -27,6 +28,14 @@ class ShownAccount:
     dispatch: Dispatch
 
 
+def failing_since(account: ShownAccount, clock: Clock, *, least: float) -> Micros | None:
+    """Since when no request of an account has succeeded; None while they do, and for the first `least` seconds."""
+    since = account.dispatch.failing_since
+    if since is None or account.dispatch.failing_for < least:
+        return None
+    return clock.now() - round((clock.monotonic() - since) * SECOND)
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """The daemon, as far as the server looks at it. Nothing here is changed by looking."""
@@ -40,3 +49,5 @@ class Shown:
     metrics: Metrics
     clock: Clock
     bus: Bus[Event]
+    backups: Backups | None = None
+    """None when none are scheduled."""

@@ -3,6 +3,9 @@
 import pytest
 
 from orchestrator.simulator import Fault, FaultKind
+from orchestrator.simulator.ica import Knobs
+from orchestrator.simulator.ica.work.lifecycle import pace_of
+from orchestrator.simulator.ica.work.outcomes import Fate
 
 
 async def _course(ica, read, seconds, step=1.0):
@@ -203,3 +206,16 @@ async def test_the_same_seed_gives_the_same_world(make_ica):
         seen.append((batch, await ica.items(f"{ica.creations}/{batch}")))
     assert seen[0] == seen[1]
     assert len({row["createdAnalysis"]["status"] for row in seen[0][1]}) > 1
+
+
+@pytest.mark.parametrize(
+    ("durations", "least", "median", "most"),
+    [("even", 0.79, 1.0, 1.21), ("bimodal", 0.07, 0.5, 1.21), ("long_tailed", 0.01, 1.0, 100.0)],
+)
+def test_durations_are_distributed_as_the_knob_says(durations, least, median, most):
+    """Evenly around the usual one; or half of them a tenth of it; or with one in a hundred ten times as long."""
+    knobs = Knobs(durations=durations)
+    paces = sorted(pace_of(f"run/s{number}", Fate(), knobs, 1) for number in range(2000))
+    assert least < paces[0] <= paces[-1] < most
+    assert sum(pace < median for pace in paces) == pytest.approx(1000, abs=150)
+    assert (paces[1980] > 7) == (durations == "long_tailed")

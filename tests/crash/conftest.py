@@ -5,11 +5,14 @@ It is told in fast time: what the daemon waits an hour for takes seconds. See to
 
 import importlib.util
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forkserver import ForkServer
 
 from orchestrator.simulator import OffsetClock
 
@@ -115,11 +118,21 @@ def fasttime() -> Any:
     return module
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[ForkServer]:
+    """What starts daemons in fast time."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ForkServer.running(Path(folder) / "s", TORTURE / "daemon.py") as server,
+    ):
+        yield server
+
+
 @pytest.fixture
-def lab(tmp_path: Path, new_lab: Any, fasttime: Any) -> Any:
+def lab(tmp_path: Path, new_lab: Any, fasttime: Any, forks: ForkServer) -> Any:
     """A laboratory in which platform and daemons share a clock that runs 200 times as fast; an hour is 18 seconds."""
     clock = fasttime.FastClock(fasttime.Pace.from_now(SPEED))
-    lab = new_lab(tmp_path, clock=OffsetClock(clock))
+    lab = new_lab(tmp_path, clock=OffsetClock(clock), forks=forks)
     lab.program = (str(TORTURE / "daemon.py"), "--pace", str(clock.pace))
     lab.knobs = replace(lab.knobs, link_seconds=60, creation_seconds=40, analysis_seconds=120, abort_seconds=20)
     lab.account = {"poll": {"min_interval": "5s", "max_interval": "60s"}}

@@ -7,6 +7,7 @@ file is synced, and not before. So a file that was renamed without having been s
 """
 
 import argparse
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,9 @@ class Forgetful(mfusepy.Operations):  # type: ignore[misc]  # the library has no
 
     use_ns = True
 
-    def __init__(self, backing: Path) -> None:
+    def __init__(self, backing: Path, *, syncs_folders: bool = True) -> None:
         self._backing = backing
+        self._syncs_folders = syncs_folders
         self._files: dict[str, _File] = {}
         self._handles: dict[int, _File] = {}
         self._next = 1
@@ -83,6 +85,8 @@ class Forgetful(mfusepy.Operations):  # type: ignore[misc]  # the library has no
         return 0
 
     def fsyncdir(self, path: str, datasync: int, fh: int) -> int:
+        if not self._syncs_folders:
+            raise mfusepy.FuseOSError(errno.EINVAL)
         return 0
 
     def statfs(self, path: str) -> dict[str, int]:
@@ -148,9 +152,10 @@ def main() -> None:
     parser.add_argument("backing", type=Path)
     parser.add_argument("mountpoint", type=Path)
     parser.add_argument("--type", default="forgetful", help="the kernel will say that it is a fuse.TYPE")
+    parser.add_argument("--no-folder-sync", action="store_true", help="refuse to sync folders, as CIFS does")
     asked = parser.parse_args()
     mfusepy.FUSE(
-        Forgetful(asked.backing),
+        Forgetful(asked.backing, syncs_folders=not asked.no_folder_sync),
         str(asked.mountpoint),
         foreground=True,
         nothreads=True,

@@ -1,6 +1,7 @@
 """The disk fails: full, read-only, with errors, or forgetting what was not synced. Nothing is corrupted or lost."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from waiting import patience
 
 from orchestrator.clock import SystemClock
 
@@ -57,7 +59,6 @@ def sound(lab):
 # ---------------------------------------------------------------- full and read-only
 
 
-@pytest.mark.timeout(900)
 async def test_a_full_disk_under_the_database_is_waited_out(lab, new_story, needs):
     """While there is no space nothing moves and the log says why; when there is some, all ends as it should."""
     needs("mount", root=True)
@@ -80,7 +81,6 @@ async def test_a_full_disk_under_the_database_is_waited_out(lab, new_story, need
 
 
 @pytest.mark.parametrize("way", ["full", "read-only"])
-@pytest.mark.timeout(900)
 async def test_results_that_cannot_be_written_are_written_later(way, lab, needs):
     """A full or read-only disk under results/ delays a result, told in the log, and spoils nothing."""
     needs("mount", root=True)
@@ -91,7 +91,7 @@ async def test_results_that_cannot_be_written_are_written_later(way, lab, needs)
             async with lab.daemon("--until-idle") as process:
                 await lab.until(lambda: "result_delayed" in log_of(lab))
                 (results / "ballast").unlink() if way == "full" else remount(results, "rw")
-                with anyio.fail_after(60):
+                with patience():
                     assert await process.wait() == 0
             assert lab.result("links")["job"]["state"] == "succeeded"
             assert sorted(path.name for path in results.iterdir()) == ["links.csv", "links.json"]
@@ -109,7 +109,7 @@ async def test_a_read_only_queue_is_told_and_waited_out(lab, needs):
             async with lab.daemon("--until-idle") as process:
                 await lab.until(lambda: "file_deferred" in log_of(lab))
                 remount(queue, "rw")
-                with anyio.fail_after(60):
+                with patience():
                     assert await process.wait() == 0
             assert lab.result("links")["job"]["state"] == "succeeded"
             assert [link.sent for link in lab.simulator.truth.links().values()] == [1]
@@ -127,7 +127,6 @@ async def test_a_read_only_queue_is_told_and_waited_out(lab, needs):
         "rename,renameat,renameat2:error=EIO:when=2..3",
     ],
 )
-@pytest.mark.timeout(900)
 async def test_an_input_output_error_is_told_and_survived(fault, lab, new_story, needs):
     """Some calls fail as a broken disk makes them fail; the work is told to be held up, and ends as it should."""
     needs("strace")
@@ -155,18 +154,18 @@ async def test_an_input_output_error_is_told_and_survived(fault, lab, new_story,
 class Disk:
     """A disk that forgets what was not synced when its power goes."""
 
-    def __init__(self, backing, mountpoint, kind="forgetful"):
-        self.backing, self.mountpoint, self.kind = backing, mountpoint, kind
+    def __init__(self, backing, mountpoint, kind="forgetful", *options):
+        self.backing, self.mountpoint, self.kind, self.options = backing, mountpoint, kind, options
         for path in (backing, mountpoint):
             path.mkdir(parents=True, exist_ok=True)
 
     def power_on(self):
         command = [sys.executable, str(FORGETFUL), str(self.backing), str(self.mountpoint), "--type", self.kind]
-        self.process = subprocess.Popen(command)
+        self.process = subprocess.Popen([*command, *self.options])
 
     async def mount(self):
         self.power_on()
-        with anyio.fail_after(30):
+        with patience():
             while not self.mountpoint.is_mount():
                 assert self.process.poll() is None
                 await SystemClock().sleep(0.02)
@@ -185,7 +184,6 @@ class Disk:
             self.lose_power()
 
 
-@pytest.mark.timeout(900)
 async def test_a_power_loss_costs_nothing_that_was_promised(lab, new_story, needs):
     """Daemon and disk die together, and what was not synced is gone; again and again the work goes on where it was."""
     needs("fusermount3", "/dev/fuse", root=True)
@@ -227,6 +225,43 @@ def sync(path):
     handle = os.open(path, os.O_RDWR)
     os.fsync(handle)
     os.close(handle)
+
+
+# ---------------------------------------------------------------- folders that cannot be synced
+
+
+@pytest.mark.timeout(900)
+async def test_a_file_system_that_cannot_sync_folders_holds_nothing_up(lab, needs):
+    """A table, results, controls and doctor all work there; log and doctor report each file system once."""
+    needs("fusermount3", "/dev/fuse", root=True)
+    async with lab.open():
+        shutil.rmtree(lab.queue)
+        state, queue = (
+            Disk(lab.folder / f"backing/{name}", lab.folder / name, "forgetful", "--no-folder-sync")
+            for name in ("state", "queue")
+        )
+        (queue.backing / "incoming").mkdir()
+        async with state.mounted(), queue.mounted():
+            (lab.folder / "ids.csv").write_text("dataId\nfil.0a\nfil.0b\n")
+            job = {key: value for key, value in lab.links("work", []).items() if key != "items"} | {"table": "ids.csv"}
+            (lab.folder / "work.json").write_text(json.dumps({"version": 1, "jobs": [job]}))
+            for words in (["submit", "work.json"], ["pause", "--account", "ica"], ["resume", "--account", "ica"]):
+                ended = await command(lab, *words)
+                assert (ended.returncode, b"sync" in ended.stderr) == (0, False), ended.stderr
+            ended = await lab.run()
+            assert ended.code == 0, ended.log[-3000:]
+            told = ("folder_not_synced", "file_deferred", "result_delayed", "job_settled")
+            assert [ended.log.count(event) for event in told] == [2, 0, 0, 1]
+            assert [link.sent for link in lab.simulator.truth.links().values()] == [1, 1]
+            findings = json.loads((await command(lab, "doctor", "--json")).stdout)["findings"]
+        warned = [each["result"] for each in findings if "cannot sync folders" in each["found"]]
+        assert warned == ["warning"] * 5
+
+
+async def command(lab, *words):
+    """Run one command on the laboratory's configuration."""
+    line = [sys.executable, "-m", "orchestrator", *words, "--config", str(lab.config)]
+    return await anyio.run_process(line, check=False, cwd=lab.folder)
 
 
 # ---------------------------------------------------------------- what is refused at the start

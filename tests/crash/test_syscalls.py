@@ -16,7 +16,6 @@ def killed_at(calls, number):
 
 
 @pytest.mark.parametrize("calls", [SYNCS, RENAMES])
-@pytest.mark.timeout(900)
 async def test_a_crash_at_a_call_that_makes_things_last_changes_nothing(calls, lab, new_story, needs):
     """Each daemon dies at a later such call, until one comes to its end; the outcome is that of a single life."""
     needs("strace")

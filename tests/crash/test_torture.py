@@ -10,7 +10,6 @@ import pytest
 TORTURE = Path(__file__).with_name("torture")
 
 
-@pytest.mark.timeout(900)
 def test_a_round_of_torture_ends_right(tmp_path):
     """Two rounds of kills and faults: nothing is lost, nothing is created twice, and no result differs."""
     report = tmp_path / "report.json"

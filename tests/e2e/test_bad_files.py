@@ -106,3 +106,20 @@ async def test_texts_that_look_like_numbers_stay_as_they_are_written(lab):
         ended = await lab.run()
         assert ended.code == 0
         assert [effect.name for effect in lab.simulator.ledger.effects("analysis")] == ["0172", "NO", "1_000"]
+
+
+async def test_names_that_are_not_utf8_stop_nothing(lab):
+    """Hidden or not, such a name ends neither the running daemon nor the next start; a visible one is rejected."""
+    async with lab.open():
+        incoming = os.fsencode(lab.queue / "incoming")
+        async with lab.daemon() as process:
+            await lab.until(lambda: "daemon_started" in (lab.folder / "daemon.log").read_text())
+            for name in (b".y\xff", b"z\xff.yaml"):
+                os.close(os.open(incoming + b"/" + name, os.O_CREAT | os.O_WRONLY))
+            await lab.until((lab.queue / "rejected" / "z%FF.yaml.error.json").exists)
+            lab.drop_jobs("good.json", lab.links("good", ["fil.0a"]))
+            await lab.until((lab.queue / "results" / "good.json").exists)
+            assert process.returncode is None
+        lab.drop_jobs("second.json", lab.links("second", ["fil.0b"]))
+        ended = await lab.run()
+        assert (ended.code, lab.result("second")["job"]["state"]) == (0, "succeeded")

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import anyio
 import pytest
+from waiting import patience
 
 from orchestrator.simulator import Fault, FaultKind
 
@@ -22,7 +23,7 @@ async def test_a_signal_stops_it_cleanly_while_the_platform_hangs(number, lab):
         async with lab.daemon() as process:
             await lab.until(lambda: lab.simulator.ledger.effects("link"))
             process.send_signal(number)
-            with anyio.fail_after(10):
+            with patience():
                 assert await process.wait() == 0
         assert not lab.simulator.ledger.effects("abort")
         lab.simulator.faults.clear()
@@ -75,7 +76,7 @@ async def test_cancel_stops_what_was_created_and_what_is_created_after(lab):
             await lab.until(lambda: lab.simulator.truth.summary()["batches"] == 4)
             cancel = [sys.executable, "-m", "orchestrator", "cancel", "doomed", "--config", str(lab.config)]
             await anyio.run_process(cancel, stdout=subprocess.DEVNULL)
-            with anyio.fail_after(30):
+            with patience():
                 assert await process.wait() == 0
         result = lab.result("doomed")
         assert result["job"]["state"] == "cancelled"

@@ -11,6 +11,7 @@ import anyio
 import httpx
 import pytest
 import typer
+from waiting import patience
 
 from orchestrator.cli import sources
 from orchestrator.clock import SystemClock
@@ -29,7 +30,7 @@ def port():
 async def until(ask, wanted):
     """Ask until the answer is as wanted; fails the test when it never is."""
     clock = SystemClock()
-    with anyio.fail_after(60):
+    with patience():
         while True:
             try:
                 answer = await ask()
@@ -82,7 +83,7 @@ async def test_work_is_sent_followed_and_measured_over_http(lab, port):
         await middle.send(b"POST /api/v1/queue HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
         await middle.send(b"Content-Length: 1000\r\n\r\n{")
         process.send_signal(signal.SIGTERM)
-        with anyio.fail_after(10):
+        with patience():
             assert await process.wait() == 0
         await middle.aclose()
         assert [path.name for path in (lab.queue / "incoming").iterdir()] == []
@@ -161,7 +162,7 @@ async def test_readiness_follows_the_disk(lab, port, small_disk):
         await until(lambda: client.get("/readyz"), lambda answer: answer.status_code == 200)
         assert (await client.post("/api/v1/queue", json=document)).status_code == 201
         process.send_signal(signal.SIGTERM)
-        with anyio.fail_after(10):
+        with patience():
             assert await process.wait() == 0
 
 

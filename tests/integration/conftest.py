@@ -1,6 +1,7 @@
 """A desk for intake: a queue directory, a real store, a clock that the test moves."""
 
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -107,13 +108,14 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Callable[[], Any]:
+def desk(tmp_path: Path, newest_sqlite: Path) -> Callable[[], Any]:
     """What opens a desk: enter it with `async with`."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Desk]:
         state = tmp_path / "state"
         state.mkdir()
+        shutil.copyfile(newest_sqlite, state / "o.db")
         (tmp_path / "queue/incoming").mkdir(parents=True)
         async with Store.opened(f"sqlite:///{state}/o.db", state_directory=state) as store:
             await store.memory.instance("test")

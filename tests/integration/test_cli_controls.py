@@ -36,6 +36,8 @@ def desk(tmp_path):
             ["retry", "big", "--item", "fil.1", "--item", "nope"],
             "big has no item nope: `orchestrator show big --items`",
         ),
+        (["give-up", "big", "--item", "nope"], "big has no item nope: `orchestrator show big --items`"),
+        (["give-up", "nope"], "no job is named 'nope'"),
         (["adopt", "big", "99", "abc"], "big has no batch 99: `orchestrator show big` lists them"),
         (["adopt", "big", "1", "abc"], "batch 1 of big is planned: only a blocked or an unconfirmed one is adopted"),
         (["pause", "--account", "nope"], "'nope' is no account of the configuration: known are ica"),
@@ -61,6 +63,8 @@ def test_a_slip_is_refused_and_nothing_dropped(desk, words, says):
     [
         (["cancel", "BIG"], {"cancel": "BIG"}),
         (["retry", "big", "--item", "fil.2"], {"retry": "big", "items": ["fil.2"]}),
+        (["give-up", "big"], {"give-up": "big"}),
+        (["give-up", "big", "--item", "fil.2"], {"give-up": "big", "items": ["fil.2"]}),
         (["pause", "--account", "ica"], {"pause": {"account": "ica"}}),
         (["resume", "--all"], {"resume": {"all": True}}),
         (["cancel", "nope", "--force"], {"cancel": "nope"}),
@@ -115,8 +119,8 @@ def decided(desk, monkeypatch):
     """Has what is dropped decided upon before anybody looks."""
 
     def decide(folder):
-        def drop(*given):
-            name = drop_controls(*given)
+        def drop(*given, **named):
+            name = drop_controls(*given, **named)
             (desk.queue / folder).mkdir()
             (desk.queue / "incoming" / name).rename(desk.queue / folder / name)
             if folder == "rejected":
@@ -133,8 +137,19 @@ def decided(desk, monkeypatch):
 def test_waiting_ends_when_it_is_done(desk, decided, wait):
     """Code 0 once the file is in accepted/; without `--wait` nobody waits."""
     decided("accepted")
-    ended = desk.run("cancel", "big", *wait)
+    ended = desk.run("pause", "big", *wait)
     assert (ended.code, ended.out.splitlines()[1:]) == (0, ["done"] if wait else [])
+
+
+def test_a_cancel_is_not_called_done_while_the_platform_still_works(desk, decided):
+    """The control was carried out; its items end when they were stopped, and what never is may be given up."""
+    decided("accepted")
+    ended = desk.run("cancel", "big", "--wait")
+    said = " ".join(ended.out.split())
+    assert ended.code == 0
+    assert "done" not in said.partition("accepted")[2]
+    assert "still run on the platform" in said
+    assert "`orchestrator give-up big`" in said
 
 
 def test_waiting_tells_why_it_was_rejected(desk, decided):

@@ -11,13 +11,15 @@ import anyio
 import anyio.to_thread
 import pytest
 from commands import Desk, free_port, job
+from waiting import patience
 
 from orchestrator import __version__
-from orchestrator.app import daemon, metered
+from orchestrator.app import daemon
 from orchestrator.cli.checkup import credentials, machine
 from orchestrator.cli.checkup.daemon import answers, clock
 from orchestrator.cli.doctor import exit_code
 from orchestrator.clock import SystemClock
+from orchestrator.connections import metered
 from orchestrator.platforms import transport
 from orchestrator.settings import load
 from orchestrator.simulator import OffsetClock, serve
@@ -337,7 +339,7 @@ async def running(desk):
 
 async def until_told(desk, condition):
     """Examine until something is found; fails the test when it never is."""
-    with anyio.fail_after(60):
+    with patience():
         while True:
             code, found = await examined(desk)
             if condition(found):

@@ -2,6 +2,7 @@
 
 import anyio
 import pytest
+from waiting import patience
 
 from orchestrator.cli.outcome import outcome_of
 from orchestrator.intake.drop import drop_controls
@@ -27,7 +28,7 @@ async def test_a_control_is_followed_to_its_end(desk, control, told):
         async def wait():
             found.append(await outcome_of(name, d.queue))
 
-        with anyio.fail_after(60):
+        with patience():
             async with anyio.create_task_group() as group:
                 group.start_soon(wait)
                 await d.decide(spool)

@@ -16,6 +16,7 @@ import pytest
 import typer
 from commands import Desk, free_port, job
 from rich.console import Console
+from waiting import patience
 
 from orchestrator.app import daemon
 from orchestrator.cli.progress import Seen, Sight
@@ -283,7 +284,7 @@ async def test_a_running_daemon_is_asked(desk):
     async with running(desk) as built:
         settings = load(desk.config, {})
         one, every = Sight(settings, "A"), Sight(settings)
-        with anyio.fail_after(60):
+        with patience():
             while not (await one.look()).daemon:
                 await SystemClock().sleep(0.05)
         built.dispatches[0]._told("look search:p", StoreUnavailableError("403 at the platform"))

@@ -1,5 +1,6 @@
 """Dropping files the careful way."""
 
+import errno
 import json
 import os
 import stat
@@ -190,3 +191,63 @@ async def test_controls_and_texts_are_dropped(desk):
             with pytest.raises(ValueError, match="no name"):
                 drop_text(bad, b"{}", d.queue)
         assert os.listdir(d.incoming) == ["a.json"]  # noqa: PTH208 - the hidden ones too
+
+
+# ---------------------------------------------------------------- folders that cannot be synced
+
+
+@pytest.fixture
+def folders_fail(monkeypatch):
+    """Has every sync of a folder fail with an error number; files are synced as ever."""
+
+    def fail(number):
+        real = os.fsync
+
+        def fsync(descriptor):
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(number, os.strerror(number))
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    return fail
+
+
+@pytest.mark.parametrize(("number", "reason"), [(errno.EINVAL, None), (errno.EIO, "Input/output error")])
+async def test_a_file_that_lies_there_counts_as_dropped(desk, tmp_path, folders_fail, number, reason):
+    """A sync that fails after the rename takes nothing back: it is dropped, with the reason where there is a danger."""
+    folders_fail(number)
+    async with desk() as d:
+        (tmp_path / "t.csv").write_text("dataId\nfil.1\n")
+        (tmp_path / "a.yaml").write_text(HEAD + "    table: t.csv\n")
+        (dropped,) = await drop([tmp_path / "a.yaml"], d.queue, d.accounts)
+        warned = []
+        name = drop_controls([{"cancel": "a"}], d.queue, not_synced=warned.append)
+        assert (dropped.not_synced, warned) == (reason, [reason] if reason else [])
+        assert d.names("incoming") == sorted(["a.yaml", "t.csv", name])
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+async def test_a_move_that_was_not_synced_is_a_move(desk, folders_fail, number, capsys, monkeypatch):
+    """Each file is decided once: where folders cannot be synced at once, on a broken disk when it works again."""
+    async with desk() as d:
+        spool = d.spool()
+        table = {key: value for key, value in d.links("a").items() if key != "items"} | {"table": "t.csv"}
+        d.write("t.csv", "dataId\nfil.1\n")
+        d.write("a.json", d.file(table))
+        d.write("b.json", d.file(d.links("b")))
+        d.write("c.json", d.file(d.links("c", "no id")))
+        folders_fail(number)
+        for _ in range(3):
+            await d.decide(spool)
+        # A file with a table moves only after a durable note of what is moved, a rejected one after its error file.
+        assert {event.file for event in d.deferred} == ({"a.json", "c.json"} if number == errno.EIO else set())
+        assert "b.json" in d.names("accepted")
+        assert ("move_not_synced" in capsys.readouterr().out) is (number == errno.EIO)
+        monkeypatch.undo()
+        await d.clock.advance(60)
+        await d.decide(spool)
+        assert sorted(event.file for event in d.accepted) == ["a.json", "b.json"]
+        assert [event.file for event in d.rejected] == ["c.json"]
+        assert d.names("accepted") == ["a.json", "b.json", "t.csv"]
+        assert await d.jobs() == ["a", "b"]

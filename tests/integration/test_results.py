@@ -1,6 +1,7 @@
 """Results reach the disk: each by itself, and in the end all of them."""
 
 import json
+import shutil
 import sqlite3
 
 import pytest
@@ -40,8 +41,9 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(tmp_path):
+async def desk(tmp_path, newest_sqlite):
     """A desk with an empty folder."""
+    shutil.copyfile(newest_sqlite, tmp_path / "orchestrator.db")
     folder = tmp_path / "results"
     folder.mkdir()
     async with Store.opened(f"sqlite:///{tmp_path}/orchestrator.db", state_directory=tmp_path) as store:

@@ -1,6 +1,7 @@
 """Controls: files that ask for something to happen to jobs."""
 
 import os
+import pwd
 
 import pytest
 
@@ -116,6 +117,7 @@ async def test_jobs_come_before_the_controls_of_their_file(desk):
         ({"cancel": "nobody"}, "controls[1]"),
         ({"pause": {"account": "nobody"}}, "controls[1]"),
         ({"retry": "nobody"}, "controls[1]"),
+        ({"give-up": "nobody"}, "controls[1]"),
         ({"adopt": {"job": "nobody", "batch": 1, "remote_id": "x"}}, "controls[1]"),
     ],
 )
@@ -130,6 +132,22 @@ async def test_controls_of_what_is_not_there_reject_the_whole_file(desk, asked, 
         assert [path] == [mistake["path"] for mistake in d.errors("c.json")["mistakes"]]
         assert await d.jobs() == ["a"]
         assert (await d.store.jobs.get("a")).state is JobState.QUEUED
+
+
+async def test_a_job_is_given_up_in_the_name_of_whoever_dropped_the_file(desk):
+    """The detail of its items says who: the owner of the control file."""
+    async with desk() as d:
+        spool = d.spool()
+        d.write("a.json", d.file(d.links("a")))
+        await d.decide(spool)
+        d.write("c.json", control({"give-up": "A"}))
+        await d.decide(spool)
+        job = await d.store.jobs.get("a")
+        assert job.state is JobState.FAILED
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        details = [item.detail async for items in d.store.items.stream(job.id) for item in items]
+        assert set(details) == {f"given up by {user}"}
+        assert [(each.control, each.done) for each in d.told(ControlDone)] == [("give-up", "gave up a")]
 
 
 async def test_a_control_that_cannot_be_done_rejects_its_file(desk):

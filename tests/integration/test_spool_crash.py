@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from orchestrator import durable
 from orchestrator.crashpoints import Point
-from orchestrator.intake import admission, folder, spool
+from orchestrator.intake import admission, deciding, folder, spool
 from orchestrator.store.errors import StoreUnavailableError
 
 HEAD = (
@@ -31,7 +31,7 @@ def pull_plug_at(monkeypatch):
                 monkeypatch.undo()
                 raise PlugPulled
 
-        for module in (admission, folder, spool):
+        for module in (admission, deciding, folder):
             monkeypatch.setattr(module, "reach", reach)
 
     return arm

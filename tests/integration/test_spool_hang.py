@@ -7,7 +7,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from orchestrator.intake import spool, watch
+from orchestrator.intake import deciding, spool, watch
 from orchestrator.intake.arrivals import list_folder
 from orchestrator.intake.progress import LONGEST_STANDSTILL
 
@@ -61,8 +61,8 @@ async def test_a_look_that_gets_on_may_take_long(desk):
                 return await d.store.jobs.known(names)
 
         looker = d.spool(jobs=Slow())
-        for name in ("a", "b", "c"):
-            d.write(f"{name}.json", d.file(d.links(name)))
+        for name in ("a", "b", "c"):  # of one job's name, so that each is admitted alone
+            d.write(f"{name}.json", d.file(d.links("same")))
         await d.decide(looker)
         assert seen == [True] * 3
         takes += 1
@@ -85,7 +85,7 @@ def threads(monkeypatch):
 
         monkeypatch.setattr(module, name, noted)
 
-    for module, name in ((spool, "open_source"), (spool, "list_folder"), (watch, "_inode"), (os.path, "lexists")):
+    for module, name in ((deciding, "open_source"), (spool, "list_folder"), (watch, "_identity"), (os.path, "lexists")):
         noting(module, name)
     return seen
 
@@ -105,4 +105,4 @@ async def test_the_folder_is_never_asked_on_the_event_loop(desk, threads):
             group.cancel_scope.cancel()
         await d.decide(looker)
         assert d.names("accepted") == ["a.json", "t.csv"]
-        assert threads == {(name, False) for name in ("open_source", "list_folder", "_inode", "lexists")}
+        assert threads == {(name, False) for name in ("open_source", "list_folder", "_identity", "lexists")}

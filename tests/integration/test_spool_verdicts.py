@@ -90,7 +90,7 @@ async def test_what_is_no_file_is_moved_as_it_is_and_never_followed(desk, tmp_pa
         (b"\xff.yaml", "%FF.yaml"),
         ("é.yaml".encode(), "%C3%A9.yaml"),
         (b"a;rm -rf.yaml", "a%3Brm%20-rf.yaml"),
-        (b"x" * 201, "x" * 150 + "~"),
+        (b"x" * 201 + b".yaml", "x" * 150 + "~"),
     ],
 )
 async def test_names_that_are_not_taken_are_spelt_safely(desk, name, kept):

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from waiting import patience
 
 from orchestrator.domain.model import JobSpec, NewItem
 from orchestrator.store.store import Store
@@ -100,7 +101,7 @@ async def test_many_cancelled_tasks_leave_a_store_that_works(opened):
                     for number in range(6):
                         group.start_soon(store.memory.remember, "ica", f"n{number}", str(round_))
                         group.start_soon(store.memory.recall, "ica")
-        with anyio.fail_after(10):
+        with patience():
             await store.memory.remember("ica", "last", "word")
             assert (await store.memory.recall("ica"))["last"] == "word"
             job = await store.jobs.load(JobSpec("alpha", "k", "ica", "p", "d"), 1)

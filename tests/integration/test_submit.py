@@ -9,6 +9,7 @@ import anyio
 import pytest
 import typer
 from typer.testing import CliRunner
+from waiting import patience
 
 from orchestrator.cli import submit as submitting
 from orchestrator.cli.submit import Waiting
@@ -46,7 +47,7 @@ async def waiting_for(desk, *dropped):
         told.jobs = [(job.spec.name, job.state) for job in await waiting.settled()]
         told.lost = waiting.lost
 
-    with anyio.fail_after(60):
+    with patience():
         async with anyio.create_task_group() as group:
             group.start_soon(wait)
             await anyio.wait_all_tasks_blocked()

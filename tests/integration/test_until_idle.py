@@ -7,12 +7,13 @@ from pathlib import Path
 
 import anyio
 import pytest
+from idle_time import IdleTime
 from typer.testing import CliRunner
+from waiting import patience
 
 from orchestrator.app import Left, daemon
 from orchestrator.cli import run as command
 from orchestrator.cli.program import build
-from orchestrator.clock import SystemClock
 from orchestrator.domain.errors import Unauthorised
 from orchestrator.engine import results
 from orchestrator.settings import key_reader, load
@@ -21,17 +22,12 @@ from orchestrator.simulator.ica import Config, Simulator
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import AccountClosed
 
-PACE = 500.0
 
-
-class Fast(SystemClock):
-    """Minutes pass in a moment."""
-
-    def monotonic(self):
-        return super().monotonic() * PACE
-
-    async def sleep(self, seconds):
-        await super().sleep(0.001 + seconds / PACE)
+@pytest.fixture
+async def clock(monkeypatch):
+    """Time that passes only while the whole daemon waits for it."""
+    async with IdleTime.passing(monkeypatch) as passing:
+        yield passing
 
 
 @pytest.fixture
@@ -77,16 +73,16 @@ def links() -> dict[str, object]:
     return {"version": 1, "jobs": [job | {"items": [{"dataId": "fil.1"}]}]}
 
 
-async def left_by(config: Path, prepare: object) -> Left:
+async def left_by(config: Path, clock: IdleTime, prepare: object) -> Left:
     """Run until nothing moves."""
-    async with daemon(load(config, {}), bus=Bus(), clock=Fast()) as running:
+    async with daemon(load(config, {}), bus=Bus(), clock=clock) as running:
         await prepare(running)
         running.start()
-        with anyio.fail_after(120):
+        with patience():
             return await running.until_idle()
 
 
-async def test_a_file_that_cannot_be_taken_in_does_not_hold_the_end_up(config, monkeypatch):
+async def test_a_file_that_cannot_be_taken_in_does_not_hold_the_end_up(config, clock, monkeypatch):
     """The disk stays full: after two minutes the file is named with the reason, and the program ends."""
     path = drop(config, links())
 
@@ -96,12 +92,12 @@ async def test_a_file_that_cannot_be_taken_in_does_not_hold_the_end_up(config, m
 
         monkeypatch.setattr(running.store.jobs, "commit", full)
 
-    left = await left_by(config, break_the_store)
+    left = await left_by(config, clock, break_the_store)
     assert (list(left.files), left.jobs) == ([str(path)], [])
     assert "No space left" in left.files[str(path)]
 
 
-async def test_a_result_that_cannot_be_written_does_not_hold_the_end_up(config, monkeypatch):
+async def test_a_result_that_cannot_be_written_does_not_hold_the_end_up(config, clock, monkeypatch):
     """After some attempts it is left to a person; the database keeps it for the next start."""
     drop(config, {"version": 1, "jobs": links()["jobs"], "controls": [{"cancel": "links"}]})
 
@@ -112,22 +108,22 @@ async def test_a_result_that_cannot_be_written_does_not_hold_the_end_up(config, 
         pass
 
     monkeypatch.setattr(results, "write_whole", full)
-    left = await left_by(config, nothing)
+    left = await left_by(config, clock, nothing)
     assert dict(left.results) == {"links": "No space left on device: links.csv"}
     monkeypatch.undo()
-    assert await left_by(config, nothing) == Left([], {}, {})
+    assert await left_by(config, clock, nothing) == Left([], {}, {})
     assert (config.parent / "queue/results/links.json").exists()
 
 
-async def test_a_credential_that_is_refused_does_not_hold_the_end_up(config, refusing):
+async def test_a_credential_that_is_refused_does_not_hold_the_end_up(config, clock, refusing):
     """After some refusals the account is left to a person, and is named with the reason."""
     drop(config, links())
-    left = await left_by(config, refusing)
+    left = await left_by(config, clock, refusing)
     assert ([job.spec.name for job in left.jobs], [*left.accounts]) == (["links"], ["ica"])
     assert "put a valid key in place" in left.accounts["ica"]
 
 
-async def test_a_key_that_is_replaced_opens_the_account_without_a_restart(config):
+async def test_a_key_that_is_replaced_opens_the_account_without_a_restart(config, clock):
     """The file is read again while the platform refuses the old key, and the new one is kept out of the log."""
     heard, bus, closed = [], Bus(), anyio.Event()
     bus.subscribe(lambda event: closed.set() if isinstance(event, AccountClosed) else None)
@@ -135,9 +131,9 @@ async def test_a_key_that_is_replaced_opens_the_account_without_a_restart(config
         settings = load(config, {"ORCHESTRATOR_ACCOUNTS__ICA__BASE_URL": base_url})
         drop(config, links())
         keys = {"ica": key_reader(settings, "ica", {}, heard.append)}
-        async with daemon(settings, bus=bus, clock=Fast(), keys=keys) as running:
+        async with daemon(settings, bus=bus, clock=clock, keys=keys) as running:
             running.start()
-            with anyio.fail_after(120):
+            with patience():
                 await closed.wait()
                 (config.parent / "key").write_text("the-new-key\n")
                 left = await running.until_idle()

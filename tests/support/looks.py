@@ -16,7 +16,7 @@ def want(schedule, looks, *, now):
 
 
 def prospect(look, age, **changes):
-    known = {"age": max(0.0, age), "hazard": 1 / max(age, 1), "ends": look.cost}
+    known = {"age": max(0.0, age), "forecast": 0.1 * max(age, 1), "ends": look.cost}
     return Prospect(**(known | changes))
 
 

@@ -1,49 +1,121 @@
 """When to look next: as often as wished while the budget allows; where it does not, what promises most waits least."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.domain.cadence import FAVOUR, OBSERVING_SHARE, Aims, Means, Prospect, Wish, weights
+from orchestrator.domain.cadence import EASY, FAVOUR, OBSERVING_SHARE, SLACK, Aims, Means, Prospect, Rest, Wish, weights
 
 AIMS = Aims(min_interval=10, max_interval=300)
 SHARE = 1000 * OBSERVING_SHARE / 300
 """Requests a second that looks may take of 1000 in 300 s."""
 
-hazards = st.floats(1e-9, 10)
+forecasts = st.floats(0.1, 1e9)
+rests = st.lists(
+    st.builds(
+        Rest,
+        st.integers(1, 100),
+        st.floats(10, 300),
+        st.floats(10, 300),
+    ),
+    max_size=30,
+)
+looks_of_work = st.lists(
+    st.tuples(st.integers(1, 100), st.builds(Prospect, st.floats(0, 86_400), forecasts, st.just(1.0)))
+)
 wishes = st.lists(
     st.builds(Wish, st.integers(1, 1000), st.floats(0.05, 300), st.sampled_from([0.5, 1.0, 2.0])),
     max_size=30,
 )
 shares = st.floats(0, 1)
+EASY_RATE = 1000 * EASY / 300
+"""The same that they may take to be prompt."""
 
 
 def means(used):
     return Means(requests=1000, per=300, used=used)
 
 
-def prospect(hazard=1.0, *, ends=1.0, **more):
-    return Prospect(age=0.0, hazard=hazard, ends=ends, **more)
+def prospect(forecast=1.0, *, age=0.0, ends=1.0, **more):
+    return Prospect(age=age, forecast=forecast, ends=ends, **more)
 
 
 # ---------------------------------------------------------------- what is wished for
 
 
-@pytest.mark.parametrize(("hazard", "seconds"), [(1, 10), (1 / 100, 10), (1 / 200, 20), (1 / 3600, 300), (1e-9, 300)])
-def test_an_interval_is_the_time_in_which_a_tenth_may_change(hazard, seconds):
+@pytest.mark.parametrize(("forecast", "seconds"), [(0.1, 10), (10, 10), (20, 20), (360, 300), (1e8, 300)])
+def test_a_frugal_rest_is_the_time_in_which_a_tenth_is_likely_to_end(forecast, seconds):
     """What ends soon is looked at each minimal interval, what takes long each maximal one."""
-    assert AIMS.interval(prospect(hazard)) == pytest.approx(seconds)
+    assert AIMS.frugal(prospect(forecast)) == seconds
 
 
-@given(hazards)
-def test_an_interval_keeps_to_the_aims(hazard):
-    """No chance of a change leads outside of the aims."""
-    assert AIMS.min_interval <= AIMS.interval(prospect(hazard)) <= AIMS.max_interval
+@pytest.mark.parametrize(("age", "seconds"), [(0, 10), (2000, 10), (4000, 20), (86_400, 300)])
+def test_a_prompt_rest_shows_an_end_before_the_work_is_much_older(age, seconds):
+    """Half of a hundredth of the age, whatever is forecast."""
+    assert AIMS.prompt(prospect(1e8, age=age)) == seconds
 
 
-def test_what_has_not_begun_is_left_alone():
+@given(forecasts, st.floats(0, 1e9))
+def test_rests_keep_to_the_aims(forecast, age):
+    """No forecast and no age leads outside of the aims."""
+    found = prospect(forecast, age=age)
+    assert AIMS.min_interval <= AIMS.frugal(found) <= AIMS.max_interval
+    assert AIMS.min_interval <= AIMS.prompt(found) <= AIMS.max_interval
+
+
+def test_what_has_not_begun_may_rest_for_the_longest_interval():
     """Nothing ends where the platform says that nothing has begun, however young it is."""
-    assert AIMS.interval(prospect(idle=True)) == AIMS.max_interval
+    assert AIMS.frugal(prospect(idle=True)) == AIMS.max_interval
+
+
+# ---------------------------------------------------------------- an idle budget
+
+
+def rates(rests, stretch):
+    """Requests a second that looks take with these rests."""
+    return sum(rest.requests / rest.stretched(stretch) for rest in rests)
+
+
+@given(rests)
+def test_looks_are_as_prompt_as_an_easy_part_of_the_budget_allows(rests):
+    """They are stretched to just that part, and not at all where they fit; where frugal ones take more, those hold."""
+    stretch = means(0.0).stretch(rests)
+    prompt = rates(rests, 1.0)
+    if prompt <= EASY_RATE:
+        assert stretch == 1.0
+    elif prompt > SLACK * EASY_RATE and rates(rests, math.inf) > EASY_RATE * (1 + 1e-9):
+        assert stretch == math.inf
+    else:
+        assert rates(rests, stretch) == pytest.approx(EASY_RATE)
+
+
+def test_where_not_all_ends_can_be_seen_in_time_the_likely_ones_are():
+    """Of thirty looks one is at work about to end: it keeps its ten seconds, the others share the easy part's rest."""
+    likely, quiet = Rest(1, prompt=10.0, frugal=10.0), Rest(1, prompt=10.0, frugal=300.0)
+    stretch = Means(300, 300, 1.0).stretch([likely] + [quiet] * 29)
+    assert likely.stretched(stretch) == 10
+    assert quiet.stretched(stretch) == pytest.approx(29 / (EASY - 0.1))
+
+
+def test_while_all_ends_can_be_seen_in_time_none_is_preferred():
+    """Nine looks at work about to end leave the tenth what it needs, though nothing is likely there."""
+    likely, quiet = Rest(1, prompt=10.0, frugal=10.0), Rest(1, prompt=10.0, frugal=300.0)
+    stretch = Means(300, 300, 1.0).stretch([likely] * 9 + [quiet])
+    assert likely.stretched(stretch) == quiet.stretched(stretch) == pytest.approx(10 / EASY)
+
+
+@given(looks_of_work.filter(bool))
+def test_while_half_of_the_budget_would_do_no_look_rests_longer_than_an_end_may_wait(looks):
+    """That is 20 seconds, or a hundredth of the work's age."""
+    bounds = [max(2 * AIMS.min_interval, 0.01 * found.age) for _, found in looks]
+    half = sum(requests / bound for (requests, _), bound in zip(looks, bounds, strict=True)) * 300 / 0.5
+    given_means = Means(requests=math.ceil(half), per=300, used=1.0)
+    wished = AIMS.wishes(looks, given_means)
+    pace = given_means.pace(wished)
+    for wish, bound in zip(wished, bounds, strict=True):
+        assert given_means.interval(wish, pace) <= 0.91 * bound
 
 
 # ---------------------------------------------------------------- what each look is worth

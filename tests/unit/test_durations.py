@@ -1,4 +1,4 @@
-"""What is learnt from how long things took: a histogram over doublings, and the chance of an end that follows."""
+"""What is learnt from how long things took: a histogram over doublings, and when an end is likely."""
 
 from itertools import accumulate
 
@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.durations import MOST, STEPS, Durations
+
+HOUR = 3600.0
 
 seconds = st.floats(0, 1e12)
 
@@ -28,31 +30,55 @@ def quantile(durations, share):
 
 @pytest.mark.parametrize("age", [1.0, 60.0, 3600.0, 1e6])
 def test_of_what_nobody_has_seen_end_the_chance_falls_with_the_age(age):
-    """Something twice as old is half as likely to end in the coming second."""
-    assert Durations().hazard(age) == pytest.approx(1 / age)
+    """Something twice as old takes twice as long to end as likely; half of all end before they are twice as old."""
+    assert Durations().remaining(age, 0.1) == pytest.approx(age / 9)
+    assert Durations().remaining(age, 0.5) == pytest.approx(age)
 
 
-def test_before_the_usual_time_hardly_anything_ends():
-    """A pipeline that takes four hours needs no look each minute in its first."""
-    durations = learnt(*[4 * 3600.0] * 100)
-    assert durations.hazard(600) < Durations().hazard(600) / 10
+@pytest.mark.parametrize("age", [60.0, 600.0, 3600.0, 10_000.0])
+def test_the_first_end_is_expected_where_the_first_was(age):
+    """Of work that takes four hours a tenth has ended after four hours, to a class, however young it is now."""
+    durations = learnt(*[4 * HOUR] * 100)
+    assert 4 * HOUR / 2 ** (1 / STEPS) <= age + durations.remaining(age, 0.1) <= 4 * HOUR * 2 ** (1 / STEPS)
 
 
-def test_around_the_usual_time_much_ends():
-    """And is looked at all the more once the first of its runs may be over."""
-    durations = learnt(*[4 * 3600.0] * 100)
-    assert durations.hazard(4 * 3600.0) > 2 * Durations().hazard(4 * 3600.0)
+@pytest.mark.parametrize("age", [0.0, 11.0, 20.0, 23.0])
+def test_what_ends_soon_is_not_expected_late_because_nothing_ends_now(age):
+    """Work that took 24 to 36 seconds: at any age before, a tenth is expected to have ended after some 24."""
+    durations = learnt(*[24 + 12 * number / 40 for number in range(41)])
+    assert 21 <= age + durations.remaining(age, 0.1) <= 26
+
+
+def test_only_what_may_still_come_counts():
+    """Of two durations, the shorter says nothing once work is older than that."""
+    both = learnt(*[60.0] * 500, *[4 * HOUR] * 500)
+    assert 45 < both.remaining(1.0, 0.1) < 65
+    assert both.remaining(120.0, 0.1) == pytest.approx(learnt(*[4 * HOUR] * 500).remaining(120.0, 0.1))
+
+
+def test_the_more_is_asked_for_the_longer_it_takes():
+    """A share of all follows the classes: of an even spread half has ended half-way."""
+    durations = learnt(*[100 + number for number in range(1000)])
+    tenth, half, most = (durations.remaining(90, share) for share in (0.1, 0.5, 0.9))
+    assert (tenth, half, most) == (pytest.approx(110, abs=15), pytest.approx(510, abs=25), pytest.approx(910, abs=60))
 
 
 def test_beyond_all_that_was_seen_only_the_age_tells():
     """Something older than all before it may end now or never."""
-    assert learnt(*[60.0] * 100).hazard(1e6) == pytest.approx(1e-6)
+    assert learnt(*[60.0] * 100).remaining(1e6, 0.1) == pytest.approx(1e6 / 9)
 
 
-@given(st.lists(seconds, max_size=50), st.floats(0, 1e9))
-def test_there_is_always_some_chance_of_an_end(ends, age):
+@given(st.lists(seconds, max_size=50), st.floats(0, 1e9), st.floats(0.001, 0.9))
+def test_there_is_always_an_end_to_wait_for(ends, age, share):
     """Nothing that was learnt makes a look never due, nor due all the time."""
-    assert 0 < learnt(*ends).hazard(age) <= 10
+    assert 0 < learnt(*ends).remaining(age, share) < 1e15
+
+
+@given(st.lists(seconds, max_size=50), st.floats(0, 1e6), st.floats(0, 1e6))
+def test_time_that_passed_without_an_end_never_brings_it_forward(ends, one, other):
+    """What is expected of something older never lies before what was expected of it when it was younger."""
+    durations, (young, old) = learnt(*ends), sorted((one, other))
+    assert young + durations.remaining(young, 0.1) <= (old + durations.remaining(old, 0.1)) * (1 + 1e-9) + 1
 
 
 @given(st.lists(seconds, min_size=1, max_size=50), st.floats(0.01, 1.0))
@@ -89,4 +115,4 @@ def test_what_cannot_be_read_is_left_out(text):
     """A value that somebody spoilt costs what was learnt, not the start."""
     read = Durations.from_text(text)
     assert all(count >= 0 for count in read.counts)
-    assert read.hazard(100.0) > 0
+    assert read.remaining(100.0, 0.1) > 0

@@ -189,6 +189,68 @@ def test_texts_that_look_like_credentials_are_taken_out(text, told):
     assert told == Redactor().text(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("X-API-Key: simulator", "X-API-Key: [redacted]"),
+        ("proxy-authorization=abc.def-123", "proxy-authorization=[redacted]"),
+        ("(b'authorization', b'Basic dXNlcjpwdw==')", "(b'authorization', b'Basic [redacted]')"),
+        ("Authorization: Token dXNlcjpwdw", "Authorization: Token [redacted]"),
+        ("host=db password=hunter2 user=orc", "host=db password=[redacted] user=orc"),
+        ("Authorization: Bearer <x>tail", "Authorization: Bearer [redacted]"),
+        ("bearer abcdefgh-abcdefg1", "bearer [redacted]"),
+        ("Bearer ABCDEFGHIJKLMNOPQR", "Bearer [redacted]"),
+    ],
+)
+def test_credentials_are_taken_out_wherever_they_are_written(text, told):
+    """In a header by its name, in pairs of bytes, in a connection string; a placeholder with more behind it is none."""
+    assert told == Redactor().text(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "send the token: Authorization: Bearer …",
+        "curl -H 'Authorization: Bearer $TOKEN' http://127.0.0.1:8080",
+        "curl -H 'Authorization: Bearer ${TOKEN}'",
+        "Authorization: Bearer <token>",
+        "Authorization: Bearer YOUR_TOKEN",
+        "Authorization: Bearer",
+        "WWW-Authenticate: Bearer, then Authorization: Basic.",
+        "the authorization failed; authorization header missing",
+        "401 for bearer authentication-schemes",
+        "X-API-Key: …",
+        "database: postgresql://USER:PASSWORD@HOST/NAME or postgresql://user:<password>@host/name",
+        "https://s3/x?token=…&sig=...",
+        "postgresql: password=*** is wrong; password=[redacted]",
+    ],
+)
+def test_advice_about_credentials_is_left_whole(text):
+    """What stands for a secret, or only speaks of one, is what the reader needs."""
+    assert text == Redactor().text(text)
+
+
+@pytest.mark.parametrize("word", ["simulator", "Simulator", "orchestrator", "postgres", "password"])
+def test_a_secret_that_is_an_everyday_word_stays_readable_in_prose(log, stream, word):
+    """The key of the simulator is the word `simulator`: it is taken out where a credential stands, and nowhere else."""
+    redactor = Redactor([word])
+    text = f"{word}_started in /srv/{word}/queue by orchestrator.{word}.server"
+    assert redactor.text(text) == text
+    assert redactor.value({word: word, "X-API-Key": word}) == {word: word, "X-API-Key": "[redacted]"} | (
+        {word: "[redacted]"} if word == "password" else {}
+    )
+    assert redactor.text(f"X-API-Key: {word}, postgresql://orc:{word}@db") == (
+        "X-API-Key: [redacted], postgresql://orc:[redacted]@db"
+    )
+
+
+def test_a_secret_of_letters_is_not_looked_for_inside_of_words():
+    """It is taken out as a word of its own, also behind an escape, and longer words stay whole."""
+    redactor = Redactor(["late"])
+    assert redactor.text("late latest plate, late! x_late") == "[redacted] latest plate, [redacted]! x_[redacted]"
+    assert redactor.text(r"a%2Flate \nlate") == r"a%2F[redacted] \n[redacted]"
+
+
 def test_a_secret_is_recognised_inside_a_repr_and_a_url():
     """Escaping does not hide a secret from us."""
     secret = "it's\\a+b/c"
@@ -267,10 +329,34 @@ def test_the_journal_gets_the_priority_in_front(tmp_path, connected, start):
     with (tmp_path / "journal").open("w+") as stream:
         found = os.fstat(stream.fileno())
         named = f"{found.st_dev}:{found.st_ino if connected else found.st_ino + 1}"
-        configure(level="info", style="auto", stream=stream, clock=ManualClock(), environ={"JOURNAL_STREAM": named})
+        environ = {"JOURNAL_STREAM": named}
+        lines = configure(level="info", style="auto", stream=stream, clock=ManualClock(), environ=environ)
         structlog.get_logger().warning("disk_full")
+        lines.close()
         stream.seek(0)
         assert stream.read().startswith(start)
+
+
+def test_what_could_not_be_written_is_reported_as_an_event(tmp_path, monkeypatch):
+    """Lines of ours and of libraries are counted, and the number follows the first line that is written again."""
+    real, fails = os.write, [True, True]
+
+    def write(descriptor, data):
+        if fails and fails.pop():
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data)
+
+    with (tmp_path / "log").open("w+") as stream:
+        lines = configure(level="info", style="auto", stream=stream, clock=ManualClock())
+        monkeypatch.setattr(os, "write", write)
+        structlog.get_logger().info("one")
+        logging.getLogger("a.library").warning("two")
+        structlog.get_logger().info("three")
+        lines.close()
+        stream.seek(0)
+        told = [json.loads(line) for line in stream]
+    assert [line["event"] for line in told] == ["three", "log_lines_lost"]
+    assert (told[1]["count"], told[1]["level"], lines.lost) == (2, "warning", 2)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,15 @@ import math
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 import pytest
+from waiting import patience
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.engine.loop import Loop
+from orchestrator.engine.loop import Loop, kept_running
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import PartFailed
 
@@ -285,6 +287,38 @@ async def test_failures_of_several_tasks_at_once_are_backed_off_too():
     assert len(on.told) == 1
 
 
+async def test_a_group_of_errors_of_ours_is_a_line_for_each():
+    """What is raised on purpose needs no traceback, however deeply task groups nested it."""
+    inner = ExceptionGroup("inner", [OrchestratorError("the disk is full")])
+    on = stage(ExceptionGroup("outer", [inner, OrchestratorError("the server is away")]))
+    async with running(on):
+        pass
+    assert [each.reason for each in on.told] == ["the disk is full\nthe server is away"]
+
+
+# ---------------------------------------------------------------- tasks beside the loops
+
+
+@pytest.mark.parametrize("error", [OSError("broken"), ExceptionGroup("as a task group raises it", [OSError("broken")])])
+async def test_a_task_that_raises_is_reported_and_started_again(error):
+    """Neither an exception nor a group of them ends the tasks beside it; pauses grow while it keeps failing."""
+    clock, bus, told, starts = ManualClock(monotonic=0.0), Bus(), [], []
+    bus.subscribe(told.append)
+
+    async def fail_twice():
+        starts.append(clock.monotonic())
+        if len(starts) < 3:
+            raise error
+        await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(kept_running, "server", fail_twice, clock=clock, bus=bus, pauses=doubling))
+        await clock.advance(10)
+        group.cancel_scope.cancel()
+    assert starts == [0.0, 1.0, 3.0]
+    assert [(each.part, each.again_in) for each in told] == [("server", 1.0), ("server", 2.0)]
+
+
 # ---------------------------------------------------------------- stopping
 
 
@@ -292,7 +326,7 @@ async def test_failures_of_several_tasks_at_once_are_backed_off_too():
 async def test_a_stop_ends_a_resting_loop_at_once(script):
     """Cancelling needs no wake and is no failure."""
     on = stage(*script)
-    with anyio.fail_after(5):
+    with patience():
         async with running(on):
             told = len(on.told)
     assert (len(script), 1) == (told, len(on.part.times))

@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.cli.program import GROUPS, build, run
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.store.errors import LockedError
 
 COMMANDS = [command for commands in GROUPS.values() for command in commands]
 
@@ -66,3 +67,28 @@ def test_an_error_of_ours_is_one_line_however_it_is_wrapped(depth, capsys):
     with pytest.raises(SystemExit) as left:
         run(fail)
     assert (left.value.code, capsys.readouterr().err) == (1, "the lock is lost\n")
+
+
+def test_errors_that_come_together_are_one_line_each(capsys):
+    """A lock that another process holds decides the exit code; the same message is written once."""
+    group = ExceptionGroup(
+        "two parts", [Ended("the database is away"), LockedError("held"), Ended("the database is away")]
+    )
+
+    def fail():
+        raise group
+
+    with pytest.raises(SystemExit) as left:
+        run(fail)
+    assert (left.value.code, capsys.readouterr().err) == (3, "the database is away\nheld\n")
+
+
+def test_a_bug_among_errors_keeps_its_traceback():
+    """What was not foreseen is not reduced to a line."""
+    group = ExceptionGroup("two parts", [Ended("the database is away"), ZeroDivisionError("bug")])
+
+    def fail():
+        raise group
+
+    with pytest.raises(ExceptionGroup):
+        run(fail)

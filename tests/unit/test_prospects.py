@@ -61,9 +61,9 @@ def ends(seconds, times=50, number=1):
 
 
 def test_where_nothing_is_known_the_age_tells():
-    """An hour's work is twice as likely to end in a second as two hours' work."""
-    young, old = (seen(Prospects({}), batch(age=age)).hazard for age in (HOUR, 2 * HOUR))
-    assert (young, old) == (pytest.approx(1 / HOUR), pytest.approx(1 / (2 * HOUR)))
+    """A tenth of an hour's work is likely to end in half the time that two hours' work takes for that."""
+    young, old = (seen(Prospects({}), batch(age=age)).forecast for age in (HOUR, 2 * HOUR))
+    assert (young, old) == (pytest.approx(HOUR / 9), pytest.approx(2 * HOUR / 9))
 
 
 def test_a_look_at_many_is_as_young_and_as_lively_as_the_most_promising():
@@ -71,8 +71,18 @@ def test_a_look_at_many_is_as_young_and_as_lively_as_the_most_promising():
     batches = batch(1, age=60), batch(2, age=HOUR, open=10)
     prospect = seen(Prospects({}), *batches)
     assert prospect.age == 60
-    assert prospect.hazard == pytest.approx(1 / 60)
-    assert prospect.ends == pytest.approx(100 / 60 + 10 / HOUR)
+    assert prospect.forecast == pytest.approx(60 / 9)
+    assert prospect.ends == pytest.approx(0.9 * (100 / 60 + 10 / HOUR))
+
+
+def test_a_look_at_many_waits_for_the_first_of_them_to_end():
+    """A batch that is about to end is seen in time beside one that has hours to go, whichever is younger."""
+    prospects = Prospects({})
+    about, hours = batch(1, age=HOUR, pipeline="short"), batch(2, age=60)
+    prospects.plan([about, hours], NOW)
+    prospects.learn(ends(1.1 * HOUR, number=1) + ends(10 * HOUR, number=2))
+    assert seen(prospects, about, hours).forecast == seen(prospects, about).forecast < 0.2 * HOUR
+    assert seen(prospects, hours).forecast > 5 * HOUR
 
 
 def test_a_clock_that_was_set_back_makes_nothing_younger_than_new():
@@ -92,16 +102,16 @@ def test_ends_of_a_pipeline_tell_of_its_other_batches():
     prospects = Prospects({})
     prospects.plan([batch()], NOW)
     prospects.learn(ends(10 * HOUR))
-    assert seen(prospects, batch(2)).hazard < 0.2 / HOUR
-    assert seen(prospects, batch(3, pipeline="other")).hazard == pytest.approx(1 / HOUR)
-    assert seen(prospects, batch(4, pipeline=None)).hazard == pytest.approx(1 / HOUR)
+    assert seen(prospects, batch(2)).forecast > 5 * HOUR
+    assert seen(prospects, batch(3, pipeline="other")).forecast == pytest.approx(HOUR / 9)
+    assert seen(prospects, batch(4, pipeline=None)).forecast == pytest.approx(HOUR / 9)
 
 
 def test_ends_of_a_batch_that_is_not_watched_are_not_counted():
     """Nobody knows what it ran."""
     prospects = Prospects({})
     prospects.learn(ends(10 * HOUR))
-    assert seen(prospects, batch()).hazard == pytest.approx(1 / HOUR)
+    assert seen(prospects, batch()).forecast == pytest.approx(HOUR / 9)
     assert prospects.worth_keeping() == []
 
 

@@ -4,7 +4,18 @@ import pytest
 
 from orchestrator.domain.mistake import spell
 from orchestrator.domain.model import After, JobState, RetryPolicy
-from orchestrator.domain.queuefile import Adopt, CancelJob, OfAccount, OfAll, Pause, Resume, RetryJob, json_schema, read
+from orchestrator.domain.queuefile import (
+    Adopt,
+    CancelJob,
+    GiveUp,
+    OfAccount,
+    OfAll,
+    Pause,
+    Resume,
+    RetryJob,
+    json_schema,
+    read,
+)
 
 JOB = {"name": "link-0172", "kind": "ica.data_linking", "account": "ica", "project": "p", "items": []}
 
@@ -141,10 +152,12 @@ def test_controls_are_read():
         {"resume": {"all": True}},
         {"resume": {"job": "a"}},
         {"adopt": {"job": "a", "batch": 1, "remote_id": "x"}},
+        {"give-up": "a"},
+        {"give-up": "a", "items": ["k"]},
     ]
     reading = read({"version": 1, "controls": controls})
     assert reading.mistakes == []
-    kinds = [CancelJob, RetryJob, RetryJob, Pause, Pause, Resume, Resume, Adopt]
+    kinds = [CancelJob, RetryJob, RetryJob, Pause, Pause, Resume, Resume, Adopt, GiveUp, GiveUp]
     assert kinds == [type(control) for control in reading.controls]
     assert OfAccount(account="ica") == reading.controls[4].pause
     assert OfAll(all=True) == reading.controls[5].resume
@@ -154,6 +167,9 @@ def test_controls_are_read():
     "control",
     [
         {"stop": "a"},
+        {"give_up": "a"},
+        {"give-up": "a", "items": []},
+        {"give-up": "a", "state": "failed"},
         {"cancel": 5},
         {"cancel": "a", "items": []},
         {"pause": {"all": False}},

@@ -78,12 +78,23 @@ def test_a_look_that_is_being_asked_is_not_due(schedule):
     assert ([], math.inf) == (schedule.due(now=1000), schedule.next_due())
 
 
-@pytest.mark.parametrize(("age", "rest"), [(0, 10), (600, 60), (86_400, 300)])
+@pytest.mark.parametrize(("age", "rest"), [(0, 10), (600, 10), (7200, 36), (86_400, 300)])
 def test_a_look_that_was_answered_rests_according_to_its_age(schedule, age, rest):
-    """Ten seconds for the young, a tenth of its age later on, five minutes at most."""
+    """Ten seconds for the young, half a hundredth of its age later on, five minutes at most."""
     want(schedule, [(look("a"), age)], now=0)
     schedule.start(look("a"))
     schedule.done(look("a"), began=50, now=50)
+    assert 50 + rest == schedule.next_due()
+
+
+@pytest.mark.parametrize(("age", "rest"), [(0, 10), (600, 60), (86_400, 300)])
+def test_where_no_request_is_to_spare_a_look_rests_until_a_tenth_is_likely_to_have_ended(age, rest):
+    """Of work of unknown duration that is a tenth of its age: a hundred such looks take all there is."""
+    schedule = Schedule(AIMS, means(requests=100, per=10 * max(age, 100)))
+    want(schedule, [(look(f"l{number}"), age) for number in range(100)], now=0)
+    for number in range(100):
+        schedule.start(look(f"l{number}"))
+        schedule.done(look(f"l{number}"), began=50, now=50)
     assert 50 + rest == schedule.next_due()
 
 
@@ -156,6 +167,20 @@ def test_something_younger_does_not_shorten_the_pause_of_a_failed_look(schedule)
     schedule.failed(look("search"), now=0, pause=300)
     want(schedule, [(look("search"), 0)], now=20)
     assert schedule.next_due() == 300
+
+
+def test_a_look_rests_no_longer_once_requests_are_left_over():
+    """What rested for minutes because others took the budget is asked soon after those have ended."""
+    schedule = Schedule(AIMS, means(requests=100, per=300))
+    many = [(look(f"l{number}"), 3600) for number in range(100)]
+    want(schedule, many, now=0)
+    schedule.start(look("l0"))
+    schedule.done(look("l0"), began=0, now=0)
+    for each, _ in many[1:]:
+        schedule.start(each)
+    assert schedule.next_due() == 300
+    want(schedule, many[:1], now=20)
+    assert schedule.next_due() == 20 + 18
 
 
 # ---------------------------------------------------------------- the platform's word changes

@@ -10,12 +10,13 @@ from types import MappingProxyType
 
 import anyio
 
-from orchestrator.app import metered
 from orchestrator.cli.checkup import daemon
 from orchestrator.cli.checkup.finding import Finding, ok, warning, wrong
 from orchestrator.clock import Clock
-from orchestrator.domain.errors import PlatformError, Refused, Unauthorised
+from orchestrator.connections import metered
+from orchestrator.domain.errors import PlatformError, Refused, SharedUser, Unauthorised, WrongAddress
 from orchestrator.domain.units import format_duration
+from orchestrator.engine.users import Users
 from orchestrator.platforms.budget import Budget
 from orchestrator.platforms.calls import Exchange
 from orchestrator.platforms.declaration import Connection
@@ -41,9 +42,10 @@ async def ask_all(settings: Settings, clock: Clock) -> list[Finding]:
     """What each account's platform says of its credential. The caller holds the `DaemonLock`."""
     memories = await _memories(settings)
     found: dict[str, Sequence[Finding]] = {}
+    users: dict[str, str] = {}
 
     async def ask(name: str) -> None:
-        found[name] = await _ask(name, settings, memories[name], clock)
+        found[name] = await _ask(name, settings, memories[name], clock=clock, users=users)
 
     async with anyio.create_task_group() as group:
         for name, account in settings.accounts.items():
@@ -51,7 +53,19 @@ async def ask_all(settings: Settings, clock: Clock) -> list[Finding]:
                 group.start_soon(ask, name)
             else:
                 found[name] = [warning("account", name, "the credential was not checked: it cannot be read")]
-    return [finding for name in settings.accounts for finding in found[name]]
+    return [finding for name in settings.accounts for finding in found[name]] + _shared(settings, users)
+
+
+def _shared(settings: Settings, users: Mapping[str, str]) -> list[Finding]:
+    """The accounts that act as the same user as one before them."""
+    known, found = Users({name: account.base_url for name, account in settings.accounts.items()}), []
+    for name in settings.accounts:
+        if name in users:
+            try:
+                known.check(name, users[name])
+            except SharedUser as error:
+                found.append(wrong("account", name, str(error)))
+    return found
 
 
 def unasked(settings: Settings, reason: str, remedy: str | None) -> list[Finding]:
@@ -71,18 +85,20 @@ async def _memories(settings: Settings) -> dict[str, Mapping[str, str]]:
         return dict.fromkeys(settings.accounts, _USED)
 
 
-async def _ask(name: str, settings: Settings, memory: Mapping[str, str], clock: Clock) -> Sequence[Finding]:
+async def _ask(
+    name: str, settings: Settings, memory: Mapping[str, str], *, clock: Clock, users: dict[str, str]
+) -> Sequence[Finding]:
     account, state = settings.accounts[name], state_directory(settings)
     try:
         with metered(name, account, state=state, memory=memory, clock=clock, random=SystemRandom()) as budget:
-            return await _within(name, settings, budget, memory, clock)
+            return await _within(name, settings, budget, memory, clock=clock, users=users)
     except OSError as error:
         told = f"{error.filename or 'its slot file'} cannot be used ({error.strerror or error})"
         return [wrong("account", name, told, "give our user the right, or run this as the user of the daemon")]
 
 
 async def _within(
-    name: str, settings: Settings, budget: Budget, memory: Mapping[str, str], clock: Clock
+    name: str, settings: Settings, budget: Budget, memory: Mapping[str, str], *, clock: Clock, users: dict[str, str]
 ) -> Sequence[Finding]:
     """Ask who we are, within the budget."""
     account = settings.accounts[name]
@@ -110,7 +126,7 @@ async def _within(
     platform = declaration.connect(connection)
     try:
         with anyio.move_on_after(_PATIENCE):
-            finding = await _credential(name, account, platform)
+            finding = await _credential(name, account, platform, users)
     finally:
         with anyio.CancelScope(shield=True):
             await platform.aclose()
@@ -122,9 +138,11 @@ async def _within(
     return [finding, daemon.clock(name, skew.seconds)] if skew.known else [finding]
 
 
-async def _credential(name: str, account: Account, platform: Platform) -> Finding:
+async def _credential(name: str, account: Account, platform: Platform, users: dict[str, str]) -> Finding:
     try:
-        await platform.user()
+        users[name] = await platform.user()
+    except WrongAddress as error:
+        return wrong("account", name, str(error))
     except Unauthorised as error:
         return daemon.refused(name, str(error), _NEW_KEY)
     except Refused as error:

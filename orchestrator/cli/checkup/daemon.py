@@ -81,7 +81,9 @@ def refused(name: str, reason: str, remedy: str | None) -> Finding:
 def _account(told: Mapping[str, Any]) -> Iterator[Finding]:
     name, budget, skew = told["name"], told["budget"], told.get("clock_skew_seconds")
     more = f"{budget['used']} of {budget['limit']} requests in {format_duration(budget['per_seconds'])} used"
-    if told["closed"]:
+    if told["closed"] and told.get("closed_because", "credential") != "credential":
+        yield wrong("account", name, f"closed: {told['detail']} ({more})")
+    elif told["closed"]:
         yield refused(name, f"{told['detail']} ({more})", None)
     elif skew is None:
         yield warning(
@@ -92,6 +94,8 @@ def _account(told: Mapping[str, Any]) -> Iterator[Finding]:
         )
     else:
         yield ok("account", name, f"the platform accepts the credential; {more}")
+    if told.get("failing_since"):
+        yield wrong("account", name, f"no request has succeeded since {told['failing_since']}", "see the daemon's log")
     if told.get("last_error"):
         yield warning("account", name, f"goes on failing: {told['last_error']}", "see the daemon's log")
     if budget["closed_for_seconds"]:

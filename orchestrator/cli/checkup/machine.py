@@ -10,7 +10,9 @@ from tempfile import TemporaryFile
 from orchestrator.cli.checkup.finding import Finding, ok, warning, wrong
 from orchestrator.cli.common import counted
 from orchestrator.durable import open_draft, rename_exclusively
+from orchestrator.engine.unsynced import CONSEQUENCE, not_synced
 from orchestrator.platforms.registry import PLATFORMS, Platforms
+from orchestrator.platforms.trust import authorities
 from orchestrator.settings import Settings, SettingsError, exposed_secrets, load
 from orchestrator.settings.mounts import MOUNTS, network_file_system
 from orchestrator.settings.state import state_directory
@@ -18,6 +20,7 @@ from orchestrator.store.lock import LOCK
 from orchestrator.web.health import LEAST_ROOM, without_room
 
 _MIB = 1024 * 1024
+_SYNC = "put it on a local disk, or on NFS, where that matters"
 
 
 def configuration(
@@ -51,6 +54,18 @@ def secrets(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     return found or [ok("secrets", "the files with keys and tokens", "none can be read by every user of this machine")]
 
 
+def certificates(environ: Mapping[str, str]) -> list[Finding]:
+    """Which certificate authorities a platform's certificate is checked against, in this command's environment."""
+    subject = "certificate authorities"
+    try:
+        trusted = authorities(environ)
+    except SettingsError as error:
+        return [wrong("certificates", problem.key, problem.text) for problem in error.problems]
+    if trusted.system:
+        return [ok("certificates", subject, trusted.source)]
+    return [warning("certificates", subject, trusted.source, "install the package ca-certificates")]
+
+
 # ---------------------------------------------------------------- folders
 
 
@@ -61,7 +76,7 @@ def folders(settings: Settings) -> Iterator[Finding]:
     yield from found.values()
     for target in ("accepted", "rejected"):
         both = (queue / "incoming", queue / target)
-        if all(found[folder.name].result == "ok" and folder.exists() for folder in both):
+        if all(found[folder.name].result != "wrong" and folder.exists() for folder in both):
             yield _move(*both)
     yield _folder("state", state_directory(settings))
     yield from _network(settings)
@@ -87,6 +102,8 @@ def _folder(check: str, path: Path) -> Finding:
     except OSError as error:
         told = f"cannot be read and written by {_us()} ({error.strerror or error})"
         return wrong(check, path, told, _way_out(error))
+    if (reason := not_synced(path)) is not None:
+        return warning(check, path, f"can be read and written, but {reason}: {CONSEQUENCE}", _SYNC)
     return ok(check, path, "can be read and written")
 
 

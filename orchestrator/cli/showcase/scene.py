@@ -3,6 +3,7 @@
 import random
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from orchestrator.simulator.ica import Config, Knobs, Simulator
 from orchestrator.store.errors import StoreError
 from orchestrator.store.store import Store
 
-_KILLS = 5
+KILLS = 5
 """With `--chaos`: how often the daemon is killed (SIGKILL) and started again."""
 _REFRESH = 0.25
 
@@ -53,14 +54,22 @@ class Scene:
             Config(
                 seed=1,
                 knobs=Knobs(link_seconds=2.0, creation_seconds=1.0, analysis_seconds=5.0, await_seconds=1.0),
-                faults=_FAULTS if chaos else (),
+                faults=FAULTS if chaos else (),
             )
         )
         self._samples = samples
-        self._chaos = chaos
+        self.chaos = chaos
         self._clock = clock or SystemClock()
-        self._kills = 0
+        self.kills = 0
         self._random = random.Random(1)  # noqa: S311 - a script, no secret
+
+    @property
+    def faults(self) -> Counter[FaultKind]:
+        """How often each kind of fault has struck."""
+        struck = Counter[FaultKind]()
+        for fault, times in self.simulator.faults.struck:
+            struck[fault.kind] += times
+        return struck
 
     async def play(self, show: Callable[[Progress], None]) -> int:
         """Play to the end; returns the daemon's exit code."""
@@ -84,11 +93,11 @@ class Scene:
     # ------------------------------------------------------------ the daemon
 
     async def _run_daemon(self) -> int:
-        while self._chaos and self._kills < _KILLS:
+        while self.chaos and self.kills < KILLS:
             code = await self._run_once(kill_after=self._random.uniform(1.0, 3.0))
             if code != -signal.SIGKILL:
                 return code
-            self._kills += 1
+            self.kills += 1
         return await self._run_once()
 
     async def _run_once(self, kill_after: float | None = None) -> int:
@@ -116,7 +125,7 @@ class Scene:
             jobs: list[Job] = []
             if database.exists():
                 jobs = await _jobs(database)
-            show(Progress(jobs, sum(user.requests for user in self.simulator.budget.usage.values()), self._kills))
+            show(Progress(jobs, sum(user.requests for user in self.simulator.budget.usage.values()), self.kills))
             await self._clock.sleep(_REFRESH)
 
 
@@ -128,7 +137,7 @@ async def _jobs(database: Path) -> list[Job]:
         return []  # its first start has not got so far; the next look will tell
 
 
-_FAULTS = (
+FAULTS = (
     Fault(kind=FaultKind.ERROR, probability=0.03, status=503, html=True),
     Fault(kind=FaultKind.RESET_AFTER, operation="create*", probability=0.1),
     Fault(kind=FaultKind.TRUNCATED, probability=0.02),

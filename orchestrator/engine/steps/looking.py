@@ -1,7 +1,8 @@
 """The looking step: one question asked to its end, and what it did not tell followed up. The only caller of `look`."""
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from orchestrator.clock import Clock
 from orchestrator.crashpoints import Point, reach
@@ -83,6 +84,25 @@ class Looking:
 
     async def _ask(self, look: Look) -> tuple[set[ItemId], int]:
         seen: set[ItemId] = set()
+        requests = changed = 0
+        async for question in self._questions(look):
+            here, changed_here, requests_here = await self._ask_pages(question)
+            seen |= here
+            changed += changed_here
+            requests += requests_here
+        self._bus.publish(ItemsChanged(self._account, look.name, changed, len(seen)))
+        return seen, requests
+
+    async def _questions(self, look: Look) -> AsyncIterator[Look]:
+        """The look itself, or one for each portion of the open items that it names."""
+        if not look.names:
+            yield look
+            return
+        async for portion in self._store.items.in_portions(look.batches, look.expects, look.names):
+            yield replace(look, named=portion)
+
+    async def _ask_pages(self, look: Look) -> tuple[set[ItemId], int, int]:
+        seen: set[ItemId] = set()
         requests = changed = restarts = 0
         page: Look | None = look
         while page is not None:
@@ -104,8 +124,7 @@ class Looking:
             page = sighting.next
             if restarts > MOST_RESTARTS:  # what was not told by a sweep that never ends is not missing
                 raise Transient(f"the platform forgets our place in {look.name} again and again")
-        self._bus.publish(ItemsChanged(self._account, look.name, changed, len(seen)))
-        return seen, requests
+        return seen, changed, requests
 
     # ------------------------------------------------------------ what is not there
 

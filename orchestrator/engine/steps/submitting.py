@@ -20,10 +20,11 @@ from orchestrator.domain.errors import (
     Unauthorised,
     Unconfirmed,
 )
-from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchId, BatchState, ItemSeen, ItemState
+from orchestrator.domain.model import Batch, BatchId, BatchState, ItemSeen, ItemState, Receipt
+from orchestrator.domain.plan import MOST_BATCH_BYTES
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.engine.pauses import Pauses, Steady
+from orchestrator.engine.steps.refusals import Streaks
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.skew import Skew
 from orchestrator.store.store import Store
@@ -35,8 +36,8 @@ UNKNOWN_PAST = "the platform has work of this batch, which our records do not kn
 MOST_SENDS = 64
 """Requests that one planned batch may cost while its bad items are being found."""
 
-ALIKE_LEVELS = 3
-"""Splits after which halves that were all refused alike show that it is not the items."""
+_MOST_DELAYED = 10_000
+"""Batches whose delays are remembered; what is forgotten begins with a short one."""
 
 REFUSED_AS_A_WHOLE = frozenset({403, 415})
 """Refusals that no split can help: no right, or not the platform's language."""
@@ -60,6 +61,10 @@ class Submitting:
         self._pasts: dict[str, bool] = {}
         """By project: what `_preceded` has found."""
         self._asking: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        self._delays: dict[BatchId, int] = {}
+        """How often each batch was put off in a row; those that wait longest are kept."""
+        self.streaks = Streaks(store=store, clock=clock, bus=bus)
+        """Refusals in a row, by job."""
         self.waits = Steady(clock)
         """What the time is for batches that wait: `due_at` is told by this clock, and to be compared with it."""
 
@@ -76,16 +81,22 @@ class Submitting:
             if way is resending.Way.SEARCH:
                 await self._search(batch)
                 return
-            await self._send(batch, await self._composed(batch), user)
+            if not await self._too_large(batch):
+                await self._send(batch, await self._composed(batch), user)
             return
-        if depth_of(batch.lineage) and len(_sent(await self._store.batches.family(batch))) >= MOST_SENDS:
-            await self._block(batch, f"{MOST_SENDS} requests did not find all of the bad items it was split from")
+        if batch.root != batch.number and len(_sent(await self._store.batches.family(batch))) >= MOST_SENDS:
+            await self._block(
+                batch,
+                f"{MOST_SENDS} requests were not enough: some of its items are refused again and again",
+            )
+            return
+        if await self._too_large(batch):
             return
         submission = await self._next(batch)
         if submission is None:
             await self._store.advance.follow(batch, now=self._clock.now())
             return
-        if submission.resend is not Resend.HARMLESS and await self._has_a_past(batch, submission):
+        if batch.step == 1 and submission.resend is not Resend.HARMLESS and await self._has_a_past(batch, submission):
             return
         await self._send(batch, submission, user)
 
@@ -164,6 +175,18 @@ class Submitting:
 
     # ------------------------------------------------------------ sending
 
+    async def _too_large(self, batch: Batch) -> bool:
+        """Whether its items are more than one request may have; then it is blocked."""
+        size = await self._store.items.request_bytes(batch)
+        if size <= MOST_BATCH_BYTES:
+            return False
+        await self._block(
+            batch,
+            f"its items have {size} bytes, and one request may have {MOST_BATCH_BYTES}: `cancel` the job and drop "
+            "its items in smaller ones",
+        )
+        return True
+
     async def _next(self, batch: Batch) -> Submission | None:
         """What is to be sent: as it is stored, else composed now; None where nothing is, and its items are followed."""
         if batch.submission is not None:
@@ -199,8 +222,10 @@ class Submitting:
                 raise
         else:
             reach(Point.BATCH_SENT)
-            await self._store.advance.confirm(begun, receipt, now=self._clock.now())
+            await self._accepted(begun, receipt)
             reach(Point.BATCH_CONFIRMED)
+            self.streaks.accepted(begun)
+            self._delays.pop(begun.id, None)
             self._bus.publish(
                 BatchSubmitted(
                     account=begun.account,
@@ -212,6 +237,16 @@ class Submitting:
                     seconds=self._clock.monotonic() - started,
                 )
             )
+
+    async def _accepted(self, batch: Batch, receipt: Receipt) -> None:
+        """Keep the answer: a step of the submission, or the whole batch; items that it leaves out are planned anew."""
+        now = self._clock.now()
+        if receipt.more:
+            await self._store.advance.proceed(batch, receipt, now=now)
+        elif receipt.items and await self._missing(batch, receipt.items):
+            await self._store.advance.confirm_partly(batch, receipt, now=now)
+        else:
+            await self._store.advance.confirm(batch, receipt, now=now)
 
     async def _put_back(self, batch: Batch, failure: PlatformError) -> None:
         """This send had no effect. What an earlier one of the same key did stays as unknown as it was."""
@@ -227,7 +262,8 @@ class Submitting:
         void = loss.by_platform or (isinstance(loss, StillRunning) and waited >= resending.STILL_RUNNING_LIMIT)
         harmless = batch.resend is Resend.HARMLESS
         due = self.waits.now() + resending.HARMLESS_WAIT if harmless else self._due(batch)
-        await self._store.advance.lose(batch, str(loss), due_at=due, now=now, key_void=void)
+        counts = not isinstance(loss, StillRunning)  # that is an answer: the first send still runs
+        await self._store.advance.lose(batch, str(loss), due_at=due, now=now, key_void=void, counts=counts)
         self._hold(batch, "unconfirmed", str(loss))
 
     async def _missing(self, batch: Batch, found: Sequence[ItemSeen]) -> int:
@@ -242,20 +278,24 @@ class Submitting:
     async def _refused(self, batch: Batch, refusal: Refused) -> None:
         now = self._clock.now()
         reason = _explain(refusal)
-        if batch.in_doubt and refusal.status in REFUSED_UNSEEN:
+        if batch.step > 1 and isinstance(refusal, Missing) and batch.sends < MOST_SENDS:
+            # What the first step made is gone, and nothing can have come of it.
+            await self._store.advance.renew(batch, now=now)
+            self._hold(batch, "planned", reason)
+        elif batch.in_doubt and refusal.status in REFUSED_UNSEEN:
             await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be found out")
         elif batch.in_doubt and batch.resend is not Resend.HARMLESS:
             await self._doubt_refusal(batch, reason)
-        elif refusal.status in REFUSED_AS_A_WHOLE:
-            await self._block(batch, reason)
-        elif batch.items == 1:
-            await self._store.advance.refuse(batch, reason, now=now)
-            self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, 1, reason))
-        elif await self._is_not_the_items(batch, reason):
-            await self._block(batch, f"{reason} (refused alike however it was split)")
         else:
-            await self._store.advance.split(batch, reason, now=now)
-            self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, batch.items, reason))
+            if refusal.status in REFUSED_AS_A_WHOLE:
+                await self._block(batch, reason)
+            elif batch.items == 1:
+                await self._store.advance.refuse(batch, reason, now=now)
+                self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, 1, reason))
+            else:
+                await self._store.advance.split(batch, reason, now=now)
+                self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, batch.items, reason))
+            await self.streaks.refused(batch, reason)
 
     async def _doubt_refusal(self, batch: Batch, reason: str) -> None:
         """What is refused now may have been accepted before: parts of it go out only when that was looked for."""
@@ -263,29 +303,32 @@ class Submitting:
         await self._store.advance.lose(batch, told, due_at=self.waits.now(), now=now, key_void=True)
         self._hold(batch, "unconfirmed", told)
 
-    async def _is_not_the_items(self, batch: Batch, reason: str) -> bool:
-        family = await self._store.batches.family(batch)
-        depth = depth_of(batch.lineage)
-        larger = [each for each in family if depth_of(each.lineage) < depth]
-        all_refused = all(each.state is BatchState.SETTLED and each.submitted_at is None for each in larger)
-        any_accepted = any(each.submitted_at is not None for each in family)
-        refusals = {each.detail for each in family if each.state is BatchState.SETTLED}
-        return depth >= ALIKE_LEVELS and all_refused and not any_accepted and refusals == {reason}
-
-    async def _block(self, batch: Batch, reason: str) -> None:
-        await self._store.advance.block(batch, reason, now=self._clock.now())
+    async def _block(self, batch: Batch, reason: str, *, not_there: bool = False) -> None:
+        await self._store.advance.block(batch, reason, now=self._clock.now(), not_there=not_there)
         self._bus.publish(BatchBlocked(batch.account, batch.job_name, batch.number, reason))
 
     # ------------------------------------------------------------ finding out
 
     async def _search(self, batch: Batch) -> None:
-        """Adopt what is there. What is not there goes out anew only after a second look, an hour later."""
-        found = await self._platform.find(batch)
+        """Adopt what is there. What is not there goes out anew only after a second look, an hour later.
+
+        What may be sent twice without harm waits for no second look: it goes out in smaller batches at once.
+        """
+        may_repeat = batch.resend is Resend.HARMLESS and not batch.cancelled
+        try:
+            found = await self._platform.find(batch)
+        except Refused as refusal:
+            if not may_repeat:
+                raise
+            await self._send_smaller(batch, not_there=False, why=str(refusal))
+            return
         now, there = self._clock.now(), self._skew.platform_now
         missing = await self._missing(batch, found.items)
         wait = resending.wait_for_second_search(batch, now=there)
         if missing == 0:
-            await self._store.advance.confirm(batch, found, now=now)
+            await self._accepted(batch, found)
+        elif may_repeat and missing == batch.items:
+            await self._send_smaller(batch, not_there=True)
         elif wait:
             due = self.waits.now() + wait
             await self._store.advance.searched(batch, due_at=due, now=now, server_now=there, items=found.items)
@@ -304,14 +347,36 @@ class Submitting:
             )
         elif missing < batch.items:
             await self._store.advance.confirm_partly(batch, found, now=now)
+        elif resending.never_answered(batch) and not batch.cancelled:
+            await self._send_smaller(batch, not_there=True)
         else:
             await self._store.advance.renew(batch, now=now)
+
+    async def _send_smaller(self, batch: Batch, *, not_there: bool, why: str = "") -> None:
+        """No answer ever comes to this batch: its halves may fare better; where they do not, the operator is asked."""
+        sought = "it is not on the platform" if not_there else f"whether it arrived cannot be found out ({why})"
+        told = f"no answer came to {batch.sends} sends of {batch.items} items, and {sought}; last: {batch.last_error}"
+        if resending.may_be_halved(batch):
+            await self._store.advance.split(batch, told, now=self._clock.now())
+            self._hold(batch, "planned", f"{told}. It goes out in two halves")
+            return
+        await self._block(
+            batch,
+            f"{told}. See whether a proxy or gateway on the way ends requests that take long, and whether the platform "
+            "is well, then `retry` the job; or `cancel` it",
+            not_there=not_there,
+        )
 
     def _hold(self, batch: Batch, state: str, reason: str) -> None:
         self._bus.publish(BatchHeld(batch.account, batch.job_name, batch.number, state, reason))
 
     def _due(self, batch: Batch) -> Micros:
-        return self.waits.after(self._pauses(max(1, batch.sends)))
+        """When to try again: later each time."""
+        delays = self._delays.pop(batch.id, 0) + 1
+        self._delays[batch.id] = delays
+        if len(self._delays) > _MOST_DELAYED:
+            del self._delays[next(iter(self._delays))]
+        return self.waits.after(self._pauses(max(delays, batch.sends)))
 
 
 def _sent(family: Sequence[Batch]) -> Sequence[Batch]:

@@ -17,6 +17,7 @@ import msgspec
 from orchestrator.clock import SECOND, Clock
 from orchestrator.domain.errors import PlatformError, Unauthorised
 from orchestrator.platforms.calls import Answer, Call, Effect
+from orchestrator.platforms.ica import address
 from orchestrator.platforms.ica.media import V3
 from orchestrator.platforms.ica.wire import TOKEN
 from orchestrator.platforms.lanes import Lane
@@ -122,13 +123,18 @@ class Session:
                     headers={"X-API-Key": key, "Accept": V3},
                     effect=Effect.SAFE,
                     route="tokens",
+                    answers_with_secret=True,
                 )
             )
+            if (page := address.of_page(answer, self._remote.base_url)) is not None:
+                raise page
             text = read(answer, TOKEN).token
         except PlatformError as error:
-            self._failure = error
+            self._failure = address.of_error(error, self._remote.base_url)
             self._fetches += 1
-            raise
+            if self._failure is error:
+                raise
+            raise self._failure from error
         claims = _claims_of(text)
         life = _life_of(claims, answer.server_date or self._clock.now())
         user = claims.user or f"key-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
@@ -146,7 +152,7 @@ def _claims_of(token: str) -> _Claims:
     try:
         payload = token.split(".")[1]
         return _CLAIMS.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, binascii.Error, msgspec.DecodeError, ValueError):
+    except (IndexError, binascii.Error, msgspec.DecodeError, ValueError, RecursionError):
         return _Claims()
 
 

@@ -4,27 +4,30 @@ Nothing lists batches. An analysis carries our tags, which a search finds; the b
 through the list of jobs, each of which names the batch that it works for.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestrator.clock import SECOND, Micros
-from orchestrator.domain.errors import Missing, Refused, Transient
+from orchestrator.domain.errors import Missing, Refused
 from orchestrator.domain.identity import batch_tag, instance_tag
 from orchestrator.domain.model import Batch, BatchKey, ItemSeen, Receipt
 from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.calls import Call
 from orchestrator.platforms.ica import analyses, creation, requests, wire
 from orchestrator.platforms.ica.analyses import moment, owner_of
 from orchestrator.platforms.ica.auth import Session
 from orchestrator.platforms.ica.families import ANALYSES, DataFamily, Family
+from orchestrator.platforms.ica.listing import MOST_PAGES, EndlessListingError, pages
 from orchestrator.platforms.ica.wire import Job
 
 _SKEW: Final[Micros] = 3600 * SECOND
 """How long before our first send a job may seem to have been created, by another clock."""
-_MOST_PAGES: Final = 200
-"""Pages of one listing; ICA itself ends a sorted one at 200,000 rows."""
 _MOST_CANDIDATES: Final = 100
-"""Batches that are looked into before we say that we cannot tell."""
+"""Batches that are read before we say that we cannot tell."""
+_FEW_CANDIDATES: Final = 20
+"""Batches that are read where there are more than those: the ones created closest to our last send."""
 _FIRST_ROWS: Final = 10
 """Items that show whose a batch is; all of a batch carry its tag."""
 
@@ -65,7 +68,7 @@ class Finder:
             return Receipt()
         unread = _Unread()
         wanted = family.data.sent(batch.submission)
-        for remote_id in await self._candidates(batch, family, unread):
+        for remote_id in _likeliest(batch, await self._candidates(batch, family, unread)):
             items = await self._same_items(batch, family, remote_id, data=family.data, wanted=wanted, unread=unread)
             if items is not None:
                 return Receipt(remote_id, items=items)
@@ -83,42 +86,42 @@ class Finder:
         """
         try:
             return await self._remembers(project, instance)
+        except EndlessListingError:
+            return True
         except Refused as refusal:
             raise _blind(project, refusal) from refusal
 
     async def _remembers(self, project: str, instance: str) -> bool:
-        token: str | None = None
-        for _ in range(_MOST_PAGES):
-            call = requests.search(project, instance_tag(instance), (), self._size, token)
-            page = wire.ANALYSES.read(await self._session.send(call))
-            if page.bad_rows or any(owner_of(row.tags)[0] == instance for row in page.rows):
-                return True
-            if page.token is None or page.token == token:
-                return False
-            token = page.token
-        return True
+        def ask(token: str | None) -> Call:
+            return requests.search(project, instance_tag(instance), (), self._size, token)
+
+        async with aclosing(pages(self._session, ask, wire.ANALYSES, what="ICA's search")) as listing:
+            async for page in listing:
+                if page.bad_rows or any(owner_of(row.tags)[0] == instance for row in page.rows):
+                    return True
+        return False
 
     # ------------------------------------------------------------ analyses
 
     async def _tagged(self, batch: Batch, unread: "_Unread") -> list[ItemSeen]:
         """The analyses that carry the batch's whole tag."""
         seen: list[ItemSeen] = []
-        token: str | None = None
-        for _ in range(_MOST_PAGES):
-            call = requests.search(batch.project, batch_tag(batch.key), (), self._size, token)
-            page = wire.ANALYSES.read(await self._session.send(call))
-            unread.rows += page.bad_rows
-            for row in page.rows:
-                _, owner, seq = owner_of(row.tags)
-                if owner == batch.key:
-                    seen.append(analyses.seen_analysis(row, batch.key, seq, row.user_reference))
-            if page.token is None or page.token == token:
-                return _each_once(seen)
-            token = page.token
-        raise Transient(f"ICA's search for the analyses of batch {batch.key} does not end")
+
+        def ask(token: str | None) -> Call:
+            return requests.search(batch.project, batch_tag(batch.key), (), self._size, token)
+
+        what = f"ICA's search for the analyses of batch {batch.key}"
+        async with aclosing(pages(self._session, ask, wire.ANALYSES, what=what)) as listing:
+            async for page in listing:
+                unread.rows += page.bad_rows
+                for row in page.rows:
+                    _, owner, seq = owner_of(row.tags)
+                    if owner == batch.key:
+                        seen.append(analyses.seen_analysis(row, batch.key, seq, row.user_reference))
+        return _each_once(seen)
 
     async def _creation_batch(self, batch: Batch, unread: "_Unread") -> str | None:
-        for remote_id in await self._candidates(batch, ANALYSES, unread):
+        for remote_id in _likeliest(batch, await self._candidates(batch, ANALYSES, unread)):
             call = requests.items(batch.project, ANALYSES.segment, remote_id, min(_FIRST_ROWS, self._size))
             try:
                 page = wire.CREATION_ITEMS.read(await self._session.send(call))
@@ -159,17 +162,11 @@ class Finder:
     # ------------------------------------------------------------ batches
 
     async def _candidates(self, batch: Batch, family: Family, unread: "_Unread") -> Sequence[str]:
-        """Remote batches that may be this one, the likeliest first: created in its project since it was first sent.
-
-        Raises:
-            Refused: there are too many to look into; nothing may be concluded.
-        """
+        """Remote batches that may be this one, the likeliest first: created in its project since it was first sent."""
         sent_at = batch.first_sent_at or batch.sent_at or 0
         last_sent_at = max(sent_at, batch.sent_at or 0)
         young = await self._jobs_since(sent_at - _SKEW, unread)
         jobs = [job for job in young if self._may_be(job, batch, family)]
-        if len(jobs) > _MOST_CANDIDATES:
-            raise Refused(f"ICA has {len(jobs)} jobs that may be batch {batch.key}: too many to look into")
         jobs.sort(key=lambda job: abs((moment(job.time_created) or 0) - last_sent_at))
         return list(dict.fromkeys(job.subject_id for job in jobs))
 
@@ -186,7 +183,7 @@ class Finder:
         """All jobs created since `begin`. A page that is older as a whole ends the listing, newest first as it is."""
         jobs: list[Job] = []
         offset = 0
-        for _ in range(_MOST_PAGES):
+        for _ in range(MOST_PAGES):
             page = wire.JOBS.read(await self._session.send(requests.jobs(self._size, offset)))
             young = [job for job in page.rows if (moment(job.time_created) or begin) >= begin]
             jobs += young
@@ -194,20 +191,20 @@ class Finder:
             offset += len(page.rows) + page.bad_rows
             if not (young or page.bad_rows) or offset == page.total:
                 return jobs
-        raise Transient("ICA's list of jobs does not end")
+        raise EndlessListingError("ICA's list of jobs does not end")
 
     async def _all_items(self, batch: Batch, family: Family, remote_id: str, unread: "_Unread") -> list[Any]:
         rows: list[Any] = []
-        token: str | None = None
-        for _ in range(_MOST_PAGES):
-            call = requests.items(batch.project, family.segment, remote_id, self._size, token)
-            page = family.items.read(await self._session.send(call))
-            rows += page.rows
-            unread.rows += page.bad_rows
-            if page.token is None or page.token == token:
-                return rows
-            token = page.token
-        raise Transient(f"ICA's list of the items of batch {remote_id} does not end")
+
+        def ask(token: str | None) -> Call:
+            return requests.items(batch.project, family.segment, remote_id, self._size, token)
+
+        what = f"ICA's list of the items of batch {remote_id}"
+        async with aclosing(pages(self._session, ask, family.items, what=what)) as listing:
+            async for page in listing:
+                rows += page.rows
+                unread.rows += page.bad_rows
+        return rows
 
 
 @dataclass(slots=True)
@@ -220,6 +217,14 @@ class _Unread:
         """Raises Refused where there are any: not having found something proves nothing then."""
         if self.rows:
             raise Refused(f"ICA shows {self.rows} rows that cannot be read: they may be of batch {batch.key}")
+
+
+def _likeliest(batch: Batch, candidates: Sequence[str]) -> Iterator[str]:
+    """All of them. Where there are too many, the first few; then Refused: nothing follows from having found none."""
+    too_many = len(candidates) > _MOST_CANDIDATES
+    yield from candidates[:_FEW_CANDIDATES] if too_many else candidates
+    if too_many:
+        raise Refused(f"ICA has {len(candidates)} jobs that may be batch {batch.key}: too many to read")
 
 
 def _blind(project: str, refusal: Refused) -> Refused:

@@ -81,7 +81,7 @@ class Following:
         (key,) = look.subjects
         _, family = read_route(look)
         route, cost = route_of(family, Route.ITEMS), self._narrow.followed(key)
-        return replace(look, name=f"whole:{look.name}", route=route, cost=cost, cursor=None, page=0)
+        return replace(look, name=f"whole:{look.name}", route=route, cost=cost, cursor=None, page=0, trail=frozenset())
 
     # ------------------------------------------------------------ what goes on, and what ended
 

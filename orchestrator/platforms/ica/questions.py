@@ -80,7 +80,9 @@ def part(look: Look, keys: Collection[BatchKey], *, name: str, route: str, cost:
     named = tuple(item for item in items if item.remote_id is not None)
     expects = frozenset({stages.ANALYSIS}) if named else frozenset[Stage]()
     some = only(look, keys)
-    return replace(some, name=name, route=route, cost=cost, named=named, expects=expects, cursor=None, page=0)
+    return replace(
+        some, name=name, route=route, cost=cost, named=named, expects=expects, cursor=None, page=0, trail=frozenset()
+    )
 
 
 def alone(look: Look, key: BatchKey, items: Iterable[Item]) -> list[Look]:

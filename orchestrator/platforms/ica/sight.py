@@ -26,8 +26,8 @@ from orchestrator.platforms.reading import read
 _FORGOTTEN: Final = frozenset({400, 410})
 """How ICA declines a page token that it no longer knows."""
 _BAD_REQUEST: Final = 400
-_LOOPING: Final = 50
-"""Pages beyond twice the expected number after which a cursor is taken to run in circles."""
+_LOOPING: Final = 20
+"""Pages beyond twice the expected number after which the page tokens are taken to have no end."""
 _SLACK: Final = 2
 """Pages beyond the expected number after which what a sorted listing has not shown is sought otherwise."""
 
@@ -307,14 +307,14 @@ class Sight:
 
 
 def _anew(look: Look) -> Sighting:
-    return Sighting([], next=replace(look, cursor=None, page=0), restarted=True)
+    return Sighting([], next=replace(look, cursor=None, page=0, trail=frozenset()), restarted=True)
 
 
 def _next_token(look: Look, page: Page[wire.Row]) -> Look | None:
-    """The following page; None after the last, and when the cursor leads nowhere new."""
-    if page.token is None or page.token == look.cursor or look.page >= 2 * look.cost + _LOOPING:
+    """The following page; None after the last, and when the token was seen before."""
+    if page.token is None or page.token in look.trail or look.page >= 2 * look.cost + _LOOPING:
         return None
-    return replace(look, cursor=page.token, page=look.page + 1)
+    return replace(look, cursor=page.token, page=look.page + 1, trail=look.trail | {page.token})
 
 
 def _next_offset(look: Look, page: Page[wire.Row], offset: int) -> Look | None:

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from orchestrator.platforms.calls import Answer
-from orchestrator.platforms.reading import decode, read, unreadable
+from orchestrator.platforms.reading import UNREADABLE, decode, read, unreadable
 
 Row = TypeVar("Row")
 
@@ -143,7 +143,7 @@ class PageReader(Generic[Row]):
             page = decode(self._page, answer.body)
         except msgspec.ValidationError:
             return self._row_by_row(answer)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise unreadable(answer, error) from error
         return Page(page.items or [], page.next_page_token or None, page.total_item_count)
 
@@ -153,7 +153,7 @@ class PageReader(Generic[Row]):
         for raw in page.items or ():
             try:
                 rows.append(decode(self._row, raw))
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 bad_rows += 1
         return Page(rows, page.next_page_token or None, page.total_item_count, bad_rows)
 

@@ -20,6 +20,8 @@ class Knobs:
     """How long an analysis stays in ABORTING."""
     jitter: float = 0.2
     """Each item is faster or slower by up to this share, always the same for the same seed and name."""
+    durations: Literal["even", "bimodal", "long_tailed"] = "even"
+    """How durations are distributed: as above; or half of the items take a tenth; or log-normal around the median."""
 
     # What nobody outside knows.
     embedded: Literal["live", "snapshot", "lagging"] = "live"

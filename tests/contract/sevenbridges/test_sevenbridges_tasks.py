@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.domain.errors import Refused
+from orchestrator.domain.errors import Missing, Refused
 from orchestrator.domain.model import BatchState, ItemState
 from orchestrator.simulator import FaultKind
 
@@ -110,11 +110,12 @@ async def test_a_run_whose_answer_was_lost_is_asked_for_again(lab):
 
 
 async def test_a_draft_that_was_deleted_is_made_anew(lab):
-    """Only a draft can be deleted, so nothing ran: the key is worth nothing, and the search says so."""
-    drafted = await lab.step(lab.plan("task", task("s1")))
+    """Only a draft can be deleted, so nothing ran: the refusal says that it is missing, and so does a search."""
+    drafted = lab.composed(await lab.step(lab.plan("task", task("s1"))))
     lab.simulator._world.tasks.clear()
-    lost = await lab.lose(drafted)
-    assert (await lab.platform.find(lost)).items == ()
+    with pytest.raises(Missing):
+        await lab.platform.submit(drafted)
+    assert (await lab.platform.find(drafted)).items == ()
 
 
 async def test_a_cancelled_draft_is_deleted_before_a_late_run_can_reach_it(lab):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.domain.errors import Refused
+from orchestrator.domain.errors import Refused, Transient, Unconfirmed
 from orchestrator.domain.model import BatchState, ItemState
 from orchestrator.domain.units import HOUR
 from orchestrator.simulator import FaultKind
@@ -159,3 +159,21 @@ async def test_an_import_that_renames_itself_is_never_repeated(lab):
     assert (plain.submission.resend, renaming.submission.resend) == ("find_first", "never")
     assert plain.state is BatchState.PLANNED
     assert plain.submission.search_delay == HOUR
+
+
+@pytest.mark.parametrize("setting", ["import", "file_update"])
+async def test_items_that_are_all_declined_for_the_moment_are_sent_again(lab, setting):
+    """Nothing was done for any of them: the whole batch goes back, and none is taken as accepted."""
+    requests = {"import": imported("run/f1-busy"), "file_update": {"file": "f1-busy", "tags": ["x"]}}
+    batch = lab.composed(lab.plan(setting, requests[setting]))
+    with pytest.raises(Transient):
+        await lab.platform.submit(batch)
+
+
+async def test_an_answer_without_rows_has_to_be_found_out(lab):
+    """The imports may have begun."""
+    batch = lab.composed(lab.plan("import", imported("run/f1")))
+    lab.fault(FaultKind.QUIRK, "bulk_create_imports", quirk="row_vanishes")
+    with pytest.raises(Unconfirmed):
+        await lab.platform.submit(batch)
+    assert len((await lab.platform.find(batch)).items) == 1

@@ -1,11 +1,6 @@
 """One suite for both databases: a store, and a scene that plays jobs on it and audits the books afterwards."""
 
-import os
-import pwd
 import shutil
-import socket
-import subprocess
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 import sqlalchemy as sa
+from postgres import cluster
 from stages import Stage
 
 from orchestrator.domain.model import (
@@ -47,55 +43,13 @@ START = 1_700_000_000_000_000
 # ---------------------------------------------------------------- the databases
 
 
-def _binaries() -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found:
-        reason = "PostgreSQL is not installed (Debian: postgresql)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found[-1].parent
-
-
-def _run(folder: Path, *command: str | Path) -> None:
-    """Run one of the server's programs; as another user where we are root, whom it refuses."""
-    user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
-    subprocess.run(
-        command,
-        check=True,
-        capture_output=True,
-        cwd=folder,
-        user=user.pw_uid if user else None,
-        group=user.pw_gid if user else None,
-        extra_groups=[] if user else None,
-    )
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """A PostgreSQL server of our own, with a database `newest` that has the newest schema; the server's URL."""
-    binaries = _binaries()
-    folder = Path(tempfile.mkdtemp(prefix="orchestrator-pg-"))  # pytest's own folders are closed to other users
-    if os.getuid() == 0:
-        shutil.chown(folder, "postgres", "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    data = folder / "data"
-    try:
-        _run(folder, binaries / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8")
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off"
-        log = folder / "log"
-        _run(folder, binaries / "pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
-        try:
-            server = f"postgresql://postgres@127.0.0.1:{port}"
-            _administer(server, "CREATE DATABASE newest")
-            anyio.run(upgrade.upgrade, f"{server}/newest")
-            yield server
-        finally:
-            _run(folder, binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
-    finally:
-        shutil.rmtree(folder)
+    with cluster() as server:
+        _administer(server, "CREATE DATABASE newest")
+        anyio.run(upgrade.upgrade, f"{server}/newest")
+        yield server
 
 
 def _administer(server: str, command: str, database: str = "postgres") -> None:
@@ -107,14 +61,6 @@ def _administer(server: str, command: str, database: str = "postgres") -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql(command)
     engine.dispose()
-
-
-@pytest.fixture(scope="session")
-def newest_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite database with the newest schema, to be copied."""
-    path = tmp_path_factory.mktemp("newest") / "newest.db"
-    anyio.run(upgrade.upgrade, f"sqlite:///{path}")
-    return path
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import anyio
 import pytest
 import sqlalchemy as sa
+from waiting import patience
 
 from orchestrator.clock import ManualClock
 from orchestrator.store.engine import parse, sync_engine
@@ -46,7 +47,7 @@ async def test_a_lost_session_is_noticed(postgres_url, tmp_path):
     """While the session lives the watch is silent; when it is gone, the watch ends the daemon."""
     clock = ManualClock()
     async with DaemonLock(tmp_path, postgres_url) as lock:
-        with anyio.fail_after(20), pytest.raises(ExceptionGroup) as lost:
+        with patience(), pytest.raises(ExceptionGroup) as lost:
             await _watch_while_the_server_ends_it(lock, clock, postgres_url)
         assert lost.group_contains(LockLostError)
 

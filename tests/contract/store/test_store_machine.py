@@ -142,9 +142,14 @@ class Play:
             "retry": lambda: self.advance.retry(name, now=now),
             "pause": lambda: self.advance.pause(name=name, now=now),
             "resume": lambda: self.advance.resume(name=name, now=now),
+            "give up": lambda: self.advance.give_up(name, now=now, user="alice", keys=self.some_keys()),
             "adopt": lambda: self.advance.adopt(name, 1, f"adopted-{now}", now=now),
         }
         await self.allowed(acts[self.draw(st.sampled_from(sorted(acts)))]())
+
+    def some_keys(self):
+        """None for all of a job's items, or a few."""
+        return self.draw(st.sampled_from([(), ("k1",), ("k1", "k2")]))
 
     async def restart(self):
         await self.scene.store.advance.recover(self.scene.tick())

@@ -97,11 +97,14 @@ async def test_what_the_version_before_wrote_goes_on(first, before, tmp_path):
         (links,) = await store.batches.of_job(jobs["links-live"].id)
         assert (links.resend, links.key_life) == (Resend.HARMLESS, None)
         lost = await store.batches.get(live[1].id)
-        assert lost is not None and lost.submission is not None and lost.submission.body == b'{"items":[]}'
+        assert lost is not None
+        assert lost.submission is not None
+        assert lost.submission.body == b'{"items":[]}'
         ended = ItemSeen(live[0].key, Stage("analysis"), ItemState.SUCCEEDED, "SUCCEEDED", seq=1, remote_id="a11")
         await store.advance.observe([ended], now=NOW, account="ica")
         again = await store.advance.retry("run-mixed", now=NOW)
-        assert again is not None and again.items == 2
+        assert again is not None
+        assert again.items == 2
         assert [entry.job_name for entry in await store.outbox.due(NOW)] == ["gone"]
     assert await upgrade.current(before) == NEWEST
     assert await upgrade.check(before) == []

@@ -25,8 +25,13 @@ def main() -> None:
     asked = parser.parse_args()
     settings = load(asked.config, os.environ, for_daemon=True)
     clock = FastClock(asked.pace, loop_speed=asked.pace.timeouts)
-    run = partial(run_daemon, settings, bus=logging_bus(settings), until_idle=asked.until_idle, clock=clock)
-    anyio.run(run, backend_options={"loop_factory": fast_loop(asked.pace.timeouts)})
+    bus, lines = logging_bus(settings)
+    run = partial(run_daemon, settings, bus=bus, until_idle=asked.until_idle, clock=clock)
+    try:
+        anyio.run(run, backend_options={"loop_factory": fast_loop(asked.pace.timeouts)})
+    finally:
+        if lines is not None:
+            lines.close()
 
 
 if __name__ == "__main__":

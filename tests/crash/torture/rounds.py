@@ -17,8 +17,8 @@ PATIENCE = 3
 """Times that a job which waits for a person is looked at again before it is given up."""
 ANOTHER_LOOK = 2.0
 """Real seconds (fast: minutes) for which a daemon goes on looking at what waits for a person."""
-AT_MOST = 90.0
-"""Real seconds in which a daemon in calm must come to rest."""
+AT_MOST = 600.0
+"""Real seconds after which a daemon in calm that does not come to rest ends the round instead of hanging."""
 
 
 @dataclass

@@ -12,7 +12,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 from platform_setups import ICA, PIPELINE, PlatformSetup, request_bytes
@@ -36,7 +35,6 @@ from orchestrator.platforms.transport import Exchange, Remote
 from orchestrator.platforms.window import Limit
 from orchestrator.simulator import Fault, FaultKind
 from orchestrator.simulator.simulated import Simulated
-from orchestrator.store import upgrade
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event
@@ -335,19 +333,11 @@ def _pauses(failures: int) -> float:
     return min(2.0 ** (failures - 1), 300.0)
 
 
-@pytest.fixture(scope="session")
-def newest_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database with the newest schema, to be copied."""
-    path = tmp_path_factory.mktemp("newest") / "newest.db"
-    anyio.run(upgrade.upgrade, f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
 async def world(
-    newest_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    newest_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[..., Awaitable[World]]]:
-    """Starts worlds; keywords are the simulator's knobs, but for those that the daemon takes.
+    """Starts worlds; keywords are the simulator's knobs, but for its seed and those that the daemon takes.
 
     Whatever a test did: the books must balance at its end, and nothing may have been paid twice.
     """
@@ -355,13 +345,15 @@ async def world(
     monkeypatch.setattr(dispatch, "IDLE_PAUSE", 3600.0)
     built: list[World] = []
 
-    async def build(*, api_keys: tuple[str, ...] = ("simulator",), setup: PlatformSetup = ICA, **given: Any) -> World:
+    async def build(
+        *, api_keys: tuple[str, ...] = ("simulator",), seed: int = 0, setup: PlatformSetup = ICA, **given: Any
+    ) -> World:
         folder = tmp_path / str(len(built))
         folder.mkdir()
         ours = {name: given.pop(name) for name in ("open_items", "page_size", "strategy", "budget") if name in given}
         time, knobs = Time(), {"requests": ours.get("budget", World.budget), **given}
-        simulator = setup.simulate(time, api_keys=api_keys, knobs=knobs)
-        it = World(folder, time, OurClock(time), simulator, newest_database, setup, **ours)
+        simulator = setup.simulate(time, seed=seed, api_keys=api_keys, knobs=knobs)
+        it = World(folder, time, OurClock(time), simulator, newest_sqlite, setup, **ours)
         await it.start()
         built.append(it)
         return it

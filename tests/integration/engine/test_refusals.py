@@ -60,22 +60,6 @@ async def test_a_refusal_that_no_split_can_help_blocks_the_batch(world, status):
     assert (await it.batch()).attempt == 1
 
 
-@pytest.mark.parametrize("status", [400, 404, 413])
-async def test_halves_refused_alike_three_levels_down_are_blocked(world, status):
-    """When every part is refused for the same reason it is not the items; few requests are spent to learn that."""
-    it = await world()
-    it.fault(FaultKind.ERROR, status=status, lasts=300.0)
-    await it.submit("run", [f"s{number}" for number in range(64)])
-    await it.run_for(300)
-    states = {batch.state for batch in await it.batches()}
-    assert states == {BatchState.SETTLED, BatchState.BLOCKED}
-    assert it.calls(it.create) <= 64
-    assert set((await it.states()).values()) == {"pending"}
-    await it.store.advance.retry("run", now=it.clock.now())
-    await it.until_settled("run")
-    assert (await it.job()).state is JobState.SUCCEEDED
-
-
 async def test_many_bad_items_cost_so_many_requests_at_most(world, monkeypatch):
     """What is left of such a batch waits for a person, who may grant it as many again; what was accepted goes on."""
     monkeypatch.setattr(submitting, "MOST_SENDS", 16)

@@ -1,6 +1,7 @@
 """The daemon in the test's own process, with its server on a free port and a platform that nobody can reach."""
 
 import json
+import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
 import pytest
+from waiting import patience
 
 from orchestrator.app import Daemon, daemon
 from orchestrator.clock import SystemClock
@@ -28,6 +29,8 @@ class House:
     """A folder, a daemon in it, and a caller at its door."""
 
     folder: Path
+    template: Path
+    """The database to start with."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Keys laid over the configuration."""
     bus: Bus[Event] = field(default_factory=Bus)
@@ -52,6 +55,9 @@ class House:
             },
             "server": {"listen": f"127.0.0.1:{free_port()}", **server},
         } | self.extra
+        if not (database := self.folder / "state/orchestrator.db").exists():
+            database.parent.mkdir(exist_ok=True)
+            shutil.copyfile(self.template, database)
         path = self.folder / "config.yaml"
         path.write_text(json.dumps(config))
         self.settings = load(path, {})
@@ -73,7 +79,7 @@ class House:
     async def until_status(self, path: str, status: int) -> httpx.Response:
         """Ask until the answer has this status; fails the test when it never has."""
         clock = SystemClock()
-        with anyio.fail_after(60):
+        with patience():
             while (answer := await self.client.get(path)).status_code != status:
                 await clock.sleep(0.05)
         return answer
@@ -81,7 +87,7 @@ class House:
     async def until(self, condition: Any) -> None:
         """Wait until `condition()` is true; fails the test when it never is."""
         clock = SystemClock()
-        with anyio.fail_after(60):
+        with patience():
             while not condition():
                 await clock.sleep(0.02)
 
@@ -110,6 +116,6 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
+def house(tmp_path: Path, newest_sqlite: Path) -> House:
     """A house of one's own."""
-    return House(tmp_path)
+    return House(tmp_path, newest_sqlite)

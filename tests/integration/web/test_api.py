@@ -1,6 +1,7 @@
 """What the API tells about jobs, items and accounts, and what it says when it cannot."""
 
 import json
+from unittest.mock import ANY
 
 import pytest
 
@@ -55,7 +56,10 @@ async def test_a_job_is_told_as_its_result_will_tell_it(house):
         told = (await house.client.get("/api/v1/jobs/run-7")).json()
         job = await house.daemon.store.jobs.get("run-7")
         result = json.loads(b"".join([portion async for portion in as_json(house.daemon.store, job)]))
-        assert told == {"job": result["job"], "batches": result["batches"]}
+        assert told == {"job": result["job"], "batches": result["batches"]} | {
+            "unchanged_since": ANY,
+            "waits_for": None,
+        }
         schemas.JobDocument.model_validate(told)
         items = (await house.client.get("/api/v1/jobs/run-7/items")).json()
         assert items == {"items": result["items"], "next": None}
@@ -137,6 +141,13 @@ async def test_a_question_that_fails_shows_with_its_account(house):
         ("/api/v1/jobs?limit=1001", 422, "limit: "),
         ("/api/v1/jobs?state=happy", 422, "state: "),
         ("/api/v1/jobs/x/items?state=happy", 422, "state: "),
+        (f"/api/v1/jobs/x/items?after={2**63}", 422, "after: "),
+        (f"/api/v1/jobs/x/items?after={10**30}", 422, "after: "),
+        ("/api/v1/jobs/x/items?after=-1", 422, "after: "),
+        (f"/api/v1/jobs/x/items?limit={10**30}", 422, "limit: "),
+        ("/api/v1/jobs?before=%00", 422, "before: "),
+        ("/api/v1/jobs?account=%00", 422, "account: "),
+        ("/api/v1/jobs/%00", 404, "no job"),
         ("/api/v1/queue", 405, "Not Allowed"),
         ("/nowhere", 404, "Not Found"),
         ("/api/v1/jobs/", 404, "Not Found"),

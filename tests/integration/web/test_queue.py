@@ -4,6 +4,7 @@ import json
 
 import anyio
 import pytest
+from waiting import patience
 
 from orchestrator.telemetry.events import DaemonStopping, FileDeferred
 from orchestrator.web import inbox, schemas
@@ -84,7 +85,7 @@ async def test_a_table_cannot_come_over_http(beside, house):
         if beside:
             (house.folder / "queue/incoming/t.csv").write_text("dataId\nfil.1\n")
         job = {key: value for key, value in house.links("one", table="t.csv", priority=10).items() if key != "items"}
-        with anyio.fail_after(20):
+        with patience():
             answer = await house.post(job)
         assert (answer.status_code, answer.json()["detail"]) == (422, "2 mistakes; nothing of the file was taken")
         told = {mistake["field"]: mistake for mistake in answer.json()["mistakes"]}

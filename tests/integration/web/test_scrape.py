@@ -1,5 +1,8 @@
 """`/metrics` of a daemon at work: true, cheap, and there when the database is not."""
 
+import contextlib
+import sqlite3
+
 import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
@@ -90,6 +93,18 @@ async def test_the_oldest_look_shows(house):
         assert value(samples, "oldest_look_timestamp_seconds", account="ica") is None
         look = Look(name="a", route="items", project="p", subjects={}, batches=(), cost=1)
         clock = house.daemon.clock
-        schedule.want([(look, Prospect(3600.0, 1.0, 1.0))], now=clock.monotonic() - 100)
+        schedule.want([(look, Prospect(3600.0, 360.0, 1.0))], now=clock.monotonic() - 100)
         shown = value(await scrape(house), "oldest_look_timestamp_seconds", account="ica")
         assert -160 < shown - clock.now() / 1e6 < -99
+
+
+async def test_a_log_that_a_reader_keeps_from_being_emptied_shows(house):
+    """Its size grows with every write while somebody reads, and is bounded again afterwards."""
+    async with house.open(turning=False):
+        path = house.settings.database.path
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM memory").fetchone()
+            for number in range(3):
+                await house.daemon.store.memory.remember("", f"large {number}", "x" * 4_000_000)
+            assert value(await scrape(house), "database_wal_bytes") > 12_000_000

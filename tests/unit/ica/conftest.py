@@ -33,6 +33,7 @@ class Script:
         self.calls: list[Call] = []
         self.lines: defaultdict[str, list[Any]] = defaultdict(list)
         self.closed = False
+        self.base_url = "https://ica.example.org/ica/rest"
 
     def say(self, route: str, *lines: Any) -> None:
         """Bytes, something to be written as JSON, an error to raise, or a function of the call that gives one."""

@@ -184,8 +184,8 @@ async def test_a_rotated_key_is_read_for_each_token(script, clock):
 
 
 async def test_an_unreadable_token_answer_is_transient_and_shows_no_secret(session, script):
-    """An HTML page in place of a token is the platform's trouble; neither key nor token is in what people read."""
-    script.lines["tokens"] = [b"<html>"]
+    """Half an answer in place of a token is asked for again; neither key nor token is in what people read."""
+    script.lines["tokens"] = [b'{"token": ']
     with pytest.raises(Transient) as failure:
         await session.send(CALL)
     assert "the-key" not in f"{failure.value!r}{session!r}{vars(session)['_held']!r}"

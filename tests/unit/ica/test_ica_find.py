@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.clock import SECOND
-from orchestrator.domain.errors import Missing, Refused, Transient
+from orchestrator.domain.errors import Missing, Refused
 from orchestrator.domain.submission import Resend, Submission
 
 ITEMS, SEARCH, JOBS, LINKS = "analysisCreationBatch/items", "analysis:search", "jobs", "dataLinkingBatch/items"
@@ -101,8 +101,10 @@ async def test_too_many_candidates_leave_it_open(ica, script, lost):
     """Not having looked everywhere must not look like not having found: that would send the batch again."""
     script.say(SEARCH, NOBODY)
     script.say(JOBS, {"items": [job(f"r{number}") for number in range(101)], "totalItemCount": 101})
+    script.say(ITEMS, NOBODY)
     with pytest.raises(Refused, match="too many"):
         await ica().find(lost)
+    assert script.routes().count(ITEMS) == 20
 
 
 @pytest.mark.parametrize("endless", [SEARCH, JOBS])
@@ -114,7 +116,7 @@ async def test_a_listing_without_end_leaves_it_open(ica, script, lost, endless):
     script.lines[endless] = [lambda call: {"items": [job("r1")] * 2, "nextPageToken": f"t{next(tokens)}"}]
     if endless == SEARCH:
         script.lines[SEARCH] = [lambda call: {"items": [], "nextPageToken": f"t{next(tokens)}"}]
-    with pytest.raises(Transient, match="does not end"):
+    with pytest.raises(Refused, match="does not end"):
         await ica().find(lost)
     assert len(script.routes()) <= 201
 

@@ -53,6 +53,8 @@ class FileJobs:
     page_size: int
     started_at: Micros
     """When this process began, by our clock: what was planned later was sent by no earlier process."""
+    _before: tuple[Micros, Sequence[wire.FileJob]] | None = None
+    """What an earlier process may have begun, and since when."""
     _claimed: Bounded[str, BatchKey] = field(default_factory=lambda: Bounded(_MOST_CLAIMED))
 
     @property
@@ -75,8 +77,13 @@ class FileJobs:
         if batch.first_sent_at is None and (batch.planned_at or 0) >= self.started_at:
             return Receipt()
         since = (batch.first_sent_at or batch.planned_at or self.started_at) - _SLACK
+        listed = await self._listed(since) if batch.first_sent_at is not None else await self._made_before(since)
         asked = sent.items_of(batch)
-        alike = [job for job in await self._listed(since) if self._may_be(job, asked, batch.key)]
+        alike = [
+            job
+            for job in listed
+            if (wire.moment(job.started_on) or since) >= since and self._may_be(job, asked, batch.key)
+        ]
         if len(alike) != 1:
             return Receipt()
         [job] = alike
@@ -131,6 +138,12 @@ class FileJobs:
         rows = wire.FILE_ROWS.rows(job.result or ())
         shown = [row.resource for row in rows if row.resource is not None]
         return all(any(self._is_of(each, file) is not False for each in asked) for file in shown)
+
+    async def _made_before(self, since: Micros) -> Sequence[wire.FileJob]:
+        """What was begun before this process, since then; asked once for all batches, as far back as the earliest."""
+        if self._before is None or self._before[0] > since:
+            self._before = since, await self._listed(since)
+        return self._before[1]
 
     async def _listed(self, since: Micros) -> Sequence[wire.FileJob]:
         """The user's jobs that began at `since` or later; a list in descending order is not read beyond."""

@@ -45,7 +45,10 @@ class FileUpdates:
         asked = sent.items_of(batch)
         matched = match(asked, rows, lambda each, file: None if file.id is None else bool(file.id == each["id"]))
         reports = [self._report(batch, asked[at]["id"], row) for at, row in matched.items()]
-        return Receipt(final=True, items=[report for report in reports if report is not None])
+        decided = [report for report in reports if report is not None]
+        if not decided:
+            raise sent.undecided(rows)
+        return Receipt(final=True, items=decided)
 
     async def find(self, batch: Batch) -> Receipt:
         """Nothing shows what was changed when: it is sent again."""

@@ -65,6 +65,8 @@ class Transfers:
     clock: Clock
     started_at: Micros
     """When this process began, by our clock: what was planned later was sent by no earlier process."""
+    _before: tuple[Micros, Sequence[wire.Transfer]] | None = None
+    """What an earlier process may have begun, and since when."""
 
     @property
     def kind(self) -> Kind:
@@ -86,17 +88,20 @@ class Transfers:
         asked = sent.items_of(batch)
         matched = match(asked, rows, self.direction.matches)
         reports = [report for at, row in matched.items() if (report := self._accepted(batch, asked[at], row))]
+        if not reports:
+            raise sent.undecided(rows)
         return Receipt(final=True, items=reports)
 
     async def find(self, batch: Batch) -> Receipt:
         if batch.first_sent_at is None and (batch.planned_at or 0) >= self.started_at:
             return Receipt()
         since = (batch.first_sent_at or batch.planned_at or self.started_at) - _SLACK
-        listed = await self._listed(since)
+        listed = await self._listed(since) if batch.first_sent_at is not None else await self._made_before(since)
         found: list[ItemSeen] = []
         used: set[str] = set()
         for asked in sent.items_of(batch):
             alike = [each for each in listed if each.id not in used and self.direction.matches(asked, each) is True]
+            alike = [each for each in alike if (wire.moment(each.started_on) or since) >= since]
             if alike:
                 best = min(alike, key=_first_that_worked)
                 used.add(best.id)
@@ -196,6 +201,12 @@ class Transfers:
         done = self._report(report.batch, original, item=item)
         detail = f"done by {self.kind.setting} {original.id}, which this one repeated"
         return msgspec.structs.replace(done, remote_id=repeat.id, detail=detail)
+
+    async def _made_before(self, since: Micros) -> Sequence[wire.Transfer]:
+        """What was begun before this process, since then; asked once for all batches, as far back as the earliest."""
+        if self._before is None or self._before[0] > since:
+            self._before = since, await self._listed(since)
+        return self._before[1]
 
     async def _listed(self, since: Micros) -> Sequence[wire.Transfer]:
         """The user's transfers that began at `since` or later; a list in descending order is not read beyond."""

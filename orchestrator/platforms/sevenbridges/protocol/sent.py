@@ -5,12 +5,13 @@ from typing import Any, Final
 
 import msgspec
 
+from orchestrator.domain.errors import Transient, Unconfirmed
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemSeen, ItemState
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import HOUR, Micros
 from orchestrator.platforms.sevenbridges.session import submission_headers
-from orchestrator.platforms.sevenbridges.wire import Problem
+from orchestrator.platforms.sevenbridges.wire import Problem, Resource, Row
 
 Sent = Mapping[str, Any]
 
@@ -60,6 +61,16 @@ def key_of(kind: Kind, sent: Sent) -> str:
     if key is None:
         raise ValueError(f"an item of {kind.name} was sent without {kind.key}")
     return key
+
+
+def undecided(rows: Sequence[Row[Resource]]) -> Transient | Unconfirmed:
+    """The error of an answer none of whose rows says what became of its item.
+
+    Where all of them are refusals for the moment nothing was done; anything else has to be found out.
+    """
+    if rows and all(row.error is not None for row in rows):
+        return Transient(f"the platform declined all {len(rows)} items for the moment: {rows[0].error}", status=503)
+    return Unconfirmed(f"the platform answered with {len(rows)} rows, none of which could be read")
 
 
 def declined(batch: BatchKey, kind: Kind, key: str, problem: Problem) -> ItemSeen:

@@ -6,7 +6,7 @@ refuses to run what is no draft (7007), so that is the answer to a repeat.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 from urllib.parse import quote
 
 import msgspec
@@ -82,13 +82,11 @@ class Tasks:
         """Run the draft; one that is no draft any more was run by us before.
 
         Raises:
-            Unconfirmed: the draft is not there any more. Nothing ran, and another draft is needed.
+            Missing: the draft was deleted. Only drafts can be: nothing ran, and another one is needed.
         """
         task_id = submission.path.split("/")[2]
         try:
             return _task(await self.session.submit(submission, "tasks/run"))
-        except Missing as missing:
-            _start_over(task_id, missing)
         except Refused as refusal:
             if refusal.code != _NOT_A_DRAFT:
                 raise
@@ -172,17 +170,6 @@ def _task(answer: Answer) -> wire.Task:
         return read(answer, wire.TASK)
     except Transient as unreadable:
         raise Unconfirmed(str(unreadable), status=answer.status, server_date=answer.server_date) from unreadable
-
-
-def _start_over(task_id: str, missing: Missing) -> NoReturn:
-    """Only a draft can be deleted: it never ran, and its id is worth nothing any more."""
-    raise Unconfirmed(
-        f"the draft {task_id} was deleted on the platform before it was run: another one will be made",
-        status=missing.status,
-        code=missing.code,
-        server_date=missing.server_date,
-        by_platform=True,
-    ) from missing
 
 
 def _two_ran(batch: Batch, tasks: Sequence[wire.Task]) -> Receipt:

@@ -1,7 +1,10 @@
 """The courses that analyses, links and jobs of the simulated ICA take."""
 
 import math
+import zlib
 from collections.abc import Iterable, Sequence
+from statistics import NormalDist
+from typing import assert_never
 
 from orchestrator.simulator import timeline
 from orchestrator.simulator.ica.knobs import Knobs
@@ -12,6 +15,9 @@ FINAL_JOB = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED"})
 LINKED = frozenset({"LINKED", "ALREADY_LINKED"})
 UNKNOWN_STATUS = "HIBERNATING"
 
+_SHORT, _HALF = 0.1, 0.5
+_TAIL = NormalDist()
+"""Of the logarithm of a duration: one in a hundred takes ten times the median."""
 _FINAL = FINAL_ANALYSIS | FINAL_JOB | LINKED | {"PARTIALLY_LINKED"}
 _ANALYSIS_STEPS = (
     ("REQUESTED", 0.0),
@@ -47,7 +53,21 @@ class Timeline(timeline.Timeline):
 
 def pace_of(name: str, fate: Fate, knobs: Knobs, seed: int) -> float:
     """How many times the usual duration this item takes: jitter by seed and name, ten times when slow."""
-    return timeline.pace(seed, name, knobs.jitter, slow=fate.slow)
+    pace = timeline.pace(seed, name, knobs.jitter, slow=fate.slow)
+    match knobs.durations:
+        case "even":
+            return pace
+        case "bimodal":
+            return pace * (_SHORT if _share(f"{name}:{seed}") < _HALF else 1.0)
+        case "long_tailed":
+            return pace * math.exp(_TAIL.inv_cdf(_share(f"{name}:{seed}")))
+        case durations:
+            assert_never(durations)
+
+
+def _share(text: str) -> float:
+    """Between 0 and 1, neither included; always the same for the same text, and even over many."""
+    return (zlib.crc32(text.encode()) + 0.5) / 2**32
 
 
 def creation(begins: float, fate: Fate, pace: float, knobs: Knobs) -> Timeline:

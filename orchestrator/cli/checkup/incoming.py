@@ -1,0 +1,43 @@
+"""What stays in incoming/: seen without the daemon, so that it shows whether one runs or not."""
+
+from collections.abc import Iterator
+
+from orchestrator.cli.checkup.finding import Finding, ok, warning
+from orchestrator.clock import SECOND, Clock
+from orchestrator.intake.arrivals import Entry, list_folder
+from orchestrator.intake.stale import FOREIGN, LISTED, REPORTED_AFTER, UNDATED, is_foreign
+from orchestrator.settings import Settings
+
+_WAITS = 600.0
+"""Seconds after which a queue file should have been decided, if a daemon runs."""
+
+
+def incoming(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    """Files that have lain there for a minute and that no daemon will decide, and files that wait for one."""
+    folder = settings.queue.directory / "incoming"
+    try:
+        entries = list_folder(folder).entries
+    except OSError:
+        return  # the check of the folders says so
+    found = [(entry, *reason) for entry in entries if (reason := _reason(entry, clock)) is not None]
+    for entry, why, remedy in found[:LISTED]:
+        yield warning("incoming", folder / entry.name, why, remedy)
+    if (more := len(found) - LISTED) > 0:
+        yield warning("incoming", folder, f"{more} more files stay there", "list the folder")
+    if not found:
+        yield ok("incoming", folder, "nothing stays there")
+
+
+def _reason(entry: Entry, clock: Clock) -> tuple[str, str] | None:
+    age = clock.now() / SECOND - entry.signature.ctime_ns / 1e9
+    if age < REPORTED_AFTER[0]:
+        return None
+    if is_foreign(entry.name):
+        reason, _, remedy = FOREIGN.partition("; ")
+        return reason, remedy
+    if entry.signature.mtime_ns == 0:
+        reason, _, remedy = UNDATED.partition(": ")
+        return reason, remedy
+    if age >= _WAITS:
+        return f"has waited for {age / 60:.0f} minutes", "see that the daemon runs, and what its log says of the file"
+    return None

@@ -1,0 +1,97 @@
+"""Connects an account to its platform: rate limiter, HTTP client and adapter."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from orchestrator.clock import Clock
+from orchestrator.platforms.budget import Budget, Limit
+from orchestrator.platforms.contact import Contact
+from orchestrator.platforms.declaration import Connection, Declaration
+from orchestrator.platforms.platform import Platform
+from orchestrator.platforms.skew import Skew
+from orchestrator.platforms.slots import SlotFile
+from orchestrator.platforms.transport import Exchange, Remote
+from orchestrator.settings import Account
+from orchestrator.settings.state import slot_file
+from orchestrator.store.store import Store
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import Event, RequestDone
+
+Keys = Mapping[str, Callable[[], str]]
+"""Name of an account → what reads its API key again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionContext:
+    """What every account is built in."""
+
+    state: Path
+    instance: str
+    store: Store
+    clock: Clock
+    bus: Bus[Event]
+    random: Random
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedAccount:
+    """An account with its way to the platform."""
+
+    name: str
+    settings: Account
+    budget: Budget
+    skew: Skew
+    contact: Contact
+    platform: Platform
+    memory: Mapping[str, str]
+    """What was learnt about it before."""
+
+
+@contextmanager
+def metered(
+    name: str, account: Account, *, state: Path, memory: Mapping[str, str], clock: Clock, random: Random
+) -> Iterator[Budget]:
+    """The budget of an account, with what earlier processes spent of it; for whoever holds the `DaemonLock`."""
+    slots = SlotFile(slot_file(state, name), first_start="seen" not in memory)
+    try:
+        limit = Limit(account.budget.requests, account.budget.per, account.budget.use_at_most)
+        yield Budget(limit, clock, slots, random)
+    finally:
+        slots.close()
+
+
+async def connect(
+    name: str, account: Account, declaration: Declaration, context: ConnectionContext, stack: AsyncExitStack
+) -> ConnectedAccount:
+    clock, bus, store = context.clock, context.bus, context.store
+    memory = await store.memory.recall(name)
+    budget = stack.enter_context(
+        metered(name, account, state=context.state, memory=memory, clock=clock, random=context.random)
+    )
+    await store.memory.remember(name, "seen", "yes")
+    skew, contact = Skew(clock), Contact(clock)
+
+    def observe(exchange: Exchange) -> None:
+        skew.heard(exchange.server_date)
+        contact.heard(exchange)
+        bus.publish(
+            RequestDone(name, exchange.route, exchange.outcome, exchange.lane, exchange.waited, exchange.seconds)
+        )
+
+    remote = Remote(account.base_url, budget, clock, observer=observe, classify=declaration.classify)
+    stack.push_async_callback(remote.aclose)
+    connection = Connection(
+        name=name,
+        account=account,
+        remote=remote,
+        secret=context.keys.get(name) or account.api_key.get_secret_value(),
+        instance=context.instance,
+        memory=memory,
+        clock=clock,
+    )
+    platform = declaration.connect(connection)
+    return ConnectedAccount(name, account, budget, skew, contact, platform, memory)

@@ -1,0 +1,30 @@
+"""Mistakes in the configuration or the environment, as values."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.domain.errors import OrchestratorError
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake."""
+
+    key: str
+    """The key as people write it (`accounts.ica.budget.per`), a variable's name, or a place in the file."""
+    text: str
+    """What is wrong and what to do about it; never holds a secret."""
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.text}"
+
+
+class SettingsError(OrchestratorError):
+    """The configuration cannot be used. Its text has one line for each problem."""
+
+    def __init__(self, problems: Iterable[Problem], path: Path | None = None) -> None:
+        self.problems = tuple(problems)
+        self.path = path
+        """The configuration file, where one was found."""
+        super().__init__("\n".join(str(problem) for problem in self.problems))

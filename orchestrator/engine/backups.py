@@ -1,0 +1,122 @@
+"""Scheduled backups of an SQLite database: online, checked, a fixed number of them kept."""
+
+import math
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio.to_thread
+
+from orchestrator.clock import SECOND, Clock, Micros
+from orchestrator.store import upgrade
+from orchestrator.store.errors import StoreError
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import BackupMade, Event
+
+LONGEST_REST = 3600.0
+"""Seconds after which the folder is read again: copies may be removed by hand, and the wall clock may be set."""
+
+_NAME = re.compile(r"orchestrator-(\d{8}T\d{6})Z\.db")
+_FORMAT = "orchestrator-%Y%m%dT%H%M%SZ.db"
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPlan:
+    """Where copies go, how often they are made, and how many stay. Times in seconds."""
+
+    directory: Path
+    interval: float
+    keep: int
+
+
+class Backups:
+    """A part of the engine that copies the database whenever the newest copy is older than the interval.
+
+    What cannot be copied raises: the loop reports it and tries again.
+    """
+
+    name = "backup"
+
+    def __init__(self, plan: BackupPlan, *, url: str, clock: Clock, bus: Bus[Event]) -> None:
+        self._plan = plan
+        self._url = url
+        self._clock = clock
+        self._bus = bus
+        self.newest: Micros | None = None
+        """When the newest copy was made; None while there is none."""
+        self._due_at = -math.inf
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two copies."""
+        return self._plan.interval
+
+    async def turn(self) -> float:
+        """Make a copy if one is due; returns the seconds until the next may be.
+
+        Raises:
+            StoreError: no sound copy could be written; older copies are left alone.
+        """
+        if (rest := self._due_at - self._clock.monotonic()) > 0:
+            return rest  # woken by what concerns other parts
+        self.newest = await anyio.to_thread.run_sync(self._prepare)
+        age = self._age()
+        if age is None or age >= self._plan.interval:
+            await self._copy()
+            age = self._age() or 0.0
+        rest = min(self._plan.interval - age, LONGEST_REST)
+        self._due_at = self._clock.monotonic() + rest
+        return rest
+
+    def _age(self) -> float | None:
+        """Seconds since the newest copy; None without one, or where the clock was set back behind it."""
+        if self.newest is None or self.newest > self._clock.now():
+            return None
+        return (self._clock.now() - self.newest) / SECOND
+
+    async def _copy(self) -> None:
+        began, at = self._clock.monotonic(), self._clock.now() // SECOND * SECOND
+        file = self._plan.directory / time.strftime(_FORMAT, time.gmtime(at // SECOND))
+        await upgrade.backup(self._url, file)
+        self.newest = at
+        size, removed = await anyio.to_thread.run_sync(self._prune, file)
+        self._bus.publish(BackupMade(str(file), size, self._clock.monotonic() - began, removed))
+
+    # ------------------------------------------------------------ in a worker thread
+
+    def _prepare(self) -> Micros | None:
+        """When the newest copy was made; makes the folder and removes what a crash left unfinished."""
+        directory = self._plan.directory
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for draft in directory.glob(".orchestrator-*.db.*"):
+                shutil.rmtree(draft)
+            copies = _copies(directory)
+        except OSError as error:
+            place = error.filename or directory
+            raise StoreError(
+                f"no backup can be made in {directory} ({place}: {error.strerror or error}): free space, give the "
+                "daemon's user the right to write there, or set another `backup.directory`"
+            ) from error
+        return max(copies, default=None)
+
+    def _prune(self, newest: Path) -> tuple[int, int]:
+        """The size of the newest copy, and how many older ones were removed; only our own names are touched."""
+        copies = _copies(self._plan.directory)
+        surplus = sorted(copies, reverse=True)[self._plan.keep :]
+        for made_at in surplus:
+            if copies[made_at] != newest:
+                copies[made_at].unlink(missing_ok=True)
+        return newest.stat().st_size, len(surplus)
+
+
+def _copies(directory: Path) -> dict[Micros, Path]:
+    found = {}
+    for path in directory.iterdir():
+        if match := _NAME.fullmatch(path.name):
+            made = datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+            found[round(made.timestamp()) * SECOND] = path
+    return found

@@ -1,0 +1,42 @@
+"""Folders whose renames a power failure may undo: CIFS and some FUSE file systems cannot sync a folder."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import anyio.to_thread
+
+from orchestrator.durable import sync_folder
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import Event, FolderNotSynced
+
+CONSEQUENCE = (
+    "after a power failure a file may be back in incoming/, and is decided upon as before, or a result be missing"
+)
+
+
+async def report_unsynced(folders: Iterable[Path], bus: Bus[Event]) -> None:
+    """Publish each file system under these folders that cannot sync a folder, once."""
+    seen: set[int] = set()
+    for folder in folders:
+        try:
+            # A mount may hang: nobody waits for it.
+            device, reason = await anyio.to_thread.run_sync(_probe, folder, abandon_on_cancel=True)
+        except OSError:
+            continue  # it cannot be reached: the intake reports that
+        if reason is not None and device not in seen:
+            seen.add(device)
+            bus.publish(FolderNotSynced(str(folder), f"{reason}: {CONSEQUENCE}"))
+
+
+def not_synced(folder: Path) -> str | None:
+    """Why a folder that exists cannot be synced; None where it can."""
+    try:
+        return None if sync_folder(folder) else "its file system cannot sync folders"
+    except OSError as error:
+        return f"it cannot be synced ({error.strerror or error})"
+
+
+def _probe(folder: Path) -> tuple[int, str | None]:
+    while not folder.exists():
+        folder = folder.parent
+    return folder.stat().st_dev, not_synced(folder)

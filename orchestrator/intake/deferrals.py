@@ -1,0 +1,74 @@
+"""Files that something of ours keeps from being decided: each is taken up again, ever more rarely."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from orchestrator.domain.errors import OrchestratorError
+
+LONGEST_PAUSE = 60.0
+"""Seconds until a file is taken up again, at most."""
+TROUBLE_PATIENCE = 120.0
+"""Seconds after which nobody waits for the end of it any more: a person has to repair something."""
+
+
+log = structlog.get_logger(__name__)
+
+
+def reason_of(error: Exception) -> str:
+    """One line; for an error that nobody foresaw, its traceback goes to the log."""
+    if not isinstance(error, OSError | OrchestratorError):
+        log.error("intake_failed", exc_info=error)
+    return f"{type(error).__name__}: {error}"
+
+
+@dataclass(slots=True)
+class _Deferred:
+    until: float
+    tries: int
+    since: float
+    reason: str
+
+    def lasts(self, now: float) -> bool:
+        """Whether nobody waits for the end of it any more."""
+        return now - self.since >= TROUBLE_PATIENCE
+
+
+class Deferrals:
+    """Remembers them by name. Times are seconds on the monotonic clock."""
+
+    def __init__(self) -> None:
+        self._deferred: dict[str, _Deferred] = {}
+
+    def defer(self, name: str, reason: str, now: float) -> None:
+        """It failed, perhaps not for the first time."""
+        before = self._deferred.get(name)
+        tries, since = (before.tries + 1, before.since) if before else (1, now)
+        self._deferred[name] = _Deferred(now + min(LONGEST_PAUSE, 2.0 ** (tries - 1)), tries, since, reason)
+
+    def end(self, name: str) -> None:
+        """It succeeded."""
+        self._deferred.pop(name, None)
+
+    def forget_gone(self, present: Collection[str]) -> None:
+        """Keep only what is still there."""
+        for name in self._deferred.keys() - set(present):
+            del self._deferred[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._deferred
+
+    def pause(self, name: str, now: float) -> float | None:
+        """Seconds until it is taken up again, 0 or less when that is now; None where it is not deferred."""
+        deferred = self._deferred.get(name)
+        return deferred.until - now if deferred else None
+
+    def lasts(self, name: str, now: float) -> bool:
+        """Whether nobody waits for the end of it any more."""
+        deferred = self._deferred.get(name)
+        return deferred is not None and deferred.lasts(now)
+
+    def lasting(self, now: float) -> Mapping[str, str]:
+        """What nobody waits for any more: name → reason."""
+        return {name: each.reason for name, each in self._deferred.items() if each.lasts(now)}

@@ -1,0 +1,71 @@
+"""Decodes the body of an answer while it arrives, and never holds more of it than was asked for.
+
+A compressed body may grow a thousandfold: two megabytes on the wire become gigabytes in memory. So the size is bounded
+while decoding, not afterwards.
+"""
+
+import zlib
+from collections.abc import AsyncIterable
+from typing import Final
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_STEP: Final = 64 * 1024
+"""Bytes that one step of the decoder may return."""
+_PLAIN: Final = frozenset({"", "identity"})
+_KNOWN: Final = _PLAIN | {"gzip", "x-gzip"}
+
+
+class DecodingError(Exception):
+    """The body is not encoded as its header says, or in a way that was not asked for."""
+
+
+async def decoded(raw: AsyncIterable[bytes], encoding: str, most: int) -> tuple[bytes, bool]:
+    """The first `most` bytes of a body that comes as `raw`, and whether there are more. Reading stops there.
+
+    Raises:
+        DecodingError: the body cannot be decoded.
+    """
+    encoding = encoding.strip().lower()
+    if encoding not in _KNOWN:
+        raise DecodingError(f"the body is encoded as {encoding[:40]!r}, which was not asked for")
+    body = bytearray()
+    decoder = None if encoding in _PLAIN else _Gzip()
+    async for chunk in raw:
+        if decoder is None:
+            body += chunk
+        else:
+            decoder.feed(chunk, body, most)
+        if len(body) > most:
+            return bytes(body[:most]), True
+    if decoder is not None:
+        decoder.close()
+    return bytes(body), False
+
+
+class _Gzip:
+    """One or more gzip members, decoded step by step."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=_GZIP)
+        self._begun = False
+
+    def feed(self, chunk: bytes, body: bytearray, most: int) -> None:
+        """Decode into `body`, which becomes at most one step longer than `most`."""
+        pending = chunk
+        try:
+            while pending and len(body) <= most:
+                if self._member.eof:  # another member follows, or padding
+                    self._member, self._begun = zlib.decompressobj(wbits=_GZIP), False
+                    pending = pending.lstrip(b"\0")
+                    if not pending:
+                        return
+                self._begun = True
+                body += self._member.decompress(pending, _STEP)
+                pending = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+        except zlib.error as error:
+            raise DecodingError(f"the body is not gzip: {error}") from error
+
+    def close(self) -> None:
+        """Raises DecodingError where the last member was cut."""
+        if self._begun and not self._member.eof:
+            raise DecodingError("the gzip body was cut")

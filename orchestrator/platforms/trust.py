@@ -1,0 +1,85 @@
+"""Which certificate authorities a platform's certificate is checked against.
+
+Those of the system, as for `curl`: a company's proxy or private platform has its authority there. `SSL_CERT_FILE` and
+`SSL_CERT_DIR` take their place. Only a system that has no store at all falls back to the authorities of Mozilla, which
+come with the HTTP library.
+
+The library `truststore` would do the same on Linux, but reads the whole store again for each connection, on the event
+loop (30 ms). Here it is read once for each account.
+"""
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import certifi
+
+from orchestrator.domain.problems import Problem, SettingsError
+
+FILE: Final = "SSL_CERT_FILE"
+DIRECTORY: Final = "SSL_CERT_DIR"
+_STORES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+)
+"""Where systems keep theirs, for a Python that was built with an OpenSSL of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """What is trusted."""
+
+    context: ssl.SSLContext
+    source: str
+    """Where the authorities come from, for people."""
+    system: bool = True
+    """Whether they are the system's, or named by the environment."""
+
+
+def authorities(environ: Mapping[str, str] = os.environ) -> Authorities:
+    """The authorities that the environment or the system names.
+
+    Raises:
+        SettingsError: what `SSL_CERT_FILE` or `SSL_CERT_DIR` names is missing, unreadable, or holds no certificate.
+    """
+    file, directory = environ.get(FILE) or None, environ.get(DIRECTORY) or None
+    if file is not None or directory is not None:
+        return _named(file, directory)
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or (paths.capath and any(Path(paths.capath).glob("*.0"))):
+        return Authorities(ssl.create_default_context(), f"the system's ({paths.cafile or paths.capath})")
+    for store in filter(os.path.isfile, _STORES):
+        return Authorities(ssl.create_default_context(cafile=store), f"the system's ({store})")
+    context = ssl.create_default_context(cafile=certifi.where())
+    return Authorities(context, "Mozilla's, which come with the program: this system has none", system=False)
+
+
+def _named(file: str | None, directory: str | None) -> Authorities:
+    problems = []
+    if file is not None and (reason := _unusable(file)):
+        problems.append(Problem(FILE, f"{file} {reason}: name a file of certificate authorities in PEM, or unset it"))
+    if directory is not None and not os.access(directory, os.R_OK | os.X_OK):
+        text = "is not there" if not Path(directory).exists() else "cannot be read"
+        problems.append(Problem(DIRECTORY, f"{directory} {text}: name a folder made by `openssl rehash`, or unset it"))
+    if problems:
+        raise SettingsError(problems)
+    context = ssl.create_default_context(cafile=file, capath=directory)
+    named = [f"${key} ({value})" for key, value in ((FILE, file), (DIRECTORY, directory)) if value is not None]
+    return Authorities(context, " and ".join(named))
+
+
+def _unusable(file: str) -> str | None:
+    """Why no authorities can be read from a file."""
+    try:
+        ssl.create_default_context(cafile=file)
+    except ssl.SSLError:
+        return "holds no certificate"
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    return None

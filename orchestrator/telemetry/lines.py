@@ -1,0 +1,140 @@
+"""Lines of the log on their way to a file descriptor, written by a thread: whoever does not read them stops nothing.
+
+A disk that is full, a pipe that nobody drains, a journal that is gone: lines are dropped and counted, and the number is
+written once writing works again. The event loop never waits for a line to be written.
+"""
+
+import os
+import select
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+
+MOST = 4 * 1024 * 1024
+"""Bytes of lines that may wait."""
+END_WITHIN = 2.0
+"""Seconds that the end of the program waits for lines to be written."""
+_CHECK = 500
+"""Milliseconds after which a descriptor that would block is tried again."""
+
+
+class LineWriter:
+    """Writes lines in order. Any thread may call it."""
+
+    def __init__(self, descriptor: int, *, report: Callable[[int], str], most: int = MOST) -> None:
+        """`report` makes the line that says how many lines were lost; it is called by the writing thread."""
+        self._descriptor = descriptor
+        self._report = report
+        self._most = most
+        self._changed = threading.Condition()
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._lost = 0
+        self._reported = 0
+        self._cut = False
+        """Whether the beginning of a line was written, and not its end."""
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    @property
+    def lost(self) -> int:
+        """Lines that were not written, since the start."""
+        return self._lost
+
+    def write(self, line: str) -> None:
+        """Have a line written, without its end; returns at once. It is lost when too many wait already."""
+        data = f"{line}\n".encode(errors="backslashreplace")
+        with self._changed:
+            if self._waiting and self._size + len(data) > self._most:
+                self._lost += 1
+                return
+            self._waiting.append(data)
+            self._size += len(data)
+            self._changed.notify()
+
+    def lose(self) -> None:
+        """Count a line that could not even be made."""
+        with self._changed:
+            self._lost += 1
+
+    def close(self, within: float = END_WITHIN) -> None:
+        """Write what waits, if that takes no longer than so many seconds; nothing can be written afterwards."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
+        self._thread.join(within)
+
+    def _run(self) -> None:
+        while (line := self._next()) is not None:
+            if self._put(line) and (lost := self._lost) > self._reported and self._put(self._summary(lost)):
+                self._reported = lost
+
+    def _summary(self, lost: int) -> bytes:
+        return f"{self._report(lost - self._reported)}\n".encode(errors="backslashreplace")
+
+    def _next(self) -> bytes | None:
+        """The next line; None at the end."""
+        with self._changed:
+            while not self._waiting:
+                if self._ending:
+                    return None
+                self._changed.wait()
+            line = self._waiting.popleft()
+            self._size -= len(line)
+            return line
+
+    def _put(self, line: bytes) -> bool:
+        """Write one line, and count it where that fails."""
+        try:
+            put(self._descriptor, b"\n" + line if self._cut else line)
+        except CutError as error:
+            self._cut = self._cut or error.done > 0
+            self.lose()
+            return False
+        self._cut = False
+        return True
+
+
+class CutError(OSError):
+    """Writing failed after `done` bytes."""
+
+    def __init__(self, cause: OSError, done: int) -> None:
+        super().__init__(cause.errno, cause.strerror)
+        self.done = done
+
+
+def put(descriptor: int, data: bytes) -> None:
+    """Write all of it, waiting where the descriptor would block. Raises CutError."""
+    done = 0
+    while done < len(data):
+        try:
+            done += os.write(descriptor, data[done:])
+        except BlockingIOError:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLOUT)
+            poll.poll(_CHECK)
+        except OSError as error:
+            raise CutError(error, done) from error
+
+
+def say(text: str, within: float = END_WITHIN) -> None:
+    """Write text to stderr at the end of the program, which must not hang or fail because nobody reads it."""
+    try:
+        descriptor = sys.stderr.fileno()
+        sys.stderr.flush()
+    except (AttributeError, OSError, ValueError):
+        if sys.stderr is not None:  # replaced by something without a descriptor, as in tests
+            sys.stderr.write(text)
+        return
+
+    def write() -> None:
+        try:
+            put(descriptor, text.encode(errors="backslashreplace"))
+        except CutError:
+            return  # there is nowhere else to say it
+
+    thread = threading.Thread(target=write, name="stderr", daemon=True)
+    thread.start()
+    thread.join(within)

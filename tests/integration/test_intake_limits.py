@@ -1,0 +1,78 @@
+"""Files made to use up memory or time: each is a mistake of its own, found within a bounded amount of both."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+MIB = 1024 * 1024
+HEAD = '{"version": 1, "jobs": [{"name": "a", "kind": "ica.analysis_creation", "account": "ica", "engine": "nextflow", '
+HEAD += '"project": "11111111-1111-1111-1111-111111111111", '
+
+CHECK = """
+import resource, sys, anyio, json
+from pathlib import Path
+from orchestrator.domain.plan import AccountLimits
+from orchestrator.intake.check import check
+resource.setrlimit(resource.RLIMIT_DATA, (int(sys.argv[2]), int(sys.argv[2])))
+async def main():
+    file = Path(sys.argv[1])
+    with await check(file, {"ica": AccountLimits("ica", 5000)}, scratch=file.parent) as report:
+        print(json.dumps([report.mistakes.total, str(next(iter(report.mistakes)))]))
+anyio.run(main)
+"""
+
+
+def _root_keys(file):
+    file.write("{" + ",".join(f'"k{number}":1' for number in range(600_000)) + "}")
+
+
+def _nested(file):
+    file.write(HEAD + '"items": [{"userReference": "a", "x": [' + "[]," * 3_000_000 + "1]}]}]}")
+
+
+def _no_objects(file):
+    file.write(HEAD + '"items": [' + "[]," * 3_000_000 + "1]}]}")
+
+
+def _wrong_items(file):
+    file.write(HEAD + '"items": [' + ",".join(f'{{"userReference": {number}}}' for number in range(100_000)) + "]}]}")
+
+
+def _placeholders(file):
+    template = {"userReference": "${b}" * 1_000_000}
+    file.write(HEAD + f'"template": {json.dumps(template)}, "table": "t.csv"}}]}}')
+
+
+def _large_constant(file):
+    template = json.dumps({"pipelineId": "f606f580-d476-47a8-9679-9ddb39fcb0a8", "note": "x" * 1_500_000})
+    items = ",".join(f'{{"userReference": "s{number}"}}' for number in range(3000))
+    file.write(HEAD + f'"template": {template}, "items": [{items}]}}]}}')
+
+
+CASES = {
+    "600,000 keys of the document": (_root_keys, "larger than one value may be"),
+    "3,000,000 lists in one item": (_nested, "larger than one value may be"),
+    "3,000,000 items that are no objects": (_no_objects, "more than 10000 items that are no objects"),
+    "100,000 wrong items": (_wrong_items, "must be text"),
+    "a million placeholders": (_placeholders, "more than 10000 placeholders"),
+    "a large constant under many items": (_large_constant, "in all"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_file_is_decided_within_bounded_memory(tmp_path, case):
+    """The check of each ends with a mistake that names the bound, in a process that may not grow beyond 256 MiB."""
+    write, expected = CASES[case]
+    (tmp_path / "t.csv").write_text("b\n" + "x\n" * 1000)
+    path = tmp_path / "a.json"
+    with path.open("w") as file:
+        write(file)
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK, str(path), str(256 * MIB)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    total, first = json.loads(done.stdout)
+    assert total <= 10_001
+    assert expected in first

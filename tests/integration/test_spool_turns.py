@@ -1,0 +1,178 @@
+"""Many files: decided in groups, the urgent ones first, large ones beside them, and none held up by another."""
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from orchestrator.intake import deciding
+from orchestrator.telemetry.events import ControlDone, FileAccepted, FileRejected
+
+
+class Counting:
+    """The store, and how often each of its calls was made."""
+
+    def __init__(self, jobs):
+        self._jobs, self.calls = jobs, {}
+
+    def __getattr__(self, name):
+        real = getattr(self._jobs, name)
+
+        async def counted(*args, **kwargs):
+            self.calls[name] = self.calls.get(name, 0) + 1
+            return await real(*args, **kwargs)
+
+        return counted
+
+
+def decided(d):
+    """Names in the order in which they were decided."""
+    return [event.file for event in d.events if isinstance(event, FileAccepted | FileRejected)]
+
+
+async def test_small_files_share_their_transactions(desk):
+    """Forty files of one job each take one commit, and each of them is accepted with its own job."""
+    async with desk() as d:
+        jobs = Counting(d.store.jobs)
+        spool = d.spool(jobs=jobs)
+        for number in range(40):
+            d.write(f"f{number}.json", d.file(d.links(f"job-{number}", f"fil.{number}")))
+        assert await d.decide(spool)
+        assert jobs.calls["commit"] == jobs.calls["load_all"] == 1
+        assert sorted(event.jobs for event in d.accepted) == sorted((f"job-{number}",) for number in range(40))
+        assert len(await d.jobs()) == 40
+
+
+async def test_one_bad_file_of_a_group_is_rejected_alone(desk):
+    """A name that was sent with other content is a mistake of its file; the neighbours are taken."""
+    async with desk() as d:
+        spool = d.spool()
+        for name in ("a", "b"):
+            d.write(f"{name}.json", d.file(d.links(name, after=["b" if name == "a" else "a"])))
+        d.write("c.json", d.file(d.links("c")))
+        await d.decide(spool)
+        assert d.names("accepted") == ["a.json", "c.json"]
+        (rejected,) = d.rejected
+        assert "wait for each other" in rejected.first
+
+
+async def test_what_the_store_refuses_of_one_file_is_deferred_alone(desk):
+    """When a commit for many fails, each is tried by itself, and only the cause waits."""
+    async with desk() as d:
+
+        class Failing(Counting):
+            async def load_all(self, specs, now):
+                if any(spec.name == "b" for spec in specs):
+                    raise OSError("no room for b")
+                return await d.store.jobs.load_all(specs, now)
+
+        spool = d.spool(jobs=Failing(d.store.jobs))
+        for name in ("a", "b", "c"):
+            d.write(f"{name}.json", d.file(d.links(name)))
+        await d.decide(spool)
+        assert d.names("accepted") == ["a.json", "c.json"]
+        assert [event.file for event in d.deferred] == ["b.json"]
+
+
+async def test_controls_and_urgent_files_come_first(desk):
+    """Whatever was dropped before them: controls, then the file that somebody waits for, then by priority."""
+    async with desk() as d:
+        spool = d.spool()
+        d.write("a.json", d.file(d.links("a")))
+        d.write("late.json", d.file(d.links("late", priority=9)))
+        d.write("urgent.json", d.file(d.links("urgent", priority=0)))
+        d.write("posted.json", d.file(d.links("posted", priority=9)))
+        d.write("pause.json", {"version": 1, "controls": [{"pause": {"all": True}}]})
+        with spool.expecting("posted.json"):
+            await d.decide(spool)
+        assert decided(d) == ["pause.json", "posted.json", "urgent.json", "a.json", "late.json"]
+
+
+async def test_a_control_is_not_decided_before_the_job_that_it_names(desk):
+    """`cancel` behind the file that brings the job is carried out, not refused."""
+    async with desk() as d:
+        spool = d.spool()
+        d.write("a.json", d.file(d.links("a")))
+        d.write("z-cancel.json", {"version": 1, "controls": [{"cancel": "a"}]})
+        await d.decide(spool)
+        assert decided(d) == ["a.json", "z-cancel.json"]
+        assert [event.target for event in d.told(ControlDone)] == ["a"]
+
+
+async def test_a_control_for_a_job_hidden_deep_in_an_older_file_waits_for_it(desk):
+    """The glance does not reach the name; the refusal of the database counts only once no older file waits."""
+    async with desk() as d:
+        spool = d.spool()
+        many = [f"fil.{number:032x}" for number in range(2000)]
+        d.write("a.json", d.file(d.links("first", *many), d.links("a", "fil.1")))
+        d.write("z-cancel.json", {"version": 1, "controls": [{"cancel": "a"}]})
+        await d.decide(spool)
+        assert decided(d) == ["a.json", "z-cancel.json"]
+        assert d.rejected == []
+
+
+async def test_what_is_dropped_meanwhile_waits_for_one_turn(desk):
+    """A control that comes while hundreds of files are decided is not behind all of them."""
+    async with desk() as d:
+        spool = d.spool()
+
+        class Dropping(Counting):
+            async def commit(self, *args, **kwargs):
+                await super().__getattr__("commit")(*args, **kwargs)
+                if not (d.incoming / "z.json").exists() and "z.json" not in d.names("accepted"):
+                    draft = d.write(".z.json.tmp", {"version": 1, "controls": [{"pause": {"all": True}}]})
+                    draft.rename(d.incoming / "z.json")
+                    spool._arrivals.announce({"z.json"}, {".z.json.tmp"})
+
+        spool = d.spool(jobs=Dropping(d.store.jobs))
+        for number in range(150):
+            d.write(f"f{number}.json", d.file(d.links(f"job-{number}")))
+        await d.decide(spool)
+        assert decided(d).index("z.json") == 50
+
+
+@pytest.fixture
+def small_steps(monkeypatch):
+    """Files of a few items count as large."""
+    monkeypatch.setattr(deciding, "SMALL_BYTES", 1000)
+
+
+async def test_a_large_file_holds_up_no_other(desk, small_steps):
+    """While it is still being checked, files that come later are accepted."""
+    async with desk() as d:
+        gate = anyio.Event()
+        spool = d.spool()
+        large = spool._decider.decide_large
+
+        async def slowly(candidate):
+            await gate.wait()
+            return await large(candidate)
+
+        spool._decider.decide_large = slowly
+        d.write("large.json", d.file(d.links("large", *(f"fil.{number}" for number in range(100)))))
+        d.write("small.json", d.file(d.links("small")))
+        await spool.rescan()
+        await d.clock.advance(5)
+        async with anyio.create_task_group() as group:
+            group.start_soon(spool.rescan)
+            while "small.json" not in d.names("accepted"):
+                await anyio.lowlevel.checkpoint()
+            d.write("later.json", d.file(d.links("later")))
+            while "later.json" not in d.names("accepted"):
+                await d.clock.advance(1)
+            assert "large.json" in d.names("incoming")
+            gate.set()
+        assert d.names("accepted") == ["large.json", "later.json", "small.json"]
+
+
+async def test_many_bad_names_hold_up_no_good_file(desk):
+    """A good file beside a hundred that are rejected unread is decided in the first turn."""
+    async with desk() as d:
+        spool = d.spool()
+        d.write("good.json", d.file(d.links("good")))
+        await spool.rescan()
+        await d.clock.advance(5)
+        for number in range(100):
+            d.write(f"bad name {number}.yaml", "")
+        await spool.rescan()
+        assert decided(d)[0] == "good.json"
+        assert len(d.rejected) == 100

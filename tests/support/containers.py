@@ -1,0 +1,85 @@
+"""Buildah and Podman with a storage of their own, as they run without systemd and without a registry."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import ROOT, run, tool
+
+BASE = "localhost/base:bookworm"
+IMAGE = "localhost/orchestrator:test"
+
+_STORAGE = """[storage]
+driver = "vfs"
+runroot = "{folder}/run"
+graphroot = "{folder}/graph"
+"""
+_ENGINE = """[containers]
+default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
+
+
+@dataclass
+class Engine:
+    """Images and containers below one folder."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "storage.conf").write_text(_STORAGE.format(folder=self.folder))
+        (self.folder / "containers.conf").write_text(_ENGINE)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "STORAGE_DRIVER": "vfs",
+            "BUILDAH_ISOLATION": "chroot",
+            "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf"),
+            "CONTAINERS_CONF": str(self.folder / "containers.conf"),
+        }
+
+    def call(self, program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run `buildah` or `podman` to its end, whatever its exit code."""
+        return run(tool(program), *arguments, env=self.environment)
+
+    def do(self, program: str, *arguments: object) -> str:
+        """The same, which has to succeed; returns what it printed."""
+        seen = self.call(program, *arguments)
+        assert seen.returncode == 0, f"{program} {arguments}: {seen.stdout}{seen.stderr}"
+        return seen.stdout.strip()
+
+    def make_base(self) -> None:
+        """The base image, from Debian's packages; kept where the folder is kept."""
+        if self.call("podman", "image", "exists", BASE).returncode == 0:
+            return
+        tar = self.folder / "base.tar"
+        seen = run(
+            tool("mmdebstrap"), "--variant=minbase", "--include=python3,python3-venv,ca-certificates",
+            "--dpkgopt=path-exclude=/usr/share/doc/*", "bookworm", tar,
+        )  # fmt: skip
+        assert seen.returncode == 0, seen.stderr
+        container = self.do("buildah", "from", "scratch")
+        self.do("buildah", "add", "-q", container, tar, "/")
+        self.do("buildah", "commit", "-q", container, BASE)
+        self.do("buildah", "rm", container)
+        tar.unlink()
+
+    def build(self) -> None:
+        """The image of this checkout, without a network."""
+        deploy = ROOT / "deploy/container"
+        if not any((deploy / "wheels").glob("*.whl")):
+            seen = run(deploy / "fetch-wheels.sh", env={**os.environ, "PYTHON": tool("python3.11")})
+            assert seen.returncode == 0, seen.stderr
+        self.make_base()
+        self.do(
+            "buildah", "bud", "--pull-never", "--network=none", "--build-arg", f"BASE={BASE}",
+            "--build-arg", "VERSION=0.1.0", "--build-arg", "REVISION=0123abc",
+            "--ignorefile", deploy / "Dockerfile.dockerignore", "-f", deploy / "Dockerfile", "-t", IMAGE, ROOT,
+        )  # fmt: skip

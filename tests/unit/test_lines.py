@@ -1,0 +1,160 @@
+"""Lines that a thread writes: in order, and without anybody waiting for them."""
+
+import contextlib
+import errno
+import fcntl
+import os
+
+import pytest
+
+from orchestrator.telemetry.lines import LineWriter
+
+
+@pytest.fixture
+def pipe():
+    """A pipe of one page: its reading end, its writing end."""
+    ends = os.pipe()
+    fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 4096)
+    yield ends
+    for end in ends:
+        with contextlib.suppress(OSError):  # a test may have closed it
+            os.close(end)
+
+
+def writer_to(descriptor, **options):
+    """A writer whose report is easy to recognise."""
+    return LineWriter(descriptor, report=lambda count: f"lost {count}", **options)
+
+
+def fill(descriptor):
+    """Write until the pipe takes no more; how many bytes it took."""
+    os.set_blocking(descriptor, False)
+    taken = 0
+    try:
+        while True:
+            taken += os.write(descriptor, b"#" * 512)
+    except BlockingIOError:
+        return taken
+    finally:
+        os.set_blocking(descriptor, True)
+
+
+def read(descriptor, count):
+    """So many bytes, however they come."""
+    found = b""
+    while len(found) < count:
+        found += os.read(descriptor, count - len(found))
+    return found
+
+
+def rest_of(descriptor):
+    """All that comes until the other end is closed."""
+    found = b""
+    while piece := os.read(descriptor, 65536):
+        found += piece
+    return found.decode()
+
+
+def test_lines_are_written_in_order_and_whole(pipe):
+    """`close` returns when the last one is written."""
+    reading, writing = pipe
+    writer = writer_to(writing)
+    for number in range(100):
+        writer.write(f"line {number} é \udcff")
+    writer.close()
+    os.close(writing)
+    assert rest_of(reading) == "".join(f"line {number} é \\udcff\n" for number in range(100))
+    assert writer.lost == 0
+
+
+def test_nobody_waits_for_a_pipe_that_is_not_read(pipe):
+    """What does not fit is counted; a close returns all the same; nothing of it is an error."""
+    _, writing = pipe
+    fill(writing)
+    writer = writer_to(writing, most=1000)
+    for _ in range(200):
+        writer.write("x" * 99)
+    assert 185 <= writer.lost <= 191  # one may be in the writer's hand
+    writer.close(within=0.01)
+
+
+def test_lost_lines_are_reported_once_when_they_can_be(pipe):
+    """After the first line that is written again; a later loss is reported for itself."""
+    reading, writing = pipe
+    taken = fill(writing)
+    writer = writer_to(writing, most=10)
+    writer.write("one")
+    while writer._waiting:
+        pass  # the writer takes it, and is stuck with it
+    writer.write("two 4567890")
+    writer.write("three")
+    writer.write("four")
+    assert writer.lost == 2
+    assert read(reading, taken + 23) == b"#" * taken + b"one\nlost 2\ntwo 4567890\n"
+    writer.close()
+    os.close(writing)
+    assert (rest_of(reading), writer.lost) == ("", 2)
+
+
+def test_a_full_disk_is_survived_and_reported_when_it_has_room(pipe):
+    """Each line that fails is lost; the next that does not is followed by the number."""
+    reading, writing = pipe
+    good = os.dup(writing)
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, writing)
+    os.close(full)
+    writer = writer_to(writing)
+    for name in ("one", "two"):
+        writer.write(name)
+    while writer.lost < 2:
+        pass
+    os.dup2(good, writing)
+    os.close(good)
+    writer.write("three")
+    writer.write("four")
+    writer.close()
+    os.close(writing)
+    assert rest_of(reading) == "three\nlost 2\nfour\n"
+
+
+def test_a_reader_that_is_gone_is_survived(pipe):
+    """A closed pipe loses lines and raises nothing."""
+    reading, writing = pipe
+    os.close(reading)
+    writer = writer_to(writing)
+    writer.write("one")
+    writer.write("two")
+    writer.close()
+    assert writer.lost == 2
+
+
+def test_a_descriptor_that_does_not_block_loses_nothing(pipe):
+    """Another process may have set O_NONBLOCK on a shared terminal: the thread waits instead."""
+    reading, writing = pipe
+    taken = fill(writing)
+    os.set_blocking(writing, False)
+    writer = writer_to(writing)
+    writer.write("x" * 6000)
+    assert read(reading, taken + 6001)[taken:] == b"x" * 6000 + b"\n"
+    writer.close()
+    assert writer.lost == 0
+
+
+def test_a_line_that_was_cut_ends_before_the_next(pipe, monkeypatch):
+    """Half a line is lost; the next one begins a line of its own."""
+    reading, writing = pipe
+    real, sizes = os.write, [3, None]
+
+    def write(descriptor, data):
+        size = sizes.pop(0) if sizes else len(data)
+        if size is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(descriptor, data[:size])
+
+    monkeypatch.setattr(os, "write", write)
+    writer = writer_to(writing)
+    writer.write("one and more")
+    writer.write("two")
+    writer.close()
+    os.close(writing)
+    assert rest_of(reading) == "one\ntwo\nlost 1\n"
