@@ -167,6 +167,8 @@ class Job:
     cancelled_at: Micros | None
     sent_at: Micros | None
     """When the first byte of any of its batches may have left; None while nothing was ever sent."""
+    parents: int = 0
+    """Items under which others were found: those are counted in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,8 @@ class Item:
     row: bytes | None = None
     parent: int | None = None
     """The number of the item under which it was found; None for an item that was asked for."""
+    parent_key: str | None = None
+    """The key of that item, where items are read for people."""
     found: int = 0
     """How many items were found under it."""
     superseded: bool = False

@@ -13,6 +13,13 @@ from orchestrator.store.rows import SELECT_BATCH, SELECT_ITEM, batch_of, item_of
 from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, LIVE_JOB, OPEN_ITEM, batches, items, jobs
 
 _CHUNK = 1000
+_ABOVE = items.alias("above")
+_PARENT_KEY = (
+    sa.select(_ABOVE.c.key)
+    .where(_ABOVE.c.job == items.c.job, _ABOVE.c.seq == items.c.parent)
+    .scalar_subquery()
+    .label("parent_key")
+)
 
 
 class Items:
@@ -22,18 +29,22 @@ class Items:
         self._database = database
 
     async def stream(
-        self, job: JobId, state: ItemState | None = None, *, with_request: bool = False, after: int = 0
+        self,
+        job: JobId,
+        state: ItemState | None = None,
+        *,
+        with_request: bool = False,
+        after: int = 0,
+        superseded: bool = False,
     ) -> AsyncIterator[list[Item]]:
         """The items of a job in order, with their table rows; each chunk as it is when it is read.
 
-        Begins behind the item of number `after`.
+        Begins behind the item of number `after`. What was found under an earlier run is left out, but for `superseded`.
         """
-        query = (
-            SELECT_ITEM.add_columns(items.c.row, items.c.facts)
-            .where(items.c.job == job)
-            .order_by(items.c.seq)
-            .limit(_CHUNK)
-        )
+        query = SELECT_ITEM.add_columns(items.c.row, items.c.facts, _PARENT_KEY).where(items.c.job == job)
+        query = query.order_by(items.c.seq).limit(_CHUNK)
+        if not superseded:
+            query = query.where(sa.not_(items.c.superseded))
         if with_request:
             query = query.add_columns(items.c.request)
         if state is not None:

@@ -81,6 +81,7 @@ def job_of(row: Row) -> Job:
         settled_at=row.settled_at,
         cancelled_at=row.cancelled_at,
         sent_at=row.sent_at,
+        parents=row.parents,
     )
 
 
@@ -184,6 +185,7 @@ def item_of(row: Row, *, with_request: bool = False, with_row: bool = False) -> 
         found=row.found,
         superseded=row.superseded,
         facts=row.facts if with_row else None,
+        parent_key=row.parent_key if with_row else None,
     )
 
 

@@ -1,6 +1,6 @@
 """The shapes of answers, for `/openapi.json`. The answers themselves are written without passing through these."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,6 +33,7 @@ class Job(Shape):
     started_at: Time | None
     settled_at: Time | None
     counts: Annotated[dict[ItemState, int], Field(description="Items by state; states without any are left out.")]
+    parents: Annotated[int, Field(description="Items under which others were found, which count in their place.")]
 
 
 class Batch(Shape):
@@ -60,6 +61,8 @@ class Item(Shape):
     detail: str | None
     attempts: int
     previous_ids: list[str]
+    parent: Annotated[str | None, Field(description="Key of the item under which it was found.")]
+    facts: Annotated[dict[str, Any] | None, Field(description="What else the platform reports of it.")]
     submitted_at: Time | None
     finished_at: Time | None
 

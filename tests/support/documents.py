@@ -139,7 +139,7 @@ async def table(*portions):
 async def cell_of(text, column="note"):
     """How a table's cell comes out in the result."""
     rows = await table([item(row=row(**{column: text}))])
-    return rows[1][-1]
+    return rows[1][0]
 
 
 def all_of(portions):
