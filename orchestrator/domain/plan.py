@@ -87,8 +87,8 @@ class Cutter:
 class Digest:
     """What a job *is*: equal for equal content, whatever the format, the spelling or the order of keys.
 
-    In it: kind, account, project, engine, after, priority, max_open, stop_after, retry, every item as it will be sent,
-    and the row it was made from (result tables show the row). Left out: the name, under which it is compared; the
+    In it: kind, account, project, engine, after, priority, max_open, stop_after, retry, options, every item as it will
+    be sent, and the row it was made from (result tables show the row). Left out: the name, under which it is compared; the
     names of file and table; `count`, which only guards; and how template and items were spelt. A change of priority is
     a change of content, so that it is never taken in silence and dropped.
     """
@@ -108,6 +108,8 @@ class Digest:
             "stop_after": job.stop_after.failed if job.stop_after else None,
             "retry": {"attempts": retry.attempts, "on": sorted(retry.on)} if retry else None,
         }
+        if job.options:  # so that a job without any keeps the digest that it always had
+            header["options"] = job.options
         self._hash.update(canonical(header) + b"\n")
 
     def add(self, request: bytes, row: bytes | None) -> None:
@@ -142,6 +144,7 @@ def job_spec(
         batch_size=batch_size(kind, limits, job.max_open),
         first_stage=kind.first_stage,
         follow_only=kind.follow_only,
+        options=canonical(job.options) if job.options else None,
     )
 
 

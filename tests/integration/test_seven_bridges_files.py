@@ -82,3 +82,39 @@ async def test_a_project_is_not_its_name(tmp_path):
     """The platform's own spelling has two parts."""
     (line,) = await mistakes_of(tmp_path, "task", TASK, project="My cohort")
     assert "it is written OWNER/PROJECT" in line
+
+
+@pytest.mark.parametrize(
+    ("kind", "item", "options", "told"),
+    [
+        (
+            "export",
+            {"source": {"file": "f"}, "destination": {"volume": "v", "location": "x"}},
+            {"copy_only": True},
+            None,
+        ),
+        ("drs_import", {"drs_uri": "drs://x"}, {"conflict_resolution": "SKIP", "tags": ["a"]}, None),
+        ("drs_import", {"drs_uri": "drs://x"}, {"conflict_resolution": "KEEP"}, "options.conflict_resolution"),
+        ("drs_import", {"drs_uri": "drs://x"}, {"tag": ["a"]}, "options.tag: `tag` is not a key that belongs here"),
+        ("task", TASK, {"copy_only": True}, "sevenbridges.task has no options - leave `options` out"),
+        ("task", TASK, "copy_only", "options"),
+    ],
+)
+async def test_options_of_a_job_are_those_of_its_kind(tmp_path, kind, item, options, told):
+    """They hold for all items, and are checked as these are."""
+    found = await mistakes_of(tmp_path, kind, item, options=options)
+    assert found == [] if told is None else any(told in line for line in found), found
+
+
+async def test_options_are_part_of_what_a_job_is(tmp_path):
+    """Other options are other content; without any, the digest is what it always was."""
+    specs = []
+    for options in [{}, {"options": {"tags": ["a"]}}, {"options": {"tags": ["b"]}}, {"options": {}}]:
+        asked = {"name": "a", "kind": "sevenbridges.drs_import", "account": "sb", "project": "lab/cohort"}
+        job = asked | {"items": [{"drs_uri": "drs://x"}]} | options
+        (tmp_path / "a.json").write_text(json.dumps({"version": 1, "jobs": [job]}))
+        with await check(tmp_path / "a.json", ACCOUNTS) as report:
+            (checked,) = report.jobs
+            specs.append(checked.spec)
+    assert [spec.options for spec in specs] == [None, b'{"tags":["a"]}', b'{"tags":["b"]}', None]
+    assert len({spec.digest for spec in specs}) == 3
