@@ -36,7 +36,7 @@ class Platform(Protocol):
 
         Raises:
             Refused: it had no effect, and never will.
-            Transient, Unauthorised: it had no effect.
+            Transient, Unauthorised: it had no effect. Where each item has its own answer: none was accepted so far.
             Unconfirmed: it may have had its effect.
         """
         ...

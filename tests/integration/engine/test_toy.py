@@ -69,7 +69,7 @@ async def test_a_draft_that_is_gone_is_drafted_anew(toy):
     """Only where the platform denies to know the draft is there another one; the item names the first."""
     await _tasks(toy, "a")
     await toy.until_state(BatchState.PLANNED)
-    toy.kill_after(3)  # begun, proceeded, begun
+    toy.kill_after(3)  # what precedes us, begun, proceeded
     killed = await toy.killed_or(toy.until_settled("run"))
     assert killed
     toy.simulator.tasks.clear()
@@ -81,7 +81,7 @@ async def test_a_draft_that_is_gone_is_drafted_anew(toy):
 async def test_a_cancel_between_the_steps_runs_nothing(toy):
     """The draft stays where it is; it costs nothing."""
     await _tasks(toy, "a")
-    toy.kill_after(2)
+    toy.kill_after(3)  # what precedes us, begun, proceeded
     assert await toy.killed_or(toy.until_settled("run"))
     assert (await toy.batch()).step == 2
     await toy.store.advance.cancel("run", now=toy.clock.now())

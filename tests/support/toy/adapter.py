@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from orchestrator.domain.errors import Missing
+from orchestrator.domain.errors import Missing, Transient
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import (
     CREATION,
@@ -71,6 +71,8 @@ class Toy:
         call = await self._call(sent.method, sent.path, Lane.SUBMIT, Effect.UNSAFE, sent.body)
         answer = json.loads((await self._remote.send(call)).body)
         rows = answer["rows"] if batch.kind == "toy.file_copy" else [answer]
+        if all(row.get("again") for row in rows):
+            raise Transient("the platform has no time for any of these")
         return self._receipt(batch, rows)
 
     async def find(self, batch: Batch) -> Receipt:
