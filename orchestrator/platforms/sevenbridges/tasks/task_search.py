@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 import anyio
+import msgspec
 
 from orchestrator.clock import Micros
 from orchestrator.domain.errors import Missing
@@ -18,7 +19,7 @@ from orchestrator.domain.units import SECOND
 from orchestrator.platforms.reading import read
 from orchestrator.platforms.sevenbridges import wire
 from orchestrator.platforms.sevenbridges.protocol.listing import pages
-from orchestrator.platforms.sevenbridges.protocol.marks import read_mark
+from orchestrator.platforms.sevenbridges.protocol.marks import Mark, in_description, read_mark
 from orchestrator.platforms.sevenbridges.session import Session
 
 FIELDS: Final = "id,name,status,description,errors,batch,parent,created_time"
@@ -71,5 +72,10 @@ class TaskSearch:
             for task in page:
                 mark = read_mark(task.description)
                 if mark is not None and mark.instance == self._instance and task.parent is None:
-                    found[mark.key][task.id] = task
+                    found[mark.key][task.id] = _kept(task, mark)
         return {key: list(tasks.values()) for key, tasks in found.items()}
+
+
+def _kept(task: wire.Task, mark: Mark) -> wire.Task:
+    """The task without what would keep the page that it came from, or a long description, in memory."""
+    return msgspec.structs.replace(task, description=in_description(None, mark), errors=task.errors.copy())
