@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -113,6 +113,19 @@ class Kind:
             text = "is missing" if engine is None else f"{engine!r} is none of this kind"
             meant = did_you_mean(engine, self.engines) if engine else None
             yield Mistake(f"`engine` {text}", meant or "one of " + ", ".join(self.engines), ("engine",))
+
+    def mistakes_of_options(self, options: Mapping[str, Any] | None) -> Iterator[Mistake]:
+        """What is wrong with what the job says of all its items, with paths below it."""
+        if self.options is None:
+            if options is not None:
+                yield Mistake(f"{self.name} has no options", "leave `options` out", ("options",))
+            return
+        try:
+            self.options.model_validate(options or {})
+        except ValidationError as error:
+            known = tuple(self.options.model_fields)
+            for each in mistakes_of(error, known=lambda below: () if below else known, patterns=self.patterns):
+                yield replace(each, path=("options", *each.path))
 
     def mistakes_of_item(self, item: Mapping[str, Any], engine: str | None) -> tuple[Mistake, ...]:
         """What is wrong with one item, with paths below it; empty for a good one. Unknown fields are none of ours."""

@@ -44,7 +44,8 @@ class Platform(Protocol):
     async def find(self, batch: Batch) -> Receipt:
         """Look for what became of a batch whose answer was lost.
 
-        Of one that was never sent, as far as we know, only what bears its name is looked for.
+        `batch.submission` is what was sent, or would be. Of a batch that was never sent, as far as we know, only what
+        bears its name is looked for.
         """
         ...
 

@@ -232,7 +232,7 @@ class Advance:
         return observed
 
     async def unlisted(self, items: Sequence[Item], detail: str, *, now: Micros) -> int:
-        """Open items that the platform never lists need attention, or end with their cancelled job; returns how many."""
+        """Unlisted open items need attention, or end with their cancelled job; returns how many changed."""
         async with self._opened(now) as ledger:
             changed = await unlisted.to_attention(ledger, items, detail)
             await conclude(ledger)

@@ -131,7 +131,7 @@ class Submitting:
         now, trusted = self._skew.platform_now, self._skew.small
         if not preceded and not resending.outlived(batch, submission, now=now, clock_trusted=trusted):
             return False
-        if (await self._platform.find(batch)).items:
+        if (await self._find(replace(batch, submission=submission))).items:
             await self._doubt(batch, submission, UNKNOWN_PAST)
             return True
         if preceded and batch.attempt == 0 and await self._was_cut_otherwise(batch):
@@ -149,7 +149,7 @@ class Submitting:
         job = await self._store.jobs.get(batch.job_name)
         if first.id == batch.id or job is None:
             return False
-        shown = await self._platform.find(replace(first, first_sent_at=None))
+        shown = await self._find(replace(first, first_sent_at=None))
         return any(seen.seq is not None and seen.seq > job.spec.batch_size for seen in shown.items)
 
     async def _preceded(self, batch: Batch) -> bool:
@@ -316,7 +316,7 @@ class Submitting:
         """
         may_repeat = batch.resend is Resend.HARMLESS and not batch.cancelled
         try:
-            found = await self._platform.find(batch)
+            found = await self._find(batch)
         except Refused as refusal:
             if not may_repeat:
                 raise
@@ -351,6 +351,11 @@ class Submitting:
             await self._send_smaller(batch, not_there=True)
         else:
             await self._store.advance.renew(batch, now=now)
+
+    async def _find(self, batch: Batch) -> Receipt:
+        """What the platform has of a batch. Where it keeps no key, what is sent says what to look for."""
+        submission = batch.submission or self._platform.compose(batch, await self._store.items.of_batch(batch))
+        return await self._platform.find(replace(batch, submission=submission))
 
     async def _send_smaller(self, batch: Batch, *, not_there: bool, why: str = "") -> None:
         """No answer ever comes to this batch: its halves may fare better; where they do not, the operator is asked."""
