@@ -89,8 +89,8 @@ class Digest:
 
     In it: kind, account, project, engine, after, priority, max_open, stop_after, retry, `group_by` and `options` where
     there are any, every item as it will be sent, and the row it was made from (result tables show the row). Left out:
-    the name, under which it is compared; the names of file and table; `count`, which only guards; and how template and items were
-    spelt. A change of priority is a change of content, so that it is never taken in silence and dropped.
+    the name, under which it is compared; the names of file and table; `count`, which only guards; and how template and
+    items were spelt. A change of priority is a change of content, so that it is never taken in silence and dropped.
     """
 
     def __init__(self, job: QueuedJob) -> None:

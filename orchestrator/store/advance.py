@@ -63,8 +63,7 @@ class Advance:
         time, for the age of the key, where it is known.
 
         Raises:
-            IllegalTransitionError: meanwhile it went another way, or its job was paused, stopped or cancelled; nothing
-                leaves.
+            IllegalTransitionError: meanwhile it changed, or its job was held or cancelled; nothing leaves.
         """
 
         async def act(ledger: Ledger, current: Batch) -> None:

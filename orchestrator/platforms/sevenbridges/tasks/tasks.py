@@ -39,7 +39,7 @@ class Tasks:
     session: Session
     instance: str
     search: TaskSearch
-    polls: TaskPolls
+    task_polls: TaskPolls
 
     @property
     def kind(self) -> Kind:
@@ -144,10 +144,10 @@ class Tasks:
     # ------------------------------------------------------------ polls
 
     def looks(self, batches: Sequence[Batch]) -> Sequence[Look]:
-        return self.polls.of(batches, f"{self.kind.setting}/get")
+        return self.task_polls.of(batches, f"{self.kind.setting}/get")
 
     async def look(self, look: Look) -> Sighting:
-        return await self.polls.ask(look)
+        return await self.task_polls.ask(look)
 
     def follow_up(self, look: Look, missing: Sequence[Item]) -> Sequence[Look]:
         del look, missing
