@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from benchmarks import virtual, world
 from benchmarks.virtual import LoopClock
 from orchestrator.clock import SECOND
-from orchestrator.domain.model import Batch, BatchId, Poll, PollResult, Submission
+from orchestrator.domain.model import Batch, BatchId, Poll, PollResult
 from orchestrator.domain.polling.targets import PollTargets
+from orchestrator.domain.submission import Submission
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.forecast import Forecasts
 from orchestrator.engine.loop import Loop

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import anyio
 import anyio.abc
+import anyio.from_thread
 
 from orchestrator import __version__
 from orchestrator.clock import Clock, SystemClock
@@ -40,7 +41,7 @@ from orchestrator.settings.state import make_state_directory
 from orchestrator.store.database.lock import DaemonLock
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import DaemonStarted, DaemonStopping, Event
+from orchestrator.telemetry.events import DaemonStarted, DaemonStopping, Event, SchemaUpgrading
 from orchestrator.telemetry.metrics import Metrics
 from orchestrator.telemetry.service_manager import Notifier
 from orchestrator.web.monitoring.health import LONGEST_TURN
@@ -215,7 +216,11 @@ async def daemon(
         listener = stack.enter_context(listening(settings.server.listen)) if settings.server is not None else None
         metrics = Metrics(clock, lost_log_lines)
         bus.subscribe(metrics)
-        opening = Store.opened(settings.database.url, state_directory=state, fence=lock.fence)
+
+        def report(table: str, done: int, total: int) -> None:  # called by the thread of the upgrade
+            anyio.from_thread.run_sync(bus.publish, SchemaUpgrading(table, done, total))
+
+        opening = Store.opened(settings.database.url, state_directory=state, progress=report, fence=lock.fence)
         store = await stack.enter_async_context(opening)
         store.time_with(metrics.timed)
         instance = await store.memory.instance(settings.instance)

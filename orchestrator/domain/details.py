@@ -33,7 +33,9 @@ def bounded(seen: Observation) -> Observation:
         return seen
     detail = cut(detail) if detail is not None else None
     if isinstance(seen, ItemReport):
-        return msgspec.structs.replace(seen, status=cut(seen.status), detail=detail)
+        return msgspec.structs.replace(
+            seen, status=cut(seen.status) if seen.status is not None else None, detail=detail
+        )
     return _of_batch(seen, detail)
 
 

@@ -69,6 +69,8 @@ class Throttled(Transient):
 
     retry_after: float | None = None
     """Seconds the platform asks us to wait, when it says."""
+    whole_account: bool = False
+    """True when the platform declines every request, as during maintenance."""
 
 
 @dataclass(eq=False)

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.domain.mistake import Mistake, Path
+from orchestrator.domain.model import CREATION, Stage
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.validation_messages import mismatch, mistakes_of
 
@@ -20,6 +21,8 @@ class Kind:
 
     name: str
     """The platform's name, a dot, and what is done there."""
+    stage: Stage
+    """What the status of its items speaks of."""
     keys: tuple[str, ...]
     """The fields of an item that may name it inside its job, dots between the levels: the first that it has does."""
     batch_size: int
@@ -28,6 +31,18 @@ class Kind:
     """What an item must look like, by the job's engine; a kind without engines has the one key None."""
     project: str | None = None
     """What the project must look like."""
+    max_batch_size: int | None = None
+    """Items that one submission may hold; None: as many as the account says."""
+    created_first: bool = False
+    """The stage `creation` comes before: an item's own object is created later than its batch, or has not begun."""
+    follow_only: bool = False
+    """Nothing is sent: the items name what is there, and it is followed."""
+    abortable: bool = False
+    """Whether the platform can be asked to stop what became of an item."""
+    options: type[BaseModel] | None = field(default=None, repr=False)
+    """What a job may say of all its items at once; None: nothing."""
+    requests: int = 1
+    """Requests that one submission takes."""
     patterns: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Each regular expression of the models and of `project` → what it asks for, in words."""
 
@@ -40,6 +55,11 @@ class Kind:
     def platform(self) -> str:
         """The platform that does it."""
         return self.name.partition(".")[0]
+
+    @property
+    def first_stage(self) -> Stage:
+        """What the first report about an item speaks of."""
+        return CREATION if self.created_first else self.stage
 
     @property
     def engines(self) -> tuple[str, ...]:
@@ -93,6 +113,19 @@ class Kind:
             text = "is missing" if engine is None else f"{engine!r} is none of this kind"
             meant = did_you_mean(engine, self.engines) if engine else None
             yield Mistake(f"`engine` {text}", meant or "one of " + ", ".join(self.engines), ("engine",))
+
+    def mistakes_of_options(self, options: Mapping[str, Any] | None) -> Iterator[Mistake]:
+        """What is wrong with what the job says of all its items, with paths below it."""
+        if self.options is None:
+            if options is not None:
+                yield Mistake(f"{self.name} has no options", "leave `options` out", ("options",))
+            return
+        try:
+            self.options.model_validate(options or {})
+        except ValidationError as error:
+            known = tuple(self.options.model_fields)
+            for each in mistakes_of(error, known=lambda below: () if below else known, patterns=self.patterns):
+                yield replace(each, path=("options", *each.path))
 
     def mistakes_of_item(self, item: Mapping[str, Any], engine: str | None) -> tuple[Mistake, ...]:
         """What is wrong with one item, with paths below it; empty for a good one. Unknown fields are none of ours."""

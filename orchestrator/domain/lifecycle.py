@@ -6,7 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.model import BatchState, Item, ItemReport, ItemState, JobState, Stage
+from orchestrator.domain.model import CREATION, BatchState, Item, ItemReport, ItemState, JobState, Stage
 
 # ---------------------------------------------------------------- batches
 
@@ -40,6 +40,10 @@ class BatchEvent(StrEnum):
     """Its job was cancelled while nothing of it was on the platform, or an operator gave it up."""
     REOPEN = "reopen"
     """The platform shows it again after it was given up."""
+    PROCEED = "proceed"
+    """The platform accepted one step of its submission: the next one is composed from what is known now."""
+    FOLLOW = "follow"
+    """There is nothing to send: what its items name is followed from now on."""
 
 
 TRANSITIONS: Mapping[tuple[BatchState, BatchEvent], BatchState] = {
@@ -47,8 +51,11 @@ TRANSITIONS: Mapping[tuple[BatchState, BatchEvent], BatchState] = {
     (BatchState.PLANNED, BatchEvent.BLOCK): BatchState.BLOCKED,
     (BatchState.PLANNED, BatchEvent.ABANDON): BatchState.SETTLED,
     (BatchState.PLANNED, BatchEvent.INQUIRE): BatchState.UNCONFIRMED,
+    (BatchState.PLANNED, BatchEvent.FOLLOW): BatchState.TRACKING,
     (BatchState.SUBMITTING, BatchEvent.CONFIRM): BatchState.TRACKING,
     (BatchState.SUBMITTING, BatchEvent.RELEASE): BatchState.PLANNED,
+    (BatchState.SUBMITTING, BatchEvent.PROCEED): BatchState.PLANNED,
+    (BatchState.SUBMITTING, BatchEvent.RENEW): BatchState.PLANNED,
     (BatchState.SUBMITTING, BatchEvent.LOSE): BatchState.UNCONFIRMED,
     (BatchState.SUBMITTING, BatchEvent.SPLIT): BatchState.SETTLED,
     (BatchState.SUBMITTING, BatchEvent.REFUSE): BatchState.SETTLED,
@@ -56,12 +63,14 @@ TRANSITIONS: Mapping[tuple[BatchState, BatchEvent], BatchState] = {
     (BatchState.UNCONFIRMED, BatchEvent.BEGIN): BatchState.SUBMITTING,
     (BatchState.UNCONFIRMED, BatchEvent.CONFIRM): BatchState.TRACKING,
     (BatchState.UNCONFIRMED, BatchEvent.RENEW): BatchState.PLANNED,
+    (BatchState.UNCONFIRMED, BatchEvent.PROCEED): BatchState.PLANNED,
     (BatchState.UNCONFIRMED, BatchEvent.SPLIT): BatchState.SETTLED,
     (BatchState.UNCONFIRMED, BatchEvent.BLOCK): BatchState.BLOCKED,
     (BatchState.UNCONFIRMED, BatchEvent.ADOPT): BatchState.TRACKING,
     (BatchState.UNCONFIRMED, BatchEvent.ABANDON): BatchState.SETTLED,
     (BatchState.TRACKING, BatchEvent.SETTLE): BatchState.SETTLED,
     (BatchState.TRACKING, BatchEvent.BLOCK): BatchState.BLOCKED,
+    (BatchState.TRACKING, BatchEvent.ABANDON): BatchState.SETTLED,
     (BatchState.BLOCKED, BatchEvent.RENEW): BatchState.PLANNED,
     (BatchState.BLOCKED, BatchEvent.INQUIRE): BatchState.UNCONFIRMED,
     (BatchState.BLOCKED, BatchEvent.ADOPT): BatchState.TRACKING,
@@ -119,7 +128,7 @@ class Contradiction:
     Counted and shown, never applied.
     """
 
-    status: str
+    status: str | None
 
 
 Decision = Same | Change | Contradiction
@@ -128,8 +137,9 @@ Decision = Same | Change | Contradiction
 def decide(item: Item, seen: ItemReport) -> Decision:
     """What one observation means for one item.
 
-    A creation says nothing about an analysis that is already known. A hint (a word that may be stale) may tell that an
-    analysis exists and that it has begun to move; it never turns one back, never ends one and never contradicts.
+    A report of the creation says nothing about an object that is already known. A hint (a word that may be stale) may
+    tell that an object exists and that it has begun to move; it never turns one back, never ends one and never
+    contradicts.
     """
     if seen.hint and (item.state.final or _another_object(item, seen)):
         return Same()
@@ -137,9 +147,9 @@ def decide(item: Item, seen: ItemReport) -> Decision:
         return Contradiction(seen.status)
     if item.state.final:
         goes_on = is_given_up(item) and not seen.state.final  # no outcome yet, so nothing is contradicted
-        stale = goes_on or seen.state is item.state or seen.stage is Stage.CREATION is not item.stage
+        stale = goes_on or seen.state is item.state or seen.stage == CREATION != item.stage
         return Same() if stale else Contradiction(seen.status)
-    if seen.stage is Stage.CREATION and item.stage is Stage.ANALYSIS:
+    if seen.stage == CREATION != item.stage:
         return Contradiction(seen.status) if seen.state is ItemState.FAILED and not seen.hint else Same()
     change = _hinted(item, seen) if seen.hint else _said(item, seen)
     return Same() if change == _as_change(item) else change
@@ -162,7 +172,7 @@ def _hinted(item: Item, seen: ItemReport) -> Change:
     said = _said(item, seen)
     if seen.state.final:
         said = replace(said, state=ItemState.SUBMITTED, status=None, detail=None)
-    if item.stage is seen.stage and _HOW_FAR[said.state] <= _HOW_FAR[item.state]:
+    if item.stage == seen.stage and _HOW_FAR[said.state] <= _HOW_FAR[item.state]:
         return replace(_as_change(item), remote_id=said.remote_id)
     return said
 
@@ -174,11 +184,6 @@ _HOW_FAR: Mapping[ItemState, int] = MappingProxyType(
 
 def _as_change(item: Item) -> Change:
     return Change(item.stage, item.state, item.status, item.remote_id, item.detail)
-
-
-def first_stage(kind: str) -> Stage:
-    """What the first word about an item of this kind will speak of."""
-    return Stage.LINK if kind == "ica.data_linking" else Stage.CREATION
 
 
 # ---------------------------------------------------------------- jobs

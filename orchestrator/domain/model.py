@@ -7,7 +7,8 @@ from typing import NewType
 
 import msgspec
 
-from orchestrator.domain.units import Micros
+from orchestrator.domain.submission import Resend, Submission
+from orchestrator.domain.units import HOUR, Micros
 
 JobId = NewType("JobId", str)
 BatchId = NewType("BatchId", str)
@@ -81,23 +82,11 @@ class Needs(StrEnum):
     STOPPED = "stopped"
 
 
-class Stage(StrEnum):
-    """What an item's status speaks about: its creation on the platform, the analysis created, or a link."""
+Stage = NewType("Stage", str)
+"""What an item's status speaks about, in one word: each kind of work has its own, such as `analysis` or `link`."""
 
-    CREATION = "creation"
-    ANALYSIS = "analysis"
-    LINK = "link"
-
-
-class Resend(StrEnum):
-    """What sending a submission again would do when the first answer was lost."""
-
-    SAME_KEY = "same_key"
-    """Nothing: the platform knows the key and replays its answer."""
-    HARMLESS = "harmless"
-    """Repeat an effect that does not add up (a link made twice is one link)."""
-    NEVER = "never"
-    """Repeat an effect that may not be repeated: it must be found, or a person decides."""
+CREATION = Stage("creation")
+"""The one stage that is the same everywhere: the item's own object is not there yet, or has not begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +127,12 @@ class JobSpec:
     """Numeric user id of the file's owner."""
     batch_size: int = 1
     """Items a batch, already cut down to what the account and the job may have open."""
+    first_stage: Stage = CREATION
+    """What the first report about each item will speak of."""
+    follow_only: bool = False
+    """Nothing of it is ever sent, and it takes no room on the platform."""
+    options: bytes | None = None
+    """What the job says of all its items at once, as compact JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,18 +167,8 @@ class Job:
     cancelled_at: Micros | None
     sent_at: Micros | None
     """When the first byte of any of its batches may have left; None while nothing was ever sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """What is sent to create a batch, byte for byte; durable before it leaves."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    pipeline: str | None = None
-    """What runs there, by the platform's own id: batches of one pipeline are likely to take equally long."""
+    parents: int = 0
+    """Items under which others were found: those are counted in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +229,20 @@ class Batch:
     """When its job was accepted: no key of the job is older."""
     pipeline: str | None = None
     """What runs there; see `Submission`."""
+    step: int = 1
+    """Which of its submissions comes next, or was the last: a platform may want a draft before the run."""
+    resend: Resend | None = None
+    """Of the submission of this step; None before it was composed."""
+    key_life: Micros | None = None
+    """See `Submission`."""
+    search_delay: Micros = HOUR
+    """See `Submission`."""
+    first_stage: Stage = CREATION
+    """Of its job."""
+    options: bytes | None = None
+    """Of its job."""
+    found_open: int = 0
+    """Those of its open items that were found, and not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +264,16 @@ class Item:
     finished_at: Micros | None = None
     request: bytes | None = None
     row: bytes | None = None
+    parent: int | None = None
+    """The number of the item under which it was found; None for an item that was asked for."""
+    parent_key: str | None = None
+    """The key of that item, where items are read for people."""
+    found: int = 0
+    """How many items were found under it."""
+    superseded: bool = False
+    """Found under an earlier run of its parent: history, counted nowhere."""
+    facts: str | None = None
+    """What else the platform reports of it, as a JSON object."""
 
 
 # ---------------------------------------------------------------- looking
@@ -290,6 +299,8 @@ class Poll:
     """Requests that the whole answer is expected to take."""
     expects: frozenset[Stage] = frozenset()
     """An open item in one of these stages that the whole answer did not tell is *missing* from it."""
+    names: int = 0
+    """So many open items are named in one request, those of `batches` in `expects`; 0: none are."""
     named: tuple["Item", ...] = ()
     """The items that this asks for by their ids. Empty: everything in `subjects`."""
     homes: Mapping[tuple[JobId, int], BatchKey] = field(default_factory=dict)
@@ -310,8 +321,8 @@ class ItemReport(msgspec.Struct, frozen=True, gc=False):
     batch: BatchKey
     stage: Stage
     state: ItemState
-    status: str
-    """The platform's own word, as it came."""
+    status: str | None
+    """The platform's own word, as it came; None where it has none for this item."""
     seq: int | None = None
     key: str | None = None
     """At least one of `seq` and `key`; where both are given, both must match the same item."""
@@ -322,6 +333,10 @@ class ItemReport(msgspec.Struct, frozen=True, gc=False):
     """True when the word may be stale (an analysis embedded in an item page): it ends and contradicts nothing."""
     known_status: bool = True
     """False for a word that our tables do not have: counted and shown, kept as it came."""
+    parent: int | None = None
+    """Number of the item that it belongs to: where no item has its key, it becomes one."""
+    facts: str | None = None
+    """A JSON object for the result, kept with a report that changes something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,3 +383,5 @@ class Receipt:
     final: bool = False
     items: Sequence[ItemReport] = ()
     """What is reported of single items; empty where the answer does not tell them apart."""
+    more: bool = False
+    """Accepted, and only the first step: the next submission is composed from what is known now."""

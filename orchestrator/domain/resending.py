@@ -5,13 +5,11 @@ from enum import Enum
 from orchestrator.domain.errors import OrchestratorError, Refused
 from orchestrator.domain.identity import depth_of, is_echo
 from orchestrator.domain.lifecycle import is_given_up
-from orchestrator.domain.model import Batch, Item, ItemState, Resend, Stage
-from orchestrator.domain.units import SECOND, Micros
+from orchestrator.domain.model import Batch, Item, ItemState
+from orchestrator.domain.submission import Resend, Submission
+from orchestrator.domain.units import DAY, HOUR, SECOND, Micros
 
-KEY_LIFE: Micros = 6 * 24 * 3600 * SECOND
-"""ICA keeps the answer to a key for 7 days; we stop relying on it a day before."""
-
-STILL_RUNNING_LIMIT: Micros = 3600 * SECOND
+STILL_RUNNING_LIMIT: Micros = HOUR
 """A platform that has said "still running" for an hour is not believed any longer."""
 
 CLOCK_SLACK: Micros = 60 * SECOND
@@ -20,10 +18,7 @@ CLOCK_SLACK: Micros = 60 * SECOND
 HARMLESS_WAIT: Micros = 60 * SECOND
 """Before an effect that does not add up is sent again: time for the first request to come to its end."""
 
-SECOND_SEARCH_WAIT: Micros = 3600 * SECOND
-"""Between two searches in vain, before what was not found counts as never created."""
-
-PATIENCE: Micros = 24 * 3600 * SECOND
+PATIENCE: Micros = DAY
 """For as long as the platform may decline to tell us something, before a person is asked."""
 
 
@@ -41,22 +36,33 @@ class Recovery(Enum):
     SEARCH = "search"
 
 
-def next_step(batch: Batch, resend: Resend, *, user: str, now: Micros, clock_trusted: bool) -> Recovery:
-    """Whether an unconfirmed batch may be sent again as it is, or must be looked for first.
+def next_step(batch: Batch, *, user: str, now: Micros, clock_trusted: bool) -> Recovery:
+    """Whether an unconfirmed batch may be sent again as it is, or must be searched for first.
 
     A key is worth something only while the platform keeps its answers, for the user who sent it first, and as far as
     our clock can tell its age. It is worth nothing once the platform itself has written a 5xx under it, because then
     no answer was stored. What nobody wants any more is never sent again, only found.
     """
-    if batch.cancelled or never_answered(batch):
+    if batch.cancelled:
         return Recovery.SEARCH
-    if resend is Resend.HARMLESS:
+    if batch.step > 1 and batch.resend is Resend.SAME_KEY and batch.key_life is None:
+        return Recovery.RESEND  # what the first step made is the key: never another one, however often no answer comes
+    if never_answered(batch):
+        return Recovery.SEARCH
+    if batch.resend is Resend.HARMLESS:
         return Recovery.RESEND
-    if resend is Resend.NEVER or batch.key_void or not clock_trusted:
+    if batch.resend is not Resend.SAME_KEY or batch.key_void:
         return Recovery.SEARCH
     same_user = batch.user is None or batch.user == user
-    young = batch.first_sent_at is None or -CLOCK_SLACK <= now - batch.first_sent_at < KEY_LIFE
-    return Recovery.RESEND if same_user and young else Recovery.SEARCH
+    return Recovery.RESEND if same_user and _is_kept(batch, now=now, clock_trusted=clock_trusted) else Recovery.SEARCH
+
+
+def _is_kept(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
+    """Whether the platform still knows the key of a batch."""
+    if batch.key_life is None:
+        return True
+    young = batch.first_sent_at is None or -CLOCK_SLACK <= now - batch.first_sent_at < batch.key_life
+    return clock_trusted and young
 
 
 def never_answered(batch: Batch) -> bool:
@@ -69,20 +75,25 @@ def may_be_halved(batch: Batch) -> bool:
     return batch.items > 1 and depth_of(batch.lineage) < MOST_HALVINGS
 
 
-def key_expired(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
-    """Whether a batch that we never sent may have been sent so long ago that its key proves nothing any more.
+def key_expired(batch: Batch, submission: Submission, *, now: Micros, clock_trusted: bool) -> bool:
+    """Whether a batch that we never sent may have been sent before, in a way that its key would not show.
 
-    Our records may be older than what they tell of: whoever restores a backup has batches as planned that went out long
-    ago. A key follows from its job, so no key is older than the job.
+    Our records may be older than what they tell of: a restored backup has batches as planned that went out long ago.
+    Where the platform knows no key, any of them may be one. A key follows from its job, so no key is older than the
+    job.
     """
-    return not clock_trusted or (batch.planned_at is not None and now - batch.planned_at >= KEY_LIFE)
+    if submission.resend is not Resend.SAME_KEY:
+        return submission.resend is not Resend.HARMLESS
+    if submission.key_life is None:
+        return False
+    return not clock_trusted or (batch.planned_at is not None and now - batch.planned_at >= submission.key_life)
 
 
 def wait_for_second_search(batch: Batch, *, now: Micros) -> Micros:
     """How long a batch that was not found must still wait before not being found counts; `now` by the platform."""
     if batch.searched_at is None:
-        return SECOND_SEARCH_WAIT
-    return max(0, batch.searched_at + SECOND_SEARCH_WAIT - now)
+        return batch.search_delay
+    return max(0, batch.searched_at + batch.search_delay - now)
 
 
 def is_unresolvable(batch: Batch, error: Exception, *, now: Micros) -> bool:
@@ -93,7 +104,7 @@ def is_unresolvable(batch: Batch, error: Exception, *, now: Micros) -> bool:
     """
     if isinstance(error, OrchestratorError) and not isinstance(error, Refused):
         return False
-    patience = SECOND_SEARCH_WAIT if batch.cancelled else PATIENCE
+    patience = batch.search_delay if batch.cancelled else PATIENCE
     return batch.sent_at is not None and now - batch.sent_at >= patience
 
 
@@ -104,5 +115,5 @@ def may_be_echo(item: Item, batch: Batch) -> bool:
     """
     if is_given_up(item):
         return False
-    in_a_race = item.stage is Stage.LINK and item.state is ItemState.FAILED and batch.sends > 1
+    in_a_race = batch.resend is Resend.HARMLESS and item.state is ItemState.FAILED and batch.sends > 1
     return in_a_race and not is_echo(batch.lineage)

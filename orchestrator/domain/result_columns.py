@@ -16,9 +16,16 @@ ITEM_COLUMNS = (
     "detail",
     "attempts",
     "previous_ids",
+    "parent",
+    "facts",
     "submitted_at",
     "finished_at",
 )
+"""The fields of an item."""
+VERDICT_COLUMNS = ("state", "reason", "duration_s", "link")
+"""What a reader looks for first: behind the table's own columns, and before the other fields of the item."""
+OUR_COLUMNS = (*VERDICT_COLUMNS, *(name for name in ITEM_COLUMNS if name not in VERDICT_COLUMNS))
+"""All columns of the CSV that are not the table's, in their order."""
 
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
 """What a spreadsheet drops, or does not show, before it reads a cell."""
@@ -30,7 +37,7 @@ _SIGNED = re.compile(r"[+-](?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)?")
 
 def is_result(columns: Collection[str]) -> bool:
     """Whether a table with these columns is a result table."""
-    return set(ITEM_COLUMNS) <= set(columns)
+    return set(OUR_COLUMNS) <= set(columns)
 
 
 def guarded(cell: str) -> str:

@@ -11,6 +11,8 @@ Micros = int
 """Microseconds since 1970-01-01 UTC, as the clock tells them."""
 
 SECOND: Micros = 1_000_000
+HOUR: Micros = 3600 * SECOND
+DAY: Micros = 24 * HOUR
 
 DURATIONS = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0})
 """Seconds in each unit of a duration."""

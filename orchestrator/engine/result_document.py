@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from orchestrator.clock import SECOND, Micros
-from orchestrator.domain.model import Batch, BatchState, Item, Job
+from orchestrator.domain.model import Batch, BatchState, Item, ItemState, Job
 from orchestrator.domain.printable import printable, printable_json
-from orchestrator.domain.result_columns import ITEM_COLUMNS, guarded
+from orchestrator.domain.result_columns import OUR_COLUMNS, guarded
 from orchestrator.store.store import Store
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ def describe_job(job: Job) -> dict[str, Any]:
         "started_at": when(job.started_at),
         "settled_at": when(job.settled_at),
         "counts": {state.value: count for state, count in job.counts.items() if count},
+        "parents": job.parents,
     }
 
 
@@ -70,7 +71,7 @@ async def describe_standstill(store: Store, job: Job, open_items: int | None) ->
 
 
 def describe_item(item: Item) -> dict[str, Any]:
-    """One entry of `items`, in the order of the columns of the CSV."""
+    """One entry of `items`."""
     return {
         "key": item.key,
         "batch": item.batch,
@@ -81,6 +82,8 @@ def describe_item(item: Item) -> dict[str, Any]:
         "detail": item.detail,
         "attempts": item.attempts,
         "previous_ids": list(item.previous_ids),
+        "parent": item.parent_key,
+        "facts": msgspec.json.decode(item.facts) if item.facts else None,
         "submitted_at": when(item.submitted_at),
         "finished_at": when(item.finished_at),
     }
@@ -98,7 +101,7 @@ async def as_json(store: Store, job: Job) -> AsyncIterator[bytes]:
 
 
 async def as_csv(store: Store, job: Job) -> AsyncIterator[bytes]:
-    """The items as a table: our columns, then those of the table that the job was made from."""
+    """The items as a table: the columns of the table that the job was made from, then ours."""
     columns: list[str] | None = None
     async for items in store.items.stream(job.id):
         lines: list[list[object]] = []
@@ -107,11 +110,24 @@ async def as_csv(store: Store, job: Job) -> AsyncIterator[bytes]:
             if columns is None:
                 columns = list(row)
                 lines.append(_header(columns))
-            told = describe_item(item) | {"previous_ids": " ".join(item.previous_ids)}
-            lines.append([*told.values(), *(row.get(name) for name in columns)])
+            told = describe_item(item) | _verdict(item)
+            told |= {"previous_ids": " ".join(item.previous_ids), "facts": item.facts}
+            lines.append([*(row.get(name) for name in columns), *(told[name] for name in OUR_COLUMNS)])
         yield _written(lines)
     if columns is None:
         yield _written([_header([])])
+
+
+def _verdict(item: Item) -> dict[str, Any]:
+    """What became of an item, for people: why it did not succeed, and how many seconds it took."""
+    both = item.submitted_at is not None and item.finished_at is not None
+    seconds = ((item.finished_at or 0) - (item.submitted_at or 0)) / SECOND if both else None
+    succeeded = item.state is ItemState.SUCCEEDED
+    return {
+        "reason": None if succeeded else item.detail or item.status,
+        "duration_s": None if seconds is None else round(max(0.0, seconds), 3),
+        "link": None,
+    }
 
 
 async def _listed(
@@ -130,13 +146,13 @@ def _row_of(item: Item) -> Mapping[str, Any]:
 
 
 def _header(columns: Iterable[str]) -> list[object]:
-    return [*ITEM_COLUMNS, *(_own(column) for column in columns)]
+    return [*(_own(column) for column in columns), *OUR_COLUMNS]
 
 
 def _own(column: str) -> str:
     """A table may have a column named like one of ours; the reader must be able to tell them apart."""
     # Also `table.key` itself, lest it clash with what becomes of `key`.
-    return f"table.{column}" if column.replace("table.", "") in ITEM_COLUMNS else column
+    return f"table.{column}" if column.replace("table.", "") in OUR_COLUMNS else column
 
 
 def _written(lines: Iterable[Iterable[object]]) -> bytes:

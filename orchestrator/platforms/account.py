@@ -88,7 +88,9 @@ class Account(Section):
 
 
 def batch_sizes(kinds: Iterable[Kind]) -> type[Section]:
-    """The model of `batch_size`: one key for each of a platform's kinds."""
-    fields: dict[str, Any] = {kind.setting: (Count, kind.batch_size) for kind in kinds}
+    """The model of `batch_size`: one key for each of a platform's kinds, up to what one submission may hold."""
+    fields: dict[str, Any] = {
+        kind.setting: (Annotated[int, Field(ge=1, le=kind.max_batch_size)], kind.batch_size) for kind in kinds
+    }
     model: type[Section] = create_model("BatchSize", __base__=Section, **fields)
     return model

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from orchestrator.clock import Clock
 from orchestrator.domain.kinds import Kind
 from orchestrator.platforms.account import Account
+from orchestrator.platforms.credential_source import CredentialSource, no_source
 from orchestrator.platforms.http.responses import Classifier, unclassified
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.platform import Platform
@@ -51,6 +52,8 @@ class Declaration:
     """The known addresses of its API; empty where each installation has its own."""
     credential_help: str = ""
     """Where a user gets an API key, in one sentence."""
+    credential_source: CredentialSource = no_source
+    """One more place for an account's secret: what the platform's own tools read."""
 
     def __post_init__(self) -> None:
         foreign = [kind.name for kind in self.kinds if kind.platform != self.name]

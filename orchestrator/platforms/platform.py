@@ -3,15 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from orchestrator.domain.model import (
-    Batch,
-    Item,
-    Poll,
-    PollResult,
-    Receipt,
-    Resend,
-    Submission,
-)
+from orchestrator.domain.kinds import Kind
+from orchestrator.domain.model import Batch, Item, Poll, PollResult, Receipt
+from orchestrator.domain.submission import Submission
 
 
 class Platform(Protocol):
@@ -22,16 +16,19 @@ class Platform(Protocol):
     """
 
     @property
-    def kinds(self) -> Mapping[str, Resend]:
-        """The kinds of job it knows, and what sending each again would do."""
+    def kinds(self) -> Mapping[str, Kind]:
+        """The kinds of job it knows, by name."""
         ...
 
     async def user(self) -> str:
         """Who the platform takes us for, to notice another user behind the credential before a key is used again."""
         ...
 
-    def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
-        """The request that creates this batch. Pure: the same items give the same bytes, for ever."""
+    def compose(self, batch: Batch, items: Sequence[Item]) -> Submission | None:
+        """The next submission of this batch; None where nothing is sent, and its items are only followed.
+
+        Pure in the batch's key and step and in the items: the same give the same bytes, always.
+        """
         ...
 
     async def submit(self, batch: Batch) -> Receipt:
@@ -39,7 +36,7 @@ class Platform(Protocol):
 
         Raises:
             Refused: it had no effect, and never will.
-            Transient, Unauthorised: it had no effect.
+            Transient, Unauthorised: it had no effect. Where each item has its own answer: none was accepted so far.
             Unconfirmed: it may have had its effect.
         """
         ...
@@ -47,7 +44,8 @@ class Platform(Protocol):
     async def reconcile(self, batch: Batch) -> Receipt:
         """Look for what became of a batch whose answer was lost.
 
-        Of one that was never sent, as far as we know, only what bears its name is looked for.
+        `batch.submission` is what was sent, or would be. Of a batch that was never sent, as far as we know, only what
+        bears its name is looked for.
         """
         ...
 

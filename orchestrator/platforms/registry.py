@@ -5,18 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from orchestrator.domain.kinds import Kinds
 from orchestrator.platforms.declaration import Declaration
 from orchestrator.platforms.ica.declared import PLATFORM as ICA
+from orchestrator.platforms.sevenbridges.declared import PLATFORM as SEVEN_BRIDGES
 
 _PLANNED_KINDS = frozenset(
     {
         "ica.workflow_session",
-        "sevenbridges.task",
-        "sevenbridges.import",
-        "sevenbridges.export",
-        "sevenbridges.file_copy",
-        "sevenbridges.file_move",
-        "sevenbridges.file_delete",
-        "sevenbridges.drs_import",
-        "sevenbridges.automation_run",
         "odm.publish",
         "odm.import",
     }
@@ -52,7 +45,7 @@ class Platforms(Mapping[str, Declaration]):
 
 def load(extra: Iterable[Declaration] = ()) -> Platforms:
     """The platforms of this version, and `extra` ones beside them."""
-    return Platforms((ICA, *extra), _PLANNED_KINDS)
+    return Platforms((ICA, SEVEN_BRIDGES, *extra), _PLANNED_KINDS)
 
 
 PLATFORMS: Platforms = load()

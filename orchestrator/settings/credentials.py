@@ -4,17 +4,21 @@ An account's API key comes from one of
 - the file that `api_key_file` names,
 - the variable `ORCHESTRATOR_ACCOUNTS__NAME__API_KEY`,
 - the file `NAME_api_key` in `secrets_dir` (a mounted Kubernetes secret, say),
-- the file `NAME_api_key` in `$CREDENTIALS_DIRECTORY` (systemd's LoadCredential).
+- the file `NAME_api_key` in `$CREDENTIALS_DIRECTORY` (systemd's LoadCredential),
+- what the platform's own tools read, where its declaration has a `credential_source`.
 Two places at once are refused rather than ranked: which user the platform sees must not hang on an order.
 """
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from orchestrator.domain.problems import Problem
+from orchestrator.platforms.account import Account
+from orchestrator.platforms.credential_source import FoundCredential
+from orchestrator.platforms.registry import Platforms
 from orchestrator.settings.model import Settings
 from orchestrator.settings.problems import KeyPath
 from orchestrator.settings.sources import Reading, variable_for
@@ -70,13 +74,14 @@ def _written(document: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
     return found
 
 
-def read_secrets(values: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Reading:
-    """Every secret that the values ask for, laid out as the settings are.
+def read_secrets(values: Mapping[str, Any], environ: Mapping[str, str], folder: Path, platforms: Platforms) -> Reading:
+    """Every secret that the values ask for, laid out as the settings are, with the address that stands beside it.
 
     Args:
         values: file and environment as one, not validated yet.
-        environ: tells `$CREDENTIALS_DIRECTORY`.
+        environ: has `$CREDENTIALS_DIRECTORY`, and what the tools of the platforms read.
         folder: what relative paths are relative to.
+        platforms: that accounts may be on.
     """
     reading = Reading()
     secrets_dir = values.get("secrets_dir")
@@ -88,7 +93,8 @@ def read_secrets(values: Mapping[str, Any], environ: Mapping[str, str], folder: 
     for name, account in _mapping(values.get("accounts")).items():
         path = ("accounts", name, "api_key")
         try:
-            key = _api_key(name, _mapping(account), directories, folder)
+            others = _of_tools(name, _mapping(account), environ, platforms)
+            key = _api_key(name, _mapping(account), directories, folder, others)
             if (holder := holders.setdefault(key, name)) != name:
                 _refuse(f"is the same as that of accounts.{holder}: one credential is one account with one budget")
         except ValueError as error:
@@ -97,6 +103,8 @@ def read_secrets(values: Mapping[str, Any], environ: Mapping[str, str], folder: 
             _put(reading.values, path, "")
         else:
             _put(reading.values, path, key)
+            for base_url in (each.base_url for each in others if each.base_url is not None):
+                _put(reading.values, ("accounts", name, "base_url"), base_url)
     for section, key, file_key in _FILE_ONLY:
         file = _mapping(values.get(section)).get(file_key)
         if isinstance(file, str) and file:
@@ -127,7 +135,8 @@ def key_reader(
         nonlocal known
         try:
             files = list(_key_files(name, account.api_key_file, directories))
-            found = _read(files[0]) if files else known
+            others = [] if files else _of_tools(name, _as_written(account), environ, settings.platforms)
+            found = _read(files[0]) if files else _checked(others[0].secret, others[0].place) if others else known
         except ValueError:
             return known  # a file that is just being replaced; if it stays so, the platform refuses the old key
         if found != known:
@@ -144,6 +153,7 @@ def exposed_secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str
     files = [account.api_key_file for account in settings.accounts.values()]
     files += [directory / key_file_name(name) for directory in directories for name in settings.accounts]
     files += [settings.server.token_file if settings.server else None]
+    files += (file for name in settings.accounts for file in _files_of_tools(name, settings, environ))
     return tuple(
         f"{file} can be read by every user of this machine: chmod o-r {file}"
         for file in dict.fromkeys(files)
@@ -164,16 +174,46 @@ def _directories(secrets_dir: Path | None, environ: Mapping[str, str]) -> list[P
     return [Path(folder) for folder in (secrets_dir, given) if folder]
 
 
-def _api_key(name: str, account: Mapping[str, Any], directories: list[Path], folder: Path) -> str:
+def _of_tools(
+    name: str, account: Mapping[str, Any], environ: Mapping[str, str], platforms: Platforms
+) -> Sequence[FoundCredential]:
+    """What the tools of the account's platform left for it; raises ValueError where that cannot be used."""
+    platform = account.get("platform")
+    declaration = platforms.get(platform) if isinstance(platform, str) else None
+    return declaration.credential_source(name, account, environ) if declaration is not None else ()
+
+
+def _files_of_tools(name: str, settings: Settings, environ: Mapping[str, str]) -> list[Path | None]:
+    try:
+        found = _of_tools(name, _as_written(settings.accounts[name]), environ, settings.platforms)
+    except ValueError:
+        return []  # what cannot be read by us exposes nothing through us; `load` reports it
+    return [each.file for each in found]
+
+
+def _as_written(account: Account) -> Mapping[str, Any]:
+    """The keys of an account that was read, without what came from beside its credential."""
+    return account.model_dump(exclude={"api_key", "base_url"})
+
+
+def _api_key(
+    name: str,
+    account: Mapping[str, Any],
+    directories: list[Path],
+    folder: Path,
+    others: Sequence[FoundCredential],
+) -> str:
     variable = variable_for(("accounts", name, "api_key"))
     named = account.get("api_key_file")
     files = list(_key_files(name, folder / named if isinstance(named, str) and named else None, directories))
     written = account.get("api_key")
-    places = [*([variable] if written is not None else []), *map(str, files)]
+    places = [*([variable] if written is not None else []), *map(str, files), *(each.place for each in others)]
     if len(places) > 1:
         _refuse(f"is given more than once, by {' and '.join(places)}: keep one")
     if written is not None:
         return _checked(written, variable)
+    if others:
+        return _checked(others[0].secret, others[0].place)
     if not files:
         _refuse(
             f"no API key found: name the file that holds it in accounts.{name}.api_key_file, or set {variable},"

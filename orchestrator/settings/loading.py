@@ -71,7 +71,7 @@ def load(
     misplaced = {problem.key for problem in problems}
     values = merged(file.values, variables.values)
 
-    secrets = read_secrets(values, environ, folder)
+    secrets = read_secrets(values, environ, folder, platforms)
     if for_daemon:
         told = [problem for problem in secrets.problems if problem.key not in misplaced]
         problems += [Problem(each.key, each.text + origins.of(tuple(each.key.split("."))[:2])) for each in told]

@@ -4,6 +4,9 @@ from dataclasses import dataclass, fields
 
 from orchestrator.domain.model import Batch, BatchKey, BatchState, ItemReport, JobId, JobState, Needs
 
+Place = tuple[JobId, int]
+"""Where an item stands: its job and its number."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobChanged:

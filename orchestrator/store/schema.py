@@ -10,12 +10,12 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from orchestrator.domain.model import BatchState, ItemState, JobState, Needs, Stage
+from orchestrator.domain.model import BatchState, ItemState, JobState, Needs
 from orchestrator.store.database.engine import SERIAL
 
 metadata = sa.MetaData()
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration, which these tables are the outcome of."""
 
 
@@ -51,9 +51,9 @@ def _flag(name: str) -> sa.Column[bool]:
     return sa.Column(name, sa.Boolean, nullable=False, server_default=sa.false())
 
 
-def _job(*, primary_key: bool = False) -> sa.Column[str]:
+def _job(*, primary_key: bool = False, required: bool = True) -> sa.Column[str]:
     job = sa.ForeignKey("jobs.id", ondelete="CASCADE")
-    return sa.Column("job", sa.Text, job, nullable=False, primary_key=primary_key)
+    return sa.Column("job", sa.Text, job, nullable=not required, primary_key=primary_key)
 
 
 meta = sa.Table(
@@ -105,6 +105,17 @@ jobs = sa.Table(
     _time("cancelled_at"),
     _time("sent_at"),
     _time("pruned_at"),
+    sa.Column("first_stage", sa.Text, nullable=False, server_default="creation"),
+    _flag("follow_only"),  # nothing of it is ever sent
+    _number("found", default=0),  # items that were found, and not asked for
+    _number("parents", default=0),  # items under which others were found, which are counted in their place
+    _text("options"),
+    _text("labels"),
+    _text("notify"),
+    _text("source"),  # the job whose rows it is made of
+    _text("template"),
+    _text("blocked"),  # the reason, where it cannot be planned
+    _text("content_digest"),  # of what it does, whatever its name
     *(_number(f"n_{state}", default=0) for state in ItemState),
     _check("jobs", "state", JobState),
     _check("jobs", "needs", Needs),
@@ -172,6 +183,11 @@ batches = sa.Table(
     _flag("key_void"),
     _number("root", required=True),
     _text("pipeline"),  # what runs there: how long it takes is learnt by it
+    _number("step", default=1),  # which of its submissions comes next, or was the last
+    _text("resend"),  # what sending it again would do; null until it is composed
+    _time("key_life"),
+    _time("search_delay"),
+    _number("found_open", default=0),  # of its open items those that were found
     _text("method"),
     _text("path"),
     _text("headers"),
@@ -223,14 +239,21 @@ items = sa.Table(
     _time("submitted_at"),
     _time("finished_at"),
     _time("abort_sent_at"),
+    _number("parent"),  # number of the item under which it was found
+    _number("found", default=0),  # how many items were found under it: where any were, they are counted in its place
+    _flag("superseded"),  # found under an earlier run of its parent: history, counted nowhere
     # The long ones last: what is read often then lies in the first page of a row.
-    sa.Column("request", sa.LargeBinary, nullable=False),
+    _text("facts"),
+    sa.Column("request", sa.LargeBinary),  # null for what was found
     sa.Column("row", sa.LargeBinary),
     sa.UniqueConstraint("job", "key", name="items_key"),
-    _check("items", "stage", Stage),
     _check("items", "state", ItemState),
     sqlite_with_rowid=False,
 )
+
+FOUND_ITEM = items.c.parent.is_not(None)
+
+sa.Index("items_found", items.c.job, items.c.parent, sqlite_where=FOUND_ITEM, postgresql_where=FOUND_ITEM)
 
 OPEN_ITEM = one_of(items.c.state, [state for state in ItemState if not state.final])
 
@@ -246,13 +269,14 @@ events = sa.Table(
     metadata,
     sa.Column("id", SERIAL, primary_key=True),
     _time("at", required=True),
-    _job(),
+    _job(required=False),
     _number("batch"),
     _number("seq"),
     _text("event", required=True),
     _text("old"),
     _text("new"),
     _text("detail"),
+    _text("actor"),
     sa.Index("events_job", "job", "id"),
 )
 
@@ -264,11 +288,11 @@ outbox = sa.Table(
     _text("kind", required=True),
     _job(),
     _number("round", required=True),
+    _number("ordinal", default=0),
     sa.Column("due_at", sa.BigInteger, nullable=False, server_default="0"),
     _number("tries", default=0),
     _text("last_error"),
-    sa.UniqueConstraint("job", "round", "kind", name="outbox_once"),
-    sa.CheckConstraint("kind IN ('result')", name="outbox_kind_known"),
+    sa.UniqueConstraint("job", "round", "kind", "ordinal", name="outbox_once"),
     sa.Index("outbox_due", "due_at"),
 )
 

@@ -48,6 +48,7 @@ class Store:
         *,
         state_directory: Path,
         read_only: bool = False,
+        progress: upgrade.Progress = upgrade.unreported,
         fence: Fence | None = None,
     ) -> Self:
         """Open the database, and bring an SQLite one up to date; whoever writes holds the `DaemonLock`.
@@ -64,6 +65,7 @@ class Store:
             parsed,
             state_directory=state_directory,
             read_only=read_only,
+            progress=progress,
         )
         return cls(Database.connect(parsed, read_only=read_only, fence=fence))
 
@@ -75,6 +77,7 @@ class Store:
         *,
         state_directory: Path,
         read_only: bool = False,
+        progress: upgrade.Progress = upgrade.unreported,
         fence: Fence | None = None,
     ) -> AsyncIterator[Self]:
         """`open` for the length of a block."""
@@ -82,6 +85,7 @@ class Store:
             url,
             state_directory=state_directory,
             read_only=read_only,
+            progress=progress,
             fence=fence,
         )
         try:

@@ -362,6 +362,15 @@ class BackupMade(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SchemaUpgrading(Event):
+    """A table is copied into a newer schema; nothing of it counts before the whole upgrade is done."""
+
+    table: str
+    rows: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionsClosed(Event):
     """The HTTP server closed connections; published at most once a minute for each cause."""
 

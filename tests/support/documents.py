@@ -5,6 +5,8 @@ import io
 import json
 from types import SimpleNamespace
 
+from stages import Stage
+
 from orchestrator.clock import SECOND
 from orchestrator.domain.model import (
     Batch,
@@ -17,7 +19,6 @@ from orchestrator.domain.model import (
     JobId,
     JobSpec,
     JobState,
-    Stage,
 )
 from orchestrator.engine.result_document import as_csv
 
@@ -138,7 +139,7 @@ async def table(*portions):
 async def cell_of(text, column="note"):
     """How a table's cell comes out in the result."""
     rows = await table([item(row=row(**{column: text}))])
-    return rows[1][-1]
+    return rows[1][0]
 
 
 def all_of(portions):

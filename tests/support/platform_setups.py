@@ -7,10 +7,13 @@ from typing import Any
 
 from orchestrator.clock import Clock
 from orchestrator.platforms.http.responses import Classifier
+from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.ica.platform import Ica
 from orchestrator.platforms.ica.protocol.error_classes import classify
 from orchestrator.platforms.platform import Platform
-from orchestrator.simulator import ica
+from orchestrator.platforms.sevenbridges.classification import classify as classify_seven_bridges
+from orchestrator.platforms.sevenbridges.platform import connect as connect_seven_bridges
+from orchestrator.simulator import ica, sevenbridges
 from orchestrator.simulator.simulated import Simulated
 
 PROJECT = "11111111-1111-1111-1111-111111111111"
@@ -34,7 +37,7 @@ class PlatformSetup:
     request: Callable[[str, str], dict[str, Any]]
     """A native object for an item, by short name of its kind and by key."""
     classify: Classifier
-    """Which error an answer stands for."""
+    """What a refusal of the platform means beyond its status."""
     project: str = PROJECT
 
 
@@ -64,6 +67,63 @@ ICA = PlatformSetup(
     engines={"analyses": "nextflow"},
     request=_ica_request,
     classify=classify,
+)
+
+
+def _simulate_seven_bridges(
+    clock: Clock | None,
+    *,
+    seed: int = 0,
+    api_keys: tuple[str, ...] = ("simulator",),
+    faults: tuple[Any, ...] = (),
+    knobs: Mapping[str, Any],
+) -> sevenbridges.Simulator:
+    config = sevenbridges.Config(seed=seed, tokens=api_keys, faults=faults, knobs=sevenbridges.Knobs(**knobs))
+    return sevenbridges.Simulator(config, clock)
+
+
+def _connect_seven_bridges(
+    *, remote: Remote, api_key: str, instance: str, page_size: int, clock: Clock, **_: Any
+) -> Platform:
+    return connect_seven_bridges(
+        remote=remote, secret=api_key, instance=instance, page_size=min(page_size, 100), clock=clock
+    )
+
+
+def _seven_bridges_request(kind: str, key: str) -> dict[str, Any]:
+    match kind:
+        case "tasks":
+            return {"name": key, "app": "lab/cohort/align", "inputs": {}}
+        case "batch_tasks":
+            reads = [{"class": "File", "path": f"{key}-{number}"} for number in range(3)]
+            by = {"batch_input": "reads", "batch_by": {"type": "item"}}
+            return {"name": key, "app": "lab/cohort/align", "inputs": {"reads": reads}} | by
+        case "imports":
+            return {"source": {"volume": "lab/bucket", "location": key}}
+        case "runs":
+            return {"name": key, "package": "lab/rheo/1", "inputs": {"project": "lab/cohort"}}
+        case _:
+            return {"file": key}
+
+
+SEVEN_BRIDGES = PlatformSetup(
+    name="sevenbridges",
+    simulate=_simulate_seven_bridges,
+    connect=_connect_seven_bridges,
+    kinds={
+        "tasks": "sevenbridges.task",
+        "batch_tasks": "sevenbridges.task",
+        "imports": "sevenbridges.import",
+        "copies": "sevenbridges.file_copy",
+        "moves": "sevenbridges.file_move",
+        "deletions": "sevenbridges.file_delete",
+        "updates": "sevenbridges.file_update",
+        "runs": "sevenbridges.automation_run",
+    },
+    engines={},
+    request=_seven_bridges_request,
+    classify=classify_seven_bridges,
+    project="lab/cohort",
 )
 
 

@@ -11,8 +11,6 @@ PACKAGE = Path(__file__).parents[2] / "orchestrator"
 NAMES = sorted({*PLATFORMS, *PLATFORMS.planned})
 REGISTRIES = {"platforms/registry.py", "simulator/registry.py"}
 DEMO = ("cli/showcase/", "cli/demo.py", "cli/simulator.py")
-KNOWN = {"domain/lifecycle.py": 1}
-"""Places that still name one, with how often; the list may only become shorter."""
 
 
 def named(tree, name):
@@ -54,7 +52,7 @@ def elsewhere(name):
 def test_no_one_else_knows_a_platform(name):
     """Neither imports it, nor has a string that is its name or begins with it and a dot."""
     found = {below: len(lines) for below, tree in elsewhere(name) if (lines := list(named(tree, name)))}
-    assert found == (KNOWN if name == "ica" else {})
+    assert found == {}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from orchestrator.store.database import upgrade as schema
 from orchestrator.store.database.lock import DaemonLock
 from orchestrator.store.errors import StoreError, StoreUnavailableError
 from orchestrator.store.store import Store
+from orchestrator.telemetry.lines import say
 
 _group = typer.Typer(help="The database.", no_args_is_help=True)
 
@@ -86,7 +87,11 @@ async def _upgrade(settings: Settings) -> str:
     state = state_directory(settings)
     private_folder(state)
     async with DaemonLock(state, settings.database.url):
-        return await schema.upgrade(settings.database.url)
+        return await schema.upgrade(settings.database.url, _report)
+
+
+def _report(table: str, done: int, total: int) -> None:
+    say(f"{table}: {done} of {total} rows copied\n")
 
 
 async def _backup(settings: Settings, file: Path) -> None:

@@ -87,10 +87,10 @@ class Cutter:
 class Digest:
     """What a job *is*: equal for equal content, whatever the format, the spelling or the order of keys.
 
-    In it: kind, account, project, engine, after, priority, max_open, stop_after, retry, `group_by` where there is one,
-    every item as it will be sent, and the row it was made from (result tables show the row). Left out: the name, under
-    which it is compared; the names of file and table; `count`, which only guards; and how template and items were
-    spelt. A change of priority is a change of content, so that it is never taken in silence and dropped.
+    In it: kind, account, project, engine, after, priority, max_open, stop_after, retry, `group_by` and `options` where
+    there are any, every item as it will be sent, and the row it was made from (result tables show the row). Left out:
+    the name, under which it is compared; the names of file and table; `count`, which only guards; and how template and
+    items were spelt. A change of priority is a change of content, so that it is never taken in silence and dropped.
     """
 
     def __init__(self, job: QueuedJob) -> None:
@@ -110,6 +110,8 @@ class Digest:
         }
         if job.group_by is not None:  # not in the digests of jobs from before there was such a key
             header["group_by"] = job.group_by
+        if job.options:  # so that a job without any keeps the digest that it always had
+            header["options"] = job.options
         self._hash.update(canonical(header) + b"\n")
 
     def add(self, request: bytes, row: bytes | None) -> None:
@@ -142,6 +144,9 @@ def job_spec(
         file=file,
         dropped_by=dropped_by,
         batch_size=batch_size(kind, limits, job.max_open),
+        first_stage=kind.first_stage,
+        follow_only=kind.follow_only,
+        options=canonical(job.options) if job.options else None,
     )
 
 

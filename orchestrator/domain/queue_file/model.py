@@ -82,6 +82,8 @@ class QueuedJob(_Strict):
     """The platform's id of the project."""
     engine: Text | None = None
     """For kinds that have several: which one, such as the kind of pipeline of an analysis."""
+    options: dict[str, Any] | None = None
+    """What the kind lets a job say of all its items at once."""
     after: (
         Annotated[
             Annotated[list[JobName], Field(min_length=1), Tag(f"{TAG}list")]

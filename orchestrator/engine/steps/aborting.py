@@ -51,6 +51,7 @@ class Aborting:
         self._store = store
         self._clock = clock
         self._bus = bus
+        self._kinds = frozenset(name for name, kind in platform.kinds.items() if kind.abortable)
         self._resting: dict[Place, _Rest] = {}
 
     async def wanted(self) -> bool:
@@ -140,7 +141,7 @@ class Aborting:
             if now - rest.until > LONGEST_REST:  # nobody asked again: it ended
                 del self._resting[place]
         before, most = self._clock.now() - ASKED_AGAIN, limit + len(self._resting)
-        found = await self._store.items.to_abort(self._account, limit=most, asked_before=before)
+        found = await self._store.items.to_abort(self._account, self._kinds, limit=most, asked_before=before)
         fresh = [each for each in found if _place(each) not in self._resting]
         due = {place for place, rest in self._resting.items() if rest.until <= now}
         rested = [each for each in found if _place(each) in due]

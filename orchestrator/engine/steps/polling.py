@@ -1,7 +1,8 @@
 """The looking step: one question asked to its end, and what it did not tell followed up. The only caller of `look`."""
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from orchestrator.clock import Clock
 from orchestrator.crash_points import CrashPoint, crash_point
@@ -83,6 +84,25 @@ class Polling:
 
     async def _ask(self, poll: Poll) -> tuple[set[ItemId], int]:
         seen: set[ItemId] = set()
+        requests = changed = 0
+        async for question in self._questions(poll):
+            here, changed_here, requests_here = await self._ask_pages(question)
+            seen |= here
+            changed += changed_here
+            requests += requests_here
+        self._bus.publish(StatusUpdate(self._account, poll.name, changed, len(seen)))
+        return seen, requests
+
+    async def _questions(self, poll: Poll) -> AsyncIterator[Poll]:
+        """The look itself, or one for each portion of the open items that it names."""
+        if not poll.names:
+            yield poll
+            return
+        async for portion in self._store.items.in_portions(poll.batches, poll.expects, poll.names):
+            yield replace(poll, named=portion)
+
+    async def _ask_pages(self, poll: Poll) -> tuple[set[ItemId], int, int]:
+        seen: set[ItemId] = set()
         requests = changed = restarts = 0
         page: Poll | None = poll
         while page is not None:
@@ -104,8 +124,7 @@ class Polling:
             page = result.next
             if restarts > MOST_RESTARTS:  # what was not told by a sweep that never ends is not missing
                 raise Transient(f"the platform forgets our place in {poll.name} again and again")
-        self._bus.publish(StatusUpdate(self._account, poll.name, changed, len(seen)))
-        return seen, requests
+        return seen, changed, requests
 
     # ------------------------------------------------------------ what is not there
 

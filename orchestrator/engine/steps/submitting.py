@@ -12,6 +12,7 @@ from orchestrator.domain import resending
 from orchestrator.domain.errors import (
     KeyConflict,
     Missing,
+    OrchestratorError,
     PlatformError,
     Refused,
     StillRunning,
@@ -19,9 +20,9 @@ from orchestrator.domain.errors import (
     Unauthorised,
     Unconfirmed,
 )
-from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchId, BatchState, ItemReport, ItemState, Resend
+from orchestrator.domain.model import Batch, BatchId, BatchState, ItemReport, ItemState, Receipt
 from orchestrator.domain.queue_file.estimate import MOST_BATCH_BYTES
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.engine.retry_delays import RetryDelays, SteadyWallClock
 from orchestrator.engine.steps.refusals import Streaks
 from orchestrator.platforms.http.clock_skew import Skew
@@ -74,26 +75,34 @@ class Submitting:
             Unauthorised: the credential was refused; the batch waits, as it was.
         """
         user = await self._platform.user()
-        resend = self._platform.kinds[batch.kind]
         if batch.state is BatchState.UNCONFIRMED:
             now, trusted = self._skew.platform_now, self._skew.small
-            way = resending.next_step(batch, resend, user=user, now=now, clock_trusted=trusted)
+            way = resending.next_step(batch, user=user, now=now, clock_trusted=trusted)
             if way is resending.Recovery.SEARCH:
-                await self._search(batch, resend)
+                await self._search(batch)
                 return
-        elif depth_of(batch.lineage) and len(_sent(await self._store.batches.family(batch))) >= MOST_SENDS:
-            await self._block(batch, f"{MOST_SENDS} requests did not find all of the bad items it was split from")
+            if not await self._too_large(batch):
+                await self._send(batch, await self._composed(batch), user)
             return
-        elif resend is not Resend.HARMLESS and await self._was_sent_before(batch):
-            return
-        if (size := await self._store.items.request_bytes(batch)) > MOST_BATCH_BYTES:
+        if batch.root != batch.number and len(_sent(await self._store.batches.family(batch))) >= MOST_SENDS:
             await self._block(
                 batch,
-                f"its items have {size} bytes, and one request may have {MOST_BATCH_BYTES}: `cancel` the job and drop "
-                "its items in smaller ones",
+                f"{MOST_SENDS} requests were not enough: some of its items are refused again and again",
             )
             return
-        await self._send(batch, user)
+        if await self._too_large(batch):
+            return
+        submission = await self._next(batch)
+        if submission is None:
+            await self._store.advance.follow(batch, now=self._clock.now())
+            return
+        if (
+            batch.step == 1
+            and submission.resend is not Resend.HARMLESS
+            and await self._was_sent_before(batch, submission)
+        ):
+            return
+        await self._send(batch, submission, user)
 
     async def give_up(self, batch_id: BatchId, error: Exception, pause: float) -> None:
         """A step on this batch ended badly: it is not left as if it were being sent, and waits for `pause` seconds.
@@ -116,19 +125,18 @@ class Submitting:
 
     # ------------------------------------------------------------ what our records do not know
 
-    async def _was_sent_before(self, batch: Batch) -> bool:
+    async def _was_sent_before(self, batch: Batch, submission: Submission) -> bool:
         """Whether the platform shows that a batch was sent before, though never as far as we know; then it is held.
 
         The key keeps two sends apart, but for a week only. Before, records that may be older than that (a backup was
         restored) or that begin anew (the database was lost) are not trusted without a look.
         """
         preceded = await self._sent_by_earlier_database(batch)
-        if not preceded and not resending.key_expired(
-            batch, now=self._skew.platform_now, clock_trusted=self._skew.small
-        ):
+        now, trusted = self._skew.platform_now, self._skew.small
+        if not preceded and not resending.key_expired(batch, submission, now=now, clock_trusted=trusted):
             return False
-        if (await self._platform.reconcile(batch)).items:
-            await self._reconcile_later(batch, UNKNOWN_SUBMISSION)
+        if (await self._find(replace(batch, submission=submission))).items:
+            await self._reconcile_later(batch, submission, UNKNOWN_SUBMISSION)
             return True
         if preceded and batch.attempt == 0 and await self._had_other_batch_size(batch):
             await self._block(
@@ -145,7 +153,7 @@ class Submitting:
         job = await self._store.jobs.get(batch.job_name)
         if first.id == batch.id or job is None:
             return False
-        shown = await self._platform.reconcile(replace(first, first_sent_at=None))
+        shown = await self._find(replace(first, first_sent_at=None))
         return any(seen.seq is not None and seen.seq > job.spec.batch_size for seen in shown.items)
 
     async def _sent_by_earlier_database(self, batch: Batch) -> bool:
@@ -164,15 +172,47 @@ class Submitting:
                 self._earlier_databases[project] = told == "yes"
         return self._earlier_databases[project]
 
-    async def _reconcile_later(self, batch: Batch, reason: str) -> None:
+    async def _reconcile_later(self, batch: Batch, submission: Submission, reason: str) -> None:
         """Somebody who had our name sent it: it is found out like any other, and never sent by us under this key."""
-        await self._store.advance.mark_unconfirmed(batch, reason, due_at=self.waits.now(), now=self._clock.now())
+        await self._store.advance.mark_unconfirmed(
+            batch, submission, reason, due_at=self.waits.now(), now=self._clock.now()
+        )
         self._hold(batch, "unconfirmed", reason)
 
     # ------------------------------------------------------------ sending
 
-    async def _send(self, batch: Batch, user: str) -> None:
-        begun = await self._begin(batch, user)
+    async def _too_large(self, batch: Batch) -> bool:
+        """Whether its items are more than one request may have; then it is blocked."""
+        size = await self._store.items.request_bytes(batch)
+        if size <= MOST_BATCH_BYTES:
+            return False
+        await self._block(
+            batch,
+            f"its items have {size} bytes, and one request may have {MOST_BATCH_BYTES}: `cancel` the job and drop "
+            "its items in smaller ones",
+        )
+        return True
+
+    async def _next(self, batch: Batch) -> Submission | None:
+        """What is to be sent: as it is stored, else composed now; None where nothing is, and its items are followed."""
+        if batch.submission is not None:
+            return batch.submission
+        submission = self._platform.compose(batch, await self._store.items.of_batch(batch))
+        crash_point(CrashPoint.BATCH_COMPOSED)
+        return submission
+
+    async def _composed(self, batch: Batch) -> Submission:
+        """What was sent of a batch whose outcome is unknown: the same items are composed to the same bytes."""
+        submission = await self._next(batch)
+        if submission is None:
+            raise OrchestratorError(
+                f"batch {batch.number} of {batch.job_name} is only followed: nothing of it was sent"
+            )
+        return submission
+
+    async def _send(self, batch: Batch, submission: Submission, user: str) -> None:
+        now, there = self._clock.now(), self._skew.platform_now
+        begun = await self._store.advance.begin(batch, submission, user=user, now=now, server_now=there)
         crash_point(CrashPoint.BATCH_BEGUN)
         started = self._clock.monotonic()
         try:
@@ -188,7 +228,7 @@ class Submitting:
                 raise
         else:
             crash_point(CrashPoint.BATCH_SENT)
-            await self._store.advance.confirm(begun, receipt, now=self._clock.now())
+            await self._accepted(begun, receipt)
             crash_point(CrashPoint.BATCH_CONFIRMED)
             self.streaks.accepted(begun)
             self._delays.pop(begun.id, None)
@@ -204,15 +244,15 @@ class Submitting:
                 )
             )
 
-    async def _begin(self, batch: Batch, user: str) -> Batch:
-        submission = batch.submission
-        if submission is None:
-            items = await self._store.items.of_batch(batch)
-            submission = self._platform.compose(batch, items)
-            crash_point(CrashPoint.BATCH_COMPOSED)
-        return await self._store.advance.begin(
-            batch, submission, user=user, now=self._clock.now(), server_now=self._skew.platform_now
-        )
+    async def _accepted(self, batch: Batch, receipt: Receipt) -> None:
+        """Keep the answer: a step of the submission, or the whole batch; items that it leaves out are planned anew."""
+        now = self._clock.now()
+        if receipt.more:
+            await self._store.advance.proceed(batch, receipt, now=now)
+        elif receipt.items and await self._missing(batch, receipt.items):
+            await self._store.advance.confirm_partly(batch, receipt, now=now)
+        else:
+            await self._store.advance.confirm(batch, receipt, now=now)
 
     async def _put_back(self, batch: Batch, failure: PlatformError) -> None:
         """This send had no effect. What an earlier one of the same key did stays as unknown as it was."""
@@ -221,12 +261,12 @@ class Submitting:
 
     async def _lost(self, batch: Batch, loss: Unconfirmed) -> None:
         if isinstance(loss, KeyConflict) and (await self._platform.reconcile(batch)).items:
-            await self._reconcile_later(batch, str(loss))
+            await self._reconcile_later(batch, await self._composed(batch), str(loss))
             return
         now = self._clock.now()
         waited = self._skew.platform_now - (batch.first_sent_at or self._skew.platform_now)
         void = loss.by_platform or (isinstance(loss, StillRunning) and waited >= resending.STILL_RUNNING_LIMIT)
-        harmless = self._platform.kinds[batch.kind] is Resend.HARMLESS
+        harmless = batch.resend is Resend.HARMLESS
         due = self.waits.now() + resending.HARMLESS_WAIT if harmless else self._due(batch)
         counts = not isinstance(loss, StillRunning)  # that is an answer: the first send still runs
         await self._store.advance.lose(batch, str(loss), due_at=due, now=now, key_void=void, counts=counts)
@@ -244,9 +284,13 @@ class Submitting:
     async def _refused(self, batch: Batch, refusal: Refused) -> None:
         now = self._clock.now()
         reason = _explain(refusal)
-        if batch.in_doubt and refusal.status in REFUSED_UNSEEN:
+        if batch.step > 1 and isinstance(refusal, Missing) and batch.sends < MOST_SENDS:
+            # What the first step made is gone, and nothing can have come of it.
+            await self._store.advance.renew(batch, now=now)
+            self._hold(batch, "planned", reason)
+        elif batch.in_doubt and refusal.status in REFUSED_UNSEEN:
             await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be found out")
-        elif batch.in_doubt and self._platform.kinds[batch.kind] is not Resend.HARMLESS:
+        elif batch.in_doubt and batch.resend is not Resend.HARMLESS:
             await self._reconcile_refusal(batch, reason)
         else:
             if refusal.status in REFUSED_AS_A_WHOLE:
@@ -271,14 +315,14 @@ class Submitting:
 
     # ------------------------------------------------------------ finding out
 
-    async def _search(self, batch: Batch, resend: Resend) -> None:
+    async def _search(self, batch: Batch) -> None:
         """Adopt what is there. What is not there goes out anew only after a second look, an hour later.
 
         What may be sent twice without harm waits for no second look: it goes out in smaller batches at once.
         """
-        may_repeat = resend is Resend.HARMLESS and not batch.cancelled
+        may_repeat = batch.resend is Resend.HARMLESS and not batch.cancelled
         try:
-            found = await self._platform.reconcile(batch)
+            found = await self._find(batch)
         except Refused as refusal:
             if not may_repeat:
                 raise
@@ -288,7 +332,7 @@ class Submitting:
         missing = await self._missing(batch, found.items)
         wait = resending.wait_for_second_search(batch, now=there)
         if missing == 0:
-            await self._store.advance.confirm(batch, found, now=now)
+            await self._accepted(batch, found)
         elif may_repeat and missing == batch.items:
             await self._send_smaller(batch, not_there=True)
         elif wait:
@@ -301,7 +345,7 @@ class Submitting:
                 f"{UNKNOWN_SUBMISSION}; {missing} of {batch.items} items are not in it and may be part of others: "
                 "look there, then `adopt` the batch or `retry` the job",
             )
-        elif resend is Resend.NEVER:
+        elif batch.resend is Resend.NEVER:
             await self._block(
                 batch,
                 f"{missing} of {batch.items} items were not found on the platform, and this kind of work may not be "
@@ -313,6 +357,11 @@ class Submitting:
             await self._send_smaller(batch, not_there=True)
         else:
             await self._store.advance.renew(batch, now=now)
+
+    async def _find(self, batch: Batch) -> Receipt:
+        """What the platform has of a batch. Where it keeps no key, what is sent says what to look for."""
+        submission = batch.submission or self._platform.compose(batch, await self._store.items.of_batch(batch))
+        return await self._platform.reconcile(replace(batch, submission=submission))
 
     async def _send_smaller(self, batch: Batch, *, not_there: bool, why: str = "") -> None:
         """No answer ever comes to this batch: its halves may fare better; where they do not, the operator is asked."""

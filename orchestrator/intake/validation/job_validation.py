@@ -127,6 +127,7 @@ class JobValidation:
         before = self._mistakes.total
         kind = self._kind()
         self._check_engine(kind)
+        self._check_options(kind)
         limits = self._limits(kind)
         self._check_project(kind, limits)
         if limits is not None:
@@ -266,6 +267,11 @@ class JobValidation:
             message = f"{name!r} is an account on {limits.platform}, and {kind.name} is done on {kind.platform}"
             self._at(Mistake(message, None, ("account",)))
         return limits
+
+    def _check_options(self, kind: Kind | None) -> None:
+        options = self._raw.get("options")
+        if kind is not None and (options is None or isinstance(options, dict)):
+            self._all_at(kind.mistakes_of_options(options))
 
     def _check_project(self, kind: Kind | None, limits: AccountLimits | None) -> None:
         """By the kind; where that is wrong, by any kind of the platform: it has one way to name projects."""

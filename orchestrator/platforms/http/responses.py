@@ -143,13 +143,14 @@ def error_of(
     complaint = _complaint(head.headers.get("content-type", ""), body, (*secrets_of(call), *secrets))
     said = ": ".join(part for part in (complaint.code, complaint.detail) if part)
     if head.status in _REDIRECTS:
-        target = head.headers.get("location", "").partition("?")[0]
-        said = f"redirects to {one_line(target, (*secrets_of(call), *secrets)) or 'nowhere'}"
+        target = one_line(head.headers.get("location", "").partition("?")[0], (*secrets_of(call), *secrets))
+        said = f"redirects to {target}" if target else said or "redirects to nowhere"
     message = f"{call.label} at {host}: {head.status} {said or 'and no reason'}"
     facts = (message, head.status, complaint.code, complaint.detail, head.hints.date)
-    kind = classify(call, head, complaint) or _kind(call.effect, head)
+    classified = classify(call, head, complaint)
+    kind = classified or _kind(call.effect, head)
     if kind is Throttled:
-        return Throttled(*facts, retry_after=head.hints.retry_after)
+        return Throttled(*facts, retry_after=head.hints.retry_after, whole_account=classified is Throttled)
     if issubclass(kind, Unconfirmed):
         return kind(*facts, by_platform=head.status in _SERVER_ERRORS and complaint.problem)
     return kind(*facts)

@@ -41,6 +41,8 @@ __all__ = ["Answer", "Call", "Effect", "Exchange", "RateLimitedTransport", "Remo
 
 _REPEATS: Final = 2
 _BACKOFF: Final = Backoff(floor=1.0, first=2.0, cap=30.0)
+_MAINTENANCE: Final = 300.0
+"""Seconds for which an account is closed whose platform declines everything and does not say for how long."""
 _MAX_BODY: Final = 64 * 1024 * 1024
 """Decoded bytes of one answer: a page of a thousand items has a few megabytes."""
 _PASSAGE: Final = "orchestrator.passage"
@@ -83,6 +85,7 @@ class Remote:
         self._base_url = base_url.rstrip("/")
         self._host = urlsplit(base_url).hostname or base_url
         self._clock = clock
+        self._budget = budget
         self._random = random or SystemRandom()
         self._observer = observer
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip"}
@@ -101,7 +104,8 @@ class Remote:
 
         Raises:
             Transient: no good answer, and nothing lost by asking again; an unsafe call never left.
-            Throttled: the platform wants us to wait; at a 429 the account is closed meanwhile.
+            Throttled: the platform wants us to wait; the account is closed meanwhile at a 429, and at any answer that
+                the platform's classifier takes for one.
             Unconfirmed: an unsafe call may have had its effect.
             Whatever else the platform's classifier makes of an answer.
             Refused, Missing, Unauthorised: the platform said no, and did nothing.
@@ -141,8 +145,17 @@ class Remote:
         if head is None or (head.success and passage.failure is not None):
             raise self._lost(passage) from cause
         if not head.success:
-            secrets = self._credentials.texts
-            raise error_of(call, self._host, head, passage.body, secrets=secrets, classify=self._classify) from cause
+            refusal = error_of(
+                call,
+                self._host,
+                head,
+                passage.body,
+                secrets=self._credentials.texts,
+                classify=self._classify,
+            )
+            if isinstance(refusal, Throttled) and refusal.whole_account:
+                self._budget.close(self._budget.now() + (refusal.retry_after or _MAINTENANCE))
+            raise refusal from cause
         body = passage.body if call.answers_with_secret else self._credentials.removed_from(passage.body)
         return Answer(head.status, head.headers, body, head.hints.date)
 
@@ -284,7 +297,9 @@ def _network(base_url: str) -> httpx.AsyncHTTPTransport:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=30.0)
     trusted = authorities().context
     proxy = _proxy(base_url)
-    through = None if proxy is None else httpx.Proxy(proxy, ssl_context=trusted)
+    # The context is for the way to the proxy; one that is spoken to without TLS must be given none.
+    context = trusted if proxy is not None and urlsplit(proxy).scheme == "https" else None
+    through = None if proxy is None else httpx.Proxy(proxy, ssl_context=context)
     return httpx.AsyncHTTPTransport(limits=limits, verify=trusted, proxy=through)
 
 

@@ -3,6 +3,7 @@
 from types import MappingProxyType
 
 from orchestrator.domain.kinds import NO_ENGINE, Kind
+from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.items import (
     DATA_IN_REQUEST,
     IDS,
@@ -17,7 +18,10 @@ from orchestrator.platforms.ica.items import (
 KINDS = (
     Kind(
         name="ica.analysis_creation",
+        stage=stages.ANALYSIS,
         keys=("userReference",),
+        created_first=True,
+        abortable=True,
         batch_size=100,
         models=MappingProxyType(
             {"nextflow": NextflowAnalysis, "nextflow_json": NextflowJsonAnalysis, "cwl": CwlAnalysis}
@@ -29,6 +33,7 @@ KINDS = (
     ),
     Kind(
         name="ica.data_linking",
+        stage=stages.LINK,
         keys=("dataId",),
         batch_size=25_000,
         models=MappingProxyType({NO_ENGINE: Link}),

@@ -7,13 +7,17 @@ from typing import Final
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import KeyConflict, Refused, Transient, Unconfirmed
 from orchestrator.domain.identity import depth_of
-from orchestrator.domain.model import Batch, BatchKey, Item, Poll, PollResult, Receipt, Resend, Stage, Submission
+from orchestrator.domain.kinds import Kind
+from orchestrator.domain.model import Batch, BatchKey, Item, Poll, PollResult, Receipt
+from orchestrator.domain.submission import Submission
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import read
 from orchestrator.platforms.http.transport import Remote
+from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches import creation, linking
 from orchestrator.platforms.ica.batches.families import ANALYSES, FAMILIES
+from orchestrator.platforms.ica.kinds import KINDS
 from orchestrator.platforms.ica.polling.follow_ups import FollowUps
 from orchestrator.platforms.ica.polling.last_sweeps import LastSweeps
 from orchestrator.platforms.ica.polling.learning import EmbeddedStatus, SearchStatuses
@@ -27,7 +31,7 @@ from orchestrator.platforms.ica.protocol.session import ApiKey, Session
 from orchestrator.platforms.ica.reconcile import Reconciler
 from orchestrator.platforms.ica.statuses import FINAL_JOB
 
-_KINDS: Final[Mapping[str, Resend]] = MappingProxyType({creation.KIND: Resend.SAME_KEY, linking.KIND: Resend.HARMLESS})
+_KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in KINDS})
 
 _MOST_CLAIMED: Final = 8192
 """Remote batches that are remembered to be somebody's; what is forgotten costs a request, not a mistake."""
@@ -102,7 +106,7 @@ class Ica:
         return f"Ica({self._account!r})"
 
     @property
-    def kinds(self) -> Mapping[str, Resend]:
+    def kinds(self) -> Mapping[str, Kind]:
         return _KINDS
 
     async def user(self) -> str:
@@ -149,7 +153,7 @@ class Ica:
         return self._follow_ups.up(poll, missing)
 
     async def abort(self, batch: Batch, item: Item) -> None:
-        if item.remote_id is None or item.stage is not Stage.ANALYSIS:
+        if item.remote_id is None or item.stage != stages.ANALYSIS:
             raise Refused(f"nothing is known on ICA of item {item.key!r} that could be stopped")
         await self._session.send(requests.abort(batch.project, item.remote_id))
 

@@ -5,6 +5,7 @@ An SQLite database is upgraded by the daemon's start, in one transaction. A Post
 """
 
 import contextlib
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from orchestrator.store.database.engine import advise, alone, explain, parse, sq
 from orchestrator.store.errors import DamagedError, SchemaError, StoreError, StoreUnavailableError
 from orchestrator.store.schema import REVISION
 
+_MIB = 1024 * 1024
 _MAGIC = b"SQLite format 3\x00"
 _QUICK_CHECK_UP_TO = 256 * 1024 * 1024
 """Bytes up to which a start reads the whole file through: about a second."""
@@ -36,17 +38,26 @@ _WAY_OUT = "it was left as it is; move it away, and put a backup (`orchestrator 
 
 Result = TypeVar("Result")
 
+Progress = Callable[[str, int, int], None]
+"""Called while a table is copied, with its name, the rows that are done, and all of them; in a thread."""
+
+
+def unreported(table: str, done: int, total: int) -> None:
+    """For callers that show no progress."""
+    del table, done, total
+
 
 # ---------------------------------------------------------------- what commands ask for
 
 
-async def upgrade(url: str) -> str:
+async def upgrade(url: str, progress: Progress = unreported) -> str:
     """Bring the database to the newest schema, making it where there is none; returns the revision.
 
     Raises:
         SchemaError: it is newer than the program, or not ours.
+        StoreUnavailableError: its disk has no room for the copy that an upgrade makes.
     """
-    return await _in_thread(_upgrade, parse(url))
+    return await _in_thread(lambda parsed: _upgrade(parsed, progress), parse(url))
 
 
 async def current(url: str) -> str | None:
@@ -86,7 +97,7 @@ async def backup(url: str, file: Path) -> None:
         raise failure
 
 
-async def prepare(url: sa.URL, *, state_directory: Path, read_only: bool) -> None:
+async def prepare(url: sa.URL, *, state_directory: Path, read_only: bool, progress: Progress = unreported) -> None:
     """See `Store.open`, which this is the first half of."""
     if sqlite_path(url) is None:
         await _in_thread(_require_newest, url)
@@ -96,7 +107,10 @@ async def prepare(url: sa.URL, *, state_directory: Path, read_only: bool) -> Non
         await _in_thread(_play_back, url)
     # Whoever only reads is told of damage when a read meets it, and need not wait for all of the file to be read.
     await _in_thread(_require_database if read_only else _require_sound, url)
-    await _in_thread(_require_newest if read_only else _upgrade, url)
+    if read_only:
+        await _in_thread(_require_newest, url)
+    else:
+        await _in_thread(lambda parsed: _upgrade(parsed, progress), url)
 
 
 async def _in_thread(work: Callable[[sa.URL], Result], url: sa.URL) -> Result:
@@ -121,7 +135,7 @@ def _connected(url: sa.URL) -> Iterator[sa.Connection]:
         engine.dispose()
 
 
-def _upgrade(url: sa.URL) -> str:
+def _upgrade(url: sa.URL, progress: Progress) -> str:
     path = sqlite_path(url)
     if path is not None:
         _make_private(path)
@@ -131,9 +145,23 @@ def _upgrade(url: sa.URL) -> str:
             # Alembic takes a sixth of a start to import: only the starts that need it wait for it.
             from orchestrator.store.database import revisions  # noqa: PLC0415 - as above
 
-            revisions.migrate(connection)
+            if path is not None:
+                _require_room(path)
+            revisions.migrate(connection, progress)
             advise(connection)
     return REVISION
+
+
+def _require_room(path: Path) -> None:
+    """An upgrade copies tables before it drops the old ones. Raises StoreUnavailableError where that may not fit."""
+    wal = path.with_name(f"{path.name}-wal")
+    needed = sum(file.stat().st_size for file in (path, wal) if file.exists())
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise StoreUnavailableError(
+            f"upgrading {path} takes as much room again as it has now, {needed // _MIB + 1} MiB, and its disk has "
+            f"{free // _MIB} MiB free: make room, or move the database to a larger disk; nothing was changed"
+        )
 
 
 def _make_private(path: Path) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import Batch, BatchId, BatchState, JobId, JobState
+from orchestrator.domain.submission import Resend
 from orchestrator.store.database.engine import Database
 from orchestrator.store.reading.rows import SELECT_BATCH, SELECT_BATCH_TO_SEND, Query, Row, batch_of, places
 from orchestrator.store.schema import (
@@ -35,8 +36,9 @@ OUT = sa.and_(
         batches.c.in_doubt,
         batches.c.submitted_at.is_not(None),
     ),
+    sa.or_(batches.c.resend.is_(None), batches.c.resend != literal(Resend.FOLLOW_ONLY)),
 )
-"""Batches of which something is, or may be, on the platform."""
+"""Batches of which something of ours is, or may be, on the platform."""
 
 _STARTED = one_of(jobs.c.state, [JobState.QUEUED, JobState.RUNNING])
 _HELD = sa.or_(jobs.c.paused.is_not(None), jobs.c.stopped.is_not(None))
@@ -68,7 +70,8 @@ class Batches:
         The order: priority of the job, fewest items of the job on the platform, age of the job, number of the batch.
         The first planned batch waits until it fits into `room` (items), and none overtakes it; a job at its own
         `max_open` stands aside. A batch larger than the whole allowance goes when nothing else is out. What became of
-        an unconfirmed batch may always be found out: it counts already. Planned batches of jobs in `without` stay.
+        an unconfirmed batch may always be found out: it counts already. A batch that is only followed takes no room.
+        Planned batches of jobs in `without` stay.
         """
         # As it is now: what goes out while we read is still planned in what we read, and would be offered again.
         busy = sorted(frozenset(busy))
@@ -78,7 +81,8 @@ class Batches:
             if planned is not None and planned.items > room:
                 alone = room > 0 and not busy and await _nothing_out(connection, account)
                 planned = planned if alone else None
-            offered = min(filter(None, (unsure, planned)), key=_place, default=None)
+            followed = await _first(connection, [_to_follow(account, now, busy)])
+            offered = min(filter(None, (unsure, planned, followed)), key=_place, default=None)
             if offered is None:
                 return None
             row = (await connection.execute(SELECT_BATCH_TO_SEND.where(batches.c.id == offered.id))).one()
@@ -175,7 +179,8 @@ class Batches:
 
 def _out_with(account: str, busy: Sequence[BatchId]) -> sa.CompoundSelect[tuple[str, int]]:
     """Job and open items of each batch that is on the platform, or on the way there."""
-    some = sa.select(batches.c.job, batches.c.open).where(batches.c.account == account, batches.c.open > 0)
+    mine = (batches.c.open - batches.c.found_open).label("open")  # what was found takes no room of its own
+    some = sa.select(batches.c.job, mine).where(batches.c.account == account, batches.c.open > 0)
     leaving = [some.where(batches.c.id.in_(busy), sa.not_(OUT))] if busy else []
     return sa.union_all(some.where(OUT), *leaving)
 
@@ -203,7 +208,29 @@ def _planned(account: str, now: Micros, busy: Sequence[BatchId], without: Sequen
     The former are gone through in the order of their index, the latter are few.
     """
     out = _out_by_job(account, busy)
-    due = (
+    due = _first_due(now, busy)
+    first = batches.alias("first")
+    lets_go = sa.or_(jobs.c.max_open.is_(None), first.c["items"] <= jobs.c.max_open - out.c["items"])
+    fresh = _in_turn(first).join_from(jobs, first, first.c.id == due)
+    others = _in_turn(first, out).join_from(out, jobs, jobs.c.id == out.c.job).join(first, first.c.id == due)
+    of_account = (jobs.c.account == account, LIVE_JOB, sa.not_(jobs.c.follow_only))
+    may_plan = sa.and_(MAY_PLAN, jobs.c.id.not_in(without)) if without else MAY_PLAN
+    return (
+        fresh.where(*of_account, may_plan, jobs.c.id.not_in(sa.select(out.c.job))),
+        others.where(may_plan, lets_go),  # found by those that are out, so not by the index of all that are live
+    )
+
+
+def _to_follow(account: str, now: Micros, busy: Sequence[BatchId]) -> Query:
+    """The first planned batch of a job of which nothing is ever sent."""
+    first = batches.alias("first")
+    turn = _in_turn(first).join_from(jobs, first, first.c.id == _first_due(now, busy))
+    return turn.where(jobs.c.account == account, LIVE_JOB, MAY_PLAN, jobs.c.follow_only)
+
+
+def _first_due(now: Micros, busy: Sequence[BatchId]) -> sa.ScalarSelect[str]:
+    """The first planned batch of a job that may go out now."""
+    return (
         sa.select(batches.c.id)
         .where(batches.c.job == jobs.c.id, UNSENT_BATCH, batches.c.state == literal(BatchState.PLANNED))
         .where(batches.c.due_at <= now, batches.c.id.not_in(busy))
@@ -211,16 +238,6 @@ def _planned(account: str, now: Micros, busy: Sequence[BatchId], without: Sequen
         .limit(1)
         .correlate(jobs)
         .scalar_subquery()
-    )
-    first = batches.alias("first")
-    lets_go = sa.or_(jobs.c.max_open.is_(None), first.c["items"] <= jobs.c.max_open - out.c["items"])
-    fresh = _in_turn(first).join_from(jobs, first, first.c.id == due)
-    others = _in_turn(first, out).join_from(out, jobs, jobs.c.id == out.c.job).join(first, first.c.id == due)
-    of_account = (jobs.c.account == account, LIVE_JOB)
-    may_plan = sa.and_(MAY_PLAN, jobs.c.id.not_in(without)) if without else MAY_PLAN
-    return (
-        fresh.where(*of_account, may_plan, jobs.c.id.not_in(sa.select(out.c.job))),
-        others.where(may_plan, lets_go),  # found by those that are out, so not by the index of all that are live
     )
 
 

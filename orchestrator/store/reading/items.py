@@ -6,13 +6,20 @@ from collections.abc import AsyncIterator, Collection, Sequence
 import sqlalchemy as sa
 
 from orchestrator.clock import Micros
-from orchestrator.domain.model import Batch, BatchId, Item, ItemState, JobId, Stage
+from orchestrator.domain.model import CREATION, Batch, BatchId, Item, ItemState, JobId, Stage
 from orchestrator.store.database.engine import Database
 from orchestrator.store.reading.rows import SELECT_BATCH, SELECT_ITEM, batch_of, item_of, items_in, places
 from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, LIVE_JOB, OPEN_ITEM, batches, items, jobs
 from orchestrator.store.writing.unit_of_work import chunks
 
 _CHUNK = 1000
+_ABOVE = items.alias("above")
+_PARENT_KEY = (
+    sa.select(_ABOVE.c.key)
+    .where(_ABOVE.c.job == items.c.job, _ABOVE.c.seq == items.c.parent)
+    .scalar_subquery()
+    .label("parent_key")
+)
 
 
 class Items:
@@ -22,13 +29,22 @@ class Items:
         self._database = database
 
     async def stream(
-        self, job: JobId, state: ItemState | None = None, *, with_request: bool = False, after: int = 0
+        self,
+        job: JobId,
+        state: ItemState | None = None,
+        *,
+        with_request: bool = False,
+        after: int = 0,
+        superseded: bool = False,
     ) -> AsyncIterator[list[Item]]:
         """The items of a job in order, with their table rows; each chunk as it is when it is read.
 
-        Begins behind the item of number `after`.
+        Begins behind the item of number `after`. What was found under an earlier run is left out, but for `superseded`.
         """
-        query = SELECT_ITEM.add_columns(items.c.row).where(items.c.job == job).order_by(items.c.seq).limit(_CHUNK)
+        query = SELECT_ITEM.add_columns(items.c.row, items.c.facts, _PARENT_KEY).where(items.c.job == job)
+        query = query.order_by(items.c.seq).limit(_CHUNK)
+        if not superseded:
+            query = query.where(sa.not_(items.c.superseded))
         if with_request:
             query = query.add_columns(items.c.request)
         if state is not None:
@@ -92,12 +108,43 @@ class Items:
                     found += [item_of(row) for row in rows]
         return found
 
-    async def to_abort(self, account: str, *, limit: int, asked_before: Micros = 0) -> list[tuple[Batch, Item]]:
-        """Analyses of cancelled jobs that the platform was not asked to stop since then, with their batches."""
+    async def in_portions(
+        self, of: Sequence[BatchId], stages: Collection[Stage], size: int
+    ) -> AsyncIterator[tuple[Item, ...]]:
+        """The open items of these batches in one of these stages with their requests, so many at a time.
+
+        Each portion as it is when it is read: what is found meanwhile may be in a later one.
+        """
+        query = (
+            SELECT_ITEM.add_columns(items.c.request)
+            .join_from(batches, items, IN_BATCH)
+            .where(OPEN_ITEM, items.c.stage.in_(sorted(stages)), sa.not_(items.c.superseded))
+            .order_by(items.c.job, items.c.seq)
+            .limit(size)
+        )
+        for portion in chunks(list(of)):
+            last = ("", 0)
+            while True:
+                behind = sa.tuple_(items.c.job, items.c.seq) > last
+                async with self._database.read() as connection:
+                    rows = await connection.execute(query.where(batches.c.id.in_(portion), behind))
+                    found = tuple(item_of(row, with_request=True) for row in rows)
+                if not found:
+                    break
+                yield found
+                last = (found[-1].job, found[-1].seq)
+
+    async def to_abort(
+        self, account: str, kinds: Collection[str], *, limit: int, asked_before: Micros = 0
+    ) -> list[tuple[Batch, Item]]:
+        """What became of items of cancelled jobs, and was not asked to stop since then; with their batches.
+
+        `kinds`: those of which something can be stopped. What was found ends with the item that it was found under.
+        """
         query = (
             SELECT_ITEM.select_from(jobs.join(batches).join(items, IN_BATCH))
             .where(LIVE_JOB, jobs.c.account == account, jobs.c.cancelled_at.is_not(None), LIVE_BATCH)
-            .where(OPEN_ITEM, items.c.stage == Stage.ANALYSIS)
+            .where(OPEN_ITEM, items.c.stage != CREATION, items.c.parent.is_(None), jobs.c.kind.in_(sorted(kinds)))
             .where(items.c.remote_id.is_not(None))
             .where(sa.or_(items.c.abort_sent_at.is_(None), items.c.abort_sent_at < asked_before))
             .order_by(items.c.job, items.c.seq)

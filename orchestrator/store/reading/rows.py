@@ -21,9 +21,10 @@ from orchestrator.domain.model import (
     Needs,
     RetryPolicy,
     Stage,
-    Submission,
 )
 from orchestrator.domain.queue_file.estimate import MOST_BATCH_BYTES
+from orchestrator.domain.submission import Resend, Submission
+from orchestrator.domain.units import HOUR
 from orchestrator.store.schema import batches, items, jobs
 
 Row = sa.Row[*tuple[Any, ...]]
@@ -40,7 +41,7 @@ _SUBMISSION = (
     sa.case((_FITS, batches.c.body), else_=None).label("body"),
 )
 _SUBMISSION_NAMES = frozenset(column.name for column in _SUBMISSION)
-_LONG = (items.c.request, items.c.row)
+_LONG = (items.c.facts, items.c.request, items.c.row)
 
 COUNTERS = {state: jobs.c[f"n_{state}"] for state in ItemState}
 """The column of a job that counts its items in each state."""
@@ -54,6 +55,8 @@ SELECT_BATCH = sa.select(
     jobs.c.kind,
     jobs.c.engine,
     jobs.c.priority,
+    jobs.c.first_stage,
+    jobs.c.options,
     jobs.c.cancelled_at,
     jobs.c.created_at.label("planned_at"),
 ).join_from(batches, jobs)
@@ -80,6 +83,7 @@ def job_of(row: Row) -> Job:
         settled_at=row.settled_at,
         cancelled_at=row.cancelled_at,
         sent_at=row.sent_at,
+        parents=row.parents,
     )
 
 
@@ -127,6 +131,13 @@ def batch_of(row: Row, *, to_send: bool = False) -> Batch:
         last_error=row.last_error,
         planned_at=row.planned_at,
         pipeline=row.pipeline,
+        step=row.step,
+        resend=Resend(row.resend) if row.resend else None,
+        key_life=row.key_life,
+        search_delay=HOUR if row.search_delay is None else row.search_delay,
+        first_stage=Stage(row.first_stage),
+        options=row.options.encode() if row.options is not None else None,
+        found_open=row.found_open,
     )
 
 
@@ -136,13 +147,22 @@ def submission_of(row: Row) -> Submission | None:
     None too where it cannot be read: a spoilt row must not keep all others from being read, and the same items are
     composed to the same bytes.
     """
-    if row.body is None:
+    if row.body is None or row.resend is None:
         return None
     try:
         headers = msgspec.json.decode(row.headers or "", type=dict[str, str])
     except msgspec.MsgspecError:
         return None
-    return Submission(method=row.method, path=row.path, headers=headers, body=row.body, pipeline=row.pipeline)
+    return Submission(
+        method=row.method,
+        path=row.path,
+        headers=headers,
+        body=row.body,
+        resend=Resend(row.resend),
+        pipeline=row.pipeline,
+        key_life=row.key_life,
+        search_delay=HOUR if row.search_delay is None else row.search_delay,
+    )
 
 
 def item_of(row: Row, *, with_request: bool = False, with_row: bool = False) -> Item:
@@ -163,6 +183,11 @@ def item_of(row: Row, *, with_request: bool = False, with_row: bool = False) -> 
         finished_at=row.finished_at,
         request=row.request if with_request else None,
         row=row.row if with_row else None,
+        parent=row.parent,
+        found=row.found,
+        superseded=row.superseded,
+        facts=row.facts if with_row else None,
+        parent_key=row.parent_key if with_row else None,
     )
 
 
@@ -222,4 +247,7 @@ def _spec_of(row: Row) -> JobSpec:
         file=row.file,
         dropped_by=row.dropped_by,
         batch_size=row.batch_size,
+        first_stage=Stage(row.first_stage),
+        follow_only=row.follow_only,
+        options=row.options.encode() if row.options is not None else None,
     )

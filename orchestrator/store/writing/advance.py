@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
+from typing import Concatenate, ParamSpec
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import (
@@ -23,9 +24,9 @@ from orchestrator.domain.model import (
     Learned,
     Observation,
     Receipt,
-    Submission,
 )
 from orchestrator.domain.queue_file.estimate import BATCH_BYTES
+from orchestrator.domain.submission import Submission
 from orchestrator.store.account_memory import pause_account, resume_account
 from orchestrator.store.changes import Broken, Controlled, Moved, Observed
 from orchestrator.store.database.engine import Database
@@ -40,6 +41,8 @@ from orchestrator.store.writing.reports import apply, ended_in
 from orchestrator.store.writing.unit_of_work import UnitOfWork
 
 _PAUSED = "paused by a person"
+
+_Given = ParamSpec("_Given")
 
 
 class Advance:
@@ -60,8 +63,7 @@ class Advance:
         time, for the age of the key, where it is known.
 
         Raises:
-            IllegalTransitionError: meanwhile it went another way, or its job was paused, stopped or cancelled; nothing
-                leaves.
+            IllegalTransitionError: meanwhile it changed, or its job was held or cancelled; nothing leaves.
         """
 
         async def act(unit: UnitOfWork, current: Batch) -> None:
@@ -71,20 +73,32 @@ class Advance:
         moved = await self._step(batch.id, now, act)
         return moved.batch
 
+    async def follow(self, batch: Batch, *, now: Micros) -> Moved:
+        """There is nothing to send: what its items name is followed from now on.
+
+        Raises:
+            IllegalTransitionError: meanwhile it went another way, or its job was paused, stopped or cancelled.
+        """
+        return await self._step(batch.id, now, submitting.follow)
+
+    async def proceed(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
+        """The platform has one step of the submission: the next is composed when the batch goes out again."""
+        return await self._step(batch.id, now, submitting.proceed, receipt)
+
     async def confirm(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
         """The platform accepted it, or it was found there. Said twice, it changes nothing."""
-        return await self._step(batch.id, now, lambda unit, current: submitting.confirm(unit, current, receipt))
+        return await self._step(batch.id, now, submitting.confirm, receipt)
 
     async def confirm_partly(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
         """Only these items were found: the others are planned anew; raises StoreError where none was found."""
-        return await self._step(batch.id, now, lambda unit, current: submitting.confirm_partly(unit, current, receipt))
+        return await self._step(batch.id, now, submitting.confirm_partly, receipt)
 
     async def release(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
         """This send had no effect: it goes out again, not before `due_at`.
 
         A batch of which an earlier send was lost stays unconfirmed: that one may still have had its effect.
         """
-        return await self._step(batch.id, now, lambda unit, current: submitting.release(unit, current, detail, due_at))
+        return await self._step(batch.id, now, submitting.release, detail, due_at)
 
     async def lose(
         self, batch: Batch, detail: str, *, due_at: Micros, now: Micros, key_void: bool = False, counts: bool = True
@@ -94,20 +108,16 @@ class Advance:
         `key_void`: sending the same key again may repeat the effect. `counts`: whether this send itself may have had
         an effect.
         """
-        return await self._step(
-            batch.id,
-            now,
-            lambda unit, current: submitting.lose(unit, current, detail, due_at, key_void=key_void, counts=counts),
-        )
+        return await self._step(batch.id, now, submitting.lose, detail, due_at, key_void=key_void, counts=counts)
 
-    async def mark_unconfirmed(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
+    async def mark_unconfirmed(
+        self, batch: Batch, submission: Submission, detail: str, *, due_at: Micros, now: Micros
+    ) -> Moved:
         """The platform has work of a batch that we never sent, as far as our records tell: it is looked for.
 
-        It is not sent under this key any more, whatever happens to us.
+        It is not sent under this key any more, whatever happens to us. `submission` is what would have been sent.
         """
-        return await self._step(
-            batch.id, now, lambda unit, current: submitting.mark_unconfirmed(unit, current, detail, due_at)
-        )
+        return await self._step(batch.id, now, submitting.mark_unconfirmed, submission, detail, due_at)
 
     async def recover(self, now: Micros) -> int:
         """At start: each batch that was being sent by a process that is gone is unconfirmed; returns how many.
@@ -135,38 +145,30 @@ class Advance:
         `server_now` is the platform's own time, where it is known: the first search is dated by it. `items` were found,
         and are never sent again whatever becomes of the rest.
         """
-        return await self._step(
-            batch.id, now, lambda unit, current: submitting.searched(unit, current, due_at, server_now, items)
-        )
+        return await self._step(batch.id, now, submitting.searched, due_at, server_now, items)
 
     async def postpone(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
         """Nothing came of its turn, for a reason of ours: a planned or unconfirmed batch waits until `due_at`."""
-        return await self._step(batch.id, now, lambda unit, current: submitting.postpone(unit, current, detail, due_at))
+        return await self._step(batch.id, now, submitting.postpone, detail, due_at)
 
     async def renew(self, batch: Batch, *, now: Micros) -> Moved:
-        """Nothing of it is on the platform: it is planned again under a new key.
-
-        Raises:
-            IllegalTransitionError: the platform has shown some of its items; they must not be sent again.
-        """
+        """Nothing of it is on the platform: a new key; raises IllegalTransitionError where items of it were seen."""
         return await self._step(batch.id, now, submitting.renew)
 
     async def split(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
         """Refused with more than one item, or never answered: two halves take its place."""
-        return await self._step(batch.id, now, lambda unit, current: submitting.split(unit, current, detail))
+        return await self._step(batch.id, now, submitting.split, detail)
 
     async def refuse(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
         """Refused with a single item, which fails with this detail and no status: the platform gave none."""
-        return await self._step(batch.id, now, lambda unit, current: submitting.refuse(unit, current, detail))
+        return await self._step(batch.id, now, submitting.refuse, detail)
 
     async def block(self, batch: Batch, detail: str, *, now: Micros, not_there: bool = False) -> Moved:
         """Nothing more can be done without an operator, who reads `detail`; a cancelled job asks nobody and ends.
 
         `not_there`: it was looked for, and nothing of it is on the platform.
         """
-        return await self._step(
-            batch.id, now, lambda unit, current: blocking.block(unit, current, detail, not_there=not_there)
-        )
+        return await self._step(batch.id, now, blocking.block, detail, not_there=not_there)
 
     async def stop(self, job: JobId, reason: str, *, now: Micros) -> bool:
         """Submit no more of a job until `resume`; False where there is nothing to stop."""
@@ -204,10 +206,11 @@ class Advance:
     async def _write(self, told: Sequence[Observation], now: Micros, account: str | None) -> Observed:
         async with self._opened(now) as unit:
             comparison = await compare(unit.connection, told, account)
-            await apply(unit, comparison)
+            found = await apply(unit, comparison)
             await settle(unit)
             return Observed(
-                changed=len(comparison.changes),
+                matched=tuple(found),
+                changed=len(comparison.changes) + len(found),
                 ended=ended_in(comparison, now),
                 unknown_statuses=tuple(comparison.unknown_statuses),
                 jobs=unit.jobs,
@@ -230,10 +233,7 @@ class Advance:
         return observed
 
     async def unlisted(self, items: Sequence[Item], detail: str, *, now: Micros) -> int:
-        """Open items that the platform never lists wait for a person, or end with their cancelled job.
-
-        Returns how many that changed.
-        """
+        """Unlisted open items need attention, or end with their cancelled job; returns how many changed."""
         async with self._opened(now) as unit:
             changed = await unlisted.to_attention(unit, items, detail)
             await settle(unit)
@@ -369,10 +369,17 @@ class Advance:
         async with self._database.write() as connection:
             yield UnitOfWork(connection, self._ids, now)
 
-    async def _step(self, batch: BatchId, now: Micros, act: Callable[[UnitOfWork, Batch], Awaitable[object]]) -> Moved:
+    async def _step(
+        self,
+        batch: BatchId,
+        now: Micros,
+        act: Callable[Concatenate[UnitOfWork, Batch, _Given], Awaitable[object]],
+        *given: _Given.args,
+        **named: _Given.kwargs,
+    ) -> Moved:
         async with self._opened(now) as unit:
             before = await unit.batch(batch)
-            await act(unit, before)
+            await act(unit, before, *given, **named)
             await settle(unit)
             return Moved(batch=await unit.batch(batch), before=before.state, jobs=unit.jobs)
 

@@ -6,11 +6,21 @@ to run unseen; what may be there is looked for before it is sent again.
 
 from collections.abc import Sequence
 
-from orchestrator.domain.lifecycle import BatchEvent, first_stage
-from orchestrator.domain.model import Batch, BatchState, Item, ItemState, Stage
+from orchestrator.domain.lifecycle import BatchEvent
+from orchestrator.domain.model import CREATION, Batch, BatchState, Item, ItemState
+from orchestrator.domain.submission import Resend
 from orchestrator.store.writing.planning import Origin, items_of, send_again
 from orchestrator.store.writing.submitting import end, make_pending, renew
 from orchestrator.store.writing.unit_of_work import NOTHING_TO_SEND, UnitOfWork
+
+NO_LONGER_FOLLOWED = "no longer followed"
+"""Of what was never ours to stop."""
+
+
+async def stop_following(unit: UnitOfWork, batch: Batch) -> None:
+    """Its job is cancelled: what it follows goes on without us."""
+    await unit.move(batch, BatchEvent.ABANDON)
+    await end(unit, batch, await items_of(unit, batch, open_only=True), ItemState.CANCELLED, NO_LONGER_FOLLOWED)
 
 
 async def block(unit: UnitOfWork, batch: Batch, detail: str, *, not_there: bool = False) -> None:
@@ -33,17 +43,17 @@ async def give_up(unit: UnitOfWork, batch: Batch) -> None:
 async def stop(unit: UnitOfWork, batch: Batch) -> None:
     """The job of a blocked batch is cancelled: what is known to be on the platform is still to be stopped there."""
     held = await items_of(unit, batch, open_only=True)
-    if not any(map(_is_there, held)):
+    if not any(_is_there(batch, item) for item in held):
         await give_up(unit, batch)
         return
     await _follow_on(unit, batch)
-    await _end_unknown(unit, batch, [item for item in held if not _is_there(item)])
+    await _end_unknown(unit, batch, [item for item in held if not _is_there(batch, item)])
 
 
 async def call_off(unit: UnitOfWork, batch: Batch) -> None:
     """The job of a blocked batch was cancelled: what may be there, and was never looked for, is looked for first."""
     held = await items_of(unit, batch, open_only=True)
-    if batch.in_doubt and batch.searched_at is None and not any(map(_is_there, held)):
+    if batch.in_doubt and batch.searched_at is None and not any(_is_there(batch, item) for item in held):
         await _inquire(unit, batch, held)
     else:
         await stop(unit, batch)
@@ -51,7 +61,9 @@ async def call_off(unit: UnitOfWork, batch: Batch) -> None:
 
 async def _end_unknown(unit: UnitOfWork, batch: Batch, held: Sequence[Item]) -> None:
     """What may be on the platform is told apart from what never was."""
-    if batch.in_doubt or batch.submitted_at is not None:
+    if batch.resend is Resend.FOLLOW_ONLY:
+        await end(unit, batch, held, ItemState.CANCELLED, NO_LONGER_FOLLOWED)
+    elif batch.in_doubt or batch.submitted_at is not None:
         reason = "cancelled while its outcome was unknown: it may be on the platform, look there"
         await end(unit, batch, held, ItemState.ABORTED, reason)
     else:
@@ -63,8 +75,8 @@ async def start_over(unit: UnitOfWork, batch: Batch) -> None:
 
     Where an earlier send may have had its effect and nobody has looked for it yet, that comes first.
     """
-    held = await items_of(unit, batch)
-    was_there = batch.submitted_at is not None and first_stage(batch.kind) is Stage.CREATION
+    held = [item for item in await items_of(unit, batch) if item.parent is None]
+    was_there = batch.submitted_at is not None and batch.resend is not Resend.HARMLESS
     if batch.searched_at is None and (batch.in_doubt or was_there):
         await _inquire(unit, batch, held)
         return
@@ -72,11 +84,11 @@ async def start_over(unit: UnitOfWork, batch: Batch) -> None:
         await renew(unit, batch)
         return
     goes_on = [item for item in held if not item.state.final]
-    if any(map(_is_there, goes_on)):
+    if any(_is_there(batch, item) for item in goes_on):
         await _follow_on(unit, batch)
     else:
         await unit.move(batch, BatchEvent.ABANDON)
-    unknown = [item for item in goes_on if not _is_there(item)]
+    unknown = [item for item in goes_on if not _is_there(batch, item)]
     if unknown:
         await send_again(unit, Origin.of(batch), unknown)
 
@@ -85,7 +97,7 @@ async def _inquire(unit: UnitOfWork, batch: Batch, held: Sequence[Item]) -> None
     """Where it was confirmed once, its key would only bring back the batch that the platform no longer shows."""
     void = batch.key_void or batch.submitted_at is not None
     await unit.move(batch, BatchEvent.INQUIRE, detail=None, due_at=0, in_doubt=True, key_void=void)
-    unknown = [item for item in held if not item.state.final and not _is_there(item)]
+    unknown = [item for item in held if not item.state.final and not _is_there(batch, item)]
     await make_pending(unit, batch, unknown)
 
 
@@ -102,6 +114,7 @@ async def _follow_on(unit: UnitOfWork, batch: Batch) -> None:
     )
 
 
-def _is_there(item: Item) -> bool:
-    """Whether an item has an analysis that goes on as far as we know."""
-    return item.stage is Stage.ANALYSIS and item.remote_id is not None and not item.state.final
+def _is_there(batch: Batch, item: Item) -> bool:
+    """Whether what became of an item goes on by itself, as far as we know."""
+    its_own = batch.resend is not Resend.HARMLESS and item.stage != CREATION
+    return its_own and item.remote_id is not None and not item.state.final

@@ -4,9 +4,11 @@ A page is weighed on a reader first: most pages change nothing, and then nothing
 change something is weighed again inside the transaction that writes it.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -21,16 +23,17 @@ from orchestrator.domain.model import (
     BatchState,
     Item,
     ItemReport,
+    ItemState,
     JobId,
     Learned,
     Observation,
     Stage,
 )
 from orchestrator.store.reading.rows import SELECT_ITEM, Row, item_of, previous_ids_of
-from orchestrator.store.schema import batches, items, memory
+from orchestrator.store.schema import FOUND_ITEM, OPEN_ITEM, batches, items, jobs, memory
 from orchestrator.store.writing.unit_of_work import chunks
 
-_BATCHES = sa.select(
+_COLUMNS = (
     batches.c.id,
     batches.c.job,
     batches.c.number,
@@ -43,7 +46,9 @@ _BATCHES = sa.select(
     batches.c.status_final,
     batches.c.worded,
     batches.c.detail,
-).where(batches.c.key.in_(sa.bindparam("keys", expanding=True)))
+    jobs.c.first_stage,
+)
+_BATCHES = sa.select(*_COLUMNS).join_from(batches, jobs).where(batches.c.key.in_(sa.bindparam("keys", expanding=True)))
 
 _IN_JOB = SELECT_ITEM.where(items.c.job == sa.bindparam("in_job"))
 _WORD = slice(4, 9)
@@ -59,7 +64,7 @@ _NOT_OUT = frozenset({BatchState.PLANNED, BatchState.SUBMITTING})
 
 @dataclass(frozen=True, slots=True)
 class KnownBatch:
-    """What has to be known of a batch; the columns of `_BATCHES`."""
+    """What has to be known of a batch; the columns of `_COLUMNS`."""
 
     id: BatchId
     job: JobId
@@ -73,6 +78,7 @@ class KnownBatch:
     status_final: bool
     worded: bool
     detail: str | None
+    first_stage: Stage
 
 
 @dataclass(slots=True)
@@ -82,6 +88,23 @@ class ItemChange:
     before: Item
     after: Item
     finished_at: int | None = None
+    facts: str | None = None
+    said: list[ItemReport] = field(default_factory=list)
+    """The observations that led to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An item that was reported below another, and was none of the job so far."""
+
+    batch: KnownBatch
+    seen: ItemReport
+    superseded: int | None = None
+    """Its number, where an earlier run of its parent had found it."""
+
+    @property
+    def parent(self) -> int:
+        return self.seen.parent or 0
 
 
 @dataclass(slots=True)
@@ -90,6 +113,8 @@ class Comparison:
 
     matched: list[tuple[JobId, int]] = field(default_factory=list)
     changes: dict[tuple[JobId, int], ItemChange] = field(default_factory=dict)
+    found: dict[tuple[JobId, str], Found] = field(default_factory=dict)
+    """By job and key."""
     contradictions: list[ItemReport] = field(default_factory=list)
     unknown_statuses: list[str] = field(default_factory=list)
     unknown_objects: list[ItemReport] = field(default_factory=list)
@@ -119,6 +144,7 @@ async def compare(
                 _compare_batch(comparison, known[each.batch], each)
             case BatchReport() | Learned():
                 pass
+    await _hold_parents(connection, comparison)
     await _compare_learned(connection, comparison, observations, account or _account_of(known.values()))
     return comparison
 
@@ -187,24 +213,43 @@ async def _numbered(connection: AsyncConnection, job: str, seqs: Sequence[int]) 
 
 def _compare_item(comparison: Comparison, batch: KnownBatch | None, rows: _Rows, seen: ItemReport) -> None:
     row = rows.find(batch.job, seen) if batch is not None else None
+    if batch is not None and seen.parent is not None and (row is None or row.superseded):
+        _weigh_found(comparison, batch, row, seen)
+        return
     if batch is None or row is None:
         comparison.unknown_objects.append(seen)
         return
+    if row.superseded:
+        return
     if row.batch != batch.number:
         # The item has moved on to another batch. What it left behind is known; anything else is not ours to ignore.
-        if seen.remote_id and seen.remote_id not in previous_ids_of(row.previous_ids):
+        if seen.parent is None and seen.remote_id and seen.remote_id not in previous_ids_of(row.previous_ids):
             comparison.unknown_objects.append(seen)
         return
     place = (batch.job, row.seq)
     comparison.matched.append(place)
     if batch.state in _NOT_OUT:
         return
-    if batch.state == BatchState.BLOCKED and batch.remote_id and seen.stage is not Stage.ANALYSIS:
+    if batch.state == BatchState.BLOCKED and batch.remote_id and seen.stage == batch.first_stage:
         comparison.shown_again[batch.id] = None
         comparison.effective.append(seen)
     if place not in comparison.changes and _says_nothing_new(row, seen):
         return
     _change(comparison, batch, row, seen)
+
+
+def _weigh_found(comparison: Comparison, batch: KnownBatch, row: Row | None, seen: ItemReport) -> None:
+    """What is reported below an item becomes an item, while its batch is followed.
+
+    What was found before is history once its parent is done again, until the new run finds it too.
+    """
+    if seen.key is None or (row is None and batch.state == BatchState.SETTLED):
+        comparison.unknown_objects.append(seen)
+    elif batch.state == BatchState.TRACKING and (row is None or row.batch != batch.number):
+        comparison.found[batch.job, seen.key] = Found(batch, seen, row.seq if row is not None else None)
+        comparison.effective.append(seen)
+        if not seen.known_status and seen.status is not None:
+            comparison.unknown_statuses.append(seen.status)
 
 
 def _says_nothing_new(row: Row, seen: ItemReport) -> bool:
@@ -233,11 +278,60 @@ def _change(comparison: Comparison, batch: KnownBatch, row: Row, seen: ItemRepor
             )
             changed = changed or ItemChange(before=item, after=after)
             changed.after, changed.finished_at = after, seen.finished_at
+            changed.facts = seen.facts or changed.facts
+            changed.said.append(seen)
             comparison.changes[place] = changed
             comparison.touched[batch.id] = None
             comparison.effective.append(seen)
-            if not seen.known_status:
+            if not seen.known_status and seen.status is not None:
                 comparison.unknown_statuses.append(seen.status)
+
+
+# ---------------------------------------------------------------- parents
+
+
+async def _hold_parents(connection: AsyncConnection, comparison: Comparison) -> None:
+    """A parent ends after its children: while one of them is open, the parent goes on, whatever its status."""
+    ending = {
+        place: change
+        for place, change in comparison.changes.items()
+        if change.after.state.final and not change.before.state.final
+    }
+    open_below = await _open_below(connection, comparison, ending)
+    held: set[int] = set()
+    for place, change in ending.items():
+        if not open_below[place]:
+            continue
+        change.after = replace(change.after, state=ItemState.RUNNING)
+        change.finished_at = None
+        if change.after == change.before:
+            held.update(id(seen) for seen in change.said)
+            del comparison.changes[place]
+    if held:
+        comparison.effective = [each for each in comparison.effective if id(each) not in held]
+
+
+async def _open_below(
+    connection: AsyncConnection, comparison: Comparison, ending: Mapping[tuple[JobId, int], ItemChange]
+) -> Counter[tuple[JobId, int]]:
+    """How many children of these are open, once the page is written."""
+    below: Counter[tuple[JobId, int]] = Counter()
+    parents = sorted(place for place, change in ending.items() if change.before.found)
+    for job, places in groupby(parents, itemgetter(0)):
+        for portion in chunks([seq for _, seq in places]):
+            query = sa.select(items.c.parent, sa.func.count()).where(items.c.job == job, FOUND_ITEM, OPEN_ITEM)
+            query = query.where(items.c.parent.in_(portion), sa.not_(items.c.superseded)).group_by(items.c.parent)
+            for seq, count in await connection.execute(query):
+                below[job, seq] += count
+    for (job, _), change in comparison.changes.items():
+        if change.before.parent is not None:
+            below[job, change.before.parent] += change.before.state.final - change.after.state.final
+    for each in comparison.found.values():
+        below[each.batch.job, each.parent] += each.seen.hint or not each.seen.state.final
+    return below
+
+
+# ---------------------------------------------------------------- batches
 
 
 def _compare_batch(comparison: Comparison, batch: KnownBatch, seen: BatchReport) -> None:

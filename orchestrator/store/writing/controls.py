@@ -8,28 +8,33 @@ from collections.abc import AsyncIterator, Sequence
 import sqlalchemy as sa
 
 from orchestrator.domain.lifecycle import BatchEvent
-from orchestrator.domain.model import (
-    Batch,
-    BatchState,
-    Item,
-    ItemState,
-    JobId,
-    JobState,
-    Receipt,
-)
+from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId, JobState, Receipt, Stage
 from orchestrator.domain.queue_file.estimate import Cutter
+from orchestrator.domain.submission import Resend
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.store.reading.rows import COUNTERS, SELECT_BATCH_TO_SEND, SELECT_ITEM, Row, batch_of, item_of
-from orchestrator.store.schema import LIVE_BATCH, LIVE_JOB, REAL_JOB, batches, controls, items, jobs, literal
-from orchestrator.store.writing.blocking import call_off, start_over
+from orchestrator.store.schema import (
+    FOUND_ITEM,
+    LIVE_BATCH,
+    LIVE_JOB,
+    REAL_JOB,
+    batches,
+    controls,
+    items,
+    jobs,
+    literal,
+)
+from orchestrator.store.writing.blocking import call_off, start_over, stop_following
 from orchestrator.store.writing.jobs.dependents import Verdict, judge, wait_again
 from orchestrator.store.writing.jobs.job_states import set_job, withdraw
+from orchestrator.store.writing.jobs.settling import failed_among_asked
 from orchestrator.store.writing.planning import Origin, send_again
 from orchestrator.store.writing.submitting import track
 from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
 
 _RETRIED = frozenset({ItemState.FAILED, ItemState.ABORTED, ItemState.PARTIAL, ItemState.CANCELLED})
 """What `retry` without further words sends again."""
+_FAILED = COUNTERS[ItemState.FAILED] + COUNTERS[ItemState.ABORTED]
 
 
 async def job_named(unit: UnitOfWork, name: str) -> Row | None:
@@ -65,15 +70,18 @@ async def cancel(unit: UnitOfWork, row: Row) -> None:
         sa.update(jobs).where(jobs.c.id == job).values(cancelled_at=unit.now, paused=None, stopped=None)
     )
     unit.event(job, "cancel")
-    for batch in await _blocked(unit, job):
+    for batch in await _in_state(unit, job, BatchState.BLOCKED):
         await call_off(unit, batch)
+    if row.follow_only:
+        for batch in await _in_state(unit, job, BatchState.TRACKING):
+            await stop_following(unit, batch)
     unit.touched_jobs[job] = None
 
 
-async def _blocked(unit: UnitOfWork, job: JobId) -> list[Batch]:
-    query = SELECT_BATCH_TO_SEND.where(
-        batches.c.job == job, LIVE_BATCH, batches.c.state == literal(BatchState.BLOCKED)
-    ).order_by(batches.c.number)
+async def _in_state(unit: UnitOfWork, job: JobId, state: BatchState) -> list[Batch]:
+    query = SELECT_BATCH_TO_SEND.where(batches.c.job == job, LIVE_BATCH, batches.c.state == literal(state)).order_by(
+        batches.c.number
+    )
     return [batch_of(row, to_send=True) for row in await unit.connection.execute(query)]
 
 
@@ -111,7 +119,7 @@ async def go_on(unit: UnitOfWork, row: Row) -> None:
 
 
 async def _forgive(unit: UnitOfWork, job: JobId) -> None:
-    failed = COUNTERS[ItemState.FAILED] + COUNTERS[ItemState.ABORTED]
+    failed = sa.case((jobs.c.found == 0, _FAILED), else_=failed_among_asked(jobs.c.id))
     await unit.connection.execute(sa.update(jobs).where(jobs.c.id == job).values(stopped=None, stop_base=failed))
 
 
@@ -125,7 +133,7 @@ async def retry(
     _may_retry(row)
     job = JobId(row.id)
     await _known_keys(unit, row, keys)
-    blocked = [] if keys or state else await _blocked(unit, job)
+    blocked = [] if keys or state else await _in_state(unit, job, BatchState.BLOCKED)
     skipped = row.state == JobState.SKIPPED and not keys and state is None
     chosen = await _chosen(unit, job, keys, state)
     if not (blocked or skipped or chosen):
@@ -153,8 +161,13 @@ async def _known_keys(unit: UnitOfWork, row: Row, keys: Sequence[str]) -> None:
     """Raises ControlRefusedError where one is not there, or has succeeded: sent again, it would be paid for twice."""
     found: dict[str, str] = {}
     for portion in chunks(sorted(set(keys))):
-        query = sa.select(items.c.key, items.c.state).where(items.c.job == row.id, items.c.key.in_(portion))
-        found.update((each.key, each.state) for each in await unit.connection.execute(query))
+        query = sa.select(items.c.key, items.c.state, items.c.parent)
+        for each in await unit.connection.execute(query.where(items.c.job == row.id, items.c.key.in_(portion))):
+            if each.parent is not None:
+                raise ControlRefusedError(
+                    f"{row.name}: {each.key} was found on the platform, and not asked for: retry the item it belongs to"
+                )
+            found[each.key] = each.state
     if unknown := set(keys) - found.keys():
         raise ControlRefusedError(f"{row.name} has no item {', '.join(sorted(unknown)[:10])}")
     if done := [key for key, state in found.items() if state == ItemState.SUCCEEDED]:
@@ -164,7 +177,7 @@ async def _known_keys(unit: UnitOfWork, row: Row, keys: Sequence[str]) -> None:
 async def _chosen(unit: UnitOfWork, job: JobId, keys: Sequence[str], state: ItemState | None) -> list[int]:
     """The numbers of the items that go out again, in order."""
     wanted = _RETRIED & {state} if state else _RETRIED
-    query = sa.select(items.c.seq).where(items.c.job == job, items.c.state.in_(sorted(wanted)))
+    query = sa.select(items.c.seq).where(items.c.job == job, items.c.state.in_(sorted(wanted)), sa.not_(FOUND_ITEM))
     found: list[int] = []
     for portion in chunks(sorted(set(keys))) if keys else [None]:
         named = query if portion is None else query.where(items.c.key.in_(portion))
@@ -174,7 +187,7 @@ async def _chosen(unit: UnitOfWork, job: JobId, keys: Sequence[str], state: Item
 
 async def _all_again(unit: UnitOfWork, row: Row, chosen: Sequence[int], batch_bytes: int) -> int:
     """Plan new batches for the chosen items, a batch at a time: a job may have very many."""
-    origin = Origin(JobId(row.id), row.name, row.account, row.kind)
+    origin = Origin(JobId(row.id), row.name, row.account, Stage(row.first_stage), follow_only=row.follow_only)
     async for seqs in _cut(unit, origin.job, chosen, Cutter(row.batch_size, batch_bytes)):
         await send_again(unit, origin, [item async for item in _numbered(unit, origin.job, seqs)])
         await unit.flush()
@@ -221,6 +234,10 @@ async def adopt(unit: UnitOfWork, row: Row, number: int, remote_id: str) -> None
     if found is None:
         raise ControlRefusedError(f"{row.name} has no batch {number}")
     batch = batch_of(found, to_send=True)
+    if batch.resend is Resend.FOLLOW_ONLY:
+        raise ControlRefusedError(
+            f"nothing of {row.name} was sent: its items name what is followed, `retry` begins anew"
+        )
     if batch.state not in {BatchState.UNCONFIRMED, BatchState.BLOCKED}:
         raise ControlRefusedError(
             f"batch {number} of {row.name} is {batch.state}: only a blocked or an unconfirmed one can be adopted"

@@ -4,16 +4,19 @@ The inside of one transaction. What the platform says of such an item later is c
 contradicts is counted, not applied.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from orchestrator.domain.lifecycle import GIVEN_UP, BatchEvent
-from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId, Stage
+from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.store.reading.rows import SELECT_BATCH_TO_SEND, Row, batch_of, items_in
 from orchestrator.store.schema import LIVE_BATCH, OPEN_ITEM, batches, items
-from orchestrator.store.writing.planning import Origin, items_of, leave, plan
+from orchestrator.store.writing.jobs.leaving import leave
+from orchestrator.store.writing.planning import Origin, items_of, plan
 from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork, chunks
 
 _IN_DOUBT = frozenset({BatchState.SUBMITTING, BatchState.UNCONFIRMED})
@@ -64,11 +67,8 @@ async def _end(unit: UnitOfWork, batch: Batch, chosen: Sequence[Item], detail: s
             .where(*items_in(batch), items.c.seq.in_(portion), OPEN_ITEM)
             .values(state=ItemState.FAILED, detail=detail, finished_at=unit.now)
         )
-    standings: dict[tuple[ItemState, Stage], int] = {}
-    for item in chosen:
-        standings[item.state, item.stage] = standings.get((item.state, item.stage), 0) + 1
-    for (state, stage), count in standings.items():
-        unit.count(batch.job, batch.number, ItemPosition(state, stage), ItemPosition(ItemState.FAILED, stage), count)
+    for standing, count in Counter(map(ItemPosition.of, chosen)).items():
+        unit.count(batch.job, batch.number, standing, replace(standing, state=ItemState.FAILED), count)
     unit.event(batch.job, "give_up", batch=batch.number, new=ItemState.FAILED, detail=f"{len(chosen)} items")
 
 

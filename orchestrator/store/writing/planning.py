@@ -1,6 +1,5 @@
 """Planned batches that are born after a job was committed: halves, retries, what was not found."""
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -9,11 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.domain.identity import batch_key, retry_lineage
-from orchestrator.domain.lifecycle import first_stage
-from orchestrator.domain.model import Batch, BatchId, BatchState, Item, ItemState, JobId
+from orchestrator.domain.model import Batch, BatchId, BatchState, Item, ItemState, JobId, Stage
+from orchestrator.domain.submission import Resend
 from orchestrator.store.account_memory import instance_of
 from orchestrator.store.reading.rows import SELECT_ITEM, item_of, items_in, previous_ids_as_text
 from orchestrator.store.schema import OPEN_ITEM, batches, items
+from orchestrator.store.writing.jobs.leaving import leave, supersede
 from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
 
 _MOVE = (
@@ -50,11 +50,14 @@ class Origin:
     job: JobId
     name: str
     account: str
-    kind: str
+    first_stage: Stage
+    follow_only: bool = False
 
     @classmethod
     def of(cls, batch: Batch) -> Self:
-        return cls(batch.job, batch.job_name, batch.account, batch.kind)
+        return cls(
+            batch.job, batch.job_name, batch.account, batch.first_stage, follow_only=batch.resend is Resend.FOLLOW_ONLY
+        )
 
 
 async def key_of(connection: AsyncConnection, job_name: str, lineage: str, attempt: int) -> str:
@@ -97,6 +100,7 @@ async def plan(
             first_seq=min(seqs),
             last_seq=max(seqs),
             root=root or number,
+            resend=Resend.FOLLOW_ONLY if origin.follow_only else None,
         )
     )
     moves = [{"in_job": origin.job, "at_seq": seq, "to_batch": number} for seq in seqs]
@@ -113,6 +117,7 @@ async def send_again(
 
     `counts`: it is another attempt, where they had been sent.
     """
+    await supersede(unit, chosen)
     attempts = {item.seq: item.attempts + (counts and item.state not in _UNSENT) for item in chosen}
     await leave(unit, chosen)
     number = await plan(unit, origin, attempts, lineage)
@@ -131,23 +136,6 @@ async def send_again(
     await unit.connection.execute(_SEND_AGAIN, rows)
 
 
-async def leave(unit: UnitOfWork, gone: Sequence[Item]) -> None:
-    """Write off items that a new batch takes over from the batches they were in."""
-    by_batch: defaultdict[tuple[JobId, int], list[ItemPosition]] = defaultdict(list)
-    for item in gone:
-        by_batch[item.job, item.batch or 0].append(ItemPosition(item.state, item.stage))
-    for (job, number), standings in by_batch.items():
-        await unit.connection.execute(
-            sa.update(batches)
-            .where(batches.c.job == job, batches.c.number == number)
-            .values(
-                items=batches.c["items"] - len(standings),
-                open=batches.c.open - sum(each.open for each in standings),
-                creating=batches.c.creating - sum(each.creating for each in standings),
-            )
-        )
-
-
 async def items_of(unit: UnitOfWork, batch: Batch, *, open_only: bool = False) -> list[Item]:
     """The items of a batch in order, without their requests."""
     query = SELECT_ITEM.where(*items_in(batch)).order_by(items.c.seq)
@@ -157,4 +145,4 @@ async def items_of(unit: UnitOfWork, batch: Batch, *, open_only: bool = False) -
 
 
 def _pending(origin: Origin) -> ItemPosition:
-    return ItemPosition(ItemState.PENDING, first_stage(origin.kind))
+    return ItemPosition(ItemState.PENDING, origin.first_stage)

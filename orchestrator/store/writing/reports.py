@@ -7,11 +7,12 @@ import sqlalchemy as sa
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.lifecycle import BatchEvent
-from orchestrator.domain.model import BatchReport, ItemState, Stage
+from orchestrator.domain.model import CREATION, BatchReport, ItemState
 from orchestrator.store.account_memory import remember
-from orchestrator.store.changes import Ended
+from orchestrator.store.changes import Ended, Place
 from orchestrator.store.schema import batches, items
 from orchestrator.store.writing.compare import Comparison, ItemChange, KnownBatch
+from orchestrator.store.writing.found_items import add
 from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
 
 _OWN_ENDS = frozenset({ItemState.SUCCEEDED, ItemState.PARTIAL, ItemState.FAILED})
@@ -27,6 +28,7 @@ _WRITE = (
         detail=sa.bindparam("to_detail"),
         submitted_at=sa.bindparam("to_submitted_at"),
         finished_at=sa.bindparam("to_finished_at"),
+        facts=sa.func.coalesce(sa.bindparam("to_facts", type_=sa.Text), items.c.facts),
     )
 )
 
@@ -42,16 +44,18 @@ _WRITE_STATUS = (
 )
 
 
-async def apply(unit: UnitOfWork, comparison: Comparison) -> None:
-    """Write what changed, and nothing else."""
+async def apply(unit: UnitOfWork, comparison: Comparison) -> Sequence[Place]:
+    """Write what changed, and nothing else; returns the places of the items that were found."""
     for batch_id in comparison.shown_again:
         note = "the platform shows it again"
         await unit.move(await unit.batch(batch_id), BatchEvent.REOPEN, note=note, detail=None)
     await write_changes(unit, list(comparison.changes.values()))
+    places = await add(unit, list(comparison.found.values()))
     unit.touched_batches |= comparison.touched
     await _write_statuses(unit, comparison.words)
     for account, learned in comparison.learned:
         await remember(unit.connection, account, learned.name, learned.value)
+    return places
 
 
 async def write_changes(unit: UnitOfWork, changes: Sequence[ItemChange]) -> None:
@@ -62,7 +66,7 @@ async def write_changes(unit: UnitOfWork, changes: Sequence[ItemChange]) -> None
     for change in changes:
         before, after = change.before, change.after
         number = before.batch or 0
-        old, new = ItemPosition(before.state, before.stage), ItemPosition(after.state, after.stage)
+        old, new = ItemPosition.of(before), ItemPosition.of(after)
         if old != new:
             unit.count(before.job, number, old, new)
         if (before.state, before.status) != (after.state, after.status):
@@ -76,7 +80,7 @@ def ended_in(comparison: Comparison, now: int) -> tuple[Ended, ...]:
         Ended(change.before.job, change.before.batch or 0, max(0, (change.finished_at or now) - since) / SECOND)
         for change in comparison.changes.values()
         if change.after.state in _OWN_ENDS
-        and change.after.stage is not Stage.CREATION
+        and change.after.stage != CREATION
         and not change.before.state.final
         and (since := change.before.submitted_at) is not None
     )
@@ -93,6 +97,7 @@ def _as_written(change: ItemChange, now: int) -> dict[str, Any]:
         "to_status": after.status,
         "to_remote_id": after.remote_id,
         "to_detail": after.detail,
+        "to_facts": change.facts,
         "to_submitted_at": before.submitted_at or (now if leaves else None),
         "to_finished_at": (change.finished_at or now) if after.state.final else None,
     }

@@ -3,33 +3,42 @@
 Each function is the inside of one transaction; `advance.py` tells what each is for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import sqlalchemy as sa
 
 from orchestrator.clock import Micros
 from orchestrator.domain.identity import halves_of
-from orchestrator.domain.lifecycle import BatchEvent, IllegalTransitionError, first_stage
-from orchestrator.domain.model import (
-    Batch,
-    BatchState,
-    Item,
-    ItemReport,
-    ItemState,
-    JobState,
-    Receipt,
-    Submission,
-)
+from orchestrator.domain.lifecycle import BatchEvent, IllegalTransitionError
+from orchestrator.domain.model import Batch, BatchState, Item, ItemReport, ItemState, JobState, Receipt
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.store.errors import StoreError
-from orchestrator.store.reading.rows import LARGEST_BODY, as_text, items_in
+from orchestrator.store.reading.rows import LARGEST_BODY, as_text, items_in, previous_ids_as_text
 from orchestrator.store.schema import LIVE_BATCH, UNSENT_BATCH, batches, items, jobs, outbox
 from orchestrator.store.writing.compare import compare
 from orchestrator.store.writing.jobs.job_states import needs_of, set_job
-from orchestrator.store.writing.planning import Origin, items_of, key_of, leave, plan
+from orchestrator.store.writing.jobs.leaving import leave
+from orchestrator.store.writing.planning import Origin, items_of, key_of, plan
 from orchestrator.store.writing.reports import apply
 from orchestrator.store.writing.unit_of_work import NOTHING_TO_SEND, ItemPosition, UnitOfWork
 
+NEVER_SENT: Mapping[str, object] = {
+    "first_sent_at": None,
+    "sent_at": None,
+    "sent_by": None,
+    "searched_at": None,
+    "in_doubt": False,
+    "key_void": False,
+    "resend": None,
+}
+"""Of a batch whose next submission has another key, or is another step: no send of it is known."""
+_STEPPED = (
+    sa.update(items)
+    .where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
+    .values(remote_id=sa.bindparam("to_id"), status=sa.bindparam("to_status"))
+)
 _ONE = sa.update(items).where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
 
 # ---------------------------------------------------------------- sending
@@ -47,10 +56,20 @@ async def begin(unit: UnitOfWork, batch: Batch, submission: Submission, user: st
     if batch.submission is None:
         stored = {"method": submission.method, "path": submission.path, "body": submission.body}
         stored |= {"headers": as_text(dict(submission.headers)), "pipeline": submission.pipeline}
+        stored |= rule_of(submission)
     if batch.first_sent_at is None:
         stored |= {"first_sent_at": server_now or unit.now, "sent_by": user}
     await unit.move(batch, BatchEvent.BEGIN, note=None, sends=batch.sends + 1, sent_at=unit.now, **stored)
     await _start_job(unit, batch)
+
+
+def rule_of(submission: Submission) -> dict[str, object]:
+    """The columns that say what sending it again would do."""
+    return {
+        "resend": submission.resend,
+        "key_life": submission.key_life,
+        "search_delay": submission.search_delay,
+    }
 
 
 async def _still_wanted(unit: UnitOfWork, batch: Batch) -> None:
@@ -97,12 +116,51 @@ async def lose(
     )
 
 
-async def mark_unconfirmed(unit: UnitOfWork, batch: Batch, detail: str, due_at: Micros) -> None:
+async def mark_unconfirmed(unit: UnitOfWork, batch: Batch, submission: Submission, detail: str, due_at: Micros) -> None:
     # What we know of sends of our own counts for nothing: none of them did what is there.
-    never = {"first_sent_at": None, "sent_by": None, "sent_at": batch.sent_at or unit.now}
+    never: dict[str, object] = {"first_sent_at": None, "sent_by": None, "sent_at": batch.sent_at or unit.now}
+    never |= rule_of(submission)
     event = BatchEvent.LOSE if batch.state is BatchState.SUBMITTING else BatchEvent.INQUIRE
     await unit.move(batch, event, note=detail, last_error=detail, due_at=due_at, in_doubt=True, key_void=True, **never)
     await _start_job(unit, batch)
+
+
+async def follow(unit: UnitOfWork, batch: Batch) -> None:
+    """Nothing is sent. What was followed counts as sent: the job's content is fixed, and it has begun."""
+    await _still_wanted(unit, batch)
+    await unit.move(
+        batch,
+        BatchEvent.FOLLOW,
+        detail=None,
+        last_error=None,
+        resend=Resend.FOLLOW_ONLY,
+        status_final=True,
+        submitted_at=unit.now,
+    )
+    await _submit_pending(unit, batch)
+    await _start_job(unit, batch)
+
+
+async def proceed(unit: UnitOfWork, batch: Batch, receipt: Receipt) -> None:
+    """Keep what the platform has of each item, which stays pending: the step that counts comes next."""
+    held = {item.seq: item for item in await items_of(unit, batch, open_only=True)}
+    by_key = {item.key: item for item in held.values()}
+    rows = []
+    for seen in receipt.items:
+        item = held.get(seen.seq or 0) or by_key.get(seen.key or "")
+        if item is None or item.state is not ItemState.PENDING:
+            raise StoreError(f"batch {batch.number} of {batch.job_name}: a step is reported of an item that is not its")
+        rows.append({"in_job": item.job, "at_seq": item.seq, "to_id": seen.remote_id, "to_status": seen.status})
+    next_step: dict[str, object] = {"step": batch.step + 1, "remote_id": receipt.remote_id or batch.remote_id}
+    next_step |= {"last_error": None, "due_at": 0, **NEVER_SENT, **NOTHING_TO_SEND}
+    await unit.move(
+        batch,
+        BatchEvent.PROCEED,
+        note=f"step {batch.step}",
+        **next_step,
+    )
+    if rows:
+        await unit.connection.execute(_STEPPED, rows)
 
 
 # ---------------------------------------------------------------- accepted
@@ -132,7 +190,11 @@ async def track(unit: UnitOfWork, batch: Batch, event: BatchEvent, receipt: Rece
         in_doubt=False,
         **NOTHING_TO_SEND,
     )
-    pending = ItemPosition(ItemState.PENDING, first_stage(batch.kind))
+    await _submit_pending(unit, batch)
+
+
+async def _submit_pending(unit: UnitOfWork, batch: Batch) -> None:
+    pending = ItemPosition(ItemState.PENDING, batch.first_stage)
     submitted = ItemPosition(ItemState.SUBMITTED, pending.stage)
     moved = await unit.connection.execute(
         sa.update(items)
@@ -176,35 +238,26 @@ async def searched(
 
 
 async def renew(unit: UnitOfWork, batch: Batch) -> None:
-    """In place while nothing of it was ever seen; raises IllegalTransitionError otherwise."""
+    """In place while nothing of it was ever seen; raises IllegalTransitionError otherwise.
+
+    What an earlier step made of an item was never run: it is left where it is, and named among the item's earlier ids.
+    """
     held = await items_of(unit, batch)
-    if any(item.remote_id or item.state.final for item in held) or _seen(batch, held):
+    drafts = [item for item in held if item.state is ItemState.PENDING and item.remote_id]
+    if any((item.remote_id and item not in drafts) or item.state.final for item in held) or _seen(batch, held):
         raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} was seen on the platform, in part")
     # Whoever has it sent again after it was blocked grants it as many requests as a new one.
     anew = batch.state is BatchState.BLOCKED
-    await unit.move(
-        batch,
-        BatchEvent.RENEW,
-        attempt=batch.attempt + 1,
-        key=await key_of(unit.connection, batch.job_name, batch.lineage, batch.attempt + 1),
-        remote_id=None,
-        status=None,
-        status_final=False,
-        worded=False,
-        detail=None,
-        last_error=None,
-        due_at=0,
-        first_sent_at=None,
-        sent_at=None,
-        sent_by=None,
-        submitted_at=None,
-        searched_at=None,
-        in_doubt=False,
-        key_void=False,
-        root=batch.number if anew else batch.root,
-        sends=0 if anew else batch.sends,
-        **NOTHING_TO_SEND,
-    )
+    fresh: dict[str, object] = {"attempt": batch.attempt + 1, "step": 1, "due_at": 0, "submitted_at": None}
+    fresh["key"] = await key_of(unit.connection, batch.job_name, batch.lineage, batch.attempt + 1)
+    fresh |= {"remote_id": None, "status": None, "status_final": False, "worded": False}
+    fresh |= {"detail": None, "last_error": None}
+    fresh |= {"root": batch.number if anew else batch.root, "sends": 0 if anew else batch.sends}
+    fresh |= {**NEVER_SENT, **NOTHING_TO_SEND}
+    await unit.move(batch, BatchEvent.RENEW, note=None, **fresh)
+    for item in drafts:
+        ids = previous_ids_as_text((*item.previous_ids, item.remote_id or ""))
+        await unit.connection.execute(_ONE.values(remote_id=None, status=None, previous_ids=ids), _places([item]))
     await make_pending(unit, batch, held, again=1)
 
 
@@ -218,11 +271,11 @@ async def make_pending(unit: UnitOfWork, batch: Batch, held: Sequence[Item], *, 
     sent = [item for item in held if item.state is not ItemState.PENDING]
     if not sent:
         return
-    pending = ItemPosition(ItemState.PENDING, first_stage(batch.kind))
+    pending = ItemPosition(ItemState.PENDING, batch.first_stage)
     values = {"state": pending.state, "stage": pending.stage, "status": None, "detail": None, "submitted_at": None}
     await unit.connection.execute(_ONE.values(values | {"attempts": items.c.attempts + again}), _places(sent))
     for item in sent:
-        unit.count(batch.job, batch.number, ItemPosition(item.state, item.stage), pending)
+        unit.count(batch.job, batch.number, ItemPosition.of(item), pending)
 
 
 def _places(chosen: Sequence[Item]) -> list[dict[str, object]]:
@@ -278,7 +331,7 @@ async def end(unit: UnitOfWork, batch: Batch, held: Sequence[Item], state: ItemS
     values = {"state": state, "status": None, "detail": detail, "finished_at": unit.now}
     await unit.connection.execute(_ONE.values(values), _places(held))
     for item in held:
-        unit.count(item.job, batch.number, ItemPosition(item.state, item.stage), ItemPosition(state, item.stage))
+        unit.count(item.job, batch.number, ItemPosition.of(item), ItemPosition.of(replace(item, state=state)))
         unit.event(item.job, "item", batch=batch.number, seq=item.seq, old=item.state, new=state, detail=detail)
 
 

@@ -7,14 +7,14 @@ and jobs, and writes it in the same transaction.
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
 from orchestrator.domain.lifecycle import BatchEvent, IllegalTransitionError, next_batch_state
-from orchestrator.domain.model import Batch, BatchId, BatchState, ItemState, JobId, Stage
+from orchestrator.domain.model import CREATION, Batch, BatchId, BatchState, Item, ItemState, JobId, Stage
 from orchestrator.store.changes import JobChanged
 from orchestrator.store.errors import StoreError
 from orchestrator.store.ids import TimeOrderedIds
@@ -41,14 +41,26 @@ class ItemPosition:
 
     state: ItemState
     stage: Stage
+    leaf: bool = True
+    """Counted by its job: where items were found under it, those are."""
+    found: bool = False
+    """Not asked for: it takes no room of its own."""
+
+    @classmethod
+    def of(cls, item: Item) -> Self:
+        return cls(item.state, item.stage, leaf=not item.found, found=item.parent is not None)
 
     @property
     def open(self) -> int:
         return 0 if self.state.final else 1
 
     @property
+    def found_open(self) -> int:
+        return self.open if self.found else 0
+
+    @property
     def creating(self) -> int:
-        return self.open if self.stage is Stage.CREATION else 0
+        return self.open if self.stage == CREATION else 0
 
 
 class UnitOfWork:
@@ -64,6 +76,7 @@ class UnitOfWork:
         self._ids = ids
         self._events: list[dict[str, Any]] = []
         self._by_job: defaultdict[JobId, Counter[ItemState]] = defaultdict(Counter)
+        self._found: defaultdict[JobId, Counter[str]] = defaultdict(Counter)
         self._by_batch: defaultdict[tuple[JobId, int], Counter[str]] = defaultdict(Counter)
 
     def new_id(self) -> str:
@@ -88,10 +101,35 @@ class UnitOfWork:
 
     def count(self, job: JobId, batch: int, before: ItemPosition, after: ItemPosition, items: int = 1) -> None:
         """So many items of a batch went from one standing to another."""
-        self._by_job[job][before.state] -= items
-        self._by_job[job][after.state] += items
+        self._by_job[job][before.state] -= items * before.leaf
+        self._by_job[job][after.state] += items * after.leaf
         self._by_batch[job, batch]["open"] += items * (after.open - before.open)
         self._by_batch[job, batch]["creating"] += items * (after.creating - before.creating)
+        self._by_batch[job, batch]["found_open"] += items * (after.found_open - before.found_open)
+        self.touched_jobs[job] = None
+
+    def add(self, job: JobId, batch: int, new: ItemPosition) -> None:
+        """An item was found."""
+        self._by_job[job][new.state] += new.leaf
+        self._by_batch[job, batch]["items"] += 1
+        self._by_batch[job, batch]["open"] += new.open
+        self._by_batch[job, batch]["creating"] += new.creating
+        self._by_batch[job, batch]["found_open"] += new.found_open
+        self.touched_jobs[job] = None
+
+    def uncount(self, job: JobId, state: ItemState) -> None:
+        """An item in this state is no leaf any more, or counts nowhere."""
+        self._by_job[job][state] -= 1
+        self.touched_jobs[job] = None
+
+    def recount(self, job: JobId, state: ItemState) -> None:
+        """An item in this state is a leaf again."""
+        self._by_job[job][state] += 1
+        self.touched_jobs[job] = None
+
+    def count_found(self, job: JobId, *, found: int, parents: int) -> None:
+        """So many more items were found in a job, under so many more parents."""
+        self._found[job].update({"found": found, "parents": parents})
         self.touched_jobs[job] = None
 
     def count_job(self, job: JobId, before: ItemState, after: ItemState, items: int = 1) -> None:
@@ -145,11 +183,13 @@ class UnitOfWork:
 
     async def flush(self) -> None:
         """Write the counters and events gathered so far."""
-        await self._add(jobs, _OF_JOB, {(job,): _columns(by_state) for job, by_state in self._by_job.items()})
+        of_jobs = {job: _columns(self._by_job[job]) | self._found[job] for job in {*self._by_job, *self._found}}
+        await self._add(jobs, _OF_JOB, {(job,): counts for job, counts in of_jobs.items()})
         await self._add(batches, _OF_BATCH, {place: dict(by_name) for place, by_name in self._by_batch.items()})
         if self._events:
             await self.connection.execute(_ADD_EVENTS, self._events)
         self._by_job.clear()
+        self._found.clear()
         self._by_batch.clear()
         self._events = []
 

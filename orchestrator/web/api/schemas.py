@@ -1,10 +1,10 @@
 """The shapes of answers, for `/openapi.json`. The answers themselves are written without passing through these."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestrator.domain.model import BatchState, ItemState, JobState, Needs, Stage
+from orchestrator.domain.model import BatchState, ItemState, JobState, Needs
 
 Time = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-01-31T12:00:00.000Z"])]
 Next = Annotated[str | None, Field(description="Where the following page is; null on the last one.")]
@@ -33,6 +33,7 @@ class Job(Shape):
     started_at: Time | None
     settled_at: Time | None
     counts: Annotated[dict[ItemState, int], Field(description="Items by state; states without any are left out.")]
+    parents: Annotated[int, Field(description="Items under which others were found, which count in their place.")]
 
 
 class Batch(Shape):
@@ -53,13 +54,15 @@ class Item(Shape):
 
     key: str
     batch: int | None
-    stage: Stage
+    stage: str
     state: ItemState
     status: Annotated[str | None, Field(description="The platform's own word.")]
     remote_id: str | None
     detail: str | None
     attempts: int
     previous_ids: list[str]
+    parent: Annotated[str | None, Field(description="Key of the item under which it was found.")]
+    facts: Annotated[dict[str, Any] | None, Field(description="What else the platform reports of it.")]
     submitted_at: Time | None
     finished_at: Time | None
 

@@ -11,6 +11,7 @@ import anyio
 import httpx
 import pytest
 from platform_setups import ICA, PlatformSetup
+from stages import Stage
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.identity import batch_key
@@ -27,7 +28,6 @@ from orchestrator.domain.model import (
     Learned,
     Observation,
     Poll,
-    Stage,
 )
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.ica.polling.routes import wanted
@@ -217,7 +217,7 @@ class Bench:
 
     def _count(self, batch: Batch) -> None:
         left = [item for item in self.of(batch) if not item.state.final]
-        creating = sum(item.stage is Stage.CREATION for item in left)
+        creating = sum(item.stage == Stage.CREATION for item in left)
         self.batches[batch.key] = replace(self.batches[batch.key], open=len(left), creating=creating)
 
     # ------------------------------------------------------------ judging

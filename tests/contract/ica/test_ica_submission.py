@@ -4,9 +4,10 @@ import json
 from dataclasses import replace
 
 import pytest
+from stages import Stage
 
 from orchestrator.domain.errors import KeyConflict, Refused, Throttled, Unauthorised, Unconfirmed
-from orchestrator.domain.model import Resend, Stage
+from orchestrator.domain.submission import Resend
 from orchestrator.simulator import Fault, FaultKind
 
 CREATION, LINKING = "ica.analysis_creation", "ica.data_linking"
@@ -107,7 +108,10 @@ async def test_the_user_is_the_same_for_every_token(bench):
 
 def test_what_sending_again_would_do(bench):
     """Analyses are kept apart by their key; links do not add up."""
-    assert dict(bench().ica.kinds) == {CREATION: Resend.SAME_KEY, LINKING: Resend.HARMLESS}
+    it = bench()
+    assert set(it.ica.kinds) == {CREATION, LINKING}
+    rules = {kind: it.plan(kind, ["s1"]).submission.resend for kind in (CREATION, LINKING)}
+    assert rules == {CREATION: Resend.SAME_KEY, LINKING: Resend.HARMLESS}
 
 
 # ---------------------------------------------------------------- finding

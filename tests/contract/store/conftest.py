@@ -10,8 +10,8 @@ import anyio
 import pytest
 import sqlalchemy as sa
 from postgres import cluster
+from stages import Stage
 
-from orchestrator.domain.lifecycle import first_stage
 from orchestrator.domain.model import (
     After,
     Batch,
@@ -27,9 +27,10 @@ from orchestrator.domain.model import (
     NewItem,
     Receipt,
     RetryPolicy,
-    Stage,
-    Submission,
 )
+from orchestrator.domain.submission import Resend, Submission
+from orchestrator.domain.units import DAY
+from orchestrator.platforms.registry import KINDS
 from orchestrator.store.database import upgrade
 from orchestrator.store.database.engine import Database, parse
 from orchestrator.store.reading.rows import counts_of
@@ -162,7 +163,8 @@ class Scene:
 
     def spec(self, name: str = "alpha", **changes: object) -> JobSpec:
         given = {"kind": "ica.analysis_creation", "account": "ica", "project": "p", "digest": f"digest of {name}"}
-        return JobSpec(name=name, **{**given, "batch_size": 2, **changes})
+        given |= {"batch_size": 2} | changes
+        return JobSpec(name=name, **{"first_stage": KINDS[given["kind"]].first_stage, **given})
 
     def new_items(self, count: int, start: int = 1) -> list[NewItem]:
         return [
@@ -206,12 +208,23 @@ class Scene:
     async def next(self, room: int = 1000, **more: object) -> Batch | None:
         return await self.store.batches.next("ica", room=room, now=self.tick(), **more)
 
+    def submission(self, batch: Batch, body: bytes = b"body of ") -> Submission:
+        """What creates a batch, with the rule of its kind."""
+        links = batch.first_stage == Stage.LINK
+        return Submission(
+            method="POST",
+            path="/create",
+            headers={"key": batch.key},
+            body=body + batch.key.encode(),
+            resend=Resend.HARMLESS if links else Resend.SAME_KEY,
+            key_life=None if links else 6 * DAY,
+        )
+
     async def begin(self, batch: Batch | None = None) -> Batch:
         """The next batch, or this one, is being sent."""
         batch = batch or await self.next()
         assert batch is not None
-        sent = Submission("POST", "/create", {"key": batch.key}, b"body of " + batch.key.encode())
-        return await self.store.advance.begin(batch, sent, user="me", now=self.tick())
+        return await self.store.advance.begin(batch, self.submission(batch), user="me", now=self.tick())
 
     async def lost(self, batch: Batch | None = None) -> Batch:
         begun = await self.begin(batch)
@@ -236,7 +249,7 @@ class Scene:
         return tracked
 
     def seen(self, batch: Batch, item: int, state: ItemState, **more: object) -> ItemReport:
-        stage = Stage.LINK if first_stage(batch.kind) is Stage.LINK else Stage.ANALYSIS
+        stage = Stage.LINK if batch.first_stage == Stage.LINK else Stage.ANALYSIS
         told = {"stage": stage, "status": state.upper(), "seq": item, "key": f"k{item}", "remote_id": f"object-{item}"}
         return ItemReport(batch=batch.key, state=state, **{**told, **more})
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from orchestrator.domain.model import ItemState, JobState, Needs, Receipt
+from orchestrator.domain.model import BatchState, ItemState, JobState, Needs, Receipt
+from orchestrator.platforms.registry import KINDS
 
 
 async def test_controls_of_unknown_jobs_tell_so(scene):
@@ -63,12 +64,12 @@ async def test_cancelling_a_running_job_sends_no_more_and_stops_the_rest(scene):
     done = await scene.store.advance.cancel("alpha", now=scene.tick())
     assert (done.items, (await scene.job()).state) == (2, JobState.RUNNING)
     assert await scene.states() == ["running", "submitted", "cancelled", "cancelled"]
-    ((told, item),) = await scene.store.items.to_abort("ica", limit=10)
+    ((told, item),) = await scene.store.items.to_abort("ica", KINDS, limit=10)
     assert (told.id, told.cancelled, item.seq) == (batch.id, True, 1)
     await scene.store.advance.abort_sent([item], now=scene.tick())
-    assert await scene.store.items.to_abort("ica", limit=10) == []
+    assert await scene.store.items.to_abort("ica", KINDS, limit=10) == []
     await scene.apply_reports(scene.seen(batch, 2, ItemState.RUNNING))
-    assert [item.seq for _, item in await scene.store.items.to_abort("ica", limit=10)] == [2]
+    assert [item.seq for _, item in await scene.store.items.to_abort("ica", KINDS, limit=10)] == [2]
     await scene.end(batch, ItemState.ABORTED)
     assert (await scene.job()).state is JobState.CANCELLED
     assert await scene.states() == ["aborted", "aborted", "cancelled", "cancelled"]
@@ -107,13 +108,28 @@ async def test_a_refused_batch_of_a_cancelled_job_ends_as_never_sent(scene):
 
 
 async def test_a_batch_in_doubt_of_a_cancelled_job_says_so(scene):
-    """It may be on the platform: its items end as aborted, with a detail that sends a person to look."""
+    """A search did not find it, yet it may be on the platform: its items end as aborted, and the detail says why."""
     await scene.add(items=2)
     lost = await scene.lost()
-    await scene.store.advance.block(lost, "not found", now=scene.tick())
+    searched = await scene.store.advance.searched(lost, due_at=scene.now, now=scene.tick())
+    await scene.store.advance.block(searched.batch, "not found", now=scene.tick())
     await scene.store.advance.cancel("alpha", now=scene.tick())
     assert await scene.states() == ["aborted", "aborted"]
     assert all("may be on the platform" in item.detail for item in await scene.items())
+
+
+async def test_a_batch_in_doubt_that_was_never_searched_for_is_searched_for_at_the_cancel(scene):
+    """It is unconfirmed until a search says what is on the platform: that is to be aborted, not left to run."""
+    await scene.add(items=2)
+    await scene.store.advance.block(await scene.lost(), "no answer", now=scene.tick())
+    await scene.store.advance.cancel("alpha", now=scene.tick())
+    assert [each.state for each in await scene.batches()] == [BatchState.UNCONFIRMED]
+    assert (await scene.next()).cancelled
+    found = [scene.seen(await scene.batch(1), 1, ItemState.RUNNING)]
+    await scene.store.advance.searched(await scene.batch(1), due_at=scene.now, now=scene.tick(), items=found)
+    await scene.store.advance.block(await scene.batch(1), "403 for an hour", now=scene.tick())
+    assert [item.seq for _, item in await scene.store.items.to_abort("ica", limit=10)] == [1]
+    assert await scene.states() == ["running", "aborted"]
 
 
 @pytest.mark.parametrize("answer", ["release", "split", "renew"])
@@ -146,7 +162,7 @@ async def test_a_lost_batch_of_a_cancelled_job_is_found_and_stopped(scene):
     assert (offered.id, offered.cancelled) == (lost.id, True)
     seen = [scene.seen(lost, seq, ItemState.RUNNING) for seq in (1, 2)]
     await scene.store.advance.confirm(lost, Receipt("R1", items=seen), now=scene.tick())
-    assert len(await scene.store.items.to_abort("ica", limit=10)) == 2
+    assert len(await scene.store.items.to_abort("ica", KINDS, limit=10)) == 2
 
 
 async def test_nothing_of_a_cancelled_job_is_retried_by_itself(scene, retry_twice):

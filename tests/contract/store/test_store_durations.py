@@ -1,6 +1,8 @@
 """What a page tells of how long things took, for those who plan the next looks."""
 
-from orchestrator.domain.model import ItemState, Stage
+from stages import Stage
+
+from orchestrator.domain.model import ItemState
 from orchestrator.store.changes import Ended
 
 

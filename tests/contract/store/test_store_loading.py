@@ -1,9 +1,10 @@
 """How jobs come into the store."""
 
 import pytest
+from stages import Stage
 
 from orchestrator.domain.identity import batch_key
-from orchestrator.domain.model import After, BatchState, ItemState, JobState, Needs, NewItem, Stage
+from orchestrator.domain.model import After, BatchState, ItemState, JobState, Needs, NewItem
 from orchestrator.store.errors import AlreadySentError, DuplicateKeyError, NameTakenError, StoreError
 
 

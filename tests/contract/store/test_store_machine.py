@@ -69,7 +69,8 @@ class Play:
     async def mark_unconfirmed(self):
         batch = await self.pick(BatchState.SUBMITTING) or await self.scene.next(room=8)
         if batch is not None and batch.state in {BatchState.PLANNED, BatchState.SUBMITTING}:
-            await self.advance.mark_unconfirmed(batch, "there already", due_at=0, now=self.scene.tick())
+            sent = self.scene.submission(batch)
+            await self.advance.mark_unconfirmed(batch, sent, "there already", due_at=0, now=self.scene.tick())
 
     async def answer(self):
         batch = await self.pick(BatchState.SUBMITTING)

@@ -1,8 +1,9 @@
 """Questions to the store, deliveries, memory, pruning."""
 
 import pytest
+from stages import Stage
 
-from orchestrator.domain.model import BatchReport, BatchState, ItemState, JobId, JobState, Needs, Stage
+from orchestrator.domain.model import BatchReport, BatchState, ItemState, JobId, JobState, Needs
 from orchestrator.store.errors import ControlRefusedError, InstanceError, StoreError
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import sqlalchemy as sa
+from stages import Stage
 
 from orchestrator.domain.identity import retry_lineage
 from orchestrator.domain.model import (
@@ -14,7 +15,6 @@ from orchestrator.domain.model import (
     Learned,
     Needs,
     Receipt,
-    Stage,
 )
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from orchestrator.domain.identity import retry_lineage
 from orchestrator.domain.model import BatchReport, BatchState, ItemState, JobState, Needs, Receipt
+from orchestrator.platforms.registry import KINDS
 from orchestrator.store.errors import ControlRefusedError
 
 # ---------------------------------------------------------------- retry
@@ -179,7 +180,7 @@ async def test_cancelling_a_blocked_batch_stops_what_is_known_to_run(scene):
     await scene.store.advance.block(batch, "gone for a day", now=scene.tick())
     await scene.store.advance.cancel("alpha", now=scene.tick())
     assert await scene.states() == ["succeeded", "running", "aborted"]
-    ((told, item),) = await scene.store.items.to_abort("ica", limit=10)
+    ((told, item),) = await scene.store.items.to_abort("ica", KINDS, limit=10)
     assert (told.id, item.seq, (await scene.job()).needs) == (batch.id, 2, None)
     await scene.store.advance.block(await scene.batch(1), "gone for another day", now=scene.tick())
     assert await scene.states() == ["succeeded", "aborted", "aborted"]
@@ -209,7 +210,7 @@ async def test_what_was_found_of_a_cancelled_batch_is_stopped_though_the_rest_ca
     await scene.store.advance.searched(lost, due_at=scene.now, now=scene.tick(), items=found)
     await scene.store.advance.block(await scene.batch(1), "403 for an hour", now=scene.tick())
     assert await scene.states() == ["running", "aborted"]
-    assert [item.seq for _, item in await scene.store.items.to_abort("ica", limit=10)] == [1]
+    assert [item.seq for _, item in await scene.store.items.to_abort("ica", KINDS, limit=10)] == [1]
     await scene.end(await scene.batch(1), ItemState.ABORTED, None)
     assert (await scene.job()).state is JobState.CANCELLED
 

@@ -1,6 +1,9 @@
 """The way of a batch from planned to tracking, and what becomes of it otherwise."""
 
+from dataclasses import replace
+
 import pytest
+from stages import Stage
 
 from orchestrator.domain.identity import batch_key, retry_lineage
 from orchestrator.domain.lifecycle import IllegalTransitionError
@@ -11,8 +14,6 @@ from orchestrator.domain.model import (
     JobState,
     Needs,
     Receipt,
-    Stage,
-    Submission,
 )
 from orchestrator.store.errors import StoreError
 
@@ -22,7 +23,7 @@ async def test_what_is_sent_is_stored_first(scene):
     await scene.add()
     begun = await scene.begin()
     assert begun.state is BatchState.SUBMITTING
-    assert begun.submission == Submission("POST", "/create", {"key": begun.key}, b"body of " + begun.key.encode())
+    assert begun.submission == scene.submission(begun)
     assert (begun.sends, begun.user, begun.first_sent_at, begun.sent_at) == (1, "me", scene.now, scene.now)
     assert (await scene.store.batches.get(begun.id)).submission == begun.submission
     job = await scene.job()
@@ -32,8 +33,8 @@ async def test_what_is_sent_is_stored_first(scene):
 async def test_the_age_of_a_key_runs_by_the_platforms_clock(scene):
     """Where the platform's time is known, it is the time of the first send; later sends do not move it."""
     await scene.add()
-    sent = Submission("POST", "/create", {}, b"")
     batch = await scene.next()
+    sent = scene.submission(batch)
     begun = await scene.store.advance.begin(batch, sent, user="me", now=scene.now, server_now=77)
     lost = await scene.store.advance.lose(begun, "reset", due_at=0, now=scene.tick())
     again = await scene.store.advance.begin(lost.batch, sent, user="you", now=scene.tick(), server_now=99)
@@ -44,7 +45,7 @@ async def test_stored_bytes_are_never_replaced_under_the_same_key(scene):
     """Sent again, a batch sends what it sent before, whatever would be composed now."""
     await scene.add()
     lost = await scene.lost()
-    other = Submission("PUT", "/elsewhere", {}, b"other")
+    other = replace(scene.submission(lost), method="PUT", body=b"other")
     again = await scene.store.advance.begin(lost, other, user="me", now=scene.tick())
     assert again.submission == lost.submission
 

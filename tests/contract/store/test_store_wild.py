@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestrator.domain.details import cut
 from orchestrator.domain.model import BatchReport, ItemState
 
 WILD = {
@@ -17,17 +18,19 @@ WILD = {
 
 @pytest.mark.parametrize("name", WILD)
 async def test_wild_text_is_stored_as_it_is(scene, name):
-    """In every place where a platform's text goes: words, details, identifiers, of items and of batches."""
+    """Statuses, details, identifiers, of items and of batches; only statuses and details beyond 4 KiB are cut."""
     text = WILD[name]
+    kept = cut(text)
+    assert (kept == text) is (name != "long")
     await scene.add(items=2)
     batch = await scene.track()
     seen = scene.seen(batch, 1, ItemState.FAILED, status=text, detail=text, remote_id=text)
     observed = await scene.apply_reports(seen, BatchReport(batch.key, text, final=False, detail=text))
     assert (observed.broken, observed.changed) == ((), 1)
     item = (await scene.items())[0]
-    assert (item.status, item.detail, item.remote_id) == (text, text, text)
+    assert (item.status, item.detail, item.remote_id) == (kept, kept, text)
     after = await scene.store.batches.get(batch.id)
-    assert (after.status, after.detail) == (text, text)
+    assert (after.status, after.detail) == (kept, kept)
     assert (await scene.apply_reports(seen)).changed == 0
 
 

@@ -1,5 +1,6 @@
 """`db` and the commands that read: what they say of a database that is not there, damaged, or out of reach."""
 
+import codecs
 import os
 import sqlite3
 from importlib import import_module
@@ -103,6 +104,7 @@ def nobody(desk, needs):
 
     for group in GROUPS:  # while they can be read
         import_module(f"orchestrator.cli.{group}")
+    codecs.lookup("utf-8-sig")
 
     def run(*words):
         os.seteuid(65534)
@@ -136,12 +138,24 @@ def test_a_lock_of_another_user_is_one_clear_line(desk, nobody):
 
 
 def test_a_state_that_may_not_be_written_to_is_explained(desk, nobody):
-    """SQLite needs to write even for reading, which nobody could guess from its own words."""
+    """SQLite writes even to read, which its own message does not say: so where the files were opened to readers."""
     desk.fill(job("a"))
     desk.state.chmod(0o555)
+    for path in desk.state.glob("orchestrator.db*"):
+        path.chmod(0o644)
     ended = nobody("jobs")
     assert (ended.code, len(ended.err.splitlines())) == (2, 1)
     assert f"SQLite writes its log beside it, and {desk.state} is not writable" in ended.err
+
+
+def test_a_database_that_others_may_not_read_is_one_clear_line(desk, nobody):
+    """The daemon makes it for its own user alone; another one is sent to that user, in a folder that can be entered."""
+    desk.fill(job("a"))
+    desk.state.chmod(0o777)
+    ended = nobody("jobs")
+    assert (ended.code, len(ended.err.splitlines())) == (2, 1)
+    database = desk.state / "orchestrator.db"
+    assert ended.err.startswith(f"database: {database}: Permission denied: run this as the user of the daemon")
 
 
 def test_a_state_that_may_not_be_entered_does_not_keep_a_dropper_from_dropping(desk, nobody):

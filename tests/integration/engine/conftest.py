@@ -202,6 +202,8 @@ class World:
             "digest": f"of {name}",
         }
         given["engine"] = self.setup.engines.get(kind)
+        asked = self.platform.kinds[given["kind"]]
+        given |= {"first_stage": asked.first_stage, "follow_only": asked.follow_only}
         job = await self.store.jobs.load(
             JobSpec(name=name, **{**given, "batch_size": batch_size, **spec}), self.clock.now()
         )
@@ -273,7 +275,7 @@ class World:
         return job
 
     async def items(self, name: str = "run") -> dict[str, Item]:
-        items = self.store.items.stream((await self.job(name)).id)
+        items = self.store.items.stream((await self.job(name)).id, superseded=True)
         return {item.key: item async for chunk in items for item in chunk}
 
     async def states(self, name: str = "run") -> dict[str, str]:
@@ -304,7 +306,9 @@ class World:
             items = (await self.items(job.spec.name)).values()
             if not items:
                 continue
-            assert dict(job.counts) == dict(Counter(item.state for item in items)), job.spec.name
+            items = [item for item in items if not item.superseded]
+            leaves = [item.state for item in items if not item.found]
+            assert dict(job.counts) == dict(Counter(leaves)), job.spec.name
             batches = await self.batches(job.spec.name)
             for batch in batches:
                 held = [item for item in items if item.batch == batch.number]

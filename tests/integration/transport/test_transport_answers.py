@@ -282,7 +282,8 @@ async def test_a_hang_ends_with_the_timeout_of_the_call(play, call):
 async def test_redirects_are_not_followed(play, call):
     """A credential goes to the host it was meant for and to no other."""
     platform = play(httpx.Response(302, headers={"location": "https://elsewhere.example.org/"}))
-    await platform.send(call())
+    error = await platform.send(call())
+    assert error.message.endswith("302 redirects to https://elsewhere.example.org/")
     assert {request.url.host for request in platform.requests} == {"ica.example.org"}
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stages import Stage
 
 from orchestrator.domain.lifecycle import (
     TRANSITIONS,
@@ -23,7 +24,6 @@ from orchestrator.domain.lifecycle import (
     Same,
     decide,
     draw,
-    first_stage,
     next_batch_state,
     outcome_of,
 )
@@ -37,9 +37,9 @@ from orchestrator.domain.model import (
     JobId,
     JobState,
     Needs,
-    Stage,
 )
 from orchestrator.platforms.ica.statuses import ANALYSIS, CREATION, LINK
+from orchestrator.platforms.registry import KINDS
 from orchestrator.platforms.status_table import state_of
 
 STATES_PAGE = Path(__file__).parents[3] / "docs" / "states.md"
@@ -175,7 +175,7 @@ def test_a_hint_may_tell_that_an_analysis_began_to_move():
 def test_a_word_of_a_creation_never_overrides_a_word_of_the_analysis():
     """Once an analysis is known, what its creation says changes nothing."""
     for item, seen, decision in every_pair():
-        if item.stage is Stage.ANALYSIS and seen.stage is Stage.CREATION:
+        if seen.stage == Stage.CREATION != item.stage:
             assert not isinstance(decision, Change), (item, seen)
 
 
@@ -190,7 +190,7 @@ def test_words_are_taken_as_they_come():
     """A sure word about an open item becomes its state, status and detail, unchanged, also back from running."""
     for item, seen, decision in every_pair():
         other = seen.remote_id and item.remote_id and seen.remote_id != item.remote_id
-        creation_late = seen.stage is Stage.CREATION and item.stage is Stage.ANALYSIS
+        creation_late = seen.stage == Stage.CREATION != item.stage
         if item.state.final or seen.hint or other or creation_late:
             continue
         after = applied(item, decision) if isinstance(decision, Change) else item
@@ -242,7 +242,8 @@ def test_a_word_that_no_table_has_runs(text, state, table):
 
 def test_links_begin_as_links_and_analyses_as_creations():
     """The first word about a link is the link's; the first about an analysis is its creation's."""
-    assert (first_stage("ica.data_linking"), first_stage("ica.analysis_creation")) == (Stage.LINK, Stage.CREATION)
+    kinds = (KINDS["ica.data_linking"], KINDS["ica.analysis_creation"])
+    assert [kind.first_stage for kind in kinds] == [Stage.LINK, Stage.CREATION]
 
 
 # ---------------------------------------------------------------- batches
@@ -299,10 +300,12 @@ def test_nothing_is_sent_but_by_a_durable_beginning():
 
 
 def test_what_may_have_had_an_effect_is_never_planned_again_by_itself():
-    """From an unknown outcome back to planned leads only a new key, and from tracking nothing does."""
+    """From an unknown outcome back to planned leads a new key or the next step, and from tracking nothing does."""
     back = {(before, event) for (before, event), after in TRANSITIONS.items() if after is BatchState.PLANNED}
     expected = {
         (BatchState.SUBMITTING, BatchEvent.RELEASE),
+        *((state, BatchEvent.PROCEED) for state in (BatchState.SUBMITTING, BatchState.UNCONFIRMED)),
+        (BatchState.SUBMITTING, BatchEvent.RENEW),  # what the step before made is gone
         (BatchState.UNCONFIRMED, BatchEvent.RENEW),
         (BatchState.BLOCKED, BatchEvent.RENEW),
     }
@@ -310,9 +313,9 @@ def test_what_may_have_had_an_effect_is_never_planned_again_by_itself():
 
 
 def test_every_answer_to_a_submission_leads_out_of_it():
-    """A submission is accepted, put back, lost, split, refused or blocked: no answer leaves it hanging."""
+    """A submission is accepted, in a step or whole, put back, lost, split, refused or blocked: none is left hanging."""
     out = {event for state, event in TRANSITIONS if state is BatchState.SUBMITTING}
-    assert {"confirm", "release", "lose", "split", "refuse", "block"} == out
+    assert {"confirm", "proceed", "release", "renew", "lose", "split", "refuse", "block"} == out
 
 
 def test_what_cannot_happen_is_refused_by_name():

@@ -1,18 +1,19 @@
 """What is done about a submission whose answer was lost."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stages import Stage
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.errors import Refused, StillRunning, Throttled, Transient, Unauthorised, Unconfirmed
 from orchestrator.domain.identity import echo_lineage, halves_of, retry_lineage
-from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, Item, ItemState, JobId, Resend, Stage
+from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, Item, ItemState, JobId
 from orchestrator.domain.resending import (
     CLOCK_SLACK,
-    KEY_LIFE,
     PATIENCE,
-    SECOND_SEARCH_WAIT,
     Recovery,
     is_unresolvable,
     key_expired,
@@ -20,9 +21,13 @@ from orchestrator.domain.resending import (
     next_step,
     wait_for_second_search,
 )
+from orchestrator.domain.submission import Resend, Submission
 
 NOW = 1_700_000_000 * SECOND
 DAY = 24 * 3600 * SECOND
+KEY_LIFE = 6 * DAY
+SEARCH_DELAY = 3600 * SECOND
+SENT = Submission("POST", "/", {}, b"", resend=Resend.SAME_KEY, key_life=KEY_LIFE)
 
 
 def lost(**fields):
@@ -53,12 +58,15 @@ def lost(**fields):
         "settled_at": None,
         "user": "me",
         "searched_at": None,
+        "resend": Resend.SAME_KEY,
+        "key_life": KEY_LIFE,
+        "search_delay": SEARCH_DELAY,
     }
     return Batch(**(batch | fields))
 
 
 def way(batch, resend=Resend.SAME_KEY, *, user="me", now=NOW, clock_trusted=True):
-    return next_step(batch, resend, user=user, now=now, clock_trusted=clock_trusted)
+    return next_step(replace(batch, resend=resend), user=user, now=now, clock_trusted=clock_trusted)
 
 
 def test_a_young_key_of_the_same_user_is_sent_again():
@@ -82,9 +90,13 @@ def test_a_key_is_worth_something_for_six_days(age, expected):
     assert way(lost(first_sent_at=NOW - age)) is expected
 
 
-def test_a_day_remains_between_our_trust_and_the_platforms_memory():
-    """Answers are kept for seven days; a key is given up at least a day before."""
-    assert KEY_LIFE + DAY <= 7 * DAY
+@pytest.mark.parametrize("age", [0, 30 * DAY, -30 * DAY])
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_key_that_the_platform_never_forgets_is_sent_again_at_any_age(age, trusted):
+    """The id of a draft is such a key; only another user behind the credential is a doubt."""
+    batch = lost(first_sent_at=NOW - age, key_life=None)
+    assert way(batch, clock_trusted=trusted) is Recovery.RESEND
+    assert way(batch, user="you", clock_trusted=trusted) is Recovery.SEARCH
 
 
 @pytest.mark.parametrize(
@@ -127,6 +139,12 @@ def test_an_effect_that_may_not_be_repeated_is_never_sent_again(batch, trusted):
     assert way(batch, Resend.NEVER, clock_trusted=trusted) is Recovery.SEARCH
 
 
+@given(BATCHES, st.booleans())
+def test_what_a_repeat_would_make_twice_is_searched_for_first(batch, trusted):
+    """Where the platform knows no key, only a search can tell."""
+    assert way(batch, Resend.FIND_FIRST, clock_trusted=trusted) is Recovery.SEARCH
+
+
 @given(BATCHES)
 def test_a_clock_that_is_off_never_makes_us_bolder(batch):
     """Whatever is sent again with a clock in doubt would be with a good one."""
@@ -145,12 +163,27 @@ def test_what_nobody_wants_any_more_is_only_looked_for(resend):
 @pytest.mark.parametrize(("age", "expected"), [(0, False), (KEY_LIFE - 1, False), (KEY_LIFE, True), (-DAY, False)])
 def test_records_older_than_a_key_prove_nothing(age, expected):
     """A job accepted six days ago may have been sent before the backup that knows nothing of it was restored."""
-    assert key_expired(lost(planned_at=NOW - age), now=NOW, clock_trusted=True) is expected
+    assert key_expired(lost(planned_at=NOW - age), SENT, now=NOW, clock_trusted=True) is expected
 
 
 def test_with_a_clock_that_is_off_every_record_may_be_too_old():
     """Whoever cannot tell an age must ask."""
-    assert key_expired(lost(planned_at=NOW), now=NOW, clock_trusted=False)
+    assert key_expired(lost(planned_at=NOW), SENT, now=NOW, clock_trusted=False)
+
+
+@pytest.mark.parametrize(
+    ("resend", "expected"),
+    [(Resend.FIND_FIRST, True), (Resend.NEVER, True), (Resend.HARMLESS, False), (Resend.SAME_KEY, False)],
+)
+def test_without_a_key_on_the_platform_a_first_send_is_always_searched_for(resend, expected):
+    """Whenever it was planned: nothing but the platform's own list tells whether an earlier life sent it."""
+    sent = replace(SENT, resend=resend)
+    assert key_expired(lost(planned_at=NOW), sent, now=NOW, clock_trusted=True) is expected
+
+
+def test_a_key_that_is_never_forgotten_needs_no_search():
+    """It shows an earlier send by itself, however old."""
+    assert not key_expired(lost(planned_at=0), replace(SENT, key_life=None), now=NOW, clock_trusted=False)
 
 
 # ---------------------------------------------------------------- two searches
@@ -158,7 +191,7 @@ def test_with_a_clock_that_is_off_every_record_may_be_too_old():
 
 @pytest.mark.parametrize(
     ("searched", "wait"),
-    [(None, SECOND_SEARCH_WAIT), (0, SECOND_SEARCH_WAIT), (SECOND_SEARCH_WAIT - 1, 1), (SECOND_SEARCH_WAIT, 0)],
+    [(None, SEARCH_DELAY), (0, SEARCH_DELAY), (SEARCH_DELAY - 1, 1), (SEARCH_DELAY, 0)],
 )
 def test_a_second_search_comes_an_hour_after_the_first(searched, wait):
     """Only then does not being found count."""
@@ -169,7 +202,7 @@ def test_a_second_search_comes_an_hour_after_the_first(searched, wait):
 @pytest.mark.parametrize("error", [Refused("no"), ValueError("a bug of ours")], ids=repr)
 def test_hope_ends_after_a_day_or_an_hour_after_a_cancel(error):
     """A search that is refused, or that breaks, for so long is left to a person."""
-    for cancelled, patience in ((False, PATIENCE), (True, SECOND_SEARCH_WAIT)):
+    for cancelled, patience in ((False, PATIENCE), (True, SEARCH_DELAY)):
         young = lost(sent_at=NOW - patience + 1, cancelled=cancelled)
         old = lost(sent_at=NOW - patience, cancelled=cancelled)
         assert [is_unresolvable(batch, error, now=NOW) for batch in (young, old)] == [False, True]
@@ -192,7 +225,7 @@ def failed(**fields):
 
 def test_a_link_that_failed_in_a_batch_sent_twice_may_be_an_echo():
     """The first time may be what worked."""
-    assert may_be_echo(failed(), lost(sends=2))
+    assert may_be_echo(failed(), lost(sends=2, resend=Resend.HARMLESS))
 
 
 @pytest.mark.parametrize(
@@ -200,17 +233,18 @@ def test_a_link_that_failed_in_a_batch_sent_twice_may_be_an_echo():
     [
         ({}, {"sends": 1}),
         ({"state": ItemState.PARTIAL}, {"sends": 2}),
-        ({"stage": Stage.CREATION}, {"sends": 2}),
-        ({"stage": Stage.ANALYSIS}, {"sends": 2}),
+        ({}, {"sends": 2, "resend": Resend.SAME_KEY}),
+        ({}, {"sends": 2, "resend": Resend.FIND_FIRST}),
         ({}, {"sends": 2, "lineage": echo_lineage([(1, 1)])}),
         ({}, {"sends": 2, "lineage": halves_of(echo_lineage([(1, 1)]))[0]}),
     ],
 )
 def test_every_other_failure_counts(item, batch):
     """Sent once, of another kind, or in a batch of its own already."""
-    assert not may_be_echo(failed(**item), lost(**batch))
+    assert not may_be_echo(failed(**item), lost(**{"resend": Resend.HARMLESS, **batch}))
 
 
 def test_a_retry_sent_twice_may_echo_too():
     """Whatever led to a batch, being sent twice makes its failures doubtful."""
-    assert may_be_echo(failed(), lost(sends=2, lineage=retry_lineage([(1, 2)])))
+    again = lost(sends=2, lineage=retry_lineage([(1, 2)]), resend=Resend.HARMLESS)
+    assert may_be_echo(failed(), again)

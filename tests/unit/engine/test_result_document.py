@@ -46,6 +46,7 @@ async def test_the_document_is_as_promised():
         "started_at": "2023-11-14T22:13:21.000Z",
         "settled_at": "2023-11-14T22:13:22.000Z",
         "counts": {"succeeded": 99, "failed": 1},
+        "parents": 0,
     }
     promised = {"number": 1, "remote_id": "remote-1", "state": "settled", "status": "PARTIALLY_SUCCEEDED"}
     assert told_batch == told_batch | promised | {"submitted_at": "2023-11-14T22:13:21.000Z", "items": 100}
@@ -60,6 +61,8 @@ async def test_the_document_is_as_promised():
             "detail": None,
             "attempts": 1,
             "previous_ids": [],
+            "parent": None,
+            "facts": None,
             "submitted_at": "2023-11-14T22:13:20.000Z",
             "finished_at": "2023-11-14T22:14:50.123Z",
         }

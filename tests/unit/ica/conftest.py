@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from stages import Stage
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.identity import batch_key
@@ -18,7 +19,6 @@ from orchestrator.domain.model import (
     Item,
     ItemState,
     JobId,
-    Stage,
 )
 from orchestrator.platforms.http.calls import Answer, Call
 from orchestrator.platforms.ica.platform import Ica

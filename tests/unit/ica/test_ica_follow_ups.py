@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from stages import Stage
 
 from orchestrator.domain.errors import Missing, Refused
-from orchestrator.domain.model import ItemState, JobId, Learned, Stage
+from orchestrator.domain.model import ItemState, JobId, Learned
 from orchestrator.platforms.ica.polling.routes import wanted
 from orchestrator.platforms.ica.polling.unlisted_analyses import ASSUMED_LAG
 

@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from stages import Stage
 
 from orchestrator.domain.errors import Missing, Refused
-from orchestrator.domain.model import BatchReport, Learned, Stage
+from orchestrator.domain.model import BatchReport, Learned
 from orchestrator.platforms.ica.polling.learning import SearchStatuses
 from orchestrator.platforms.ica.polling.poll_plan import UNLISTED
 

@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.errors import Missing, Refused
-from orchestrator.domain.model import Submission
+from orchestrator.domain.submission import Resend, Submission
 
 ITEMS, SEARCH, JOBS, LINKS = "analysisCreationBatch/items", "analysis:search", "jobs", "dataLinkingBatch/items"
 SENT_AT = 1_700_000_000 * SECOND
@@ -157,7 +157,7 @@ async def test_a_page_of_jobs_that_cannot_be_read_does_not_end_the_list(ica, scr
 
 async def test_links_among_rows_that_cannot_be_read_are_not_given_up(ica, script, batch):
     """The same for links."""
-    submission = Submission("POST", "/links", {}, b'{"items":[{"dataId":"fil.1"}]}')
+    submission = Submission("POST", "/links", {}, b'{"items":[{"dataId":"fil.1"}]}', resend=Resend.HARMLESS)
     wanted = batch(kind="ica.data_linking", submission=submission, first_sent_at=SENT_AT, sent_at=SENT_AT)
     script.say(JOBS, {"items": [UNREADABLE], "totalItemCount": 1})
     with pytest.raises(Refused, match="cannot be read"):
@@ -184,7 +184,7 @@ async def test_links_of_other_data_are_another_batch(ica, script, lost, batch, d
     rows = [{"request": {"dataId": each}, "processing": {"status": "RUNNING"}} for each in data]
     script.say(JOBS, {"items": [job("r1", kind="ProjectDataLinkingBatch")], "totalItemCount": 1})
     script.say(LINKS, {"items": rows})
-    sent = Submission("POST", "/p", {}, b'{"items":[{"dataId":"fil.1"},{"dataId":"fil.2"}]}')
+    sent = Submission("POST", "/p", {}, b'{"items":[{"dataId":"fil.1"},{"dataId":"fil.2"}]}', resend=Resend.HARMLESS)
     found = await ica().reconcile(
         batch(kind="ica.data_linking", first_sent_at=SENT_AT, sent_at=SENT_AT, submission=sent)
     )

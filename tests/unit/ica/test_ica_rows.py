@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from stages import Stage
 
 from orchestrator.domain.errors import Transient
-from orchestrator.domain.model import BatchReport, ItemReport, ItemState, Stage
+from orchestrator.domain.model import BatchReport, ItemReport, ItemState
 from orchestrator.platforms.ica.batches.analyses import moment
 
 

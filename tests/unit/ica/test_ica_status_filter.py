@@ -1,9 +1,10 @@
 """At the end of a large batch only those items are asked for that go on, and what that leaves out is not lost."""
 
 import pytest
+from stages import Stage
 
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.model import ItemState, Learned, Stage
+from orchestrator.domain.model import ItemState, Learned
 
 LINKS, CREATIONS = "dataLinkingBatch/items", "analysisCreationBatch/items"
 OPEN_LINK = ["INITIALISED", "WAITING_RESOURCES", "RUNNING"]

@@ -6,7 +6,8 @@ from typing import Final
 
 from orchestrator.clock import Micros
 from orchestrator.domain.identity import BATCH_TAG, INSTANCE_TAG, ITEM_TAG
-from orchestrator.domain.model import BatchKey, ItemReport, Stage
+from orchestrator.domain.model import BatchKey, ItemReport
+from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.protocol.wire import Analysis, Tags
 from orchestrator.platforms.ica.statuses import ANALYSIS, FINAL_ANALYSIS
 from orchestrator.platforms.status_table import state_of
@@ -58,7 +59,7 @@ def analysis_report(
     ended = row.status in FINAL_ANALYSIS
     return ItemReport(
         batch=batch,
-        stage=Stage.ANALYSIS,
+        stage=stages.ANALYSIS,
         state=state,
         status=row.status,
         seq=seq,

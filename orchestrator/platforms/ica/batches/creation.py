@@ -11,7 +11,10 @@ from typing import Final
 import msgspec
 
 from orchestrator.domain.identity import OUR_TAGS, batch_tag, instance_tag, item_tag
-from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, Stage, Submission
+from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport
+from orchestrator.domain.submission import Resend, Submission
+from orchestrator.domain.units import DAY
+from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.analyses import NOBODY, Owner, analysis_report, owner_of
 from orchestrator.platforms.ica.protocol.media import V3
 from orchestrator.platforms.ica.protocol.requests import project
@@ -21,6 +24,9 @@ from orchestrator.platforms.status_table import state_of
 
 KIND: Final = "ica.analysis_creation"
 SEGMENT: Final = "analysisCreationBatch"
+
+_KEY_LIFE: Final = 6 * DAY
+"""ICA keeps the answer to a key for 7 days; we stop relying on it a day before."""
 
 _LISTS: Final[Mapping[str, str]] = MappingProxyType(
     {"nextflow": "nextflowItems", "nextflow_json": "nextflowJsonItems", "cwl": "cwlItems"}
@@ -58,6 +64,8 @@ def compose(batch: Batch, items: Sequence[Item], instance: str) -> Submission:
         path=f"{project(batch.project)}/{SEGMENT}",
         headers={"Content-Type": V3, "Accept": V3, "Idempotency-Key": batch.key},
         body=msgspec.json.encode(body),
+        resend=Resend.SAME_KEY,
+        key_life=_KEY_LIFE,
         pipeline=_PIPELINE.decode(first).pipeline_id if first is not None else None,
     )
 
@@ -81,7 +89,7 @@ def tell(row: CreationItem, batch: BatchKey, *, hint: bool) -> ItemReport | None
     state, known = state_of(row.processing.status, WORDS)
     return ItemReport(
         batch=batch,
-        stage=Stage.CREATION,
+        stage=stages.CREATION,
         state=state,
         status=row.processing.status,
         seq=seq,

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from orchestrator.domain.model import BatchKey, ItemReport, Stage, Submission
+from orchestrator.domain.model import BatchKey, ItemReport, Stage
+from orchestrator.domain.submission import Submission
+from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches import creation, linking
 from orchestrator.platforms.ica.protocol.wire import CREATION_ITEMS, LINK_ITEMS, PageReader
 from orchestrator.platforms.ica.statuses import UNRESOLVED_CREATION, UNRESOLVED_LINK
@@ -49,7 +51,7 @@ ANALYSES: Final = Family(
     kind=creation.KIND,
     name="creation",
     segment=creation.SEGMENT,
-    stage=Stage.CREATION,
+    stage=stages.CREATION,
     items=CREATION_ITEMS,
     unresolved=UNRESOLVED_CREATION,
     foreign_subjects=("link", "copy", "move", "update", "sample"),
@@ -59,7 +61,7 @@ _LINKS: Final = Family(
     kind=linking.KIND,
     name="linking",
     segment=linking.SEGMENT,
-    stage=Stage.LINK,
+    stage=stages.LINK,
     items=LINK_ITEMS,
     unresolved=UNRESOLVED_LINK,
     foreign_subjects=("unlink", "analysis", "copy", "move", "update", "sample"),

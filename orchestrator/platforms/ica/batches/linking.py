@@ -5,7 +5,9 @@ from typing import Final
 
 import msgspec
 
-from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, Stage, Submission
+from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport
+from orchestrator.domain.submission import Resend, Submission
+from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.protocol.media import V4
 from orchestrator.platforms.ica.protocol.requests import project
 from orchestrator.platforms.ica.protocol.wire import LinkItem, LinkRequest, Wire
@@ -39,6 +41,7 @@ def compose(batch: Batch, items: Sequence[Item]) -> Submission:
         path=f"{project(batch.project)}/{SEGMENT}",
         headers={"Content-Type": V4, "Accept": V4},
         body=msgspec.json.encode({"items": written}),
+        resend=Resend.HARMLESS,
     )
 
 
@@ -52,7 +55,7 @@ def tell(row: LinkItem, batch: BatchKey) -> ItemReport:
     state, known = state_of(row.processing.status, LINK)
     return ItemReport(
         batch=batch,
-        stage=Stage.LINK,
+        stage=stages.LINK,
         state=state,
         status=row.processing.status,
         key=row.request.data_id,

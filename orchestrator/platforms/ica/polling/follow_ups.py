@@ -6,8 +6,9 @@ from typing import Final, assert_never
 
 from orchestrator.clock import Clock
 from orchestrator.domain.identity import batch_tag
-from orchestrator.domain.model import BatchKey, Item, Poll, Stage
+from orchestrator.domain.model import BatchKey, Item, Poll
 from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.families import ANALYSES
 from orchestrator.platforms.ica.polling.learning import EmbeddedStatus, Liveness
 from orchestrator.platforms.ica.polling.routes import Route, alone, grouped, part, read_route, route_of
@@ -180,7 +181,7 @@ class FollowUps:
     def _in_turn(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll] | None:
         """Those whose analyses are known, a few at a time; nothing tells more of the others."""
         polls: list[Poll] = []
-        known = [item for item in missing if item.remote_id is not None and item.stage is Stage.ANALYSIS]
+        known = [item for item in missing if item.remote_id is not None and item.stage == stages.ANALYSIS]
         for key, items in grouped(poll, known).items():
             polls += self._some(poll, key, items)
         return polls or (None if known else [])

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.domain.model import BatchKey, ItemReport, Stage
+from orchestrator.domain.model import BatchKey, ItemReport
 from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.ica import stages
 
 _MOST: Final = 4096
 
@@ -27,7 +28,7 @@ class Sweep:
         self.marks ^= hash((told.key, told.seq, told.status))
         if told.state.final:
             self.ended += 1
-        elif told.stage is Stage.CREATION and told.status == "SUCCEEDED":
+        elif told.stage == stages.CREATION and told.status == "SUCCEEDED":
             self.unembedded += 1
 
 

@@ -22,6 +22,7 @@ from typing import Final, Literal
 from orchestrator.clock import Clock
 from orchestrator.domain.model import Batch, BatchKey, Poll, Stage
 from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.families import ANALYSES, FAMILIES, Family
 from orchestrator.platforms.ica.polling.follow_ups import MOST_SINGLE
 from orchestrator.platforms.ica.polling.last_sweeps import LastSweeps
@@ -120,16 +121,16 @@ class Plan:
         by_items = self._by_items(batch)
         if batch.remote_id is None:
             if batch.creating or not batch.status_final:
-                yield self._tagged(batch, {Stage.CREATION})
+                yield self._tagged(batch, {stages.CREATION})
             return
         if batch.creating or by_items:
-            expects = {Stage.CREATION, Stage.ANALYSIS} if by_items and self._embedded.live else {Stage.CREATION}
+            expects = {stages.CREATION, stages.ANALYSIS} if by_items and self._embedded.live else {stages.CREATION}
             yield self._items(batch, ANALYSES, batch.items if by_items else batch.creating, expects)
         last = self._last_sweeps.last(batch.key)
         unshown = batch.creating > 0 and last.unembedded > 0
         unreported = by_items and not self._embedded.live and last.ended > batch.items - batch.open
         if unshown or (unreported and not self._wants_search(batch)):
-            yield self._tagged(batch, {Stage.ANALYSIS})
+            yield self._tagged(batch, {stages.ANALYSIS})
 
     def _by_items(self, batch: Batch) -> bool:
         """Whether pages of items are to tell of its analyses; a snapshot cannot."""
@@ -165,7 +166,7 @@ class Plan:
         return self._last_sweeps.last(batch.key).unmoved >= (_STILL_LIVE if self._embedded.live else _STILL)
 
     def _search(self, name: str, route: Route, batches: Sequence[Batch], cost: int) -> Poll:
-        return question(name, route, batches[0].project, batches, cost=cost, expects={Stage.ANALYSIS})
+        return question(name, route, batches[0].project, batches, cost=cost, expects={stages.ANALYSIS})
 
     def _tagged(self, batch: Batch, expects: set[Stage]) -> Poll:
         cost = pages(batch.items, self._size)

@@ -291,8 +291,9 @@ class PollReader:
         """Words from the analyses themselves, and what they teach."""
         learned: list[Learned] = []
         for told in seen:
-            self._embedded.direct(told.remote_id or "", told.status)
-            if not told.known_status and (word := self._words.met(told.status)) is not None:
+            status = told.status or ""
+            self._embedded.direct(told.remote_id or "", status)
+            if not told.known_status and (word := self._words.met(status)) is not None:
                 learned.append(word)
         return [*seen, *learned]
 

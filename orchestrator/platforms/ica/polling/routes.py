@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from orchestrator.domain.model import Batch, BatchKey, Item, Poll, Stage
+from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.families import ANALYSES, BY_NAME, Family
 
 
@@ -77,7 +78,7 @@ def only(poll: Poll, keys: Collection[BatchKey]) -> Poll:
 def part(poll: Poll, keys: Collection[BatchKey], *, name: str, route: str, cost: int, items: Iterable[Item]) -> Poll:
     """A new question about some of the batches of `look`; it expects the analyses of `items` that are known, if any."""
     named = tuple(item for item in items if item.remote_id is not None)
-    expects = frozenset({Stage.ANALYSIS}) if named else frozenset[Stage]()
+    expects = frozenset({stages.ANALYSIS}) if named else frozenset[Stage]()
     some = only(poll, keys)
     return replace(
         some, name=name, route=route, cost=cost, named=named, expects=expects, cursor=None, page=0, trail=frozenset()

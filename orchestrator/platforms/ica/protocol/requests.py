@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from orchestrator.domain.model import Submission
+from orchestrator.domain.submission import Submission
 from orchestrator.platforms.http.calls import Call, Effect
 from orchestrator.platforms.ica.protocol.media import PROBLEM, V3, V4
 from orchestrator.platforms.rate_limit.lanes import URGENT, Lane

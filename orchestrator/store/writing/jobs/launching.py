@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.domain.identity import batch_key
-from orchestrator.domain.lifecycle import first_stage
-from orchestrator.domain.model import BatchState, ItemState, JobId, JobState, Needs, Stage
+from orchestrator.domain.model import CREATION, BatchState, ItemState, JobId, JobState, Needs
+from orchestrator.domain.submission import Resend
 from orchestrator.store.account_memory import instance_of, why_paused
 from orchestrator.store.changes import JobChanged
 from orchestrator.store.errors import AlreadySentError, NameTakenError, StoreError
@@ -122,8 +122,9 @@ async def _plan_batches(unit: UnitOfWork, rows: Sequence[Row], instance: str) ->
                 {"id": unit.new_id(), "job": job, "account": row.account, "number": number, "root": number}
                 | {"lineage": str(number), "key": batch_key(instance, row.name, str(number), 0)}
                 | {"state": BatchState.PLANNED, "items": size, "open": size}
-                | {"creating": size if first_stage(row.kind) is Stage.CREATION else 0}
+                | {"creating": size if row.first_stage == CREATION else 0}
                 | {"first_seq": first, "last_seq": last}
+                | {"resend": Resend.FOLLOW_ONLY if row.follow_only else None}
             )
         await unit.connection.execute(_ADD_BATCHES, new)
     for row in rows:

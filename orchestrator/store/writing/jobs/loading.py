@@ -10,7 +10,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
-from orchestrator.domain.lifecycle import first_stage
 from orchestrator.domain.model import ItemState, JobId, JobSpec, JobState, NewItem
 from orchestrator.store.changes import JobChanged
 from orchestrator.store.database.engine import Database, insertion
@@ -105,13 +104,13 @@ class Loading:
 
 async def _add(connection: AsyncConnection, new: Portion) -> None:
     wanted = list(dict.fromkeys(job for job, _ in new))
-    query = sa.select(jobs.c.id, jobs.c.batch_size, jobs.c.kind).where(jobs.c.id.in_(wanted), IS_LOADING)
+    query = sa.select(jobs.c.id, jobs.c.batch_size, jobs.c.first_stage).where(jobs.c.id.in_(wanted), IS_LOADING)
     found = {row.id: row for row in await connection.execute(query)}
     for job in wanted:
         if job not in found:
             raise StoreError(f"job {job} is not being loaded")
     sizes = {job: row.batch_size for job, row in found.items()}
-    stages = {job: first_stage(row.kind).value for job, row in found.items()}
+    stages = {job: row.first_stage for job, row in found.items()}
     state = ItemState.PENDING.value
 
     def values(some: Portion) -> tuple[Any, ...]:
@@ -151,4 +150,7 @@ def _as_columns(spec: JobSpec) -> dict[str, Any]:
         "file": spec.file,
         "dropped_by": spec.dropped_by,
         "batch_size": spec.batch_size,
+        "first_stage": spec.first_stage,
+        "follow_only": spec.follow_only,
+        "options": spec.options.decode() if spec.options is not None else None,
     }

@@ -24,7 +24,7 @@ from orchestrator.domain.model import (
 )
 from orchestrator.domain.resending import may_be_echo
 from orchestrator.store.reading.rows import SELECT_BATCH, Row, batch_of, counts_of, retry_of
-from orchestrator.store.schema import LIVE_BATCH, LIVE_JOB, batches, items, jobs, literal
+from orchestrator.store.schema import FOUND_ITEM, LIVE_BATCH, LIVE_JOB, batches, items, jobs, literal
 from orchestrator.store.writing.jobs.dependents import wake_dependents
 from orchestrator.store.writing.jobs.job_states import Outcome, set_jobs
 from orchestrator.store.writing.planning import Origin, items_of, send_again
@@ -93,7 +93,7 @@ async def _try_again(unit: UnitOfWork, batch: Batch, policy: RetryPolicy | None)
     """The job of a settled batch may ask for another attempt at some of its items."""
     if batch.cancelled or (policy is None and batch.sends < _TWICE):
         return
-    held = await items_of(unit, batch)
+    held = [item for item in await items_of(unit, batch) if item.parent is None]
     unsure = [item for item in held if may_be_echo(item, batch)]
     if unsure:
         await send_again(unit, Origin.of(batch), unsure, echo_lineage, counts=False)
@@ -149,7 +149,8 @@ async def _states_of_live_batches(unit: UnitOfWork, among: Sequence[str]) -> _St
 
 async def _stop_where_due(unit: UnitOfWork, rows: Sequence[Row], states: _States) -> Sequence[Row]:
     """Stop the jobs of which too much failed while there is more to submit; returns the rows as they are then."""
-    reasons = {row.id: _why_stopped(row) for row in rows if BatchState.PLANNED in states[row.id]}
+    may_stop = [row for row in rows if BatchState.PLANNED in states[row.id] and _may_stop(row)]
+    reasons = {row.id: _why_stopped(row, await _failed(unit, row)) for row in may_stop}
     stopped = [{"in_job": job, "reason": reason} for job, reason in reasons.items() if reason is not None]
     if not stopped:
         return rows
@@ -157,12 +158,27 @@ async def _stop_where_due(unit: UnitOfWork, rows: Sequence[Row], states: _States
     return await _jobs(unit, [JobId(row.id) for row in rows])
 
 
-def _why_stopped(row: Row) -> str | None:
-    """The reason to submit no more of a job; None when there is none, or it was given before."""
-    if row.stop_after_failed is None or row.stopped is not None:
-        return None
+def _may_stop(row: Row) -> bool:
+    return row.stop_after_failed is not None and row.stopped is None
+
+
+async def _failed(unit: UnitOfWork, row: Row) -> int:
+    """Items that were asked for and failed or were aborted; the job counts what was found in the place of some."""
+    if row.found:
+        return int((await unit.connection.execute(sa.select(failed_among_asked(row.id)))).scalar_one())
     counts = counts_of(row)
-    failed = counts.get(ItemState.FAILED, 0) + counts.get(ItemState.ABORTED, 0)
+    return counts.get(ItemState.FAILED, 0) + counts.get(ItemState.ABORTED, 0)
+
+
+def failed_among_asked(job: str | sa.ColumnElement[str]) -> sa.ScalarSelect[int]:
+    """How many items of a job were asked for and failed or were aborted."""
+    failed = items.c.state.in_([ItemState.FAILED, ItemState.ABORTED])
+    query = sa.select(sa.func.count()).where(items.c.job == job, failed, sa.not_(FOUND_ITEM))
+    return query.correlate(jobs).scalar_subquery()
+
+
+def _why_stopped(row: Row, failed: int) -> str | None:
+    """The reason to submit no more of a job, when so much failed; None when there is none."""
     if failed - row.stop_base < row.stop_after_failed:
         return None
     return f"{failed} items failed or were aborted: nothing more is submitted until `resume`"

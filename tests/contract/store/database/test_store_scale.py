@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from orchestrator.domain.model import After, BatchReport, ItemState, JobState, Needs
+from orchestrator.platforms.registry import KINDS
 
 FEW, MANY = 3, 40
 
@@ -253,7 +254,7 @@ async def test_what_the_daemon_asks_reads_nothing_that_is_settled(scene, retry_t
         running = await scene.track()
         await scene.apply_reports(scene.seen(running, 1, ItemState.RUNNING))
         await store.advance.cancel("gamma", now=scene.tick())
-        assert len(await store.items.to_abort("ica", limit=5)) == 1
+        assert len(await store.items.to_abort("ica", KINDS, limit=5)) == 1
     read_through = [
         (statement, step)
         async for statement, plan in _plans(store._database, asked)

@@ -16,7 +16,7 @@ from orchestrator.store.errors import DamagedError, SchemaError, StoreError, Sto
 from orchestrator.store.schema import metadata
 from orchestrator.store.store import Store
 
-NEWEST = "0003"
+NEWEST = "0004"
 
 _COLUMNS = """
     SELECT table_name, column_name, data_type, is_nullable, column_default
@@ -87,7 +87,6 @@ def test_migrations_make_what_the_schema_describes_on_postgresql(postgres, empty
         "UPDATE batches SET open = 3",
         "UPDATE batches SET creating = -1",
         "UPDATE items SET state = 'odd'",
-        "UPDATE items SET stage = 'odd'",
         "UPDATE items SET job = 'nobody'",
         "UPDATE items SET key = 'k1'",
     ],
@@ -101,37 +100,6 @@ async def test_the_database_itself_refuses_nonsense(scene, statement):
 
 
 # ---------------------------------------------------------------- opening
-
-
-@pytest.fixture
-async def scene_at_first_schema(newest_sqlite, tmp_path):
-    """An SQLite database with a job, as the first version left it."""
-    file = tmp_path / "first.db"
-    shutil.copy(newest_sqlite, file)
-    url = f"sqlite:///{file}"
-    async with Store.opened(url, state_directory=tmp_path) as store:
-        await store.memory.instance()
-        spec = JobSpec(name="old", kind="ica.data_linking", account="ica", project="p", digest="d", batch_size=10)
-        job = await store.jobs.load(spec, 1)
-        await store.jobs.add_items(job, [NewItem(seq, f"k{seq}", b"{}") for seq in (1, 2)])
-        await store.jobs.commit([job], 1)
-    with closing(sqlite3.connect(file)) as connection, connection:
-        for index in ("jobs_live", "jobs_settled", "batches_lineage", "batches_family"):
-            connection.execute(f"DROP INDEX {index}")
-        live = "state IN ('waiting', 'queued', 'running')"
-        connection.execute(f"CREATE INDEX jobs_live ON jobs (account, priority) WHERE {live}")
-        connection.execute("ALTER TABLE batches DROP COLUMN pipeline")
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
-    return url
-
-
-async def test_an_older_sqlite_database_is_brought_up_to_date_with_what_it_holds(scene_at_first_schema, tmp_path):
-    """The next version's first start adds what is new; the jobs go on."""
-    async with Store.opened(scene_at_first_schema, state_directory=tmp_path) as store:
-        (job,) = await store.jobs.list()
-        (batch,) = await store.batches.of_job(job.id)
-        assert (batch.items, batch.pipeline) == (2, None)
-    assert await upgrade.current(scene_at_first_schema) == NEWEST
 
 
 async def test_a_new_sqlite_database_is_made_at_the_first_start(tmp_path):

@@ -11,6 +11,8 @@ SECONDS = 30.0
 ITEMS = 500
 JOBS = ("first", "known")
 """The second one begins when the first has ended, and finds its durations learnt."""
+PREFIX = {"analyses": "", "links": "fil."}
+"""The key of a link is the id of its data."""
 CONSTANT, BIMODAL, LONG_TAILED = {"jitter": 0.0}, {"durations": "bimodal"}, {"durations": "long_tailed"}
 
 
@@ -41,7 +43,7 @@ async def test_an_end_is_seen_in_time_whatever_is_known_of_durations(world, kind
     """A thousand ends, half of them of work that waited for the other half; not one in a hundred is seen later."""
     it = await world(budget=1000, analysis_seconds=SECONDS, link_seconds=SECONDS, **durations)
     for place, job in enumerate(JOBS):
-        keys = [f"{job}{number}" for number in range(ITEMS)]
+        keys = [f"{PREFIX[kind]}{job}{number}" for number in range(ITEMS)]
         after = After(JOBS[:place]) if place else None
         await it.submit(job, keys, kind=kind, after=after)
     await it.until_settled(*JOBS, within=7200.0)
@@ -51,9 +53,11 @@ async def test_an_end_is_seen_in_time_whatever_is_known_of_durations(world, kind
     parts = sorted((told[key] - end) / max(20.0, 0.01 * (end - begin)) for key, (begin, end) in began_and_ended.items())
     assert parts[2 * ITEMS - 2 * ITEMS // 100 - 1] <= 1.0
 
-    last = max(end for key, (_, end) in began_and_ended.items() if key.startswith("first"))
-    next_began = min(begin for key, (begin, _) in began_and_ended.items() if key.startswith("known"))
-    longest = max(end - begin for key, (begin, end) in began_and_ended.items() if key.startswith("first"))
+    last = max(end for key, (_, end) in began_and_ended.items() if key.startswith(f"{PREFIX[kind]}first"))
+    next_began = min(begin for key, (begin, _) in began_and_ended.items() if key.startswith(f"{PREFIX[kind]}known"))
+    longest = max(
+        end - begin for key, (begin, end) in began_and_ended.items() if key.startswith(f"{PREFIX[kind]}first")
+    )
     assert next_began - last <= max(20.0, 0.01 * longest) + 2 * seconds_to_create(it)
 
 

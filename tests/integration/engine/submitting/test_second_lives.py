@@ -1,8 +1,9 @@
 """What was given up and comes up again, and what is killed in between: nothing is paid twice, nothing runs unseen."""
 
 import pytest
+from stages import Stage
 
-from orchestrator.domain.model import BatchState, ItemReport, ItemState, Stage
+from orchestrator.domain.model import BatchState, ItemReport, ItemState
 from orchestrator.simulator import FaultKind
 
 HOUR, DAY = 3600.0, 86_400.0

@@ -1,0 +1,1 @@
+"""The Seven Bridges Platform and its siblings: CGC, CAVATICA, BioData Catalyst."""

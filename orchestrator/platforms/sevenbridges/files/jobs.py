@@ -1,0 +1,100 @@
+"""Jobs over many files: copies, moves, deletions and DRS imports. One id for up to a hundred files, a row each.
+
+A job ends with FINISHED whatever became of its files. Its rows carry none of our keys: they are matched by what they
+say of themselves, or by their order where nothing contradicts it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from orchestrator.domain.errors import Transient, Unconfirmed
+from orchestrator.domain.kinds import Kind
+from orchestrator.domain.model import Batch, BatchKey, BatchReport, Item, ItemReport, ItemState, Poll, PollResult
+from orchestrator.platforms.http.calls import Answer
+from orchestrator.platforms.http.json_bodies import read
+from orchestrator.platforms.sevenbridges import statuses, wire
+from orchestrator.platforms.sevenbridges.protocol import polls, sent
+from orchestrator.platforms.sevenbridges.protocol.matching import match
+from orchestrator.platforms.sevenbridges.session import Session
+from orchestrator.platforms.status_table import state_of
+
+IsOf = Callable[[sent.Sent, wire.File], bool | None]
+
+
+@dataclass(slots=True)
+class JobPolls:
+    """Asks about the jobs of one kind, one in a request."""
+
+    session: Session
+    kind: Kind
+    path: str
+    """Under which a job lies by its id."""
+    is_of: IsOf
+
+    def of(self, batches: Sequence[Batch]) -> Sequence[Poll]:
+        """One poll for each batch: it names all open items, in their order."""
+        setting, expects = self.kind.setting, frozenset({self.kind.stage})
+        return [
+            polls.poll(f"{setting}:{batch.id}", f"{setting}/job", [batch], expects, names=polls.IDS)
+            for batch in batches
+            if batch.remote_id is not None
+        ]
+
+    async def ask(self, poll: Poll) -> PollResult:
+        """How far a job is, and at its end what became of each file."""
+        [(batch, job_id)] = poll.subjects.items()
+        answer = await self.session.get(f"{self.path}/{quote(str(job_id), safe='')}", self.path.strip("/"))
+        job = read(answer, wire.FILE_JOB)
+        if job.state != statuses.FINISHED:
+            return PollResult(
+                [BatchReport(batch, job.state, final=False), *(self._open(batch, job, i) for i in poll.named)]
+            )
+        rows = wire.FILE_ROWS.rows(job.result or ())
+        matched = match([sent.request_of(item) for item in poll.named], rows, self.is_of)
+        ended = [self._ended(batch, job, item, matched.get(at)) for at, item in enumerate(poll.named)]
+        return PollResult([*ended, BatchReport(batch, job.state, final=True)])
+
+    def _open(self, batch: BatchKey, job: wire.FileJob, item: Item) -> ItemReport:
+        state, known = state_of(job.state, statuses.JOB)
+        return ItemReport(
+            batch=batch,
+            stage=self.kind.stage,
+            state=state,
+            status=job.state,
+            seq=item.seq,
+            key=item.key,
+            known_status=known,
+        )
+
+    def _ended(self, batch: BatchKey, job: wire.FileJob, item: Item, row: wire.Row[wire.File] | None) -> ItemReport:
+        file = (row.resource if row is not None else None) or wire.File()
+        if row is not None and row.error is not None:
+            state, detail = ItemState.FAILED, str(row.error)
+        elif row is not None and row.resource is not None:
+            state, detail = ItemState.SUCCEEDED, None
+        else:
+            state, detail = (
+                ItemState.ATTENTION,
+                f"job {job.id} has ended, and which of its rows is this file's is unclear",
+            )
+        return ItemReport(
+            batch=batch,
+            stage=self.kind.stage,
+            state=state,
+            status=job.state,
+            seq=item.seq,
+            key=item.key,
+            remote_id=file.id,
+            detail=detail,
+            finished_at=wire.moment(job.finished_on) if state.final else None,
+            facts=wire.facts(file=file.id, name=file.name),
+        )
+
+
+def job_in(answer: Answer) -> wire.FileJob:
+    """The job in the answer to a submission; raises Unconfirmed where the answer cannot be read."""
+    try:
+        return read(answer, wire.FILE_JOB)
+    except Transient as unreadable:
+        raise Unconfirmed(str(unreadable), status=answer.status, server_date=answer.server_date) from unreadable

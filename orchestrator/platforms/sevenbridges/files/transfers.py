@@ -1,0 +1,246 @@
+"""Imports from volumes and exports to volumes: up to a hundred in a call, each with an id or an error of its own.
+
+The platform knows no key: what became of a lost call is found in the user's own list, by content and time. A repeat
+that fails because the file is there already starts a search for the transfer that made it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from orchestrator.clock import Clock, Micros
+from orchestrator.domain.errors import Refused, Transient, Unconfirmed
+from orchestrator.domain.kinds import Kind
+from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult, Receipt
+from orchestrator.domain.submission import Resend, Submission
+from orchestrator.domain.units import DAY, SECOND
+from orchestrator.platforms.sevenbridges import statuses, wire
+from orchestrator.platforms.sevenbridges.protocol import polls, sent
+from orchestrator.platforms.sevenbridges.protocol.listing import pages
+from orchestrator.platforms.sevenbridges.protocol.matching import match
+from orchestrator.platforms.sevenbridges.session import Session
+from orchestrator.platforms.status_table import state_of
+
+FIELDS: Final = "id,state,source,destination,started_on,finished_on,error,result"
+"""Of a transfer that we read."""
+ALREADY_THERE: Final = frozenset({9107, 9108})
+"""Codes of a location, or of a name, that is taken."""
+_SLACK: Micros = 600 * SECOND
+"""A transfer may seem to be that much older than its request: the platform's clock and ours differ."""
+_REPEATED: Final = "get-repeated"
+"""A poll of transfers that may repeat earlier ones."""
+_REPEATED_WITHIN: Micros = 7 * DAY
+"""A repeat and the transfer that it repeats are no further apart."""
+
+
+class Direction(Protocol):
+    """What imports and exports differ in."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def collection(self) -> str:
+        """Its name in the paths."""
+        ...
+
+    def body_of(self, request: dict[str, Any], project: str) -> sent.Sent: ...
+
+    def params_of(self, batch: Batch) -> Mapping[str, str]: ...
+
+    def resend_of(self, items: Sequence[sent.Sent]) -> Resend: ...
+
+    def matches(self, asked: sent.Sent, transfer: wire.Transfer) -> bool | None: ...
+
+
+@dataclass(slots=True)
+class Transfers:
+    """One direction. Implements `Work`."""
+
+    direction: Direction
+    session: Session
+    page_size: int
+    clock: Clock
+    started_at: Micros
+    """When this process began, by our clock: what was planned later was sent by no earlier process."""
+    _before: tuple[Micros, Sequence[wire.Transfer]] | None = None
+    """What an earlier process may have begun, and since when."""
+
+    @property
+    def kind(self) -> Kind:
+        return self.direction.kind
+
+    def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
+        bodies = [self.direction.body_of(sent.request_of(item), batch.project) for item in items]
+        return sent.submission(self._path("create"), {"items": bodies}, self.direction.resend_of(bodies))
+
+    async def submit(self, batch: Batch) -> Receipt:
+        if batch.submission is None:
+            raise ValueError(f"batch {batch.id} has nothing to send")
+        route = f"bulk/{self.direction.collection}/create"
+        answer = await self.session.submit(batch.submission, route, self.direction.params_of(batch))
+        try:
+            rows = wire.TRANSFER_ROWS.read(answer)
+        except Transient as unreadable:
+            raise Unconfirmed(str(unreadable), status=answer.status) from unreadable
+        asked = sent.items_of(batch)
+        matched = match(asked, rows, self.direction.matches)
+        reports = [report for at, row in matched.items() if (report := self._accepted(batch, asked[at], row))]
+        if not reports:
+            raise sent.undecided(rows)
+        return Receipt(final=True, items=reports)
+
+    async def reconcile(self, batch: Batch) -> Receipt:
+        if batch.first_sent_at is None and (batch.planned_at or 0) >= self.started_at:
+            return Receipt()
+        since = (batch.first_sent_at or batch.planned_at or self.started_at) - _SLACK
+        listed = await self._listed(since) if batch.first_sent_at is not None else await self._made_before(since)
+        found: list[ItemReport] = []
+        used: set[str] = set()
+        for asked in sent.items_of(batch):
+            alike = [each for each in listed if each.id not in used and self.direction.matches(asked, each) is True]
+            alike = [each for each in alike if (wire.moment(each.started_on) or since) >= since]
+            if alike:
+                best = min(alike, key=_first_that_worked)
+                used.add(best.id)
+                found.append(self._report(batch.key, best, key=sent.key_of(self.kind, asked)))
+        return Receipt(final=True, items=found)
+
+    def polls(self, batches: Sequence[Batch]) -> Sequence[Poll]:
+        repeated = [batch for batch in batches if _may_repeat(batch)]
+        first = [batch for batch in batches if not _may_repeat(batch)]
+        setting, expects = self.kind.setting, {self.kind.stage}
+        return [
+            *polls.by_id(first, f"{setting}/get", expects),
+            *polls.by_id(repeated, f"{setting}/{_REPEATED}", expects),
+        ]
+
+    async def poll(self, poll: Poll) -> PollResult:
+        ids = {item.remote_id: item for item in poll.named if item.remote_id is not None}
+        if not ids:
+            return PollResult(())
+        asked = {f"{self.kind.setting}_ids": list(ids)}
+        fields = ",".join(f"resource.{field}" for field in FIELDS.split(","))
+        answer = await self.session.ask(
+            self._path("get"), f"bulk/{self.direction.collection}/get", asked, {"fields": fields}
+        )
+        rows = wire.TRANSFER_ROWS.read(answer)
+        transfers = [row.resource for row in rows if row.resource is not None and row.resource.id in ids]
+        bad = sum(row.resource is None and row.error is None for row in rows)
+        reports = []
+        for transfer in transfers:
+            item = ids[transfer.id]
+            batch = polls.home_of(poll, item)
+            if batch is None:
+                continue
+            report = self._report(batch, transfer, item=item)
+            if poll.route == f"{self.kind.setting}/{_REPEATED}" and _is_there_already(transfer):
+                report = await self._by_original(transfer, item, poll.project, report)
+            reports.append(report)
+        return PollResult(reports, bad_rows=bad)
+
+    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
+        del poll, missing
+        return ()
+
+    async def abort(self, batch: Batch, item: Item) -> None:
+        del batch
+        raise Refused(f"the platform cannot stop the {self.kind.setting} of {item.key!r}")
+
+    # ------------------------------------------------------------ reports
+
+    def _accepted(self, batch: Batch, asked: sent.Sent, row: wire.Row[wire.Transfer]) -> ItemReport | None:
+        """What a row says of its item; None where it neither accepts it nor refuses it for good."""
+        key = sent.key_of(self.kind, asked)
+        if row.resource is not None:
+            return self._report(batch.key, row.resource, key=key)
+        if row.error is None or not row.error.lasting:
+            return None
+        if row.error.code in ALREADY_THERE and _may_repeat(batch):
+            return None  # the search for what is not reported here finds what is there
+        return sent.declined(batch.key, self.kind, key, row.error)
+
+    def _report(
+        self, batch: BatchKey, transfer: wire.Transfer, *, key: str | None = None, item: Item | None = None
+    ) -> ItemReport:
+        state, known = state_of(transfer.state, statuses.TRANSFER)
+        result = transfer.result or wire.File()
+        return ItemReport(
+            batch=batch,
+            stage=self.kind.stage,
+            state=state,
+            status=transfer.state,
+            seq=item.seq if item is not None else None,
+            key=item.key if item is not None else key,
+            remote_id=transfer.id,
+            detail=str(transfer.error) if transfer.error is not None else None,
+            finished_at=wire.moment(transfer.finished_on) if state.final else None,
+            known_status=known,
+            facts=wire.facts(file=result.id, name=result.name),
+        )
+
+    # ------------------------------------------------------------ searches
+
+    async def _by_original(self, repeat: wire.Transfer, item: Item, project: str, report: ItemReport) -> ItemReport:
+        """The report of a repeat that failed because the first one had worked: what became of the first."""
+        asked = self.direction.body_of(sent.request_of(item), project)
+        began = wire.moment(repeat.started_on) or self.clock.now()
+        earlier = [
+            each
+            for each in await self._listed(began - _REPEATED_WITHIN)
+            if each.id != repeat.id
+            and self.direction.matches(asked, each) is True
+            and (wire.moment(each.started_on) or 0) <= began
+            and state_of(each.state, statuses.TRANSFER)[0] is not ItemState.FAILED
+        ]
+        if not earlier:
+            return report
+        original = max(earlier, key=lambda each: wire.moment(each.started_on) or 0)
+        done = self._report(report.batch, original, item=item)
+        detail = f"done by {self.kind.setting} {original.id}, which this one repeated"
+        return msgspec.structs.replace(done, remote_id=repeat.id, detail=detail)
+
+    async def _made_before(self, since: Micros) -> Sequence[wire.Transfer]:
+        """What was begun before this process, since then; asked once for all batches, as far back as the earliest."""
+        if self._before is None or self._before[0] > since:
+            self._before = since, await self._listed(since)
+        return self._before[1]
+
+    async def _listed(self, since: Micros) -> Sequence[wire.Transfer]:
+        """The user's transfers that began at `since` or later; a list in descending order is not read beyond."""
+        listed: dict[str, wire.Transfer] = {}
+        newest_first = True
+        async for page in pages(
+            self.session,
+            f"/storage/{self.direction.collection}",
+            f"storage/{self.direction.collection}",
+            params={"fields": FIELDS},
+            reader=wire.TRANSFERS,
+            size=self.page_size,
+        ):
+            began = [wire.moment(each.started_on) for each in page]
+            listed |= {each.id: each for each, at in zip(page, began, strict=True) if at is None or at >= since}
+            known = [at for at in began if at is not None]
+            newest_first = newest_first and known == sorted(known, reverse=True)
+            if newest_first and known and known[0] < since:
+                break
+        return list(listed.values())
+
+    def _path(self, action: str) -> str:
+        return f"/bulk/storage/{self.direction.collection}/{action}"
+
+
+def _may_repeat(batch: Batch) -> bool:
+    """Whether something of this batch may have been sent before."""
+    return batch.attempt > 0 or batch.sends > 1 or batch.in_doubt or not batch.lineage.isdecimal()
+
+
+def _is_there_already(transfer: wire.Transfer) -> bool:
+    return transfer.error is not None and transfer.error.code in ALREADY_THERE
+
+
+def _first_that_worked(transfer: wire.Transfer) -> tuple[bool, Micros]:
+    failed = state_of(transfer.state, statuses.TRANSFER)[0] is ItemState.FAILED
+    return failed, wire.moment(transfer.started_on) or 0

@@ -1,0 +1,32 @@
+"""Lists of the platform, read to their end.
+
+Rows may move between two pages while a list is read: pages overlap, so that a row that moved is not missed.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from orchestrator.platforms.sevenbridges.session import Session
+from orchestrator.platforms.sevenbridges.wire import ListReader, Resource
+
+_OVERLAP: Final = 5
+"""Rows that the next page shows again."""
+
+
+async def pages(
+    session: Session,
+    path: str,
+    route: str,
+    *,
+    params: dict[str, str],
+    reader: ListReader[Resource],
+    size: int,
+) -> AsyncIterator[list[Resource]]:
+    """Each page of a list, to the last. A row may come twice."""
+    offset, more = 0, True
+    step = max(1, size - _OVERLAP)
+    while more:
+        asked = {**params, "limit": str(size), "offset": str(offset)}
+        page = reader.read(await session.get(path, route, asked), limit=size)
+        yield list(page.rows)
+        offset, more = offset + step, page.more

@@ -1,0 +1,78 @@
+"""What a batch sends, read from the bytes that were stored: the platform's answers are matched with it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from orchestrator.domain.errors import Transient, Unconfirmed
+from orchestrator.domain.kinds import Kind
+from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState
+from orchestrator.domain.submission import Resend, Submission
+from orchestrator.domain.units import HOUR, Micros
+from orchestrator.platforms.sevenbridges.session import submission_headers
+from orchestrator.platforms.sevenbridges.wire import Problem, Resource, Row
+
+Sent = Mapping[str, Any]
+
+_BODY: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+def request_of(item: Item) -> dict[str, Any]:
+    """The item's own object; raises ValueError where it has none."""
+    if item.request is None:
+        raise ValueError(f"item {item.key!r} has no request")
+    return _BODY.decode(item.request)
+
+
+def options_of(batch: Batch) -> Mapping[str, Any]:
+    """What the job says of all its items."""
+    return _BODY.decode(batch.options) if batch.options else {}
+
+
+def submission(path: str, body: object, resend: Resend, *, search_delay: Micros = HOUR) -> Submission:
+    """A POST of this body."""
+    return Submission(
+        method="POST",
+        path=path,
+        headers=submission_headers(),
+        body=msgspec.json.encode(body),
+        resend=resend,
+        search_delay=search_delay,
+    )
+
+
+def body_of(batch: Batch) -> Sent:
+    """The body that was, or is to be, sent; raises ValueError where there is none."""
+    if batch.submission is None:
+        raise ValueError(f"batch {batch.id} has nothing to send")
+    return _BODY.decode(batch.submission.body)
+
+
+def items_of(batch: Batch) -> Sequence[Sent]:
+    """The items in the body of a bulk call, in their order."""
+    items: Sequence[Sent] = body_of(batch)["items"]
+    return items
+
+
+def key_of(kind: Kind, sent: Sent) -> str:
+    """The key of the item that was sent as this."""
+    key = kind.key_of(sent)
+    if key is None:
+        raise ValueError(f"an item of {kind.name} was sent without {kind.key}")
+    return key
+
+
+def undecided(rows: Sequence[Row[Resource]]) -> Transient | Unconfirmed:
+    """The error of an answer none of whose rows says what became of its item.
+
+    Where all of them are refusals for the moment nothing was done; anything else has to be found out.
+    """
+    if rows and all(row.error is not None for row in rows):
+        return Transient(f"the platform declined all {len(rows)} items for the moment: {rows[0].error}", status=503)
+    return Unconfirmed(f"the platform answered with {len(rows)} rows, none of which could be read")
+
+
+def declined(batch: BatchKey, kind: Kind, key: str, problem: Problem) -> ItemReport:
+    """An item that the platform refused for good, in an answer that accepted others."""
+    return ItemReport(batch=batch, stage=kind.stage, state=ItemState.FAILED, status=None, key=key, detail=str(problem))

@@ -1,0 +1,1 @@
+"""Tasks, and the runs of automations that make tasks."""

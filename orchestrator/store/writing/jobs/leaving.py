@@ -1,0 +1,77 @@
+"""Items that leave their batch: for another one, or for history."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.domain.model import Item, JobId
+from orchestrator.store.reading.rows import SELECT_ITEM, item_of
+from orchestrator.store.schema import FOUND_ITEM, batches, items
+from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork, chunks
+
+_SUPERSEDE = (
+    sa.update(items)
+    .where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
+    .values(superseded=True, found=0)
+)
+_CHILDLESS = (
+    sa.update(items).where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq")).values(found=0)
+)
+
+
+async def leave(unit: UnitOfWork, gone: Sequence[Item]) -> None:
+    """Write off items that a new batch takes over from the batches they were in."""
+    by_batch: defaultdict[tuple[JobId, int], list[ItemPosition]] = defaultdict(list)
+    for item in gone:
+        by_batch[item.job, item.batch or 0].append(ItemPosition.of(item))
+    for (job, number), standings in by_batch.items():
+        await unit.connection.execute(
+            sa.update(batches)
+            .where(batches.c.job == job, batches.c.number == number)
+            .values(
+                items=batches.c["items"] - len(standings),
+                open=batches.c.open - sum(each.open for each in standings),
+                creating=batches.c.creating - sum(each.creating for each in standings),
+                found_open=batches.c.found_open - sum(each.found_open for each in standings),
+            )
+        )
+
+
+async def supersede(unit: UnitOfWork, parents: Sequence[Item]) -> None:
+    """Items that were found under these become history, for their parents are done again: counted and sent no more."""
+    gone: list[Item] = []
+    level = [item for item in parents if item.found]
+    for item in level:
+        unit.count_found(item.job, found=0, parents=-1)
+        unit.recount(item.job, item.state)
+    while level:
+        below = await _under(unit.connection, level)
+        gone += below
+        level = [item for item in below if item.found]
+        for item in level:
+            unit.count_found(item.job, found=0, parents=-1)
+    if not gone:
+        return
+    await leave(unit, gone)
+    for item in gone:
+        unit.count_found(item.job, found=-1, parents=0)
+        if not item.found:
+            unit.uncount(item.job, item.state)
+    await unit.connection.execute(_SUPERSEDE, [{"in_job": item.job, "at_seq": item.seq} for item in gone])
+    above = [{"in_job": item.job, "at_seq": item.seq} for item in parents if item.found]
+    await unit.connection.execute(_CHILDLESS, above)
+
+
+async def _under(connection: AsyncConnection, parents: Iterable[Item]) -> list[Item]:
+    by_job: defaultdict[JobId, list[int]] = defaultdict(list)
+    for item in parents:
+        by_job[item.job].append(item.seq)
+    found: list[Item] = []
+    for job, seqs in by_job.items():
+        for portion in chunks(seqs):
+            query = SELECT_ITEM.where(items.c.job == job, FOUND_ITEM, items.c.parent.in_(portion))
+            rows = await connection.execute(query.where(sa.not_(items.c.superseded)))
+            found += [item_of(row) for row in rows]
+    return found

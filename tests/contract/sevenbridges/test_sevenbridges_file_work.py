@@ -1,0 +1,176 @@
+"""File jobs, metadata and DRS imports of the adapter against the simulated Seven Bridges."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.model import ItemState
+from orchestrator.simulator import FaultKind
+
+VERBS = {"file_copy": "copy", "file_move": "move", "file_delete": "delete"}
+
+
+def request(setting, file):
+    """An item of a kind, by the name of its file."""
+    if setting == "drs_import":
+        return {"drs_uri": f"drs://dg.org/{file}", "name": file}
+    named = {"name": f"new-{file}"} if setting in {"file_copy", "file_move"} else {}
+    return {"file": file} | named
+
+
+def key(setting, file):
+    return f"drs://dg.org/{file}" if setting == "drs_import" else file
+
+
+@pytest.mark.parametrize("setting", [*VERBS, "drs_import"])
+async def test_a_job_ends_each_file_by_its_own_row(lab, setting):
+    """All have the status of the job until it has FINISHED; then each row says how its file ended."""
+    files = ["f1", "f2-fail", "f3"]
+    batch = await lab.submit(setting, *(request(setting, file) for file in files))
+    assert (batch.status, batch.status_final) == ("SUBMITTED", False)
+    await lab.clock.advance(2.5)
+    await lab.poll()
+    assert {(item.status, item.state) for item in lab.of(batch)} == {("RUNNING", ItemState.RUNNING)}
+    await lab.finish()
+    assert list(lab.states().values()) == ["succeeded", "failed", "succeeded"]
+    assert lab.batches[batch.key].status_final
+    failed = lab.item(key(setting, "f2-fail"))
+    assert (failed.status, failed.detail.split(":")[0]) == ("FINISHED", "5003" if setting == "drs_import" else "5001")
+    assert lab.contradictions == lab.unknown_objects == []
+
+
+@pytest.mark.parametrize("setting", ["file_copy", "file_move", "drs_import"])
+async def test_rows_in_another_order_are_matched_by_what_they_say(make_lab, setting):
+    """By id or by name; the only file left over has the only row left over."""
+    lab = make_lab(result_order="shuffled")
+    files = [f"f{number}" for number in range(9)] + ["g-fail"]
+    await lab.submit(setting, *(request(setting, file) for file in files))
+    await lab.finish()
+    assert lab.states() == {key(setting, file): "failed" if "fail" in file else "succeeded" for file in files}
+    if setting != "file_move":
+        made = {file.name: file.id for file in lab.simulator._world.files.values()}
+        prefix = "new-" if setting == "file_copy" else ""
+        assert all(lab.item(key(setting, file)).remote_id == made[f"{prefix}{file}"] for file in files[:9])
+
+
+async def test_rows_that_cannot_be_told_apart_wait_for_the_operator(make_lab):
+    """Two files failed for different reasons, in an order other than that of the request: which is whose is unclear."""
+    lab = make_lab(result_order="shuffled")
+    files = ["f1", "f2", "f3", "f4-fail", "f5-unknown"]
+    await lab.submit("file_copy", *(request("file_copy", file) for file in files))
+    await lab.clock.advance(60)
+    await lab.poll()
+    states = lab.states()
+    assert [states[file] for file in files[:3]] == ["succeeded"] * 3
+    assert {states["f4-fail"], states["f5-unknown"]} == {"attention"}
+
+
+@pytest.mark.parametrize("setting", VERBS)
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_lost_job_is_found_by_type_size_and_time(lab, setting, restarted):
+    """An equal job of a person's, begun an hour before, and a smaller one begun since are others."""
+    files = ["f1", "f2"]
+    verb = VERBS[setting]
+    items = [request(setting, file) for file in files]
+    await lab.platform._session.ask(f"/async/files/{verb}", "by hand", {"items": items})
+    await lab.clock.advance(3600)
+    lab.fault(FaultKind.RESET_AFTER, f"create_{verb}_job")
+    lost = await lab.lose(lab.plan(setting, *items))
+    await lab.clock.advance(1)
+    await lab.submit(setting, request(setting, "f9"), job="smaller")
+    if restarted:
+        lab.restart()
+    found = await lab.platform.find(lost)
+    assert found.remote_id == list(lab.simulator._world.jobs)[1]
+    lab.take(lost, found)
+    await lab.finish()
+    assert set(lab.states().values()) <= {"succeeded", "failed"}
+
+
+async def test_one_of_two_equal_jobs_is_not_taken_for_ours(lab):
+    """Both were begun since, and nothing tells them apart: neither is adopted, and a copy is not sent again."""
+    lab.fault(FaultKind.QUIRK, "create_copy_job", quirk="made_twice")
+    batch = lab.composed(lab.plan("file_copy", request("file_copy", "f1")))
+    await lab.platform.submit(batch)
+    lab.restart()
+    assert (await lab.platform.find(batch)).items == ()
+    assert batch.submission.resend == "never"
+
+
+async def test_a_job_that_another_batch_follows_is_not_found(lab):
+    """Two batches of the same size were sent a moment apart: the answer to the second is known, the first was lost."""
+    lab.fault(FaultKind.RESET, "create_move_job")
+    lost = await lab.lose(lab.plan("file_move", {"file": "f1"}))
+    await lab.submit("file_move", {"file": "f2"}, job="other")
+    assert (await lab.platform.find(lost)).items == ()
+    lab.restart()
+    await lab.poll()
+    assert (await lab.platform.find(lost)).items == ()
+
+
+async def test_files_go_into_the_jobs_project_unless_an_item_says_otherwise(lab):
+    """A copy without a destination would be refused."""
+    await lab.submit("file_copy", {"file": "f1"}, {"file": "f2", "parent": "folder"})
+    made = [(file.project, file.parent) for file in lab.simulator._world.files.values() if file.id not in {"f1", "f2"}]
+    assert made == [("lab/cohort", None), ("", "folder")]
+
+
+@pytest.mark.parametrize("order", ["sent", "shuffled"])
+async def test_a_change_of_files_has_ended_when_it_is_answered(make_lab, order):
+    """Nothing is polled; each row decides on its file, and what is left out of an item stays as it is."""
+    lab = make_lab(result_order=order)
+    changes = [{"file": f"f{number}", "metadata": {"sample_id": f"S{number}"}} for number in range(4)]
+    batch = await lab.submit("file_update", *changes, {"file": "g-fail", "tags": ["x"]})
+    assert (batch.open, list(lab.states().values())) == (0, ["succeeded"] * 4 + ["failed"])
+    assert lab.item("g-fail").detail == "5014: The metadata are not valid."
+    assert lab.simulator._world.files["f1"].metadata == {"sample_id": "S1"}
+    assert lab.platform.polls([batch]) == []
+    assert batch.submission.resend == "harmless"
+
+
+@pytest.mark.parametrize(("resolution", "resend"), [("SKIP", "harmless"), ("OVERWRITE", "never"), ("RENAME", "never")])
+async def test_what_a_repeated_drs_import_would_do_follows_from_the_jobs_options(lab, resolution, resend):
+    """Files that are there are skipped, or made again."""
+    options = {"conflict_resolution": resolution, "tags": ["cohort"]}
+    batch = lab.composed(lab.plan("drs_import", request("drs_import", "f1"), options=options))
+    assert batch.submission.resend == resend
+    await lab.platform.submit(batch)
+    (file,) = lab.simulator._world.files.values()
+    assert file.tags == ["cohort", f"orc-batch={batch.key}"]
+
+
+async def test_lost_drs_imports_are_found_by_our_tag(lab):
+    """Their files carry it once they are there; those that never came are not found."""
+    options = {"conflict_resolution": "RENAME"}
+    items = [request("drs_import", file) for file in ["f1", "f2-fail", "f3"]]
+    await lab.submit("drs_import", *items, job="before")
+    lab.fault(FaultKind.RESET_AFTER, "bulk_create_drs_imports")
+    lost = await lab.lose(
+        lab.plan("drs_import", *(item | {"name": f"n-{item['name']}"} for item in items), options=options)
+    )
+    await lab.clock.advance(60)
+    found = await lab.platform.find(lost)
+    assert [(report.key, report.state) for report in found.items] == [
+        ("drs://dg.org/f1", ItemState.SUCCEEDED),
+        ("drs://dg.org/f3", ItemState.SUCCEEDED),
+    ]
+
+
+async def test_a_job_of_more_files_than_the_platform_takes_up_waits(make_lab):
+    """That is its pace and no error: the job stays open, and its files with it."""
+    lab = make_lab(drs_files=2)
+    await lab.submit("drs_import", *(request("drs_import", f"f{number}") for number in range(4)))
+    await lab.clock.advance(100)
+    await lab.poll()
+    assert set(lab.states().values()) == {"running"}
+    await lab.finish(pause=30)
+    assert set(lab.states().values()) == {"succeeded"}
+
+
+@pytest.mark.parametrize("setting", [*VERBS, "file_update", "drs_import"])
+async def test_work_on_files_cannot_be_stopped(lab, setting):
+    """The platform has no call for it, so none is made."""
+    batch = await lab.submit(setting, request(setting, "f1"))
+    with pytest.raises(Refused):
+        await lab.platform.abort(batch, replace(lab.of(batch)[0]))

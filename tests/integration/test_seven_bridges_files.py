@@ -1,0 +1,120 @@
+"""Queue files for Seven Bridges, from their bytes to a report."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from orchestrator.domain.queue_file.estimate import AccountLimits
+from orchestrator.intake.validation.check import check
+
+ACCOUNTS = {name: AccountLimits("sevenbridges", 5000) for name in ("cavatica", "sb")}
+DOC = Path(__file__).parents[2] / "docs/queue-files.md"
+IMPORT = {"source": {"volume": "lab/bucket", "location": "a.bam"}}
+TASK = {"name": "s1", "app": "lab/cohort/align"}
+
+
+async def mistakes(path):
+    with await check(path, ACCOUNTS) as report:
+        return [str(mistake) for mistake in report.mistakes]
+
+
+async def mistakes_of(tmp_path, kind, item, **job):
+    """The mistakes of a file with one job of one item."""
+    asked = {"name": "a", "kind": f"sevenbridges.{kind}", "account": "sb", "project": "lab/cohort", "items": [item]}
+    (tmp_path / "a.json").write_text(json.dumps({"version": 1, "jobs": [asked | job]}))
+    return await mistakes(tmp_path / "a.json")
+
+
+async def test_the_example_of_the_documentation_has_no_mistakes(tmp_path):
+    """With a manifest as the platform exports it."""
+    section = DOC.read_text().partition("## A cohort on CAVATICA")[2]
+    (tmp_path / "cohort.yaml").write_text(re.search(r"```yaml\n(.*?)```", section, re.DOTALL)[1])
+    (tmp_path / "manifest.csv").write_text("id,name,sample_id\n5f50018f,S1.bam,S1\n5f50018e,S2.bam,S2\n")
+    assert await mistakes(tmp_path / "cohort.yaml") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "item"),
+    [
+        ("task", TASK | {"batch_input": "reads", "batch_by": {"type": "criteria", "criteria": ["metadata.sample_id"]}}),
+        ("import", IMPORT | {"destination": {"parent": "folder"}, "overwrite": True}),
+        ("export", {"source": {"file": "f1"}, "destination": {"volume": "lab/bucket", "location": "x"}}),
+        ("file_copy", {"file": "f1", "project": "lab/other", "name": "x.bam"}),
+        ("file_move", {"file": "f1", "parent": "folder"}),
+        ("file_delete", {"file": "f1"}),
+        ("file_update", {"file": "f1", "metadata": {"sample_id": None}, "tags": ["a"]}),
+        ("drs_import", {"drs_uri": "drs://dg.org/1", "metadata": {"x": "y"}}),
+        ("automation_run", {"name": "n", "package": "lab/rheo/1", "inputs": {}, "new_field": 1}),
+    ],
+)
+async def test_the_platforms_own_objects_pass(tmp_path, kind, item):
+    """Fields that we do not know pass too."""
+    assert await mistakes_of(tmp_path, kind, item) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "item", "told"),
+    [
+        ("task", {"name": "s1", "app": "align"}, "it is written OWNER/PROJECT/APP"),
+        ("task", TASK | {"project": "lab/cohort"}, "is said by the job's `project`"),
+        ("task", TASK | {"batch_input": "reads"}, "needs both `batch_by` and `batch_input`"),
+        (
+            "task",
+            TASK | {"batch_input": "r", "batch_by": {"type": "criteria"}},
+            "and no `criteria`",
+        ),
+        ("import", {"source": {"volume": "v"}}, "location"),
+        ("import", IMPORT | {"destination": {"project": "a/b", "parent": "f"}}, "has both `project` and `parent`"),
+        ("file_copy", {"file": "a/b"}, "is no id of a file"),
+        ("drs_import", {"drs_uri": "https://x"}, "it begins with drs://"),
+        ("automation_run", {"name": "n", "package": "p", "secret_settings": {"k": "v"}}, "the automation's own secret"),
+    ],
+)
+async def test_a_mistake_says_what_to_write_instead(tmp_path, kind, item, told):
+    """Before anything is sent."""
+    found = await mistakes_of(tmp_path, kind, item)
+    assert any(told in line for line in found), found
+
+
+async def test_a_project_is_not_its_name(tmp_path):
+    """The platform's own spelling has two parts."""
+    (line,) = await mistakes_of(tmp_path, "task", TASK, project="My cohort")
+    assert "it is written OWNER/PROJECT" in line
+
+
+@pytest.mark.parametrize(
+    ("kind", "item", "options", "told"),
+    [
+        (
+            "export",
+            {"source": {"file": "f"}, "destination": {"volume": "v", "location": "x"}},
+            {"copy_only": True},
+            None,
+        ),
+        ("drs_import", {"drs_uri": "drs://x"}, {"conflict_resolution": "SKIP", "tags": ["a"]}, None),
+        ("drs_import", {"drs_uri": "drs://x"}, {"conflict_resolution": "KEEP"}, "options.conflict_resolution"),
+        ("drs_import", {"drs_uri": "drs://x"}, {"tag": ["a"]}, "options.tag: `tag` is not a key that belongs here"),
+        ("task", TASK, {"copy_only": True}, "sevenbridges.task has no options - leave `options` out"),
+        ("task", TASK, "copy_only", "options"),
+    ],
+)
+async def test_options_of_a_job_are_those_of_its_kind(tmp_path, kind, item, options, told):
+    """They hold for all items, and are checked as these are."""
+    found = await mistakes_of(tmp_path, kind, item, options=options)
+    assert found == [] if told is None else any(told in line for line in found), found
+
+
+async def test_options_are_part_of_what_a_job_is(tmp_path):
+    """Other options are other content; without any, the digest is what it always was."""
+    specs = []
+    for options in [{}, {"options": {"tags": ["a"]}}, {"options": {"tags": ["b"]}}, {"options": {}}]:
+        asked = {"name": "a", "kind": "sevenbridges.drs_import", "account": "sb", "project": "lab/cohort"}
+        job = asked | {"items": [{"drs_uri": "drs://x"}]} | options
+        (tmp_path / "a.json").write_text(json.dumps({"version": 1, "jobs": [job]}))
+        with await check(tmp_path / "a.json", ACCOUNTS) as report:
+            (checked,) = report.jobs
+            specs.append(checked.spec)
+    assert [spec.options for spec in specs] == [None, b'{"tags":["a"]}', b'{"tags":["b"]}', None]
+    assert len({spec.digest for spec in specs}) == 3
