@@ -1,4 +1,4 @@
-"""What a job came to, as a document: `JOB.json`, `JOB.csv`, and what `show --json` prints while it still runs."""
+"""The result of a job as a document: `JOB.json`, `JOB.csv`, and the output of `show --json` while the job runs."""
 
 import csv
 import io
@@ -30,15 +30,15 @@ ITEM_COLUMNS = (
 )
 
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
-"""What a spreadsheet drops, or does not show, before it reads a cell."""
+"""Leading characters that spreadsheets ignore or do not show."""
 _FORMULA = re.compile(r"[=+\-@\uff1d\uff0b\uff0d\uff20\u2212]")
-"""How a formula begins; a spreadsheet set to an East Asian language reads the full-width forms alike."""
+"""The first character of a formula; with an East Asian locale, spreadsheets accept the full-width forms too."""
 _SIGNED = re.compile(r"[+-](?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)?")
-"""A number with a sign, or a sign alone (a strand): what begins like a formula and is none."""
+"""A number with a sign, or a sign alone (a strand): begins like a formula but is none."""
 
 
 def when(micros: Micros | None) -> str | None:
-    """RFC 3339 in UTC, to the millisecond; None stays None."""
+    """Format a time as RFC 3339 in UTC, to the millisecond; None stays None."""
     if micros is None:
         return None
     stamp = datetime.fromtimestamp(micros / SECOND, tz=UTC)
@@ -46,7 +46,7 @@ def when(micros: Micros | None) -> str | None:
 
 
 def describe_job(job: Job) -> dict[str, Any]:
-    """The `job` part of the document; also a row of `jobs --json`."""
+    """The `job` object of the document; also a row of `jobs --json`."""
     spec = job.spec
     return {
         "name": spec.name,
@@ -67,8 +67,8 @@ def describe_job(job: Job) -> dict[str, Any]:
 
 
 def describe_batch(batch: Batch) -> dict[str, Any]:
-    """One entry of `batches`. Until it is accepted, `detail` is what its last attempt met, and `sends` how often."""
-    met = None if batch.state is BatchState.SETTLED else batch.last_error
+    """One entry of `batches`. Until the batch is accepted, `detail` is the error of the last of `sends` attempts."""
+    last_error = None if batch.state is BatchState.SETTLED else batch.last_error
     return {
         "number": batch.number,
         "remote_id": batch.remote_id,
@@ -77,12 +77,12 @@ def describe_batch(batch: Batch) -> dict[str, Any]:
         "submitted_at": when(batch.submitted_at),
         "items": batch.items,
         "sends": batch.sends,
-        "detail": batch.detail or met,
+        "detail": batch.detail or last_error,
     }
 
 
 async def describe_standstill(store: Store, job: Job, open_items: int | None) -> dict[str, Any]:
-    """Since when a job makes no progress and what it waits for; `open_items` is its account's limit, where known."""
+    """Since when a job has made no progress and what it waits for; `open_items` is its account's limit, if known."""
     return {
         "unchanged_since": when(await store.standstill.unchanged_since(job)),
         "waits_for": await store.standstill.waits_for(job, open_items) if open_items is not None else None,
@@ -90,7 +90,7 @@ async def describe_standstill(store: Store, job: Job, open_items: int | None) ->
 
 
 def describe_item(item: Item) -> dict[str, Any]:
-    """One entry of `items`, in the order of the columns of the CSV."""
+    """One entry of `items`, in the order of the CSV columns."""
     return {
         "key": item.key,
         "batch": item.batch,
@@ -107,7 +107,7 @@ def describe_item(item: Item) -> dict[str, Any]:
 
 
 async def as_json(store: Store, job: Job) -> AsyncIterator[bytes]:
-    """The whole document, in portions; one item a line, so that people can read it and tools can stream it."""
+    """The whole document in chunks, with one item per line, so that it can be read and streamed."""
     yield b'{"job": ' + msgspec.json.encode(describe_job(job)) + b',\n"batches": ['
     async for lines in _listed(store.batches.stream(job.id), describe_batch):
         yield lines
@@ -118,7 +118,7 @@ async def as_json(store: Store, job: Job) -> AsyncIterator[bytes]:
 
 
 async def as_csv(store: Store, job: Job) -> AsyncIterator[bytes]:
-    """The items as a table: our columns, then those of the table that the job was made from."""
+    """The items as a CSV table in chunks: `ITEM_COLUMNS`, then the columns of the table that the job was made from."""
     columns: list[str] | None = None
     async for items in store.items.stream(job.id):
         lines: list[list[object]] = []
@@ -127,17 +127,17 @@ async def as_csv(store: Store, job: Job) -> AsyncIterator[bytes]:
             if columns is None:
                 columns = list(row)
                 lines.append(_header(columns))
-            told = describe_item(item) | {"previous_ids": " ".join(item.previous_ids)}
-            lines.append([*told.values(), *(row.get(name) for name in columns)])
-        yield _written(lines)
+            cells = describe_item(item) | {"previous_ids": " ".join(item.previous_ids)}
+            lines.append([*cells.values(), *(row.get(name) for name in columns)])
+        yield _csv(lines)
     if columns is None:
-        yield _written([_header([])])
+        yield _csv([_header([])])
 
 
 async def _listed(
     chunks: AsyncIterator[Sequence[T]], describe: Callable[[T], Mapping[str, Any]]
 ) -> AsyncIterator[bytes]:
-    """What stands between the brackets of a list, a portion for each chunk."""
+    """The elements of a JSON list without its brackets, one part per chunk."""
     separator = b""
     async for chunk in chunks:
         if chunk:
@@ -150,27 +150,27 @@ def _row_of(item: Item) -> Mapping[str, Any]:
 
 
 def _header(columns: Iterable[str]) -> list[object]:
-    return [*ITEM_COLUMNS, *(_own(column) for column in columns)]
+    return [*ITEM_COLUMNS, *(_table_column(column) for column in columns)]
 
 
-def _own(column: str) -> str:
-    """A table may have a column named like one of ours; the reader must be able to tell them apart."""
-    # Also `table.key` itself, lest it clash with what becomes of `key`.
+def _table_column(column: str) -> str:
+    """The name of a table's column in the result: prefixed where it equals one of `ITEM_COLUMNS`."""
+    # A column `table.key` is prefixed too, as it would clash with a prefixed `key`.
     return f"table.{column}" if column.replace("table.", "") in ITEM_COLUMNS else column
 
 
-def _written(lines: Iterable[Iterable[object]]) -> bytes:
+def _csv(lines: Iterable[Iterable[object]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerows([_safe(cell) for cell in line] for line in lines)
     return text.getvalue().encode()
 
 
 def _safe(cell: object) -> object:
-    """Spreadsheets run a cell that begins like a formula; a leading quote keeps it text."""
+    """Quote a cell that a spreadsheet would run as a formula; the leading quote makes it text."""
     if not isinstance(cell, str) or _SIGNED.fullmatch(cell):
         return cell
     unseen = _UNSEEN.match(cell)
     shown = unseen.end() if unseen else 0
-    # A control character at the start is quoted whatever follows: programs differ in what they make of it.
+    # A leading control character is always quoted: programs differ in how they treat it.
     runs = bool(_FORMULA.match(cell, shown)) or any(character < " " for character in cell[:shown])
     return f"'{cell}" if runs else cell

@@ -68,7 +68,7 @@ class PollTargets:
     min_interval: float
     max_interval: float
 
-    def wishes(self, polls: Collection[tuple[int, Forecast]], budget_state: "BudgetState") -> "list[PollDemand]":
+    def demands(self, polls: Collection[tuple[int, Forecast]], budget_state: "BudgetState") -> "list[PollDemand]":
         """What each look would take if all had the budget that is idle; looks are given as (requests, prospect)."""
         rests = [PollRest(requests, self.prompt(forecast), self.frugal(forecast)) for requests, forecast in polls]
         stretch = budget_state.stretch(rests)

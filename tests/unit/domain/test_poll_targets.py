@@ -123,7 +123,7 @@ def test_while_half_of_the_budget_would_do_no_look_rests_longer_than_an_end_may_
     bounds = [max(2 * AIMS.min_interval, 0.01 * found.age) for _, found in polls]
     half = sum(requests / bound for (requests, _), bound in zip(polls, bounds, strict=True)) * 300 / 0.5
     given_means = BudgetState(requests=math.ceil(half), per=300, used=1.0)
-    wished = AIMS.wishes(polls, given_means)
+    wished = AIMS.demands(polls, given_means)
     pace = given_means.pace(wished)
     for demand, bound in zip(wished, bounds, strict=True):
         assert given_means.interval(demand, pace) <= 0.91 * bound

@@ -57,7 +57,7 @@ def stage(*script, clock=None):
     told: list[ComponentError] = []
     bus.subscribe(told.append)
     part = Scripted(clock, list(script))
-    return Stage(clock, part, Loop(part, clock=clock, bus=bus, pauses=doubling), told)
+    return Stage(clock, part, Loop(part, clock=clock, bus=bus, retry_delays=doubling), told)
 
 
 @asynccontextmanager
@@ -312,7 +312,7 @@ async def test_a_task_that_raises_is_reported_and_started_again(error):
         await anyio.sleep_forever()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(partial(kept_running, "server", fail_twice, clock=clock, bus=bus, pauses=doubling))
+        group.start_soon(partial(kept_running, "server", fail_twice, clock=clock, bus=bus, retry_delays=doubling))
         await clock.advance(10)
         group.cancel_scope.cancel()
     assert starts == [0.0, 1.0, 3.0]
