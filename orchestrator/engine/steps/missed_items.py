@@ -60,7 +60,7 @@ class ConditionTimer:
         return len(self._held)
 
     def lasts(self, name: str) -> float:
-        """Record that the condition holds; returns for how many seconds. Conditions not observed for long have ended."""
+        """Record that the condition holds; returns for how many seconds. Unobserved conditions expire."""
         now = self._clock.monotonic()
         since, _ = self._held.pop(name, (now, now))
         self._held[name] = since, now  # the newest last
