@@ -113,7 +113,7 @@ async def test_a_submission_that_is_held_back_for_want_of_a_search_says_so(world
     batch = await it.batch()
     assert (batch.state, it.calls(it.create)) == (BatchState.PLANNED, 0)
     assert "refuses to search the analyses of project" in batch.last_error
-    assert "Ways out" in batch.last_error
+    assert "retried automatically" in batch.last_error
     it.simulator.faults.clear()
     await it.until_settled("run")
     assert it.created() == dict.fromkeys(KEYS[:5], 1)
