@@ -21,7 +21,7 @@ from orchestrator.domain.submission import Submission
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.forecast import Forecasts
 from orchestrator.engine.loop import Loop
-from orchestrator.engine.retry_delays import pauses
+from orchestrator.engine.retry_delays import engine_retry_delays
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.polling import Polling
@@ -131,12 +131,12 @@ def daemon_loop(
     store: Store, ica: Ica, budget: RateLimiter, bus: Bus[Event], group: anyio.abc.TaskGroup, *, targets: PollTargets
 ) -> Loop:
     """The parts of the daemon that submit and look, for one account."""
-    clock, waits, forecasts = LoopClock(), pauses(Random(1)), Forecasts({})
+    clock, waits, forecasts = LoopClock(), engine_retry_delays(Random(1)), Forecasts({})
     dispatch = Dispatch(
         account="ica",
         limits=Limits(open_items=1_000_000, max_interval=targets.max_interval),
         platform=ica,
-        budget=budget,
+        limiter=budget,
         schedule=Schedule(targets, budget.budget_state),
         forecasts=forecasts,
         submitting=Submitting(platform=ica, skew=Skew(clock), store=store, clock=clock, bus=bus, pauses=waits),
@@ -145,10 +145,10 @@ def daemon_loop(
         store=store,
         clock=clock,
         bus=bus,
-        pauses=waits,
+        retry_delays=waits,
         group=group,
     )
-    loop = Loop(dispatch, clock=clock, bus=bus, pauses=waits)
+    loop = Loop(dispatch, clock=clock, bus=bus, retry_delays=waits)
     dispatch.wake = loop.wake
     return loop
 

@@ -24,7 +24,7 @@ from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.forecast import Forecasts
 from orchestrator.engine.loop import Loop, Part, kept_running
 from orchestrator.engine.results import Results
-from orchestrator.engine.retry_delays import RetryDelays, pauses
+from orchestrator.engine.retry_delays import RetryDelays, engine_retry_delays
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.polling import Polling
@@ -143,13 +143,13 @@ class Daemon:
     clock: Clock
     bus: Bus[Event]
     group: anyio.abc.TaskGroup
-    waits: RetryDelays
+    retry_delays: RetryDelays
     dispatches: list[Dispatch] = field(default_factory=list)
     loops: list[Loop] = field(default_factory=list)
 
     def add(self, part: Part) -> Loop:
         """Give a part its loop."""
-        loop = Loop(part, clock=self.clock, bus=self.bus, pauses=self.waits)
+        loop = Loop(part, clock=self.clock, bus=self.bus, retry_delays=self.retry_delays)
         self.loops.append(loop)
         return loop
 
@@ -161,7 +161,9 @@ class Daemon:
 
     def keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Run a task beside the loops. What it raises ends no other: it is reported, and the task is started again."""
-        self.group.start_soon(partial(kept_running, name, run, clock=self.clock, bus=self.bus, pauses=self.waits))
+        self.group.start_soon(
+            partial(kept_running, name, run, clock=self.clock, bus=self.bus, retry_delays=self.retry_delays)
+        )
 
     def wake(self) -> None:
         """Something changed: everyone looks whether it concerns them."""
@@ -233,13 +235,13 @@ async def daemon(
         spool = _spool(settings, state, store, clock, bus)
         group = await stack.enter_async_context(anyio.create_task_group())
         group.start_soon(lock.watch, clock)
-        built = Daemon(store, spool, clock, bus, group, pauses(random))
+        built = Daemon(store, spool, clock, bus, group, engine_retry_delays(random))
         built.keep_running("folders", partial(report_unsynced, [state, *Folders(settings.queue.directory).all], bus))
         users = Users({account.name: account.settings.base_url for account in accounts})
         for account in accounts:
             _add_dispatch(built, account, users)
         results = settings.queue.directory / "results"
-        built.add(Results(directory=results, store=store, clock=clock, bus=bus, pauses=built.waits))
+        built.add(Results(directory=results, store=store, clock=clock, bus=bus, retry_delays=built.retry_delays))
         built.add(_upkeep(settings, accounts, store, clock, bus))
         backups = _backups(settings, clock, bus)
         if backups is not None:
@@ -265,14 +267,14 @@ def _add_dispatch(built: Daemon, account: ConnectedAccount, users: Users) -> Non
         account=account.name,
         limits=Limits(open_items=settings.limits.open_items, max_interval=settings.poll.max_interval),
         platform=platform,
-        budget=budget,
+        limiter=budget,
         schedule=Schedule(
             PollTargets(settings.poll.min_interval, settings.poll.max_interval),
             budget.budget_state,
         ),
         forecasts=forecasts,
         submitting=Submitting(
-            platform=platform, skew=account.skew, store=store, clock=clock, bus=bus, pauses=built.waits
+            platform=platform, skew=account.skew, store=store, clock=clock, bus=bus, pauses=built.retry_delays
         ),
         polling=Polling(
             account=account.name, platform=platform, forecasts=forecasts, store=store, clock=clock, bus=bus
@@ -281,7 +283,7 @@ def _add_dispatch(built: Daemon, account: ConnectedAccount, users: Users) -> Non
         store=store,
         clock=clock,
         bus=bus,
-        pauses=built.waits,
+        retry_delays=built.retry_delays,
         group=built.group,
         contact=account.contact,
         users=users,

@@ -1,4 +1,4 @@
-"""Bounds the texts of a platform that are kept with items and batches: a status text of megabytes is of no use."""
+"""Limits the size of platform texts that are stored with items and batches."""
 
 from dataclasses import replace
 from typing import Final
@@ -8,14 +8,14 @@ import msgspec
 from orchestrator.domain.model import BatchReport, ItemReport, Learned, Observation
 
 MOST_BYTES: Final = 4096
-"""Of one text, as UTF-8, the mark included."""
+"""Maximum UTF-8 bytes of one text, including the mark of truncation."""
 _MARK: Final = " […cut]"
 _SURELY_SHORT: Final = MOST_BYTES // 4
-"""Characters that never take more than `MOST_BYTES`."""
+"""A text of this many characters never exceeds `MOST_BYTES`."""
 
 
 def cut(text: str) -> str:
-    """The text, or its beginning with a mark behind it."""
+    """The text, truncated with a mark if it is too long."""
     if len(text) <= _SURELY_SHORT:
         return text
     written = text[: MOST_BYTES + 1].encode("utf-8", "replace")
@@ -25,7 +25,7 @@ def cut(text: str) -> str:
 
 
 def bounded(seen: Observation) -> Observation:
-    """The observation with its texts cut; the very same one where nothing is too long, as nearly always."""
+    """The observation with truncated texts; the same object when none is too long."""
     if isinstance(seen, Learned):
         return seen
     status, detail = seen.status, seen.detail

@@ -1,19 +1,19 @@
-"""What can go wrong between us and a platform.
+"""The errors of requests to a platform.
 
     PlatformError
     ├── Transient        the platform or the network failed; the same request may succeed later
-    │   ├── Throttled    the platform asks us to wait until a given time
-    │   └── TimedOut     nothing came within the time that the request was given
-    ├── Unconfirmed      the request may or may not have taken effect: the answer was lost
-    │   ├── StillRunning     the platform says that the first request under this key is still running
-    │   └── KeyConflict      the platform holds another request under this key
-    ├── Refused          the platform understood and said no; the same request will be refused again
-    │   └── Missing      what the request named is not there
+    │   ├── Throttled    the platform asks to wait
+    │   └── TimedOut     no response within the time-out of the request
+    ├── Unconfirmed      the request may or may not have taken effect: the response was lost
+    │   ├── StillRunning     the platform is still executing the first request under this key
+    │   └── KeyConflict      the platform has another request under this key
+    ├── Refused          the platform refused the request; the same request will be refused again
+    │   └── Missing      the object of the request does not exist
     └── Unauthorised     the account cannot be used: the credential is not accepted
-        ├── WrongAddress     what answers at the address is not the platform
+        ├── WrongAddress     the server at the address is not the platform
         └── SharedUser       another account acts as the same user
 
-Each carries what a person needs: what was asked, what was answered. None of them ever becomes an item's status.
+The message of each names the request and the response. No error becomes an item's status.
 """
 
 import traceback
@@ -21,18 +21,18 @@ from dataclasses import dataclass
 
 
 class OrchestratorError(Exception):
-    """The root of the errors that this program raises on purpose."""
+    """The base class of all errors that this program raises on purpose."""
 
 
 def leaves(error: BaseException) -> list[BaseException]:
-    """The errors that a group holds, however deeply task groups have nested it; any other error is its own leaf."""
+    """The errors of a group and its nested groups; any other error as the only element."""
     if not isinstance(error, BaseExceptionGroup):
         return [error]
     return [leaf for each in error.exceptions for leaf in leaves(each)]
 
 
 def described(error: Exception) -> str:
-    """The messages of errors that are raised on purpose, one a line; a traceback where any other is among them."""
+    """The messages of an error or group, one per line; with a traceback when any is not an `OrchestratorError`."""
     found = leaves(error)
     if all(isinstance(each, OrchestratorError) for each in found):
         return "\n".join(dict.fromkeys(map(str, found)))
@@ -41,18 +41,18 @@ def described(error: Exception) -> str:
 
 @dataclass(eq=False)
 class PlatformError(OrchestratorError):
-    """A request that did not bring what it asked for."""
+    """A request failed."""
 
     message: str
-    """One line for people: what was asked of whom, and what came back."""
+    """One line: the request, the host and the response."""
     status: int | None = None
-    """The HTTP status, where there was one."""
+    """The HTTP status, if any."""
     code: str | None = None
-    """The platform's own error code or title."""
+    """The platform's error code or title."""
     detail: str | None = None
-    """The platform's own explanation."""
+    """The platform's explanation."""
     server_date: int | None = None
-    """The platform's `Date`, microseconds UTC, where it sent one."""
+    """The platform's `Date` in microseconds UTC, if any."""
 
     def __str__(self) -> str:
         return self.message
@@ -60,12 +60,12 @@ class PlatformError(OrchestratorError):
 
 @dataclass(eq=False)
 class Transient(PlatformError):
-    """Failed, with no lasting meaning: ask again, later."""
+    """A temporary failure: the request may be retried later."""
 
 
 @dataclass(eq=False)
 class Throttled(Transient):
-    """Refused for want of budget (429) or for maintenance; nothing was done."""
+    """Refused by a rate limit (429) or for maintenance; the request had no effect."""
 
     retry_after: float | None = None
     """Seconds the platform asks us to wait, when it says."""
@@ -75,12 +75,12 @@ class Throttled(Transient):
 
 @dataclass(eq=False)
 class TimedOut(Transient):
-    """No answer within the time. Asked again at once it would only take as long once more."""
+    """No response within the time-out. Not retried at once, as that would take as long again."""
 
 
 @dataclass(eq=False)
 class Unconfirmed(PlatformError):
-    """The request may have taken effect; nothing tells but asking."""
+    """The request may have taken effect; this must be found out by reconciliation."""
 
     by_platform: bool = False
     """True when the platform itself wrote a 5xx, so nothing is stored under an idempotency key."""
@@ -98,24 +98,24 @@ class KeyConflict(Unconfirmed):
 
 @dataclass(eq=False)
 class Refused(PlatformError):
-    """Understood and declined, without effect."""
+    """Refused without effect."""
 
 
 @dataclass(eq=False)
 class Missing(Refused):
-    """What the request named does not exist, or is not shown to this credential."""
+    """The object of the request does not exist, or is not visible to this credential."""
 
 
 @dataclass(eq=False)
 class Unauthorised(PlatformError):
-    """The credential was refused, or the account cannot be used for another reason; nothing was done."""
+    """The credential was rejected, or the account cannot be used for another reason; the request had no effect."""
 
 
 @dataclass(eq=False)
 class WrongAddress(Unauthorised):
-    """A web page, a login or nothing at all is where the platform should be."""
+    """The configured address is not the platform's API, but a web page, a login or nothing."""
 
 
 @dataclass(eq=False)
 class SharedUser(Unauthorised):
-    """The account's key belongs to a user for whom another account works."""
+    """The account's key belongs to the same user as that of another account."""

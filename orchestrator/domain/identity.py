@@ -1,7 +1,7 @@
-"""Names that we give to things on a platform, so that they can be found again whatever happens to us.
+"""Idempotency keys and tags, by which objects on a platform are found again, also after the database was lost.
 
-A key follows from (instance, job, lineage, attempt) and from nothing else: a restored backup, or a file dropped again
-after the database was lost, sends the same bytes under the same key, and the platform sees that it is the same request.
+A key is derived from (instance, job, lineage, attempt) only. So a restored backup, or a queue file that is submitted
+again after the database was lost, sends the same bytes under the same key, and the platform recognises the request.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ _NAMESPACE = uuid.UUID("5a3f7c1e-7d0e-5b6a-9c58-2f1d3f0a6b44")
 
 def batch_key(instance: str, job: str, lineage: str, attempt: int) -> BatchKey:
     """The key of one submission. Job names are unique without regard to case, and so are keys."""
-    # The length of each part goes in front of it, so that no two different tuples write the same text.
+    # Each part is prefixed with its length, so that different tuples never give the same text.
     parts = (instance, job.casefold(), lineage, str(attempt))
     return BatchKey(str(uuid.uuid5(_NAMESPACE, "".join(f"{len(part)}:{part}" for part in parts))))
 
 
 INSTANCE_TAG, BATCH_TAG, ITEM_TAG = OUR_TAGS = ("orc-instance=", "orc-batch=", "orc-item=")
-"""How the tags begin that we put on what we create; what follows is the value."""
+"""The prefixes of the tags that this program sets; the value follows."""
 
 
 def instance_tag(instance: str) -> str:
@@ -42,21 +42,21 @@ def halves_of(lineage: str) -> tuple[str, str]:
 
 
 def depth_of(lineage: str) -> int:
-    """How many splits led to it."""
+    """The number of splits that led to it."""
     return lineage.count(".")
 
 
 def retry_lineage(sent: Iterable[tuple[int, int]]) -> str:
-    """The lineage of a batch that sends items again, which were sent before in other batches.
+    """The lineage of a batch that sends items of other batches again.
 
-    It follows from the items, each with its number and attempt, and not from the order in which batches came to need
-    it: after a backup was restored that order may be another one.
+    It is derived from the items, each with its number and attempt, and not from the order in which they failed: after
+    a backup was restored that order may be different.
     """
     return f"r{_digest(sent)}"
 
 
 def echo_lineage(sent: Iterable[tuple[int, int]]) -> str:
-    """The same, for items that go out again because nobody can tell whether their failure was real."""
+    """The same, for items that are sent again because their failure may come from a duplicate send."""
     return f"e{_digest(sent)}"
 
 

@@ -1,4 +1,4 @@
-"""What a kind of work is: what its items must hold, what names an item. Each platform brings its own kinds."""
+"""Kinds of work: the fields of their items and how an item is named. Each platform defines its kinds."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,11 +24,11 @@ class Kind:
     stage: Stage
     """What the status of its items speaks of."""
     keys: tuple[str, ...]
-    """The fields of an item that may name it inside its job, dots between the levels: the first that it has does."""
+    """The fields of an item that may be its key, with dots between levels; the first that exists is used."""
     batch_size: int
-    """Items a submission, where the account does not say."""
+    """Default number of items per submission."""
     models: Mapping[str | None, type[BaseModel]] = field(repr=False)
-    """What an item must look like, by the job's engine; a kind without engines has the one key None."""
+    """The model of an item, by the job's engine; a kind without engines has the single key None."""
     project: str | None = None
     """What the project must look like."""
     max_batch_size: int | None = None
@@ -44,7 +44,7 @@ class Kind:
     requests: int = 1
     """Requests that one submission takes."""
     patterns: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Each regular expression of the models and of `project` → what it asks for, in words."""
+    """Regular expression of the models or of `project` → its description for messages."""
 
     ids: frozenset[str] = field(default=frozenset(), repr=False)
     """Those of the patterns that an id must match."""
@@ -53,7 +53,7 @@ class Kind:
 
     @property
     def platform(self) -> str:
-        """The platform that does it."""
+        """The name of its platform."""
         return self.name.partition(".")[0]
 
     @property
@@ -63,7 +63,7 @@ class Kind:
 
     @property
     def engines(self) -> tuple[str, ...]:
-        """The engines to choose from; empty when there is nothing to choose."""
+        """The engines to choose from; empty for a kind without engines."""
         return tuple(engine for engine in self.models if engine is not None)
 
     @property
@@ -73,7 +73,7 @@ class Kind:
 
     @property
     def setting(self) -> str:
-        """Its name inside an account's settings: without the platform."""
+        """Its name in an account's settings: without the platform."""
         return self.name.partition(".")[2]
 
     @property
@@ -83,11 +83,11 @@ class Kind:
 
     @property
     def key(self) -> str:
-        """The fields that may name an item, for messages."""
+        """The key fields, for messages."""
         return " or ".join(self.keys)
 
     def key_of(self, item: Mapping[str, Any]) -> str | None:
-        """What names this item; None where no field does, which its model reports."""
+        """The key of an item; None without one, which the model reports."""
         for key in self.keys:
             value: Any = item
             for part in key.split("."):
@@ -97,14 +97,14 @@ class Kind:
         return None
 
     def mistakes_of_project(self, project: str) -> Iterator[Mistake]:
-        """What is wrong with the job's project."""
+        """The mistakes in the job's project."""
         if self.project and not re.fullmatch(self.project, project):
             words = self.patterns.get(self.project, f"does not match {self.project}")
             message, remedy = mismatch(project, words, is_id=True)
             yield Mistake(message, remedy or "take the project's id, not its name", ("project",))
 
     def mistakes_of_engine(self, engine: str | None) -> Iterator[Mistake]:
-        """What is wrong with the job's engine."""
+        """The mistakes in the job's engine."""
         if engine in self.models:
             return
         if not self.engines:
@@ -128,24 +128,24 @@ class Kind:
                 yield replace(each, path=("options", *each.path))
 
     def mistakes_of_item(self, item: Mapping[str, Any], engine: str | None) -> tuple[Mistake, ...]:
-        """What is wrong with one item, with paths below it; empty for a good one. Unknown fields are none of ours."""
+        """The mistakes in one item, with paths below it. Unknown fields are allowed."""
         model = self.models.get(engine)
         if model is None:
             return ()
         try:
-            model.__pydantic_validator__.validate_python(item)  # what `model_validate` does, but for its options
+            model.__pydantic_validator__.validate_python(item)  # as `model_validate`, without its options
         except ValidationError as error:
             return tuple(mistakes_of(error, known=lambda _below: (), patterns=self.patterns, ids=self.ids))
         return ()
 
 
 class Kinds(Mapping[str, Kind]):
-    """The kinds of work that there are, by name, and the names of those to come."""
+    """The supported kinds of work by name, and the reserved names."""
 
     def __init__(self, kinds: Iterable[Kind], planned: Iterable[str] = ()) -> None:
         self._kinds = {kind.name: kind for kind in kinds}
         self.planned = frozenset(planned) - self._kinds.keys()
-        """Kinds with a name already, which this version refuses."""
+        """Kinds whose names are reserved; this version rejects them."""
 
     def __getitem__(self, name: str) -> Kind:
         return self._kinds[name]
@@ -166,7 +166,7 @@ class Kinds(Mapping[str, Kind]):
 
 
 def find_kind(name: str, kinds: Kinds) -> Kind | Mistake:
-    """The kind of that name, or why there is none."""
+    """The kind of that name, or a mistake that says why there is none."""
     if kind := kinds.get(name):
         return kind
     known = did_you_mean(name, kinds) or "known are " + ", ".join(kinds)

@@ -1,4 +1,4 @@
-"""The state machines of batch, item and job. Decided here, written by `store.advance`, drawn in docs/states.md."""
+"""The state machines of batch, item and job. `store.advance` writes the states; docs/states.md has the diagram."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,29 +15,29 @@ class BatchEvent(StrEnum):
     """What can happen to a batch."""
 
     BEGIN = "begin"
-    """Its bytes are durable and about to leave."""
+    """Its request is stored and about to be sent."""
     CONFIRM = "confirm"
-    """The platform accepted it, now or when it was found later."""
+    """The platform accepted it, or it was found later."""
     RELEASE = "release"
-    """It had no effect: the request never left, or was declined for the moment."""
+    """It had no effect: the request was not sent, or was throttled."""
     LOSE = "lose"
-    """It may have had an effect: the answer was lost."""
+    """It may have had an effect: the response was lost."""
     SPLIT = "split"
-    """Refused with more than one item, or never answered and not found: two halves take its place."""
+    """Refused with more than one item, or without response and not found: two halves replace it."""
     REFUSE = "refuse"
     """Refused with a single item, which is the bad one."""
     BLOCK = "block"
-    """Nothing more can be done without a person."""
+    """The operator must act."""
     RENEW = "renew"
-    """It goes out again under a new key: nothing of it is on the platform, or a person says so."""
+    """It is sent again under a new key: the platform does not have it, or the operator says so."""
     INQUIRE = "inquire"
-    """An earlier send, perhaps one that our records do not know, may have had its effect: that is found out first."""
+    """An earlier send, perhaps by an earlier database, may have had its effect: it is reconciled first."""
     ADOPT = "adopt"
-    """A person named the remote batch that it became."""
+    """The operator named its remote batch."""
     SETTLE = "settle"
     """All its items are final."""
     ABANDON = "abandon"
-    """Its job was cancelled while nothing of it was on the platform, or an operator gave it up."""
+    """Its job was cancelled while nothing of it was on the platform, or the operator gave it up."""
     REOPEN = "reopen"
     """The platform shows it again after it was given up."""
     PROCEED = "proceed"
@@ -80,9 +80,9 @@ TRANSITIONS: Mapping[tuple[BatchState, BatchEvent], BatchState] = {
 
 
 class IllegalTransitionError(OrchestratorError):
-    """A batch was told something that cannot happen in its state; nothing is written.
+    """An event is not possible in the state of a batch; nothing is written.
 
-    Either its state changed after it was read (a person cancelled meanwhile), or it is a bug of ours.
+    Either the state changed after it was read, for example by a cancellation, or it is a bug.
     """
 
 
@@ -97,22 +97,22 @@ def next_batch_state(state: BatchState, event: BatchEvent) -> BatchState:
 # ---------------------------------------------------------------- items
 
 GIVEN_UP = "given up by "
-"""How the detail of an item begins that an operator gave up."""
+"""The beginning of the detail of an item that the operator gave up."""
 
 
 def is_given_up(item: Item) -> bool:
-    """Whether an operator ended this item, and not the platform."""
+    """Whether the operator gave up this item."""
     return item.state is ItemState.FAILED and (item.detail or "").startswith(GIVEN_UP)
 
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """Nothing new was said."""
+    """The report changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The item moves on; the fields are what it becomes."""
+    """The item changes; the fields are its new values."""
 
     stage: Stage
     state: ItemState
@@ -123,9 +123,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """The platform's word contradicts an outcome that it gave before, or tells of a second object for the same item.
+    """The report contradicts a final outcome, or names a second remote object for the same item.
 
-    Counted and shown, never applied.
+    Counted and logged, never applied.
     """
 
     status: str | None
@@ -135,7 +135,7 @@ Decision = Same | Change | Contradiction
 
 
 def decide(item: Item, seen: ItemReport) -> Decision:
-    """What one observation means for one item.
+    """Decide how a report changes an item.
 
     A report of the creation says nothing about an object that is already known. A hint (a word that may be stale) may
     tell that an object exists and that it has begun to move; it never turns one back, never ends one and never
@@ -156,7 +156,7 @@ def decide(item: Item, seen: ItemReport) -> Decision:
 
 
 def _another_object(item: Item, seen: ItemReport) -> bool:
-    """Whether the word is about an object on the platform other than the one that this item is known to be."""
+    """Whether the report is about another remote object than the item's."""
     return bool(seen.remote_id and item.remote_id and seen.remote_id != item.remote_id)
 
 
@@ -165,9 +165,9 @@ def _said(item: Item, seen: ItemReport) -> Change:
 
 
 def _hinted(item: Item, seen: ItemReport) -> Change:
-    """What a stale word tells all the same: that the object exists, which one it is, and that it began to move.
+    """The change by a hint: the remote id, and progress up to running.
 
-    Beyond that, the item's own word came from a better source, and two sources must not turn each other's words.
+    The item's own status is from a better source, and two sources must not overwrite each other's.
     """
     said = _said(item, seen)
     if seen.state.final:
@@ -190,7 +190,7 @@ def _as_change(item: Item) -> Change:
 
 
 def outcome_of(counts: Mapping[ItemState, int], *, cancelled: bool) -> JobState:
-    """What a job whose items are all final came to."""
+    """The final state of a job whose items are all final."""
     succeeded, partial = counts.get(ItemState.SUCCEEDED, 0), counts.get(ItemState.PARTIAL, 0)
     total = sum(counts.values())
     if cancelled:
@@ -206,6 +206,6 @@ def outcome_of(counts: Mapping[ItemState, int], *, cancelled: bool) -> JobState:
 
 
 def draw() -> str:
-    """The batch machine as a Mermaid diagram; docs/states.md holds it, and a test compares."""
+    """The batch state machine as a Mermaid diagram; a test compares it with docs/states.md."""
     arrows = [f"    {before} --> {after}: {event}" for (before, event), after in TRANSITIONS.items()]
     return "\n".join(["stateDiagram-v2", "    [*] --> planned", *arrows, "    settled --> [*]"])

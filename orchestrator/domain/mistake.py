@@ -1,4 +1,4 @@
-"""What is wrong with a queue file, told so that the person who wrote it can put it right."""
+"""Mistakes in a queue file, as values."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ Path = tuple[str | int, ...]
 """Where in a document: `("jobs", 0, "items", 3, "userReference")`; empty for the document as a whole."""
 
 KEPT = 1000
-"""Mistakes that are told one by one; the rest is only counted."""
+"""Maximum mistakes that are listed; further ones are only counted."""
 
 
 def spell(path: Path) -> str:
@@ -22,14 +22,14 @@ def spell(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing that has to be changed before the file can be taken."""
+    """One mistake, which must be corrected before the file can be accepted."""
 
     message: str
     remedy: str | None = None
     path: Path = ()
     line: int | None = None
     file: str | None = None
-    """The table it stands in; None for the queue file itself."""
+    """The table with the mistake; None for the queue file itself."""
     also: Path = ()
     """Another place that the message speaks of."""
     column: str | None = None
@@ -77,7 +77,7 @@ class Mistakes:
             self.more += 1
 
     def extend(self, others: "Mistakes") -> None:
-        """Add what was collected apart."""
+        """Add mistakes that were collected separately."""
         for mistake in others:
             self.append(mistake)
         self.more += others.more
@@ -87,7 +87,7 @@ class Mistakes:
         return len(self.kept) + self.more
 
     def locate(self, lines: Mapping[Path, int]) -> None:
-        """Fill in on which lines of the document things stand."""
+        """Fill in the line numbers of the document."""
         for index, mistake in enumerate(self.kept):
             if mistake.file is not None:
                 continue

@@ -1,4 +1,4 @@
-"""The nouns of the program: jobs, batches, items, looks, observations. Values only; nothing here acts."""
+"""The data model: jobs, batches, items, polls and their results. Values only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ BatchKey = NewType("BatchKey", str)
 
 
 class ItemState(StrEnum):
-    """Where an item stands, in our words. The last five are final; only `retry` leaves them."""
+    """The state of an item. The last five are final; only `retry` leaves them."""
 
     PENDING = "pending"
     SUBMITTED = "submitted"
@@ -40,7 +40,7 @@ FINAL_ITEM_STATES = frozenset(
 
 
 class BatchState(StrEnum):
-    """Where one submission stands."""
+    """The state of a batch."""
 
     PLANNED = "planned"
     SUBMITTING = "submitting"
@@ -51,7 +51,7 @@ class BatchState(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where a job stands. `loading` is its time before the file that asked for it is durable as a whole."""
+    """The state of a job. A job is `loading` until its whole queue file is stored."""
 
     LOADING = "loading"
     WAITING = "waiting"
@@ -74,7 +74,7 @@ SETTLED_JOB_STATES = frozenset(
 
 
 class Needs(StrEnum):
-    """Why a job does not go on by itself."""
+    """Why a job is on hold."""
 
     BLOCKED = "blocked"
     ATTENTION = "attention"
@@ -91,7 +91,7 @@ CREATION = Stage("creation")
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """The jobs that another one waits for, and the states of theirs that let it start."""
+    """The jobs that another one waits for, and the final states that let it start."""
 
     jobs: tuple[str, ...]
     accept: frozenset[JobState] = frozenset({JobState.SUCCEEDED})
@@ -99,7 +99,7 @@ class After:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """At most `attempts` in all for an item that ended with one of the platform's words in `on`."""
+    """At most `attempts` in total for an item that ended with one of the platform's statuses in `on`."""
 
     attempts: int
     on: frozenset[str]
@@ -107,7 +107,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """What a queue file asks for, without its items."""
+    """A job of a queue file, without its items."""
 
     name: str
     kind: str
@@ -137,7 +137,7 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True)
 class NewItem:
-    """An item as intake hands it to the store."""
+    """An item as passed from the intake to the store."""
 
     seq: int
     """1 for the first."""
@@ -147,12 +147,12 @@ class NewItem:
     row: bytes | None = None
     """The table row it was made from, as a JSON object of texts."""
     batch: int = 0
-    """The batch, from 1, that it is planned for; 0: as the job's batch size alone says."""
+    """The batch, from 1, that it is planned for; 0: derived from the job's batch size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as the store tells it."""
+    """A job as read from the store."""
 
     id: JobId
     spec: JobSpec
@@ -185,9 +185,9 @@ class Batch:
     number: int
     """1 for the first batch of the job; the next free one for batches born of a split or a retry."""
     lineage: str
-    """What the key follows from: `3`, its halves `3.1` and `3.2`, a retry `r` with a digest of its items."""
+    """What the key is derived from: `3`, its halves `3.1` and `3.2`, a retry `r` with a digest of its items."""
     attempt: int
-    """0 at first; one more whenever the same items must go out under a new key."""
+    """0 at first; increased whenever the same items must be sent under a new key."""
     key: BatchKey
     state: BatchState
     items: int
@@ -197,34 +197,34 @@ class Batch:
     """Open items whose object on the platform is not known yet."""
     remote_id: str | None
     status: str | None
-    """The platform's word for the batch."""
+    """The platform's status of the batch."""
     status_final: bool
     detail: str | None
     sends: int
-    """Sends that may have had an effect; one that the platform declined for the moment does not count."""
+    """Number of sends that may have had an effect; throttled ones do not count."""
     first_sent_at: Micros | None
-    """The first send of this key, by the platform's clock where it is known."""
+    """The first send of this key, by the platform's clock if known."""
     sent_at: Micros | None
-    """The latest send, by our clock."""
+    """The latest send, by the local clock."""
     submitted_at: Micros | None
     settled_at: Micros | None
     user: str | None
-    """The user that the platform saw when it was first sent."""
+    """The user as whom it was first sent."""
     searched_at: Micros | None
-    """When it was first looked for in vain, after a lost answer; by the platform's clock where it is known."""
+    """When it was first searched for and not found, after a lost response; by the platform's clock if known."""
     submission: Submission | None = None
     priority: int = 5
     """Of its job: 0 (first) to 9."""
     root: int = 0
-    """Number of the batch that it was split from, at the top; its own number otherwise."""
+    """Number of the original batch that it was split from; its own number if it was not."""
     cancelled: bool = False
-    """Its job was cancelled: what it creates is to be aborted."""
+    """Whether its job was cancelled, so that what it creates is aborted."""
     in_doubt: bool = False
-    """A send of this key may have had an effect that was never confirmed."""
+    """Whether a send of this key may have had an effect that was not confirmed."""
     key_void: bool = False
-    """Sending this key again may repeat the effect: the platform has not kept it."""
+    """Whether sending this key again may repeat the effect, as the platform has not stored the key."""
     last_error: str | None = None
-    """Why the latest attempt to send or to find it came to nothing, while it goes on by itself."""
+    """The error of the latest attempt to send or reconcile it, while it is retried automatically."""
     planned_at: Micros | None = None
     """When its job was accepted: no key of the job is older."""
     pipeline: str | None = None
@@ -247,7 +247,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One unit of work, as the store tells it."""
+    """One unit of work, as read from the store."""
 
     job: JobId
     seq: int
@@ -276,47 +276,47 @@ class Item:
     """What else the platform reports of it, as a JSON object."""
 
 
-# ---------------------------------------------------------------- looking
+# ---------------------------------------------------------------- polling
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """One question to a platform that may tell about many items. Lives in memory only: looking has no effect.
+    """A query for the status of many items. In memory only, as polling has no effect on the platform.
 
-    A platform may need several requests to answer (pages); each answer then carries the look for the next page.
+    A poll may take several requests (pages); the result of each page has the poll for the next page.
     """
 
     name: str
-    """What makes two looks the same question: `items:<batch>`, `search:<project>`, `jobs`."""
+    """Identifies the poll: `items:<batch>`, `search:<project>`, `jobs`."""
     route: str
-    """The platform's own word for how to ask."""
+    """The kind of query; defined by the platform."""
     project: str
     subjects: Mapping[BatchKey, str | None]
-    """The batches it can tell about: key → remote id."""
+    """The batches that it covers: key → remote id."""
     batches: tuple[BatchId, ...]
-    """The same batches, by our ids, in the same order."""
+    """The ids of the same batches, in the same order."""
     cost: int
-    """Requests that the whole answer is expected to take."""
+    """Expected number of requests for all pages."""
     expects: frozenset[Stage] = frozenset()
     """An open item in one of these stages that the whole answer did not tell is *missing* from it."""
     names: int = 0
     """So many open items are named in one request, those of `batches` in `expects`; 0: none are."""
     named: tuple["Item", ...] = ()
-    """The items that this asks for by their ids. Empty: everything in `subjects`."""
+    """The items that are requested by id. Empty: everything in `subjects`."""
     homes: Mapping[tuple[JobId, int], BatchKey] = field(default_factory=dict)
-    """The same batches as items name theirs: (job, number) → key. A follow-up finds an item's batch by it."""
+    """The same batches by (job, number), to find the batch of an item in follow-ups."""
     cursor: str | None = None
     page: int = 0
     trail: frozenset[str] = frozenset()
-    """The cursors that led here: one that comes again would lead round in a circle."""
+    """The cursors of earlier pages, to detect a cycle."""
     word: str | None = None
-    """The platform's word for the one batch that this is about: when it changes, there is something to see."""
+    """The platform's status of the one batch that is polled: when it changes, the poll is due."""
     idle: bool = False
-    """That word says that nothing has begun there yet."""
+    """Whether that status means that nothing has begun yet."""
 
 
 class ItemReport(msgspec.Struct, frozen=True, gc=False):
-    """The platform said something about one item. A struct, for a page makes a thousand of them at once."""
+    """What the platform reported of one item. A struct, as each page creates up to a thousand of them."""
 
     batch: BatchKey
     stage: Stage
@@ -325,12 +325,12 @@ class ItemReport(msgspec.Struct, frozen=True, gc=False):
     """The platform's own word, as it came; None where it has none for this item."""
     seq: int | None = None
     key: str | None = None
-    """At least one of `seq` and `key`; where both are given, both must match the same item."""
+    """At least one of `seq` and `key` is given; both must match the same item."""
     remote_id: str | None = None
     detail: str | None = None
     finished_at: Micros | None = None
     hint: bool = False
-    """True when the word may be stale (an analysis embedded in an item page): it ends and contradicts nothing."""
+    """True when the status may be stale (an embedded analysis): it neither ends nor contradicts an item."""
     known_status: bool = True
     """False for a word that our tables do not have: counted and shown, kept as it came."""
     parent: int | None = None
@@ -341,18 +341,18 @@ class ItemReport(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """The platform said something about a batch as a whole."""
+    """What the platform reported of a batch as a whole."""
 
     batch: BatchKey
     status: str | None
-    """None: the platform has no word for it (`job: null`), and will have none."""
+    """None: the platform has no status for it (`job: null`), and never will."""
     final: bool
     detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Something about how this account's platform behaves, to be remembered over restarts."""
+    """Learned behaviour of an account's platform, to be stored across restarts."""
 
     name: str
     value: str
@@ -363,20 +363,20 @@ Observation = ItemReport | BatchReport | Learned
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """The answer to one request of a look."""
+    """The result of one page of a poll."""
 
     observations: Sequence[Observation]
     next: Poll | None = None
-    """The following page, or None when this was the last."""
+    """The poll for the next page; None after the last."""
     restarted: bool = False
-    """The platform forgot our cursor: `next` begins the sweep anew, and what was seen so far does not count."""
+    """The platform rejected the cursor: `next` restarts the poll, and earlier pages do not count."""
     bad_rows: int = 0
-    """Rows of the page that could not be read, each lost alone."""
+    """Rows of the page that could not be decoded and were skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the platform has of a batch: as it answered the submission, or as it was found after a lost answer."""
+    """What the platform has of a batch: from its response to the submission, or found by reconciliation."""
 
     remote_id: str | None = None
     status: str | None = None

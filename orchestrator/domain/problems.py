@@ -1,4 +1,4 @@
-"""Mistakes in the configuration or the environment, as values."""
+"""Problems in the configuration or the environment, as values."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from orchestrator.domain.errors import OrchestratorError
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake."""
+    """One problem."""
 
     key: str
-    """The key as people write it (`accounts.ica.budget.per`), a variable's name, or a place in the file."""
+    """The key as written (`accounts.ica.budget.per`), the name of a variable, or a position in the file."""
     text: str
-    """What is wrong and what to do about it; never holds a secret."""
+    """What is wrong and what to do; never contains a secret."""
 
     def __str__(self) -> str:
         return f"{self.key}: {self.text}"

@@ -1,4 +1,4 @@
-"""What to do about a submission whose answer was lost. Pure: the table of docs/reliability.md, as code."""
+"""Decides what to do with a submission whose response was lost: the table of docs/reliability.md as pure functions."""
 
 from enum import Enum
 
@@ -13,24 +13,24 @@ STILL_RUNNING_LIMIT: Micros = HOUR
 """A platform that has said "still running" for an hour is not believed any longer."""
 
 CLOCK_SLACK: Micros = 60 * SECOND
-"""A key may look this much younger than new: it is dated by the platform's clock, its age is told by ours."""
+"""How far in the future a key's time may be: it comes from the platform's clock, and is compared with the local one."""
 
 HARMLESS_WAIT: Micros = 60 * SECOND
-"""Before an effect that does not add up is sent again: time for the first request to come to its end."""
+"""Delay before harmless work is sent again, so that the first request can end."""
 
 PATIENCE: Micros = DAY
 """For as long as the platform may decline to tell us something, before a person is asked."""
 
 
 MOST_LOSSES = 3
-"""Sends of one batch without an answer after which it is looked for before anything else."""
+"""Sends of one batch without a response after which it is reconciled before it is sent again."""
 
 MOST_HALVINGS = 2
-"""How often a batch is cut in halves because no answer ever came to it."""
+"""How often a batch that never gets a response is split in halves."""
 
 
 class Recovery(Enum):
-    """How to find out, or to go on without having found out."""
+    """The next step of an unconfirmed batch."""
 
     RESEND = "resend"
     SEARCH = "search"
@@ -39,9 +39,9 @@ class Recovery(Enum):
 def next_step(batch: Batch, *, user: str, now: Micros, clock_trusted: bool) -> Recovery:
     """Whether an unconfirmed batch may be sent again as it is, or must be searched for first.
 
-    A key is worth something only while the platform keeps its answers, for the user who sent it first, and as far as
-    our clock can tell its age. It is worth nothing once the platform itself has written a 5xx under it, because then
-    no answer was stored. What nobody wants any more is never sent again, only found.
+    A key protects only while the platform stores it, for the user who sent it first, and if the local clock can be
+    used to compute its age. After a 5xx of the platform itself it does not, as no response was stored. A cancelled
+    batch is never sent again, only searched for.
     """
     if batch.cancelled:
         return Recovery.SEARCH
@@ -66,12 +66,12 @@ def _is_kept(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
 
 
 def never_answered(batch: Batch) -> bool:
-    """Whether sending it again is no longer likely to bring an answer."""
+    """Whether a batch has been sent so often without a response that another send is not likely to get one."""
     return batch.in_doubt and batch.sends >= MOST_LOSSES
 
 
 def may_be_halved(batch: Batch) -> bool:
-    """Whether a batch that is never answered, and not on the platform, goes out in smaller ones."""
+    """Whether a batch that never gets a response, and is not on the platform, is split."""
     return batch.items > 1 and depth_of(batch.lineage) < MOST_HALVINGS
 
 
@@ -90,17 +90,16 @@ def key_expired(batch: Batch, submission: Submission, *, now: Micros, clock_trus
 
 
 def wait_for_second_search(batch: Batch, *, now: Micros) -> Micros:
-    """How long a batch that was not found must still wait before not being found counts; `now` by the platform."""
+    """Time until a batch that was not found may be searched for the second time; `now` by the platform's clock."""
     if batch.searched_at is None:
         return batch.search_delay
     return max(0, batch.searched_at + batch.search_delay - now)
 
 
 def is_unresolvable(batch: Batch, error: Exception, *, now: Micros) -> bool:
-    """Whether there is no hope left to learn what became of an unconfirmed batch; `error` met its last search.
+    """Whether to stop reconciling an unconfirmed batch and to block it; `error` is that of its last search.
 
-    An outage proves nothing, however long: only a refusal counts, or a bug of ours. Where nobody wants the batch any
-    more, hope ends earlier.
+    Only a refusal or a bug counts, not an outage, however long. A cancelled batch is given up earlier.
     """
     if isinstance(error, OrchestratorError) and not isinstance(error, Refused):
         return False
@@ -109,9 +108,9 @@ def is_unresolvable(batch: Batch, error: Exception, *, now: Micros) -> bool:
 
 
 def may_be_echo(item: Item, batch: Batch) -> bool:
-    """Whether an item may have failed only because its batch was sent twice, and the first time is what worked.
+    """Whether an item may have failed only because its batch was sent twice and the first send succeeded.
 
-    True once: what such an item comes to in a batch of its own counts.
+    True once per item: the outcome in its next batch counts.
     """
     if is_given_up(item):
         return False

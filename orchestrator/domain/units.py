@@ -1,6 +1,6 @@
-"""Durations, sizes and moments as people write them.
+"""Parses and formats durations, sizes and times.
 
-A number without a unit is refused on purpose: `300` may mean seconds to one reader and milliseconds to the next.
+A number without a unit is rejected: `300` could be seconds or milliseconds.
 """
 
 import re
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 Micros = int
-"""Microseconds since 1970-01-01 UTC, as the clock tells them."""
+"""Microseconds since 1970-01-01 UTC."""
 
 SECOND: Micros = 1_000_000
 HOUR: Micros = 3600 * SECOND
@@ -76,6 +76,6 @@ def parse_size(text: str) -> int:
 
 
 def rfc3339(micros: int) -> str:
-    """A moment in microseconds UTC as RFC 3339 with all six digits, so that texts sort as times do."""
+    """Format microseconds UTC as RFC 3339 with all six digits, so that the texts sort like the times."""
     moment = _EPOCH + timedelta(microseconds=micros)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

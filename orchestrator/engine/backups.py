@@ -1,4 +1,4 @@
-"""Scheduled backups of an SQLite database: online, checked, a fixed number of them kept."""
+"""Scheduled online backups of an SQLite database: each is verified, and a fixed number is kept."""
 
 import math
 import re
@@ -16,8 +16,8 @@ from orchestrator.store.errors import StoreError
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import BackupMade, Event
 
-LONGEST_REST = 3600.0
-"""Seconds after which the folder is read again: copies may be removed by hand, and the wall clock may be set."""
+MAX_PAUSE = 3600.0
+"""Maximum seconds between two reads of the folder: backups may be removed by hand, and the wall clock may be set."""
 
 _NAME = re.compile(r"orchestrator-(\d{8}T\d{6})Z\.db")
 _FORMAT = "orchestrator-%Y%m%dT%H%M%SZ.db"
@@ -25,7 +25,7 @@ _FORMAT = "orchestrator-%Y%m%dT%H%M%SZ.db"
 
 @dataclass(frozen=True, slots=True)
 class BackupPlan:
-    """Where copies go, how often they are made, and how many stay. Times in seconds."""
+    """Where backups are written, how often (in seconds), and how many are kept."""
 
     directory: Path
     interval: float
@@ -33,9 +33,9 @@ class BackupPlan:
 
 
 class Backups:
-    """A part of the engine that copies the database whenever the newest copy is older than the interval.
+    """Backs up the database whenever the newest backup is older than the interval.
 
-    What cannot be copied raises: the loop reports it and tries again.
+    A failed backup raises; the loop reports the error and retries.
     """
 
     name = "backup"
@@ -46,33 +46,33 @@ class Backups:
         self._clock = clock
         self._bus = bus
         self.newest: Micros | None = None
-        """When the newest copy was made; None while there is none."""
+        """When the newest backup was made; None while there is none."""
         self._due_at = -math.inf
 
     @property
     def interval(self) -> float:
-        """Seconds between two copies."""
+        """Seconds between two backups."""
         return self._plan.interval
 
     async def turn(self) -> float:
-        """Make a copy if one is due; returns the seconds until the next may be.
+        """Make a backup if one is due; returns the seconds until the next may be.
 
         Raises:
-            StoreError: no sound copy could be written; older copies are left alone.
+            StoreError: no valid backup could be written; older backups are kept.
         """
-        if (rest := self._due_at - self._clock.monotonic()) > 0:
-            return rest  # woken by what concerns other parts
+        if (pause := self._due_at - self._clock.monotonic()) > 0:
+            return pause  # woken for another component
         self.newest = await anyio.to_thread.run_sync(self._prepare)
         age = self._age()
         if age is None or age >= self._plan.interval:
             await self._copy()
             age = self._age() or 0.0
-        rest = min(self._plan.interval - age, LONGEST_REST)
-        self._due_at = self._clock.monotonic() + rest
-        return rest
+        pause = min(self._plan.interval - age, MAX_PAUSE)
+        self._due_at = self._clock.monotonic() + pause
+        return pause
 
     def _age(self) -> float | None:
-        """Seconds since the newest copy; None without one, or where the clock was set back behind it."""
+        """Seconds since the newest backup; None without one, or when the clock was set back behind it."""
         if self.newest is None or self.newest > self._clock.now():
             return None
         return (self._clock.now() - self.newest) / SECOND
@@ -88,7 +88,7 @@ class Backups:
     # ------------------------------------------------------------ in a worker thread
 
     def _prepare(self) -> Micros | None:
-        """When the newest copy was made; makes the folder and removes what a crash left unfinished."""
+        """Create the folder and remove unfinished backups of a crash; returns when the newest backup was made."""
         directory = self._plan.directory
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ class Backups:
         return max(copies, default=None)
 
     def _prune(self, newest: Path) -> tuple[int, int]:
-        """The size of the newest copy, and how many older ones were removed; only our own names are touched."""
+        """Remove surplus backups, by name; returns the size of the newest and how many were removed."""
         copies = _copies(self._plan.directory)
         surplus = sorted(copies, reverse=True)[self._plan.keep :]
         for made_at in surplus:

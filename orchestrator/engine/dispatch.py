@@ -1,19 +1,28 @@
-"""What an account does next: which batch goes out, which look is asked, how many at a time. One dispatch an account."""
+"""Decides what an account does next: which aborts, submissions and polls start, and how many of each at a time.
+
+A turn starts whatever is due. There are three reasons for a turn to do something:
+
+- the store was written since the last turn, or a step ended: aborts and submissions are read anew;
+- a batch that was delayed is due: the same;
+- a poll or a new poll plan is due (`poll_dispatch`).
+
+While the account is closed (`account_gate`), a turn does nothing; while it probes, one step runs at a time.
+"""
 
 import math
-import traceback
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio.abc
 
 from orchestrator.clock import SECOND, Clock, Micros
-from orchestrator.domain.errors import OrchestratorError, Refused, Unauthorised
-from orchestrator.domain.model import Batch, BatchId, JobId, Poll
-from orchestrator.engine.closing import Cause, cause_of
+from orchestrator.domain.model import Batch, BatchId, JobId
+from orchestrator.engine.account_gate import AccountGate, Cause
 from orchestrator.engine.forecast import Forecasts
+from orchestrator.engine.poll_dispatch import PollDispatch
 from orchestrator.engine.retry_delays import RetryDelays
 from orchestrator.engine.schedule import Schedule
+from orchestrator.engine.step_runner import ABORT, SUBMIT, StepRunner
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting
@@ -23,47 +32,16 @@ from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.rate_limit.limiter import Lane, RateLimiter
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import (
-    ComponentError,
-    CredentialAccepted,
-    CredentialRejected,
-    Event,
-    TaskBug,
-    TaskRetry,
-)
+from orchestrator.telemetry.events import ComponentError, Event
 
-MOST_SUBMISSIONS = 8
-"""Submissions of one account under way at a time: each holds its batch in memory."""
-
-MAX_POLLS = 64
-"""Polls of one account under way at a time: what 1000 requests in 300 s need when answers take 20 s."""
-
-MAX_WAITING = 8
-"""Polls that wait for the budget at a time. The others wait in the schedule, where a more urgent one may pass them."""
-
-BREATH = 0.25
-"""Seconds after which a dispatch that has begun some polls checks whether more may begin."""
+MAX_SUBMISSIONS = 8
+"""Maximum submissions of one account in flight: each holds its batch in memory."""
 
 IDLE_PAUSE = 60.0
-"""Seconds after which a dispatch with nothing to do reads the store again, woken or not."""
+"""Maximum seconds between two reads of the store, woken or not."""
 
-NEVER = -1
-"""Fewer writes than any store has had."""
-
-PLANNING_REST = 20
-"""Polls are planned anew after this many times as long as it took: with thousands of batches it takes its time."""
-
-LONGEST_REST = 60.0
-"""Seconds after which they are planned anew however long it took: until then nobody asks about what was submitted."""
-
-LONGEST_MEMORY = 1800.0
-"""Seconds; a batch that goes on failing fails more often than that, one that was cancelled or blocked does not."""
-
-LONGEST_CLOSED = 900.0
-"""Seconds between two requests of an account that only another configuration opens."""
-
-_ABORT, _POLL, _SUBMIT = "abort", "poll ", "submit "
-"""How the names of steps begin."""
+_NEVER = -1
+"""Less than the write count of any store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +50,11 @@ class Limits:
 
     open_items: int
     max_interval: float
-    """Seconds after which a refused look is asked again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """What a step met the last time."""
-
-    tries: int
-    """Failures in a row."""
-    reason: str
-    at: float
-    """When, on the monotonic clock."""
+    """Minimum seconds until a refused step is retried, and maximum until a rejected credential is."""
 
 
 class Dispatch:
-    """Orders the work of one account. It decides; the steps act; the budget paces."""
+    """Orders the work of one account. It decides what starts; steps do the work; the rate limiter paces requests."""
 
     def __init__(
         self,
@@ -95,7 +62,7 @@ class Dispatch:
         account: str,
         limits: Limits,
         platform: Platform,
-        budget: RateLimiter,
+        limiter: RateLimiter,
         schedule: Schedule,
         forecasts: Forecasts,
         submitting: Submitting,
@@ -104,49 +71,64 @@ class Dispatch:
         store: Store,
         clock: Clock,
         bus: Bus[Event],
-        pauses: RetryDelays,
+        retry_delays: RetryDelays,
         group: anyio.abc.TaskGroup,
         contact: Contact | None = None,
         users: Users | None = None,
     ) -> None:
-        """`contact` knows whether anything of the account succeeds, `users` whether another acts as its user."""
+        """`contact` knows whether requests of the account succeed, `users` whether another account acts as its user."""
         self.name = f"dispatch.{account}"
         self.wake: Callable[[], None] = lambda: None
+        """Called when a step has ended; wakes the loop that calls `turn`."""
         self._account = account
         self._limits = limits
-        self._platform = platform
-        self._budget = budget
+        self._limiter = limiter
         self._schedule = schedule
-        self._forecasts = forecasts
         self._submitting = submitting
-        self._polling = polling
         self._aborting = aborting
         self._store = store
         self._clock = clock
         self._bus = bus
-        self._pauses = pauses
+        self._retry_delays = retry_delays
         self._group = group
         self._contact = contact or Contact(clock)
-        self._users = users
+        self._gate = AccountGate(
+            account, max_delay=limits.max_interval, clock=clock, bus=bus, retry_delays=retry_delays
+        )
+        self._steps = StepRunner(
+            account,
+            max_interval=limits.max_interval,
+            platform=platform,
+            gate=self._gate,
+            contact=self._contact,
+            users=users,
+            clock=clock,
+            bus=bus,
+            retry_delays=retry_delays,
+            on_open=self._read_store_next_turn,
+        )
+        self._polls = PollDispatch(
+            account,
+            steps=self._steps,
+            platform=platform,
+            limiter=limiter,
+            schedule=schedule,
+            forecasts=forecasts,
+            polling=polling,
+            store=store,
+            clock=clock,
+            group=group,
+            wake=lambda: self.wake(),  # noqa: PLW0108 - `wake` is set after the construction
+        )
         self._submissions: dict[BatchId, JobId] = {}
-        self._polls = 0
-        self._sent_at = NEVER
+        self._aborts_in_flight = False
+        self._writes_seen = _NEVER
         self._batch_due = -math.inf
-        self._breath_ends = -math.inf
-        self._plan_at = -math.inf
-        self._plan_kept = True
-        self._aborting_now = False
-        self._closed_until = -math.inf
-        self._refusals = 0
-        self._refused_since = -math.inf
-        self._refusal: str | None = None
-        self._closed_because: Cause | None = None
-        self._failures: dict[str, _Failure] = {}
 
     @property
     def busy(self) -> bool:
-        """Whether a step is under way."""
-        return bool(self._submissions or self._polls or self._aborting_now)
+        """Whether a step is running."""
+        return bool(self._submissions or self._polls.busy or self._aborts_in_flight)
 
     @property
     def account(self) -> str:
@@ -155,91 +137,90 @@ class Dispatch:
 
     @property
     def refusal(self) -> str | None:
-        """Why the platform does not accept the credential; None while it does."""
-        return self._refusal
+        """Why the platform does not accept the credential, and what to do; None while it does."""
+        return self._gate.reason
 
     @property
     def closed_because(self) -> Cause | None:
-        """What kind of reason it is; None while the account is open."""
-        return self._closed_because
+        """The kind of reason why the account is closed; None while it is open."""
+        return self._gate.cause
 
     @property
     def failing_since(self) -> float | None:
         """Since when no request of the account has succeeded, on the monotonic clock; None while they do."""
         since = self._contact.failing_since
-        return since if since is not None or not self._refusals else self._refused_since
+        return since if since is not None else self._gate.refused_since
 
     @property
     def failing_for(self) -> float:
-        """For how many seconds no request of the account has succeeded; 0 while they do."""
+        """Seconds for which no request of the account has succeeded; 0 while they do."""
         return max(self._contact.failing_for, self.refused_for)
 
     @property
     def refused_for(self) -> float:
-        """For how many seconds the platform has not accepted the credential; 0 while it does."""
-        return self._clock.monotonic() - self._refused_since if self._refusals else 0.0
+        """Seconds for which the platform has not accepted the credential; 0 while it does."""
+        return self._gate.refused_for
 
     @property
-    def trouble(self) -> str | None:
-        """The last error of a step that goes on failing; None when all succeed."""
-        if not self._failures:
-            return None
-        name, failure = next(reversed(self._failures.items()))
-        more = len(self._failures) - 1
-        return f"{name}: {failure.reason}" + (f" (and {more} more)" if more else "")
+    def last_error(self) -> str | None:
+        """The latest error of the steps that failed last time; None when there are none."""
+        return self._steps.last_error
 
     @property
     def oldest_poll(self) -> float | None:
-        """When the question that waits longest was last answered, on the monotonic clock; None when there is none."""
+        """When the poll that was answered least recently was answered, on the monotonic clock; None without polls."""
         return self._schedule.oldest
 
     async def turn(self) -> float:
-        """Start whatever is due and fits; returns the seconds until more may be due."""
+        """Start everything that is due and fits; returns the seconds until more may be due."""
+        if (closed_for := max(self._gate.closed_for, self._contact.rest)) > 0:
+            return closed_for
+        if self._steps.probing and self.busy:
+            return IDLE_PAUSE  # the step that runs wakes the loop when it ends
+        if self._store.writes != self._writes_seen or self._clock.monotonic() >= self._batch_due:
+            await self._start_from_store()
+        await self._polls.start_due()
         now = self._clock.monotonic()
-        if (rest := max(self._closed_until - now, self._contact.rest)) > 0:
-            return rest
-        if (self._refusals or self._contact.rests) and self.busy:
-            return IDLE_PAUSE
-        if self._store.writes != self._sent_at or now >= self._batch_due:
-            await self._send()
-        await self._poll()
-        return self._pause()
+        return max(0.0, min(self._polls.next_due(), self._batch_due, now + IDLE_PAUSE) - now)
 
-    # ------------------------------------------------------------ what goes out
+    # ------------------------------------------------------------ aborts and submissions
 
-    async def _send(self) -> None:
-        """Whatever may go. Most turns follow a look that told nothing new: then nothing has changed here either."""
-        # Noted first: what is written, or ends, while this looks about may be missed here and asks for another round.
-        self._sent_at, self._batch_due = self._store.writes, -math.inf
+    def _read_store_next_turn(self) -> None:
+        self._writes_seen = _NEVER
+
+    async def _start_from_store(self) -> None:
+        """Start the aborts and submissions that are due. Most turns skip this, as nothing was written since."""
+        # Recorded first: a write or the end of a step while this runs may be missed here and needs another turn.
+        self._writes_seen, self._batch_due = self._store.writes, -math.inf
         began, now = self._clock.monotonic(), self._submitting.waits.now()
-        await self._abort()
-        await self._submit(now)
+        await self._start_aborts()
+        await self._start_submissions(now)
         due = await self._store.batches.next_due(self._account, now)
-        rest = (due - now) / SECOND if due is not None else math.inf
-        self._batch_due = began + min(rest, IDLE_PAUSE)
+        delay = (due - now) / SECOND if due is not None else math.inf
+        self._batch_due = began + min(delay, IDLE_PAUSE)
 
-    async def _abort(self) -> None:
-        if self._aborting_now:
+    async def _start_aborts(self) -> None:
+        if self._aborts_in_flight:
             return
         if await self._aborting.wanted():
-            self._aborting_now = True
-            self._group.start_soon(self._abort_some)
+            self._aborts_in_flight = True
+            self._group.start_soon(self._run_aborts)
         else:
-            self._failures.pop(_ABORT, None)
+            self._steps.forget(ABORT)
 
-    async def _abort_some(self) -> None:
-        async def hold(pause: float, _error: Exception) -> None:
-            await self._clock.sleep(pause)
+    async def _run_aborts(self) -> None:
+        async def delay(seconds: float, _error: Exception) -> None:
+            await self._clock.sleep(seconds)
 
-        await self._step(_ABORT, self._aborting.advance, hold)
-        self._aborting_now = False
-        self._sent_at = NEVER
+        await self._steps.run(ABORT, self._aborting.advance, delay)
+        self._aborts_in_flight = False
+        self._read_store_next_turn()
         self.wake()
 
-    async def _submit(self, now: Micros) -> None:
-        while len(self._submissions) < self._at_a_time(MOST_SUBMISSIONS):
-            out = await self._store.batches.open_items(self._account, self._submissions)
-            room = self._limits.open_items - out
+    async def _start_submissions(self, now: Micros) -> None:
+        while len(self._submissions) < self._steps.concurrency(MAX_SUBMISSIONS):
+            open_items = await self._store.batches.open_items(self._account, self._submissions)
+            room = self._limits.open_items - open_items
             alone = {job for job in set(self._submissions.values()) if await self._submitting.streaks.goes_alone(job)}
             batch = await self._store.batches.next(
                 self._account, room=room, now=now, busy=self._submissions, without=alone
@@ -247,159 +228,29 @@ class Dispatch:
             if batch is None:
                 break
             self._submissions[batch.id] = batch.job
-            self._group.start_soon(self._submit_one, batch)
-        self._budget.declare(Lane.SUBMIT, len(self._submissions))
+            self._group.start_soon(self._run_submission, batch)
+        self._limiter.declare(Lane.SUBMIT, len(self._submissions))
 
-    async def _submit_one(self, batch: Batch) -> None:
-        async def hold(pause: float, error: Exception) -> None:
-            await self._give_up(batch.id, error, pause)
+    async def _run_submission(self, batch: Batch) -> None:
+        async def delay(seconds: float, error: Exception) -> None:
+            await self._give_up(batch.id, error, seconds)
 
-        name = f"{_SUBMIT}{batch.job_name}/{batch.number}"
-        await self._step(name, lambda: self._submitting.advance(batch), hold)
+        name = f"{SUBMIT}{batch.job_name}/{batch.number}"
+        await self._steps.run(name, lambda: self._submitting.advance(batch), delay)
         del self._submissions[batch.id]
-        self._sent_at = NEVER
+        self._read_store_next_turn()
         self.wake()
 
-    async def _give_up(self, batch: BatchId, error: Exception, pause: float) -> None:
-        """A step that ended badly must not leave its batch as if it were being sent, nor first in the queue."""
+    async def _give_up(self, batch: BatchId, error: Exception, seconds: float) -> None:
+        """After a failed step, record that the batch is no longer being sent, and delay it. Retries until written."""
         failures = 0
         while True:
             try:
-                await self._submitting.give_up(batch, error, pause)
-            except Exception as trouble:  # noqa: BLE001 - a row that cannot even be read must not end the daemon
+                await self._submitting.give_up(batch, error, seconds)
+            except Exception as failure:  # noqa: BLE001 - a row that cannot be read must not end the daemon
                 failures += 1
-                rest = self._pauses(failures)
-                self._bus.publish(ComponentError(self.name, str(trouble) or repr(trouble), rest))
-                await self._clock.sleep(rest)
+                retry_in = self._retry_delays(failures)
+                self._bus.publish(ComponentError(self.name, str(failure) or repr(failure), retry_in))
+                await self._clock.sleep(retry_in)
             else:
                 return
-
-    # ------------------------------------------------------------ what is asked
-
-    async def _poll(self) -> None:
-        now = self._clock.monotonic()
-        self._plan_kept = now < self._plan_at
-        if not self._plan_kept:
-            await self._plan_polls()
-            planned = self._clock.monotonic()
-            # However long it took: the machine may have slept meanwhile.
-            rest = max(self._schedule.patience, PLANNING_REST * (planned - now))
-            self._plan_at = planned + min(rest, LONGEST_REST)
-        self._budget.declare(Lane.POLL, self._schedule.cost_within(self._budget.window, now=now))
-        for poll in self._schedule.due(now=now)[: self._places()]:
-            self._breath_ends = now + BREATH
-            self._polls += 1
-            self._schedule.start(poll)
-            self._group.start_soon(self._poll_once, poll)
-
-    def _places(self) -> int:
-        """How many more looks may begin."""
-        waiting = self._budget.waiting(Lane.POLL)
-        return max(0, min(self._at_a_time(MAX_POLLS) - self._polls, MAX_WAITING - waiting))
-
-    async def _plan_polls(self) -> None:
-        """Reads all that is tracked, so it is not done after each of the looks that end every few moments."""
-        batches = await self._store.batches.tracking(self._account)
-        self._forecasts.plan(batches, self._clock.now())
-        polls = self._platform.polls(batches)
-        self._schedule.want([(poll, self._forecasts.of(poll)) for poll in polls], now=self._clock.monotonic())
-        self._forget_failures({_POLL + poll.name for poll in polls})
-        for name, text in self._forecasts.worth_keeping():
-            await self._store.memory.remember(self._account, name, text)
-
-    async def _poll_once(self, poll: Poll) -> None:
-        async def ask() -> None:
-            began = self._clock.monotonic()
-            await self._polling.sweep(poll)
-            self._schedule.done(poll, began=began, now=self._clock.monotonic())
-
-        async def hold(pause: float, _error: Exception) -> None:
-            self._schedule.failed(poll, now=self._clock.monotonic(), pause=pause)
-
-        await self._step(_POLL + poll.name, ask, hold)
-        self._polls -= 1
-        self.wake()
-
-    # ------------------------------------------------------------ one step, whatever becomes of it
-
-    async def _step(
-        self, name: str, act: Callable[[], Awaitable[object]], hold: Callable[[float, Exception], Awaitable[None]]
-    ) -> None:
-        """Run one step. What it raises is told and held back for a while, and stops nothing else."""
-        try:
-            if self._users is not None:
-                self._users.check(self._account, await self._platform.user())
-            await act()
-        except Unauthorised as refusal:
-            # The step rests too: what is refused alone, while others are accepted, would close the account for ever.
-            pause = self._pauses(self._noted(name, refusal).tries)
-            self._close(refusal)
-            await hold(pause, refusal)
-        except Exception as error:  # noqa: BLE001 - also a bug in one step must not stop the others; it is told in full
-            await hold(self._told(name, error), error)
-        else:
-            self._failures.pop(name, None)
-            self._open()
-
-    def _told(self, name: str, error: Exception) -> float:
-        """Publish what a step met; returns the seconds until it is tried again."""
-        pause = self._pauses(self._noted(name, error).tries)
-        if isinstance(error, Refused):
-            pause = max(pause, self._limits.max_interval)
-        if isinstance(error, OrchestratorError):
-            self._bus.publish(TaskRetry(self._account, name, str(error), pause))
-        else:
-            text = "".join(traceback.format_exception(error))
-            self._bus.publish(TaskBug(self._account, name, text, pause))
-        return pause
-
-    def _noted(self, name: str, error: Exception) -> _Failure:
-        before = self._failures.pop(name, None)  # the newest last
-        reason = str(error) or type(error).__name__
-        failure = _Failure(before.tries + 1 if before else 1, reason, self._clock.monotonic())
-        self._failures[name] = failure
-        return failure
-
-    def _forget_failures(self, polls: Collection[str]) -> None:
-        """Of looks that nobody wants any more, and of what was not tried again for so long: it is done otherwise."""
-        oldest = self._clock.monotonic() - LONGEST_MEMORY
-        self._failures = {
-            name: failure
-            for name, failure in self._failures.items()
-            if (name in polls if name.startswith(_POLL) else failure.at >= oldest)
-        }
-
-    # ------------------------------------------------------------ a credential that is not accepted
-
-    def _close(self, refusal: Unauthorised) -> None:
-        if self._clock.monotonic() < self._closed_until:
-            return  # one of several steps that were under way when the first was refused
-        if not self._refusals:
-            self._refused_since = self._clock.monotonic()
-        self._refusals += 1
-        self._closed_because = cause_of(refusal)
-        self._refusal, pause = str(refusal), min(self._pauses(self._refusals), self._limits.max_interval)
-        if self._closed_because is Cause.CREDENTIAL:
-            self._refusal += "; put a valid key in place of the account's: a file is read again"
-        else:  # nothing but another configuration helps
-            pause = min(2.0**self._refusals, LONGEST_CLOSED)
-        self._closed_until = self._clock.monotonic() + pause
-        self._bus.publish(CredentialRejected(self._account, self._refusal, pause))
-
-    def _open(self) -> None:
-        if self._refusals:
-            self._refusals = 0
-            self._refusal = self._closed_because = None
-            self._sent_at = NEVER
-            self._bus.publish(CredentialAccepted(self._account))
-
-    def _at_a_time(self, most: int) -> int:
-        """One request is enough to learn whether a refused credential is accepted again."""
-        return 1 if self._refusals or self._contact.rests else most
-
-    def _pause(self) -> float:
-        now = self._clock.monotonic()
-        poll_due = self._schedule.next_due() if self._polls < self._at_a_time(MAX_POLLS) else math.inf
-        poll_due = max(poll_due, self._breath_ends if self._places() else now + BREATH)
-        plan_due = self._plan_at if self._plan_kept else math.inf
-        return max(0.0, min(poll_due, plan_due, self._batch_due, now + IDLE_PAUSE) - now)

@@ -1,4 +1,4 @@
-"""What looks are likely to find, from how long the same work took before."""
+"""Forecasts when batches end, from how long the same work took before."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,25 +11,25 @@ from orchestrator.store.changes import Ended
 
 _NAME = "durations:"
 _WORTH_KEEPING = 0.1
-"""What was learnt is written when it grew by this part: a restart may cost us the newest tenth."""
-_MOST_WORK = 500
-"""Kinds of work whose durations are kept, those that ended last."""
+"""Durations are stored when they grew by this part: a restart may lose the newest tenth."""
+_MAX_WORK = 500
+"""Maximum kinds of work whose durations are kept, those that ended last."""
 
 
 @dataclass(slots=True)
 class _Work:
-    """One kind of work: what a pipeline does, or a kind of job without one."""
+    """The durations of one kind of work: of a pipeline, or of a kind of job without pipelines."""
 
     durations: Durations = field(default_factory=Durations)
     kept: float = 0.0
-    """Ends that were in what was last written."""
+    """Number of ends in what was last stored."""
 
 
 class Forecasts:
-    """Of the open batches of one account. Learns from each end that is seen."""
+    """The forecasts for the open batches of one account, improved by each end that is observed."""
 
     def __init__(self, memory: Mapping[str, str]) -> None:
-        """`memory` is what was remembered of the account; see `worth_keeping`."""
+        """`memory` is the stored memory of the account; see `worth_keeping`."""
         self._work: dict[str, _Work] = {}
         for name, text in memory.items():
             if name.startswith(_NAME):
@@ -39,12 +39,12 @@ class Forecasts:
         self._batches: dict[BatchId, Forecast] = {}
 
     def plan(self, batches: Sequence[Batch], now: Micros) -> None:
-        """These are the batches that looks are made for from now on."""
+        """Forecast these batches, to which the following calls of `of` refer."""
         self._of_batch = {(batch.job, batch.number): _work_of(batch) for batch in batches}
         self._batches = {batch.id: self._forecast(batch, now) for batch in batches}
 
     def of(self, poll: Poll) -> Forecast:
-        """Of a look at batches of the last plan."""
+        """The forecast for a poll of batches that were planned last."""
         batches = [self._batches[batch] for batch in poll.batches]
         return Forecast(
             age=min(each.age for each in batches),
@@ -55,25 +55,25 @@ class Forecasts:
         )
 
     def learn(self, ended: Iterable[Ended]) -> None:
-        """These have ended."""
+        """Record the durations of items that have ended."""
         for each in ended:
             name = self._of_batch.get((each.job, each.batch))
             if name is not None:
                 work = self._work.pop(name, None) or _Work()
                 work.durations.note(each.seconds)
                 self._work[name] = work  # the newest last
-        while len(self._work) > _MOST_WORK:
+        while len(self._work) > _MAX_WORK:
             del self._work[next(iter(self._work))]
 
     def worth_keeping(self) -> list[tuple[str, str]]:
-        """What has been learnt since the last time and is worth a write: names and texts to be remembered."""
-        news = []
+        """Names and texts of durations that have changed enough since the last call to be stored."""
+        changed = []
         for name, work in self._work.items():
             total = work.durations.total
             if abs(total - work.kept) > max(1.0, _WORTH_KEEPING * work.kept):
                 work.kept = total
-                news.append((_NAME + name, work.durations.as_text()))
-        return news
+                changed.append((_NAME + name, work.durations.as_text()))
+        return changed
 
     def _forecast(self, batch: Batch, now: Micros) -> Forecast:
         age = max(0.0, (now - (batch.submitted_at or batch.sent_at or 0)) / SECOND)  # the clock may have been set back

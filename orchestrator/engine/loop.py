@@ -1,4 +1,4 @@
-"""The one contract of everything that runs for ever: take a turn, say when the next may be due, be woken early."""
+"""Runs the components of the engine: each takes a turn, says when the next is due, and can be woken earlier."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -18,72 +18,72 @@ LONGEST_UNDISTURBED = 1.0
 
 
 class Part(Protocol):
-    """One component of the engine."""
+    """A component of the engine."""
 
     @property
     def name(self) -> str:
-        """What the log calls it."""
+        """Its name in the log."""
         ...
 
     async def turn(self) -> float:
-        """Do what is due and return; the answer is the seconds until there may be more."""
+        """Do what is due; returns the seconds until more may be due."""
         ...
 
 
 async def kept_running(
-    name: str, run: Callable[[], Awaitable[None]], *, clock: Clock, bus: Bus[Event], pauses: RetryDelays
+    name: str, run: Callable[[], Awaitable[None]], *, clock: Clock, bus: Bus[Event], retry_delays: RetryDelays
 ) -> None:
-    """Run what has its own loop; when it raises, a group included, report that and start it again after a pause.
+    """Run a task until it returns; when it raises, exception groups included, report the error and restart it.
 
-    For tasks beside the loops: in a task group, one that raised would end all of them, and the program.
+    For tasks that are not parts. Without this, an error in one task of a task group would cancel all others.
     """
     failures = 0
     while True:
         try:
             await run()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks continue, and it is reported
+        except Exception as error:  # noqa: BLE001 - any error is reported, and must not end the other tasks
             failures += 1
-            pause = pauses(failures)
-            bus.publish(ComponentError(part=name, reason=described(error), retry_in_s=pause))
-            await clock.sleep(pause)
+            delay = retry_delays(failures)
+            bus.publish(ComponentError(part=name, reason=described(error), retry_in_s=delay))
+            await clock.sleep(delay)
         else:
             return
 
 
 class Loop:
-    """Turns one part for ever. What a turn raises is told and backed off; it ends neither the part nor its siblings.
+    """Calls `turn` of one part until cancelled. An error is reported, and the turn is retried after a delay.
 
     Being woken ends a rest, but no back-off: what keeps a part from its turn does not go away by having more to do. And
     a rest after a long turn is not ended at once: with a thousand changes a minute each part would do nothing else than
     read the database, and leave no time for what changes it.
     """
 
-    def __init__(self, part: Part, *, clock: Clock, bus: Bus[Event], pauses: RetryDelays) -> None:
+    def __init__(self, part: Part, *, clock: Clock, bus: Bus[Event], retry_delays: RetryDelays) -> None:
         self._part = part
         self._clock = clock
         self._bus = bus
-        self._pauses = pauses
+        self._retry_delays = retry_delays
         self._woken = anyio.Event()
         self.turned_at = clock.monotonic()
-        """When the last turn ended: what tells a living loop from a stuck one."""
+        """When the last turn ended, on the monotonic clock: shows whether the loop is stuck."""
         self._due_at = self.turned_at
 
     @property
     def name(self) -> str:
-        """What the log calls its part."""
+        """The name of its part."""
         return self._part.name
 
     @property
     def overdue(self) -> float:
-        """Seconds since the turn began that is not over, or should have begun; 0 while it rests."""
+        """Seconds since the current turn began, or should have begun; 0 between turns."""
         return max(0.0, self._clock.monotonic() - self._due_at)
 
     def wake(self) -> None:
-        """There is something to do now; harmless at any time."""
+        """Start the next turn now. May be called at any time."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Turn until cancelled."""
+        """Take turns until cancelled."""
         failures = 0
         while True:
             self._woken = anyio.Event()
@@ -91,9 +91,9 @@ class Loop:
             try:
                 pause = await self._part.turn()
                 failures = 0
-            except Exception as error:  # noqa: BLE001 - a part that fails, for whatever reason, is tried again and told
+            except Exception as error:  # noqa: BLE001 - any error is reported, and the turn retried
                 failures += 1
-                pause = self._pauses(failures)
+                pause = self._retry_delays(failures)
                 self._bus.publish(ComponentError(part=self._part.name, reason=described(error), retry_in_s=pause))
             self.turned_at = self._clock.monotonic()
             self._due_at = self.turned_at + pause
@@ -109,10 +109,10 @@ class Loop:
             await self._clock.sleep(first)
             seconds -= first
         async with anyio.create_task_group() as group:
-            group.start_soon(self._alarm, self._woken, group.cancel_scope)
+            group.start_soon(self._cancel_when_woken, self._woken, group.cancel_scope)
             await self._clock.sleep(seconds)
             group.cancel_scope.cancel()
 
-    async def _alarm(self, woken: anyio.Event, rest: anyio.CancelScope) -> None:
+    async def _cancel_when_woken(self, woken: anyio.Event, scope: anyio.CancelScope) -> None:
         await woken.wait()
-        rest.cancel()
+        scope.cancel()

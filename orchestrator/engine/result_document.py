@@ -1,4 +1,4 @@
-"""What a job came to, as a document: `JOB.json`, `JOB.csv`, and what `show --json` prints while it still runs."""
+"""The result of a job as a document: `JOB.json`, `JOB.csv`, and the output of `show --json` while the job runs."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def when(micros: Micros | None) -> str | None:
-    """RFC 3339 in UTC, to the millisecond; None stays None."""
+    """Format a time as RFC 3339 in UTC, to the millisecond; None stays None."""
     if micros is None:
         return None
     stamp = datetime.fromtimestamp(micros / SECOND, tz=UTC)
@@ -26,7 +26,7 @@ def when(micros: Micros | None) -> str | None:
 
 
 def describe_job(job: Job) -> dict[str, Any]:
-    """The `job` part of the document; also a row of `jobs --json`."""
+    """The `job` object of the document; also a row of `jobs --json`."""
     spec = job.spec
     return {
         "name": spec.name,
@@ -48,8 +48,8 @@ def describe_job(job: Job) -> dict[str, Any]:
 
 
 def describe_batch(batch: Batch) -> dict[str, Any]:
-    """One entry of `batches`. Until it is accepted, `detail` is what its last attempt met, and `sends` how often."""
-    met = None if batch.state is BatchState.SETTLED else batch.last_error
+    """One entry of `batches`. Until the batch is accepted, `detail` is the error of the last of `sends` attempts."""
+    last_error = None if batch.state is BatchState.SETTLED else batch.last_error
     return {
         "number": batch.number,
         "remote_id": batch.remote_id,
@@ -58,12 +58,12 @@ def describe_batch(batch: Batch) -> dict[str, Any]:
         "submitted_at": when(batch.submitted_at),
         "items": batch.items,
         "sends": batch.sends,
-        "detail": batch.detail or met,
+        "detail": batch.detail or last_error,
     }
 
 
 async def describe_standstill(store: Store, job: Job, open_items: int | None) -> dict[str, Any]:
-    """Since when a job makes no progress and what it waits for; `open_items` is its account's limit, where known."""
+    """Since when a job has made no progress and what it waits for; `open_items` is its account's limit, if known."""
     return {
         "unchanged_since": when(await store.standstill.unchanged_since(job)),
         "waits_for": await store.standstill.waits_for(job, open_items) if open_items is not None else None,
@@ -113,9 +113,9 @@ async def as_csv(store: Store, job: Job) -> AsyncIterator[bytes]:
             told = describe_item(item) | _verdict(item)
             told |= {"previous_ids": " ".join(item.previous_ids), "facts": item.facts}
             lines.append([*(row.get(name) for name in columns), *(told[name] for name in OUR_COLUMNS)])
-        yield _written(lines)
+        yield _csv(lines)
     if columns is None:
-        yield _written([_header([])])
+        yield _csv([_header([])])
 
 
 def _verdict(item: Item) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def _verdict(item: Item) -> dict[str, Any]:
 async def _listed(
     chunks: AsyncIterator[Sequence[T]], describe: Callable[[T], Mapping[str, Any]]
 ) -> AsyncIterator[bytes]:
-    """What stands between the brackets of a list, a portion for each chunk."""
+    """The elements of a JSON list without its brackets, one part per chunk."""
     separator = b""
     async for chunk in chunks:
         if chunk:
@@ -155,7 +155,7 @@ def _own(column: str) -> str:
     return f"table.{column}" if column.replace("table.", "") in OUR_COLUMNS else column
 
 
-def _written(lines: Iterable[Iterable[object]]) -> bytes:
+def _csv(lines: Iterable[Iterable[object]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerows([_safe(cell) for cell in line] for line in lines)
     return text.getvalue().encode()

@@ -1,4 +1,4 @@
-"""Delivers the outbox: a settled job becomes `JOB.json` and `JOB.csv`, each whole or not at all."""
+"""Delivers the outbox: writes `JOB.json` and `JOB.csv` of each settled job, atomically."""
 
 import traceback
 from collections.abc import AsyncIterator
@@ -19,30 +19,32 @@ from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event, JobSettled, ResultDelayed
 
 IDLE_PAUSE = 60.0
-"""Seconds between two looks at an outbox that nobody announced anything for."""
+"""Maximum seconds between two reads of the outbox, woken or not."""
 
 
 class Results:
-    """Writes results into one folder. A job may come again (after a retry): the new files take the place of the old."""
+    """Writes results into one folder. The results of a job that settles again, after a retry, replace the old ones."""
 
     name = "results"
 
-    def __init__(self, *, directory: Path, store: Store, clock: Clock, bus: Bus[Event], pauses: RetryDelays) -> None:
+    def __init__(
+        self, *, directory: Path, store: Store, clock: Clock, bus: Bus[Event], retry_delays: RetryDelays
+    ) -> None:
         self._directory = directory
         self._store = store
-        self._waits = SteadyWallClock(clock)
+        self._due_clock = SteadyWallClock(clock)
         self._bus = bus
-        self._pauses = pauses
+        self._retry_delays = retry_delays
 
     async def turn(self) -> float:
-        """Write what is due; returns the seconds until more is."""
-        for entry in await self._store.outbox.due(self._waits.now()):
+        """Write the results that are due; returns the seconds until more are."""
+        for entry in await self._store.outbox.due(self._due_clock.now()):
             try:
                 await self._deliver(entry)
-            except Exception as error:  # noqa: BLE001 - also a bug met in one result keeps no other back; it is told
+            except Exception as error:  # noqa: BLE001 - a bug in one result is reported, and must not delay the others
                 await self._delay(entry, error)
         due = await self._store.outbox.next_due()
-        return IDLE_PAUSE if due is None else min(IDLE_PAUSE, max(0.0, (due - self._waits.now()) / SECOND))
+        return IDLE_PAUSE if due is None else min(IDLE_PAUSE, max(0.0, (due - self._due_clock.now()) / SECOND))
 
     async def _deliver(self, entry: Entry) -> None:
         job = await self._store.jobs.get(entry.job_name)
@@ -57,24 +59,24 @@ class Results:
         crash_point(CrashPoint.RESULT_DELIVERED)
 
     async def _delay(self, entry: Entry, error: Exception) -> None:
-        """Where the database itself is the trouble this fails too, and the whole turn with it."""
-        pause, reason = self._pauses(entry.tries + 1), self._in_short(error)
-        await self._store.outbox.failed(entry, reason, due_at=self._waits.after(pause))
+        """Record and report a failed delivery. Raises, and so fails the whole turn, when the database fails."""
+        delay, reason = self._retry_delays(entry.tries + 1), self._summary(error)
+        await self._store.outbox.failed(entry, reason, due_at=self._due_clock.after(delay))
         expected = isinstance(error, OSError | OrchestratorError)
-        told = reason if expected else "".join(traceback.format_exception(error))
-        self._bus.publish(ResultDelayed(entry.job_name, told, pause))
+        text = reason if expected else "".join(traceback.format_exception(error))
+        self._bus.publish(ResultDelayed(entry.job_name, text, delay))
 
-    def _in_short(self, error: Exception) -> str:
+    def _summary(self, error: Exception) -> str:
         if isinstance(error, OSError):
             return f"{error.strerror or error}: {error.filename or self._directory}"
         return str(error) if isinstance(error, OrchestratorError) else f"{type(error).__name__}: {error}"
 
 
 async def write_whole(path: Path, portions: AsyncIterator[bytes]) -> None:
-    """Write a file that appears under its name complete and durable, or not at all.
+    """Write a file atomically and durably.
 
     Raises:
-        OSError: the disk is full, read-only or broken; what stood there before still stands there.
+        OSError: the file could not be written; an earlier file of that name is unchanged.
     """
     draft, opened = await anyio.to_thread.run_sync(open_draft, path)
     try:

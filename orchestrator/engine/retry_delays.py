@@ -1,4 +1,4 @@
-"""How long the engine waits before it tries again, and by which clock."""
+"""How long the engine waits before a retry, and the clock that it uses for that."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,16 +11,16 @@ RetryDelays = Callable[[int], float]
 """Failures in a row, counted from 1 → seconds."""
 
 
-def pauses(random: Random) -> RetryDelays:
-    """The engine's own: from half a second to a minute, with jitter, so that many steps do not come back at once."""
+def engine_retry_delays(random: Random) -> RetryDelays:
+    """The retry delays of the engine: exponential from half a second to a minute, with jitter."""
     return partial(Backoff(floor=0.5, first=1.0, cap=60.0).delay, random=random)
 
 
 class SteadyWallClock:
-    """Wall time as it was when this was made, carried on by the monotonic clock.
+    """A wall clock without steps: the wall time at its creation plus the monotonic time since then.
 
-    What waits in the database waits by this one: whoever sets the wall clock, back or forward, holds nothing up and
-    hurries nothing. It tells nothing of the waits of another process; those end when this one starts.
+    Due times in the database use this clock, so setting the wall clock neither delays nor hastens a retry. Due times
+    that another process has written are not comparable; they are reset at the start.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -28,9 +28,9 @@ class SteadyWallClock:
         self._begin = clock.now() - round(clock.monotonic() * SECOND)
 
     def now(self) -> Micros:
-        """For comparing with what `after` told."""
+        """The time to compare with what `after` returned."""
         return self._begin + round(self._clock.monotonic() * SECOND)
 
     def after(self, seconds: float) -> Micros:
-        """So many seconds from now."""
+        """The time `seconds` from now."""
         return self.now() + round(seconds * SECOND)

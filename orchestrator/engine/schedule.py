@@ -1,4 +1,4 @@
-"""When each look of an account is due. In memory only: at a start everything open is due, and the budget orders it."""
+"""When each poll of an account is due. In memory only: after a start all polls are due, paced by the rate limiter."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from orchestrator.domain.model import Poll
 from orchestrator.domain.polling.targets import BudgetState, Forecast, PollDemand, PollTargets
 
-MOST_DOUBTFUL = 8
-"""Looks under way at a time whose last answer was an error. One that hangs keeps its place for minutes."""
+MAX_FAILING = 8
+"""Maximum polls in flight that failed last time. One that hangs occupies its place for minutes."""
 
 _PATIENCE = 0.1
+"""The part of the shortest interval by which a plan may be late."""
 
 
 @dataclass(slots=True)
@@ -19,23 +20,23 @@ class _Entry:
     forecast: Forecast
     due: float
     answered_at: float
-    """When it was last asked to its end; before that, when it was first wanted."""
+    """When it last completed; before that, when it was added."""
     demand: PollDemand
     answered: bool = False
     failures: int = 0
-    """Since the last answer."""
+    """Since it last completed."""
     soonest: float = -math.inf
-    """No new wish brings it forward beyond this."""
+    """No new plan makes it due before this."""
     running: bool = False
-    moved: bool = False
-    """The platform's word for what it is about changed while it was being asked."""
+    outdated: bool = False
+    """The status of its batch changed while it was running, so it runs again at once."""
 
 
 class Schedule:
-    """The looks that are wanted, each with its next time. Times are seconds on the monotonic clock."""
+    """The planned polls, each with the time when it is due. Times are seconds on the monotonic clock."""
 
     def __init__(self, targets: PollTargets, budget_state: Callable[[], BudgetState]) -> None:
-        """`means` tells what the account can afford now."""
+        """`budget_state` returns the requests that polls may plan with now."""
         self._targets = targets
         self._budget_state = budget_state
         self._pace = 0.0
@@ -43,27 +44,27 @@ class Schedule:
 
     @property
     def patience(self) -> float:
-        """Seconds for which nobody minds when a new wish is not heard yet: a small part of the shortest interval."""
+        """Seconds by which a plan may be late without harm: a small part of the shortest interval."""
         return self._targets.min_interval * _PATIENCE
 
     def want(self, polls: Iterable[tuple[Poll, Forecast]], *, now: float) -> None:
-        """These are the looks wanted from now on, with what each is likely to find.
+        """Replace the planned polls, given with their forecasts. Polls that are running stay until they end.
 
-        A look that is new is due one minimal interval after what it covers began, which may be at once. One that is
-        resting is due at once when the platform's word for what it is about has changed; and it rests from now on no
-        longer than is right now, as it may cover something younger, or requests may be left over that were not before.
+        A new poll is due one minimum interval after its youngest batch began, which may be at once. A known poll is
+        due at once when the platform's status of its batch has changed. No poll stays due later than its new interval,
+        which may be shorter: the poll may cover a younger batch, or more requests may be available.
         """
-        before, wanted = self._entries, list(polls)
+        before, planned = self._entries, list(polls)
         budget_state = self._budget_state()
-        wishes = self._targets.wishes([(poll.cost, forecast) for poll, forecast in wanted], budget_state)
+        demands = self._targets.demands([(poll.cost, forecast) for poll, forecast in planned], budget_state)
         self._entries = {name: entry for name, entry in before.items() if entry.running}
-        for (poll, forecast), demand in zip(wanted, wishes, strict=True):
+        for (poll, forecast), demand in zip(planned, demands, strict=True):
             entry = before.get(poll.name)
             if entry is None:
                 due = now + max(0.0, self._targets.min_interval - forecast.age)
                 entry = _Entry(poll, forecast, due, answered_at=now, demand=demand)
             elif poll.word != entry.poll.word:
-                entry.moved = entry.running
+                entry.outdated = entry.running
                 entry.due = min(entry.due, max(entry.soonest, now))
             entry.poll, entry.forecast, entry.demand = poll, forecast, demand
             self._entries[poll.name] = entry
@@ -72,12 +73,12 @@ class Schedule:
             entry.due = min(entry.due, max(entry.soonest, now + budget_state.interval(entry.demand, self._pace)))
 
     def due(self, *, now: float) -> list[Poll]:
-        """The looks to ask now: what was just submitted first, then what is the most overdue for how often it comes.
+        """The polls that are due, the most urgent first: of new submissions, then by overdue time over interval.
 
-        So a first status does not wait behind all that a start, or a closed account, has left overdue. Nobody starves:
-        there are no more first looks than submissions. Of those that failed the last time, few are asked at a time.
+        So the first status of a batch does not wait behind polls that became overdue during a stop. No poll starves,
+        as there are no more first polls than submissions. Few polls that failed last time are returned at a time.
         """
-        budget_state, doubtful = self._budget_state(), self._places_of_doubtful()
+        budget_state, failing = self._budget_state(), self._failing_capacity()
         ready: list[tuple[bool, float, _Entry]] = []
         for entry in self._entries.values():
             if entry.due <= now and not entry.running:
@@ -86,46 +87,46 @@ class Schedule:
         polls: list[Poll] = []
         for _, _, entry in sorted(ready, key=lambda each: each[:2], reverse=True):
             if entry.failures:
-                if doubtful <= 0:
+                if failing <= 0:
                     continue
-                doubtful -= 1
+                failing -= 1
             polls.append(entry.poll)
         return polls
 
     def next_due(self) -> float:
-        """When the next look is due that may be asked by then; infinity when there is none."""
-        doubtful = self._places_of_doubtful()
+        """When the next poll that may start is due; infinity when there is none."""
+        failing = self._failing_capacity()
         waiting = (entry for entry in self._entries.values() if not entry.running)
-        return min((entry.due for entry in waiting if doubtful > 0 or not entry.failures), default=math.inf)
+        return min((entry.due for entry in waiting if failing > 0 or not entry.failures), default=math.inf)
 
-    def _places_of_doubtful(self) -> int:
-        """How many more that failed the last time may be asked."""
-        return MOST_DOUBTFUL - sum(entry.running and entry.failures > 0 for entry in self._entries.values())
+    def _failing_capacity(self) -> int:
+        """How many more polls that failed last time may start."""
+        return MAX_FAILING - sum(entry.running and entry.failures > 0 for entry in self._entries.values())
 
     @property
     def oldest(self) -> float | None:
-        """When the look that was answered least recently was answered, or first wanted; None when none is wanted."""
+        """When the poll that completed least recently completed, or was added; None when there is none."""
         return min((entry.answered_at for entry in self._entries.values()), default=None)
 
     def start(self, poll: Poll) -> None:
-        """It is being asked."""
+        """Mark a poll as running."""
         self._entries[poll.name].running = True
 
     def done(self, poll: Poll, *, began: float, now: float) -> None:
-        """It was asked to its end. The interval counts from its beginning, so that a long question rests no longer."""
+        """Mark a poll as completed. The interval counts from when it began, so a slow poll runs no less often."""
         entry = self._entries[poll.name]
-        rest = 0.0 if entry.moved else self._budget_state().interval(entry.demand, self._pace)
-        entry.running, entry.moved, entry.soonest, entry.due = False, False, -math.inf, max(now, began + rest)
+        interval = 0.0 if entry.outdated else self._budget_state().interval(entry.demand, self._pace)
+        entry.running, entry.outdated, entry.soonest, entry.due = False, False, -math.inf, max(now, began + interval)
         entry.answered, entry.answered_at, entry.failures = True, now, 0
 
     def failed(self, poll: Poll, *, now: float, pause: float) -> None:
-        """It was not answered; asked again after `pause` seconds at the soonest."""
+        """Mark a poll as failed; it is due again in `pause` seconds, and not before."""
         entry = self._entries[poll.name]
         entry.running, entry.soonest, entry.due = False, now + pause, now + pause
         entry.failures += 1
 
     def cost_within(self, seconds: float, *, now: float) -> int:
-        """Requests that the looks of the coming seconds will take, those that come again included."""
+        """Requests that polls will take within the next `seconds`, repetitions included."""
         budget_state, end = self._budget_state(), now + seconds
         coming = (entry for entry in self._entries.values() if entry.due <= end)
         return sum(

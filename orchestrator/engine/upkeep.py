@@ -1,4 +1,4 @@
-"""Keeps the house small: what is over goes after the time that `retention` grants it. Results are never touched."""
+"""Removes settled jobs, old queue files and leftover drafts when their retention has ended. Results are kept."""
 
 import math
 import os
@@ -15,19 +15,19 @@ from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import ComponentError, Event, RetentionPruned
 
 INTERVAL = 3600.0
-"""Seconds between two rounds."""
+"""Seconds between two runs."""
 
 PORTION = 10
-"""Jobs that are asked for at a time."""
+"""Jobs pruned per transaction."""
 
 DRAFT_AGE = 86_400.0
-"""Seconds after which a draft of ours is no longer being written: a crash left it behind."""
+"""Seconds after which a draft is known to be a leftover of a crash."""
 
 Test = Callable[[os.stat_result], bool]
 
 
 class Upkeep:
-    """Prunes settled jobs from the database, old queue files from their folders, and drafts that a crash left."""
+    """Prunes settled jobs from the database, old queue files from their folders, and drafts left by a crash."""
 
     name = "upkeep"
 
@@ -42,9 +42,9 @@ class Upkeep:
         bus: Bus[Event],
         drafts: Mapping[Path, re.Pattern[str]] | None = None,
     ) -> None:
-        """Ages are seconds; a clock that may be wrong prunes nothing.
+        """Ages are in seconds. Nothing is pruned while the clock is not trusted.
 
-        `files` gives an age for each folder, `drafts` what our own drafts are called in folders of other people too.
+        `files`: folder → maximum age of its files; `drafts`: folder → pattern of the names of this program's drafts.
         """
         self._settled_jobs = settled_jobs
         self._files = files
@@ -55,10 +55,10 @@ class Upkeep:
         self._bus = bus
         self._files_due = self._jobs_due = -math.inf
         self._kept: dict[Path, str] = {}
-        """What cannot be removed, and why: told when it becomes more."""
+        """Files that cannot be removed, with the reason; reported when there are new ones."""
 
     async def turn(self) -> float:
-        """Prune what is due; returns the seconds until the next round. Being woken makes nothing due."""
+        """Prune if it is time to; returns the seconds until the next run. Being woken makes no run due."""
         if not self._clock_trusted():
             return INTERVAL
         files = jobs = 0
@@ -86,7 +86,7 @@ class Upkeep:
         pruned = await anyio.to_thread.run_sync(self._remove_files, kept)
         if kept.keys() - self._kept.keys():
             path, reason = next(iter(kept.items()))
-            text = f"cannot remove what is over: {len(kept)} in all, for one {path}: {reason}"
+            text = f"{len(kept)} expired files or folders cannot be removed, for example {path}: {reason}"
             self._bus.publish(ComponentError(self.name, text, INTERVAL))
         self._kept = kept
         return pruned
@@ -106,7 +106,7 @@ class Upkeep:
 
 
 def _moved_before(moment: float) -> Test:
-    """The change time is when a file was moved there; what it holds may be much older."""
+    """Whether a file was moved into its folder before `moment`: the change time says so, its content may be older."""
     return lambda status: not stat.S_ISDIR(status.st_mode) and max(status.st_ctime, status.st_mtime) < moment
 
 
@@ -114,13 +114,13 @@ def _draft_before(moment: float) -> Test:
     return lambda status: stat.S_ISREG(status.st_mode) and status.st_mtime < moment
 
 
-def _remove(path: Path, is_over: Test, kept: dict[Path, str]) -> bool:
+def _remove(path: Path, expired: Test, kept: dict[Path, str]) -> bool:
     try:
-        if not is_over(path.lstat()):
+        if not expired(path.lstat()):
             return False
         path.unlink()
     except FileNotFoundError:
-        return False  # somebody else was quicker
+        return False  # removed by another process
     except OSError as error:
         kept[path] = error.strerror or str(error)
         return False

@@ -1,4 +1,4 @@
-"""Two accounts whose keys belong to one user share one budget on the platform: only the first of them may work."""
+"""Detects accounts that act as the same user: they would share one request limit, so only the first may work."""
 
 from collections.abc import Mapping
 
@@ -6,18 +6,18 @@ from orchestrator.domain.errors import SharedUser
 
 
 class Users:
-    """Who each account is taken for, by the platforms."""
+    """The user that the platform reports for each account."""
 
     def __init__(self, base_urls: Mapping[str, str]) -> None:
-        """`base_urls`: by account, in the order of the configuration."""
+        """`base_urls`: account → base URL, in the order of the configuration."""
         self._base_urls = {account: url.rstrip("/").lower() for account, url in base_urls.items()}
         self._users: dict[str, str] = {}
 
     def check(self, account: str, user: str) -> None:
-        """Note the user of an account.
+        """Record the user of an account.
 
         Raises:
-            SharedUser: an account that comes before it in the configuration acts as the same user on this base URL.
+            SharedUser: an earlier account of the configuration acts as the same user on this base URL.
         """
         self._users[account] = user
         for other, base_url in self._base_urls.items():
@@ -28,9 +28,9 @@ class Users:
 
 
 def shared(account: str, other: str, base_url: str) -> str:
-    """What is wrong, and what to do."""
+    """The error message: what is wrong and what to do."""
     return (
-        f"its key belongs to the same user of {base_url} as that of account {other}: both would spend one request "
-        f"budget without knowing of each other. Nothing is sent for {account}: give it the key of another user, or "
+        f"its key belongs to the same user of {base_url} as that of account {other}: both would use the same request "
+        f"limit and exceed it. Nothing is sent for {account}: give it the key of another user, or "
         f"submit its jobs on {other} and remove it from the configuration"
     )

@@ -1,1 +1,1 @@
-"""Everything that knows a remote platform."""
+"""The platforms: their adapters, HTTP transport and rate limiter."""

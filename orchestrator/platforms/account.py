@@ -1,4 +1,4 @@
-"""What the configuration says about one account: the keys that every platform has. Each platform adds its own.
+"""The configuration of one account: the keys that every platform has. Each platform adds its own.
 
 Durations are seconds (float) once read. The secret is filled in by `settings.load` and is no key of the file.
 """
@@ -23,11 +23,11 @@ from orchestrator.domain.queue_file.estimate import BATCH_BYTES, MOST_BATCH_BYTE
 from orchestrator.domain.units import format_duration
 
 UNREAD = SecretStr("")
-"""What stands for a secret that a command without need of it may not read."""
+"""The value of a secret that was not read, as the command does not need it."""
 
 
 class Section(BaseModel):
-    """A mapping of the configuration: frozen, without unknown keys, and mute about what was typed into it."""
+    """A mapping of the configuration: frozen, without unknown keys; its errors do not show the input."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -49,7 +49,7 @@ class BudgetSettings(Section):
 
 
 class PollSettings(Section):
-    """How often to look, as far as the budget allows."""
+    """How often to poll, as far as the request budget allows."""
 
     min_interval: PositiveDuration = 10.0
     max_interval: PositiveDuration = 300.0
@@ -63,13 +63,13 @@ class PollSettings(Section):
 
 
 class LimitSettings(Section):
-    """How much of an account's work may be on the platform at a time."""
+    """How many items of an account may be open on the platform at a time."""
 
     open_items: Count = 5000
 
 
 class Account(Section):
-    """One credential on one platform, and how to treat it. A platform's own model gives the defaults."""
+    """One credential on one platform with its settings. Each platform's own model sets the defaults."""
 
     platform: str
     base_url: BaseUrl
@@ -78,11 +78,11 @@ class Account(Section):
     poll: PollSettings = PollSettings()
     limits: LimitSettings = LimitSettings()
     batch_size: Section = Section()
-    """Items in one submission, by kind of work; see `batch_sizes`."""
+    """Items per submission, by kind of work; see `batch_sizes`."""
     batch_bytes: Annotated[Size, Field(ge=64 * 1024, le=MOST_BATCH_BYTES)] = BATCH_BYTES
-    """Bytes of the items of one submission, and so of one item."""
+    """Maximum bytes of the items of one submission, and so of one item."""
     page_size: Count = 1000
-    """Rows that the platform returns in one answer."""
+    """Rows that the platform returns per page."""
     api_key: Annotated[SecretStr, Field(exclude=True)] = UNREAD
     """Never empty after `load` for the daemon."""
 

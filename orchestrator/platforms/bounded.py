@@ -1,4 +1,4 @@
-"""A memory that forgets: the newest entries of a mapping, at most so many."""
+"""A mapping of limited size."""
 
 from typing import Generic, TypeVar
 
@@ -7,7 +7,7 @@ Value = TypeVar("Value")
 
 
 class Bounded(Generic[Key, Value]):
-    """Keeps the entries set last; an entry set again counts as new."""
+    """Keeps at most `most` entries, those set last; an entry that is set again counts as new."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -29,5 +29,5 @@ class Bounded(Generic[Key, Value]):
         return self._held.get(key)
 
     def pop(self, key: Key) -> Value | None:
-        """Forget an entry; returns what it was."""
+        """Remove an entry; returns its value, if any."""
         return self._held.pop(key, None)

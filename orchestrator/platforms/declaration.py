@@ -1,4 +1,4 @@
-"""What a platform says of itself, in one value: everything that the rest of the program needs to know to use it."""
+"""The declaration of a platform: everything that the rest of the program needs to use it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.platform import Platform
 
 Secret = str | Callable[[], str]
-"""The credential, or what reads it again for each use, as it may have been replaced; called in a thread."""
+"""The credential, or a function that reads it for each use, as it may have been replaced; called in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What every adapter is built from."""
+    """What an adapter is built from."""
 
     name: str
     """Of the account."""
@@ -27,7 +27,7 @@ class Connection:
     instance: str
     """The name of this installation, in keys and tags."""
     memory: Mapping[str, str]
-    """What was learned about the account before, as `Learnt` observations reported it."""
+    """What was learned about the account before: the values of its `Learned` observations by name."""
     clock: Clock
 
 
@@ -36,18 +36,18 @@ class Declaration:
     """One platform."""
 
     name: str
-    """What `platform:` of an account says, and what the names of its kinds begin with."""
+    """The value of `platform:` in an account, and the prefix of the names of its kinds."""
     title: str
     """Its name in messages and on pages."""
     account: type[Account]
     """The keys of its accounts, with its defaults."""
     kinds: tuple[Kind, ...]
     connect: Callable[[Connection], Platform]
-    """Builds the adapter; imports it only then, so that commands that need none start quickly."""
+    """Builds the adapter; imports it only when called, so that commands without it start quickly."""
     classify: Classifier = unclassified
-    """What a refusal means beyond its status."""
+    """The meaning of errors beyond their status."""
     learned: Mapping[str, str] = field(default_factory=dict)
-    """What an account shows of the behaviour it has learned: name → value before anything is known."""
+    """The learned behaviour that is shown for an account: name → value while nothing is known."""
     base_urls: tuple[str, ...] = ()
     """The known addresses of its API; empty where each installation has its own."""
     credential_help: str = ""

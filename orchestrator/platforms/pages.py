@@ -2,5 +2,5 @@
 
 
 def pages(rows: int, size: int) -> int:
-    """How many requests a list of so many rows takes, with so many in a page: one at least."""
+    """The number of requests for a list of `rows` rows with pages of `size`; at least 1."""
     return max(1, -(-rows // size))

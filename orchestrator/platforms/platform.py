@@ -1,4 +1,4 @@
-"""What the engine asks of a platform. One implementation a platform; nothing else knows its words."""
+"""The interface between the engine and a platform. Only its implementation knows the platform's API."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -11,8 +11,8 @@ from orchestrator.domain.submission import Submission
 class Platform(Protocol):
     """One account on one platform.
 
-    Every request goes through the account's budget. Every method that sends may raise the errors of `domain.errors`;
-    none of them changes anything of ours.
+    Every request goes through the account's rate limiter. Every method that sends may raise the errors of
+    `domain.errors`. No method writes to the store.
     """
 
     @property
@@ -21,7 +21,7 @@ class Platform(Protocol):
         ...
 
     async def user(self) -> str:
-        """Who the platform takes us for, to notice another user behind the credential before a key is used again."""
+        """The user of the credential. An idempotency key is only sent again as the same user."""
         ...
 
     def compose(self, batch: Batch, items: Sequence[Item]) -> Submission | None:
@@ -42,7 +42,7 @@ class Platform(Protocol):
         ...
 
     async def reconcile(self, batch: Batch) -> Receipt:
-        """Look for what became of a batch whose answer was lost.
+        """Search for a batch whose response was lost.
 
         `batch.submission` is what was sent, or would be. Of a batch that was never sent, as far as we know, only what
         bears its name is looked for.
@@ -50,21 +50,21 @@ class Platform(Protocol):
         ...
 
     async def knows_instance(self, project: str) -> bool:
-        """Whether it holds anything in this project that was made in the name of this installation, ever."""
+        """Whether the project has any object with the tag of this installation."""
         ...
 
     def polls(self, batches: Sequence[Batch]) -> Sequence[Poll]:
-        """The questions that together tell all about these open batches. Pure."""
+        """The polls that together report everything about these open batches. Pure."""
         ...
 
     async def poll(self, poll: Poll) -> PollResult:
-        """Ask one of them: one request, one answer. None where only its follow-ups can tell anything."""
+        """Read one page of a poll with at most one request."""
         ...
 
     def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll] | None:
-        """What to ask about the open items that the whole of `look` did not tell, which may be none of them.
+        """The polls to run for the open items that a whole poll did not report (`missing` may be empty).
 
-        Empty: nothing tells more, so they count as passed over. None: it is too early to ask, and they do not.
+        Empty: no poll can report more, so the items count as missed. None: it is too early, and they do not count.
         """
         ...
 
@@ -72,7 +72,7 @@ class Platform(Protocol):
         """Ask the platform to stop what was created for this item.
 
         Raises:
-            Refused: there is nothing to stop (any more).
+            Refused: there is nothing to stop.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The platforms that the program knows: the one place that lists them."""
+"""The list of supported platforms."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -14,7 +14,7 @@ _PLANNED_KINDS = frozenset(
         "odm.import",
     }
 )
-"""Kinds with a name already, which this version refuses."""
+"""Kinds whose names are reserved; this version rejects them."""
 
 
 class Platforms(Mapping[str, Declaration]):
@@ -39,7 +39,7 @@ class Platforms(Mapping[str, Declaration]):
 
     @property
     def planned(self) -> frozenset[str]:
-        """Platforms with a name already, which this version refuses."""
+        """Platforms whose names are reserved; this version rejects them."""
         return frozenset(name.partition(".")[0] for name in self.kinds.planned) - self._declarations.keys()
 
 

@@ -1,6 +1,6 @@
-"""What a platform's statuses mean in our states, by a table of the platform's.
+"""Maps a platform's statuses to item states, by a table of the platform.
 
-The vocabularies are open. A status that no table has is kept as it came and counts as `running`, which ends nothing.
+The vocabularies are open. A status that is not in the table is stored unchanged and counts as `running`.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,6 @@ from orchestrator.domain.model import ItemState
 
 
 def state_of(status: str, table: Mapping[str, ItemState]) -> tuple[ItemState, bool]:
-    """Our state for one of a platform's statuses, and whether the table has it."""
+    """The item state of a platform's status, and whether the table has it."""
     state = table.get(status)
     return (ItemState.RUNNING, False) if state is None else (state, True)

@@ -1,18 +1,17 @@
-"""How long to wait before asking again."""
+"""Exponential backoff with jitter."""
 
 from dataclasses import dataclass
 from random import Random
 
 _LAST_DOUBLING = 62
-"""Beyond this the ceiling has long been reached; a larger exponent would only overflow."""
+"""Maximum exponent; larger ones would only overflow, as the cap is reached long before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
     """Full jitter over a floor: attempt n waits between `floor` and `floor + first * 2**(n-1)`, and `cap` at most.
 
-    The jitter keeps many callers from coming back in step; the floor keeps the lucky ones from coming back at once.
-    All three are seconds.
+    All three are seconds. The jitter spreads callers that failed together; the floor prevents immediate retries.
     """
 
     floor: float

@@ -1,37 +1,37 @@
-"""How long things took from their submission to their end: what tells when the next ones are likely to end."""
+"""A histogram of durations from submission to end, which forecasts when open items are likely to end."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 PRIOR = 2.0
-"""What is believed of things that nobody has seen end: as if so many had ended in a time that many times their age, so
-that the chance falls as 1/age. Weighs little once some dozens have ended."""
+"""The prior for unobserved durations, as a number of ends: the chance of an end falls as 1/age. It has little weight
+once some dozens have ended."""
 
 STEPS = 2
-"""Classes for each doubling of the duration."""
+"""Classes per doubling of the duration."""
 
 MOST = 2000.0
-"""Beyond so many ends the old ones count half: a pipeline that was made faster is believed after some hundred runs."""
+"""Beyond this number of ends all counts are halved, so that a changed pipeline is learned within some hundred runs."""
 
 _LONGEST = 60 * STEPS
-"""Beyond the age of the universe; a duration that comes from a clock gone wild must not make the table long."""
+"""The last class; bounds the table when a wrong clock gives an absurd duration."""
 
 
 @dataclass(slots=True)
 class Durations:
-    """Of one kind of work. A histogram over doublings, so it is as fine for seconds as for days, and never large."""
+    """The durations of one kind of work, in logarithmic classes."""
 
     counts: list[float] = field(default_factory=list)
-    """How many ended in each class; the class `i` begins at 2^(i / STEPS) - 1 seconds."""
+    """Number of ends in each class; class `i` begins at 2^(i / STEPS) - 1 seconds."""
 
     @property
     def total(self) -> float:
-        """How many ends it is made of; old ones count less."""
+        """Total number of ends; old ones count less."""
         return sum(self.counts)
 
     def note(self, seconds: float) -> None:
-        """Something ended this long after its submission."""
+        """Add the duration of an item that ended."""
         place = _class_of(seconds)
         self.counts += [0.0] * (place + 1 - len(self.counts))
         self.counts[place] += 1
@@ -39,10 +39,9 @@ class Durations:
             self.counts = [count / 2 for count in self.counts]
 
     def remaining(self, age: float, share: float) -> float:
-        """Seconds within which this share of the things this old, none of which has ended, is likely to end.
+        """Seconds within which `share` of open items of this age is likely to end: a quantile of the remaining time.
 
-        A quantile of the remaining time. What ended sooner than this age says nothing about them any more; what ended
-        later counts, spread evenly over its class; and `PRIOR` stands for what nobody has seen.
+        Only durations longer than the age count, spread evenly over their class, and `PRIOR` for unobserved ones.
         """
         since = age = max(age, 1.0)
         later = list(self._later_than(age))
@@ -56,7 +55,7 @@ class Durations:
         return PRIOR * age / left - age
 
     def _later_than(self, age: float) -> Iterator[tuple[float, float]]:
-        """The end of each class from that of `age` on, with how many ended in it, or in what of it is later."""
+        """The end of each class from that of `age` on, with the number of ends in its part later than `age`."""
         first = _class_of(age)
         for place, count in enumerate(self.counts[first:], start=first):
             begin, end = _begin(place), _begin(place + 1)
@@ -64,12 +63,12 @@ class Durations:
                 yield end, count * min(1.0, (end - age) / (end - begin))
 
     def as_text(self) -> str:
-        """To be remembered; `from_text` reads it."""
+        """Serialize for the store; `from_text` reads it."""
         return ",".join(f"{place}:{count:g}" for place, count in enumerate(self.counts) if count)
 
     @classmethod
     def from_text(cls, text: str) -> "Durations":
-        """What `as_text` wrote. What cannot be read is left out: it is learnt again."""
+        """Parse the output of `as_text`; invalid parts are skipped."""
         read = cls()
         for part in text.split(","):
             place, _, count = part.partition(":")

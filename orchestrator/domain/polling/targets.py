@@ -1,75 +1,73 @@
-"""When to look next: an output of the budget. `poll` names the aims, the requests left tell how far they can be met."""
+"""Computes poll intervals from the targets of the configuration (`poll:`) and the available request budget."""
 
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
 POLLING_SHARE = 0.97
-"""The part of the budget that looks may plan with. No more is kept free for submissions: they have a lane of their own,
-which takes what it needs from the looks at once (`lanes`). The rest is for credentials, repeats and follow-ups."""
+"""The part of the budget that polls may plan with. Nothing is reserved for submissions: their lane of the rate limiter
+takes precedence. The rest is for credentials, retries and follow-ups."""
 
 EASY, TIGHT = 0.8, 0.97
-"""Parts of a window. Before the first is spent, looks take what they wish; beyond the second, their share only."""
+"""Used parts of a window: below the first, polls run at their own interval; above the second, at the affordable one."""
 
 CHANGE_SHARE = 0.1
-"""A look may rest until so large a part of what it covers is likely to have ended. Where nothing is known of durations,
-that is a ninth of the age: an hour's work is looked at seven minutes later, a minute's at once."""
+"""A poll may wait until this part of what it covers is likely to have ended. When no durations are known, this is a
+ninth of the age: seven minutes for an hour's work."""
 
 IN_TIME = 0.01
-"""Of the age of work: an end is seen in time before the work is so much older, or twice the minimal interval."""
+"""An end is seen in time when it is seen within this part of the work's age, or within twice the minimum interval."""
 
 SLACK = 2.0
-"""Prompt looks come so many times as often as ends seen in time ask for. So they may be stretched to that where the
-budget asks for it, and there is room for what delays an answer: the pages before it, the follow-up behind it, requests
-that others send first."""
+"""Prompt polls run this many times as often as needed to see ends in time. So they can be stretched under a tight
+budget, and there is a margin for delays: earlier pages, follow-ups, and requests that are sent first."""
 
 MAX_STRETCH = 2.0
-"""Under a tight budget the most promising look waits that much less than the average, the least promising as much more.
-"""
+"""Under a tight budget, intervals differ from the average by at most this factor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a look is likely to find."""
+    """What a poll is likely to find."""
 
     age: float
-    """Seconds since the youngest thing that it covers began."""
+    """Seconds since the start of the youngest batch that it covers."""
     forecast: float
-    """Seconds until `CHANGE_SHARE` of a batch is likely to have ended, of the batch where that comes first."""
+    """Seconds until `CHANGE_SHARE` of one of its batches is likely to have ended."""
     ends: float
-    """Items of all its batches that end in a second, until then."""
+    """Expected number of items that end per second until then."""
     idle: bool = False
-    """The platform says that nothing has begun there yet."""
+    """Whether the platform reports that nothing has begun yet."""
     priority: int = 5
-    """Of the job that matters most, 0 (first) to 9."""
+    """The highest priority of its jobs, 0 (first) to 9."""
 
 
 @dataclass(frozen=True, slots=True)
 class PollRest:
-    """Between which bounds a look may rest, in seconds."""
+    """The shortest and longest useful interval of a poll, in seconds."""
 
     requests: int
-    """What the look takes."""
+    """Number of requests of the poll."""
     prompt: float
-    """So that each end is seen in time, however unlikely it was."""
+    """With this interval each end is seen in time, however unlikely it is."""
     frugal: float
-    """So that a tenth is likely to have ended meanwhile."""
+    """With this interval `CHANGE_SHARE` is likely to have ended in the meantime."""
 
     def stretched(self, stretch: float) -> float:
-        """The rest under a `Means.stretch`. Where not all ends can be seen in time, the likely ones are."""
+        """The interval under `BudgetState.stretch`; beyond `SLACK`, only likely ends are seen in time."""
         stretched = self.prompt * stretch
         return stretched if stretch <= SLACK else min(stretched, self.frugal)
 
 
 @dataclass(frozen=True, slots=True)
 class PollTargets:
-    """What the account wishes for: seconds between two looks at the same thing."""
+    """The configured minimum and maximum seconds between two polls of the same batch."""
 
     min_interval: float
     max_interval: float
 
-    def wishes(self, polls: Collection[tuple[int, Forecast]], budget_state: "BudgetState") -> "list[PollDemand]":
-        """What each look would take if all had the budget that is idle; looks are given as (requests, prospect)."""
+    def demands(self, polls: Collection[tuple[int, Forecast]], budget_state: "BudgetState") -> "list[PollDemand]":
+        """The demand of each poll when the whole budget is available; polls are given as (requests, forecast)."""
         rests = [PollRest(requests, self.prompt(forecast), self.frugal(forecast)) for requests, forecast in polls]
         stretch = budget_state.stretch(rests)
         return [
@@ -78,11 +76,11 @@ class PollTargets:
         ]
 
     def prompt(self, forecast: Forecast) -> float:
-        """Seconds between two looks that show each end in time, however unlikely it is."""
+        """The interval that shows each end in time, however unlikely it is."""
         return self._within(IN_TIME / SLACK * forecast.age)
 
     def frugal(self, forecast: Forecast) -> float:
-        """Seconds between two looks that find something most times. What has not begun cannot end."""
+        """The interval with which most polls find something; the maximum for work that has not begun."""
         return self.max_interval if forecast.idle else self._within(forecast.forecast)
 
     def _within(self, seconds: float) -> float:
@@ -90,10 +88,11 @@ class PollTargets:
 
 
 def weights(polls: Collection[tuple[int, Forecast]]) -> list[float]:
-    """How unwilling each look is to wait, given as (requests, prospect); 1 for the average, less is more urgent.
+    """The relative interval of each poll, given as (requests, forecast): 1 on average, less is more urgent.
 
-    The mean delay of what all looks find is least when intervals go with the square root of requests a change. They are
-    rounded to doublings, so that looks at much the same go round together. Four steps of priority make a doubling too.
+    The mean delay of what all polls find is least when intervals are proportional to the square root of requests per
+    change. Weights are rounded to powers of two, so that similar polls run together. Four steps of priority are a
+    factor of two.
     """
     if not polls:
         return []
@@ -105,35 +104,35 @@ def weights(polls: Collection[tuple[int, Forecast]]) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class PollDemand:
-    """What a look takes where the budget suffices."""
+    """The requests and interval of a poll when the budget suffices."""
 
     requests: int
     seconds: float
-    """Between two times."""
+    """The interval."""
     weight: float
-    """As `weights` tells."""
+    """See `weights`."""
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """What the account can afford: `requests` in each `per` seconds, for everything it does."""
+    """The request budget of an account: `requests` in each `per` seconds, for everything it does."""
 
     requests: int
     per: float
     used: float
-    """The part of the present window that is spent."""
+    """The used part of the current window."""
 
     def stretch(self, rests: Collection[PollRest]) -> float:
-        """The least stretch, 1 or more, with which all looks take no more than an easy part of the budget.
+        """The least stretch, 1 or more, with which all polls take at most the `EASY` part of the budget.
 
-        Infinity where even frugal looks take more.
+        Infinity when even frugal polls take more.
         """
         left = self.requests * EASY / self.per
         prompt = sum(rest.requests / rest.prompt for rest in rests)
         stretch = max(1.0, prompt / left)
         if stretch <= SLACK:
             return stretch
-        # Those that are not stretched so far are frugal before: they keep to that, the least stretched first.
+        # Polls that reach their frugal interval first stay there, so the others share the rest.
         for rest in sorted(rests, key=lambda rest: rest.frugal / rest.prompt):
             if stretch <= rest.frugal / rest.prompt:
                 return stretch
@@ -142,20 +141,20 @@ class BudgetState:
             stretch = prompt / left if left > 0 else math.inf
         return math.inf
 
-    def pace(self, wishes: Collection[PollDemand]) -> float:
-        """The seconds that a look of weight 1 must wait, so that all of them fit into the looks' share; 0 if they do.
+    def pace(self, demands: Collection[PollDemand]) -> float:
+        """The interval of a poll of weight 1 with which all polls fit into their share; 0 if they fit anyway.
 
-        A look of another weight waits in proportion, and none less than it wishes to. So those that are content with
-        long intervals keep them, and what they leave is shared by the others: no look waits longer than `FAVOUR` times
-        this, or than it wishes.
+        Other polls wait in proportion to their weight, but at least their own interval. So polls with long intervals
+        keep them, and the others share the rest: no poll waits longer than `MAX_STRETCH` times this, or than its own
+        interval.
         """
         left = self.requests * POLLING_SHARE / self.per
-        if sum(demand.requests / demand.seconds for demand in wishes) <= left:
+        if sum(demand.requests / demand.seconds for demand in demands) <= left:
             return 0.0
-        comparison = sum(demand.requests / demand.weight for demand in wishes)
+        comparison = sum(demand.requests / demand.weight for demand in demands)
         pace = comparison / left
-        # Those that wish for more than their part at this pace are content: the most content first.
-        for demand in sorted(wishes, key=lambda demand: demand.seconds / demand.weight, reverse=True)[:-1]:
+        # Polls whose own interval is longer than this pace requires keep it, the longest first.
+        for demand in sorted(demands, key=lambda demand: demand.seconds / demand.weight, reverse=True)[:-1]:
             if demand.seconds <= pace * demand.weight:
                 break
             left -= demand.requests / demand.seconds
@@ -164,10 +163,10 @@ class BudgetState:
         return pace
 
     def interval(self, demand: PollDemand, pace: float) -> float:
-        """Seconds between two times of a look, given the `pace` of all.
+        """The interval of a poll, given the `pace` of all.
 
-        Where the budget would lapse, it is spent on looks: each has its wish. As the window is used up, the interval
-        grows to what all can afford.
+        While budget is left in the window, each poll has its own interval. As the window is used up, the interval grows
+        to the affordable one.
         """
         pressure = min(max((self.used - EASY) / (TIGHT - EASY), 0.0), 1.0)
         affordable = max(demand.seconds, pace * demand.weight)

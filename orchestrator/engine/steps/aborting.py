@@ -1,4 +1,4 @@
-"""The aborting step: stop on the platform what a cancelled job created there, also what it creates after the cancel."""
+"""The aborting step: aborts on the platform what a cancelled job created there, before or after the cancellation."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import AbortsSent, Event
 
 PORTION = 50
-"""Aborts asked in one step; the rest follow, and urgent requests pass in between."""
+"""Aborts sent in one step; more urgent requests go out between steps."""
 
 AT_A_TIME = 8
-"""Aborts under way at a time; the budget, not this, sets the pace."""
+"""Maximum aborts in flight; the rate limiter, not this, sets the pace."""
 
 ASKED_AGAIN: Micros = 3600 * SECOND
-"""After which the platform is asked again to stop what still goes on: it may have declined in passing, or forgotten."""
+"""Time after which an abort is repeated for an item that is still running: the first may have been lost or refused."""
 
 FIRST_REST, LONGEST_REST = 15.0, 900.0
-"""Seconds for which an abort that failed is left alone; doubled each time."""
+"""Seconds until a failed abort is retried, doubled with each failure; first and maximum."""
 
 MOST_RESTING = 200
-"""Failed aborts that are remembered. Where more fail, those that did so longest count as asked for an hour."""
+"""Maximum failed aborts that are remembered. When more fail, the oldest of them count as sent for an hour."""
 
 Place = tuple[JobId, int]
 
@@ -40,9 +40,9 @@ class _Rest:
 
 
 class Aborting:
-    """Asks the platform to stop what nobody wants any more. One request an item, and another each hour.
+    """Sends the aborts of one account: one request per item, repeated each hour while the item is running.
 
-    An abort that fails rests, longer each time, and keeps no other back.
+    A failed abort is retried after a growing delay, and does not delay the others.
     """
 
     def __init__(self, *, account: str, platform: Platform, store: Store, clock: Clock, bus: Bus[Event]) -> None:
@@ -55,14 +55,14 @@ class Aborting:
         self._resting: dict[Place, _Rest] = {}
 
     async def wanted(self) -> bool:
-        """Whether anything waits to be stopped now."""
+        """Whether any item is to be aborted now."""
         return bool(await self._to_abort(limit=1))
 
     async def advance(self) -> None:
-        """Stop one portion. An item that the platform declines to stop counts as asked: mostly it has ended.
+        """Abort up to `PORTION` items. A refused abort counts as sent: usually the item has ended.
 
         Raises:
-            OrchestratorError: some could not be asked for, and no other waits to be.
+            OrchestratorError: some aborts failed, and no others are due.
         """
         counted: Counter[bool] = Counter()
         try:
@@ -77,8 +77,8 @@ class Aborting:
             some = portion[begin : begin + AT_A_TIME]
             outcomes = await self._ask_all(some)
             crash_point(CrashPoint.ABORT_SENT)
-            counted.update(told for told in outcomes if not isinstance(told, Exception))
-            failures += [told for told in outcomes if isinstance(told, Exception)]
+            counted.update(outcome for outcome in outcomes if not isinstance(outcome, Exception))
+            failures += [outcome for outcome in outcomes if isinstance(outcome, Exception)]
             await self._note([item for _, item in some], outcomes)
             for failure in failures:
                 if isinstance(failure, (Throttled, Unauthorised)):
@@ -88,7 +88,7 @@ class Aborting:
             raise failures[0]
 
     async def _ask_all(self, some: Sequence[tuple[Batch, Item]]) -> list[bool | Exception]:
-        """All at the same time; for each whether the platform agreed, or what kept it from hearing."""
+        """Send these aborts concurrently; returns for each whether the platform accepted it, or the error."""
         outcomes: list[bool | Exception] = [False] * len(some)
 
         async def ask(place: int, batch: Batch, item: Item) -> None:
@@ -104,18 +104,18 @@ class Aborting:
             await self._platform.abort(batch, item)
         except Refused:
             return False
-        except Exception as failure:  # noqa: BLE001 - one that breaks must not cancel the others; it is raised behind them
+        except Exception as failure:  # noqa: BLE001 - a failure must not cancel the others; it is raised after them
             return failure
         return True
 
     async def _note(self, items: Sequence[Item], outcomes: Sequence[bool | Exception]) -> None:
         asked = []
-        for item, told in zip(items, outcomes, strict=True):
+        for item, outcome in zip(items, outcomes, strict=True):
             place = item.job, item.seq
-            if not isinstance(told, Exception) or self._has_failed_enough(place):
+            if not isinstance(outcome, Exception) or self._has_failed_enough(place):
                 self._resting.pop(place, None)
                 asked.append(item)
-            elif not isinstance(told, (Throttled, Unauthorised)):
+            elif not isinstance(outcome, (Throttled, Unauthorised)):
                 self._rest(place)
         if asked:
             await self._store.advance.abort_sent(asked, now=self._clock.now())
@@ -123,22 +123,22 @@ class Aborting:
     # ------------------------------------------------------------ what failed
 
     def _has_failed_enough(self, place: Place) -> bool:
-        """Whether it must make room for others."""
+        """Whether the item must make room for others."""
         rest = self._resting.get(place)
         return rest is not None and rest.seconds >= LONGEST_REST and len(self._resting) >= MOST_RESTING
 
     def _rest(self, place: Place) -> None:
-        """It failed, and is left alone for a while; not when too many are already."""
+        """Delay the retry of a failed abort, unless too many are delayed already."""
         before = self._resting.pop(place, None)
         if len(self._resting) < MOST_RESTING:
             seconds = min(2 * before.seconds, LONGEST_REST) if before is not None else FIRST_REST
             self._resting[place] = _Rest(self._clock.monotonic() + seconds, seconds)
 
     async def _to_abort(self, *, limit: int) -> Sequence[tuple[Batch, Item]]:
-        """The next ones. Those that rest are left out, those that have rested come last."""
+        """The next items to abort. Those whose retry is delayed are left out; those whose delay has ended come last."""
         now = self._clock.monotonic()
         for place, rest in list(self._resting.items()):
-            if now - rest.until > LONGEST_REST:  # nobody asked again: it ended
+            if now - rest.until > LONGEST_REST:  # not retried since: the item has ended
                 del self._resting[place]
         before, most = self._clock.now() - ASKED_AGAIN, limit + len(self._resting)
         found = await self._store.items.to_abort(self._account, self._kinds, limit=most, asked_before=before)

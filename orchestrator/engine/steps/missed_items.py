@@ -1,4 +1,4 @@
-"""What the platform passed over or denied, and for how long. In memory only, and bounded: it is found out anew."""
+"""Counts how often polls did not report an item, and times conditions. In memory only, and bounded."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -9,11 +9,11 @@ from orchestrator.domain.model import JobId
 ItemId = tuple[JobId, int]
 
 MAX_COUNTED_ITEMS: Final = 20_000
-"""Items counted at a time. Those beyond are counted once others have been told, or have waited in vain."""
+"""Maximum items counted at a time. Further items are counted when others have been reported or have expired."""
 
 
 class MissCounter:
-    """How often whole sweeps passed over each item."""
+    """Counts the whole sweeps in a row that did not report an item."""
 
     def __init__(self, clock: Clock, *, forgotten_after: float) -> None:
         self._clock = clock
@@ -24,7 +24,7 @@ class MissCounter:
         return len(self._held)
 
     def count(self, item: ItemId) -> int:
-        """It was passed over once more; returns how often that makes."""
+        """Count one more sweep that did not report the item; returns the new count."""
         now = self._clock.monotonic()
         misses = self._held.pop(item, (0, now))[0] + 1
         if len(self._held) >= MAX_COUNTED_ITEMS:
@@ -34,13 +34,13 @@ class MissCounter:
         return misses
 
     def forget(self, items: Iterable[ItemId]) -> None:
-        """These are counted from the start."""
+        """Reset the counts of these items."""
         if self._held:
             for item in items:
                 self._held.pop(item, None)
 
     def _prune(self, now: float) -> None:
-        """Leave out those that nobody misses any more: they ended otherwise."""
+        """Remove expired counts: those items have ended."""
         for item, (_, at) in list(self._held.items()):
             if now - at < self._forgotten_after:
                 return
@@ -48,19 +48,19 @@ class MissCounter:
 
 
 class ConditionTimer:
-    """For how long something has gone on without a break, by its name."""
+    """Measures for how long named conditions have held without interruption."""
 
     def __init__(self, clock: Clock, *, broken_after: float) -> None:
         self._clock = clock
         self._broken_after = broken_after
         self._held: dict[str, tuple[float, float]] = {}
-        """Since when, and when last."""
+        """name → (since when it holds, when it was last observed)."""
 
     def __len__(self) -> int:
         return len(self._held)
 
     def lasts(self, name: str) -> float:
-        """It goes on; returns the seconds for which it has. What nobody spoke of for long is over, and forgotten."""
+        """Record that the condition holds; returns for how many seconds. Unobserved conditions expire."""
         now = self._clock.monotonic()
         since, _ = self._held.pop(name, (now, now))
         self._held[name] = since, now  # the newest last
@@ -71,5 +71,5 @@ class ConditionTimer:
         return now - since
 
     def end(self, name: str) -> None:
-        """It is over."""
+        """Record that the condition no longer holds."""
         self._held.pop(name, None)

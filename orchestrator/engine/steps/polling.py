@@ -1,4 +1,4 @@
-"""The looking step: one question asked to its end, and what it did not tell followed up. The only caller of `look`."""
+"""The polling step: one poll with all its pages and follow-ups. The only caller of `Platform.poll`."""
 
 import traceback
 from collections.abc import AsyncIterator, Sequence
@@ -16,20 +16,20 @@ from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import BatchBlocked, Event, StatusUpdate, TaskBug, UnexpectedKind, UnexpectedResponse
 
 MOST_RESTARTS = 3
-"""Times that one sweep may begin anew because the platform forgot our place in it."""
+"""Maximum restarts of one sweep because the platform no longer knows the cursor."""
 
 GONE = 24 * 3600.0
-"""Seconds for which the platform may deny to know what it created, before a person is asked to look."""
+"""Seconds for which the platform may answer "not found" before the batch is blocked for the operator."""
 
 FORGOTTEN = 2 * GONE
-"""Seconds after which what nobody asked about any more does not count: the machine may have slept for a day."""
+"""Seconds after which older misses no longer count: the machine may have been suspended for a day."""
 
 MOST_MISSES = 3
-"""Whole sweeps that may pass over an item, after the platform ended the batch, before a person is asked to look."""
+"""Whole sweeps without an item, after the platform ended its batch, until the item needs the operator's attention."""
 
 
 class Polling:
-    """Asks for one account. Looking has no effect, so a look cut short by anything is simply asked again."""
+    """Runs the polls of one account. Polling has no effect on the platform, so an interrupted poll is just repeated."""
 
     def __init__(
         self,
@@ -49,17 +49,17 @@ class Polling:
         self._bus = bus
         self._misses = MissCounter(clock, forgotten_after=FORGOTTEN)
         self._gone = ConditionTimer(clock, broken_after=FORGOTTEN)
-        """Looks that are answered with "not found", by their name."""
+        """Polls that are answered with "not found", by name."""
 
     async def sweep(self, poll: Poll) -> int:
-        """Ask all pages of `look`, write what they tell, follow up what they do not; returns the requests it took."""
+        """Read all pages of a poll, store their reports, and follow up missing items; returns the requests it took."""
         try:
             seen, requests = await self._ask(poll)
         except Missing as refusal:
             await self._deny(poll, refusal)
             raise
         self._gone.end(poll.name)
-        self._misses.forget(seen)  # told by any look, it is not passed over
+        self._misses.forget(seen)  # an item that any poll reports is not missing
         missing = await self._missing(poll, seen)
         follow_ups = self._platform.follow_up(poll, missing)
         if follow_ups:
@@ -69,17 +69,17 @@ class Polling:
         return requests
 
     async def _follow_up(self, polls: Sequence[Poll]) -> int:
-        """Ask all of them: one object that cannot be asked about keeps no other back. Raises its error in the end."""
-        requests, trouble = 0, None
+        """Run these polls. A failed one does not stop the others; the first error is raised at the end."""
+        requests, first_error = 0, None
         for poll in polls:
             try:
                 requests += await self.sweep(poll)
             except (Throttled, Unauthorised):
                 raise
             except PlatformError as error:
-                trouble = trouble or error
-        if trouble is not None:
-            raise trouble
+                first_error = first_error or error
+        if first_error is not None:
+            raise first_error
         return requests
 
     async def _ask(self, poll: Poll) -> tuple[set[ItemId], int]:
@@ -126,12 +126,12 @@ class Polling:
                 raise Transient(f"the platform forgets our place in {poll.name} again and again")
         return seen, changed, requests
 
-    # ------------------------------------------------------------ what is not there
+    # ------------------------------------------------------------ not found
 
     async def _deny(self, poll: Poll, refusal: Missing) -> None:
-        """The platform does not know what was asked for. Such an answer may pass; after a day a person is asked.
+        """Handle "not found". Such an answer may be temporary; after a day the batch is blocked for the operator.
 
-        A batch whose items are all final needs its last word no longer. Where a look can tell of no item, others do.
+        A batch whose items are all final is settled at once. A poll that reports no items never blocks a batch.
         """
         gave_up = self._gone.lasts(poll.name) >= GONE
         for batch_id in poll.batches:
@@ -141,13 +141,13 @@ class Polling:
             if not batch.open:
                 await self._store.advance.settle_reported(batch, now=self._clock.now())
             elif gave_up and poll.expects:
-                reason = f"the platform has not known it for a day ({refusal}): look there, then `retry` or `adopt`"
+                reason = f"not found on the platform for a day ({refusal}): check there, then `retry` or `adopt`"
                 await self._store.advance.block(batch, reason, now=self._clock.now())
                 self._bus.publish(BatchBlocked(self._account, batch.job_name, batch.number, reason))
         if gave_up:
             self._gone.end(poll.name)
 
-    # ------------------------------------------------------------ what was not told
+    # ------------------------------------------------------------ missing items
 
     async def _missing(self, poll: Poll, seen: set[ItemId]) -> Sequence[Item]:
         if not poll.expects:
@@ -156,7 +156,7 @@ class Polling:
         return await self._store.items.open_in(poll.batches, poll.expects, but=seen, objects=ids)
 
     async def _miss(self, missing: Sequence[Item]) -> None:
-        """Count what a whole sweep with all its follow-ups did not tell, where the platform should know by now."""
+        """Count the items that a whole sweep with its follow-ups did not report, though their batches have ended."""
         ended = await self._store.batches.ended({(item.job, item.batch) for item in missing if item.batch is not None})
         lost: list[Item] = []
         for item in missing:
@@ -164,17 +164,17 @@ class Polling:
                 self._misses.forget([(item.job, item.seq)])
                 lost.append(item)
         if lost:
-            detail = f"the platform ended the batch but did not list this item in {MOST_MISSES} sweeps: look there"
+            detail = f"the platform ended the batch but did not list this item in {MOST_MISSES} polls: check there"
             changed = await self._store.advance.unlisted(lost, detail, now=self._clock.now())
             if changed:
                 self._bus.publish(UnexpectedResponse(self._account, UnexpectedKind.NEVER_LISTED, changed, lost[0].key))
 
-    # ------------------------------------------------------------ what is kept and shown, not acted on
+    # ------------------------------------------------------------ reported without action
 
     def _log_broken(self, observed: Observed) -> None:
         for broken in observed.broken:
             text = "".join(traceback.format_exception(broken.error))
-            step = f"write what is told of batch {broken.batch}"
+            step = f"apply reports of batch {broken.batch}"
             self._bus.publish(TaskBug(self._account, step, text, retry_in_s=0.0))
 
     def _log_unexpected(self, observed: Observed, bad_rows: int) -> None:
@@ -203,5 +203,5 @@ class Polling:
             )
         if bad_rows:
             self._bus.publish(
-                UnexpectedResponse(self._account, UnexpectedKind.BAD_ROWS, bad_rows, "lost alone, asked again")
+                UnexpectedResponse(self._account, UnexpectedKind.BAD_ROWS, bad_rows, "skipped; read again later")
             )

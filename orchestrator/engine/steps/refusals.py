@@ -1,7 +1,7 @@
-"""Stops a job whose batches are all refused alike: then it is not the items, and the operator is asked once.
+"""Stops a job whose batches are all refused for the same reason, as the cause is then not a single item.
 
-After a refusal the batches of a job go out one at a time, until one of them is accepted. So the same job comes to the
-same end each time, whatever the timing, and few requests are spent on what cannot succeed.
+After a refusal the batches of a job are submitted one at a time until one is accepted. This makes the outcome
+independent of timing, and spends few requests on a job that cannot succeed.
 """
 
 from typing import Final
@@ -14,20 +14,20 @@ from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event, JobStopped
 
 MOST_ALIKE: Final = 16
-"""Batches of one job, refused in a row with one code and text, after which the job stops."""
+"""Batches of one job refused in a row with the same code and text, after which the job stops."""
 
 LEVELS: Final = ((16, 3), (8, 2))
-"""Items of a batch, and how often it is halved before parts that were all refused alike stop the job.
+"""Minimum items of a batch, and after how many halvings with the same refusal of every part the job stops.
 
-The last parts have two items at least, so none has failed by then.
+The smallest parts have at least two items, so no item has failed by then.
 """
 
 _MOST_JOBS: Final = 10_000
-"""Jobs that are remembered; what is forgotten costs one query."""
+"""Maximum jobs that are remembered; a forgotten one costs one query."""
 
 
 class Streaks:
-    """The refusals of an account's jobs."""
+    """The consecutive refusals of an account's jobs."""
 
     def __init__(self, *, store: Store, clock: Clock, bus: Bus[Event]) -> None:
         self._store = store
@@ -36,32 +36,32 @@ class Streaks:
         self._refused_last: dict[JobId, bool] = {}
 
     async def goes_alone(self, job: JobId) -> bool:
-        """Whether the job's latest answer was a refusal, so that its next batch waits for the one under way."""
+        """Whether the job's latest response was a refusal, so that its batches are submitted one at a time."""
         if job not in self._refused_last:
             self._note(job, refused=await self._store.refusals.came_last(job))
         return self._refused_last[job]
 
     def accepted(self, batch: Batch) -> None:
-        """The platform took a batch: the job's others may go out side by side again."""
+        """Record an accepted batch: the job's batches may be submitted concurrently again."""
         self._note(batch.job, refused=False)
 
     async def refused(self, batch: Batch, reason: str) -> None:
-        """Stop the job of this batch where the platform refuses all of it alike."""
+        """Record a refused batch; stops the job when the platform refuses all of it for the same reason."""
         self._note(batch.job, refused=True)
         row = await self._store.refusals.in_a_row(batch.job, reason)
         if row < MOST_ALIKE and not await self._in_all_parts(batch, reason):
             return
-        told = (
-            f"{row} batches in a row were refused for the same reason: {reason}. Nothing more is submitted. If it can "
-            "be put right on the platform (a pipeline, a right, an id that is missing there), do so and `resume` the "
-            "job: one batch goes out first, then the rest. If the queue file is wrong, `cancel` the job and submit the "
+        detail = (
+            f"{row} batches in a row were refused for the same reason: {reason}. Nothing more is submitted. If the "
+            "cause is on the platform (a missing pipeline, permission or id), fix it there and `resume` the job: one "
+            "batch is submitted first, then the rest. If the queue file is wrong, `cancel` the job and submit the "
             "corrected file under another name"
         )
-        if await self._store.advance.stop(batch.job, told, now=self._clock.now()):
-            self._bus.publish(JobStopped(batch.account, batch.job_name, told))
+        if await self._store.advance.stop(batch.job, detail, now=self._clock.now()):
+            self._bus.publish(JobStopped(batch.account, batch.job_name, detail))
 
     async def _in_all_parts(self, batch: Batch, reason: str) -> bool:
-        """Whether the batch that this one was split from was refused alike in all its parts, and nothing accepted."""
+        """Whether all parts of the batch that this one was split from were refused for this reason."""
         family = await self._store.batches.family(batch)
         items = sum(each.items for each in family)
         level = next((level for least, level in LEVELS if items >= least), None)

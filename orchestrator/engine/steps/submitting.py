@@ -1,4 +1,4 @@
-"""The submission step: one batch from planned, or from an unknown outcome, to tracking. The only caller of `submit`."""
+"""The submission step: advances one planned or unconfirmed batch. The only caller of `Platform.submit`."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -31,23 +31,23 @@ from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import BatchBlocked, BatchDelayed, BatchRefused, BatchSubmitted, Event
 
-UNKNOWN_SUBMISSION = "the platform has work of this batch, which our records do not know"
+UNKNOWN_SUBMISSION = "the platform has work of this batch that is not in the database"
 
 MOST_SENDS = 64
-"""Requests that one planned batch may cost while its bad items are being found."""
+"""Maximum requests to find the bad items of one planned batch by splitting it."""
 
 _MOST_DELAYED = 10_000
-"""Batches whose delays are remembered; what is forgotten begins with a short one."""
+"""Maximum batches whose delays are remembered; a forgotten one starts with a short delay again."""
 
 REFUSED_AS_A_WHOLE = frozenset({403, 415})
-"""Refusals that no split can help: no right, or not the platform's language."""
+"""Refusals that splitting cannot avoid: missing permission, or an unsupported media type."""
 
 REFUSED_UNSEEN = frozenset({403, 404, 410, 415})
-"""Refusals that come before the platform looks at the key: they say nothing about an earlier send under it."""
+"""Refusals before the platform reads the idempotency key: they say nothing about an earlier send under it."""
 
 
 class Submitting:
-    """Sends the batches of one account, one call a batch."""
+    """Submits the batches of one account."""
 
     def __init__(
         self, *, platform: Platform, skew: Skew, store: Store, clock: Clock, bus: Bus[Event], pauses: RetryDelays
@@ -59,20 +59,20 @@ class Submitting:
         self._bus = bus
         self._pauses = pauses
         self._earlier_databases: dict[str, bool] = {}
-        """By project: what `_preceded` has found."""
+        """By project: the result of `_sent_by_earlier_database`."""
         self._asking: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
         self._delays: dict[BatchId, int] = {}
-        """How often each batch was put off in a row; those that wait longest are kept."""
+        """How often each batch was delayed in a row; the newest are kept."""
         self.streaks = Streaks(store=store, clock=clock, bus=bus)
         """Refusals in a row, by job."""
         self.waits = SteadyWallClock(clock)
-        """What the time is for batches that wait: `due_at` is told by this clock, and to be compared with it."""
+        """The clock of `due_at`: due times are computed with it and must be compared with it."""
 
     async def advance(self, batch: Batch) -> None:
-        """Take a planned or unconfirmed batch one step on.
+        """Advance a planned or unconfirmed batch by one step.
 
         Raises:
-            Unauthorised: the credential was refused; the batch waits, as it was.
+            Unauthorised: the credential was rejected; the batch is as before.
         """
         user = await self._platform.user()
         if batch.state is BatchState.UNCONFIRMED:
@@ -105,9 +105,9 @@ class Submitting:
         await self._send(batch, submission, user)
 
     async def give_up(self, batch_id: BatchId, error: Exception, pause: float) -> None:
-        """A step on this batch ended badly: it is not left as if it were being sent, and waits for `pause` seconds.
+        """Record a failed step, so that the batch is not left as `submitting`; it is due again in `pause` seconds.
 
-        What cannot be found out for a day, although the platform answers, is left to a person.
+        A batch whose outcome could not be determined for a day, although the platform answers, is blocked.
         """
         batch = await self._store.batches.get(batch_id)
         now = self._clock.now()
@@ -119,17 +119,17 @@ class Submitting:
             await self._store.advance.lose(batch, reason, due_at=due, now=now)
             self._hold(batch, "unconfirmed", reason)
         elif batch.state is BatchState.UNCONFIRMED and resending.is_unresolvable(batch, error, now=now):
-            await self._block(batch, f"what became of it cannot be found out: {reason}")
+            await self._block(batch, f"its outcome could not be determined: {reason}")
         elif batch.state in {BatchState.PLANNED, BatchState.UNCONFIRMED}:
             await self._store.advance.postpone(batch, reason, due_at=due, now=now)
 
-    # ------------------------------------------------------------ what our records do not know
+    # ------------------------------------------------------------ sent before, by an earlier database
 
     async def _was_sent_before(self, batch: Batch, submission: Submission) -> bool:
         """Whether the platform shows that a batch was sent before, though never as far as we know; then it is held.
 
-        The key keeps two sends apart, but for a week only. Before, records that may be older than that (a backup was
-        restored) or that begin anew (the database was lost) are not trusted without a look.
+        The idempotency key prevents a second effect, but only for a week. When the database may be older than that
+        (a restored backup) or new (a lost database), the platform is searched before the first send.
         """
         preceded = await self._sent_by_earlier_database(batch)
         now, trusted = self._skew.platform_now, self._skew.small
@@ -141,14 +141,14 @@ class Submitting:
         if preceded and batch.attempt == 0 and await self._had_other_batch_size(batch):
             await self._block(
                 batch,
-                "an earlier database sent this job in larger batches, and the items of this one may be part of those: "
-                "look there, then `cancel` or `retry` the job",
+                "an earlier database submitted this job in larger batches, and the items of this one may be part of "
+                "those: check the platform, then `cancel` or `retry` the job",
             )
             return True
         return False
 
     async def _had_other_batch_size(self, batch: Batch) -> bool:
-        """Whether the first batch of the job was larger once; then the last ones have names that nobody ever used."""
+        """Whether an earlier database cut the job into larger batches, so that its last batch keys were never used."""
         first = await self._store.batches.first(batch.job)
         job = await self._store.jobs.get(batch.job_name)
         if first.id == batch.id or job is None:
@@ -157,19 +157,19 @@ class Submitting:
         return any(seen.seq is not None and seen.seq > job.spec.batch_size for seen in shown.items)
 
     async def _sent_by_earlier_database(self, batch: Batch) -> bool:
-        """Whether an earlier database of this installation has sent anything to the project; asked once in its life."""
+        """Whether an earlier database of this installation submitted to the project; asked once per database."""
         project = batch.project
-        async with self._asking[project]:  # who comes first asks, for all that wait; the question may take many pages
+        async with self._asking[project]:  # one search serves all that wait; it may read many pages
             if project not in self._earlier_databases:
                 name = f"preceded in {project}"
-                told = (await self._store.memory.recall(batch.account)).get(name)
-                if told is None:
+                answer = (await self._store.memory.recall(batch.account)).get(name)
+                if answer is None:
                     try:
-                        told = "yes" if await self._platform.knows_instance(project) else "no"
+                        answer = "yes" if await self._platform.knows_instance(project) else "no"
                     except Missing:
-                        return False  # no such project: the submission will be told so too
-                    await self._store.memory.remember(batch.account, name, told)
-                self._earlier_databases[project] = told == "yes"
+                        return False  # no such project: the submission will be refused too
+                    await self._store.memory.remember(batch.account, name, answer)
+                self._earlier_databases[project] = answer == "yes"
         return self._earlier_databases[project]
 
     async def _reconcile_later(self, batch: Batch, submission: Submission, reason: str) -> None:
@@ -255,7 +255,7 @@ class Submitting:
             await self._store.advance.confirm(batch, receipt, now=now)
 
     async def _put_back(self, batch: Batch, failure: PlatformError) -> None:
-        """This send had no effect. What an earlier one of the same key did stays as unknown as it was."""
+        """Record that this send had no effect. The outcome of an earlier send of the same key stays unknown."""
         moved = await self._store.advance.release(batch, str(failure), due_at=self._due(batch), now=self._clock.now())
         self._hold(batch, moved.batch.state, str(failure))
 
@@ -268,12 +268,12 @@ class Submitting:
         void = loss.by_platform or (isinstance(loss, StillRunning) and waited >= resending.STILL_RUNNING_LIMIT)
         harmless = batch.resend is Resend.HARMLESS
         due = self.waits.now() + resending.HARMLESS_WAIT if harmless else self._due(batch)
-        counts = not isinstance(loss, StillRunning)  # that is an answer: the first send still runs
+        counts = not isinstance(loss, StillRunning)  # not a lost response: the first send is still running
         await self._store.advance.lose(batch, str(loss), due_at=due, now=now, key_void=void, counts=counts)
         self._hold(batch, "unconfirmed", str(loss))
 
     async def _missing(self, batch: Batch, found: Sequence[ItemReport]) -> int:
-        """How many items of the batch were neither found nor ever shown by the platform."""
+        """The number of items that were not found and that the platform never reported."""
         names = {each.seq for each in found} | {each.key for each in found}
         held = await self._store.items.of_batch(batch, with_request=False)
         waiting = (item for item in held if item.state is ItemState.PENDING)
@@ -304,21 +304,21 @@ class Submitting:
             await self.streaks.refused(batch, reason)
 
     async def _reconcile_refusal(self, batch: Batch, reason: str) -> None:
-        """What is refused now may have been accepted before: parts of it go out only when that was looked for."""
-        now, told = self._clock.now(), f"{reason}; an earlier send of it may have arrived"
-        await self._store.advance.lose(batch, told, due_at=self.waits.now(), now=now, key_void=True)
-        self._hold(batch, "unconfirmed", told)
+        """Reconcile a refused batch before it is split, as an earlier send of it may have been accepted."""
+        now, detail = self._clock.now(), f"{reason}; an earlier send of it may have arrived"
+        await self._store.advance.lose(batch, detail, due_at=self.waits.now(), now=now, key_void=True)
+        self._hold(batch, "unconfirmed", detail)
 
     async def _block(self, batch: Batch, reason: str, *, not_there: bool = False) -> None:
         await self._store.advance.block(batch, reason, now=self._clock.now(), not_there=not_there)
         self._bus.publish(BatchBlocked(batch.account, batch.job_name, batch.number, reason))
 
-    # ------------------------------------------------------------ finding out
+    # ------------------------------------------------------------ reconciliation
 
     async def _search(self, batch: Batch) -> None:
         """Adopt what is there. What is not there goes out anew only after a second look, an hour later.
 
-        What may be sent twice without harm waits for no second look: it goes out in smaller batches at once.
+        Harmless work waits for no second search: it is sent again in smaller batches at once.
         """
         may_repeat = batch.resend is Resend.HARMLESS and not batch.cancelled
         try:
@@ -343,13 +343,13 @@ class Submitting:
             await self._block(
                 batch,
                 f"{UNKNOWN_SUBMISSION}; {missing} of {batch.items} items are not in it and may be part of others: "
-                "look there, then `adopt` the batch or `retry` the job",
+                "check there, then `adopt` the batch or `retry` the job",
             )
         elif batch.resend is Resend.NEVER:
             await self._block(
                 batch,
                 f"{missing} of {batch.items} items were not found on the platform, and this kind of work may not be "
-                "sent twice: look there, then `adopt` the batch or `retry` the job",
+                "sent twice: check there, then `adopt` the batch or `retry` the job",
             )
         elif missing < batch.items:
             await self._store.advance.confirm_partly(batch, found, now=now)
@@ -364,17 +364,19 @@ class Submitting:
         return await self._platform.reconcile(replace(batch, submission=submission))
 
     async def _send_smaller(self, batch: Batch, *, not_there: bool, why: str = "") -> None:
-        """No answer ever comes to this batch: its halves may fare better; where they do not, the operator is asked."""
-        sought = "it is not on the platform" if not_there else f"whether it arrived cannot be found out ({why})"
-        told = f"no answer came to {batch.sends} sends of {batch.items} items, and {sought}; last: {batch.last_error}"
+        """Split a batch that never gets a response; when it has been split enough, block it for the operator."""
+        found = "it is not on the platform" if not_there else f"whether it arrived cannot be determined ({why})"
+        detail = (
+            f"{batch.sends} sends of {batch.items} items got no response, and {found}; last error: {batch.last_error}"
+        )
         if resending.may_be_halved(batch):
-            await self._store.advance.split(batch, told, now=self._clock.now())
-            self._hold(batch, "planned", f"{told}. It goes out in two halves")
+            await self._store.advance.split(batch, detail, now=self._clock.now())
+            self._hold(batch, "planned", f"{detail}. It is sent again in two halves")
             return
         await self._block(
             batch,
-            f"{told}. See whether a proxy or gateway on the way ends requests that take long, and whether the platform "
-            "is well, then `retry` the job; or `cancel` it",
+            f"{detail}. Check whether a proxy or gateway ends long requests, and whether the platform is available, "
+            "then `retry` the job; or `cancel` it",
             not_there=not_there,
         )
 
@@ -382,7 +384,7 @@ class Submitting:
         self._bus.publish(BatchDelayed(batch.account, batch.job_name, batch.number, state, reason))
 
     def _due(self, batch: Batch) -> Micros:
-        """When to try again: later each time."""
+        """When to retry: later each time."""
         delays = self._delays.pop(batch.id, 0) + 1
         self._delays[batch.id] = delays
         if len(self._delays) > _MOST_DELAYED:
@@ -395,5 +397,4 @@ def _sent(family: Sequence[Batch]) -> Sequence[Batch]:
 
 
 def _explain(refusal: Refused) -> str:
-    said = ": ".join(part for part in (refusal.code, refusal.detail) if part)
-    return said or str(refusal)
+    return ": ".join(part for part in (refusal.code, refusal.detail) if part) or str(refusal)

@@ -1,4 +1,4 @@
-"""What is asked of a platform over HTTP, and what comes back. Values only."""
+"""Requests to a platform and their responses, as values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ _UNQUOTED = frozenset("?#\\ \t\r\n")
 
 
 class Effect(Enum):
-    """What sending a request a second time may do."""
+    """Whether a request may be sent a second time."""
 
     SAFE = "safe"
-    """Nothing more than the first time; it is repeated when its answer is lost."""
+    """Sending it again has no further effect; the transport repeats it when the response is lost."""
     UNSAFE = "unsafe"
-    """It may create something again; whether it is repeated is not for the transport to say."""
+    """Sending it again may create something twice; the transport never repeats it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,24 +26,24 @@ class Call:
 
     method: str
     path: str
-    """Relative to the account's base URL, its parts quoted."""
+    """Relative to the account's base URL, with quoted parts."""
     lane: Lane
     effect: Effect
     route: str
-    """Its name in logs, errors and metrics: one for all projects and ids."""
+    """Its name in logs, errors and metrics, without project or ids."""
     params: Mapping[str, str] | Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Repeated in no message, log or repr: credentials are among them."""
+    """In no message, log or repr, as they include credentials."""
     body: bytes | None = field(default=None, repr=False)
     timeout: float = 60.0
-    """Seconds from the send to the last byte of the answer; the wait for the budget is not part of it.
+    """Seconds from the send to the last byte of the response, without the wait for the rate limiter.
 
-    At most `LONGEST_TIMEOUT`: a restart trusts no slot to be held for longer.
+    At most `LONGEST_TIMEOUT`, as a restart assumes that no request is in flight for longer.
     """
     priority: int = 0
-    """Place inside the lane; lower goes first."""
+    """Priority within the lane; lower goes first."""
     answers_with_secret: bool = False
-    """Whether the answer is a credential: it is read as it came. Every other answer is read without our credentials."""
+    """Whether the response is a credential. Known credentials are removed from every other response."""
 
     def __post_init__(self) -> None:
         if not _UNQUOTED.isdisjoint(self.path) or not {".", ".."}.isdisjoint(self.path.split("/")):
@@ -53,17 +53,17 @@ class Call:
 
     @property
     def label(self) -> str:
-        """Method and route, for people."""
+        """Method and route, for messages."""
         return self.route if self.route.startswith(f"{self.method} ") else f"{self.method} {self.route}"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx answer, read to its end."""
+    """A 2xx response that was read completely."""
 
     status: int
     headers: Mapping[str, str]
-    """Looked up without regard to case."""
+    """Case-insensitive."""
     body: bytes = field(repr=False)
     server_date: Micros | None
     """The platform's `Date`."""
@@ -71,16 +71,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request that had its slot, for logs and metrics; a repeated call makes several."""
+    """One request that was granted a slot, for logs and metrics; a repeated call makes several."""
 
     route: str
     lane: Lane
     outcome: str
-    """The HTTP status, or the word for what went wrong."""
+    """The HTTP status, or the name of the error."""
     status: int | None
     waited: float
-    """Seconds in the queue for the budget."""
+    """Seconds of waiting for the rate limiter."""
     seconds: float
-    """Seconds from the send to the end of the answer, or to the failure."""
+    """Seconds from the send to the end of the response or to the failure."""
     server_date: Micros | None
-    """The platform's `Date`, where an answer came and told it."""
+    """The `Date` of the response, if any."""

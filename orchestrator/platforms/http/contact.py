@@ -1,4 +1,4 @@
-"""Whether anything of an account succeeds, and how rarely to ask while nothing does."""
+"""Tracks whether requests of an account succeed, and limits attempts while none does."""
 
 from typing import Final
 
@@ -6,15 +6,16 @@ from orchestrator.clock import Clock
 from orchestrator.platforms.http.calls import Exchange
 
 LONG: Final = 900.0
-"""Seconds without a success after which an account is asked ever more rarely."""
+"""Seconds without a success after which requests become rarer."""
 _SHARE: Final = 15
-"""The pause between two requests is this part of the time for which nothing has succeeded."""
+"""The pause between two requests is the time without a success divided by this."""
 _LONGEST: Final = 900.0
+"""Maximum seconds of that pause."""
 _GOOD: Final = range(200, 300)
 
 
 class Contact:
-    """The fortune of one account's requests."""
+    """The outcome of one account's latest requests."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -22,7 +23,7 @@ class Contact:
         self._failed_at = 0.0
 
     def heard(self, exchange: Exchange) -> None:
-        """Note what became of a request. Only a good answer, read whole, counts as success."""
+        """Record the outcome of a request. Only a 2xx response that was read completely counts as success."""
         now = self._clock.monotonic()
         if exchange.status in _GOOD and exchange.outcome == str(exchange.status):
             self._failing_since = None
@@ -38,17 +39,17 @@ class Contact:
 
     @property
     def failing_for(self) -> float:
-        """Seconds from that failure to the latest one; 0 while requests succeed. An idle account fails no longer."""
+        """Seconds from that failure to the latest one, so constant while idle; 0 while requests succeed."""
         return self._failed_at - self._failing_since if self._failing_since is not None else 0.0
 
     @property
     def rests(self) -> bool:
-        """Whether nothing has succeeded for so long that one request at a time is enough."""
+        """Whether no request has succeeded for so long that one at a time is enough."""
         return self.failing_for >= LONG
 
     @property
     def rest(self) -> float:
-        """Seconds until the next request may go."""
+        """Seconds until the next request may be sent."""
         if not self.rests:
             return 0.0
         return max(0.0, self._failed_at + min(self.failing_for / _SHARE, _LONGEST) - self._clock.monotonic())

@@ -1,6 +1,6 @@
-"""Decodes the body of an answer while it arrives, and never holds more of it than was asked for.
+"""Decodes a response body while it arrives, up to a maximum size.
 
-A compressed body may grow a thousandfold: two megabytes on the wire become gigabytes in memory. So the size is bounded
+A compressed body may grow a thousandfold: two megabytes on the wire become gigabytes in memory. So the size is limited
 while decoding, not afterwards.
 """
 
@@ -16,18 +16,18 @@ _KNOWN: Final = _PLAIN | {"gzip", "x-gzip"}
 
 
 class DecodingError(Exception):
-    """The body is not encoded as its header says, or in a way that was not asked for."""
+    """The body is not encoded as its header says, or in an encoding that was not requested."""
 
 
 async def decoded(raw: AsyncIterable[bytes], encoding: str, most: int) -> tuple[bytes, bool]:
-    """The first `most` bytes of a body that comes as `raw`, and whether there are more. Reading stops there.
+    """Decode the first `most` bytes of the body `raw`; returns them and whether there are more.
 
     Raises:
         DecodingError: the body cannot be decoded.
     """
     encoding = encoding.strip().lower()
     if encoding not in _KNOWN:
-        raise DecodingError(f"the body is encoded as {encoding[:40]!r}, which was not asked for")
+        raise DecodingError(f"the body is encoded as {encoding[:40]!r}, which was not requested")
     body = bytearray()
     decoder = None if encoding in _PLAIN else _Gzip()
     async for chunk in raw:
@@ -66,6 +66,6 @@ class _Gzip:
             raise DecodingError(f"the body is not gzip: {error}") from error
 
     def close(self) -> None:
-        """Raises DecodingError where the last member was cut."""
+        """Raise DecodingError when the last member is truncated."""
         if self._begun and not self._member.eof:
-            raise DecodingError("the gzip body was cut")
+            raise DecodingError("the gzip body is truncated")

@@ -1,7 +1,7 @@
-"""Removes credentials from what a platform answers: what is kept must hold them no more than what is logged.
+"""Removes credentials from responses, so that they get into neither logs nor the database.
 
-A platform, or a gateway before it, may repeat the headers of a request in an error or in a status text, which then
-goes into results and the database.
+A platform or gateway may repeat the headers of a request in an error or in a status text, which is stored in results
+and the database.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from typing import Final
 from orchestrator.platforms.http.responses import REDACTED
 
 _SHORTEST: Final = 16
-"""Characters; a shorter text may be a word of the platform's own, and replacing it would change what is read."""
+"""Minimum characters of a credential; a shorter text may occur in a response by chance."""
 _MOST: Final = 8
-"""Credentials that are remembered: a key, and the tokens made from it lately."""
+"""Maximum credentials that are remembered: a key and its latest tokens."""
 
 
 class Credentials:
@@ -27,17 +27,17 @@ class Credentials:
         return sorted(self._held, key=len, reverse=True)
 
     def learn(self, *secrets: str) -> None:
-        """Remember these; a text too short to be a credential is left alone."""
+        """Remember credentials; texts that are too short are ignored."""
         for secret in secrets:
             if len(secret) >= _SHORTEST:
-                # The latest stay; what is used with every request is always among them.
+                # The latest are kept, among them those that are sent with every request.
                 spellings = self._held.pop(secret, None) or _spellings(secret)
                 self._held[secret] = spellings
                 if len(self._held) > _MOST:
                     del self._held[next(iter(self._held))]
 
     def removed_from(self, body: bytes) -> bytes:
-        """The body without any of them."""
+        """The body with every credential redacted."""
         for secret in self.texts:
             for spelling in self._held[secret]:
                 if spelling in body:
@@ -46,6 +46,6 @@ class Credentials:
 
 
 def _spellings(secret: str) -> tuple[bytes, ...]:
-    """As it is, and as JSON may write it."""
+    """A credential as it is, and as JSON may escape it."""
     plain = secret.encode()
     return tuple(dict.fromkeys((plain, plain.replace(b"/", rb"\/"), plain.replace(b"=", rb"\u003d"))))

@@ -1,4 +1,4 @@
-"""Reads what platforms send: JSON with characters that no database keeps, and answers that are no JSON at all."""
+"""Decodes JSON response bodies, including characters that databases cannot store, and bodies that are not JSON."""
 
 import re
 from typing import Final, TypeVar
@@ -11,7 +11,7 @@ from orchestrator.platforms.http.calls import Answer
 Read = TypeVar("Read")
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises. The last one stands for a text of millions of brackets, each inside the one before."""
+"""The errors that decoding raises. RecursionError comes from millions of nested brackets."""
 
 _NUL: Final = rb"\u0000"
 _REPLACEMENT: Final = rb"\ufffd"
@@ -23,14 +23,14 @@ _ESCAPES: Final = re.compile(
     )""",
     re.VERBOSE,
 )
-"""The escapes of a JSON text that matter here."""
+"""Matches the escapes of a JSON text that may have to be replaced."""
 
 
 def read(answer: Answer, decoder: msgspec.json.Decoder[Read]) -> Read:
-    """What `answer` says.
+    """Decode the body of a response.
 
     Raises:
-        Transient: it is not what was asked for; an HTML page of a gateway, or half of an answer.
+        Transient: the body is not valid, such as an HTML page of a gateway or a truncated document.
     """
     try:
         return decode(decoder, answer.body)
@@ -39,30 +39,30 @@ def read(answer: Answer, decoder: msgspec.json.Decoder[Read]) -> Read:
 
 
 def decode(decoder: msgspec.json.Decoder[Read], body: bytes | msgspec.Raw) -> Read:
-    """Decode what may hold characters that no database keeps as text: each becomes U+FFFD and spoils nothing else.
+    """Decode JSON, with U+FFFD in place of characters that a database cannot store: U+0000 and unpaired surrogates.
 
-    PostgreSQL's text has no U+0000, and half of a surrogate pair is no character at all, so the decoder refuses it.
+    PostgreSQL's text cannot hold U+0000, and msgspec rejects unpaired surrogates.
     """
     text = bytes(body)
-    if b"\\" in text and _NUL in text:  # a single character is found ten times as fast, and is in few pages
-        text = _ESCAPES.sub(_legible, text)
+    if b"\\" in text and _NUL in text:  # few pages have a backslash, and one character is found ten times as fast
+        text = _ESCAPES.sub(_replace, text)
     try:
         return decoder.decode(text)
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        mended = _ESCAPES.sub(_legible, text)
-        if mended == text:
+        replaced = _ESCAPES.sub(_replace, text)
+        if replaced == text:
             raise
-        return decoder.decode(mended)
+        return decoder.decode(replaced)
 
 
-def _legible(escape: re.Match[bytes]) -> bytes:
+def _replace(escape: re.Match[bytes]) -> bytes:
     return _REPLACEMENT if escape["wrong"] else escape[0]
 
 
 def unreadable(answer: Answer, error: Exception) -> Transient:
-    """An answer that came with success and cannot be read."""
+    """The error of a successful response whose body cannot be decoded."""
     kind = answer.headers.get("content-type") or "no content type"
     return Transient(
         f"the platform answered {answer.status} with {len(answer.body)} bytes ({kind}) that cannot be read: {error}",

@@ -1,4 +1,4 @@
-"""What a platform's answer means: the headers about its budget, and the error that a status stands for.
+"""Interprets HTTP responses: the rate limit headers, and the error that a status stands for.
 
 | status | SAFE | UNSAFE |
 | --- | --- | --- |
@@ -10,9 +10,9 @@
 | 503 with Retry-After | Throttled | Unconfirmed |
 | other 5xx | Transient | Unconfirmed |
 
-A platform's `Classifier` goes first: what it says of an answer holds.
+A platform's `Classifier` is asked first and takes precedence.
 
-Platforms, gateways and proxies write what they like, so nothing here trusts a type, a size or a language.
+Responses may come from gateways and proxies, so nothing here relies on their type, size or language.
 """
 
 import math
@@ -44,44 +44,45 @@ _REDIRECTS: Final = range(300, 400)
 _CLIENT_ERRORS: Final = range(400, 500)
 _SERVER_ERRORS: Final = range(500, 600)
 _SAID_TOO_EARLY: Final = frozenset({408, 425})
-"""Written before the request was understood: neither refused nor surely without effect."""
+"""Statuses sent before the request was understood: not a refusal, and not certainly without effect."""
 COMPLAINT_BYTES: Final = 65_536
-"""Bytes of a complaint that are read; no platform has that much to say about one mistake."""
+"""Maximum bytes that are read of an error response."""
 _SHOWN: Final = 500
+"""Maximum characters of foreign text in a message."""
 _MILLISECONDS_FROM: Final = 1e11
 """A time stamp above this counts milliseconds: in seconds it would be the year 5138."""
 _STAMP_FROM: Final = 1e9
-"""A number above this is a moment, below it a span."""
+"""A number above this is a point in time, below it a duration."""
 _LONGEST_WINDOW: Final = 3600.0
-"""Seconds that no window of a budget lasts longer than, as far as is known."""
+"""Maximum seconds of a rate limit window on any known platform."""
 _SECRET_FROM: Final = 8
-"""Characters; what is shorter is no credential, and would be found in too many words."""
+"""Minimum characters of a credential; shorter text would occur in ordinary words."""
 _PLAIN_HEADERS: Final = frozenset({"accept", "content-type", "idempotency-key", "user-agent"})
 REDACTED: Final = "[redacted]"
-"""What stands in the place of a credential."""
+"""The replacement of a credential."""
 _TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What the headers of an answer say about time and budget; None for what they do not say, or say badly."""
+    """The headers of a response about time and rate limit; None for absent or invalid ones."""
 
     date: Micros | None
     remaining: int | None
-    """Requests left of the window."""
+    """Requests left in the window."""
     reset_in: float | None
     """Seconds until the window ends."""
     retry_after: float | None
-    """Seconds that the platform asks us to wait."""
+    """Seconds that the platform asks to wait."""
 
 
 def read_hints(headers: Mapping[str, str], now: Micros, window: float = _LONGEST_WINDOW) -> Hints:
-    """Read them by the platform's own clock where it tells its `Date`, else by ours (`now`).
+    """Parse the headers, relative to the platform's `Date`, or to the local time `now` without one.
 
-    Some platforms tell the end of the window as a moment, others as a span, in seconds or in milliseconds. A moment
-    shows its unit by its size. A span is in seconds unless it is longer than `window`: then it must be milliseconds. A
-    short span of milliseconds is so taken for seconds, too long; the budget holds on to no reset for longer than one
-    window, and finds out before that if it is wrong.
+    Platforms report the end of the window as a point in time or as a duration, in seconds or milliseconds. The size of
+    a point in time shows its unit. A duration is in seconds unless it is longer than `window`: then it must be in
+    milliseconds. A short duration in milliseconds is thus taken for seconds, which is too long; the rate limiter holds
+    no reset for longer than one window, and its probes notice the error before that.
     """
     date = _moment(headers.get("date"))
     here = date if date is not None else now
@@ -96,11 +97,11 @@ def read_hints(headers: Mapping[str, str], now: Micros, window: float = _LONGEST
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """An answer without its body."""
+    """A response without its body."""
 
     status: int
     headers: Mapping[str, str]
-    """Looked up without regard to case."""
+    """Case-insensitive."""
     hints: Hints
 
     @property
@@ -110,20 +111,20 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What an answer other than 2xx says about itself."""
+    """The error code and explanation in the body of a response other than 2xx."""
 
     code: str | None = None
     detail: str | None = None
     problem: bool = False
-    """Whether it is a problem document (RFC 9457): the platform itself wrote it, not a gateway before it."""
+    """Whether it is a problem document (RFC 9457), so written by the platform itself and not by a gateway."""
 
 
 Classifier = Callable[[Call, Head, Complaint], type[PlatformError] | None]
-"""The error that an answer stands for on one platform; None where it means what it means everywhere."""
+"""Returns the error that a response stands for on one platform; None for the meaning in the table."""
 
 
 def unclassified(call: Call, head: Head, complaint: Complaint) -> None:
-    """For platforms whose answers mean what the table says."""
+    """The classifier of platforms whose responses mean what the table says."""
     del call, head, complaint
 
 
@@ -136,9 +137,9 @@ def error_of(
     secrets: Sequence[str] = (),
     classify: Classifier = unclassified,
 ) -> PlatformError:
-    """The error that an answer other than 2xx stands for. Its body may be cut, or empty when it could not be read.
+    """The error that a response other than 2xx stands for. Its body may be truncated or empty.
 
-    `secrets`, and the credentials among the call's headers, are replaced where the answer repeats them.
+    `secrets` and the credentials in the call's headers are redacted.
     """
     complaint = _complaint(head.headers.get("content-type", ""), body, (*secrets_of(call), *secrets))
     said = ": ".join(part for part in (complaint.code, complaint.detail) if part)
@@ -176,14 +177,14 @@ def _kind(effect: Effect, head: Head) -> type[PlatformError]:
 
 
 def one_line(text: str, secrets: Iterable[str] = ()) -> str:
-    """Foreign text for a message: one line, of a length that people read, without our credentials."""
+    """Foreign text for a message: one line of limited length, with credentials redacted."""
     text = Redactor(secrets).text(text)
     line = " ".join("".join(char if char.isprintable() else " " for char in text[:COMPLAINT_BYTES]).split())
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
 
 
 def secrets_of(call: Call) -> Iterator[str]:
-    """The credentials among a call's headers, for `one_line`."""
+    """The credentials in a call's headers, for `one_line`."""
     for name, value in call.headers.items():
         if name.lower() not in _PLAIN_HEADERS:
             yield from (part for part in value.split() if len(part) >= _SECRET_FROM)
@@ -195,9 +196,9 @@ def _complaint(content_type: str, body: bytes, secrets: Sequence[str]) -> Compla
     if fields is None:
         return Complaint(detail=one_line(_prose(media_type, body), secrets) or None)
     inner = fields.get("error")
-    said = inner if isinstance(inner, dict) else fields
+    source = inner if isinstance(inner, dict) else fields
     code, detail = (
-        one_line(text, secrets) if (text := _first_text(said, names)) else None
+        one_line(text, secrets) if (text := _first_text(source, names)) else None
         for names in (("code", "title", "error"), ("detail", "message", "error_description"))
     )
     return Complaint(code, detail, problem=media_type == _PROBLEM and not fields.keys().isdisjoint(("title", "status")))
@@ -214,13 +215,13 @@ def _json_object(body: bytes) -> dict[str, object] | None:
 
 
 def _first_text(fields: Mapping[str, object], names: Sequence[str]) -> str | None:
-    """The first of these fields that holds a word or a number."""
+    """The value of the first of these fields that holds text or a number."""
     values = (fields.get(name) for name in names)
     return next((str(value) for value in values if isinstance(value, str | int) and value != ""), None)
 
 
 def page_of(content_type: str, body: bytes) -> str | None:
-    """A web page in a few words; None where the body is none."""
+    """A short description of a web page; None when the body is none."""
     text = body[:COMPLAINT_BYTES].lstrip()
     if content_type.partition(";")[0].strip().lower() != "text/html" and not text.startswith(b"<"):
         return None
@@ -228,7 +229,7 @@ def page_of(content_type: str, body: bytes) -> str | None:
 
 
 def _prose(media_type: str, body: bytes) -> str:
-    """What a page says in short: its title, or its text when it is no page."""
+    """The text of a body; of a web page only its title."""
     text = body[:COMPLAINT_BYTES].decode("utf-8", "replace").strip()
     if media_type != "text/html" and not text.startswith("<"):
         return text
@@ -243,12 +244,12 @@ def _retry_after(text: str | None, here: Micros) -> float | None:
     return seconds if seconds is not None and seconds >= 0 else None
 
 
-def _seconds_until(told: float | None, here: Micros, window: float) -> float | None:
-    if told is None:
+def _seconds_until(reset: float | None, here: Micros, window: float) -> float | None:
+    if reset is None:
         return None
-    if told < _STAMP_FROM:
-        return told / 1000 if told > window else told
-    return (told / 1000 if told > _MILLISECONDS_FROM else told) - here / SECOND
+    if reset < _STAMP_FROM:
+        return reset / 1000 if reset > window else reset
+    return (reset / 1000 if reset > _MILLISECONDS_FROM else reset) - here / SECOND
 
 
 def _number(text: str | None) -> float | None:

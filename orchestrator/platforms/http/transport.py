@@ -1,10 +1,10 @@
-"""The one way out: every request of an account passes its budget here, and comes back as an answer or as an error.
+"""Sends the requests of an account through its rate limiter, and returns responses or raises errors.
 
-This is the only module that knows the HTTP library. The gate is a transport around the real one, and there is no client
-above it: no redirects, no cookies, nothing that could send a request round the budget.
+This is the only module that uses the HTTP library. The rate limiter sits in a transport around the library's, and no
+client is used: without redirects, cookies or retries, no request can bypass the rate limiter.
 
-What is sent and what comes back are the values of `calls`; what a status means is told in `answers`. A safe call whose
-answer failed is repeated here, each time through the budget; an unsafe one never is.
+Requests and responses are the values of `calls`; `responses` defines what a status means. A safe call without a valid
+response is repeated here, each time through the rate limiter; an unsafe one never is.
 """
 
 import urllib.request
@@ -44,8 +44,8 @@ _BACKOFF: Final = Backoff(floor=1.0, first=2.0, cap=30.0)
 _MAINTENANCE: Final = 300.0
 """Seconds for which an account is closed whose platform declines everything and does not say for how long."""
 _MAX_BODY: Final = 64 * 1024 * 1024
-"""Decoded bytes of one answer: a page of a thousand items has a few megabytes."""
-_PASSAGE: Final = "orchestrator.passage"
+"""Maximum decoded bytes of one response: a page of a thousand items has a few megabytes."""
+_TRACE: Final = "orchestrator.trace"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _TOO_LARGE: Final = "TooLarge"
 _TIMED_OUT: Final = "TimedOut"
@@ -56,18 +56,18 @@ _NEVER_LEFT: Final = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
-"""Failures before the first byte of a request."""
+"""Errors before the first byte of a request was sent."""
 _BROKEN: Final = (httpx.HTTPError, OSError)
-"""What breaks on a network. The library lets some errors of TLS through as they are; those are OSErrors."""
+"""Network errors. The library does not wrap some errors of TLS, which are OSErrors."""
 
 
 class Remote:
-    """One account's platform, as far as HTTP goes."""
+    """The HTTP connection to one account's platform."""
 
     def __init__(
         self,
         base_url: str,
-        budget: RateLimiter,
+        limiter: RateLimiter,
         clock: Clock,
         *,
         random: Random | None = None,
@@ -77,7 +77,9 @@ class Remote:
         max_body: int = _MAX_BODY,
         classify: Classifier = unclassified,
     ) -> None:
-        """`observer` hears of each request that had its slot; it must not raise. `max_body` is in bytes, decoded.
+        """`observer` is called after each request that was granted a slot, and must not raise.
+
+        `max_body`: maximum decoded bytes of a response.
 
         Raises:
             SettingsError: the certificate authorities that the environment names cannot be read.
@@ -85,30 +87,30 @@ class Remote:
         self._base_url = base_url.rstrip("/")
         self._host = urlsplit(base_url).hostname or base_url
         self._clock = clock
-        self._budget = budget
+        self._limiter = limiter
         self._random = random or SystemRandom()
         self._observer = observer
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip"}
         self._max_body = max_body
         self._classify = classify
         self._credentials = Credentials()
-        self._gate = RateLimitedTransport(transport or _network(base_url), budget, clock)
+        self._gate = RateLimitedTransport(transport or _network(base_url), limiter, clock)
 
     @property
     def base_url(self) -> str:
-        """Where the platform is, without a slash at its end."""
+        """The platform's URL without a trailing slash."""
         return self._base_url
 
     async def send(self, call: Call) -> Answer:
-        """Send a call once the budget allows, and read its answer.
+        """Send a call when the rate limiter allows, and read its response.
 
         Raises:
             Transient: no good answer, and nothing lost by asking again; an unsafe call never left.
             Throttled: the platform wants us to wait; the account is closed meanwhile at a 429, and at any answer that
                 the platform's classifier takes for one.
             Unconfirmed: an unsafe call may have had its effect.
-            Whatever else the platform's classifier makes of an answer.
-            Refused, Missing, Unauthorised: the platform said no, and did nothing.
+            Refused, Missing, Unauthorised: the platform refused the call, which had no effect.
+            PlatformError: any other error that the platform's classifier returns.
         """
         attempt = 1
         while True:
@@ -125,175 +127,175 @@ class Remote:
         await self._gate.aclose()
 
     async def _send(self, call: Call) -> Answer:
-        passage = _RequestTrace(call)
+        trace = _RequestTrace(call)
         self._credentials.learn(*secrets_of(call))
         cause: Exception | None = None
         try:
-            with passage.deadline:
-                await self._converse(passage)
-            if passage.deadline.cancelled_caught:
-                passage.fail(_TIMED_OUT, f"nothing more within {call.timeout:g} s")
+            with trace.deadline:
+                await self._converse(trace)
+            if trace.deadline.cancelled_caught:
+                trace.fail(_TIMED_OUT, f"nothing more within {call.timeout:g} s")
         except _BROKEN as error:
-            passage.fail(type(error).__name__, one_line(str(error), self._credentials.texts))
+            trace.fail(type(error).__name__, one_line(str(error), self._credentials.texts))
             cause = error
         except BaseException as error:
-            passage.fail(type(error).__name__, "")
+            trace.fail(type(error).__name__, "")
             raise
         finally:
-            self._report(passage)
-        head = passage.head
-        if head is None or (head.success and passage.failure is not None):
-            raise self._lost(passage) from cause
+            self._report(trace)
+        head = trace.head
+        if head is None or (head.success and trace.failure is not None):
+            raise self._lost(trace) from cause
         if not head.success:
             refusal = error_of(
                 call,
                 self._host,
                 head,
-                passage.body,
+                trace.body,
                 secrets=self._credentials.texts,
                 classify=self._classify,
             )
             if isinstance(refusal, Throttled) and refusal.whole_account:
-                self._budget.close(self._budget.now() + (refusal.retry_after or _MAINTENANCE))
+                self._limiter.close(self._limiter.now() + (refusal.retry_after or _MAINTENANCE))
             raise refusal from cause
-        body = passage.body if call.answers_with_secret else self._credentials.removed_from(passage.body)
+        body = trace.body if call.answers_with_secret else self._credentials.removed_from(trace.body)
         return Answer(head.status, head.headers, body, head.hints.date)
 
-    async def _converse(self, passage: "_RequestTrace") -> None:
-        """Send the request and read what comes, into the passage."""
-        call = passage.call
+    async def _converse(self, trace: "_RequestTrace") -> None:
+        """Send the request and read the response into the trace."""
+        call = trace.call
         request = httpx.Request(
             call.method,
             f"{self._base_url}/{call.path.lstrip('/')}",
             params=dict(call.params) if isinstance(call.params, Mapping) else list(call.params),
             headers=self._headers | dict(call.headers),
             content=call.body,
-            extensions={_PASSAGE: passage, "trace": passage.trace},
+            extensions={_TRACE: trace, "trace": trace.record},
         )
         response = await self._gate.handle_async_request(request)
         try:
-            await self._read(response, passage)
+            await self._read(response, trace)
         finally:
             await response.aclose()
 
-    async def _read(self, response: httpx.Response, passage: "_RequestTrace") -> None:
-        """Read the body: all of an answer, the beginning of a complaint."""
+    async def _read(self, response: httpx.Response, trace: "_RequestTrace") -> None:
+        """Read the body: all of a successful response, the beginning of another."""
         most = self._max_body if response.is_success else COMPLAINT_BYTES
         try:
             raw = cast("httpx.AsyncByteStream", response.stream)
-            passage.body, more = await decoded(raw, response.headers.get("content-encoding", ""), most)
+            trace.body, more = await decoded(raw, response.headers.get("content-encoding", ""), most)
         except DecodingError as error:
-            passage.fail(type(error).__name__, str(error))
+            trace.fail(type(error).__name__, str(error))
             return
         if response.is_success and more:
-            passage.fail(_TOO_LARGE, f"more than {most} bytes")
+            trace.fail(_TOO_LARGE, f"more than {most} bytes")
 
-    def _lost(self, passage: "_RequestTrace") -> PlatformError:
-        """No answer came, or half of one."""
-        broke = ": ".join(part for part in (passage.failure, passage.reason) if part)
-        head = passage.head
-        said = f"no answer ({broke})" if head is None else f"{head.status}, but half an answer ({broke})"
-        message = f"{passage.call.label} at {self._host}: {said}"
+    def _lost(self, trace: "_RequestTrace") -> PlatformError:
+        """The error of a call without a response, or with a truncated one."""
+        cause = ": ".join(part for part in (trace.failure, trace.reason) if part)
+        head = trace.head
+        outcome = f"no response ({cause})" if head is None else f"{head.status}, but an incomplete response ({cause})"
+        message = f"{trace.call.label} at {self._host}: {outcome}"
         facts = (message, head.status, None, None, head.hints.date) if head else (message,)
-        if passage.call.effect is Effect.UNSAFE and passage.left:
+        if trace.call.effect is Effect.UNSAFE and trace.left:
             return Unconfirmed(*facts)
         kinds: Mapping[str | None, type[PlatformError]] = {_TOO_LARGE: Refused, _TIMED_OUT: TimedOut}
-        return kinds.get(passage.failure, Transient)(*facts)
+        return kinds.get(trace.failure, Transient)(*facts)
 
-    def _report(self, passage: "_RequestTrace") -> None:
-        if self._observer is None or passage.slot is None:
+    def _report(self, trace: "_RequestTrace") -> None:
+        if self._observer is None or trace.slot is None:
             return
-        head = passage.head
+        head = trace.head
         self._observer(
             Exchange(
-                route=passage.call.route,
-                lane=passage.call.lane,
-                outcome=passage.failure or str(head and head.status),
+                route=trace.call.route,
+                lane=trace.call.lane,
+                outcome=trace.failure or str(head and head.status),
                 status=head.status if head else None,
-                waited=passage.slot.waited,
-                seconds=self._clock.monotonic() - passage.slot.taken_at,
+                waited=trace.slot.waited,
+                seconds=self._clock.monotonic() - trace.slot.taken_at,
                 server_date=head.hints.date if head else None,
             )
         )
 
 
 class RateLimitedTransport(httpx.AsyncBaseTransport):
-    """Lets a request through to the network once it has its slot, and gives the slot back as the answer allows."""
+    """Sends a request once it has a slot, and releases the slot according to the response."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, budget: RateLimiter, clock: Clock) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, limiter: RateLimiter, clock: Clock) -> None:
         self._inner = inner
-        self._budget = budget
+        self._limiter = limiter
         self._clock = clock
-        self._traced = isinstance(inner, httpx.AsyncHTTPTransport)  # it tells when the first byte leaves
+        self._traced = isinstance(inner, httpx.AsyncHTTPTransport)  # reports when the first byte is sent
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        passage: _RequestTrace = request.extensions[_PASSAGE]
-        slot = passage.slot = await self._budget.acquire(passage.call.lane, passage.call.priority)
-        passage.deadline.deadline = anyio.current_time() + passage.call.timeout  # the wait before was not part of it
+        trace: _RequestTrace = request.extensions[_TRACE]
+        slot = trace.slot = await self._limiter.acquire(trace.call.lane, trace.call.priority)
+        trace.deadline.deadline = anyio.current_time() + trace.call.timeout  # starts after the wait for the slot
         try:
             response = await self._inner.handle_async_request(request)
         except BaseException as error:
-            passage.left = passage.left if self._traced else not isinstance(error, _NEVER_LEFT)
-            if passage.left:
-                slot.lose(passage.call.timeout)
+            trace.left = trace.left if self._traced else not isinstance(error, _NEVER_LEFT)
+            if trace.left:
+                slot.lose(trace.call.timeout)
             else:
                 slot.unsent()
-            await passage.hang_up()
+            await trace.hang_up()
             raise
         slot.release()
-        hints = read_hints(response.headers, self._clock.now(), self._budget.window)
-        passage.left, passage.head = True, Head(response.status_code, response.headers, hints)
-        self._heed(slot, passage.head)
+        hints = read_hints(response.headers, self._clock.now(), self._limiter.window)
+        trace.left, trace.head = True, Head(response.status_code, response.headers, hints)
+        self._apply_hints(slot, trace.head)
         return response
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
-    def _heed(self, slot: Slot, head: Head) -> None:
+    def _apply_hints(self, slot: Slot, head: Head) -> None:
         hints = head.hints
         if hints.remaining is not None:
-            self._budget.hint(hints.remaining, hints.reset_in, slot)
+            self._limiter.hint(hints.remaining, hints.reset_in, slot)
         if head.status == httpx.codes.TOO_MANY_REQUESTS:
-            self._budget.throttled(slot, hints.reset_in if hints.retry_after is None else hints.retry_after)
+            self._limiter.throttled(slot, hints.reset_in if hints.retry_after is None else hints.retry_after)
 
 
 @dataclass(slots=True)
 class _RequestTrace:
-    """One request on its way, and what has become of it so far."""
+    """One request and its progress."""
 
     call: Call
     deadline: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     slot: Slot | None = None
     left: bool = False
-    """Whether a byte of the request may have left."""
+    """Whether a byte of the request may have been sent."""
     connection: Any = None
-    """The library's stream, from its opening until the request is being sent."""
+    """The library's connection, from its opening until the request is being sent."""
     head: Head | None = None
     body: bytes = b""
     failure: str | None = None
-    """The word for what went wrong on the way."""
+    """The name of the error."""
     reason: str = ""
 
-    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """The network tells of each of its steps. A proxy's CONNECT carries nothing of the request itself."""
+    async def record(self, event: str, info: Mapping[str, Any]) -> None:
+        """Record the progress that the library reports. A proxy's CONNECT contains nothing of the request."""
         if event.endswith("connect_tcp.complete"):
             self.connection = info["return_value"]
         elif event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
             self.left, self.connection = True, None
 
     async def hang_up(self) -> None:
-        """Close a connection that never came to carry the request: the library forgets it when cancelled during TLS."""
+        """Close a connection that was not used for the request: the library leaks it when cancelled during TLS."""
         if self.connection is not None:
             with anyio.CancelScope(shield=True):
                 await self.connection.aclose()
 
     def fail(self, failure: str, reason: str) -> None:
-        """The answer is not whole."""
+        """Record why there is no complete response."""
         self.failure, self.reason = failure, reason
 
 
 def _network(base_url: str) -> httpx.AsyncHTTPTransport:
-    """Connections for one platform, kept alive; the budget bounds how many are in use."""
+    """The connection pool for one platform; the rate limiter bounds how many connections are in use."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=30.0)
     trusted = authorities().context
     proxy = _proxy(base_url)
@@ -304,7 +306,7 @@ def _network(base_url: str) -> httpx.AsyncHTTPTransport:
 
 
 def _proxy(base_url: str) -> str | None:
-    """The proxy that the environment names for this host (`HTTPS_PROXY`, `NO_PROXY`), if any."""
+    """The proxy for this host by `HTTPS_PROXY` and `NO_PROXY`, if any."""
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     if host in _LOOPBACK or urllib.request.proxy_bypass(host):

@@ -1,7 +1,7 @@
-"""Which certificate authorities a platform's certificate is checked against.
+"""Chooses the certificate authorities that platforms are verified with.
 
-Those of the system, as for `curl`: a company's proxy or private platform has its authority there. `SSL_CERT_FILE` and
-`SSL_CERT_DIR` take their place. Only a system that has no store at all falls back to the authorities of Mozilla, which
+By default those of the system, as for `curl`, which include the authority of a company's proxy or private platform.
+`SSL_CERT_FILE` and `SSL_CERT_DIR` replace them. A system without a certificate store uses Mozilla's authorities, which
 come with the HTTP library.
 
 The library `truststore` would do the same on Linux, but reads the whole store again for each connection, on the event
@@ -28,25 +28,25 @@ _STORES: Final = (
     "/etc/pki/tls/cert.pem",
     "/etc/ssl/ca-bundle.pem",
 )
-"""Where systems keep theirs, for a Python that was built with an OpenSSL of its own."""
+"""Usual places of the system's store, for a Python that was built with its own OpenSSL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """What is trusted."""
+    """The trusted certificate authorities."""
 
     context: ssl.SSLContext
     source: str
-    """Where the authorities come from, for people."""
+    """Where the authorities come from, for display."""
     system: bool = True
-    """Whether they are the system's, or named by the environment."""
+    """Whether they are the system's or set by the environment."""
 
 
 def authorities(environ: Mapping[str, str] = os.environ) -> Authorities:
-    """The authorities that the environment or the system names.
+    """Load the authorities of the environment or the system.
 
     Raises:
-        SettingsError: what `SSL_CERT_FILE` or `SSL_CERT_DIR` names is missing, unreadable, or holds no certificate.
+        SettingsError: `SSL_CERT_FILE` or `SSL_CERT_DIR` is missing, unreadable, or holds no certificate.
     """
     file, directory = environ.get(FILE) or None, environ.get(DIRECTORY) or None
     if file is not None or directory is not None:
@@ -65,7 +65,7 @@ def _named(file: str | None, directory: str | None) -> Authorities:
     if file is not None and (reason := _unusable(file)):
         problems.append(Problem(FILE, f"{file} {reason}: name a file of certificate authorities in PEM, or unset it"))
     if directory is not None and not os.access(directory, os.R_OK | os.X_OK):
-        text = "is not there" if not Path(directory).exists() else "cannot be read"
+        text = "does not exist" if not Path(directory).exists() else "cannot be read"
         problems.append(Problem(DIRECTORY, f"{directory} {text}: name a folder made by `openssl rehash`, or unset it"))
     if problems:
         raise SettingsError(problems)
@@ -75,7 +75,7 @@ def _named(file: str | None, directory: str | None) -> Authorities:
 
 
 def _unusable(file: str) -> str | None:
-    """Why no authorities can be read from a file."""
+    """Why no authorities can be read from a file; None when they can."""
     try:
         ssl.create_default_context(cafile=file)
     except ssl.SSLError:

@@ -1,1 +1,1 @@
-"""Illumina Connected Analytics: wire types, credentials, one file a kind."""
+"""The adapter for Illumina Connected Analytics (ICA)."""

@@ -13,16 +13,16 @@ BASE_URL = "https://ica.illumina.com/ica/rest"
 
 
 class PollStrategy(StrEnum):
-    """How the progress of many items is asked for."""
+    """How the progress of items is polled."""
 
     AUTO = "auto"
-    """Whatever costs the fewest requests."""
+    """By the polls that take the fewest requests."""
     ITEMS = "items"
-    """Always the item pages of each batch."""
+    """Always by the item pages of each batch."""
 
 
 class IcaPoll(PollSettings):
-    """How often to poll, and by which questions."""
+    """How often to poll, and by which requests."""
 
     strategy: PollStrategy = PollStrategy.AUTO
 

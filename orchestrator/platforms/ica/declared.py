@@ -1,4 +1,4 @@
-"""Illumina Connected Analytics, as the rest of the program sees it."""
+"""The declaration of Illumina Connected Analytics (ICA)."""
 
 from types import MappingProxyType
 

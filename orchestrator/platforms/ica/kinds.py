@@ -1,4 +1,4 @@
-"""The kinds of work that ICA does."""
+"""The kinds of work on ICA."""
 
 from types import MappingProxyType
 

@@ -34,15 +34,15 @@ from orchestrator.platforms.ica.statuses import FINAL_JOB
 _KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in KINDS})
 
 _MOST_CLAIMED: Final = 8192
-"""Remote batches that are remembered to be somebody's; what is forgotten costs a request, not a mistake."""
+"""Maximum remote batches whose batch is remembered; a forgotten one costs a request."""
 _OTHER_BODY: Final = 422
 
 
 class Ica:
     """One account on ICA. Implements `Platform`.
 
-    `memory` is what this account taught us before, as `Learnt` observations told it; `strategy` is `auto`, or `items`
-    to read analyses off their batches' items wherever these can be believed.
+    `memory` has the values of earlier `Learned` observations by name. `strategy` is `auto`, or `items` to read the
+    status of analyses from the items of their batches where that is reliable.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Ica:
         self._session = Session(remote, api_key, clock)
         self._claimed: Bounded[str, BatchKey] = Bounded(_MOST_CLAIMED)
         self._reconciler = Reconciler(self._session, page_size, self._claimed)
-        embedded, words, last_sweeps = EmbeddedStatus(memory, clock), SearchStatuses(memory), LastSweeps()
+        embedded, statuses, last_sweeps = EmbeddedStatus(memory, clock), SearchStatuses(memory), LastSweeps()
         status_filter, unlisted_analyses, unanswered = (
             StatusFilter(memory, page_size),
             UnlistedAnalyses(clock),
@@ -93,7 +93,7 @@ class Ica:
             page_size=page_size,
             strategy=strategy,
             embedded=embedded,
-            words=words,
+            statuses=statuses,
             last_sweeps=last_sweeps,
             status_filter=status_filter,
             plan=self._plan,
@@ -177,21 +177,21 @@ def _receipt(answer: Answer) -> Receipt:
 
 
 def _may_be_used(batch: Batch) -> bool:
-    """Whether somebody may have used the key before us: after a restored backup, say.
+    """Whether an earlier database may have used the key, for example before a backup was restored.
 
-    What was looked for in vain has got a new key, and halves are made of what was refused; nobody used those.
+    A batch that was searched for and not found has a new key, and halves come from refused batches: those are unused.
     """
     return batch.attempt == 0 and depth_of(batch.lineage) == 0
 
 
 def _other_body(batch: Batch, refusal: Refused) -> KeyConflict:
-    """Under this key ICA holds another request: something was created under it that must be found before anything else.
+    """The error when ICA has another request under this key: what that one created must be found first.
 
-    Sending it again, or parts of it under new keys, might create the same analyses twice.
+    Sending the batch again, or parts of it under new keys, might create the same analyses twice.
     """
     return KeyConflict(
-        f"ICA holds another request under the key {batch.key}: {refusal.detail or refusal}. "
-        "What it created under that key is being looked for",
+        f"ICA has another request under the key {batch.key}: {refusal.detail or refusal}. "
+        "The daemon is searching for what it created under that key",
         status=refusal.status,
         code=refusal.code,
         detail=refusal.detail,

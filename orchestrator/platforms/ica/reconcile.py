@@ -1,7 +1,7 @@
-"""Looks for what became of a submission whose answer was lost.
+"""Finds the remote batch and the items of a submission whose response was lost.
 
-Nothing lists batches. An analysis carries our tags, which a search finds; the batch itself, analyses or not, is found
-through the list of jobs, each of which names the batch that it works for.
+ICA has no list of batches. Analyses are found by a search for the tags of their batch. A batch itself is found through
+the list of jobs, each of which has the id of its batch.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -24,47 +24,47 @@ from orchestrator.platforms.ica.protocol.session import Session
 from orchestrator.platforms.ica.protocol.wire import Job
 
 _SKEW: Final[Micros] = 3600 * SECOND
-"""How long before our first send a job may seem to have been created, by another clock."""
+"""How long before its first send a batch's job may have been created according to ICA's clock."""
 _MOST_CANDIDATES: Final = 100
-"""Batches that are read before we say that we cannot tell."""
+"""Maximum candidate batches; with more, the search is inconclusive."""
 _FEW_CANDIDATES: Final = 20
-"""Batches that are read where there are more than those: the ones created closest to our last send."""
+"""Batches that are read when there are more candidates: those created closest to the last send."""
 _FIRST_ROWS: Final = 10
-"""Items that show whose a batch is; all of a batch carry its tag."""
+"""Items that are read to identify a batch, as all items of a batch have its tag."""
 
 
 class Reconciler:
-    """Finds the batches of one account."""
+    """Reconciles the batches of one account."""
 
     def __init__(self, session: Session, page_size: int, claimed: Bounded[str, BatchKey]) -> None:
         self._session = session
         self._size = page_size
         self._claimed = claimed
-        """Remote batches that are known to be somebody's: remote id → key."""
+        """Remote batches whose batch is known: remote id → key."""
 
     async def analyses(self, batch: Batch) -> Receipt:
-        """What there is of a batch of analyses: the analyses that carry its tag, and the batch with all its items."""
+        """Find a batch of analyses: the analyses with its tag, and the remote batch with all its items."""
         unread = _Unread()
         found = await self._tagged(batch, unread)
         remote_id: str | None = None
-        if batch.first_sent_at is not None:  # else it was never sent by our records, and they do not tell when to look
+        if batch.first_sent_at is not None:  # else it is unsent in the database, so it is unknown which jobs may be its
             try:
                 remote_id = await self._creation_batch(batch, unread)
             except Refused:
                 if len(found) < batch.items:
                     raise
-                # All its analyses are there; which batch made them matters little.
+                # All its analyses were found, so the remote batch is not needed.
         if remote_id is not None:
             rows = await self._all_items(batch, ANALYSES, remote_id, unread)
-            told = [item for row in rows if (item := creation.tell(row, batch.key, hint=True)) is not None]
-            unread.rows += len(rows) - len(told)
-            found = _each_once([*found, *told])
+            reports = [item for row in rows if (item := creation.report(row, batch.key, hint=True)) is not None]
+            unread.rows += len(rows) - len(reports)
+            found = _each_once([*found, *reports])
         if len(found) < batch.items:
             unread.refuse(batch)
         return Receipt(remote_id, items=found)
 
     async def data(self, batch: Batch, family: Family) -> Receipt:
-        """The youngest batch that does exactly what this one does; a repeated effect is one, so any will do."""
+        """Find a remote batch with exactly the items of this one. Any such batch will do, as the work is idempotent."""
         if batch.submission is None or family.data is None:
             return Receipt()
         unread = _Unread()
@@ -77,22 +77,22 @@ class Reconciler:
         return Receipt()
 
     async def knows_instance(self, project: str, instance: str) -> bool:
-        """Whether any analysis of the project carries this instance's whole tag.
+        """Whether any analysis of the project has exactly this instance's tag.
 
-        ICA's filter may match what only begins like it, so that pages of others come first. Where there is no end of
-        those, or rows that cannot be read, it is better to say yes: that costs a question a batch.
+        ICA's filter may match prefixes, so there may be many pages of other analyses. When these do not end, or rows
+        cannot be read, the answer is yes, which costs one search per batch.
 
         Raises:
-            Refused: ICA does not let us search; what an earlier database sent could neither be told nor found.
+            Refused: ICA refuses the search, so submissions of an earlier database cannot be found.
         """
         try:
-            return await self._remembers(project, instance)
+            return await self._has_instance_tag(project, instance)
         except EndlessListingError:
             return True
         except Refused as refusal:
-            raise _blind(project, refusal) from refusal
+            raise _search_refused(project, refusal) from refusal
 
-    async def _remembers(self, project: str, instance: str) -> bool:
+    async def _has_instance_tag(self, project: str, instance: str) -> bool:
         def ask(token: str | None) -> Call:
             return requests.search(project, instance_tag(instance), (), self._size, token)
 
@@ -105,7 +105,7 @@ class Reconciler:
     # ------------------------------------------------------------ analyses
 
     async def _tagged(self, batch: Batch, unread: "_Unread") -> list[ItemReport]:
-        """The analyses that carry the batch's whole tag."""
+        """The analyses with exactly the batch's tag."""
         seen: list[ItemReport] = []
 
         def ask(token: str | None) -> Call:
@@ -145,7 +145,7 @@ class Reconciler:
         wanted: Collection[str],
         unread: "_Unread",
     ) -> Sequence[ItemReport] | None:
-        """The items of a remote batch, if they are those wanted. A first page of others ends the reading."""
+        """The items of a remote batch if they are those wanted, else None. Stops at a first page with other items."""
         call = requests.items(batch.project, family.segment, remote_id, self._size)
         try:
             page = family.items.read(await self._session.send(call))
@@ -163,7 +163,7 @@ class Reconciler:
     # ------------------------------------------------------------ batches
 
     async def _candidates(self, batch: Batch, family: Family, unread: "_Unread") -> Sequence[str]:
-        """Remote batches that may be this one, the likeliest first: created in its project since it was first sent."""
+        """Remote batches created in the project since the first send, the most likely first."""
         sent_at = batch.first_sent_at or batch.sent_at or 0
         last_sent_at = max(sent_at, batch.sent_at or 0)
         young = await self._jobs_since(sent_at - _SKEW, unread)
@@ -181,7 +181,7 @@ class Reconciler:
         )
 
     async def _jobs_since(self, begin: Micros, unread: "_Unread") -> list[Job]:
-        """All jobs created since `begin`. A page that is older as a whole ends the listing, newest first as it is."""
+        """All jobs created since `begin`. The list has the newest first, so a page of only older jobs ends it."""
         jobs: list[Job] = []
         offset = 0
         for _ in range(MOST_PAGES):
@@ -210,31 +210,31 @@ class Reconciler:
 
 @dataclass(slots=True)
 class _Unread:
-    """Rows of the answers to one search that could not be read or name no item; what was sought may be among them."""
+    """Counts the rows of a search that were invalid or had no item; what was searched for may be among them."""
 
     rows: int = 0
 
     def refuse(self, batch: Batch) -> None:
-        """Raises Refused where there are any: not having found something proves nothing then."""
+        """Raise Refused when there are any, as "not found" is then inconclusive."""
         if self.rows:
-            raise Refused(f"ICA shows {self.rows} rows that cannot be read: they may be of batch {batch.key}")
+            raise Refused(f"ICA returned {self.rows} rows that cannot be read: they may be of batch {batch.key}")
 
 
 def _likeliest(batch: Batch, candidates: Sequence[str]) -> Iterator[str]:
-    """All of them. Where there are too many, the first few; then Refused: nothing follows from having found none."""
+    """Yield all candidates; when there are too many, the first few, and then raise Refused, as it is inconclusive."""
     too_many = len(candidates) > _MOST_CANDIDATES
     yield from candidates[:_FEW_CANDIDATES] if too_many else candidates
     if too_many:
         raise Refused(f"ICA has {len(candidates)} jobs that may be batch {batch.key}: too many to read")
 
 
-def _blind(project: str, refusal: Refused) -> Refused:
-    """Without searches nobody can tell whether something was sent before, and what is sent twice is paid twice."""
-    said = ": ".join(part for part in (refusal.code, refusal.detail) if part) or str(refusal)
+def _search_refused(project: str, refusal: Refused) -> Refused:
+    """The error when ICA refuses searches: nothing is submitted then, as it might be a duplicate."""
+    explanation = ": ".join(part for part in (refusal.code, refusal.detail) if part) or str(refusal)
     return type(refusal)(
-        f"held back: ICA refuses to search the analyses of project {project} ({said}), so nobody can tell whether an "
-        "earlier database of this installation sent the same there, and nothing is sent twice. Ways out: let the user "
-        "of the API key view the project's analyses, or use a key that may; it is tried again by itself",
+        f"held back: ICA refuses to search the analyses of project {project} ({explanation}), so it is unknown whether "
+        "an earlier database of this installation submitted the same there, and nothing is submitted twice. Let the "
+        "user of the API key view the project's analyses, or use another key; the submission is retried automatically",
         status=refusal.status,
         code=refusal.code,
         detail=refusal.detail,
@@ -243,10 +243,10 @@ def _blind(project: str, refusal: Refused) -> Refused:
 
 
 def _each_once(seen: Iterable[ItemReport]) -> list[ItemReport]:
-    """One word an item, the first one said: it is counted how many were found."""
+    """One report per item, the first one."""
     kept: dict[int | str, ItemReport] = {}
-    for told in seen:
-        name = told.seq if told.seq is not None else told.key
+    for report in seen:
+        name = report.seq if report.seq is not None else report.key
         if name is not None:
-            kept.setdefault(name, told)
+            kept.setdefault(name, report)
     return list(kept.values())

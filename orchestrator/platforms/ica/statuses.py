@@ -1,7 +1,6 @@
-"""ICA's words and what they mean in ours.
+"""The statuses of ICA, and the item states that they map to.
 
-The vocabularies are open: ICA announces that more words may come. A word that no table has is kept as it came and
-counts as `running`, which ends nothing.
+The vocabularies are open: ICA may add statuses. An unknown status is stored unchanged and counts as `running`.
 """
 
 from collections.abc import Mapping
@@ -14,11 +13,11 @@ CREATION: Final[Mapping[str, ItemState]] = MappingProxyType(
     {
         "WAITING_RESOURCES": ItemState.SUBMITTED,
         "RUNNING": ItemState.SUBMITTED,
-        "SUCCEEDED": ItemState.SUBMITTED,  # created; what becomes of it, the analysis tells
+        "SUCCEEDED": ItemState.SUBMITTED,  # created; the analysis has its own status
         "FAILED": ItemState.FAILED,
     }
 )
-"""An item of an analysis creation batch."""
+"""The status of an item of an analysis creation batch."""
 
 ANALYSIS: Final[Mapping[str, ItemState]] = MappingProxyType(
     {
@@ -36,7 +35,7 @@ ANALYSIS: Final[Mapping[str, ItemState]] = MappingProxyType(
         "ABORTED": ItemState.ABORTED,
     }
 )
-"""An analysis, in the words of version 4."""
+"""The status of an analysis (API version 4)."""
 
 LINK: Final[Mapping[str, ItemState]] = MappingProxyType(
     {
@@ -49,19 +48,19 @@ LINK: Final[Mapping[str, ItemState]] = MappingProxyType(
         "FAILED": ItemState.FAILED,
     }
 )
-"""An item of a data linking batch, in the words of version 4."""
+"""The status of an item of a data linking batch (API version 4)."""
 
-OPEN_ANALYSIS: Final = tuple(word for word, state in ANALYSIS.items() if not state.final)
-"""What a search asks for to find the analyses that go on."""
-FINAL_ANALYSIS: Final = tuple(word for word, state in ANALYSIS.items() if state.final)
-"""What a search asks for to find those that ended."""
+OPEN_ANALYSIS: Final = tuple(status for status, state in ANALYSIS.items() if not state.final)
+"""The statuses of open analyses, for searches."""
+FINAL_ANALYSIS: Final = tuple(status for status, state in ANALYSIS.items() if state.final)
+"""The statuses of analyses that have ended."""
 
 UNRESOLVED_CREATION: Final = ("WAITING_RESOURCES", "RUNNING")
-"""What a list of a batch's items is asked for to find those that are not created yet."""
-UNRESOLVED_LINK: Final = tuple(word for word, state in LINK.items() if not state.final)
-"""The same of links."""
+"""The statuses of a batch's items that are not created yet."""
+UNRESOLVED_LINK: Final = tuple(status for status, state in LINK.items() if not state.final)
+"""The statuses of open links."""
 
 IDLE_JOB: Final = frozenset({"INITIALIZED", "WAITING_FOR_RESOURCES"})
-"""The words of a job that has not begun."""
+"""The statuses of a batch's job that has not begun."""
 FINAL_JOB: Final = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED"})
-"""The words with which the job of a batch ends."""
+"""The final statuses of a batch's job."""

@@ -1,8 +1,8 @@
-"""Who is next: the requests that wait for a slot, in lanes.
+"""The queue of requests that wait for a slot, in lanes.
 
-Control goes first, then submissions, then looks; inside a lane the lower number goes first, and equals go in the order
-in which they came. So that no lane starves, submissions and looks have floors: a share of the grants that is theirs
-while they have work. A lane that is owed a whole grant goes before all others.
+Control requests go first, then submissions, then polls; within a lane the lower priority number goes first, then first
+in, first out. So that no lane starves, submissions and polls have floors: a guaranteed share of the grants while they
+have requests waiting. A lane that is owed a whole grant goes before all others.
 """
 
 from collections import OrderedDict
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 URGENT: Final = -1
-"""A submission of this priority or a lower number overtakes the pacing and may use the reserve, as control does."""
+"""A submission of this priority or a lower number is exempt from pacing and may use the reserve, as control is."""
 
 _WHOLE: Final = 100
 """One grant; the floors are kept in hundredths of it, so that sums stay exact."""
@@ -22,18 +22,18 @@ class Lane(StrEnum):
     """What a request is for."""
 
     CONTROL = "control"
-    """Credentials, health, the abort of a few."""
+    """Credentials and health checks."""
     SUBMIT = "submit"
-    """What changes something at the platform; mass aborts too."""
+    """Requests that change something on the platform: submissions and aborts."""
     POLL = "observe"
-    """Looks."""
+    """Polls."""
 
 
 _FLOORS: Final[Mapping[Lane, int]] = MappingProxyType({Lane.SUBMIT: 30, Lane.POLL: 50})
 
 
 class Ticket:
-    """One request's place: first in the queue, then on a slot."""
+    """One request: first waiting in the queue, then holding a slot."""
 
     __slots__ = ("asked_at", "lane", "priority", "probe", "returned", "slot", "taken_at")
 
@@ -46,9 +46,9 @@ class Ticket:
         self.taken_at = asked_at
         """When it was granted."""
         self.returned = 0
-        """`Window.returned` at that moment."""
+        """`Window.returned` when it was granted."""
         self.probe = False
-        """Whether it was granted against the platform's word, to hear whether that still holds."""
+        """Whether it was granted although the platform reported no requests left, to check whether that still holds."""
 
     @property
     def urgent(self) -> bool:
@@ -56,10 +56,9 @@ class Ticket:
 
 
 class Queue:
-    """Waiting tickets. Every act is O(1) in their number.
+    """Waiting tickets. Every operation is O(1) in their number.
 
-    Urgent requests may overtake until another lane than their own is owed `overdraft` grants: a flood of them must not
-    starve the others.
+    Urgent requests may overtake until another lane is owed `overdraft` grants, so that they do not starve the others.
     """
 
     def __init__(self, overdraft: int) -> None:
@@ -81,10 +80,10 @@ class Queue:
         self._length += 1
 
     def remove(self, ticket: Ticket) -> None:
-        """Take a ticket out, granted or given up; nothing of it remains.
+        """Remove a ticket that was granted or cancelled.
 
         Raises:
-            KeyError: the ticket does not wait here.
+            KeyError: the ticket is not in the queue.
         """
         lane = self._lanes[ticket.lane]
         equals = lane[ticket.priority]
@@ -95,7 +94,7 @@ class Queue:
         self._length -= 1
 
     def first(self) -> Ticket | None:
-        """Whose turn it is."""
+        """The ticket to grant next."""
         due = {lane: self._owed[lane] + share for lane, share in _FLOORS.items() if self._waiting[lane]}
         lane = max(due, key=due.__getitem__, default=None)
         if lane is not None and due[lane] >= _WHOLE:
@@ -103,12 +102,12 @@ class Queue:
         return next((self._head(lane) for lane in Lane if self._waiting[lane]), None)
 
     def urgent(self) -> Ticket | None:
-        """Who may go out of turn."""
+        """The urgent ticket that may overtake, if any."""
         heads = (self._head(lane) for lane in (Lane.CONTROL, Lane.SUBMIT) if self._waiting[lane])
         return next((head for head in heads if head.urgent and not self._starves(head.lane)), None)
 
     def grant(self, ticket: Ticket) -> None:
-        """Take a ticket out because it was served, and settle what the lanes are owed."""
+        """Remove a granted ticket, and update what the lanes are owed."""
         for lane, share in _FLOORS.items():
             self._owed[lane] = self._owed[lane] + share if self._waiting[lane] else 0
         if ticket.lane in self._owed:
@@ -116,7 +115,7 @@ class Queue:
         self.remove(ticket)
 
     def _starves(self, lane: Lane) -> bool:
-        """Whether another lane is owed too much for this one to go out of turn."""
+        """Whether another lane is owed too much for this one to overtake."""
         return any(owed >= self._overdraft for other, owed in self._owed.items() if other is not lane)
 
     def _head(self, lane: Lane) -> Ticket:

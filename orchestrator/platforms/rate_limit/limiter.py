@@ -1,14 +1,14 @@
-"""The request budget of one account: nothing is sent without a slot of it.
+"""The rate limiter of one account: every request needs a slot.
 
-    slot = await budget.acquire(Lane.OBSERVE)
+    slot = await limiter.acquire(Lane.POLL)
     ... send ...
-    slot.release()                # the answer is here: the slot is free again one window from now
-    slot.lose(timeout)            # the answer never came: the request may be counted late, the slot is held longer
-    slot.unsent()                 # the request provably never left: the slot is free at once
+    slot.release()                # the response came: the slot is free again one window from now
+    slot.lose(timeout)            # no response came: the request may be counted late, so the slot is held longer
+    slot.unsent()                 # the request was certainly not sent: the slot is free at once
 
-The decisions are made in `pacing`, the slots kept in `window`, their stamps in `slots`. This is the thin part that
-waits: one of the waiting tasks, the timekeeper, sleeps until the next grant is possible, and whoever changes something
-wakes it. There is no task to start or stop.
+`pacing` makes the decisions, `window` keeps the slots, and `slots` their time stamps. This module does the waiting: one
+of the waiting tasks, the timekeeper, sleeps until the next grant is possible, and every change wakes it. There is no
+task to start or stop.
 """
 
 import math
@@ -31,32 +31,32 @@ from orchestrator.platforms.rate_limit.window import Limit, Window
 __all__ = ["URGENT", "Lane", "LaneView", "Limit", "LimiterView", "RateLimiter", "Slot"]
 
 _TICK = 1e-6
-"""Added to each sleep, so that rounding never wakes the timekeeper just before its time."""
+"""Added to each sleep, so that rounding never wakes the timekeeper too early."""
 _JITTER = 0.01
-"""The part of a window over which clients that were closed out together come back."""
+"""Jitter of a closure, as a part of the window: spreads clients that were throttled together."""
 _WHOLE_SECOND = 1.0
-"""How much longer a window may last than told: platforms tell whole seconds, in their `Date` too."""
+"""How much longer a window may last than reported: platforms report whole seconds, in `Date` too."""
 _JUST_PAST = 2.0
-"""Seconds ago that the end of a window may lie by such a reckoning although it is yet to come."""
+"""How many seconds in the past a reported end of a window may lie because of that rounding."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaneView:
-    """One lane, for people and metrics."""
+    """The state of one lane, for display and metrics."""
 
     waiting: int
-    """Requests that wait now."""
+    """Requests that are waiting now."""
     declared: int
-    """What is left of the scheduler's declaration."""
+    """The rest of the scheduler's declaration."""
     granted: int
     """Requests granted since the start."""
     waited: float
-    """Seconds that these spent waiting, in all."""
+    """Total seconds that these waited."""
 
 
 @dataclass(frozen=True, slots=True)
 class LimiterView:
-    """A budget at one moment, for people and metrics."""
+    """The state of a rate limiter, for display and metrics."""
 
     limit: int
     """Slots: the requests that may be counted in one window."""
@@ -65,27 +65,27 @@ class LimiterView:
     used: int
     """Slots in flight or still inside their window."""
     in_flight: int
-    """Slots whose request is on its way."""
+    """Slots whose request is waiting for its response."""
     free: int
     """Slots that may be taken now."""
     withheld: int
-    """Slots left to another client that seems to use the same credential."""
+    """Slots left unused for another client that seems to use the same credential."""
     closed_for: float
-    """Seconds for which the platform wants no request; 0 when it does."""
+    """Seconds for which the account is closed after a 429; 0 while it is open."""
     paced: bool
-    """Whether requests are spread because the backlog does not fit into what is left."""
+    """Whether requests are spread because the backlog does not fit into the free slots."""
     throttled: int
-    """Refusals for want of budget (429) since the start."""
+    """Number of 429 responses since the start."""
     lanes: Mapping[Lane, LaneView]
 
 
 class Slot:
     """The right to send one request. It ends exactly once, by `release`, `lose` or `unsent`."""
 
-    __slots__ = ("_budget", "ticket")
+    __slots__ = ("_limiter", "ticket")
 
-    def __init__(self, budget: "RateLimiter", ticket: Ticket) -> None:
-        self._budget = budget
+    def __init__(self, limiter: "RateLimiter", ticket: Ticket) -> None:
+        self._limiter = limiter
         self.ticket = ticket
 
     @property
@@ -99,20 +99,20 @@ class Slot:
         return self.ticket.taken_at - self.ticket.asked_at
 
     def release(self) -> None:
-        """The answer has come, whatever it says."""
-        self._budget.end(self.ticket, self._budget.now())
+        """End the slot after a response, whatever its status."""
+        self._limiter.end(self.ticket, self._limiter.now())
 
     def lose(self, timeout: float) -> None:
-        """The answer will not come; the platform may count the request until `timeout` seconds after its send."""
-        self._budget.end(self.ticket, max(self._budget.now(), self.ticket.taken_at + timeout) + MARGIN)
+        """End the slot without a response; the request may be counted until `timeout` seconds after its send."""
+        self._limiter.end(self.ticket, max(self._limiter.now(), self.ticket.taken_at + timeout) + MARGIN)
 
     def unsent(self) -> None:
-        """No byte of the request has left."""
-        self._budget.end(self.ticket, None)
+        """End the slot when no byte of the request was sent."""
+        self._limiter.end(self.ticket, None)
 
 
 class RateLimiter:
-    """The slots of one account, handed out in turn. For use from one event loop."""
+    """Grants the slots of one account. For use from one event loop."""
 
     def __init__(self, limit: Limit, clock: Clock, slots: SlotStore, random: Random) -> None:
         self._clock = clock
@@ -127,13 +127,13 @@ class RateLimiter:
         self._refusals = 0  # in a row, none more than a window after the one before
         self._events: dict[Ticket, anyio.Event] = {}  # of the tasks that wait; set when granted or made timekeeper
         self._timekeeper: Ticket | None = None
-        self._nap: anyio.CancelScope | None = None
-        self._nap_ends = math.inf
+        self._sleep_scope: anyio.CancelScope | None = None
+        self._wake_at = math.inf
 
     async def acquire(self, lane: Lane, priority: int = 0) -> Slot:
         """Wait for a slot; it is stamped as taken when this returns. A lower `priority` goes first inside its lane.
 
-        Give no time-out to this: how long the wait is follows from the budget. A cancelled wait leaves no trace.
+        Set no time-out on this: the wait is as long as the limit requires. It may be cancelled.
         """
         await anyio.lowlevel.checkpoint_if_cancelled()
         ticket = self._schedule.ask(lane, priority, self.now())
@@ -145,42 +145,42 @@ class RateLimiter:
         return Slot(self, ticket)
 
     def declare(self, lane: Lane, requests: int) -> None:
-        """Tell how many requests a lane would send within this window, those that wait in `acquire` included.
+        """Declare how many requests a lane will send within this window, including those waiting in `acquire`.
 
-        This is what decides whether requests go at once or are spread. Each grant counts one off.
+        This decides whether requests are sent at once or are spread. Each grant reduces the number by one.
         """
         self._schedule.declare(lane, requests, self.now())
         self._pump()
 
     def close(self, until: float) -> None:
-        """Grant nothing before `until` on the monotonic clock. A closed budget is never opened earlier by this."""
+        """Grant nothing before `until` on the monotonic clock. Never shortens an earlier closure."""
         self._schedule.close(until)
 
     def hint(self, remaining: int, reset_in: float | None = None, slot: Slot | None = None) -> None:
-        """What the answer to `slot`'s request said is left of the window, and when the window ends, in seconds.
+        """Apply the rate limit headers of the response to `slot`'s request: requests left, seconds to the window's end.
 
-        It only ever lowers what is left, for a second more than told and a window at most. Nonsense is not heard: a
-        negative remainder; a reset that is long past or more than a window away counts as not told. What leaves nothing
-        is put to the proof by one request now and then (`pacing`).
+        They can only reduce the free slots, until one second after the reported end and for at most one window.
+        Invalid values are ignored: a negative remainder, a reset in the past or more than a window ahead. A remainder
+        of 0 is checked by probes (see `pacing`).
         """
         if remaining < 0:
             return
-        now, lasts = self.now(), self._per
+        now, valid_for = self.now(), self._per
         if reset_in is not None and -_JUST_PAST < reset_in <= self._per:
-            lasts = min(max(reset_in, 0.0) + _WHOLE_SECOND, self._per)
-        self._schedule.told(slot.ticket if slot else None, remaining, now + lasts, now)
+            valid_for = min(max(reset_in, 0.0) + _WHOLE_SECOND, self._per)
+        self._schedule.report_remaining(slot.ticket if slot else None, remaining, now + valid_for, now)
         self._pump()
 
     def throttled(self, slot: Slot, retry_after: float | None = None) -> float:
-        """The platform refused `slot`'s request for want of budget (429). Returns the seconds the account stays closed.
+        """Close the account after `slot`'s request was refused with 429; returns for how many seconds.
 
-        Closed until `retry_after` seconds from now, one window at most, or for a guess that doubles with each refusal
-        in a row; plus jitter. As we are inside our own budget, somebody else must be spending it too: they get room,
-        unless the request was to hear of just that. All this outlives the process.
+        The closure is `retry_after` seconds, at most one window, or a guess that doubles with each refusal in a row;
+        plus jitter. As the requests are inside the limit, another client must be using the credential: slots are
+        withheld for it, unless the request was a probe. All this persists across restarts.
         """
         now = self.now()
         self._throttled += 1
-        if slot.ticket.taken_at > self._throttled_at:  # it left knowing of no refusal, so this one is news
+        if slot.ticket.taken_at > self._throttled_at:  # it was sent after the last refusal, so this one is new
             self._refusals = self._refusals + 1 if now - self._throttled_at <= self._per else 1
             self._throttled_at = now
             if not slot.ticket.probe:
@@ -233,19 +233,19 @@ class RateLimiter:
 
     @property
     def closed_until(self) -> float:
-        """When the platform wants requests again, on the monotonic clock; minus infinity if it was never closed."""
+        """When the account opens again, on the monotonic clock; minus infinity if it was never closed."""
         return self._schedule.closed_until
 
     @property
     def spent_share(self) -> float:
-        """The part of the limit that is not to be had now: used, or left to another client; 1 while closed."""
+        """The part of the limit that is not available now: used, or withheld for another client; 1 while closed."""
         now = self.now()
         if now < self.closed_until:
             return 1.0
         return min(1.0, (self.used + self._schedule.others.withheld(now)) / self.limit)
 
     def budget_state(self) -> BudgetState:
-        """What looks may plan with."""
+        """The requests that polls may plan with."""
         return BudgetState(self.affordable, self.window, self.spent_share)
 
     def waiting(self, lane: Lane) -> int:
@@ -254,7 +254,7 @@ class RateLimiter:
 
     @property
     def affordable(self) -> int:
-        """Slots that are ours in each window, as it looks now: those not left to another client; at least 1."""
+        """Slots that this program can use in each window: those not withheld for another client; at least 1."""
         return max(1, self.limit - self._schedule.others.withheld(self.now()))
 
     def snapshot(self) -> LimiterView:
@@ -290,7 +290,7 @@ class RateLimiter:
                     await self._sleep()
                 else:
                     await event.wait()
-        except BaseException:  # cancelled: leave no trace
+        except BaseException:  # cancelled
             if ticket.slot is None:
                 self._schedule.queue.remove(ticket)
             else:
@@ -303,33 +303,33 @@ class RateLimiter:
             self._appoint()
 
     def _appoint(self) -> None:
-        """See that somebody keeps the time, if anybody waits."""
+        """Make one of the waiting tasks the timekeeper, if there is none."""
         if self._timekeeper is None:
             self._timekeeper = next(iter(self._events), None)
             if self._timekeeper is not None:
                 self._events[self._timekeeper].set()
 
     async def _sleep(self) -> None:
-        """The timekeeper's nap: until the next grant is possible, or until `_pump` knows better."""
+        """Sleep until the next grant is possible, or until `_pump` ends the sleep."""
         now = self.now()
-        self._nap_ends = self._schedule.next_time(now)
+        self._wake_at = self._schedule.next_time(now)
         try:
-            with anyio.CancelScope() as self._nap:
-                if self._nap_ends < math.inf:
-                    await self._clock.sleep(self._nap_ends - now + _TICK)
+            with anyio.CancelScope() as self._sleep_scope:
+                if self._wake_at < math.inf:
+                    await self._clock.sleep(self._wake_at - now + _TICK)
                 else:
                     await anyio.sleep_forever()
         finally:
-            self._nap = None
+            self._sleep_scope = None
         self._pump()
 
     def _pump(self) -> None:
-        """Grant whatever can be granted now, and set the timekeeper's alarm anew."""
+        """Grant everything that can be granted now, and wake the timekeeper when its time has changed."""
         now = self.now()
         while (ticket := self._schedule.grant(now)) is not None:
             if ticket in self._events:
                 self._events[ticket].set()
-        if self._nap is not None and self._timekeeper is not None:
+        if self._sleep_scope is not None and self._timekeeper is not None:
             granted = self._timekeeper.slot is not None
-            if granted or self._schedule.next_time(now) < self._nap_ends:
-                self._nap.cancel()
+            if granted or self._schedule.next_time(now) < self._wake_at:
+                self._sleep_scope.cancel()

@@ -1,14 +1,13 @@
-"""When each request goes: one schedule for all lanes of an account.
+"""Decides when each request of an account is granted a slot: one schedule for all lanes.
 
-Pure and synchronous: told the time, it says who is granted now and when to ask again. While everything that waits or
-was declared fits into what is left, requests go at once. When it does not fit, they are spread: over the window, and
-thinner where a burst has left too few slots to last until it comes back. So a slot stands ready when something urgent
-arrives, and the urgent request moves the schedule on by its own share: otherwise the window would run out early and
-leave a hole.
+Pure and synchronous: given the time, it returns what is granted now and when to ask again. While all waiting and
+declared requests fit into the free slots, they are granted at once. Otherwise they are spread evenly over the window,
+and further apart when a burst has left too few slots until its slots return. So a slot is free when an urgent request
+arrives. An urgent request delays the schedule by its share, or the window would run out early and leave a gap.
 
-A platform's word that nothing is left is not proof: it may be out of date, or mean something else than we read. While
-it alone holds everything up, a request goes now and then, after a pause, and hears what holds. If that one is refused
-(429), it is no news of another client.
+When the platform reports that no requests are left, this may be out of date or mean something else. While only that
+report blocks requests, one request (a probe) is sent from time to time to check it. A probe that is refused (429) is no
+sign of another client.
 """
 
 import math
@@ -20,24 +19,24 @@ from orchestrator.platforms.rate_limit.window import Window
 _RESERVE = 3
 """Slots that only urgent requests may use; at most 1 % of all."""
 _AHEAD = 4
-"""By how many shares urgent requests may push the schedule into the future."""
+"""By how many shares urgent requests may delay the schedule."""
 _OUTLOOK = 64
-"""Into how many parts the window ahead is divided to see whether what is left will last."""
+"""Number of points within the next window at which it is checked whether the free slots suffice until then."""
 _SUSPICION = 0.05
-"""The part of all slots held back for each refusal that our own requests do not explain."""
+"""The part of all slots that is withheld for each refusal (429) inside the limit."""
 _PROBE = 1 / 30
-"""The part of a window after which a request asks whether the platform's word that nothing is left still holds."""
+"""The part of a window between two probes."""
 
 
 class Schedule:
-    """Decides who is granted a slot at a time, and when the next grant is possible."""
+    """Decides which request is granted a slot, and when the next grant is possible."""
 
     def __init__(self, window: Window, per: float) -> None:
         self.window = window
         self.queue = Queue(overdraft=max(_AHEAD, window.size // 20))
         self.others = OtherClients(window.size, per, window.standing)
         self.closed_until = window.standing.closed_until
-        """When the platform wants requests again; minus infinity if it was never closed."""
+        """When requests may be granted again; minus infinity if the account was never closed."""
         self._per = per
         self._reserve = min(_RESERVE, window.size // 100)
         self._declared = dict.fromkeys(Lane, (0, -math.inf))
@@ -50,36 +49,36 @@ class Schedule:
         return ticket
 
     def declare(self, lane: Lane, requests: int, now: float) -> None:
-        """How many requests the lane would send within this window, those that wait here included.
+        """Declare how many requests a lane will send within this window, waiting ones included.
 
-        Each grant counts one off. What was declared holds for one window.
+        Each grant reduces the number by one. A declaration holds for one window.
         """
         self._declared[lane] = (max(0, requests), now + self._per)
 
     def close(self, until: float) -> None:
-        """Grant nothing before `until`, nor after a restart. What is closed is never opened earlier by this."""
+        """Grant nothing before `until`, across restarts. Never shortens an earlier closure."""
         self.closed_until = max(self.closed_until, until)
         self._keep()
 
     def suspect(self, now: float) -> None:
-        """Somebody else spends the credential: hold slots back for them, after a restart too."""
+        """Withhold slots for another client of the credential, across restarts."""
         self.others.suspect(now)
         self._keep()
 
     def grant(self, now: float) -> Ticket | None:
-        """Give a slot to whoever may go at `now`; None when nobody may."""
+        """Grant a slot to the next request that may be sent at `now`; None when there is none."""
         if not self.queue or now < self.closed_until:
             return None
         free = self.free(now)
         due = self._due(now, free - self._reserve)
         if due <= now:
             ticket = self.queue.first()
-            if due > -math.inf:  # late by less than a share, the schedule keeps its beat; later, it starts from here
+            if due > -math.inf:  # late by less than a share, the schedule keeps its rhythm; else it starts from now
                 self._paced_at = max(due, now - self._share(now))
         else:
             ticket = self.queue.urgent() if free > 0 else None
             if ticket is not None:
-                self._put_off(now)
+                self._delay_schedule(now)
             elif self._probe_at(now) <= now:
                 ticket = self._probe(now)
         if ticket is not None:
@@ -87,7 +86,7 @@ class Schedule:
         return ticket
 
     def next_time(self, now: float) -> float:
-        """When `grant` may next find somebody, unless something changes first; infinity when it cannot tell."""
+        """When `grant` may next grant a request, unless something changes before; infinity when that is unknown."""
         if not self.queue:
             return math.inf
         if now < self.closed_until:
@@ -98,37 +97,37 @@ class Schedule:
         return min(self.window.next_return, self.others.next_change(now), self._probe_at(now))
 
     def demand(self, now: float) -> int:
-        """Requests that wait or were declared."""
+        """The number of requests that are waiting or declared."""
         return sum(max(self.declared(lane, now), self.queue.waiting(lane)) for lane in Lane)
 
     def declared(self, lane: Lane, now: float) -> int:
-        """What is left of the lane's declaration."""
+        """The rest of the lane's declaration."""
         requests, until = self._declared[lane]
         return requests if now < until else 0
 
     def paced(self, now: float) -> bool:
-        """Whether requests are being spread."""
+        """Whether requests are being spread over the window."""
         return self.demand(now) > self.free(now) - self._reserve
 
-    def told(self, ticket: Ticket | None, remaining: int, until: float, now: float) -> None:
-        """The answer to this ticket's request says how many requests the platform has left for us.
+    def report_remaining(self, ticket: Ticket | None, remaining: int, until: float, now: float) -> None:
+        """Apply the number of remaining requests that the response to this ticket's request reported.
 
-        What we believe is left is lowered by the slots that came back since the request left, for the platform may have
-        counted them still. So only somebody else's requests can make the platform's number the smaller one.
+        It is compared with the free slots less those that returned since the request was sent, as the platform may
+        still have counted them. So only requests of another client can make the platform's number the smaller one.
         """
         free = self.window.free(now)
-        came_back = self.window.returned - ticket.returned if ticket else 0
-        self.others.told(max(0, free - came_back - remaining), until, ticket.taken_at if ticket else now)
+        returned = self.window.returned - ticket.returned if ticket else 0
+        self.others.report(max(0, free - returned - remaining), until, ticket.taken_at if ticket else now)
 
     def free(self, now: float) -> int:
-        """Slots that may be taken; below zero when others have spent what was ours."""
+        """The number of slots that may be taken; negative when other clients used more than was free."""
         return self.window.free(now) - self.others.withheld(now)
 
     def _due(self, now: float, open_to_all: int) -> float:
-        """When the next request that is not urgent goes.
+        """When the next request that is not urgent is due.
 
-        Minus infinity: at once, all fits. Infinity: once a slot comes back. Otherwise an even share after the last one,
-        or later if what is left must last longer: up to any time ahead, no more go than slots will be there by then.
+        Minus infinity: at once, as all fit. Infinity: when a slot returns. Otherwise an even share after the last one,
+        or later when the free slots must last longer: at no future time are more requests sent than slots return.
         """
         if open_to_all <= 0:
             return math.inf
@@ -142,7 +141,7 @@ class Schedule:
         return self._paced_at + interval
 
     def _probe_at(self, now: float) -> float:
-        """When a request goes although the platform leaves us none; infinity when that is not what we wait for."""
+        """When a probe is due; infinity unless only the platform's report blocks requests."""
         ours = self.window.free(now) - self._reserve
         return self.others.probe_at(now) if 0 < ours <= self.others.reported_now(now) else math.inf
 
@@ -154,11 +153,11 @@ class Schedule:
         return ticket
 
     def _share(self, now: float) -> float:
-        """Seconds between two requests when the whole window is spread evenly."""
+        """Seconds between two requests when all slots are spread evenly over the window."""
         return self._per / max(1, self.window.size - self.others.withheld(now))
 
-    def _put_off(self, now: float) -> None:
-        """An urgent request went out of turn: it takes the place of the next one on the schedule."""
+    def _delay_schedule(self, now: float) -> None:
+        """Delay the schedule by one share, as an urgent request has overtaken it."""
         share = self._share(now)
         self._paced_at = min(max(self._paced_at, now - share) + share, now + _AHEAD * share)
 
@@ -175,45 +174,45 @@ class Schedule:
 
 
 class OtherClients:
-    """Somebody else who spends the same credential: as many of our slots stay unused as they seem to need."""
+    """Estimates the requests of other clients of the credential; as many slots are withheld as they seem to use."""
 
     def __init__(self, size: int, per: float, past: ThrottleState) -> None:
         self._size = size
         self._per = per
-        self._told = 0
+        self._reported = 0
         self._reported_at = -math.inf
         self._reported_until = -math.inf
         self._probed_at = -math.inf
         self.suspected = past.suspected if 0 <= past.suspected < size else size - 1.0
-        """Slots held back since the last refusal, before they fade."""
+        """Slots withheld since the last refusal, before they decay."""
         self.fades_at = past.fades_at
-        """From when they do."""
+        """From when they decay."""
 
-    def told(self, slots: int, until: float, asked_at: float) -> None:
-        """The platform's own count proves this many; it holds until `until`, or until a later request tells anew."""
+    def report(self, slots: int, until: float, asked_at: float) -> None:
+        """Record the slots that the platform's count shows to be used by others; valid until `until` or a newer one."""
         if asked_at >= self._reported_at:
-            self._told, self._reported_at, self._reported_until = slots, asked_at, until
+            self._reported, self._reported_at, self._reported_until = slots, asked_at, until
 
     def reported_now(self, now: float) -> int:
-        """The slots that the platform's own count proves to be somebody else's."""
-        return self._told if now < self._reported_until else 0
+        """The number of slots used by others according to the platform's count."""
+        return self._reported if now < self._reported_until else 0
 
     def probed(self, now: float) -> None:
-        """A request goes to hear whether that count still holds."""
+        """Record that a probe is sent."""
         self._probed_at = now
 
     def probe_at(self, now: float) -> float:
-        """When a request may go to hear it; infinity when there is no such count."""
+        """When the next probe may be sent; infinity when the platform reports no use by others."""
         return max(self._reported_at, self._probed_at) + self._per * _PROBE if self.reported_now(now) else math.inf
 
     def suspect(self, now: float) -> None:
-        """A refusal that our own requests do not explain: hold some more back for one window, then less and less."""
+        """Withhold more slots for one window, then decaying, after a refusal inside the limit."""
         step = max(1.0, self._size * _SUSPICION)
         self.suspected = min(self._fading(now) + step, self._size - 1.0)
         self.fades_at = now + self._per
 
     def withheld(self, now: float) -> int:
-        """Slots to leave alone at `now`."""
+        """The number of slots to leave unused at `now`."""
         return max(self.reported_now(now), math.ceil(self._fading(now) - 1e-9))
 
     def next_change(self, now: float) -> float:

@@ -1,16 +1,16 @@
-"""Where the slots of a budget outlive the process.
+"""Persists the state of a rate limiter, so that the limit holds across restarts.
 
-A slot is stamped twice: when it is taken, just before the request leaves, and when the answer has come. These stamps,
-and how the account stands with the platform after a refusal, are all that a budget must remember: `SlotFile` keeps them
-in a small mapped file, where kill -9 cannot undo them (the pages belong to the kernel) and where a stamp costs a memory
-write. Power loss can, but then the machine has booted anew, and stamps of another boot are worth little anyway.
+A slot has two time stamps: when it was taken, just before the request is sent, and when the response came. These, and
+the throttling of the account, are the whole state. `SlotFile` keeps it in a small memory-mapped file: a stamp costs a
+memory write, and kill -9 cannot undo it, as the pages belong to the kernel. A power failure can, but stamps of another
+boot are of little use anyway.
 
     header     magic, version, number of slots, window in seconds, boot id, checksum of these
-    standing   closed until, slots held back for another client, since when these fade
+    throttle   closed until, slots withheld for another client, from when these decay
     a slot     taken, released: a slot is in flight exactly when taken > released
 
-All times are seconds on the boot-time clock. Every change is made of aligned 8-byte stores, each right by itself, so
-there is no instant at which a kill leaves half a stamp.
+All times are seconds on the boot-time clock. Every change consists of aligned 8-byte stores, each valid by itself, so a
+kill never leaves half a stamp.
 """
 
 import math
@@ -31,10 +31,10 @@ NEVER = -math.inf
 """The stamp of a slot that was never used."""
 
 MARGIN = 2.0
-"""Seconds within which a request that we gave up may still arrive and be counted."""
+"""Seconds within which a request that timed out may still be counted by the platform."""
 
 LONGEST_TIMEOUT = 300.0
-"""Seconds after its send within which any request has its answer, or is given up."""
+"""Maximum seconds from the send of a request to its response or time-out."""
 
 _MAGIC = b"ORCSLOTS"
 _VERSION = 2
@@ -43,63 +43,63 @@ _CHECKSUM = struct.Struct("<Q")
 _START = _HEADER.size + _CHECKSUM.size
 _STANDING = struct.Struct("3d")
 _FIRST = 3
-"""Where the stamps of the first slot lie, in words behind the header."""
+"""Index of the first slot's stamps, in 8-byte words behind the header."""
 _PAIR = struct.Struct("2d")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
 class ThrottleState:
-    """How the account stands with the platform, which has refused requests."""
+    """How the platform has throttled the account (429)."""
 
     closed_until: float = NEVER
     suspected: float = 0.0
-    """Slots held back because somebody else seems to use the credential."""
+    """Slots withheld because another client seems to use the credential."""
     fades_at: float = NEVER
-    """From when they are fewer and fewer."""
+    """From when that number decays."""
 
     def moved(self, by: float) -> "ThrottleState":
-        """The same on a clock that is ahead by so many seconds."""
+        """The same state on a clock that is ahead by `by` seconds."""
         return ThrottleState(self.closed_until + by, self.suspected, self.fades_at + by)
 
     def until(self, latest: float) -> "ThrottleState":
-        """The same, bounded; a time that makes no sense is taken for the latest."""
+        """The same state with times of at most `latest`; NaN becomes `latest`."""
         return ThrottleState(
             min(latest, self.closed_until), self.suspected, min(latest, self.fades_at)
         )  # NaN: `latest`
 
 
 class SlotStore(Protocol):
-    """What remembers the stamps of one account's slots. Slots are numbered from 0; times are boot-time seconds."""
+    """Stores the stamps of one account's slots. Slots are numbered from 0; times are boot-time seconds."""
 
     def open(self, count: int, window: float, now: float) -> list[float]:
-        """From when each of `count` slots counts its window; `NEVER` for one that is free."""
+        """Open the store; returns for each of `count` slots when its window began, `NEVER` for a free one."""
         ...
 
     def take(self, slot: int, at: float) -> None:
-        """A request is about to leave on this slot."""
+        """Record that a request is about to be sent on this slot."""
         ...
 
     def release(self, slot: int, at: float) -> None:
-        """The request was counted by the platform at `at`, or earlier."""
+        """Record that the platform counted the request at `at` or earlier."""
         ...
 
     def undo(self, slot: int) -> None:
-        """The request never left: the slot is as it was before it was taken."""
+        """Undo `take`: the request was not sent."""
         ...
 
     @property
     def standing(self) -> ThrottleState:
-        """What was kept last, once the slots are open."""
+        """The last state given to `keep`; valid after `open`."""
         ...
 
     def keep(self, standing: ThrottleState) -> None:
-        """The platform has refused a request."""
+        """Store the throttling of the account."""
         ...
 
 
 class MemorySlots:
-    """Slots that forget: for tests, benchmarks and what never outlives its process."""
+    """Slots that are not persisted, for tests and benchmarks."""
 
     standing = ThrottleState()
 
@@ -120,13 +120,12 @@ class MemorySlots:
 
 
 class SlotFile:
-    """Slots in a mapped file. One process at a time; the daemon's own lock sees to that.
+    """Slots in a memory-mapped file. One process at a time, which the daemon's lock ensures.
 
-    A file that is missing is right only on a genuine `first_start`: then all slots are free. Otherwise, and when the
-    file is cut, garbled, of another version or of another boot, nobody knows what was sent, so the window is taken as
-    full and comes free evenly. An account that was closed stays closed; if the machine has booted since then, for as
-    long as it was to stay closed when the last request left, for nobody knows how long ago that was. No closure that
-    is read here lasts longer than a window.
+    On a `first_start` the file may be missing, and all slots are free. Otherwise, and when the file is truncated,
+    corrupt, of another version or of another boot, it is unknown what was sent: the window counts as full, and its
+    slots become free evenly. A closed account stays closed. After a reboot it stays closed for as long as it still
+    had to be when the last request was sent, as the time since then is unknown; at most for one window.
     """
 
     def __init__(self, path: Path, *, first_start: bool, boot_id: str | None = None) -> None:
@@ -137,7 +136,7 @@ class SlotFile:
         self._words = memoryview(b"").cast("d")
 
     def open(self, count: int, window: float, now: float) -> list[float]:
-        """Read what was, heal it, and map the file. A changed count or window takes over as much as is certain.
+        """Read the earlier state, write it back in valid form, and map the file. The count and window may change.
 
         Raises:
             OSError: the file cannot be read or written.
@@ -151,7 +150,7 @@ class SlotFile:
         return released
 
     def close(self) -> None:
-        """Unmap the file; its stamps stay."""
+        """Unmap the file."""
         self._words.release()
         self._words = memoryview(b"").cast("d")
         if self._map is not None:
@@ -202,8 +201,8 @@ class SlotFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Past:
-    """What a file tells."""
+class _SavedState:
+    """The content of a file."""
 
     window: float
     boot: bytes
@@ -212,12 +211,12 @@ class _Past:
 
     @property
     def last_taken(self) -> float:
-        """When a request last left; infinity when none did, and so none was refused."""
+        """When a request was last sent; infinity when none was."""
         return max((taken for taken, _ in self.pairs if math.isfinite(taken)), default=math.inf)
 
 
-def _parse(raw: bytes) -> _Past | None:
-    """What is written there; None when it makes no sense."""
+def _parse(raw: bytes) -> _SavedState | None:
+    """Decode a file; None when it is not valid."""
     if len(raw) < _START:
         return None
     magic, version, count, window, boot = _HEADER.unpack_from(raw)
@@ -226,30 +225,30 @@ def _parse(raw: bytes) -> _Past | None:
     if (magic, version, checksum, len(raw)) != known:
         return None
     standing = ThrottleState(*_STANDING.unpack_from(raw, _START))
-    return _Past(window, boot, standing, list(_PAIR.iter_unpack(raw[_START + _STANDING.size :])))
+    return _SavedState(window, boot, standing, list(_PAIR.iter_unpack(raw[_START + _STANDING.size :])))
 
 
 def _last_use(taken: float, released: float, now: float) -> float:
-    """From when a slot counts its window: for one that was in flight, or makes no sense, from the end of the margin.
+    """When the window of a slot began; for a slot in flight, or with invalid stamps, the end of the margin.
 
-    A release lies ahead where the answer was lost: the platform may count that request until its time-out has passed.
+    The release is in the future when the response was lost: the platform may count the request until its time-out.
     """
     latest = max(now, taken + LONGEST_TIMEOUT) + MARGIN
     return released if taken <= released <= latest and taken <= now else now + MARGIN
 
 
 def _fit(released: list[float], count: int) -> list[float]:
-    """The latest uses when slots were taken away, free ones on top when slots were added."""
+    """Adapt the releases to a new number of slots: keep the latest, or add free slots."""
     return sorted([*released, *[NEVER] * (count - len(released))])[-count:]
 
 
 def _unknown(count: int, window: float, now: float) -> list[float]:
-    """A full window of which nobody knows the past: its slots come free evenly, the last after margin + window."""
+    """Releases of a full window with unknown past: its slots become free evenly, the last after margin + window."""
     return [now + MARGIN - window + window * (slot + 1) / count for slot in range(count)]
 
 
 def _boot(boot_id: str | None) -> bytes:
-    """The identity of this boot; without one from the kernel, every start counts as another boot."""
+    """The id of this boot; when the kernel has none, a random one, so that every start counts as a reboot."""
     if boot_id is None and _BOOT_ID.exists():
         boot_id = _BOOT_ID.read_text(encoding="ascii").strip()
     return uuid.UUID(boot_id).bytes if boot_id else os.urandom(16)

@@ -1,4 +1,4 @@
-"""The slots of one budget, and when each may be used again.
+"""The slots of one rate limiter, and when each may be used again.
 
 The law: *a slot is taken before the send and comes free one window after the response.* The platform counts a request
 at some moment between its send and its response. The next request on the same slot leaves at least one window after
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from orchestrator.platforms.rate_limit.slots import SlotStore, ThrottleState
 
 DRIFT = 2e-4
-"""How much faster our clock may run than the platform's: each is off by at most 100 parts in a million."""
+"""How much faster the local clock may run than the platform's: each is off by at most 100 ppm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a platform grants a credential: `requests` in any `per` seconds, of which we use a share."""
+    """The limit of a platform per credential: `requests` in any `per` seconds, of which a share is used."""
 
     requests: int
     per: float
@@ -35,18 +35,18 @@ class Limit:
 
     @property
     def slots(self) -> int:
-        """Requests that may be counted in one window on our account."""
+        """Requests that may be counted in one window."""
         return max(1, math.floor(self.requests * self.use_at_most + 1e-9))  # 0.57 of 100 is 57, whatever floats say
 
 
 class Window:
-    """Slots, each free, in flight, or on its way back."""
+    """Slots, each free, in flight, or returning: released less than a window ago."""
 
     def __init__(self, limit: Limit, store: SlotStore, now: float) -> None:
         self.size = limit.slots
         self.in_flight = 0
         self.returned = 0
-        """Slots that came back since the start: the difference of two readings tells what came back in between."""
+        """Number of slots that became free since the start; the difference of two readings is what returned between."""
         self._hold = limit.per * (1 + DRIFT)
         self._store = store
         self._free: list[int] = []
@@ -55,7 +55,7 @@ class Window:
         self.free(now)
 
     def free(self, now: float) -> int:
-        """How many slots may be taken."""
+        """The number of slots that may be taken."""
         returning = self._returning
         if returning and returning[0][0] <= now:
             back = bisect_left(returning, (now, self.size))
@@ -66,37 +66,37 @@ class Window:
 
     @property
     def next_return(self) -> float:
-        """When the next slot comes back; infinity while none is on its way."""
+        """When the next returning slot becomes free; infinity when there is none."""
         return self._returning[0][0] if self._returning else math.inf
 
     @property
     def standing(self) -> ThrottleState:
-        """How the account stands with the platform, by what was kept last."""
+        """The throttling of the account that was stored last."""
         return self._store.standing
 
     def keep(self, standing: ThrottleState) -> None:
-        """Remember it beyond the end of the process."""
+        """Store the throttling of the account across restarts."""
         self._store.keep(standing)
 
     def returns_before(self, at: float) -> int:
-        """How many slots will have come back before `at`."""
+        """How many returning slots become free before `at`."""
         return bisect_left(self._returning, (at, -1))
 
     def take(self, now: float) -> int:
-        """Stamp a free slot; the request may leave once this has returned."""
+        """Take a free slot; the request may be sent once this has returned."""
         slot = self._free.pop()
         self._store.take(slot, now)
         self.in_flight += 1
         return slot
 
     def release(self, slot: int, at: float) -> None:
-        """The platform counted the request at `at` or earlier: the slot comes back one window later."""
+        """Release a slot whose request was counted at `at` or earlier: it becomes free one window later."""
         self._store.release(slot, at)
         self.in_flight -= 1
         insort(self._returning, (at + self._hold, slot))
 
     def put_back(self, slot: int) -> None:
-        """The request never left: the slot is free at once."""
+        """Free a slot at once, as its request was not sent."""
         self._store.undo(slot)
         self.in_flight -= 1
         self._free.append(slot)

@@ -75,7 +75,7 @@ class Api:
             each.name: Live(
                 each.budget.snapshot(),
                 each.dispatch.refusal,
-                each.dispatch.trouble,
+                each.dispatch.last_error,
                 closed_because=each.dispatch.closed_because,
                 failing_since=failing_since(each, shown.clock, least=LONG),
                 skew=each.skew.seconds if each.skew.known else None,

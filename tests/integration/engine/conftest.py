@@ -127,7 +127,7 @@ class World:
             account=self.setup.name,
             limits=Limits(open_items=self.open_items, max_interval=300.0),
             platform=self.platform,
-            budget=budget,
+            limiter=budget,
             schedule=Schedule(PollTargets(10.0, 300.0), budget.budget_state),
             forecasts=forecasts,
             submitting=self.submitting,
@@ -136,7 +136,7 @@ class World:
             store=store,
             clock=clock,
             bus=bus,
-            pauses=_pauses,
+            retry_delays=_pauses,
             group=self._steps,
         )
 

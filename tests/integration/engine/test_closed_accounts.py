@@ -1,6 +1,6 @@
 """An account that cannot be used says what to change, sends nothing, and is asked ever more rarely."""
 
-from orchestrator.engine.closing import Cause
+from orchestrator.engine.account_gate import Cause
 from orchestrator.engine.users import Users
 from orchestrator.simulator import FaultKind
 from orchestrator.telemetry.events import CredentialRejected
@@ -33,7 +33,7 @@ async def test_an_account_of_a_user_that_another_account_has_is_closed(world):
     it = await world()
     users = Users({"other": URL, "ica": URL})
     users.check("other", await it.platform.user())
-    it.dispatch._users = users
+    it.dispatch._steps._users = users
     await it.submit("run", KEYS)
     await it.run_for(HOUR)
     assert it.dispatch.closed_because is Cause.USER

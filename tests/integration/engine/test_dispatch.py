@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.domain.model import BatchState
-from orchestrator.engine.dispatch import BREATH, MAX_POLLS, MAX_WAITING
+from orchestrator.engine.poll_dispatch import MAX_POLLS, MAX_WAITING, START_INTERVAL
 from orchestrator.simulator import FaultKind
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -149,9 +149,9 @@ async def test_looks_that_would_wait_for_the_budget_wait_in_the_schedule(world, 
     await it.submit("run", [f"s{number}" for number in range(100)], batch_size=1)
     await it.run_for(30.0)
     it.time.move(HOUR)
-    monkeypatch.setattr(it.dispatch._budget, "waiting", lambda _lane: len(it._steps._pending))
+    monkeypatch.setattr(it.dispatch._limiter, "waiting", lambda _lane: len(it._steps._pending))
     for _ in range(20):
         pause = await it.dispatch.turn()
-        assert pause >= BREATH
+        assert pause >= START_INTERVAL
         it.time.move(pause)
     assert len(it._steps._pending) == MAX_WAITING

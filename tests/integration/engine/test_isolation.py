@@ -137,7 +137,7 @@ async def test_what_the_platform_does_not_let_us_find_out_is_left_to_a_person(wo
     it.suspend(DAY)
     await it.until_state(BatchState.BLOCKED)
     assert (await it.job()).needs is Needs.BLOCKED
-    assert "cannot be found out" in ((await it.job()).detail or "")
+    assert "could not be determined" in ((await it.job()).detail or "")
     it.simulator.faults.clear()
     await it.store.advance.retry("run", now=it.clock.now())
     await it.until_settled("run")
@@ -156,7 +156,7 @@ async def test_a_cancelled_job_ends_though_nothing_can_be_found_out(world):
     await it.until_settled("run", within=2 * HOUR)
     items = (await it.items()).values()
     assert {str(item.state) for item in items} == {"aborted"}
-    assert all("look there" in (item.detail or "") for item in items)
+    assert all("check there" in (item.detail or "") for item in items)
 
 
 # ---------------------------------------------------------------- the credential

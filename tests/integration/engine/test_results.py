@@ -24,7 +24,9 @@ class Desk:
         self.events = []
         bus = Bus()
         bus.subscribe(self.events.append)
-        self.results = Results(directory=folder, store=store, clock=self.clock, bus=bus, pauses=lambda tries: 10.0)
+        self.results = Results(
+            directory=folder, store=store, clock=self.clock, bus=bus, retry_delays=lambda tries: 10.0
+        )
 
     async def settle(self, name):
         spec = JobSpec(name=name, kind="ica.data_linking", account="ica", project="p", digest="d", batch_size=10)

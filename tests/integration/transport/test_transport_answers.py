@@ -195,7 +195,7 @@ async def test_a_safe_call_is_repeated_twice_and_then_fails(play, call):
     platform = play(httpx.ReadError("reset"))
     error = await platform.send(call())
     assert type(error) is Transient
-    assert error.message == "GET analyses at ica.example.org: no answer (ReadError: reset)"
+    assert error.message == "GET analyses at ica.example.org: no response (ReadError: reset)"
     assert len(platform.requests) == 3
 
 
@@ -266,7 +266,7 @@ async def test_a_body_that_cannot_be_unpacked_is_a_failed_answer(play, call):
     error = await play(broken).send(call(Effect.UNSAFE))
     assert type(error) is Unconfirmed
     assert error.status == 200
-    assert "200, but half an answer (DecodingError" in error.message
+    assert "200, but an incomplete response (DecodingError" in error.message
 
 
 async def test_a_hang_ends_with_the_timeout_of_the_call(play, call):
@@ -275,7 +275,7 @@ async def test_a_hang_ends_with_the_timeout_of_the_call(play, call):
     with pytest.raises(Unconfirmed) as caught:
         await platform.remote.send(call(Effect.UNSAFE, timeout=0.01))
     error = caught.value
-    assert "no answer (TimedOut: nothing more within 0.01 s)" in error.message
+    assert "no response (TimedOut: nothing more within 0.01 s)" in error.message
     assert platform.exchanges[0].outcome == "TimedOut"
 
 

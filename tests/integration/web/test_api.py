@@ -109,10 +109,10 @@ async def test_accounts_show_what_the_daemon_knows(house):
 async def test_a_refused_credential_shows_as_closed(house):
     """With the platform's reason, from which secrets are taken in problems and nothing else depends."""
     async with house.open():
-        house.daemon.dispatches[0]._close(Unauthorised("401 at the platform"))
+        house.daemon.dispatches[0]._gate.close(Unauthorised("401 at the platform"))
         account = (await house.client.get("/api/v1/accounts")).json()["accounts"][0]
         assert (account["closed"], account["detail"].split(";")[0]) == (True, "401 at the platform")
-        house.daemon.dispatches[0]._open()
+        house.daemon.dispatches[0]._gate.open()
         account = (await house.client.get("/api/v1/accounts")).json()["accounts"][0]
         assert (account["closed"], account["detail"]) == (False, None)
 
@@ -121,10 +121,10 @@ async def test_a_question_that_fails_shows_with_its_account(house):
     """With the platform's reason, until it is answered again."""
     async with house.open(turning=False):
         dispatch = house.daemon.dispatches[0]
-        dispatch._told("look search:p", Refused("403 at the platform"))
+        dispatch._steps.report_failure("poll search:p", Refused("403 at the platform"))
         told = schemas.Accounts.model_validate((await house.client.get("/api/v1/accounts")).json())
-        assert told.accounts[0].last_error == "look search:p: 403 at the platform"
-        dispatch._failures.clear()
+        assert told.accounts[0].last_error == "poll search:p: 403 at the platform"
+        dispatch._steps._failures.clear()
         told = schemas.Accounts.model_validate((await house.client.get("/api/v1/accounts")).json())
         assert told.accounts[0].last_error is None
 

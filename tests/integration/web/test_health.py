@@ -56,7 +56,7 @@ class Ward:
     def __init__(self, folder):
         self.clock, self.bus = ManualClock(), Bus()
         self.part, self.store = Turning(), Books()
-        self.loop = Loop(self.part, clock=self.clock, bus=self.bus, pauses=lambda _: 1.0)
+        self.loop = Loop(self.part, clock=self.clock, bus=self.bus, retry_delays=lambda _: 1.0)
         self.spool = SimpleNamespace(trouble=None)
         self.dispatch = SimpleNamespace(refusal=None)
         settings = SimpleNamespace(

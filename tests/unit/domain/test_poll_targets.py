@@ -56,10 +56,10 @@ def forecast(forecast=1.0, *, age=0.0, ends=1.0, **more):
 # ---------------------------------------------------------------- what is wished for
 
 
-@pytest.mark.parametrize(("forecast", "seconds"), [(0.1, 10), (10, 10), (20, 20), (360, 300), (1e8, 300)])
-def test_a_frugal_rest_is_the_time_in_which_a_tenth_is_likely_to_end(forecast, seconds):
+@pytest.mark.parametrize(("remaining", "seconds"), [(0.1, 10), (10, 10), (20, 20), (360, 300), (1e8, 300)])
+def test_a_frugal_rest_is_the_time_in_which_a_tenth_is_likely_to_end(remaining, seconds):
     """What ends soon is looked at each minimal interval, what takes long each maximal one."""
-    assert AIMS.frugal(forecast(forecast)) == seconds
+    assert AIMS.frugal(forecast(remaining)) == seconds
 
 
 @pytest.mark.parametrize(("age", "seconds"), [(0, 10), (2000, 10), (4000, 20), (86_400, 300)])
@@ -69,9 +69,9 @@ def test_a_prompt_rest_shows_an_end_before_the_work_is_much_older(age, seconds):
 
 
 @given(forecasts, st.floats(0, 1e9))
-def test_rests_keep_to_the_aims(forecast, age):
+def test_rests_keep_to_the_aims(remaining, age):
     """No forecast and no age leads outside of the aims."""
-    found = forecast(forecast, age=age)
+    found = forecast(remaining, age=age)
     assert AIMS.min_interval <= AIMS.frugal(found) <= AIMS.max_interval
     assert AIMS.min_interval <= AIMS.prompt(found) <= AIMS.max_interval
 
@@ -123,7 +123,7 @@ def test_while_half_of_the_budget_would_do_no_look_rests_longer_than_an_end_may_
     bounds = [max(2 * AIMS.min_interval, 0.01 * found.age) for _, found in polls]
     half = sum(requests / bound for (requests, _), bound in zip(polls, bounds, strict=True)) * 300 / 0.5
     given_means = BudgetState(requests=math.ceil(half), per=300, used=1.0)
-    wished = AIMS.wishes(polls, given_means)
+    wished = AIMS.demands(polls, given_means)
     pace = given_means.pace(wished)
     for demand, bound in zip(wished, bounds, strict=True):
         assert given_means.interval(demand, pace) <= 0.91 * bound

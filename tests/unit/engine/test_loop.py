@@ -57,7 +57,7 @@ def stage(*script, clock=None):
     told: list[ComponentError] = []
     bus.subscribe(told.append)
     part = Scripted(clock, list(script))
-    return Stage(clock, part, Loop(part, clock=clock, bus=bus, pauses=doubling), told)
+    return Stage(clock, part, Loop(part, clock=clock, bus=bus, retry_delays=doubling), told)
 
 
 @asynccontextmanager
@@ -250,7 +250,7 @@ async def test_a_failure_is_told_and_backed_off():
     async with running(on):
         await on.clock.advance(30)
     assert on.part.times == [0.0, 1.0, 3.0, 7.0]
-    assert [(it.part, it.again_in) for it in on.told] == [("scripted", 1.0), ("scripted", 2.0), ("scripted", 4.0)]
+    assert [(it.part, it.retry_in_s) for it in on.told] == [("scripted", 1.0), ("scripted", 2.0), ("scripted", 4.0)]
 
 
 async def test_a_success_forgets_the_failures_before():
@@ -258,7 +258,7 @@ async def test_a_success_forgets_the_failures_before():
     on = stage(OSError(), OSError(), 10, OSError())
     async with running(on):
         await on.clock.advance(30)
-    assert [it.again_in for it in on.told] == [1.0, 2.0, 1.0]
+    assert [it.retry_in_s for it in on.told] == [1.0, 2.0, 1.0]
     assert on.part.times == [0.0, 1.0, 3.0, 13.0, 14.0]
 
 
@@ -346,11 +346,11 @@ async def test_a_task_that_raises_is_reported_and_started_again(error):
         await anyio.sleep_forever()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(partial(kept_running, "server", fail_twice, clock=clock, bus=bus, pauses=doubling))
+        group.start_soon(partial(kept_running, "server", fail_twice, clock=clock, bus=bus, retry_delays=doubling))
         await clock.advance(10)
         group.cancel_scope.cancel()
     assert starts == [0.0, 1.0, 3.0]
-    assert [(each.part, each.again_in) for each in told] == [("server", 1.0), ("server", 2.0)]
+    assert [(each.part, each.retry_in_s) for each in told] == [("server", 1.0), ("server", 2.0)]
 
 
 # ---------------------------------------------------------------- stopping

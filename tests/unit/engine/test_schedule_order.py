@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from polls import AIMS, budget_state, forecast, names, poll, want
 
 from orchestrator.domain.polling.targets import MAX_STRETCH, POLLING_SHARE, Forecast
-from orchestrator.engine.schedule import MOST_DOUBTFUL, Schedule
+from orchestrator.engine.schedule import MAX_FAILING, Schedule
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_what_failed_holds_few_places(schedule):
     good = poll("good")
     want(schedule, [(each, 3600) for each in [*hanging, good]], now=20)
     due = schedule.due(now=20)
-    assert (len(due), good in due) == (MOST_DOUBTFUL + 1, True)
+    assert (len(due), good in due) == (MAX_FAILING + 1, True)
     for each in due:
         schedule.start(each)
     assert (schedule.due(now=60), schedule.next_due()) == ([], math.inf)

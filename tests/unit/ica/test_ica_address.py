@@ -13,7 +13,7 @@ PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
     ("answer", "said"),
     [
         (PAGE, "a page titled 'Sign in'"),
-        (Missing("POST tokens at x: 404 and no reason", status=404), "404"),
+        (Missing("POST tokens at x: 404 without explanation", status=404), "404"),
         (Refused("POST tokens at x: 405", status=405), "405"),
         (Transient("POST tokens at x: 302 redirects to https://login.example.org/", status=302), "redirects to"),
     ],

@@ -66,13 +66,13 @@ def test_memory_does_not_grow_with_the_analyses(clock):
 @pytest.mark.parametrize("word", ["SUCCEEDED", "QUEUED", "", "A" * 65, "a,b", "Ä", 'x"y'])
 def test_words_that_cannot_be_asked_for_are_not_learnt(word):
     """Known ones need no learning; odd ones would break the filter or the memory."""
-    assert SearchStatuses({}).met(word) is None
+    assert SearchStatuses({}).observed(word) is None
 
 
 def test_words_are_learnt_up_to_a_bound():
     """A platform that makes up a word for each analysis fills no memory."""
     words = SearchStatuses({})
-    told = [words.met(f"WORD_{number}") for number in range(100)]
+    told = [words.observed(f"WORD_{number}") for number in range(100)]
     assert sum(lesson is not None for lesson in told) == 16
     assert len(words.open) == 8 + 16
 

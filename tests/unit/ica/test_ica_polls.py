@@ -248,7 +248,7 @@ async def test_a_word_that_the_filter_refuses_is_asked_for_no_more(ica, batch, s
     assert (refused.observations, refused.restarted) == ([Learned("words", "-")], True)
     await account.poll(refused.next)
     assert "HIBERNATING" not in json.loads(script.last().body)["status"]
-    assert SearchStatuses({"words": "-"}).met("HIBERNATING") is None
+    assert SearchStatuses({"words": "-"}).observed("HIBERNATING") is None
 
 
 async def test_a_search_refused_without_our_doing_is_a_refusal(ica, batch, script):

@@ -106,13 +106,13 @@ def test_a_batch_that_got_no_turn_keeps_its_place(clock, created, item):
 async def test_the_latest_ends_are_sought_when_more_is_missing_or_after_a_while(clock):
     """The same missing analyses cost a search ever more rarely, while they are young at least each half minute."""
     unlisted_analyses = UnlistedAnalyses(clock)
-    assert unlisted_analyses.ends_due("p", news=True, young=True)
-    assert not unlisted_analyses.ends_due("p", news=False, young=True)
-    assert unlisted_analyses.ends_due("p", news=True, young=True)
+    assert unlisted_analyses.ends_due("p", more_missing=True, young=True)
+    assert not unlisted_analyses.ends_due("p", more_missing=False, young=True)
+    assert unlisted_analyses.ends_due("p", more_missing=True, young=True)
     waits = []
     for young in (True, True, True, False, False):
         waits.append(0)
-        while not unlisted_analyses.ends_due("p", news=False, young=young):
+        while not unlisted_analyses.ends_due("p", more_missing=False, young=young):
             waits[-1] += 5
             await clock.advance(5.0)
     assert waits == [10, 20, 30, 30, 60]
@@ -149,6 +149,6 @@ async def test_a_refused_follow_up_is_tried_again_after_a_while(clock, created):
     """It may have been a permission that somebody has given since."""
     unanswered, poll = UnansweredPolls(clock), question("x", Route.ENDED, "p", [created()])
     unanswered.failed(poll, Refused("no", status=400))
-    assert unanswered.lasts(Route.ENDED, "p")
+    assert unanswered.skipped(Route.ENDED, "p")
     await clock.advance(ANOTHER_TRY)
-    assert not unanswered.lasts(Route.ENDED, "p")
+    assert not unanswered.skipped(Route.ENDED, "p")

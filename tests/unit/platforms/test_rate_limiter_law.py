@@ -351,7 +351,7 @@ class SharedWorld(World):
                 self.schedule.suspect(self.now)
             self.schedule.close(self.now + 5)
         elif self.tells:
-            self.schedule.told(ticket, remaining, self.now + self.limit.per, self.now)
+            self.schedule.report_remaining(ticket, remaining, self.now + self.limit.per, self.now)
 
 
 @pytest.mark.parametrize(

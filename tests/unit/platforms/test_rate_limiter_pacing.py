@@ -257,7 +257,7 @@ def test_what_the_platform_counts_beyond_ours_is_withheld_until_the_window_ends(
     paced = schedule(100)
     tickets = [paced.ask(Lane.POLL, 0, START) for _ in range(10)]
     granted(paced, START)
-    paced.told(tickets[0], remaining=40, until=START + 30, now=START)
+    paced.report_remaining(tickets[0], remaining=40, until=START + 30, now=START)
     assert paced.free(START) == 40
     assert paced.free(START + 30) == 90
 
@@ -274,15 +274,17 @@ def test_our_own_requests_are_never_taken_for_another_clients():
     granted(paced, asked_at)
     back = START + 10.1
     assert paced.window.free(back) == 9
-    paced.told(new, remaining=5, until=back + 10, now=back)  # the four old ones were still counted when it was written
+    paced.report_remaining(
+        new, remaining=5, until=back + 10, now=back
+    )  # the four old ones were still counted when it was written
     assert paced.others.withheld(back) == 0
 
 
 def test_an_answer_that_was_overtaken_tells_nothing_new():
     """The word of a later request counts, whichever answer comes last."""
     others = OtherClients(100, 60.0, Standing())
-    others.told(10, until=START + 60, asked_at=START + 2)
-    others.told(90, until=START + 60, asked_at=START + 1)
+    others.report(10, until=START + 60, asked_at=START + 2)
+    others.report(90, until=START + 60, asked_at=START + 1)
     assert others.withheld(START + 3) == 10
 
 
@@ -301,7 +303,7 @@ def test_the_next_change_is_when_one_slot_more_is_free():
     """Whoever waits for a withheld slot knows when to ask again, and time moves on from there."""
     others = OtherClients(100, 60.0, Standing())
     others.suspect(START)
-    others.told(3, until=START + 20, asked_at=START)
+    others.report(3, until=START + 20, asked_at=START)
     now, seen = START, []
     while (later := others.next_change(now)) < math.inf:
         assert later > now

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from orchestrator.platforms.http.calls import Call, Effect
 from orchestrator.platforms.rate_limit.lanes import Lane
-from orchestrator.platforms.rate_limit.slots import LONGEST_TIMEOUT, MARGIN, NEVER, SlotFile, Standing
+from orchestrator.platforms.rate_limit.slots import LONGEST_TIMEOUT, MARGIN, NEVER, SlotFile, ThrottleState
 
 BOOT = "00000000-0000-4000-8000-000000000001"
 OTHER_BOOT = "00000000-0000-4000-8000-000000000002"
@@ -126,27 +126,27 @@ def test_no_call_takes_longer_than_a_restart_trusts(timeout):
 
 def test_a_closed_account_stays_closed(path):
     """Until the same moment, with as much room for another client."""
-    standing = Standing(NOW + 120, 50.0, NOW + 290)
+    standing = ThrottleState(NOW + 120, 50.0, NOW + 290)
     assert kept(path, standing) == standing
 
 
 @pytest.mark.parametrize("absurd", [math.nan, math.inf, NOW + 1e9])
 def test_no_closure_lasts_longer_than_a_window(path, absurd):
     """Whatever the file says."""
-    assert kept(path, Standing(absurd, 5.0, absurd)) == Standing(NOW + WINDOW, 5.0, NOW + WINDOW)
-    assert kept(path, Standing(absurd, 5.0, absurd), written_by=OTHER_BOOT).closed_until == NOW + WINDOW
+    assert kept(path, ThrottleState(absurd, 5.0, absurd)) == ThrottleState(NOW + WINDOW, 5.0, NOW + WINDOW)
+    assert kept(path, ThrottleState(absurd, 5.0, absurd), written_by=OTHER_BOOT).closed_until == NOW + WINDOW
 
 
 def test_a_closure_of_another_boot_lasts_as_long_as_when_the_last_request_left(path):
     """The two clocks have nothing in common, and nobody knows how long the machine was off."""
-    standing = Standing(NOW + 110, 50.0, NOW + 200)
+    standing = ThrottleState(NOW + 110, 50.0, NOW + 200)
     woken = kept(path, standing, [(0, NOW - 30, NOW - 29), (1, NOW - 10, NOW - 9)], written_by=OTHER_BOOT, now=17.0)
-    assert woken == Standing(17.0 + 120, 50.0, 17.0 + 210)
+    assert woken == ThrottleState(17.0 + 120, 50.0, 17.0 + 210)
 
 
 def test_a_closure_that_was_over_before_another_boot_is_forgotten(path):
     """Requests left after it: the account was open."""
-    standing = Standing(NOW - 500, 50.0, NOW - 400)
+    standing = ThrottleState(NOW - 500, 50.0, NOW - 400)
     assert kept(path, standing, written_by=OTHER_BOOT, now=NOW + 5).closed_until < NOW + 5
 
 
@@ -154,7 +154,7 @@ def test_an_account_that_was_never_closed_is_open(path):
     """On this boot, on another, and after nothing was ever sent."""
     for uses in ((), ((0, NOW - 10, NOW - 9),)):
         for boot in (BOOT, OTHER_BOOT):
-            assert kept(path, Standing(), uses, written_by=boot) == Standing()
+            assert kept(path, ThrottleState(), uses, written_by=boot) == ThrottleState()
 
 
 def test_a_file_of_the_first_version_is_a_full_window(path):

@@ -1,4 +1,4 @@
-"""Analyses as ICA tells of them directly, by search or by id: whose they are, and what their word means."""
+"""Analyses as returned by a search or by id: which item each belongs to, and what its status means."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,20 +13,20 @@ from orchestrator.platforms.ica.statuses import ANALYSIS, FINAL_ANALYSIS
 from orchestrator.platforms.status_table import state_of
 
 Owner = tuple[str | None, BatchKey | None, int | None]
-"""What our tags say: the instance, the batch and the item. Each is None on what is not ours."""
+"""The instance, batch and item in the tags of this program; None for each that is absent."""
 
 NOBODY: Final[Owner] = (None, None, None)
 
 _DIGITS: Final = 9
-"""Of an item's number; what is longer was not written by us."""
+"""Maximum digits of an item's number; a longer one was not written by this program."""
 
 
 def owner_of(tags: Tags | None) -> Owner:
-    """Read our tags, whole. They are the last of their names: `compose` puts them behind all others."""
+    """Read the tags of this program. The last of each name counts: `compose` puts them behind all others."""
     if tags is None or not tags.technical_tags:
         return NOBODY
     instance = batch = seq = None
-    for tag in tags.technical_tags:  # for each row of each page: slices are the quickest way to look at a beginning
+    for tag in tags.technical_tags:  # runs for each row of each page; slices are the fastest way to compare a prefix
         if tag[:10] == BATCH_TAG:
             batch = BatchKey(tag[10:])
         elif tag[:9] == ITEM_TAG:
@@ -37,10 +37,10 @@ def owner_of(tags: Tags | None) -> Owner:
     return instance, batch, number
 
 
-def tell(rows: Iterable[Analysis], instance: str) -> list[ItemReport]:
-    """What these rows say about items of ours; other people's analyses say nothing.
+def reports_of(rows: Iterable[Analysis], instance: str) -> list[ItemReport]:
+    """The reports of rows that belong to items of `instance`; other analyses are skipped.
 
-    ICA's tag filter may match more than was asked for, so the whole tag is compared here.
+    ICA's tag filter may match more than was requested, so whole tags are compared here.
     """
     seen = []
     for row in rows:
@@ -54,7 +54,7 @@ def tell(rows: Iterable[Analysis], instance: str) -> list[ItemReport]:
 def analysis_report(
     row: Analysis, batch: BatchKey, seq: int | None, key: str | None, *, hint: bool = False
 ) -> ItemReport:
-    """What a row says about the item that it belongs to. Summary and end count once it has ended."""
+    """The report of a row. Summary and end date are included once the analysis has ended."""
     state, known = state_of(row.status, ANALYSIS)
     ended = row.status in FINAL_ANALYSIS
     return ItemReport(
@@ -73,7 +73,7 @@ def analysis_report(
 
 
 def moment(text: str | None) -> Micros | None:
-    """An ISO 8601 time as microseconds UTC; None where it cannot be read."""
+    """Parse an ISO 8601 time to microseconds UTC; None when it is invalid."""
     if not text:
         return None
     try:

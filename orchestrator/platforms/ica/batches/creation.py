@@ -1,7 +1,7 @@
-"""Batches of analyses: the request that creates one, and what its items tell.
+"""Batches of analyses: the request that creates one, and the reports of its items.
 
-A batch tells the truth about creation. The analysis embedded in an item may be as it is or as it was when it was
-created; `Embedded` knows which, and until it does the word is a hint.
+The items of a batch are reliable about creation. The analysis embedded in an item may be current, or a snapshot from
+its creation; `EmbeddedStatus` learns which, and until then its status is a hint.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from orchestrator.platforms.ica.batches.analyses import NOBODY, Owner, analysis_
 from orchestrator.platforms.ica.protocol.media import V3
 from orchestrator.platforms.ica.protocol.requests import project
 from orchestrator.platforms.ica.protocol.wire import CreationItem, Wire
-from orchestrator.platforms.ica.statuses import CREATION as WORDS
+from orchestrator.platforms.ica.statuses import CREATION
 from orchestrator.platforms.status_table import state_of
 
 KIND: Final = "ica.analysis_creation"
@@ -31,7 +31,7 @@ _KEY_LIFE: Final = 6 * DAY
 _LISTS: Final[Mapping[str, str]] = MappingProxyType(
     {"nextflow": "nextflowItems", "nextflow_json": "nextflowJsonItems", "cwl": "cwlItems"}
 )
-"""The list of the request that an engine's items go into."""
+"""Engine → name of its list of items in the request."""
 
 
 class _Runs(Wire):
@@ -46,12 +46,12 @@ _LIST: Final = msgspec.json.Decoder(list[str | None] | None)
 
 
 def compose(batch: Batch, items: Sequence[Item], instance: str) -> Submission:
-    """The request that creates these analyses, each with our tags behind its own.
+    """The request that creates these analyses, each with the tags of this program behind its own.
 
-    The items' own values are copied as they are written, never decoded: what a number or a text looks like is kept.
+    The values of items are copied without decoding, so numbers and text stay exactly as written.
 
     Raises:
-        ValueError: the batch's engine is none of ICA's, or an item has no request.
+        ValueError: ICA does not have the batch's engine, or an item has no request.
     """
     engine = batch.engine or "nextflow"
     if engine not in _LISTS:
@@ -70,11 +70,11 @@ def compose(batch: Batch, items: Sequence[Item], instance: str) -> Submission:
     )
 
 
-def tell(row: CreationItem, batch: BatchKey, *, hint: bool) -> ItemReport | None:
-    """What a row of this batch's items says; None when nothing in it tells which item it is.
+def report(row: CreationItem, batch: BatchKey, *, hint: bool) -> ItemReport | None:
+    """The report of a row of this batch's items; None when it does not identify the item.
 
-    The row is this batch's because it is listed there, whatever its tags say: a batch that a person adopted may carry
-    those of another one. The number in the tags counts only when the batch in them is this one.
+    The row belongs to this batch because it is listed there, whatever its tags are: an adopted batch may have the tags
+    of another one. The item number in the tags is used only when the batch in them is this one.
     """
     request, created = row.request, row.created_analysis
     _, owner, number = owner_of_item(row)
@@ -86,7 +86,7 @@ def tell(row: CreationItem, batch: BatchKey, *, hint: bool) -> ItemReport | None
         return None
     if created is not None and row.processing.status != "FAILED":
         return analysis_report(created, batch, seq, key, hint=hint)
-    state, known = state_of(row.processing.status, WORDS)
+    state, known = state_of(row.processing.status, CREATION)
     return ItemReport(
         batch=batch,
         stage=stages.CREATION,
@@ -100,7 +100,7 @@ def tell(row: CreationItem, batch: BatchKey, *, hint: bool) -> ItemReport | None
 
 
 def owner_of_item(row: CreationItem) -> Owner:
-    """Whose a row is, by the tags of its request, or of its analysis where ICA does not repeat the request's."""
+    """The owner of a row by the tags of its request, or of its analysis when ICA does not return the request's."""
     owner = owner_of(row.request.tags) if row.request is not None else NOBODY
     if owner is NOBODY and row.created_analysis is not None:
         owner = owner_of(row.created_analysis.tags)
@@ -121,7 +121,7 @@ def _tagged(item: Item, tags: Sequence[str]) -> _Fields:
 
 
 def _without_ours(raw: msgspec.Raw | None) -> list[str | None]:
-    """A request that was copied from an earlier run has that run's tags; they would make the analysis part of it."""
+    """The tags without those of this program, which a request copied from an earlier run may have."""
     return [tag for tag in _list(raw) if tag is None or not tag.startswith(OUR_TAGS)]
 
 

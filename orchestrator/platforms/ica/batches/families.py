@@ -1,7 +1,7 @@
-"""The families of batches: what ICA does alike for several kinds of work, one row a family.
+"""The families of batches, for which ICA has the same kind of API.
 
-A batch of any family is created by POST to its segment and has a job, a list of items and a status for each of them.
-Where items create analyses, the analyses are followed too; the items of all other families are their own outcome.
+A batch of any family is created by POST to its segment and has a job, a list of items and a status for each item.
+Where items create analyses, the analyses are polled too; in other families the status of an item is the outcome.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,12 +19,12 @@ from orchestrator.platforms.ica.statuses import UNRESOLVED_CREATION, UNRESOLVED_
 
 @dataclass(frozen=True, slots=True)
 class DataFamily:
-    """What the items of batches are like that work on data: how a row is read, and which rows a submission makes."""
+    """How the items of batches that work on data are read."""
 
     report: Callable[[Any, BatchKey], ItemReport]
-    """What a row says about its item."""
+    """Returns the report of a row."""
     sent: Callable[[Submission], frozenset[str]]
-    """The keys of the items of a submission."""
+    """Returns the keys of the items of a submission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +33,18 @@ class Family:
 
     kind: str
     name: str
-    """In the names of its questions."""
+    """Its name in the routes of polls."""
     segment: str
-    """Of the path of its batches."""
+    """The segment of its batches in URL paths."""
     stage: Stage
-    """What its items' statuses speak of."""
+    """The stage that its items' statuses refer to."""
     items: PageReader[Any]
     unresolved: tuple[str, ...]
-    """The statuses by which a list of items is asked for those that go on."""
+    """The statuses of items that have not ended, for filtered lists."""
     foreign_subjects: tuple[str, ...]
-    """Parts of the subject types that its jobs do not have. The types themselves are written down nowhere."""
+    """Parts of subject types that its jobs do not have. ICA does not document the types themselves."""
     data: DataFamily | None
-    """None where the items create analyses."""
+    """None when the items create analyses."""
 
 
 ANALYSES: Final = Family(
@@ -65,10 +65,10 @@ _LINKS: Final = Family(
     items=LINK_ITEMS,
     unresolved=UNRESOLVED_LINK,
     foreign_subjects=("unlink", "analysis", "copy", "move", "update", "sample"),
-    data=DataFamily(report=linking.tell, sent=linking.data_ids),
+    data=DataFamily(report=linking.report, sent=linking.data_ids),
 )
 
 FAMILIES: Final[Mapping[str, Family]] = MappingProxyType({each.kind: each for each in (ANALYSES, _LINKS)})
 """By kind."""
 BY_NAME: Final[Mapping[str, Family]] = MappingProxyType({each.name: each for each in FAMILIES.values()})
-"""By the name in questions."""
+"""By the name in routes."""

@@ -1,4 +1,4 @@
-"""Batches of data links: the request that creates one, and what its items tell."""
+"""Batches of data links: the request that creates one, and the reports of its items."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -26,7 +26,7 @@ _SENT: Final = msgspec.json.Decoder(_Sent)
 
 
 def compose(batch: Batch, items: Sequence[Item]) -> Submission:
-    """The request that links these data, the items as they were asked for.
+    """The request that links these data.
 
     Raises:
         ValueError: an item has no request.
@@ -46,12 +46,12 @@ def compose(batch: Batch, items: Sequence[Item]) -> Submission:
 
 
 def data_ids(submission: Submission) -> frozenset[str]:
-    """The data that a submission of ours asks to link."""
+    """The ids of the data that a submission links."""
     return frozenset(item.data_id for item in _SENT.decode(submission.body).items)
 
 
-def tell(row: LinkItem, batch: BatchKey) -> ItemReport:
-    """What a row of this batch's items says. Data in a project have one id, the one that was asked for."""
+def report(row: LinkItem, batch: BatchKey) -> ItemReport:
+    """The report of a row. The remote id of linked data is the id that was requested."""
     state, known = state_of(row.processing.status, LINK)
     return ItemReport(
         batch=batch,

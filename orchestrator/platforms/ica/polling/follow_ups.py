@@ -1,4 +1,4 @@
-"""How to find open items that the whole of a question did not tell."""
+"""Plans the polls for open items that a whole poll did not report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,19 +18,19 @@ from orchestrator.platforms.ica.polling.unlisted_analyses import UnlistedAnalyse
 from orchestrator.platforms.pages import pages
 
 FEW: Final = 3
-"""So many missing analyses are asked for one by one; more are searched for."""
+"""Maximum missing analyses that are requested one by one; more are searched."""
 MOST_SINGLE: Final = 20
-"""Analyses that are asked for one by one in one sweep, of all batches together; the others have their turn later."""
+"""Maximum analyses of all batches that are requested one by one in one sweep; the others follow in later sweeps."""
 SWEEP: Final = 10.0
-"""Seconds from one sweep of a project to the next, at the soonest."""
+"""Minimum seconds between two sweeps of a project."""
 _MOST_ASKED: Final = 50
-"""Batches that are asked about by themselves in one sweep, those first that wait longest."""
+"""Maximum batches that are polled alone in one sweep, those that have waited longest first."""
 _MOST_BATCHES: Final = 4096
 _MOST_PROJECTS: Final = 1024
 
 
 class FollowUps:
-    """Of one account. `None` in place of questions: it is too early to ask, and nothing may be concluded."""
+    """The follow-ups of one account. `None` in place of polls: it is too early, and nothing may be concluded."""
 
     def __init__(
         self,
@@ -50,10 +50,10 @@ class FollowUps:
         self._clock = clock
         self._searched: Bounded[BatchKey, None] = Bounded(_MOST_BATCHES)
         self._left: Bounded[str, tuple[float, int]] = Bounded(_MOST_PROJECTS)
-        """When the present sweep of a project began, and how many single questions it may still ask."""
+        """By project: when the current sweep began, and how many single requests it has left."""
 
     def up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll] | None:
-        """What to ask about `missing`, which may be nothing; empty: nothing tells more."""
+        """The polls for `missing` items, of which there may be none; empty when no poll can report more."""
         polls: Sequence[Poll] | None = []
         route, family = read_route(poll)
         match route:
@@ -77,35 +77,35 @@ class FollowUps:
         return polls
 
     def whole(self, poll: Poll) -> Poll:
-        """In place of a look at the unresolved items of a batch, the one at all of them."""
+        """The poll of all items of a batch, in place of one of its unresolved items."""
         (key,) = poll.subjects
         _, family = read_route(poll)
         route, cost = route_of(family, Route.ITEMS), self._status_filter.followed(key)
         return replace(poll, name=f"whole:{poll.name}", route=route, cost=cost, cursor=None, page=0, trail=frozenset())
 
-    # ------------------------------------------------------------ what goes on, and what ended
+    # ------------------------------------------------------------ after a search of open analyses
 
     def _after_open(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll] | None:
-        """One search for the latest ends tells of all that ended; for a few that surely did, single questions do."""
+        """One search of the latest ends finds all that ended; a few that certainly ended are requested one by one."""
         groups = grouped(poll, missing)
-        news = self._unlisted_analyses.open_searched(poll, groups)
+        more_missing = self._unlisted_analyses.open_searched(poll, groups)
         if not groups:
             return []
         if len(missing) <= FEW and all(self._may_ask(key) for key in groups):
             return self._by_batch(poll, missing)
-        if self._unanswered.lasts(Route.ENDED, poll.project):
+        if self._unanswered.skipped(Route.ENDED, poll.project):
             self._unlisted_analyses.ends_searched(poll, groups)
             return self._by_batch(poll, missing)
         young = any(self._unlisted_analyses.young(key) for key in groups)
-        if self._unlisted_analyses.ends_due(poll.project, news=news, young=young):
+        if self._unlisted_analyses.ends_due(poll.project, more_missing=more_missing, young=young):
             return [self._ended(poll, groups)]
         return self._by_batch(poll, missing)
 
     def _ended(self, poll: Poll, groups: Mapping[BatchKey, Sequence[Item]]) -> Poll:
-        """What is young has hardly ended: no page is read for its sake alone."""
+        """The search of the latest ends. Young analyses have rarely ended, so they do not count for the pages."""
         missing = [item for items in groups.values() for item in items]
-        grown = sum(len(items) for key, items in groups.items() if not self._unlisted_analyses.young(key))
-        cost, name = pages(grown, self._size), f"ended:{poll.project}"
+        mature = sum(len(items) for key, items in groups.items() if not self._unlisted_analyses.young(key))
+        cost, name = pages(mature, self._size), f"ended:{poll.project}"
         return part(poll, poll.subjects.keys(), name=name, route=Route.ENDED, cost=cost, items=missing)
 
     # ------------------------------------------------------------ batch by batch
@@ -114,7 +114,7 @@ class FollowUps:
         return self._unlisted_analyses.due(key) and not self._unlisted_analyses.young(key)
 
     def _by_batch(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll] | None:
-        """About each batch that is due by itself: by the question that tells most of it."""
+        """One poll for each batch that is due, of the route that reports most of it."""
         groups = grouped(poll, missing)
         unsearched = poll.route == Route.UNSEARCHED
         due = [
@@ -164,10 +164,10 @@ class FollowUps:
         return self._by_tag_or_counted(poll, missing)
 
     def _by_tag_or_counted(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        """An item that its batch does not list may have its analysis all the same. Sought and counted in turn.
+        """Alternately search for the analyses of items that their batch does not list, and count them as missed.
 
-        A search cannot tell which of the others are still being created, so it must not count anything as missing
-        that the batch itself told.
+        A search does not show which items are still being created, so it must not count items as missing that the
+        batch itself lists.
         """
         (key,) = poll.subjects
         if key in self._searched:
@@ -179,7 +179,7 @@ class FollowUps:
     # ------------------------------------------------------------ one by one
 
     def _in_turn(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll] | None:
-        """Those whose analyses are known, a few at a time; nothing tells more of the others."""
+        """Request the known analyses, a few at a time; no poll reports more of the others."""
         polls: list[Poll] = []
         known = [item for item in missing if item.remote_id is not None and item.stage == stages.ANALYSIS]
         for key, items in grouped(poll, known).items():

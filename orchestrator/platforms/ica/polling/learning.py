@@ -1,6 +1,6 @@
-"""What an account teaches us about its ICA. Nobody outside knows these things, and they may differ by tenant.
+"""Learns undocumented behaviour of an account's ICA, which may differ by tenant.
 
-Each class starts from what was remembered, and returns a `Learnt` exactly when it learns something new.
+Each class starts from what was stored, and returns a `Learned` exactly when it learns something new.
 """
 
 from collections.abc import Mapping
@@ -14,37 +14,37 @@ from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.ica.statuses import ANALYSIS, FINAL_ANALYSIS, OPEN_ANALYSIS
 
 _MAX_WATCHED: Final = 4096
-"""Analyses that are watched to learn whether embedded words move."""
+"""Maximum analyses that are watched to learn whether embedded statuses change."""
 _PATIENCE: Final = 600.0
-"""Seconds for which a page may go on contradicting an analysis's own end before it counts as a snapshot."""
-_MOST_WORDS: Final = 16
-"""Words beyond the documented ones that a search asks for."""
-_LONGEST_WORD: Final = 64
+"""Seconds for which a page may contradict the end of an analysis before embedded statuses count as snapshots."""
+_MAX_STATUSES: Final = 16
+"""Maximum undocumented statuses that a search asks for."""
+_MAX_LENGTH: Final = 64
 _NONE: Final = "-"
-"""Remembered in place of words when ICA refused to be asked for them."""
+"""Stored in place of statuses when ICA refused to search for them."""
 
 
 class Liveness(StrEnum):
-    """What the analysis embedded in a batch's item shows."""
+    """What the analysis embedded in a batch's item is."""
 
     UNKNOWN = "unknown"
     LIVE = "live"
-    """The analysis as it is, or not long ago."""
+    """The current analysis."""
     SNAPSHOT = "snapshot"
-    """The analysis as it was when it was created."""
+    """The analysis at its creation."""
 
 
 @dataclass(slots=True)
 class _EmbeddedAnalysis:
-    word: str
+    status: str
     ended: bool = False
     against_since: float | None = None
 
 
 class EmbeddedStatus:
-    """Learns whether embedded words may be believed: one that changed after creation proves it.
+    """Learns whether embedded statuses are live: a change after creation proves it.
 
-    A page that goes on showing an open word for an analysis that has told its own end speaks against it.
+    Pages that keep an open status for an analysis that has ended prove a snapshot.
     """
 
     NAME: Final = "embedded"
@@ -59,24 +59,24 @@ class EmbeddedStatus:
     def live(self) -> bool:
         return self.liveness is Liveness.LIVE
 
-    def embedded(self, analysis_id: str, word: str) -> Learned | None:
-        """A page showed this word inside the item that created the analysis."""
+    def embedded(self, analysis_id: str, status: str) -> Learned | None:
+        """Record the status of an analysis embedded in its creation item."""
         watched = self._watched.get(analysis_id)
         if watched is None:
-            self._watched[analysis_id] = _EmbeddedAnalysis(word)
+            self._watched[analysis_id] = _EmbeddedAnalysis(status)
             return None
-        if watched.word != word:
-            self._watched[analysis_id] = _EmbeddedAnalysis(word, watched.ended)
+        if watched.status != status:
+            self._watched[analysis_id] = _EmbeddedAnalysis(status, watched.ended)
             return self._learn(Liveness.LIVE)
-        if watched.ended and word not in FINAL_ANALYSIS:
+        if watched.ended and status not in FINAL_ANALYSIS:
             return self._against(watched)
         return None
 
-    def direct(self, analysis_id: str, word: str) -> None:
-        """The analysis itself said this."""
+    def direct(self, analysis_id: str, status: str) -> None:
+        """Record the status of an analysis that was read directly."""
         watched = self._watched.get(analysis_id)
         if watched is not None:
-            watched.ended = word in FINAL_ANALYSIS
+            watched.ended = status in FINAL_ANALYSIS
 
     def _against(self, watched: _EmbeddedAnalysis) -> Learned | None:
         now = self._clock.monotonic()
@@ -92,36 +92,36 @@ class EmbeddedStatus:
 
 
 class SearchStatuses:
-    """Learns the words for open analyses that the documentation does not have, so that searches can ask for them."""
+    """Learns undocumented statuses of open analyses, so that searches can ask for them."""
 
     NAME: Final = "words"
 
     def __init__(self, memory: Mapping[str, str]) -> None:
         held = memory.get(self.NAME, "")
         self._refused = held == _NONE
-        self._more = [] if self._refused else [word for word in held.split(",") if word]
+        self._more = [] if self._refused else [status for status in held.split(",") if status]
 
     @property
     def open(self) -> tuple[str, ...]:
-        """All words that a search for open analyses asks for."""
+        """All statuses that a search for open analyses asks for."""
         return (*OPEN_ANALYSIS, *self._more)
 
-    def met(self, word: str) -> Learned | None:
-        """ICA used this word for an analysis."""
-        if word in ANALYSIS or word in self._more or self._refused:
+    def observed(self, status: str) -> Learned | None:
+        """Record a status of an analysis."""
+        if status in ANALYSIS or status in self._more or self._refused:
             return None
-        if len(self._more) >= _MOST_WORDS or not _askable(word):
+        if len(self._more) >= _MAX_STATUSES or not _searchable(status):
             return None
-        self._more.append(word)
+        self._more.append(status)
         return Learned(self.NAME, ",".join(self._more))
 
     def refused(self) -> Learned | None:
-        """ICA refused a search; returns None when no word of ours can be the reason."""
+        """Record a refused search; returns None when no learned status can be the reason."""
         if not self._more:
             return None
         self._refused, self._more = True, []
         return Learned(self.NAME, _NONE)
 
 
-def _askable(word: str) -> bool:
-    return len(word) <= _LONGEST_WORD and word.isascii() and word.replace("_", "").isalnum()
+def _searchable(status: str) -> bool:
+    return len(status) <= _MAX_LENGTH and status.isascii() and status.replace("_", "").isalnum()

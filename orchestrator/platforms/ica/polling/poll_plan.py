@@ -1,17 +1,17 @@
-"""Which questions tell all about the open batches of an account, in the fewest requests. Pure but for what was learnt.
+"""Plans the polls that report everything about the open batches of an account in the fewest requests.
 
-| what is open | question | requests for a whole answer |
+| what is open | poll | requests |
 | --- | --- | --- |
-| the word of any batch | JOBS, for all | one a page of jobs |
-| that the list of jobs did not show | BATCH, of its family | one |
-| items being created | ITEMS, for a batch | one a page of its items |
-| analyses that were created | OPEN, for a project | one a page of those that go on |
-| that an open search lists no more | ENDED, for a project | a page or a few, the newest ends first |
-| that this did not tell either | TAGGED or ITEMS, for a batch | one a page of its analyses |
-| only a few of them | ANALYSIS | one |
-| where ICA answers no search | ITEMS, for a batch; UNSEARCHED | a page; none, but ANALYSIS for each in turn |
-| links and other work on data | ITEMS, for a batch | one a page of its items |
-| the last items of a large batch | UNRESOLVED, for a batch | one a page of those that go on |
+| the status of any batch | JOBS, for all | one per page of jobs |
+| a batch that the list of jobs does not have | BATCH, of its family | one |
+| items being created | ITEMS, per batch | one per page of its items |
+| created analyses | OPEN, per project | one per page of open analyses |
+| analyses that an open search no longer lists | ENDED, per project | a few pages, the latest end first |
+| analyses that ENDED does not list either | TAGGED or ITEMS, per batch | one per page of its analyses |
+| only a few of these | ANALYSIS | one |
+| analyses where ICA refuses searches | ITEMS, per batch; UNSEARCHED | one per page; one ANALYSIS for each in turn |
+| links and other work on data | ITEMS, per batch | one per page of its items |
+| the last items of a large batch | UNRESOLVED, per batch | one per page of open items |
 """
 
 from collections import defaultdict
@@ -37,16 +37,16 @@ from orchestrator.platforms.pages import pages
 Strategy = Literal["auto", "items"]
 
 UNLISTED: Final = 6 * 3600.0
-"""Seconds for which a batch that the list of jobs did not show is asked for alone."""
+"""Seconds for which a batch that is not in the list of jobs is polled alone."""
 _STILL: Final = 3
-"""Readings of a batch's items without a change after which the analyses are asked themselves (strategy `items`)."""
+"""Sweeps of a batch's items without a change after which the analyses are searched too (strategy `items`)."""
 _STILL_LIVE: Final = 12
-"""The same, where embedded words are known to move."""
+"""The same when embedded statuses are known to be live."""
 _MOST_BATCHES: Final = 4096
 
 
 class Plan:
-    """Makes looks."""
+    """Plans the polls of one account."""
 
     def __init__(
         self,
@@ -69,49 +69,49 @@ class Plan:
         self._unanswered = unanswered
         self._clock = clock
         self._unlisted: Bounded[BatchKey, float] = Bounded(_MOST_BATCHES)
-        """When the whole list of jobs did not show these."""
+        """When the whole list of jobs did not have these."""
 
     def polls(self, batches: Sequence[Batch]) -> list[Poll]:
-        """The questions for these batches, each with a name of its own."""
+        """The polls for these batches, with unique names."""
         batches = [batch for batch in batches if batch.kind in FAMILIES]
         created = [batch for batch in batches if batch.kind == ANALYSES.kind and batch.open > batch.creating]
         self._unlisted_analyses.plan(created)
-        polls = [*self._words(batches)]
+        polls = [*self._statuses(batches)]
         for batch in batches:
             family = FAMILIES[batch.kind]
             polls += self._creations(batch) if family is ANALYSES else self._data_items(batch, family)
         polls += self._searches(created)
         return polls
 
-    # ------------------------------------------------------------ the words of batches
+    # ------------------------------------------------------------ batches
 
     def unlisted(self, batches: Iterable[BatchKey]) -> None:
-        """The whole list of jobs did not show these: for some hours each is asked for alone."""
+        """Record that the whole list of jobs did not have these: for some hours each is polled alone."""
         now = self._clock.monotonic()
         for key in batches:
             self._unlisted[key] = now
 
     def listed(self, batch: BatchKey) -> None:
-        """The list of jobs shows it."""
+        """Record that the list of jobs has this batch."""
         self._unlisted.pop(batch)
 
     def _is_unlisted(self, batch: Batch) -> bool:
         since = self._unlisted.get(batch.key)
         return since is not None and self._clock.monotonic() - since < UNLISTED
 
-    def _words(self, batches: Sequence[Batch]) -> Iterable[Poll]:
-        """Where ICA does not answer for the list, it goes on being asked for, and each batch is asked for alone."""
-        worded = [batch for batch in batches if not batch.status_final and batch.remote_id is not None]
-        listed = [batch for batch in worded if not self._is_unlisted(batch)]
+    def _statuses(self, batches: Sequence[Batch]) -> Iterable[Poll]:
+        """The list of jobs, also while ICA does not answer it; each batch is then polled alone too."""
+        running = [batch for batch in batches if not batch.status_final and batch.remote_id is not None]
+        listed = [batch for batch in running if not self._is_unlisted(batch)]
         if listed:
             yield question("jobs", Route.JOBS, "", listed, cost=pages(len(listed), self._size))
-        silent = self._unanswered.of(Route.JOBS)
-        for batch in worded:
-            if silent or self._is_unlisted(batch):
+        unanswered = self._unanswered.of(Route.JOBS)
+        for batch in running:
+            if unanswered or self._is_unlisted(batch):
                 route = route_of(FAMILIES[batch.kind], Route.BATCH)
                 yield question(f"batch:{batch.id}", route, batch.project, [batch])
 
-    # ------------------------------------------------------------ the items of batches
+    # ------------------------------------------------------------ items
 
     def _data_items(self, batch: Batch, family: Family) -> Iterable[Poll]:
         if batch.open and batch.remote_id is not None:
@@ -133,14 +133,14 @@ class Plan:
             yield self._tagged(batch, {stages.ANALYSIS})
 
     def _by_items(self, batch: Batch) -> bool:
-        """Whether pages of items are to tell of its analyses; a snapshot cannot."""
+        """Whether the status of its analyses is read from item pages, which is impossible with snapshots."""
         asked = self._strategy == "items" or self._unanswered.of(Route.OPEN, batch.project)
         return asked and batch.open > batch.creating and self._embedded.liveness is not Liveness.SNAPSHOT
 
     def _items(self, batch: Batch, family: Family, left: int, expects: set[Stage]) -> Poll:
-        """The items of a batch of which so many are to be told; what is due does not depend on how it is asked."""
+        """The poll of the items of a batch, of which `left` are open, filtered or not, under the same name."""
         route, cost = Route.ITEMS, pages(batch.items, self._size)
-        if self._status_filter.pays(batch, left):
+        if self._status_filter.worthwhile(batch, left):
             route, cost = Route.UNRESOLVED, pages(left, self._size)
         asked = route_of(family, route)
         poll = question(f"items:{batch.id}", asked, batch.project, [batch], cost=cost, expects=expects)
@@ -149,7 +149,7 @@ class Plan:
     # ------------------------------------------------------------ analyses
 
     def _searches(self, batches: Sequence[Batch]) -> Iterable[Poll]:
-        """A search a project. Where ICA does not answer it, it goes on being asked for, beside what takes its place."""
+        """One search per project, also while ICA does not answer it; a replacement is then planned too."""
         projects: defaultdict[str, list[Batch]] = defaultdict(list)
         for batch in batches:
             if self._wants_search(batch):
@@ -163,7 +163,7 @@ class Plan:
     def _wants_search(self, batch: Batch) -> bool:
         if not self._by_items(batch) or batch.remote_id is None or self._unanswered.of(Route.OPEN, batch.project):
             return True
-        return self._last_sweeps.last(batch.key).unmoved >= (_STILL_LIVE if self._embedded.live else _STILL)
+        return self._last_sweeps.last(batch.key).unchanged >= (_STILL_LIVE if self._embedded.live else _STILL)
 
     def _search(self, name: str, route: Route, batches: Sequence[Batch], cost: int) -> Poll:
         return question(name, route, batches[0].project, batches, cost=cost, expects={stages.ANALYSIS})

@@ -1,4 +1,4 @@
-"""Asks the questions of `plan`: one request, and what its answer tells."""
+"""Reads the polls of `poll_plan`: sends one request, and turns the response into reports."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -25,16 +25,16 @@ from orchestrator.platforms.ica.protocol.wire import CreationItem, Job, Page
 from orchestrator.platforms.ica.statuses import FINAL_ANALYSIS, FINAL_JOB
 
 _FORGOTTEN: Final = frozenset({400, 410})
-"""How ICA declines a page token that it no longer knows."""
+"""Statuses with which ICA rejects a page token that it no longer knows."""
 _BAD_REQUEST: Final = 400
 _LOOPING: Final = 20
-"""Pages beyond twice the expected number after which the page tokens are taken to have no end."""
+"""Pages beyond twice the expected number after which the page tokens are assumed to be endless."""
 _SLACK: Final = 2
-"""Pages beyond the expected number after which what a sorted listing has not shown is sought otherwise."""
+"""Pages of a sorted listing beyond the expected number after which reading stops; other polls find the rest."""
 
 
 class PollReader:
-    """Looks at one account."""
+    """Reads the polls of one account."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class PollReader:
         page_size: int,
         strategy: Strategy,
         embedded: EmbeddedStatus,
-        words: SearchStatuses,
+        statuses: SearchStatuses,
         last_sweeps: LastSweeps,
         status_filter: StatusFilter,
         plan: Plan,
@@ -57,7 +57,7 @@ class PollReader:
         self._size = page_size
         self._strategy = strategy
         self._embedded = embedded
-        self._words = words
+        self._statuses = statuses
         self._last_sweeps = last_sweeps
         self._status_filter = status_filter
         self._plan = plan
@@ -66,10 +66,10 @@ class PollReader:
         self._unanswered = unanswered
 
     async def poll(self, poll: Poll) -> PollResult:
-        """Ask for one page of `look`. A refused follow-up tells nothing; whatever is asked behind it may.
+        """Read one page of a poll. A refused follow-up returns no reports; its own follow-ups may.
 
         Raises:
-            PlatformError: as `Session.send`; Transient also for an answer that cannot be read.
+            PlatformError: as `Session.send`; Transient also for a response that cannot be decoded.
         """
         try:
             result = await self._ask(poll)
@@ -102,20 +102,20 @@ class PollReader:
                 assert_never(route)
         return result
 
-    # ------------------------------------------------------------ the words of batches
+    # ------------------------------------------------------------ batches
 
     async def _jobs(self, poll: Poll) -> PollResult:
         offset = int(poll.cursor or 0)
         page = wire.JOBS.read(await self._session.send(requests.jobs(self._size, offset)))
         keys = {remote_id: key for key, remote_id in poll.subjects.items() if remote_id is not None}
-        seen = [_worded(keys[job.subject_id], job) for job in page.rows if job.subject_id in keys]
-        for word in seen:
-            self._plan.listed(word.batch)
-        rest = poll.subjects.keys() - {word.batch for word in seen}
-        follow_ups = _next_offset(only(poll, rest), page, offset) if rest else None
-        if follow_ups is None:
+        reports = [_batch_report(keys[job.subject_id], job) for job in page.rows if job.subject_id in keys]
+        for report in reports:
+            self._plan.listed(report.batch)
+        rest = poll.subjects.keys() - {report.batch for report in reports}
+        next_page = _next_offset(only(poll, rest), page, offset) if rest else None
+        if next_page is None:
             self._plan.unlisted(rest)
-        return PollResult(seen, next=follow_ups, bad_rows=page.bad_rows)
+        return PollResult(reports, next=next_page, bad_rows=page.bad_rows)
 
     async def _batch(self, poll: Poll, family: Family) -> PollResult:
         ((key, remote_id),) = poll.subjects.items()
@@ -123,7 +123,7 @@ class PollReader:
         job = read(answer, wire.REMOTE_BATCH).job
         if job is None or job.status is None:
             return PollResult([BatchReport(key, None, final=True)])
-        return PollResult([_worded(key, job)])
+        return PollResult([_batch_report(key, job)])
 
     # ------------------------------------------------------------ the items of a batch
 
@@ -131,29 +131,29 @@ class PollReader:
         (key,) = poll.subjects
         answer = await self._page(poll, self._items(poll, ANALYSES))
         if answer is None:
-            return _anew(poll)
+            return _restart(poll)
         page = wire.CREATION_ITEMS.read(answer)
-        seen, learned = self._told(page.rows, key, first=poll.page == 0)
+        seen, learned = self._creation_reports(page.rows, key, first=poll.page == 0)
         if poll.named:
             ids = wanted(poll.named)
-            self._found([told for told in seen if told.remote_id in ids])
-        follow_ups = _next_token(poll, page)
-        if follow_ups is None:
+            self._note_unlisted([report for report in seen if report.remote_id in ids])
+        next_page = _next_token(poll, page)
+        if next_page is None:
             self._last_sweeps.ends(key)
-        return PollResult([*seen, *learned], next=follow_ups, bad_rows=page.bad_rows + len(page.rows) - len(seen))
+        return PollResult([*seen, *learned], next=next_page, bad_rows=page.bad_rows + len(page.rows) - len(seen))
 
-    def _told(
+    def _creation_reports(
         self, rows: Sequence[CreationItem], key: BatchKey, *, first: bool
     ) -> tuple[list[ItemReport], list[Learned]]:
-        """What the rows say. Embedded words are learnt from first, as they decide how far these rows are believed."""
+        """The reports of the rows. What they teach is learned first, as it decides which of them are hints."""
         learned = self._learned(rows)
         sweep = self._last_sweeps.page(key, first=first)
         seen: list[ItemReport] = []
         for row in rows:
-            told = creation.tell(row, key, hint=self._doubted(row))
-            if told is not None:
-                seen.append(told)
-                sweep.note(told)
+            report = creation.report(row, key, hint=self._is_hint(row))
+            if report is not None:
+                seen.append(report)
+                sweep.note(report)
         return seen, learned
 
     def _learned(self, rows: Sequence[CreationItem]) -> list[Learned]:
@@ -163,31 +163,31 @@ class PollReader:
             if created is not None and row.processing.status == "SUCCEEDED":
                 if (lesson := self._embedded.embedded(created.id, created.status)) is not None:
                     learned.append(lesson)
-                if (lesson := self._words.met(created.status)) is not None:
+                if (lesson := self._statuses.observed(created.status)) is not None:
                     learned.append(lesson)
         return learned
 
-    def _doubted(self, row: CreationItem) -> bool:
-        """Whether the word of the embedded analysis may be stale.
+    def _is_hint(self, row: CreationItem) -> bool:
+        """Whether the status of the embedded analysis may be stale.
 
-        Where searches tell of the same analyses, a page that lags behind them would turn their words back: there only
-        an end, which does not lag behind anything, is believed.
+        Where searches report the same analyses, a page that lags behind would revert their statuses: there only a final
+        status, which cannot be stale, is trusted.
         """
         if not self._embedded.live:
             return True
         ended = row.created_analysis is not None and row.created_analysis.status in FINAL_ANALYSIS
         return self._strategy != "items" and not ended
 
-    def _items(self, poll: Poll, family: Family, words: Sequence[str] = ()) -> Call:
+    def _items(self, poll: Poll, family: Family, statuses: Sequence[str] = ()) -> Call:
         (remote_id,) = poll.subjects.values()
-        return requests.items(poll.project, family.segment, remote_id or "", self._size, poll.cursor, statuses=words)
+        return requests.items(poll.project, family.segment, remote_id or "", self._size, poll.cursor, statuses=statuses)
 
     async def _data_items(self, poll: Poll, family: Family) -> PollResult:
         answer = await self._page(poll, self._items(poll, family))
-        return _anew(poll) if answer is None else self._reported(poll, family, answer)
+        return _restart(poll) if answer is None else self._reported(poll, family, answer)
 
     async def _unresolved(self, poll: Poll, family: Family) -> PollResult:
-        """Those that go on; what it leaves out, the whole list tells. That is asked too where ICA takes no words."""
+        """Read the open items. Follow-ups read the whole list for the others, and replace this where ICA refuses it."""
         try:
             answer = await self._page(poll, self._items(poll, family, family.unresolved))
         except Refused as refusal:
@@ -195,17 +195,18 @@ class PollReader:
             if learned is None:
                 raise
             return PollResult([learned], next=self._follow_ups.whole(poll), restarted=True)
-        return _anew(poll) if answer is None else self._reported(poll, family, answer)
+        return _restart(poll) if answer is None else self._reported(poll, family, answer)
 
     def _reported(self, poll: Poll, family: Family, answer: Answer) -> PollResult:
-        """What a page of items says, row by row."""
+        """The reports of a page of items."""
         (key,) = poll.subjects
         page = family.items.read(answer)
         if family.data is not None:
-            told = [family.data.report(row, key) for row in page.rows]
+            seen = [family.data.report(row, key) for row in page.rows]
         else:
-            told = [seen for row in page.rows if (seen := creation.tell(row, key, hint=self._doubted(row))) is not None]
-        return PollResult(told, next=_next_token(poll, page), bad_rows=page.bad_rows + len(page.rows) - len(told))
+            reports = (creation.report(row, key, hint=self._is_hint(row)) for row in page.rows)
+            seen = [report for report in reports if report is not None]
+        return PollResult(seen, next=_next_token(poll, page), bad_rows=page.bad_rows + len(page.rows) - len(seen))
 
     # ------------------------------------------------------------ analyses
 
@@ -221,37 +222,37 @@ class PollReader:
                 return await self._tagged(poll)
             case Route.ANALYSIS:
                 return await self._analysis(poll)
-            case Route.UNSEARCHED:  # nothing tells of all; each is asked for in its turn, as a follow-up
+            case Route.UNSEARCHED:  # no request covers all; follow-ups request some one by one
                 return PollResult([])
 
     async def _open(self, poll: Poll) -> PollResult:
-        """Those that go on. A word learnt from ICA may be one that its filter does not take: then without it."""
+        """Search the open analyses. When ICA refuses a learned status as a filter, restart without it."""
         tag = instance_tag(self._instance)
-        call = requests.search(poll.project, tag, self._words.open, self._size, poll.cursor)
+        call = requests.search(poll.project, tag, self._statuses.open, self._size, poll.cursor)
         try:
             answer = await self._page(poll, call)
         except Refused as refusal:
-            learned = self._words.refused() if refusal.status == _BAD_REQUEST else None
+            learned = self._statuses.refused() if refusal.status == _BAD_REQUEST else None
             if learned is None:
                 raise
-            return replace(_anew(poll), observations=[learned])
+            return replace(_restart(poll), observations=[learned])
         return self._searched(poll, answer)
 
     async def _tagged(self, poll: Poll) -> PollResult:
         ((key, remote_id),) = poll.subjects.items()
         answer = await self._page(poll, requests.search(poll.project, batch_tag(key), (), self._size, poll.cursor))
         result = self._searched(poll, answer)
-        seen = [told for told in result.observations if isinstance(told, ItemReport)]
-        self._found(told for told in seen if told.batch == key and told.state.final)
-        if remote_id is None and result.next is None:  # nobody knows the batch's id, so nobody can ask for its word
+        seen = [report for report in result.observations if isinstance(report, ItemReport)]
+        self._note_unlisted(report for report in seen if report.batch == key and report.state.final)
+        if remote_id is None and result.next is None:  # without its id, the status of the batch cannot be requested
             return replace(result, observations=[*result.observations, BatchReport(key, None, final=True)])
         return result
 
     def _searched(self, poll: Poll, answer: Answer | None) -> PollResult:
         if answer is None:
-            return _anew(poll)
+            return _restart(poll)
         page = wire.ANALYSES.read(answer)
-        seen = analyses.tell(page.rows, self._instance)
+        seen = analyses.reports_of(page.rows, self._instance)
         return PollResult(self._direct(seen), next=_next_token(poll, page), bad_rows=page.bad_rows)
 
     async def _ended(self, poll: Poll) -> PollResult:
@@ -260,14 +261,14 @@ class PollReader:
         call = requests.ended(poll.project, tag, FINAL_ANALYSIS, self._size, offset)
         page = wire.ANALYSES.read(await self._session.send(call))
         ids = wanted(poll.named)
-        seen = [told for told in analyses.tell(page.rows, self._instance) if told.remote_id in ids]
-        reported_ids = {told.remote_id for told in seen}
+        seen = [report for report in analyses.reports_of(page.rows, self._instance) if report.remote_id in ids]
+        reported_ids = {report.remote_id for report in seen}
         left = tuple(item for item in poll.named if item.remote_id not in reported_ids)
-        follow_ups = _next_offset(replace(poll, named=left), page, offset) if left else None
-        return PollResult(self._direct(seen), next=follow_ups, bad_rows=page.bad_rows)
+        next_page = _next_offset(replace(poll, named=left), page, offset) if left else None
+        return PollResult(self._direct(seen), next=next_page, bad_rows=page.bad_rows)
 
     async def _analysis(self, poll: Poll) -> PollResult:
-        """One analysis. It is the item's whatever its tags say; when it is gone there is nothing to tell."""
+        """Read one analysis. It belongs to the item whatever its tags are; a deleted one gives no report."""
         (key,) = poll.subjects
         ((remote_id, item_key),) = wanted(poll.named).items()
         try:
@@ -275,32 +276,32 @@ class PollReader:
         except Missing:
             return PollResult([])
         row = read(answer, wire.ANALYSIS)
-        told = analyses.analysis_report(row, key, None, item_key)
-        self._found([told])
-        return PollResult(self._direct([told]))
+        report = analyses.analysis_report(row, key, None, item_key)
+        self._note_unlisted([report])
+        return PollResult(self._direct([report]))
 
-    def _found(self, seen: Iterable[ItemReport]) -> None:
-        """What questions about one batch or analysis told, of those that searches do not show."""
-        for told in seen:
-            if told.state.final:
-                self._unlisted_analyses.ended(told.batch)
-            elif told.known_status and not told.hint:
-                self._unlisted_analyses.still_open(told.batch)
+    def _note_unlisted(self, seen: Iterable[ItemReport]) -> None:
+        """Record what polls of one batch or analysis reported of analyses that searches do not list."""
+        for report in seen:
+            if report.state.final:
+                self._unlisted_analyses.ended(report.batch)
+            elif report.known_status and not report.hint:
+                self._unlisted_analyses.still_open(report.batch)
 
     def _direct(self, seen: Sequence[ItemReport]) -> list[Observation]:
-        """Words from the analyses themselves, and what they teach."""
+        """The reports of analyses that were read directly, and what was learned from them."""
         learned: list[Learned] = []
-        for told in seen:
-            status = told.status or ""
-            self._embedded.direct(told.remote_id or "", status)
-            if not told.known_status and (word := self._words.met(status)) is not None:
-                learned.append(word)
+        for report in seen:
+            status = report.status or ""
+            self._embedded.direct(report.remote_id or "", status)
+            if not report.known_status and (new := self._statuses.observed(status)) is not None:
+                learned.append(new)
         return [*seen, *learned]
 
     # ------------------------------------------------------------ pages
 
     async def _page(self, poll: Poll, call: Call) -> Answer | None:
-        """The answer, or None when ICA no longer knows the place in the listing that `look` had reached."""
+        """The response, or None when ICA no longer knows the page token of `poll`."""
         try:
             return await self._session.send(call)
         except Refused as refusal:
@@ -309,25 +310,24 @@ class PollReader:
             return None
 
 
-def _anew(poll: Poll) -> PollResult:
+def _restart(poll: Poll) -> PollResult:
     return PollResult([], next=replace(poll, cursor=None, page=0, trail=frozenset()), restarted=True)
 
 
 def _next_token(poll: Poll, page: Page[wire.Row]) -> Poll | None:
-    """The following page; None after the last, and when the token was seen before."""
+    """The poll of the next page; None after the last, and when the token was seen before."""
     if page.token is None or page.token in poll.trail or poll.page >= 2 * poll.cost + _LOOPING:
         return None
     return replace(poll, cursor=page.token, page=poll.page + 1, trail=poll.trail | {page.token})
 
 
 def _next_offset(poll: Poll, page: Page[wire.Row], offset: int) -> Poll | None:
-    """The following page. ICA may send fewer rows than asked for, so only its total or an empty page tells the end."""
-    follow_ups = offset + len(page.rows) + page.bad_rows
-    if follow_ups in (offset, page.total) or poll.page + 1 >= poll.cost + _SLACK:
+    """The poll of the next page. ICA may return short pages, so only its total or an empty page is the end."""
+    next_offset = offset + len(page.rows) + page.bad_rows
+    if next_offset in (offset, page.total) or poll.page + 1 >= poll.cost + _SLACK:
         return None
-    return replace(poll, cursor=str(follow_ups), page=poll.page + 1)
+    return replace(poll, cursor=str(next_offset), page=poll.page + 1)
 
 
-def _worded(key: BatchKey, job: Job | wire.BatchJob) -> BatchReport:
-    word = job.status
-    return BatchReport(key, word, final=word in FINAL_JOB, detail=job.additional_status_information or None)
+def _batch_report(key: BatchKey, job: Job | wire.BatchJob) -> BatchReport:
+    return BatchReport(key, job.status, final=job.status in FINAL_JOB, detail=job.additional_status_information or None)

@@ -1,4 +1,4 @@
-"""The kinds of question, and how one about some batches is made of another about more."""
+"""The routes (kinds of polls) of ICA, and functions that build polls."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -12,7 +12,7 @@ from orchestrator.platforms.ica.batches.families import ANALYSES, BY_NAME, Famil
 
 
 class Route(StrEnum):
-    """The kinds of question."""
+    """The kinds of polls; see `poll_plan`."""
 
     JOBS = "jobs"
     BATCH = "batch"
@@ -26,28 +26,28 @@ class Route(StrEnum):
 
 
 _OF_FAMILIES: Final = (Route.BATCH, Route.ITEMS, Route.UNRESOLVED)
-"""Those that are asked of one family."""
+"""Routes that exist for each family."""
 
 
 def route_of(family: Family, route: Route) -> str:
-    """The name of a question that is asked of one family."""
+    """The route name of a poll of one family."""
     return f"{family.name}_{route}"
 
 
 def read_route(poll: Poll) -> tuple[Route, Family]:
-    """What a look asks, and of which family; questions that are of no family in particular are about analyses."""
+    """The route and family of a poll; routes without a family are about analyses."""
     name, _, route = poll.route.rpartition("_")
     if not name:
         return Route(poll.route), ANALYSES
     if route not in _OF_FAMILIES:
-        raise ValueError(f"{poll.route!r} is no question of ICA")
+        raise ValueError(f"{poll.route!r} is not a route of ICA")
     return Route(route), BY_NAME[name]
 
 
 def question(
     name: str, route: str, project: str, batches: Sequence[Batch], *, cost: int = 1, expects: Iterable[Stage] = ()
 ) -> Poll:
-    """A question about these batches."""
+    """A poll of these batches."""
     return Poll(
         name=name,
         route=route,
@@ -61,7 +61,7 @@ def question(
 
 
 def only(poll: Poll, keys: Collection[BatchKey]) -> Poll:
-    """The same question about some of its batches."""
+    """The same poll of some of its batches."""
     kept = [
         (key, remote_id, batch)
         for (key, remote_id), batch in zip(poll.subjects.items(), poll.batches, strict=True)
@@ -76,7 +76,7 @@ def only(poll: Poll, keys: Collection[BatchKey]) -> Poll:
 
 
 def part(poll: Poll, keys: Collection[BatchKey], *, name: str, route: str, cost: int, items: Iterable[Item]) -> Poll:
-    """A new question about some of the batches of `look`; it expects the analyses of `items` that are known, if any."""
+    """A new poll of some batches of `poll`; it expects those analyses of `items` whose ids are known."""
     named = tuple(item for item in items if item.remote_id is not None)
     expects = frozenset({stages.ANALYSIS}) if named else frozenset[Stage]()
     some = only(poll, keys)
@@ -86,7 +86,7 @@ def part(poll: Poll, keys: Collection[BatchKey], *, name: str, route: str, cost:
 
 
 def alone(poll: Poll, key: BatchKey, items: Iterable[Item]) -> list[Poll]:
-    """Each of these analyses of one batch by itself."""
+    """One poll for each of these analyses of one batch."""
     return [
         part(poll, {key}, name=f"analysis:{item.remote_id}", route=Route.ANALYSIS, cost=1, items=[item])
         for item in items
@@ -95,12 +95,12 @@ def alone(poll: Poll, key: BatchKey, items: Iterable[Item]) -> list[Poll]:
 
 
 def wanted(items: Iterable[Item]) -> dict[str, str]:
-    """What a question about these has to tell: remote id → item key."""
+    """Remote id → item key, for items whose remote id is known."""
     return {item.remote_id: item.key for item in items if item.remote_id is not None}
 
 
 def grouped(poll: Poll, missing: Iterable[Item]) -> dict[BatchKey, list[Item]]:
-    """The missing items by the key of their batch; those of batches that `look` is not about are left out."""
+    """The missing items by the key of their batch; items of batches that `poll` does not cover are left out."""
     groups: defaultdict[BatchKey, list[Item]] = defaultdict(list)
     for item in missing:
         key = poll.homes.get((item.job, item.batch)) if item.batch is not None else None

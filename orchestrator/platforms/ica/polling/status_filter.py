@@ -1,7 +1,7 @@
-"""When the items of a batch are asked for by their status: once few of many pages go on.
+"""Decides when the list of a batch's items is filtered by status: when few of many pages have open items.
 
-Such a list tells which items go on. What it leaves out has been resolved, and the whole list, asked behind it, tells
-how. So it spares requests only where little changes from one time to the next: at the end of a large batch.
+The filtered list has the open items. Items that it no longer has have ended, and the whole list, read after it, has
+their outcome. So the filter saves requests only where little changes between polls: at the end of a large batch.
 """
 
 from collections.abc import Mapping
@@ -13,52 +13,52 @@ from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.pages import pages
 
 _SPARES: Final = 4
-"""Times that the whole list must be as long as the narrow one: no more than a quarter is lost when both are needed."""
+"""The whole list must be this many times as long: then at most a quarter is lost when both are needed."""
 _MOST_BATCHES: Final = 4096
 _REFUSED: Final = "refused"
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _FilteredPoll:
     left: int
-    """Items that went on when it was asked."""
+    """Number of open items when it was planned."""
     pages: int
     """Pages of the whole list."""
 
 
 class StatusFilter:
-    """Decides, and notices where ICA does not do as its description says."""
+    """Chooses between filtered and whole lists, and stops filtering where ICA's filter does not work."""
 
     NAME: Final = "item_status"
 
     def __init__(self, memory: Mapping[str, str], page_size: int) -> None:
-        self._taken = memory.get(self.NAME) != _REFUSED
+        self._supported = memory.get(self.NAME) != _REFUSED
         self._size = page_size
-        self._asked: Bounded[BatchKey, _Asked] = Bounded(_MOST_BATCHES)
+        self._filtered: Bounded[BatchKey, _FilteredPoll] = Bounded(_MOST_BATCHES)
         self._followed: Bounded[BatchKey, int] = Bounded(_MOST_BATCHES)
 
-    def pays(self, batch: Batch, left: int) -> bool:
-        """Whether to ask only for those that go on, of which there are `left`.
+    def worthwhile(self, batch: Batch, left: int) -> bool:
+        """Whether to poll only the open items, of which there are `left`.
 
-        Not when the whole list was asked behind it and nothing had changed: then the filter leaves out what goes on.
+        False when the whole list was read after a filtered one and nothing had changed: the filter omits open items.
         """
         whole = pages(batch.items, self._size)
-        if not self._taken or whole < _SPARES * pages(left, self._size) or self._followed.get(batch.key) == left:
+        if not self._supported or whole < _SPARES * pages(left, self._size) or self._followed.get(batch.key) == left:
             return False
-        self._asked[batch.key] = _Asked(left, whole)
+        self._filtered[batch.key] = _FilteredPoll(left, whole)
         return True
 
     def followed(self, batch: BatchKey) -> int:
-        """The whole list is asked behind the narrow one; returns the requests it will take."""
-        asked = self._asked.get(batch)
+        """Record that the whole list is read after the filtered one; returns its number of pages."""
+        asked = self._filtered.get(batch)
         if asked is None:
             return 1
         self._followed[batch] = asked.left
         return asked.pages
 
     def refused(self) -> Learned | None:
-        """ICA does not take the filter; returns what is learnt from that, once."""
-        if not self._taken:
+        """Record that ICA refused the filter; returns what was learned, the first time only."""
+        if not self._supported:
             return None
-        self._taken = False
+        self._supported = False
         return Learned(self.NAME, _REFUSED)

@@ -1,4 +1,4 @@
-"""Which of the questions that tell of many ICA does not answer, so that others are asked in their place."""
+"""Tracks polls for many items that ICA does not answer, so that other polls replace them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,11 +10,11 @@ from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.ica.polling.routes import Route
 
 LONG: Final = 600.0
-"""Seconds for which a question fails before it counts as one that is not answered; a refusal counts at once."""
+"""Seconds for which a poll must fail to count as unanswered; a refused one counts at once."""
 _ALIVE: Final = 3600.0
-"""Seconds for which a project that told of something is there, whatever it does not answer."""
+"""Seconds for which a project counts as existing after a poll has reported something of it."""
 ANOTHER_TRY: Final = 3600.0
-"""Seconds after which a refused follow-up is tried again."""
+"""Seconds after which a refused follow-up is retried."""
 _MOST: Final = 1024
 _WATCHED: Final = frozenset({Route.JOBS, Route.OPEN, Route.ENDED})
 
@@ -27,16 +27,16 @@ class _Failing:
 
 
 class UnansweredPolls:
-    """Remembers, by the kind of question and its project, until it is answered."""
+    """Remembers unanswered polls, by route and project, until they are answered."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._failing: Bounded[tuple[str, str], _Failing] = Bounded(_MOST)
-        self._told: Bounded[str, float] = Bounded(_MOST)
-        """When something was told of a project."""
+        self._reported_at: Bounded[str, float] = Bounded(_MOST)
+        """When something of a project was last reported."""
 
     def failed(self, poll: Poll, error: PlatformError) -> None:
-        """This question was not answered. That the budget is spent or the credential refused says nothing of it."""
+        """Record a failed poll. Throttling and a rejected credential do not count."""
         if poll.route not in _WATCHED or isinstance(error, Throttled) or not isinstance(error, (Refused, Transient)):
             return
         now = self._clock.monotonic()
@@ -45,22 +45,22 @@ class UnansweredPolls:
         self._failing[poll.route, poll.project] = _Failing(since, now, refused=isinstance(error, Refused))
 
     def answered(self, poll: Poll, result: PollResult) -> None:
-        """It was."""
+        """Record an answered poll."""
         self._failing.pop((poll.route, poll.project))
         if result.observations:
-            self._told[poll.project] = self._clock.monotonic()
+            self._reported_at[poll.project] = self._clock.monotonic()
 
     def is_there(self, project: str) -> bool:
-        """Whether ICA knows the project, by what other questions told of late."""
-        told = self._told.get(project)
-        return told is not None and self._clock.monotonic() - told < _ALIVE
+        """Whether ICA knows the project, according to recent reports of other polls."""
+        reported_at = self._reported_at.get(project)
+        return reported_at is not None and self._clock.monotonic() - reported_at < _ALIVE
 
     def of(self, route: Route, project: str = "") -> bool:
-        """Whether no answer is to be expected."""
+        """Whether a poll of this route counts as unanswered."""
         failing = self._failing.get((route, project))
         return failing is not None and (failing.refused or failing.last - failing.since >= LONG)
 
-    def lasts(self, route: Route, project: str) -> bool:
-        """The same, until it is time to try again."""
+    def skipped(self, route: Route, project: str) -> bool:
+        """Whether a poll of this route is unanswered and not yet to be retried."""
         failing = self._failing.get((route, project))
         return failing is not None and self.of(route, project) and self._clock.monotonic() - failing.last < ANOTHER_TRY

@@ -1,8 +1,8 @@
-"""Open analyses that searches do not show: since when, what was asked about them, and when it is worth asking again.
+"""Tracks open analyses that searches do not list, and decides when to poll for them.
 
-An analysis may be absent because it ended, which other questions tell at once; because ICA's index has not got it yet,
-which time tells; or because it was deleted, or its tags were, which nothing tells but a question for itself. Those are
-dear, so they are asked in turn, a few a sweep, and ever more rarely where they find nothing that ended.
+An analysis is not listed because it ended, which other polls report at once; because ICA's index does not have it yet,
+which passes; or because it or its tags were deleted, which only a request for the analysis itself shows. Such requests
+are expensive, so a few are made per sweep, in turn, and less and less often while they find no ended analysis.
 """
 
 import math
@@ -15,67 +15,71 @@ from orchestrator.clock import SECOND, Clock
 from orchestrator.domain.model import Batch, BatchKey, Item, Poll
 
 ASSUMED_LAG: Final = 180.0
-"""Seconds that ICA's index may take to show a new analysis, until it has shown how long it takes."""
+"""Seconds that ICA's index is assumed to need to list a new analysis, until this has been measured."""
 _LEAST_LAG, _MOST_LAG = 30.0, 900.0
 _MARGIN: Final = 2.0
-"""We look now and then, and what was seen may be a lucky case."""
+"""Factor on the measured lag, as samples are few and may be too low."""
 _SAMPLES: Final = 16
 _OLD: Final = _MOST_LAG
-"""Seconds from its submission: a batch that is older when we meet it first, after a start, has been shown before."""
+"""Seconds since submission: a batch older than this at a start counts as listed before."""
 
 _FIRST_REST, _LONGEST_REST = 30.0, 1800.0
-"""Seconds for which a batch is left alone after questions about it that found nothing ended; doubled each time."""
+"""Seconds until a batch is polled alone again, doubled while that finds no ended analysis; first and maximum."""
 LONGEST_UNSEARCHED: Final = 300.0
-"""The same where no search tells anything: then such questions are all that there is."""
+"""The maximum where ICA refuses searches, so that these polls are the only source."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 300.0
-"""Seconds for which the latest ends of a project are not searched again when nothing more is missing than before."""
+"""Seconds until the latest ends of a project are searched again while no more are missing; first and maximum."""
 _LONGEST_YOUNG: Final = 30.0
-"""The same while young analyses are missing: they may end before any search has shown them."""
+"""The maximum while young analyses are missing: they may end before any search has listed them."""
 
 
 class Lag:
-    """How long it takes ICA's index to show an analysis that ICA told us of."""
+    """Measures how long ICA's index needs to list an analysis after its creation was reported."""
 
     def __init__(self) -> None:
         self.seconds = ASSUMED_LAG
         self._samples: deque[float] = deque(maxlen=_SAMPLES)
 
     def shown(self, after: float) -> None:
-        """All of a batch are there; so long after we knew of them some were not."""
+        """Record that all analyses of a batch are listed; `after` seconds after creation some were not yet."""
         self._samples.append(after)
         self.seconds = min(max(_LEAST_LAG, _MARGIN * max(self._samples)), _MOST_LAG)
 
     def key_expired(self, after: float) -> None:
-        """One that goes on was not there yet."""
+        """Record that an open analysis was not listed `after` seconds after its creation."""
         self.seconds = max(self.seconds, min(_MARGIN * after, _MOST_LAG))
 
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of a batch."""
+    """The state of a batch: the first fields are about the index, those from `due` on about polling it alone.
+
+    In the index, a batch is young until it is `shown`, or until the lag has passed since `joined`. It is polled alone
+    in rounds: each visit (`visit`) delays the next one, and a round ends when every item had its turn (`in_turn`).
+    """
 
     creating: int
     joined: float
-    """When the newest of its analyses came to be known."""
+    """When the creation of its newest analysis was observed."""
     created: int = 0
-    """Open analyses."""
+    """Number of open analyses."""
     missed_after: float = 0.0
-    """Seconds from then to the last time that some were neither shown nor among the latest ends."""
+    """Seconds from `joined` to the last time that some were neither listed nor among the latest ends."""
     shown: bool = False
-    """Whether all of them were accounted for since."""
+    """Whether all of them were reported since `joined`."""
     unreported: int = 0
-    """So many were missing the last time, and the latest ends did not tell of them."""
+    """Number that was missing last time and not among the latest ends."""
     due: float = -math.inf
     rest: float = 0.0
     before: tuple[float, float] = (-math.inf, 0.0)
-    """`due` and `rest` before the present visit."""
+    """`due` and `rest` before the current visit."""
     visits: int = 0
     asked: int = 0
-    """Number of the item asked about last."""
+    """Sequence number of the last requested item."""
     asked_now: int = 0
-    """Items asked about in this round."""
+    """Number of items requested in this round."""
     waiting: bool = False
-    """Whether there are others who wait for their turn."""
+    """Whether items are left in this round."""
 
 
 @dataclass(slots=True)
@@ -85,7 +89,7 @@ class _EndsSearch:
 
 
 class UnlistedAnalyses:
-    """Of one account. Knows batches, never items, and forgets those that are not open."""
+    """The unlisted analyses of one account. Has state per batch, not per item, and only for open batches."""
 
     def __init__(self, clock: Clock) -> None:
         self.lag = Lag()
@@ -94,7 +98,7 @@ class UnlistedAnalyses:
         self._ends: dict[str, _EndsSearch] = {}
 
     def plan(self, batches: Iterable[Batch]) -> None:
-        """These have open analyses."""
+        """Set the batches with open analyses."""
         now = self._clock.monotonic()
         held, self._known, projects = self._known, {}, set[str]()
         for batch in batches:
@@ -112,23 +116,23 @@ class UnlistedAnalyses:
         since = batch.submitted_at or batch.sent_at
         return batch.creating == 0 and since is not None and (self._clock.now() - since) / SECOND > _OLD
 
-    # ------------------------------------------------------------ what searches told
+    # ------------------------------------------------------------ results of polls
 
     def open_searched(self, poll: Poll, missing: Mapping[BatchKey, Sequence[Item]]) -> bool:
-        """A whole search for what goes on did not tell of these; returns whether more are missing than before."""
-        news = False
+        """Record what a whole search of open analyses did not list; returns whether more are missing than before."""
+        more_missing = False
         for key in poll.subjects:
             known, left = self._known.get(key), len(missing.get(key, ()))
             if known is None:
                 continue
-            news = news or left > known.unreported
+            more_missing = more_missing or left > known.unreported
             known.unreported = min(known.unreported, left)
             if not left:
                 self._accounted(known)
-        return news
+        return more_missing
 
     def ends_searched(self, poll: Poll, missing: Mapping[BatchKey, Sequence[Item]]) -> None:
-        """The latest ends of the project did not tell of these either."""
+        """Record what a search of the latest ends did not list either."""
         for key in poll.subjects:
             known, left = self._known.get(key), len(missing.get(key, ()))
             if known is None:
@@ -147,52 +151,52 @@ class UnlistedAnalyses:
             self.lag.shown(known.missed_after)
 
     def still_open(self, key: BatchKey) -> None:
-        """An analysis that searches do not show does; ICA said so itself."""
+        """Record that an unlisted analysis is still open, as ICA reported directly."""
         known = self._known.get(key)
         if known is not None and not known.shown:
             self.lag.key_expired(self._clock.monotonic() - known.joined)
 
     def ended(self, key: BatchKey) -> None:
-        """A question about this batch found one that ended: there may be more."""
+        """Record that a poll of this batch found an ended analysis: there may be more, so it is due at once."""
         known = self._known.get(key)
         if known is not None:
             known.rest, known.due = 0.0, min(known.due, self._clock.monotonic())
 
-    # ------------------------------------------------------------ when to ask
+    # ------------------------------------------------------------ when to poll
 
     def young(self, key: BatchKey) -> bool:
-        """Whether a search may not have got all of this batch yet."""
+        """Whether ICA's index may not have all analyses of this batch yet."""
         known = self._known.get(key)
         return known is not None and not known.shown and self._clock.monotonic() - known.joined < self.lag.seconds
 
     def due(self, key: BatchKey) -> bool:
-        """Whether it is time to ask about this batch."""
+        """Whether this batch is due to be polled alone."""
         return self.waits_since(key) <= self._clock.monotonic()
 
     def waits_since(self, key: BatchKey) -> float:
-        """When it was or will be due; what never was asked about comes first."""
+        """When the batch was or will be due; minus infinity when it was never polled alone."""
         known = self._known.get(key)
         return known.due if known is not None else -math.inf
 
-    def ends_due(self, project: str, *, news: bool, young: bool) -> bool:
-        """Whether to search the latest ends of the project, which is noted."""
+    def ends_due(self, project: str, *, more_missing: bool, young: bool) -> bool:
+        """Whether to search the latest ends of the project now; if so, the next search is delayed."""
         now, ends = self._clock.monotonic(), self._ends.setdefault(project, _EndsSearch())
-        if not news and now < ends.due:
+        if not more_missing and now < ends.due:
             return False
         longest = _LONGEST_YOUNG if young else _LONGEST_PAUSE
-        ends.pause = _FIRST_PAUSE if news else min(max(_FIRST_PAUSE, 2 * ends.pause), longest)
+        ends.pause = _FIRST_PAUSE if more_missing else min(max(_FIRST_PAUSE, 2 * ends.pause), longest)
         ends.due = now + ends.pause
         return True
 
-    # ------------------------------------------------------------ what is asked
+    # ------------------------------------------------------------ polling a batch alone
 
     def large(self, key: BatchKey, missing: int) -> bool:
-        """Whether so many are a large part of the batch."""
+        """Whether `missing` is at least half of the open analyses of the batch."""
         known = self._known.get(key)
         return known is not None and 2 * missing >= known.created
 
     def visit(self, key: BatchKey, *, unsearched: bool) -> int:
-        """It is asked about now, and not again for a while; returns how often that was done before."""
+        """Record that a batch is polled alone now, and delay the next time; returns the number of visits before."""
         known = self._known.get(key)
         if known is None:
             return 0
@@ -204,16 +208,16 @@ class UnlistedAnalyses:
         return known.visits - 1
 
     def waiting(self, key: BatchKey) -> bool:
-        """Whether items of the batch wait for their turn: nothing else need be asked before."""
+        """Whether items of the batch are left in this round: they are requested before any other poll of the batch."""
         known = self._known.get(key)
         return known is not None and known.waiting
 
     def in_turn(self, key: BatchKey, items: Sequence[Item], most: int) -> Sequence[Item]:
-        """The next few of these. Until all have had their turn, the batch stays due; behind others that got nothing."""
+        """Choose the next items to request, `most` at most. The batch stays due until every item had its turn."""
         known = self._known.get(key)
         if known is None:
             return items[:most]
-        most = min(most, max(1, len(items) - known.asked_now))  # nobody twice in a round
+        most = min(most, max(1, len(items) - known.asked_now))  # no item twice in a round
         chosen = sorted(items, key=lambda item: (item.seq <= known.asked, item.seq))[: max(0, most)]
         known.asked_now += len(chosen)
         known.waiting = known.asked_now < len(items)

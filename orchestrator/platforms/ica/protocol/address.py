@@ -1,4 +1,4 @@
-"""Recognises that what answers is not ICA's API, and says what `base_url` should be."""
+"""Detects a `base_url` that is not ICA's API, and suggests the right one."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ _REDIRECTS: Final = range(300, 400)
 
 
 def of_error(error: PlatformError, base_url: str) -> PlatformError:
-    """The error of a request for a token as what it means: ICA has that address, and never redirects it."""
+    """Turn "not found" or a redirect of a token request into `WrongAddress`; other errors are returned unchanged."""
     status = error.status
     not_here = isinstance(error, Refused) and status in _NOT_HERE
     if not_here or (isinstance(error, Transient) and status is not None and status in _REDIRECTS):
@@ -22,7 +22,7 @@ def of_error(error: PlatformError, base_url: str) -> PlatformError:
 
 
 def of_page(answer: Answer, base_url: str) -> WrongAddress | None:
-    """What a web page in the place of a token means; None where the answer is no page."""
+    """The error of a web page in response to a token request; None when the response is no page."""
     page = page_of(answer.headers.get("content-type", ""), answer.body)
     if page is None:
         return None
@@ -33,7 +33,7 @@ def of_page(answer: Answer, base_url: str) -> WrongAddress | None:
 
 
 def advice(base_url: str) -> str:
-    """What `base_url` should be, as far as it can be told."""
+    """What `base_url` should be, for an error message."""
     parts = urlsplit(base_url)
     before, api, _ = f"{parts.path}/".partition("/api/")
     if parts.hostname == urlsplit(KNOWN).hostname:
@@ -43,7 +43,7 @@ def advice(base_url: str) -> str:
     elif not parts.path.rstrip("/").endswith("/ica/rest"):
         better = f"{parts.scheme}://{parts.netloc}/ica/rest"
     else:
-        return f"See that base_url is the address under which /api/tokens lies, such as {KNOWN}"
+        return f"Set base_url to the URL below which /api/tokens exists, such as {KNOWN}"
     if better == base_url.rstrip("/"):
-        return "The address is right: see whether a proxy or a login page on the way answers in its place"
+        return "The URL is right: check whether a proxy or a login page answers in its place"
     return f"base_url should be {better}: change the configuration and restart the daemon"

@@ -1,4 +1,4 @@
-"""What refusals mean on ICA beyond their status."""
+"""The meaning of ICA's errors beyond their status."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
-"""Reads a listing to its end, page by page, whatever the page tokens do.
+"""Reads all pages of a listing, with protection against page tokens that never end.
 
-A listing may hand out tokens without end, in a circle, or ignore the one it is given. Each page costs a request of the
-budget, so a token that was seen before ends the listing, and pages that bring nothing new are given up.
+A listing may return tokens without end, in a circle, or ignore the given token. Each page costs a request, so a token
+that was seen before ends the listing, and reading stops after pages without new rows.
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -13,25 +13,25 @@ from orchestrator.platforms.ica.protocol.session import Session
 from orchestrator.platforms.ica.protocol.wire import Page, PageReader, Row
 
 MOST_PAGES: Final = 200
-"""Pages of one listing; ICA itself ends a sorted one at 200,000 rows."""
+"""Maximum pages of one listing; ICA itself ends a sorted one at 200,000 rows."""
 _BARREN: Final = 3
-"""Pages in a row without a new row after which no end is expected."""
+"""Pages in a row without a new row after which reading stops."""
 
 
 class EndlessListingError(Refused):
-    """It has more pages than may be asked for: nothing follows from what is not on them.
+    """A listing has more pages than may be read, so nothing follows from rows that were not found.
 
-    It is a refusal, and not an error that passes, so that the listing is asked for again rarely.
+    A kind of `Refused`, and not of `Transient`, so that the listing is rarely retried.
     """
 
 
 async def pages(
     session: Session, ask: Callable[[str | None], Call], reader: PageReader[Row], *, what: str
 ) -> AsyncGenerator[Page[Row], None]:
-    """The pages of a listing; `ask` makes the call for the page at a token.
+    """Yield the pages of a listing; `ask` returns the call for the page at a token.
 
     Raises:
-        EndlessListingError: it has more than `MOST_PAGES` pages, or goes on without new rows.
+        EndlessListingError: it has more than `MOST_PAGES` pages, or continues without new rows.
     """
     token: str | None = None
     seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""ICA's versioned media types. An operation takes exact ones only, and answers 400 to anything else."""
+"""ICA's versioned media types. Each operation accepts exactly one, and responds 400 to others."""
 
 from typing import Final
 

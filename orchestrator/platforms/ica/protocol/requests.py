@@ -1,4 +1,4 @@
-"""The requests that we make of ICA, one function each. Values only; `Session` sends them."""
+"""The requests to ICA, one function each. Values only; `Session` sends them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -12,16 +12,16 @@ from orchestrator.platforms.ica.protocol.media import PROBLEM, V3, V4
 from orchestrator.platforms.rate_limit.lanes import URGENT, Lane
 
 SUBMIT_TIMEOUT: Final = 300.0
-"""Seconds; the gateways in front of ICA give up earlier, and a creation must not be left half way."""
+"""Seconds; longer than the time-outs of the gateways in front of ICA."""
 
 
 def project(project_id: str) -> str:
-    """The path under which a project's things lie."""
+    """The path of a project."""
     return f"/api/projects/{quote(project_id, safe='')}"
 
 
 def submission(sent: Submission, segment: str) -> Call:
-    """Create a batch, byte for byte as it was stored."""
+    """Create a batch from the stored request."""
     return Call(
         method=sent.method,
         path=sent.path,
@@ -35,9 +35,9 @@ def submission(sent: Submission, segment: str) -> Call:
 
 
 def abort(project_id: str, analysis_id: str) -> Call:
-    """Stop one analysis. Goes before submissions, in their lane, so that a mass of aborts does not starve the looks.
+    """Abort one analysis. Goes before submissions, in their lane, so that many aborts do not starve the polls.
 
-    Asked twice it is refused, or does nothing: an answer that is lost may be asked for again.
+    A second abort is refused or has no effect, so a lost response may be retried.
     """
     return Call(
         method="POST",
@@ -59,7 +59,7 @@ def batch(project_id: str, segment: str, batch_id: str) -> Call:
 def items(
     project_id: str, segment: str, batch_id: str, size: int, token: str | None = None, *, statuses: Sequence[str] = ()
 ) -> Call:
-    """A page of a batch's items, those in one of `statuses`; in any when there are none."""
+    """A page of a batch's items with one of `statuses`; of all items when there are none."""
     path = f"{project(project_id)}/{segment}/{quote(batch_id, safe='')}/items"
     params = [*_by_cursor(size, token).items(), *(("status", status) for status in statuses)]
     return _get(path, V4, params, route=f"{segment}/items")
@@ -76,21 +76,21 @@ def analysis(project_id: str, analysis_id: str) -> Call:
 
 
 def search(project_id: str, tag: str, statuses: Sequence[str], size: int, token: str | None = None) -> Call:
-    """A page of the analyses that carry `tag`, in one of `statuses`; in any when there are none.
+    """A page of the analyses with `tag` and one of `statuses`; with any status when there are none.
 
-    ICA's filter may want all tags, any of them, or tags that begin so: a single tag is asked for, and whoever reads the
-    rows has to compare them.
+    ICA's filter may match all tags, any of them, or prefixes: the request has a single tag, and the caller must compare
+    the tags of the rows.
     """
     return _search(project_id, tag, statuses, _by_cursor(size, token))
 
 
 def ended(project_id: str, tag: str, statuses: Sequence[str], size: int, offset: int) -> Call:
-    """The same, those that ended last first."""
+    """The same, sorted by end date, the latest first."""
     return _search(project_id, tag, statuses, _by_offset(size, offset, "endDate desc"))
 
 
 def _by_cursor(size: int, token: str | None) -> dict[str, str]:
-    """Cursor paging: each row once, in no order."""
+    """Cursor paging: each row once, unordered."""
     return {"pageSize": str(size)} | ({"pageToken": token} if token else {})
 
 

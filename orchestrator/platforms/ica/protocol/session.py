@@ -1,7 +1,7 @@
-"""Who we are to ICA: a JSON Web Token made from the API key, renewed before it ends.
+"""Authenticates requests to ICA with a JSON Web Token made from the API key, and renews it before it expires.
 
-The token's own times are ICA's. Only the span between them is used, and measured on our monotonic clock from the moment
-before it was asked for, so that a wall clock that is off, here or there, costs nothing.
+Only the lifetime of the token is used, measured on the local monotonic clock from before its request, so that wrong
+wall clocks have no effect.
 """
 
 import base64
@@ -25,14 +25,14 @@ from orchestrator.platforms.ica.protocol.wire import TOKEN
 from orchestrator.platforms.rate_limit.lanes import Lane
 
 ApiKey = str | Callable[[], str]
-"""The key, or what fetches it for each token anew, as it may have been replaced; called in a thread, to read a file."""
+"""The key, or a function that reads it for each token, as it may have been replaced; called in a thread."""
 
 _UNREPORTED: Final = 600.0
-"""Seconds for which a token is used that does not say when it ends."""
+"""Seconds for which a token without an expiry time is used."""
 _MARGIN: Final = 300.0
-"""Seconds before its end at which a token is renewed; a request may wait that long for its slot."""
+"""Seconds before its expiry at which a token is renewed; a request may wait that long for its slot."""
 _SHARE: Final = 0.2
-"""The margin is never more than this share of the token's life."""
+"""The margin is at most this share of the token's lifetime."""
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ _CLAIMS = msgspec.json.Decoder(_Claims)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Held:
-    """A token that we have, without its text in any repr."""
+    """The current token; its repr does not show it."""
 
     text: str
     user: str
@@ -73,11 +73,11 @@ class Session:
         self._failure: PlatformError | None = None  # of the last one
 
     async def send(self, call: Call) -> Answer:
-        """Send `call` with our token. A token that ICA no longer takes is renewed once.
+        """Send `call` with the token. When ICA rejects the token, it is renewed once.
 
         Raises:
-            Unauthorised: ICA takes neither that token nor a new one, or not the key. Nothing was done.
-            PlatformError: whatever else `Remote.send` raises, for the call or for the token that it needs.
+            Unauthorised: ICA rejects the key, or also a new token. The call had no effect.
+            PlatformError: any other error of `Remote.send`, for the call or for the token request.
         """
         held = await self._token()
         try:
@@ -88,13 +88,13 @@ class Session:
         return await self._remote.send(_signed(call, await self._token()))
 
     async def user(self) -> str:
-        """Who ICA takes us for. Where the token names nobody, a digest that stands for the key."""
+        """The user of the token; a digest of the key when the token has none."""
         return (await self._token()).user
 
     async def _token(self) -> _Held:
-        """A token that will last; whoever comes first fetches it, for all who wait.
+        """A valid token. One caller fetches it for all that wait, and they share its error.
 
-        They share its failure too. If the first is cancelled the next one fetches.
+        If that caller is cancelled, the next one fetches.
         """
         if (held := self._current()) is not None:
             return held
@@ -148,7 +148,7 @@ def _signed(call: Call, held: _Held) -> Call:
 
 
 def _claims_of(token: str) -> _Claims:
-    """What the token says of itself; nothing, when it is opaque."""
+    """The claims of a token; empty when it is opaque."""
     try:
         payload = token.split(".")[1]
         return _CLAIMS.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -157,7 +157,7 @@ def _claims_of(token: str) -> _Claims:
 
 
 def _life_of(claims: _Claims, now: int) -> float:
-    """Seconds from issue to end; without an issue time, from ICA's `Date` at its answer. Nonsense counts as untold."""
+    """Seconds from issue to expiry; without an issue time, from ICA's `Date`. Invalid times count as absent."""
     if claims.exp is None:
         return _UNREPORTED
     life = claims.exp - (claims.iat if claims.iat is not None else now / SECOND)

@@ -1,7 +1,7 @@
-"""What ICA sends, as far as we read it: the few fields that tell a status and whose it is.
+"""The parts of ICA's responses that are read: the fields for a status and its owner.
 
-A page is decoded in one go. Only when that fails is it read row by row, so that a bad row costs that row and no more.
-Everything that ICA may leave out or write as null may be missing here too.
+A page is decoded at once. Only when that fails, it is decoded row by row, so that an invalid row is skipped alone.
+Every field that ICA may omit or write as null is optional.
 """
 
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ Row = TypeVar("Row")
 
 
 class Wire(msgspec.Struct, gc=False, rename="camel"):
-    """Something that ICA sends; fields that we do not name are skipped unread."""
+    """An object of ICA's API; other fields than those declared are skipped."""
 
 
 class Tags(Wire):
-    """Of an analysis, or of the request that creates one. Ours are technical tags."""
+    """The tags of an analysis or of the request that creates one. This program uses technical tags."""
 
     technical_tags: list[str] | None = None
 
 
 class Analysis(Wire):
-    """An analysis, whether listed by a search, asked for by its id, or embedded in the item that created it."""
+    """An analysis: from a search, requested by id, or embedded in the item that created it."""
 
     id: str
     status: str
@@ -37,14 +37,14 @@ class Analysis(Wire):
 
 
 class Processing(Wire):
-    """How far a batch item is."""
+    """The progress of a batch item."""
 
     status: str
     additional_status_information: str | None = None
 
 
 class CreationRequest(Wire):
-    """What ICA repeats of the analysis that an item asked for."""
+    """The request of an analysis creation item."""
 
     user_reference: str | None = None
     tags: Tags | None = None
@@ -59,7 +59,7 @@ class CreationItem(Wire):
 
 
 class LinkRequest(Wire):
-    """What ICA repeats of a link."""
+    """The request of a link item."""
 
     data_id: str
 
@@ -78,7 +78,7 @@ class ProjectId(Wire):
 
 
 class Job(Wire):
-    """What ICA does for a batch; `subject_id` is the id of that batch."""
+    """The job of a batch; `subject_id` is the id of the batch."""
 
     subject_id: str
     status: str
@@ -89,21 +89,21 @@ class Job(Wire):
 
 
 class BatchJob(Wire):
-    """The job inside a batch; the batch says whose it is."""
+    """The job as embedded in its batch."""
 
     status: str | None = None
     additional_status_information: str | None = None
 
 
 class RemoteBatch(Wire):
-    """A batch, as its creation or a look at it answers."""
+    """A batch, as returned by its creation or by a request for it."""
 
     id: str
     job: BatchJob | None = None
 
 
 class Token(Wire):
-    """The answer to a request for a JSON Web Token."""
+    """The response to a request for a JSON Web Token."""
 
     token: str
 
@@ -116,28 +116,29 @@ class _Page(Wire, Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """The rows of one answer."""
+    """The rows of one page."""
 
     rows: list[Row]
     token: str | None
     """Where the next page begins, under cursor paging; None after the last."""
     total: int | None
-    """All rows of the listing, under offset paging."""
+    """Number of rows of the whole listing, under offset paging."""
     bad_rows: int = 0
+    """Number of invalid rows, which were skipped."""
 
 
 class PageReader(Generic[Row]):
-    """Reads pages of one kind of row."""
+    """Decodes pages with one type of row."""
 
     def __init__(self, row: type[Row]) -> None:
         self._row = msgspec.json.Decoder(row)
         self._page = msgspec.json.Decoder(_Page[row])  # type: ignore[valid-type]
 
     def read(self, answer: Answer) -> Page[Row]:
-        """The page in `answer`.
+        """Decode the page in a response.
 
         Raises:
-            Transient: it is no page at all.
+            Transient: the body is not a page.
         """
         try:
             page = decode(self._page, answer.body)

@@ -98,15 +98,15 @@ async def test_a_question_that_goes_on_failing_shows_with_its_account(world):
     it = await world(analysis_seconds=HOUR)
     await it.submit("run", KEYS)
     await it.run_for(15.0)
-    assert it.dispatch.trouble is None
+    assert it.dispatch.last_error is None
     it.fault(FaultKind.ERROR, "searchAnalyses", status=403)
     it.fault(FaultKind.ERROR, "getJobs", status=500)
     await it.run_for(400.0)
-    assert "look search:" in it.dispatch.trouble or "look jobs: " in it.dispatch.trouble
-    assert it.dispatch.trouble.endswith("(and 1 more)")
+    assert "poll search:" in it.dispatch.last_error or "poll jobs: " in it.dispatch.last_error
+    assert it.dispatch.last_error.endswith("(and 1 more)")
     it.simulator.faults.clear()
     await it.run_for(400.0)
-    assert it.dispatch.trouble is None
+    assert it.dispatch.last_error is None
     assert (await it.batch()).state is BatchState.TRACKING
 
 
@@ -116,12 +116,12 @@ async def test_the_trouble_of_a_question_that_nobody_asks_any_more_is_forgotten(
     it.fault(FaultKind.ERROR, "getProjectDataLinkingBatchItems", status=403)
     await it.submit("links", ["fil.1"], kind="links")
     await it.run_for(60.0)
-    assert "403" in it.dispatch.trouble
+    assert "403" in it.dispatch.last_error
     batch = await it.batch(name="links")
     await it.store.advance.block(batch, "a person takes it over", now=it.clock.now())
     await it.submit("run", ["s0"])
     await it.until_settled("run")
-    assert it.dispatch.trouble is None
+    assert it.dispatch.last_error is None
 
 
 # ---------------------------------------------------------------- never listed

@@ -53,7 +53,7 @@ async def test_analyses_end_though_searches_are_not_answered(world, embedded, st
     it.fault(FaultKind.ERROR, "searchAnalyses", status=status)
     await it.submit("run", [*KEYS, "s-fail"], batch_size=20)
     await it.run_for(500.0)
-    assert "look search:" in it.dispatch.trouble
+    assert "poll search:" in it.dispatch.last_error
     await it.until_settled("run", within=2 * HOUR)
     states = await it.states()
     assert states.pop("s-fail") == "failed"
@@ -82,7 +82,7 @@ async def test_a_search_that_is_answered_again_takes_over(world):
     before = it.calls("getAnalysis")
     await it.run_for(600.0)
     assert it.calls("getAnalysis") == before
-    assert it.dispatch.trouble is None
+    assert it.dispatch.last_error is None
 
 
 @pytest.mark.parametrize("status", [400, 403])
@@ -113,7 +113,7 @@ async def test_a_submission_that_is_held_back_for_want_of_a_search_says_so(world
     batch = await it.batch()
     assert (batch.state, it.calls(it.create)) == (BatchState.PLANNED, 0)
     assert "refuses to search the analyses of project" in batch.last_error
-    assert "Ways out" in batch.last_error
+    assert "retried automatically" in batch.last_error
     it.simulator.faults.clear()
     await it.until_settled("run")
     assert it.created() == dict.fromkeys(KEYS[:5], 1)

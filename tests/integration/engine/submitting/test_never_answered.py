@@ -30,7 +30,7 @@ async def test_links_that_never_arrive_go_out_in_smaller_batches_and_then_wait_f
     assert it.calls(it.link) == 3 * (1 + 2 + 4)
     job = await it.job()
     assert job.needs is Needs.BLOCKED
-    assert "no answer came to 3 sends of 5 items" in job.detail
+    assert "3 sends of 5 items got no response" in job.detail
     assert "not on the platform" in job.detail
     it.simulator.faults.clear()
     await it.store.advance.retry("run", now=it.clock.now())

@@ -115,7 +115,7 @@ async def test_a_cancelled_job_ends_though_its_project_stays_away(world):
     it.fault(FaultKind.ERROR, "abortAnalysis", status=404)
     await it.store.advance.cancel("run", now=it.clock.now())
     await it.until_settled("run", within=3 * DAY)
-    assert all("look there" in (item.detail or "") for item in (await it.items()).values())
+    assert all("check there" in (item.detail or "") for item in (await it.items()).values())
 
 
 # ---------------------------------------------------------------- what is known of a lost batch
