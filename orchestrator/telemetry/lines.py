@@ -119,7 +119,7 @@ def put(descriptor: int, data: bytes) -> None:
             raise CutError(error, done) from error
 
 
-def say(text: str, within: float = END_WITHIN) -> None:
+def write_stderr(text: str, within: float = END_WITHIN) -> None:
     """Write text to stderr at the end of the program, which must not hang or fail because nobody reads it."""
     try:
         descriptor = sys.stderr.fileno()

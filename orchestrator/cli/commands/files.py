@@ -1,4 +1,4 @@
-"""`validate`, `schema`: queue files, before they are dropped."""
+"""`validate`, `schema`: check and describe queue files before they are submitted."""
 
 import json
 import sys
@@ -29,8 +29,12 @@ from orchestrator.intake.validation.check import Report, check
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.errors import StoreError
 
-Files = Annotated[list[Path], typer.Argument(help="Queue files; their tables lie beside them.", show_default=False)]
-Plan = Annotated[bool, typer.Option("--plan", help="Tell batches, requests and time too.")]
+Files = Annotated[
+    list[Path], typer.Argument(help="Queue files; their tables are read from the same folder.", show_default=False)
+]
+Plan = Annotated[
+    bool, typer.Option("--plan", help="Also print the number of batches and requests, and the minimum time.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,15 +44,15 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(files: Files, config: Config = None, *, plan: Plan = False, as_json: AsJson = False) -> None:
-    """Check queue files as the daemon would, and send nothing. Every mistake is told at once."""
+    """Check queue files as the daemon would, without submitting them, and list every mistake."""
     settings = settings_for(config)
-    told = run_async(lambda: _validate_all(files, settings))
+    reports = run_async(lambda: _validate_all(files, settings))
     if as_json:
-        sys.stdout.write(json.dumps({"files": told}, indent=1) + "\n")
+        sys.stdout.write(json.dumps({"files": reports}, indent=1) + "\n")
     else:
-        for file in told:
+        for file in reports:
             _print(file, plan=plan)
-    if any(file["mistakes"] for file in told):
+    if any(file["mistakes"] for file in reports):
         raise typer.Exit(2)
 
 
@@ -58,27 +62,27 @@ def schema() -> None:
 
 
 async def _validate_all(files: Sequence[Path], settings: Settings) -> list[dict[str, Any]]:
-    told, specs = [], []
+    reports, specs = [], []
     for file in files:
         try:
             report = await check(file, account_limits(settings), kinds=settings.platforms.kinds)
         except FileNotFoundError:
-            fail(f"{file}: there is no such file")
+            fail(f"{file}: file not found")
         except OSError as error:
             fail(f"{error.filename or file}: {error.strerror or error}")
         with report:
-            told.append(_describe(file, report))
+            reports.append(_describe(file, report))
             specs.append([job.spec for job in report.jobs])
     unknown = await unknown_after([spec for of_file in specs for spec in of_file], settings)
-    for file_report, of_file in zip(told, specs, strict=True):
+    for file_report, of_file in zip(reports, specs, strict=True):
         file_report["notes"] = [unknown[spec.name] for spec in of_file if spec.name in unknown]
-    return told
+    return reports
 
 
 async def unknown_after(specs: Sequence[JobSpec], settings: Settings) -> dict[str, str]:
-    """By the names of jobs: a note on the jobs they wait for that are neither among them nor in the database.
+    """Job name → note about dependencies that are neither among these jobs nor in the database.
 
-    That is no mistake, for such a job may be dropped later. Nothing is noted where the database cannot be read.
+    This is not a mistake, as such a job may be submitted later. If the database cannot be read, there are no notes.
     """
     here = {spec.name.casefold() for spec in specs}
     waits = {spec.name: [n for n in spec.after.jobs if n.casefold() not in here] for spec in specs if spec.after}
@@ -96,7 +100,7 @@ async def unknown_after(specs: Sequence[JobSpec], settings: Settings) -> dict[st
     for job, others in waits.items():
         unknown = [name for name in others if name.casefold() not in known]
         if unknown:
-            notes[job] = f"{job} waits for {', '.join(unknown)}: no such job yet, here or in the database"
+            notes[job] = f"{job} waits for {', '.join(unknown)}: no such job exists yet"
     return notes
 
 
@@ -125,15 +129,16 @@ def _print(file: dict[str, Any], *, plan: bool) -> None:
         remedy = f" - {mistake['remedy']}" if mistake["remedy"] else ""
         console.print(f"{file['file']}: {mistake['where']}: {mistake['message']}{remedy}")
     if file["more"]:
-        console.print(f"{file['file']}: and {file['more']} more")
+        console.print(f"{file['file']}: {file['more']} more mistakes")
     if file["mistakes"]:
         return
     items = counted(sum(job["items"] for job in file["jobs"]), "item")
-    console.print(f"{file['file']}: good: {counted(len(file['jobs']), 'job')}, {items}")
+    console.print(f"{file['file']}: valid: {counted(len(file['jobs']), 'job')}, {items}")
     for job in file["jobs"] if plan else ():
         console.print(
             f"  {job['name']}: {counted(job['items'], 'item')} in {counted(job['batches'], 'batch')}, "
-            f"at least {counted(job['requests'], 'request')}, {format_duration(job['seconds'])} for the budget alone",
+            f"at least {counted(job['requests'], 'request')}; minimum time at the request limit: "
+            f"{format_duration(job['seconds'])}",
         )
     for note in file["notes"]:
         console.print(f"{file['file']}: note: {note}")

@@ -102,7 +102,7 @@ def nobody(desk, needs):
             parent.chmod(parent.stat().st_mode | 0o11)
 
     for group in GROUPS:  # while they can be read
-        import_module(f"orchestrator.cli.{group}")
+        import_module(f"orchestrator.cli.commands.{group}")
 
     def run(*words):
         os.seteuid(65534)
