@@ -149,7 +149,7 @@ def test_a_folder_without_the_right_is_found(desk, monkeypatch):
     monkeypatch.setattr(machine, "TemporaryFile", refuse)
     code, found = examine(desk)
     results = next(each for each in found if each["subject"].endswith("/results"))
-    assert (code, results["result"], "run this as the user of the daemon" in results["remedy"]) == (2, "wrong", True)
+    assert (code, results["result"], "run this command as the daemon's user" in results["remedy"]) == (2, "wrong", True)
 
 
 def test_a_full_disk_is_found(desk, monkeypatch):
@@ -166,7 +166,7 @@ def test_a_state_of_another_user_is_left_alone(desk, needs):
     os.chown(desk.state, 65534, 65534)
     code, found = examine(desk)
     (account,) = about(found, "account")
-    assert (code, account["result"], account["remedy"]) == (0, "warning", "run this as the user of the daemon")
+    assert (code, account["result"], account["remedy"]) == (0, "warning", "run this command as the daemon's user")
     assert not list(desk.state.iterdir())
 
 
@@ -177,7 +177,7 @@ def test_a_sound_database_is_told_as_such(desk):
     """With its schema."""
     desk.fill(job("a"))
     (told,) = about(examine(desk)[1], "database")
-    assert (told["result"], told["found"].startswith("sound, schema ")) == ("ok", True)
+    assert (told["result"], told["found"].startswith("intact, schema ")) == ("ok", True)
 
 
 def test_an_older_schema_is_a_warning(desk):
@@ -353,9 +353,13 @@ async def test_a_running_daemon_is_asked_and_the_platform_is_not(desk, monkeypat
     """It tells the budget and whether anything was heard; before, nothing is promised."""
     monkeypatch.setattr(credentials, "ask_all", None)
     async with platform(desk) as simulator, running(desk) as built:
-        code, found = await until_told(desk, lambda found: "runs and answers" in about(found, "daemon")[0]["found"])
+        code, found = await until_told(desk, lambda found: "running, version" in about(found, "daemon")[0]["found"])
         (account,) = about(found, "account")
-        assert (code, account["result"], "has told the daemon nothing yet" in account["found"]) == (0, "warning", True)
+        assert (code, account["result"], "the daemon has had no answer from the platform" in account["found"]) == (
+            0,
+            "warning",
+            True,
+        )
         assert not simulator.ledger.calls
         await built.dispatches[0]._platform.user()
         code, found = await examined(desk)
@@ -377,10 +381,10 @@ def told_by_daemon(**account):
     [
         ({}, 0, "accepts the credential; 3 of 10 requests in 5m used"),
         ({"closed": True, "detail": "401 at the platform"}, 4, "the credential is refused: 401 at the platform"),
-        ({"last_error": "look search:p: 403"}, 0, "goes on failing: look search:p: 403"),
+        ({"last_error": "look search:p: 403"}, 0, "requests keep failing: look search:p: 403"),
         ({"clock_skew_seconds": -75.0}, 2, "75 s behind the platform's"),
-        ({"clock_skew_seconds": None}, 0, "has told the daemon nothing yet"),
-        ({"name": "other"}, 0, "the running daemon does not know it"),
+        ({"clock_skew_seconds": None}, 0, "the daemon has had no answer from the platform"),
+        ({"name": "other"}, 0, "not known to the running daemon"),
     ],
 )
 def test_what_the_daemon_tells_of_an_account_is_judged(desk, account, code, says):

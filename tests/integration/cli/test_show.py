@@ -96,7 +96,7 @@ def _read(terminal):
 
 def test_a_waiting_job_tells_what_it_waits_for(filled):
     """Each with its state; a mistyped name stands out."""
-    assert f"after  {LONG}: queued, typo: no such job yet (to end as succeeded)" in filled.run("show", "waits").out
+    assert f"after  {LONG}: queued, typo: no such job yet (required: succeeded)" in filled.run("show", "waits").out
 
 
 def test_the_document_stays_as_it_is(filled):
@@ -146,7 +146,7 @@ def test_validate_notes_an_unknown_job_to_wait_for(desk, database):
     assert (ended.code, ended.out.splitlines()) == (
         0,
         [
-            f"{file}: good: 2 jobs, 2 items",
+            f"{file}: valid: 2 jobs, 2 items",
             f"{file}: note: a waits for {missing}: no such job yet, here or in the database",
         ],
     )
@@ -155,7 +155,7 @@ def test_validate_notes_an_unknown_job_to_wait_for(desk, database):
 def test_one_of_a_thing_is_told_as_one(desk):
     """`1 job`, not `1 jobs`."""
     ended = desk.run("validate", queue_file(desk, {"name": "a"}), "--plan")
-    assert "good: 1 job, 1 item\n" in ended.out
+    assert "valid: 1 job, 1 item\n" in ended.out
     assert "a: 1 item in 1 batch, at least " in ended.out
     assert [counted(n, noun) for n, noun in ((0, "job"), (1, "batch"), (2, "batch"))] == [
         "0 jobs",
@@ -167,4 +167,4 @@ def test_one_of_a_thing_is_told_as_one(desk):
 def test_a_queue_file_that_cannot_be_read_is_one_line(desk):
     """Not there, or a folder."""
     ended = desk.run("validate", str(desk.folder / "gone.yaml"))
-    assert (ended.code, ended.err) == (2, f"{desk.folder}/gone.yaml: there is no such file\n")
+    assert (ended.code, ended.err) == (2, f"{desk.folder}/gone.yaml: file not found\n")
