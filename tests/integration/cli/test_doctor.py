@@ -312,7 +312,7 @@ def test_a_port_that_something_else_has_is_found(desk):
         listen = f"127.0.0.1:{other.getsockname()[1]}"
         configure(desk, server={"listen": listen})
         told = wrong(about(examine(desk)[1], "daemon"))
-        assert (told[0]["subject"], "cannot be listened on" in told[0]["found"]) == ("server.listen", True)
+        assert (told[0]["subject"], "cannot listen on" in told[0]["found"]) == ("server.listen", True)
 
 
 @pytest.mark.parametrize("server", [None, {"listen": "127.0.0.1:9"}])
