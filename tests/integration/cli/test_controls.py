@@ -100,7 +100,9 @@ def test_a_database_that_cannot_be_read_does_not_keep_anyone_from_cancelling(des
 
 def test_without_a_daemon_it_is_said_to_wait(desk):
     """A control that nobody carries out must not look done."""
-    assert f"no daemon is running on {desk.state}: it will be done when one starts" in desk.run("cancel", "big").err
+    assert (
+        f"no daemon is running on {desk.state}: it will be carried out when one starts" in desk.run("cancel", "big").err
+    )
 
 
 def test_a_daemon_that_holds_the_state_is_noticed(desk):

@@ -65,7 +65,7 @@ def test_a_terminal_of_eighty_columns_shows_names_and_ids_whole(filled):
     assert (LONG in text, REMOTE in text, "…" in text) == (True, True, False)
     text = on_a_terminal(filled, "jobs")
     assert (LONG in text, "ica.data_linking" in text) == (True, False)
-    assert "not shown, as the terminal is narrow: kind, account, items, progress, created" in text
+    assert "columns omitted, the terminal is too narrow: kind, account, items, progress, created" in text
 
 
 def on_a_terminal(desk, *words):
@@ -147,7 +147,7 @@ def test_validate_notes_an_unknown_job_to_wait_for(desk, database):
         0,
         [
             f"{file}: valid: 2 jobs, 2 items",
-            f"{file}: note: a waits for {missing}: no such job yet, here or in the database",
+            f"{file}: note: a waits for {missing}: no such job exists yet",
         ],
     )
 

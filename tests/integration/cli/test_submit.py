@@ -205,7 +205,7 @@ def test_a_job_that_waits_for_an_unknown_one_is_noted(run_submit, tmp_path):
         [
             "queued a.json (a)",
             "queued b.json (b)",
-            "b.json: note: b waits for gone: no such job yet, here or in the database",
+            "b.json: note: b waits for gone: no such job exists yet",
         ],
     )
 

@@ -56,7 +56,7 @@ class Script:
     def __init__(self, *looks):
         self.looks = list(looks)
 
-    async def look(self):
+    async def read(self):
         look = self.looks.pop(0)
         if isinstance(look, Exception):
             raise look
@@ -254,10 +254,10 @@ async def test_a_job_that_settles_meanwhile_is_shown_with_its_end(desk):
     """Though it is no longer among the unsettled; one that is opened again is."""
     await anyio.to_thread.run_sync(desk.fill, job("a"), job("b"))
     sight = ProgressReader(load(desk.config, {}, for_daemon=False))
-    assert [each["state"] for each in (await sight.look()).jobs] == ["queued", "queued"]
+    assert [each["state"] for each in (await sight.read()).jobs] == ["queued", "queued"]
     desk.sql(SETTLE.format("partial", "a"))
     for _ in range(2):
-        seen = await sight.look()
+        seen = await sight.read()
         assert ([(each["name"], each["state"]) for each in seen.jobs], seen.daemon, seen.over) == (
             [("a", "partial"), ("b", "queued")],
             False,
@@ -265,7 +265,7 @@ async def test_a_job_that_settles_meanwhile_is_shown_with_its_end(desk):
         )
     desk.sql("UPDATE jobs SET state = 'running', settled_at = NULL WHERE name = 'a'")
     desk.sql(SETTLE.format("succeeded", "b"))
-    seen = await sight.look()
+    seen = await sight.read()
     assert [(each["name"], each["state"]) for each in seen.jobs] == [("b", "succeeded"), ("a", "running")]
 
 
@@ -285,15 +285,15 @@ async def test_a_running_daemon_is_asked(desk):
         settings = load(desk.config, {})
         one, every = ProgressReader(settings, "A"), ProgressReader(settings)
         with patience():
-            while not (await one.look()).daemon:
+            while not (await one.read()).daemon:
                 await SystemClock().sleep(0.05)
         built.dispatches[0]._told("look search:p", StoreUnavailableError("403 at the platform"))
-        seen = await one.look()
+        seen = await one.read()
         assert ([each["name"] for each in seen.jobs], [each["number"] for each in seen.batches]) == (["a"], [1])
         assert seen.account_errors == {"ica": "look search:p: 403 at the platform"}
-        assert [each["name"] for each in (await every.look()).jobs] == ["a", "b"]
+        assert [each["name"] for each in (await every.read()).jobs] == ["a", "b"]
         with pytest.raises(typer.Exit):
-            await ProgressReader(settings, "nobody").look()
+            await ProgressReader(settings, "nobody").read()
     for sight, names in ((one, ["a"]), (every, ["a", "b"])):
-        seen = await sight.look()
+        seen = await sight.read()
         assert ([each["name"] for each in seen.jobs], seen.daemon) == (names, False)
