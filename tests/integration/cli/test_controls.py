@@ -150,7 +150,7 @@ def test_a_cancel_is_not_called_done_while_the_platform_still_works(desk, decide
     said = " ".join(ended.out.split())
     assert ended.code == 0
     assert "done" not in said.partition("accepted")[2]
-    assert "still run on the platform" in said
+    assert "not yet aborted on the platform" in said
     assert "`orchestrator give-up big`" in said
 
 
