@@ -1,4 +1,4 @@
-"""The one place that builds the daemon and holds it together: what it is made of, its signals, its stop."""
+"""Builds the daemon from its components, runs it, and stops it on a signal."""
 
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -49,28 +49,27 @@ from orchestrator.web.served import Shown, ShownAccount
 from orchestrator.web.serving import listening, serve
 
 IDLE_CHECK = 0.2
-"""Seconds between two looks whether anything still moves, with `--until-idle`."""
-
+"""Seconds between two checks whether the daemon is idle, with `--until-idle`."""
 
 MOST_DELIVERIES = 8
-"""Attempts at a result, over some minutes, after which `--until-idle` leaves it to a person."""
+"""Attempts to write a result, over some minutes, after which `--until-idle` stops waiting for it."""
 
 LONGEST_REFUSAL = 60.0
-"""Seconds for which a credential is refused, after which `--until-idle` leaves its account to a person."""
+"""Seconds for which a credential is refused, after which `--until-idle` stops waiting for its account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What waits for a person when nothing moves any more."""
+    """The work that is left when the daemon is idle: an operator has to act on it."""
 
     jobs: Sequence[Job] = ()
-    """Not settled."""
+    """Jobs that are not settled."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """Queue files that trouble of ours keeps from being taken in: path → reason."""
+    """Queue files that a local error prevents from being read: path → reason."""
     results: Mapping[str, str] = field(default_factory=dict)
-    """Results that cannot be written: name of the job → reason."""
+    """Results that cannot be written: job name → reason."""
     accounts: Mapping[str, str] = field(default_factory=dict)
-    """Accounts with something to do whose credential the platform refuses: name → reason."""
+    """Accounts with unfinished jobs whose credential the platform refuses: name → reason."""
 
 
 async def run_daemon(
@@ -83,60 +82,61 @@ async def run_daemon(
     keys: Keys = MappingProxyType({}),
     lost_log_lines: Callable[[], int] = lambda: 0,
 ) -> Leftovers:
-    """Run until SIGTERM or SIGINT, or until nothing moves without a person.
+    """Run until SIGTERM or SIGINT or, with `until_idle`, until only an operator can make progress.
 
     Args:
         settings: the configuration.
-        bus: hears all that happens.
-        until_idle: return once nothing moves without a person.
-        clock: the time.
-        notifier: hears how it goes, for the service manager.
-        keys: what reads an account's API key again; without one, the key of `settings` is used for ever.
-        lost_log_lines: how many lines the log has lost, for the metrics.
+        bus: receives every event.
+        until_idle: return once nothing is left that progresses by itself.
+        clock: the clock of every component; the system's by default.
+        notifier: notifies the service manager of the daemon's state.
+        keys: functions that read an account's API key again; without one, the key in `settings` is never replaced.
+        lost_log_lines: returns the number of log lines that were lost, for the metrics.
+        The work that is left for an operator; empty after a signal.
 
     Returns:
         What is left to a person; nothing after a signal.
 
     Raises:
         LockedError: another daemon holds this state.
-        SettingsError: the server's port cannot be taken.
-        StoreError: the database cannot be used; the message tells the way out.
+        SettingsError: the server cannot listen on its port.
+        StoreError: the database cannot be used; the message says how to fix it.
     """
     left, notifier = Leftovers(), notifier or Notifier()
     async with daemon(settings, bus=bus, clock=clock, keys=keys, lost_log_lines=lost_log_lines) as running:
-        with anyio.CancelScope() as life:
+        with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as group:
-                group.start_soon(_stop_on_signal, bus, life)
+                group.start_soon(_stop_on_signal, bus, scope)
                 running.start()
                 notifier.ready()
-                running.keep_running("watchdog", partial(_show_life, running, notifier))
+                running.keep_running("watchdog", partial(_notify_watchdog, running, notifier))
                 if until_idle:
                     left = await running.until_idle()
-                    bus.publish(DaemonStopping("nothing moves any more without a person"))
-                    life.cancel()
+                    bus.publish(DaemonStopping("idle: only an operator can make further progress"))
+                    scope.cancel()
         notifier.stopping()
     return left
 
 
-async def _show_life(running: "Daemon", notifier: Notifier) -> None:
-    """Tell the service manager that we live, for as long as every loop turns."""
+async def _notify_watchdog(running: "Daemon", notifier: Notifier) -> None:
+    """Notify the service manager's watchdog, as long as every loop completes its iterations in time."""
     while notifier.watchdog_interval is not None:
         if all(loop.overdue <= LONGEST_TURN for loop in running.loops):
             notifier.watchdog()
         await running.clock.sleep(notifier.watchdog_interval)
 
 
-async def _stop_on_signal(bus: Bus[Event], life: anyio.CancelScope) -> None:
+async def _stop_on_signal(bus: Bus[Event], scope: anyio.CancelScope) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
             bus.publish(DaemonStopping(signal.Signals(number).name))
-            life.cancel()
+            scope.cancel()
             return
 
 
 @dataclass
 class Daemon:
-    """The running program: its parts, and what others may ask of it."""
+    """The running daemon and its components."""
 
     store: Store
     spool: Spool
@@ -154,7 +154,7 @@ class Daemon:
         return loop
 
     def start(self) -> None:
-        """Let everything turn."""
+        """Start every loop and the intake."""
         for loop in self.loops:
             self.group.start_soon(loop.run)
         self.keep_running("intake", self.spool.run)
@@ -166,12 +166,12 @@ class Daemon:
         )
 
     def wake(self) -> None:
-        """Something changed: everyone looks whether it concerns them."""
+        """Wake every loop after a change."""
         for loop in self.loops:
             loop.wake()
 
     async def until_idle(self) -> Leftovers:
-        """Return once nothing moves without a person, after a last look at the queue directory."""
+        """Return once the daemon is idle, after a final scan of the queue directory."""
         while not await self._idle():
             await self.clock.sleep(IDLE_CHECK)
         unsettled = [job for state in JobState if not state.settled for job in await self.store.jobs.list(state)]
@@ -204,7 +204,7 @@ async def daemon(
     keys: Keys = MappingProxyType({}),
     lost_log_lines: Callable[[], int] = lambda: 0,
 ) -> AsyncIterator[Daemon]:
-    """Everything built and nothing turning yet; leaving it stops everything.
+    """Build the daemon without starting its loops; leaving the context stops everything.
 
     Raises:
         LockedError, SettingsError, StoreError: as `run_daemon`.
@@ -227,9 +227,9 @@ async def daemon(
         store.time_with(metrics.timed)
         instance = await store.memory.instance(settings.instance)
         unconfirmed = await store.advance.recover(clock.now())
-        around = ConnectionContext(state, instance, store, clock, bus, random, keys)
+        context = ConnectionContext(state, instance, store, clock, bus, random, keys)
         accounts = [
-            await connect(name, account, settings.platforms[account.platform], around, stack)
+            await connect(name, account, settings.platforms[account.platform], context, stack)
             for name, account in settings.accounts.items()
         ]
         spool = _spool(settings, state, store, clock, bus)
@@ -248,8 +248,8 @@ async def daemon(
             built.add(backups)
         spool.changed = built.wake
         if listener is not None:
-            at_work = _shown(accounts, built)
-            shown = Shown(settings, instance, store, spool, built.loops, at_work, metrics, clock, bus, backups)
+            shown_accounts = _shown(accounts, built)
+            shown = Shown(settings, instance, store, spool, built.loops, shown_accounts, metrics, clock, bus, backups)
             built.keep_running("server", partial(serve, listener, shown))
         bus.publish(DaemonStarted(__version__, instance, tuple(settings.accounts), unconfirmed))
         yield built

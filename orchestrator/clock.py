@@ -1,8 +1,7 @@
-"""Time, handed in.
+"""The clock that is passed to every component, and its manual counterpart for tests.
 
-Nothing else in the program asks the operating system what time it is. Timers run on `monotonic`, which on Linux is the
-boot-time clock: it goes on through a suspend, so a daemon that slept for a night knows that a night has passed. People,
-rows in the database and the age of an idempotency key use `now`.
+Nothing else in the program reads the system's time. Timers run on `monotonic`, which on Linux is the boot-time clock:
+it advances while the machine is suspended. Logs, rows in the database and the age of an idempotency key use `now`.
 """
 
 import heapq
@@ -21,27 +20,27 @@ SECOND: Micros = 1_000_000
 
 
 _LONGEST_SLEEP = 30.0
-"""Seconds of waking time after which a sleeper notices that the machine was suspended."""
+"""Longest single sleep in seconds: within it, a sleeper notices that the machine was suspended."""
 
 
 class Clock(Protocol):
-    """What tells the time and waits."""
+    """Reads the time and waits."""
 
     def monotonic(self) -> float:
-        """Seconds since the machine booted (suspended time included); never goes back."""
+        """Seconds since the machine booted, including suspended time; never decreases."""
         ...
 
     def now(self) -> Micros:
-        """Wall time, in microseconds UTC; may jump either way."""
+        """Wall time, in microseconds UTC; may jump in either direction."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait on the monotonic clock; returns at once for nothing or less."""
+        """Wait on the monotonic clock; returns at once if `seconds` is zero or negative."""
         ...
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The clocks of the operating system."""
 
     def __init__(self) -> None:
         self._clock_id = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -53,7 +52,7 @@ class SystemClock:
         return time.time_ns() // 1000
 
     async def sleep(self, seconds: float) -> None:
-        # The event loop's own timers stand still while the machine is suspended, so a long sleep is taken in portions.
+        # The event loop's timers stop while the machine is suspended, so a long sleep is divided into short ones.
         left, end = seconds, self.monotonic() + seconds
         while True:
             await anyio.sleep(max(0.0, min(left, _LONGEST_SLEEP)))  # noqa: TID251 - the one place
@@ -63,7 +62,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that a test moves: `advance` wakes, in order, whoever was waiting for that time."""
+    """A clock that a test sets: `advance` wakes the sleepers in the order of their deadlines."""
 
     def __init__(self, *, monotonic: float = 1_000.0, now: Micros = 1_700_000_000 * SECOND) -> None:
         self._monotonic = monotonic
@@ -92,13 +91,13 @@ class ManualClock:
 
     @property
     def next_deadline(self) -> float:
-        """When the first sleeper wants to wake, on the monotonic clock; infinity when nobody sleeps."""
+        """The earliest deadline of a sleeper, on the monotonic clock; infinity if there is none."""
         return self._waiting[0][0] if self._waiting else math.inf
 
     async def advance(self, seconds: float) -> None:
-        """Move both clocks on, waking sleepers one deadline at a time and letting them run in between."""
+        """Advance both clocks, waking sleepers one deadline at a time and letting them run in between."""
         if seconds < 0:
-            raise ValueError(f"the monotonic clock never goes back, as {seconds} would: use step_wall")
+            raise ValueError(f"the monotonic clock cannot go back by {-seconds} s: use step_wall")
         end = self._monotonic + seconds
         await anyio.wait_all_tasks_blocked()
         while self.next_deadline <= end:

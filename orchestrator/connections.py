@@ -21,12 +21,12 @@ from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event, RequestDone
 
 Keys = Mapping[str, Callable[[], str]]
-"""Name of an account → what reads its API key again."""
+"""Account name → function that reads its API key again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionContext:
-    """What every account is built in."""
+    """What all accounts share when they are connected."""
 
     state: Path
     instance: str
@@ -39,7 +39,7 @@ class ConnectionContext:
 
 @dataclass(frozen=True, slots=True)
 class ConnectedAccount:
-    """An account with its way to the platform."""
+    """An account with its rate limiter, contact state and adapter."""
 
     name: str
     settings: Account
@@ -48,14 +48,14 @@ class ConnectedAccount:
     contact: Contact
     platform: Platform
     memory: Mapping[str, str]
-    """What was learnt about it before."""
+    """What earlier processes stored about the account."""
 
 
 @contextmanager
 def open_rate_limiter(
     name: str, account: Account, *, state: Path, memory: Mapping[str, str], clock: Clock, random: Random
 ) -> Iterator[RateLimiter]:
-    """The budget of an account, with what earlier processes spent of it; for whoever holds the `DaemonLock`."""
+    """The rate limiter of an account, including the requests of earlier processes; requires the `DaemonLock`."""
     slots = SlotFile(slot_file(state, name), first_start="seen" not in memory)
     try:
         limit = Limit(account.budget.requests, account.budget.per, account.budget.use_at_most)

@@ -1,7 +1,7 @@
-"""Named moments at which the plug may be pulled, so that each of them can be proved harmless.
+"""Named points at which a test can kill the process, to prove that a crash there is harmless.
 
-In ordinary runs `reach` does nothing. A test starts the daemon with `CRASH_POINT=NAME` (or `NAME:3` for the third time)
-in its environment, and the process kills itself there with SIGKILL: no handler runs, no buffer is flushed.
+Normally `crash_point` does nothing. A test starts the daemon with `CRASH_POINT=NAME` (or `NAME:3` for the third pass)
+in its environment, and the process sends itself SIGKILL there: no handler runs, no buffer is flushed.
 """
 
 import itertools
@@ -13,44 +13,44 @@ VARIABLE = "CRASH_POINT"
 
 
 class CrashPoint(StrEnum):
-    """Every moment between "file seen" and "result written" at which something was just done, or is about to be."""
+    """The points between "file found" and "result written" at which a step was just completed or is about to begin."""
 
     FILE_OPENED = "file_opened"
     """A queue file was opened; nothing of it is in the database."""
     ROWS_LOADED = "rows_loaded"
-    """All its rows are in the database, not yet real."""
+    """All its rows are in the database, in the state `loading`."""
     FILE_DURABLE = "file_durable"
-    """Its jobs are real; the file still lies in incoming/."""
+    """Its jobs are committed; the file is still in incoming/."""
     TABLE_MOVED = "table_moved"
-    """Its table lies in accepted/; the file itself not yet."""
+    """Its table is in accepted/; the file itself is not yet."""
     FILE_MOVED = "file_moved"
-    """It lies in accepted/."""
+    """The file is in accepted/."""
     ERRORS_WRITTEN = "errors_written"
-    """The mistakes of a bad file are written; the file still lies in incoming/."""
+    """The error file of a rejected file is written; the file is still in incoming/."""
     CONTROL_DONE = "control_done"
-    """A control was carried out; its file still lies in incoming/."""
+    """A control was carried out; its file is still in incoming/."""
     BATCH_COMPOSED = "batch_composed"
     """The bytes of a batch exist in memory only."""
     BATCH_BEGUN = "batch_begun"
-    """The bytes are durable; none has left."""
+    """The bytes are durable; none was sent."""
     BATCH_SENT = "batch_sent"
-    """The platform has answered; we have not written what."""
+    """The platform has answered; the answer is not stored."""
     BATCH_CONFIRMED = "batch_confirmed"
     """The platform's answer is durable."""
     BATCH_REFUSED = "batch_refused"
-    """The platform has refused; we have not written what follows from it."""
+    """The platform has refused; the consequences are not stored."""
     PAGE_READ = "page_seen"
-    """A page was read; nothing of it is written."""
+    """A status page was read; nothing of it is stored."""
     PAGE_WRITTEN = "page_written"
-    """What a page told is durable."""
+    """The changes of a status page are durable."""
     ABORT_SENT = "abort_sent"
-    """An abort was answered; we have not written so."""
+    """An abort was answered; the answer is not stored."""
     CSV_WRITTEN = "csv_written"
-    """The first of a job's two results lies in its place."""
+    """The first of a job's two result files is written."""
     RESULT_WRITTEN = "result_written"
-    """Both lie there; the outbox still asks for them."""
+    """Both are written; the outbox entry is still open."""
     RESULT_DELIVERED = "result_delivered"
-    """The outbox knows."""
+    """The outbox entry is closed."""
 
 
 def _armed() -> tuple[str, int]:
@@ -63,6 +63,6 @@ _PASSES = itertools.count(1)
 
 
 def crash_point(point: CrashPoint) -> None:
-    """Die here, if a test asks for it."""
+    """Kill the process here if the environment selects this point."""
     if point == _NAME and next(_PASSES) == _NTH:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""Files and renames that survive a power cut, in folders where others may write too.
+"""Files and renames that survive a power failure, in folders where other users may write too.
 
-What is written lies first under a hidden name that nobody can foresee, and is made anew: a link that somebody planted
-is neither followed nor written through.
+Content is first written to a new file under a hidden, unpredictable name: a link that another user placed there is
+never followed.
 """
 
 import contextlib
@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import IO
 
 OWN_DRAFT = re.compile(r"\.[A-Za-z0-9._-]{1,230}\.[0-9a-f]{8}\.tmp")
-"""Names of drafts: one that still has such a name long after it was written was left behind by a crash."""
+"""Names of drafts; an old file with such a name was left behind by a crash."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _RIGHTS = 0o666
-"""Less what the umask takes, as for any file."""
+"""Reduced by the umask."""
 _AT_FDCWD = -100
 _NO_REPLACE = 1
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
@@ -28,9 +28,9 @@ _PRIVATE_FOLDER = 0o700
 
 
 def open_draft(target: Path, *, private: bool = False) -> tuple[Path, IO[bytes]]:
-    """Begin what is to become `target`: a new file beside it, under a hidden name. Raises OSError.
+    """Create a hidden file beside `target`, to be renamed to it. Raises OSError.
 
-    A `private` one is for its owner alone, whatever the umask is.
+    A `private` draft is accessible to its owner only, whatever the umask.
     """
     path = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     descriptor = os.open(path, _NEW, _PRIVATE_FILE if private else _RIGHTS)
@@ -40,7 +40,7 @@ def open_draft(target: Path, *, private: bool = False) -> tuple[Path, IO[bytes]]
 
 
 def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
-    """Write a file that is there whole or not at all, also after a power cut; what stood there is replaced."""
+    """Write or replace a file atomically and durably: after a power failure it is complete or unchanged."""
     draft, file = open_draft(path, private=private)
     try:
         with file:
@@ -69,10 +69,9 @@ def begin_sync(descriptors: Iterable[int]) -> None:
 
 
 def sync_file(descriptor: int) -> bool:
-    """Make what was written to a file, or the names in a folder, durable. Raises OSError.
+    """Sync the content of a file, or the names in a folder, to disk. Raises OSError.
 
-    Returns False where the file system cannot do that (CIFS and some FUSE file systems, for folders): then all was done
-    that can be done.
+    Returns False where the file system does not support it (CIFS and some FUSE file systems, for folders).
     """
     try:
         os.fsync(descriptor)
@@ -84,7 +83,7 @@ def sync_file(descriptor: int) -> bool:
 
 
 def sync_folder(folder: Path) -> bool:
-    """Make renames in a folder durable. Returns False where its file system cannot sync folders. Raises OSError."""
+    """Sync the renames in a folder to disk. Returns False where its file system cannot sync folders. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         return sync_file(descriptor)
@@ -93,7 +92,7 @@ def sync_folder(folder: Path) -> bool:
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder that is missing, for its owner alone whatever the umask is. Raises OSError."""
+    """Create a folder if it is missing, accessible to its owner only. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         path.mkdir(_PRIVATE_FOLDER)
@@ -101,10 +100,10 @@ def private_folder(path: Path) -> None:
 
 
 def private_file(path: Path, *, make: bool = False) -> None:
-    """Take a file's rights from all but its owner; with `make`, create it where it is missing. Raises OSError.
+    """Restrict a file to its owner; with `make`, create it if it is missing. Raises OSError.
 
-    A file of somebody else is left as it is: only its owner can change that. One that exists is not opened: closing a
-    database would give up the locks that SQLite has on it in this process.
+    A file of another user is left unchanged, as only its owner can change its mode. An existing file is not opened:
+    closing it would release the locks that SQLite holds on it in this process.
     """
     if make:
         with contextlib.suppress(FileExistsError):
@@ -116,7 +115,7 @@ def private_file(path: Path, *, make: bool = False) -> None:
 
 
 def rename_exclusively(source: Path, target: Path) -> None:
-    """Rename without overwriting; raises FileExistsError. Links and folders are renamed as they are."""
+    """Rename without overwriting; raises FileExistsError. Symbolic links are not followed."""
     libc = ctypes.CDLL(None, use_errno=True)
     if hasattr(libc, "renameat2"):
         result = libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _NO_REPLACE)
@@ -125,7 +124,7 @@ def rename_exclusively(source: Path, target: Path) -> None:
         code = ctypes.get_errno()
         if code not in _UNSUPPORTED:
             raise OSError(code, os.strerror(code), str(source), None, str(target))
-    # Without the system call: nobody but us makes names in the folders that we move to.
+    # Without the system call this is not atomic; no other program creates names in the target folders.
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     source.rename(target)

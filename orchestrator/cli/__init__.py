@@ -1,4 +1,4 @@
-"""The command line: one small file a group of commands."""
+"""The command line interface."""
 
 import gc
 import sys
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 
 def main(load: "Callable[[], Platforms] | None" = None) -> None:
-    """Run one command, for the platforms that `load` returns; without it, for those of this version.
+    """Run one command with the platforms that `load` returns; without it, with those of this version.
 
-    What the program is made of stays until its end. The garbage collector would walk it time and again: while it is
-    imported, which then takes a sixth longer, and at moments when others wait. So it is kept out of its sight.
+    The imported modules live until the process ends. Garbage collection would only traverse them again and again, which
+    makes the import a sixth slower, so it is disabled during the import and the modules are frozen afterwards.
     """
     gc.disable()
     from orchestrator.cli import program  # noqa: PLC0415 - imports nearly everything: not before the line above
 
-    words = sys.argv[1:]
-    app = program.build(words) if load is None else program.build(words, load())
+    arguments = sys.argv[1:]
+    app = program.build(arguments) if load is None else program.build(arguments, load())
     gc.freeze()
     gc.enable()
     program.run(app)

@@ -1,4 +1,4 @@
-"""What several commands share: where the configuration is, how to read the database beside a running daemon."""
+"""Shared by the commands: loading the configuration, reading the database, exiting with an error, formatting."""
 
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -19,7 +19,7 @@ from orchestrator.settings import Problem, Settings, SettingsError, find_config,
 from orchestrator.settings.state import state_directory
 from orchestrator.store.errors import StoreError, StoreUnavailableError
 from orchestrator.store.store import Store
-from orchestrator.telemetry.lines import say
+from orchestrator.telemetry.lines import write_stderr
 
 Config = Annotated[
     Path | None,
@@ -29,28 +29,28 @@ Config = Annotated[
         show_default=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of text for people.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Output JSON.")]
 
 UNUSABLE = 1
 """Exit code for a database that cannot be used."""
 
-_RIGHTS = "run this as the user of the daemon, or give this one the right"
+_RIGHTS = "run this command as the daemon's user, or grant this user access"
 
 T = TypeVar("T")
 
 
 class NoDatabaseError(StoreError):
-    """There is none where the configuration says: nothing ever ran there."""
+    """The configured database does not exist."""
 
 
 def settings_for(config: Path | None, *, for_daemon: bool = False) -> Settings:
-    """The configuration; without the secrets unless the command talks to a platform."""
+    """Load the configuration; secrets that cannot be read are left empty unless `for_daemon` is set."""
     path = find_config(config, os.environ, Path.cwd())
     return load(path, os.environ, for_daemon=for_daemon, platforms=platforms())
 
 
 def platforms() -> Platforms:
-    """The platforms that `main` was started with."""
+    """The platforms that were passed to `main`."""
     context = click.get_current_context(silent=True)
     given = context.find_object(Platforms) if context is not None else None
     return PLATFORMS if given is None else given
@@ -66,12 +66,12 @@ def run_async(act: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 @asynccontextmanager
 async def reading(settings: Settings) -> AsyncIterator[Store]:
-    """The database, for reading only; a running daemon does not notice.
+    """Open the database read-only; this does not disturb a running daemon.
 
     Raises:
-        NoDatabaseError: there is none.
-        StoreError: it cannot be used.
-        SettingsError: the user of this command may not read it.
+        NoDatabaseError: the database does not exist.
+        StoreError: the database cannot be used.
+        SettingsError: this user has no permission to read it.
     """
     with permission_errors(settings):
         require_database(settings)
@@ -83,30 +83,30 @@ async def reading(settings: Settings) -> AsyncIterator[Store]:
 
 
 def require_database(settings: Settings) -> None:
-    """Refuse to go on without a database. Raises NoDatabaseError, OSError."""
+    """Check that the database exists. Raises NoDatabaseError, OSError."""
     path = settings.database.path
     if path is not None and not path.exists():
         raise NoDatabaseError(
-            f"there is no database at {path}: `orchestrator run` makes it; if it ran already, "
-            "this is another folder or configuration (--config)"
+            f"there is no database at {path}: `orchestrator run` creates it; if the daemon has run before, "
+            "check the folder and the configuration (--config)"
         )
 
 
 @contextmanager
 def permission_errors(settings: Settings) -> Iterator[None]:
-    """Say of what the system denies us beside the database what a person can do about it. Raises SettingsError."""
+    """Convert permission errors of the database's files to SettingsError, with how to fix them."""
     try:
         yield
     except OSError as error:
-        told = f"{error.filename or settings.database}: {error.strerror or error}"
-        raise _in_database(f"{told}: {_RIGHTS}" if isinstance(error, PermissionError) else told) from error
+        text = f"{error.filename or settings.database}: {error.strerror or error}"
+        raise _in_database(f"{text}: {_RIGHTS}" if isinstance(error, PermissionError) else text) from error
     except StoreUnavailableError as error:
         path = settings.database.path
         denied = any(each in str(error) for each in ("readonly database", "unable to open database file"))
         if path is None or not denied or os.access(path.parent, os.W_OK, effective_ids=True):
             raise
         raise _in_database(
-            f"{path} cannot be read, as SQLite writes its log beside it, and {path.parent} is not writable: {_RIGHTS}"
+            f"{path} cannot be read: SQLite needs to write its log in {path.parent}, which is not writable: {_RIGHTS}"
         ) from error
 
 
@@ -115,32 +115,32 @@ def _in_database(text: str) -> SettingsError:
 
 
 async def job_named(store: Store, name: str) -> Job:
-    """The job of this name; leaves with exit code 2 when there is none."""
+    """The job with this name; exits with code 2 if there is none."""
     job = await store.jobs.get(name)
     if job is None:
-        fail(f"{await unknown_job(store, name)}; a file still in incoming/ has made none yet")
+        fail(f"{await unknown_job(store, name)}; a file that is still in incoming/ has not created its jobs yet")
     return job
 
 
 async def unknown_job(store: Store, name: str) -> str:
-    """That no job has this name, and which one may have been meant."""
+    """Error message for an unknown job name, with the most similar name."""
     newest = {job.spec.name.casefold(): job.spec.name for job in await store.jobs.page()}
     alike = get_close_matches(name.casefold(), newest, n=1)
     meant = f"did you mean {newest[alike[0]]}?" if alike else "`orchestrator jobs` lists them"
     return f"no job is named {name!r}: {meant}"
 
 
-# ---------------------------------------------------------------- telling
+# ---------------------------------------------------------------- output
 
 
 def fail(message: str, code: int = 2) -> NoReturn:
-    """One line on stderr and this exit code."""
-    say(f"{message}\n")
+    """Write the message to stderr and exit with this code."""
+    write_stderr(f"{message}\n")
     raise typer.Exit(code)
 
 
 def output() -> Console:
-    """For people: colours only on a terminal. What is printed is taken as it is: square brackets are no markup."""
+    """A console for text output: colours on a terminal only, and no markup in square brackets."""
     return Console(highlight=False, markup=False, soft_wrap=True)
 
 
@@ -153,10 +153,10 @@ def plain(text: str) -> str:
 
 
 def unsynced(directory: Path, reason: str) -> str:
-    """What to know of a file that was dropped into a folder which then could not be synced."""
+    """Warning about a file that was queued in a folder which could not be synced."""
     return (
-        f"{directory / 'incoming'} could not be synced ({reason}): the file is dropped, but a power failure before the "
-        "daemon takes it in may remove it"
+        f"{directory / 'incoming'} could not be synced ({reason}): the file is queued, but a power failure before the "
+        "daemon has read it may remove it"
     )
 
 

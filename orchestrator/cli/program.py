@@ -1,4 +1,4 @@
-"""The commands as one program: finds the one that is asked for, and tells what went wrong with it."""
+"""Builds the command line program, runs it, and maps errors to messages and exit codes."""
 
 import os
 import sys
@@ -14,10 +14,10 @@ from orchestrator.domain.errors import OrchestratorError, leaves
 from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings import CONFIG_VARIABLE, SettingsError
 from orchestrator.store.errors import LockedError, PoolerError
-from orchestrator.telemetry.lines import say
+from orchestrator.telemetry.lines import write_stderr
 
 WRONG_USE: Final = 2
-HELD: Final = 3
+LOCKED: Final = 3
 REFUSED: Final = 4
 
 GROUPS: Final = MappingProxyType(
@@ -35,40 +35,40 @@ GROUPS: Final = MappingProxyType(
         "simulator": ("simulator",),
     }
 )
-"""The commands of each module beside this one."""
+"""Module in `orchestrator.cli.commands` → the commands that it registers."""
 
 
-def build(words: Sequence[str], platforms: Platforms = PLATFORMS) -> typer.Typer:
-    """The program, as `words` ask for it: with the module of the command that they name, and no other.
+def build(arguments: Sequence[str], platforms: Platforms = PLATFORMS) -> typer.Typer:
+    """Build the program with only the module of the command that `arguments` name.
 
-    The others would take memory, and time to import. Where no command is named, all are there.
+    This saves the memory and import time of the others. If no command is named, all are registered.
     """
     app = typer.Typer(
         name="orchestrator",
-        help="Drop a file; have every item's outcome, once.",
+        help="Batch submission and tracking for genomics platforms.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"obj": platforms},
     )
     app.callback()(_without_options)
-    named = [group for group, commands in GROUPS.items() if words and words[0] in commands]
+    named = [group for group, commands in GROUPS.items() if arguments and arguments[0] in commands]
     for group in named or GROUPS:
-        import_module(f"orchestrator.cli.{group}").register(app)
+        import_module(f"orchestrator.cli.commands.{group}").register(app)
     return app
 
 
 def run(app: typer.Typer) -> None:
-    """Run one command. What a person can mend is said in one line, without a traceback; the exit code tells which."""
+    """Run one command. Expected errors are printed without a traceback and mapped to an exit code."""
     try:
         app()
     except Exception as error:
-        # What a task group wraps: the lock that a running daemon lost, and what else failed for the same reason.
+        # A task group wraps several errors with one cause, for example when the daemon loses its lock.
         causes = list(dict.fromkeys(leaves(error)))
         if not all(isinstance(cause, OrchestratorError) for cause in causes):
             raise
-        code = min(map(_code, causes), key=(WRONG_USE, HELD, 1).index)
-        _leave("\n".join(dict.fromkeys(map(_message, causes))), code)
+        code = min(map(_code, causes), key=(WRONG_USE, LOCKED, 1).index)
+        _exit("\n".join(dict.fromkeys(map(_message, causes))), code)
 
 
 def _code(cause: BaseException) -> int:
@@ -76,17 +76,17 @@ def _code(cause: BaseException) -> int:
         case SettingsError() | PoolerError():
             return WRONG_USE
         case LockedError():
-            return HELD
+            return LOCKED
         case _:
             return 1
 
 
 def _message(cause: BaseException) -> str:
-    return _in_its_file(cause) if isinstance(cause, SettingsError) else str(cause)
+    return _with_file(cause) if isinstance(cause, SettingsError) else str(cause)
 
 
-def _in_its_file(error: SettingsError) -> str:
-    """The problems, with the file that was read: once, and not where they name it themselves."""
+def _with_file(error: SettingsError) -> str:
+    """The problems, prefixed with the configuration file unless they name it themselves."""
     path, problems = error.path, error.problems
     if path is None or any(problem.key.startswith(str(path)) for problem in problems):
         return str(error)
@@ -97,10 +97,10 @@ def _in_its_file(error: SettingsError) -> str:
 
 
 def _without_options() -> None:
-    # A program of one command would lose the command's name; one with a callback keeps it.
+    # With a callback, typer keeps the command's name even when only one command is registered.
     pass
 
 
-def _leave(message: str, code: int) -> None:
-    say(f"{message}\n")
+def _exit(message: str, code: int) -> None:
+    write_stderr(f"{message}\n")
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Tables for people and for pipes: nothing is ever cut, as names and ids are there to be copied."""
+"""Prints tables on a terminal or into a pipe. Cells are never truncated, so that names and ids can be copied."""
 
 import sys
 from collections.abc import Collection, Sequence
@@ -14,9 +14,9 @@ _GAP = "  "
 def print_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, spare: Sequence[str] = (), loose: str | None = None
 ) -> None:
-    """Print a table; on a terminal that is too narrow, without the columns in `spare`, the first of them first.
+    """Print a table; on a narrow terminal, omit the columns in `spare`, in that order, until it fits.
 
-    What is too wide all the same is wrapped by the terminal; the last column, where it is `loose`, may always be.
+    A table that is still too wide is wrapped by the terminal. The `loose` column may always be wrapped.
     """
     console = output()
     width = console.width if sys.stdout.isatty() else None
@@ -24,8 +24,8 @@ def print_table(
     for number, line in enumerate(lines):
         console.print(Text(line, style="" if number else "bold"))
     if left_out:
-        told = ", ".join(name for name in header if name in left_out)
-        console.print(Text(f"not shown, as the terminal is narrow: {told}", style="dim"))
+        omitted = ", ".join(name for name in header if name in left_out)
+        console.print(Text(f"columns omitted, the terminal is too narrow: {omitted}", style="dim"))
 
 
 def lay_out(
@@ -36,7 +36,7 @@ def lay_out(
     spare: Sequence[str],
     loose: str | None = None,
 ) -> tuple[Collection[str], list[str]]:
-    """The columns that are left out, and the lines, the header first. `width`: of the terminal, None where none is."""
+    """The omitted columns, and the lines with the header first. `width` is the terminal's, None if there is none."""
     wide = [max(map(cell_len, column)) for column in zip(header, *rows, strict=True)]
     left_out: set[str] = set()
     for name in spare:

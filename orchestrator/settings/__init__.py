@@ -1,6 +1,6 @@
 """The configuration: one YAML file, then `ORCHESTRATOR_*` variables, then secrets.
 
-`load` reads all three, reports every mistake at once and hands out frozen values. Nothing else in the program reads the
+`load` reads all three, reports every mistake at once and returns frozen values. Nothing else in the program reads the
 environment or the file.
 """
 

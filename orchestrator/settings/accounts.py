@@ -1,4 +1,4 @@
-"""An account of the configuration: `platform` says which platform's model its other keys are checked by."""
+"""Validates an account of the configuration with the model of its platform."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ _UNKNOWN = f"{TAG}?"
 
 @dataclass(frozen=True, slots=True)
 class OnAnyOf:
-    """Checks an account by the model of its platform; where it names none of `platforms`, that is the mistake."""
+    """Validates an account with the model of its platform, which must be one of `platforms`."""
 
     platforms: Platforms
 
     def model(self, tag: str) -> type[Section]:
-        """The model of an account with this tag; tags stand in the paths of mistakes."""
+        """The model of an account with this tag, as it occurs in the paths of mistakes."""
         declaration = self.platforms.get(tag.removeprefix(TAG))
         return declaration.account if declaration else _unknown(self.platforms)
 
@@ -40,7 +40,7 @@ class OnAnyOf:
 
 
 class _Unknown(Section):
-    """What can be checked of an account on no platform that there is: the keys that are the same on all."""
+    """The keys that all platforms share; used to check an account whose platform is unknown."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -1,4 +1,4 @@
-"""Secrets: found in exactly one place each, never in the configuration file.
+"""Reads secrets, each from exactly one place and never from the configuration file.
 
 An account's API key comes from one of
 - the file that `api_key_file` names,
@@ -28,12 +28,12 @@ _LARGEST_SECRET = 65_536
 
 
 def key_file_name(account: str) -> str:
-    """What the file with an account's API key is called in `secrets_dir` and `$CREDENTIALS_DIRECTORY`."""
+    """The name of the file with an account's API key in `secrets_dir` and `$CREDENTIALS_DIRECTORY`."""
     return f"{account}_api_key"
 
 
 def refuse_written(document: dict[str, Any]) -> list[Problem]:
-    """Take the secrets out of what the configuration file holds, with a problem for each."""
+    """Remove secrets from the content of the configuration file, and return a problem for each."""
     problems = []
     for path, remedy in _written(document):
         holder = document
@@ -45,7 +45,7 @@ def refuse_written(document: dict[str, Any]) -> list[Problem]:
 
 
 def refuse_variables(values: dict[str, Any], variables: Mapping[KeyPath, str]) -> list[Problem]:
-    """Take out the secrets that only a file may hold, with a problem for each."""
+    """Remove secrets that must be in a file, and return a problem for each."""
     problems = []
     for section, key, file_key in _FILE_ONLY:
         holder = values.get(section)
@@ -99,7 +99,7 @@ def read_secrets(values: Mapping[str, Any], environ: Mapping[str, str], folder: 
                 _refuse(f"is the same as that of accounts.{holder}: one credential is one account with one budget")
         except ValueError as error:
             reading.problems.append(Problem(".".join(path), str(error)))
-            # Nothing of a key that is not accepted may travel on, not even into an error of the next check.
+            # A key that is not accepted must not reach later checks or their error messages.
             _put(reading.values, path, "")
         else:
             _put(reading.values, path, key)
@@ -116,17 +116,17 @@ def read_secrets(values: Mapping[str, Any], environ: Mapping[str, str], folder: 
 
 
 def key_reader(
-    settings: Settings, name: str, environ: Mapping[str, str], heard: Callable[[str], None]
+    settings: Settings, name: str, environ: Mapping[str, str], learn: Callable[[str], None]
 ) -> Callable[[], str]:
-    """What reads an account's API key again: keys expire, and are replaced while the daemon runs.
+    """Return a function that reads an account's API key again, as keys are replaced while the daemon runs.
 
-    The key stays as it was where it came from a variable, and while its file cannot be read or holds no key.
+    A key from a variable never changes. While the file cannot be read or contains no key, the last key is returned.
 
     Args:
-        settings: tell where the key was found at the start.
-        name: of the account.
-        environ: tells `$CREDENTIALS_DIRECTORY`.
-        heard: is told each key before it is handed out, to keep it out of the log.
+        settings: the settings at the start.
+        name: the account.
+        environ: provides `$CREDENTIALS_DIRECTORY`.
+        learn: called with each new key before it is returned, to keep it out of the log.
     """
     account, directories = settings.accounts[name], _directories(settings.secrets_dir, environ)
     known = account.api_key.get_secret_value()
@@ -138,9 +138,9 @@ def key_reader(
             others = [] if files else _of_tools(name, _as_written(account), environ, settings.platforms)
             found = _read(files[0]) if files else _checked(others[0].secret, others[0].place) if others else known
         except ValueError:
-            return known  # a file that is just being replaced; if it stays so, the platform refuses the old key
+            return known  # the file is being replaced; if it stays unreadable, the platform refuses the old key
         if found != known:
-            heard(found)
+            learn(found)
             known = found
         return known
 
@@ -165,7 +165,7 @@ def _readable_by_all(file: Path) -> bool:
     try:
         return bool(file.stat().st_mode & stat.S_IROTH)
     except OSError:
-        # Not there, or behind a folder that keeps us out too: nothing is exposed to others through it.
+        # The file does not exist or its folder is not accessible: it is not exposed.
         return False
 
 
@@ -223,7 +223,7 @@ def _api_key(
 
 
 def _key_files(name: str, named: Path | None, directories: list[Path]) -> Iterator[Path]:
-    """The files that hold the key; one that is reached in two ways is one."""
+    """The files that contain the key; a file with two paths is listed once."""
     files = [named] if named is not None else []
     files += filter(_exists, (directory / key_file_name(name) for directory in directories))
     yield from {os.path.realpath(file): file for file in reversed(files)}.values()
@@ -250,12 +250,12 @@ def _read(file: Path) -> str:
 
 
 def _checked(secret: object, place: str) -> str:
-    """The secret without the blanks and the line end around it, fit for a header."""
+    """The secret without surrounding whitespace; it must be usable in a header."""
     text = secret.strip() if isinstance(secret, str) else ""
     if not text:
         _refuse(f"{place} is empty: it must hold the secret")
     if not text.isascii() or not text.isprintable() or " " in text:
-        _refuse(f"{place} must hold one word of printable characters, on one line")
+        _refuse(f"{place} must contain printable characters without spaces, on one line")
     return text
 
 

@@ -1,4 +1,4 @@
-"""From a file and an environment to `Settings`, or to every reason why not."""
+"""Loads `Settings` from a file and the environment, or reports every mistake."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,18 +17,18 @@ SYSTEM_CONFIG = Path("/etc/orchestrator/config.yaml")
 
 
 def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) -> Path:
-    """The configuration file: the one named, `$ORCHESTRATOR_CONFIG`, `./config.yaml` or the system's, in this order.
+    """Find the configuration file: `explicit`, `$ORCHESTRATOR_CONFIG`, `./config.yaml` or the system's, in this order.
 
-    A file that was named is returned whether or not it exists, so that `load` can say what is wrong with it.
+    A named file is returned even if it does not exist, so that `load` can report it.
 
     Raises:
-        SettingsError: none was named and neither usual place has one.
+        SettingsError: no file was named, and neither default exists.
     """
     named = explicit or environ.get(CONFIG_VARIABLE)
     if named:
         return cwd / named
     usual = (cwd / "config.yaml", SYSTEM_CONFIG)
-    found = next((path for path in usual if _is_there(path)), None)
+    found = next((path for path in usual if _exists(path)), None)
     if found is None:
         places = " nor ".join(str(path) for path in usual)
         text = f"there is neither {places}: copy config.example.yaml to config.yaml, or name a file with --config"
@@ -36,8 +36,8 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
     return found
 
 
-def _is_there(path: Path) -> bool:
-    """Whether there is such a file, for us: in a folder that we may not enter there is none."""
+def _exists(path: Path) -> bool:
+    """Whether the file exists; False if its folder is not accessible."""
     try:
         return path.exists()
     except PermissionError:
@@ -47,17 +47,17 @@ def _is_there(path: Path) -> bool:
 def load(
     path: Path, environ: Mapping[str, str], *, for_daemon: bool = True, platforms: Platforms = PLATFORMS
 ) -> Settings:
-    """Read the configuration: the file, over it the environment, then the secrets.
+    """Read the configuration: the file, overridden by the environment, then the secrets.
 
     Args:
-        path: the file; relative paths in the configuration are taken from its folder.
-        environ: the environment variables; nothing else is asked for them.
-        for_daemon: False for commands that neither talk to a platform nor own the database. They get along without what
-            only the daemon may read: a secret that cannot be had is left empty.
-        platforms: that accounts may be on.
+        path: the file; relative paths in the configuration are relative to its folder.
+        environ: the environment variables.
+        for_daemon: False for commands that neither connect to a platform nor write to the database: secrets that
+                cannot be read are left empty.
+        platforms: the supported platforms.
 
     Raises:
-        SettingsError: with every problem that was found.
+        SettingsError: contains every problem that was found.
     """
     folder = path.absolute().parent
     model = settings_model(platforms)
@@ -73,8 +73,8 @@ def load(
 
     secrets = read_secrets(values, environ, folder, platforms)
     if for_daemon:
-        told = [problem for problem in secrets.problems if problem.key not in misplaced]
-        problems += [Problem(each.key, each.text + origins.of(tuple(each.key.split("."))[:2])) for each in told]
+        unreported = [problem for problem in secrets.problems if problem.key not in misplaced]
+        problems += [Problem(each.key, each.text + origins.of(tuple(each.key.split("."))[:2])) for each in unreported]
     try:
         settings = model(**merged(values, secrets.values)).anchored(folder)
     except ValidationError as error:

@@ -1,7 +1,7 @@
-"""Every key of the configuration, with its default and its range.
+"""The model of the configuration: every key with its default and range.
 
-Durations are seconds (float) and sizes are bytes (int) once read. Secrets are filled in by `load` and are no keys of
-the file; they show in no `repr`.
+Durations are in seconds (float), sizes in bytes (int). Secrets are filled in by `load`; they are not keys of the file
+and are not included in a `repr`.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ from orchestrator.settings.accounts import OnAnyOf
 
 
 class Queue(Section):
-    """The folder that work is dropped into."""
+    """The queue directory."""
 
     directory: ConfigPath = Path("queue")
     scan_interval: PositiveDuration = 2.0
@@ -43,7 +43,7 @@ class Server(Section):
     listen: ListenAddress = Address("127.0.0.1", 8080)
     token_file: Annotated[ConfigPath | None, Field(validate_default=True)] = None
     token: Annotated[SecretStr | None, Field(exclude=True)] = None
-    """What a caller has to show; None when no `token_file` is set."""
+    """The token that callers must send; None if no `token_file` is set."""
 
     @field_validator("token_file")
     @classmethod
@@ -58,21 +58,21 @@ class Server(Section):
 
 
 class Notify(Section):
-    """Webhooks, which are not there yet: nothing but these defaults is accepted."""
+    """Webhooks, which are not available yet: only the defaults are accepted."""
 
     allowed_hosts: tuple[()] = ()
     secret_file: None = None
 
 
 class Log(Section):
-    """What is told on stderr, and how."""
+    """Logging to stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
 
 
 class Retention(Section):
-    """How long what is over stays."""
+    """How long finished jobs and files are kept."""
 
     settled_jobs: PositiveDuration = 90 * 86_400.0
     accepted_files: PositiveDuration = 90 * 86_400.0
@@ -80,7 +80,7 @@ class Retention(Section):
 
 
 class Backup(Section):
-    """Copies of an SQLite database, made by the daemon."""
+    """Scheduled backups of an SQLite database."""
 
     directory: ConfigPath = Path("backups")
     interval: PositiveDuration = 86_400.0
@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     @field_validator("notify", mode="before")
     @classmethod
     def _not_there_yet(cls, notify: object) -> object:
-        """What would have no effect is refused: nobody shall wait for a call that never comes."""
+        """Refuse settings that would have no effect."""
         empty = isinstance(notify, Mapping) and notify.keys() <= Notify.model_fields.keys() and not any(notify.values())
         if not (empty or isinstance(notify, Notify)):
             raise ValueError("webhooks are not available in this version: leave `notify` out")
@@ -154,12 +154,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Nothing is read behind the caller's back: `load` builds the sources from what it was handed."""
+        """Use only the values that `load` passes: the library reads no other source."""
         return (init_settings,)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every secret as text: what the log has to keep to itself."""
+        """Every secret as text, for the log's redaction."""
         token = self.server.token if self.server is not None else None
         held = [*(account.api_key for account in self.accounts.values()), token]
         texts = [secret.get_secret_value() for secret in held if secret is not None]
@@ -171,7 +171,7 @@ class Settings(BaseSettings):
         return self.backup.model_copy(update={"directory": folder / self.backup.directory})
 
     def anchored(self, folder: Path) -> Self:
-        """The same settings with every relative path taken from `folder`."""
+        """A copy of the settings with relative paths resolved against `folder`."""
 
         def full(path: Path | None) -> Path | None:
             return None if path is None else folder / path
@@ -195,7 +195,7 @@ class Settings(BaseSettings):
 
 
 def settings_model(platforms: Platforms) -> type[Settings]:
-    """The configuration for these platforms."""
+    """The settings class for these platforms."""
     if platforms is PLATFORMS:
         return Settings
     allowed = OnAnyOf(platforms)

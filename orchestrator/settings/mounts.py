@@ -1,4 +1,4 @@
-"""Which file system a path lies on, as the kernel tells it."""
+"""Detects network file systems with the kernel's list of mounts."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ NETWORK = frozenset(
     {"9p", "afs", "beegfs", "ceph", "cifs", "gfs2", "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"}
     | {"fuse.glusterfs", "fuse.s3fs", "fuse.sshfs"}
 )
-"""File systems on which several machines could hold the database: SQLite's log needs shared memory, which they lack."""
+"""Network file systems: SQLite's write-ahead log needs shared memory, which they do not provide."""
 
 
 def network_file_system(path: Path, mounts: str) -> str | None:
@@ -19,7 +19,7 @@ def network_file_system(path: Path, mounts: str) -> str | None:
         mounts: the text of `/proc/self/mountinfo`.
     """
     points = [(_mount_point(line), _type(line)) for line in mounts.splitlines()]
-    # The deepest mount point above the path holds it; of several on one point the last one lies on top.
+    # The path is on the deepest mount point above it; of several mounts on one point, the last one is visible.
     above = [
         (len(point.parts), number, kind) for number, (point, kind) in enumerate(points) if path.is_relative_to(point)
     ]

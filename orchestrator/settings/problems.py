@@ -1,4 +1,4 @@
-"""Mistakes in a configuration, told so that a person can mend them: one line each, the key first, then what to do."""
+"""Converts validation errors of the configuration to messages: one line each, with the key and how to fix it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from orchestrator.settings.accounts import OnAnyOf
 from orchestrator.settings.model import Settings
 
 KeyPath = tuple[str, ...]
-"""Where a key stands: `("accounts", "ica", "budget")`."""
+"""The path of a key: `("accounts", "ica", "budget")`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """Which environment variables speak of which key, and what the file holds: tells where a mistake was made."""
+    """Finds out whether a value came from the file or from an environment variable."""
 
     variables: Mapping[KeyPath, str]
     file: Mapping[str, Any]
 
     def of(self, path: KeyPath) -> str:
-        """What is said behind a problem with the key at `path`; nothing where the file is to be mended."""
+        """The suffix for a problem with the key at `path` that names its variables; empty if the file sets the key."""
         above = next((name for end in range(len(path), 0, -1) if (name := self.variables.get(path[:end]))), None)
         if above is not None:
             return f" (set by {above})"
-        # The innermost mapping around the key, or the key itself, that only variables speak of.
+        # The innermost mapping around the key, or the key itself, that only variables set.
         for end in range(len(path), min(len(path) - 1, 1), -1):
             below = sorted(name for key, name in self.variables.items() if key[:end] == path[:end])
             if below and not holds(self.file, path[:end]):
@@ -38,7 +38,7 @@ class Origins:
 
 
 def holds(values: Any, path: KeyPath) -> bool:  # noqa: ANN401 - walks into any value
-    """Whether there is something at `path`."""
+    """Whether `values` contains the key at `path`."""
     for part in path:
         if not isinstance(values, Mapping) or part not in values:
             return False
@@ -47,12 +47,12 @@ def holds(values: Any, path: KeyPath) -> bool:  # noqa: ANN401 - walks into any 
 
 
 def explain(error: ValidationError, origins: Origins, model: type[Settings] = Settings) -> list[Problem]:
-    """The problems in pydantic's report, in our words and without the values that were typed.
+    """Convert pydantic's errors to problems, without the values that were given.
 
     Args:
-        error: what validating `Settings` raised.
-        origins: tell where each key was set.
-        model: what was validated.
+        error: the error of validating `Settings`.
+        origins: where each key was set.
+        model: the validated model.
     """
     return [_explain(found, origins, model) for found in error.errors(include_url=False, include_input=False)]
 
@@ -63,7 +63,7 @@ def _explain(found: Mapping[str, Any], origins: Origins, model: type[Settings]) 
     if found["type"] == "extra_forbidden":
         text = _unknown(path[-1], known_keys(place[:-1], model))
     else:
-        text = _about_accounts(path, found["type"]) or _TEXTS.get(found["type"], _in_pydantics_words)(found, path)
+        text = _about_accounts(path, found["type"]) or _TEXTS.get(found["type"], _pydantic_message)(found, path)
     return Problem(".".join(path), text + origins.of(path))
 
 
@@ -81,9 +81,9 @@ def _unknown(key: str, known: Sequence[str]) -> str:
 
 
 def known_keys(path: KeyPath, settings: type[Settings] = Settings) -> list[str]:
-    """The keys that a file may have under `path`; none where there can be no mapping.
+    """The keys that a file may have under `path`; empty if it is not a mapping.
 
-    Below an account, `path` tells the account's model by its tag, as pydantic's report does.
+    Below an account, `path` contains the tag of the account's model, as in pydantic's errors.
     """
     place: Any = settings
     for part in path:
@@ -102,16 +102,16 @@ def known_keys(path: KeyPath, settings: type[Settings] = Settings) -> list[str]:
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - an annotation is any object
-    """The section that an annotation such as `Server | None` speaks of."""
+    """The section in an annotation such as `Server | None`."""
     candidates = (annotation, *get_args(annotation))
     return next((item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel)), None)
 
 
-def _ours(found: Mapping[str, Any], _path: KeyPath) -> str:
+def _own_message(found: Mapping[str, Any], _path: KeyPath) -> str:
     return str(found["ctx"]["error"])
 
 
-def _in_pydantics_words(found: Mapping[str, Any], _path: KeyPath) -> str:
+def _pydantic_message(found: Mapping[str, Any], _path: KeyPath) -> str:
     message = str(found["msg"])
     return message[:1].lower() + message[1:]
 
@@ -154,6 +154,6 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any], KeyPath], str]] = MappingProxy
         "string_pattern_mismatch": _always("must be letters, digits, dots, dashes and underscores, at most 64"),
         "string_type": _TEXT,
         "tuple_type": _LIST,
-        "value_error": _ours,
+        "value_error": _own_message,
     }
 )

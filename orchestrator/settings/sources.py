@@ -1,7 +1,7 @@
-"""Where values come from: the YAML file and the environment. Neither decides what a value means.
+"""Reads values from the YAML file and the environment, without interpreting them.
 
-The file is read as JSON would be: only `null`, `true`, `false` and JSON's numbers are typed, and everything else is
-text, so that `NO`, `0172` and `12:30` stay what was written. A key given twice, an alias or a tag is a mistake.
+Scalars have JSON's types: only `null`, `true`, `false` and JSON numbers are typed, and everything else is text, so that
+`NO`, `0172` and `12:30` are kept as written. A duplicate key, an alias or a tag is a mistake.
 """
 
 import json
@@ -31,7 +31,7 @@ _PLAIN_TAGS = frozenset({"tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:
 
 @dataclass(slots=True)
 class Reading:
-    """What a source held, and what was wrong with it."""
+    """The values of a source, and the problems in it."""
 
     values: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -43,7 +43,7 @@ def variable_for(path: KeyPath) -> str:
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Both as one: mappings key by key, anything else from `above` where both have it."""
+    """Merge two mappings recursively; `above` takes precedence."""
     result = dict(below)
     for key, value in above.items():
         under = result.get(key)
@@ -55,7 +55,7 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def read_file(path: Path) -> Reading:
-    """The file as plain dicts, lists and scalars; what cannot be read becomes a problem."""
+    """Read the file as plain dicts, lists and scalars; errors are returned as problems."""
     try:
         root = yaml.compose(path.read_bytes().decode("utf-8-sig"), Loader=yaml.BaseLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -83,7 +83,7 @@ def _unreadable(path: Path, error: OSError | UnicodeDecodeError | yaml.YAMLError
 
 
 class _Document:
-    """Turns YAML nodes into plain values and notes what has no place in a configuration."""
+    """Converts YAML nodes to plain values and collects problems."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
@@ -135,7 +135,7 @@ def _scalar(node: yaml.ScalarNode) -> Any:  # noqa: ANN401 - any JSON scalar
 
 
 class Environment(EnvSettingsSource):
-    """The `ORCHESTRATOR_*` variables of the mapping that it is given. `null` is null; lists and mappings are JSON."""
+    """Reads the `ORCHESTRATOR_*` variables of a mapping. `null` is null; lists and mappings are JSON."""
 
     def __init__(self, environ: Mapping[str, str], model: type[Settings] = Settings) -> None:
         # Sorted, so that a variable that sets a whole section comes before those that set keys in it.
@@ -145,20 +145,20 @@ class Environment(EnvSettingsSource):
 
     @property
     def variables(self) -> dict[KeyPath, str]:
-        """Which variable speaks of which key."""
+        """Key path → the variable that sets it."""
         return {tuple(name.removeprefix(PREFIX).lower().split(DELIMITER)): name for name in self._environ}
 
     def read(self) -> Reading:
-        """The values, and a problem for each variable that has no place among them."""
+        """Read the values, with a problem for each variable that sets no key."""
         values = self()
         return Reading(values, list(self._lost(values)))
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        # The one place where the library would look into os.environ.
+        # The library's implementation reads os.environ.
         return parse_env_vars(self._environ, parse_none_str=self.env_parse_none_str)
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 - inherited
-        """JSON where it can only be meant as JSON; any other text is left to the field's own check."""
+        """Decode text that begins like a JSON list or object; other text is left to the field's validation."""
         if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
             return value
         try:

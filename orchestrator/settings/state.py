@@ -1,4 +1,4 @@
-"""Where the daemon keeps what it must not forget: the lock, the slot files and, by default, the database."""
+"""The state directory: it contains the lock, the slot files and, by default, the database."""
 
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -12,18 +12,18 @@ _SLOTS = "budget-{}.slots"
 
 
 def state_directory(settings: Settings) -> Path:
-    """Beside the database where that is a file, else beside the queue directory."""
+    """The folder of the database if that is a file, else `state` beside the queue directory."""
     path = settings.database.path
     return path.parent if path is not None else settings.queue.directory.parent / "state"
 
 
 def slot_file(state: Path, account: str) -> Path:
-    """What an account has spent of its budget."""
+    """The file that records the requests of an account for its rate limiter."""
     return state / _SLOTS.format(account)
 
 
 def make_state_directory(settings: Settings) -> Path:
-    """The same, made if need be, and known to take files.
+    """Create the state directory if necessary, and check that it is writable.
 
     Raises:
         SettingsError: nothing can be written there.
@@ -37,6 +37,6 @@ def make_state_directory(settings: Settings) -> Path:
             file.open("r+b").close()
     except OSError as error:
         place = error.filename or path
-        text = f"the state is kept in {path}, and {place} cannot be written ({error.strerror}): give our user the right"
+        text = f"{place} in the state directory is not writable ({error.strerror}): grant the daemon's user access"
         raise SettingsError([Problem("database", text)]) from error
     return path

@@ -1,1 +1,1 @@
-"""What the daemon tells: logs, metrics, the service manager."""
+"""Logs, metrics, and notifications to the service manager."""

@@ -1,7 +1,7 @@
-"""What happened, told once to whoever wants to know.
+"""The event bus.
 
-The engine publishes events (frozen dataclasses); the log and the metrics subscribe. Publishing is a plain call:
-handlers are quick, do no I/O that could wait, and run in the order in which they subscribed.
+The engine publishes events (frozen dataclasses); the log and the metrics subscribe. Publishing calls the handlers
+directly, in the order in which they subscribed; they must be quick and must not block.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class Bus(Generic[Event]):
-    """Hands each event to every subscriber."""
+    """Passes each event to every subscriber."""
 
     def __init__(self) -> None:
         self._handlers: tuple[Callable[[Event], None], ...] = ()
@@ -25,13 +25,13 @@ class Bus(Generic[Event]):
         self._handlers = (*self._handlers, handler)
 
     def publish(self, event: Event) -> None:
-        """Tell all subscribers. What one of them raises is logged, and neither the others nor the caller notice."""
+        """Call all subscribers. An exception in one is logged and affects neither the others nor the caller."""
         for handler in self._handlers:
             try:
                 handler(event)
             except Exception:
-                # An observer must never decide whether the work it observes goes on.
-                log.exception("event_handler_error", subscriber=_name(handler), told=type(event).__name__)
+                # A failing observer must not stop the work that it observes.
+                log.exception("event_handler_error", subscriber=_name(handler), event_type=type(event).__name__)
 
 
 def _name(handler: object) -> str:

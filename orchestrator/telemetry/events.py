@@ -1,11 +1,11 @@
-"""What happens in the daemon, told once: each is published on the bus, and the log and the metrics listen."""
+"""The events that the daemon publishes on the bus; the log and the metrics subscribe to them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How much a person should care."""
+    """The level of an event in the log."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -14,11 +14,11 @@ class Level(StrEnum):
 
 
 class UnexpectedKind(StrEnum):
-    """What is odd about an answer."""
+    """What was unexpected about a response."""
 
-    UNKNOWN_STATUSES = "unknown words"
-    CONTRADICTIONS = "words against an outcome"
-    UNKNOWN_OBJECTS = "objects with our tag that no row knows"
+    UNKNOWN_STATUSES = "unknown statuses"
+    CONTRADICTIONS = "statuses that contradict a final outcome"
+    UNKNOWN_OBJECTS = "objects with this installation's tag that are not in its database"
     BAD_ROWS = "unreadable rows"
     NEVER_LISTED = "items never listed"
 
@@ -27,7 +27,7 @@ class CloseCause(StrEnum):
     """Why the HTTP server closed a connection that its caller had left open."""
 
     IDLE = "no request followed"
-    HEAD = "the head of the request did not come"
+    HEAD = "the head of the request did not arrive"
     BODY = "the body of the request stalled"
     READER = "the answer was not read"
     LIMIT = "too many connections"
@@ -35,7 +35,7 @@ class CloseCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened; subclasses add what it happened to."""
+    """Base class of the events."""
 
     @property
     def level(self) -> Level:
@@ -48,7 +48,7 @@ class DaemonStarted(Event):
     instance: str
     accounts: tuple[str, ...]
     unconfirmed: int
-    """Submissions that a crash left with an unknown outcome; each is being found out."""
+    """Submissions with an unknown outcome after a crash; they are being reconciled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class DaemonStopping(Event):
 
 @dataclass(frozen=True, slots=True)
 class SecretExposed(Event):
-    """A file that holds a secret can be read by everybody on the machine."""
+    """A file that contains a secret can be read by every user of the machine."""
 
     warning: str
 
@@ -79,14 +79,14 @@ class FileAccepted(Event):
 
 @dataclass(frozen=True, slots=True)
 class ControlDone(Event):
-    """What a person or a program asked for was done."""
+    """A control was carried out."""
 
     control: str
     """The key of the queue file: `cancel`, `retry`, `pause`, `resume`, `adopt`, `give-up`."""
     target: str
     """The job's name, `account NAME`, or `everything`."""
-    done: str
-    """In words, with what else was said."""
+    result: str
+    """What was done, as text."""
     file: str
     dropped_by: str | None
     """User id."""
@@ -94,7 +94,7 @@ class ControlDone(Event):
 
 @dataclass(frozen=True, slots=True)
 class TableUnreferenced(Event):
-    """A table rests in incoming/ and no queue file names it."""
+    """A table in incoming/ that no queue file names."""
 
     table: str
     reason: str
@@ -102,12 +102,12 @@ class TableUnreferenced(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileStays(Event):
-    """Something stays in incoming/ that cannot be decided. It holds up nothing else."""
+    """A file remains in incoming/ that cannot be processed. Other files are not affected."""
 
     file: str
     reason: str
     seconds: int
-    """For how long."""
+    """How long it has been there."""
 
     @property
     def level(self) -> Level:
@@ -118,9 +118,9 @@ class FileStays(Event):
 class FileRejected(Event):
     file: str
     mistakes: int
-    first: str
+    first_error: str
     error_file: str
-    """Path of the file that tells every mistake."""
+    """Path of the file that lists every mistake."""
 
     @property
     def level(self) -> Level:
@@ -129,7 +129,7 @@ class FileRejected(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileDeferred(Event):
-    """Our own trouble, not the file's: it stays where it is and is taken up again."""
+    """A local error prevents reading a file: it remains in incoming/ and is tried again."""
 
     file: str
     reason: str
@@ -152,7 +152,7 @@ class BatchSubmitted(Event):
 
 @dataclass(frozen=True, slots=True)
 class BatchDelayed(Event):
-    """A submission that has not succeeded yet and goes on by itself."""
+    """A submission is delayed; it is retried automatically."""
 
     account: str
     job: str
@@ -179,7 +179,7 @@ class BatchBlocked(Event):
 
 @dataclass(frozen=True, slots=True)
 class BatchRefused(Event):
-    """Refused with several items, so split; or with one, which failed."""
+    """The platform refused a batch: it is split or, if it has one item, failed."""
 
     account: str
     job: str
@@ -194,7 +194,7 @@ class BatchRefused(Event):
 
 @dataclass(frozen=True, slots=True)
 class JobStopped(Event):
-    """The platform refuses a job alike throughout: nothing more of it is submitted until `resume`."""
+    """The platform refuses every batch of a job with the same error: submission stops until `resume`."""
 
     account: str
     job: str
@@ -208,18 +208,18 @@ class JobStopped(Event):
 @dataclass(frozen=True, slots=True)
 class StatusUpdate(Event):
     account: str
-    poll: str
-    changed: int
-    seen: int
+    query: str
+    items_changed: int
+    items_read: int
 
     @property
     def level(self) -> Level:
-        return Level.INFO if self.changed else Level.DEBUG
+        return Level.INFO if self.items_changed else Level.DEBUG
 
 
 @dataclass(frozen=True, slots=True)
 class UnexpectedResponse(Event):
-    """The platform said something that we keep and show, and do not act on."""
+    """An unexpected response from the platform; it is recorded, but not acted on."""
 
     account: str
     what: UnexpectedKind
@@ -233,7 +233,7 @@ class UnexpectedResponse(Event):
 
 @dataclass(frozen=True, slots=True)
 class TaskRetry(Event):
-    """The platform or the store did not let one step succeed; it is tried again."""
+    """A task failed because of the platform or the database; it is retried."""
 
     account: str
     step: str
@@ -247,7 +247,7 @@ class TaskRetry(Event):
 
 @dataclass(frozen=True, slots=True)
 class TaskBug(Event):
-    """A bug of ours, met in one step: logged with its traceback, backed off, nothing else stops."""
+    """A task raised an unexpected exception: it is logged with its traceback and retried after a delay."""
 
     account: str
     step: str
@@ -291,7 +291,7 @@ class JobSettled(Event):
 
 @dataclass(frozen=True, slots=True)
 class RetentionPruned(Event):
-    """What `retention` no longer keeps is gone."""
+    """Jobs and files older than `retention` allows were removed."""
 
     jobs: int
     files: int
@@ -310,7 +310,7 @@ class ResultDelayed(Event):
 
 @dataclass(frozen=True, slots=True)
 class ComponentError(Event):
-    """A part of the engine could not do its turn (a full disk, a lost database, a bug of ours); it tries again."""
+    """An iteration of a component failed (disk full, database unavailable, a bug); it is retried."""
 
     part: str
     reason: str
@@ -323,7 +323,7 @@ class ComponentError(Event):
 
 @dataclass(frozen=True, slots=True)
 class FolderNotSynced(Event):
-    """A folder whose renames a power failure may undo; published once a file system, at the start."""
+    """A power failure may undo renames in this folder; published once for each file system, at the start."""
 
     folder: str
     reason: str
@@ -338,12 +338,12 @@ class RequestDone(Event):
     account: str
     route: str
     outcome: str
-    """The HTTP status, or the word for what went wrong."""
+    """The HTTP status, or the kind of error."""
     lane: str
     waited: float
-    """Seconds in the queue for the budget."""
+    """Seconds of waiting for the rate limiter."""
     seconds: float
-    """Seconds on the wire."""
+    """Seconds from sending to the end of the answer."""
 
     @property
     def level(self) -> Level:
@@ -372,7 +372,7 @@ class SchemaUpgrading(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionsClosed(Event):
-    """The HTTP server closed connections; published at most once a minute for each cause."""
+    """The HTTP server closed connections; published at most once per minute for each cause."""
 
     cause: CloseCause
     count: int

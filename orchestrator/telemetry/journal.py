@@ -1,4 +1,4 @@
-"""Writes what is published on the bus into the log: the event's name in snake case, its fields beside it."""
+"""Logs the events of the bus: the name in snake case, and the fields that are not None."""
 
 import re
 from dataclasses import fields
@@ -12,13 +12,13 @@ _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class Journal:
-    """A subscriber of the bus. The one place where the engine's doings become log lines."""
+    """A subscriber of the bus that logs every event."""
 
     def __init__(self, logger: structlog.typing.FilteringBoundLogger) -> None:
         self._logger = logger
 
     def __call__(self, event: Event) -> None:
-        getattr(self._logger, event.level.value)(name_of(event), **_told(event))
+        getattr(self._logger, event.level.value)(name_of(event), **_fields(event))
 
 
 def name_of(event: Event) -> str:
@@ -26,6 +26,10 @@ def name_of(event: Event) -> str:
     return _WORD.sub("_", type(event).__name__).lower()
 
 
-def _told(event: Event) -> dict[str, Any]:
-    told = {field.name: getattr(event, field.name) for field in fields(event)}
-    return {name: round(value, 3) if isinstance(value, float) else value for name, value in told.items()}
+def _fields(event: Event) -> dict[str, Any]:
+    values = {field.name: getattr(event, field.name) for field in fields(event)}
+    return {
+        name: round(value, 3) if isinstance(value, float) else value
+        for name, value in values.items()
+        if value is not None
+    }

@@ -1,7 +1,7 @@
-"""Lines of the log on their way to a file descriptor, written by a thread: whoever does not read them stops nothing.
+"""Writes log lines to a file descriptor in a thread, so that a reader that stalls does not block the daemon.
 
-A disk that is full, a pipe that nobody drains, a journal that is gone: lines are dropped and counted, and the number is
-written once writing works again. The event loop never waits for a line to be written.
+If lines cannot be written (disk full, a pipe that is not read), they are discarded and counted, and the count is
+written once writing works again. The event loop never waits for a write.
 """
 
 import os
@@ -12,18 +12,18 @@ from collections import deque
 from collections.abc import Callable
 
 MOST = 4 * 1024 * 1024
-"""Bytes of lines that may wait."""
+"""Maximum size of the queue of lines, in bytes."""
 END_WITHIN = 2.0
-"""Seconds that the end of the program waits for lines to be written."""
+"""Seconds to wait at exit for the queued lines to be written."""
 _CHECK = 500
-"""Milliseconds after which a descriptor that would block is tried again."""
+"""Milliseconds between two attempts to write to a descriptor that would block."""
 
 
 class LineWriter:
     """Writes lines in order. Any thread may call it."""
 
     def __init__(self, descriptor: int, *, report: Callable[[int], str], most: int = MOST) -> None:
-        """`report` makes the line that says how many lines were lost; it is called by the writing thread."""
+        """`report` formats the line that reports the number of lost lines; it is called in the writing thread."""
         self._descriptor = descriptor
         self._report = report
         self._most = most
@@ -33,7 +33,7 @@ class LineWriter:
         self._lost = 0
         self._reported = 0
         self._cut = False
-        """Whether the beginning of a line was written, and not its end."""
+        """Whether only the beginning of a line was written."""
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
@@ -44,7 +44,7 @@ class LineWriter:
         return self._lost
 
     def write(self, line: str) -> None:
-        """Have a line written, without its end; returns at once. It is lost when too many wait already."""
+        """Queue a line without its newline and return at once. The line is lost if the queue is full."""
         data = f"{line}\n".encode(errors="backslashreplace")
         with self._changed:
             if self._waiting and self._size + len(data) > self._most:
@@ -55,12 +55,12 @@ class LineWriter:
             self._changed.notify()
 
     def lose(self) -> None:
-        """Count a line that could not even be made."""
+        """Count a line that could not be formatted."""
         with self._changed:
             self._lost += 1
 
     def close(self, within: float = END_WITHIN) -> None:
-        """Write what waits, if that takes no longer than so many seconds; nothing can be written afterwards."""
+        """Write the queued lines, for at most `within` seconds. Nothing can be written afterwards."""
         with self._changed:
             self._ending = True
             self._changed.notify()
@@ -86,7 +86,7 @@ class LineWriter:
             return line
 
     def _put(self, line: bytes) -> bool:
-        """Write one line, and count it where that fails."""
+        """Write one line, or count it as lost."""
         try:
             put(self._descriptor, b"\n" + line if self._cut else line)
         except CutError as error:
@@ -106,7 +106,7 @@ class CutError(OSError):
 
 
 def put(descriptor: int, data: bytes) -> None:
-    """Write all of it, waiting where the descriptor would block. Raises CutError."""
+    """Write all data, waiting while the descriptor would block. Raises CutError."""
     done = 0
     while done < len(data):
         try:
@@ -119,8 +119,8 @@ def put(descriptor: int, data: bytes) -> None:
             raise CutError(error, done) from error
 
 
-def say(text: str, within: float = END_WITHIN) -> None:
-    """Write text to stderr at the end of the program, which must not hang or fail because nobody reads it."""
+def write_stderr(text: str, within: float = END_WITHIN) -> None:
+    """Write text to stderr at exit, without hanging or failing if it is not read."""
     try:
         descriptor = sys.stderr.fileno()
         sys.stderr.flush()
@@ -133,7 +133,7 @@ def say(text: str, within: float = END_WITHIN) -> None:
         try:
             put(descriptor, text.encode(errors="backslashreplace"))
         except CutError:
-            return  # there is nowhere else to say it
+            return  # there is no other place to report it
 
     thread = threading.Thread(target=write, name="stderr", daemon=True)
     thread.start()

@@ -1,8 +1,8 @@
-"""The log: what happened, on stderr, one event a line.
+"""The log on stderr, one event per line.
 
-On a terminal it is for people; elsewhere each line is one JSON object that begins with `timestamp` (RFC 3339, UTC),
-`level` and `event`, a stable name in snake_case. What libraries say through the standard logging goes the same way,
-from warning on, as the event `library_warning`. No line ever holds a secret, no traceback ever holds local variables.
+On a terminal it is formatted as text; elsewhere each line is one JSON object that begins with `timestamp` (RFC 3339,
+UTC), `level` and `event`, a stable name in snake_case. Warnings and errors that libraries log are included as the
+event `library_warning`. Lines contain no secrets, and tracebacks no local variables.
 """
 
 import logging
@@ -28,7 +28,7 @@ _LEVELS = MappingProxyType(
     {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 )
 _PRIORITIES = MappingProxyType({"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2})
-"""syslog's numbers, which the journal takes from the beginning of a line."""
+"""The syslog priorities, which the journal reads from the beginning of a line."""
 
 
 def configure(
@@ -40,19 +40,19 @@ def configure(
     redactor: Redactor | None = None,
     environ: Mapping[str, str] = MappingProxyType({}),
 ) -> LineWriter | None:
-    """Set up logging for the whole process; the last call holds.
+    """Configure logging for the whole process, replacing any earlier configuration.
 
     Args:
-        level: the least that is told.
+        level: the lowest level that is logged.
         style: `auto` means console on a terminal and JSON elsewhere.
         stream: where lines go; stderr outside of tests.
         clock: gives the timestamps.
-        redactor: keeps secrets out of every line.
-        environ: tells `$JOURNAL_STREAM`; JSON lines to the journal begin with their priority (`<6>`).
+        redactor: removes secrets from every line.
+        environ: provides `$JOURNAL_STREAM`; JSON lines to the journal begin with their priority (`<6>`).
 
     Returns:
-        What writes the lines to the stream's descriptor, in a thread; close it at the end. None where the stream has
-        no descriptor: it is written to directly.
+        The writer of the stream's descriptor, which must be closed at the end; None if the stream has no descriptor
+        and is written to directly.
     """
     console = style == "console" or (style == "auto" and stream.isatty())
     chain: list[Processor] = [
@@ -71,7 +71,7 @@ def configure(
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream) if writer is None else _Handler(writer)
-    _lead_libraries([_from_library, *chain, renderer], max(logging.WARNING, _LEVELS[level]), handler, clock)
+    _configure_libraries([_from_library, *chain, renderer], max(logging.WARNING, _LEVELS[level]), handler, clock)
     return writer
 
 
@@ -91,14 +91,14 @@ def _writer(stream: TextIO, processors: list[Processor]) -> LineWriter | None:
 
 
 class _Lines:
-    """A logger of structlog that hands its lines to the writer."""
+    """A structlog logger that passes its lines to the writer."""
 
     def __init__(self, writer: LineWriter, *_args: object) -> None:
         self.msg = self.debug = self.info = self.warning = self.error = self.critical = writer.write
 
 
 class _Handler(logging.Handler):
-    """A handler of the standard logging that does the same."""
+    """A standard logging handler that passes its lines to the writer."""
 
     def __init__(self, writer: LineWriter) -> None:
         super().__init__()
@@ -107,11 +107,11 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._writer.write(self.format(record))
-        except Exception:  # noqa: BLE001 - a record that cannot be formatted is a lost line, and nobody's failure
+        except Exception:  # noqa: BLE001 - a record that cannot be formatted counts as a lost line
             self._writer.lose()
 
 
-def _lead_libraries(processors: list[Processor], level: int, handler: logging.Handler, clock: Clock) -> None:
+def _configure_libraries(processors: list[Processor], level: int, handler: logging.Handler, clock: Clock) -> None:
     handler.addFilter(Repeats(clock))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -125,7 +125,7 @@ def _lead_libraries(processors: list[Processor], level: int, handler: logging.Ha
 
 
 def _from_library(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A record of the standard logging as an event of ours, with its text and its logger beside it."""
+    """Convert a standard logging record to an event with its message and logger."""
     record: logging.LogRecord = event["_record"]
     event.update(event="library_warning", message=event["event"], logger=record.name)
     if repeated := getattr(record, "repeated", 0):
@@ -134,7 +134,7 @@ def _from_library(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
 
 
 class _Stamp:
-    """Puts the time in front, then level and event, so that lines read alike."""
+    """Puts timestamp, level and event at the beginning of each line."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -145,22 +145,22 @@ class _Stamp:
 
 
 class _Redact:
-    """Takes secrets out of everything, rendered exceptions included, and leaves only what JSON can hold."""
+    """Removes secrets from all values, including formatted exceptions, and converts them to JSON types."""
 
     _LIBRARY = frozenset({"_record", "_from_structlog"})
-    """structlog's own notes about a record; it takes them out before rendering."""
+    """Internal keys of structlog, which it removes before rendering."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         own = {key: value for key, value in event.items() if key in self._LIBRARY}
-        told = {key: value for key, value in event.items() if key not in self._LIBRARY}
-        return {**self._redactor.value(told), **own}
+        logged = {key: value for key, value in event.items() if key not in self._LIBRARY}
+        return {**self._redactor.value(logged), **own}
 
 
 class _Json:
-    """One object a line; for the journal with the priority in front, which it takes off again."""
+    """Renders one JSON object per line; for the journal, prefixed with the priority."""
 
     def __init__(self, *, prefixed: bool) -> None:
         self._prefixed = prefixed
@@ -172,14 +172,14 @@ class _Json:
 
 
 def _console(stream: TextIO) -> structlog.dev.ConsoleRenderer:
-    # The plain formatter: the pretty ones can show local variables.
+    # The plain formatter: the other ones can include local variables.
     return structlog.dev.ConsoleRenderer(
         colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
     )
 
 
 def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """True when the stream is the very one that systemd connected to the journal."""
+    """Whether the stream is the one that systemd connected to the journal."""
     named = environ.get("JOURNAL_STREAM")
     if not named:
         return False

@@ -1,7 +1,7 @@
-"""What Prometheus is told: counts of what happened, and how things stand at the moment of a scrape.
+"""The metrics for Prometheus: counters of events, and gauges that are read at each scrape.
 
-Labels hold accounts, routes, states and the like, never an id: their number is bounded by the configuration and the
-code, however much work there is.
+Labels are accounts, routes, states and the like, never ids: the number of series is bounded by the configuration and
+the code, independently of the number of jobs.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,7 +34,7 @@ from orchestrator.telemetry.events import (
 )
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""Of what `Metrics.render` returns."""
+"""Content type of `Metrics.render`."""
 
 _PREFIX = "orchestrator"
 _WAITS = (0.01, 0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600)
@@ -44,29 +44,29 @@ _LOCAL = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 @dataclass(frozen=True, slots=True)
 class AccountReading:
-    """One account at one moment."""
+    """The state of one account at a scrape."""
 
     limit: int
     """Requests that may be counted in one window."""
     used: int
-    """Those of them that are spent or on their way."""
+    """Requests of the window that are used or in progress."""
     window: float
     """Seconds."""
     waiting: Mapping[str, int]
-    """Requests that wait for the budget, by lane."""
+    """Requests that wait for the rate limiter, by lane."""
     closed: bool
     """Whether the platform refuses the credential."""
     oldest_poll: Micros | None
-    """When the question that waits longest was last answered; None when nothing is to be asked."""
+    """When the least recently answered query was answered; None if there are no queries."""
     skew: float
-    """Seconds by which our clock is ahead of the platform's."""
+    """Seconds by which this machine's clock is ahead of the platform's."""
     failing: float = 0.0
     """Seconds for which no request has succeeded; 0 while they do."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreReading:
-    """What the database counts, of jobs that are not settled."""
+    """Counts of the unsettled jobs in the database."""
 
     items: Mapping[tuple[str, ItemState], int]
     """By account and state."""
@@ -75,67 +75,73 @@ class StoreReading:
     unconfirmed: Mapping[str, int]
     """Submissions with an unknown outcome, by account."""
     unchanged_since: Mapping[str, Micros] = field(default_factory=dict)
-    """When the job on the platform that moved longest ago made progress, by account."""
+    """When the job on the platform that has been unchanged longest made progress, by account."""
     wal_bytes: int | None = None
     """Size of the write-ahead log beside an SQLite database; None on a server."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackupReading:
-    """Scheduled backups."""
+    """The state of the scheduled backups."""
 
     newest: Micros | None
-    """When the newest copy was made; None while there is none."""
+    """When the newest copy was made; None if there is none."""
     interval: float
     """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """How things stand at the moment of a scrape."""
+    """All gauges at a scrape."""
 
     accounts: Mapping[str, AccountReading]
     store: StoreReading | None
-    """None while the database does not answer."""
+    """None if the database does not answer."""
     backup: BackupReading | None = None
-    """None when none are scheduled."""
+    """None if no backups are scheduled."""
 
 
 class Metrics:
-    """A subscriber of the bus that counts, and shows its counts together with readings. Nothing here waits."""
+    """A subscriber of the bus that counts events and renders the counts together with readings. It never blocks."""
 
     def __init__(self, clock: Clock, lost_log_lines: Callable[[], int] = lambda: 0) -> None:
         self._clock = clock
         self._lost_log_lines = lost_log_lines
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        self._requests = self._counter(
-            "requests", "Requests that had their slot, by what became of them.", "account", "route", "status"
-        )
+        self._requests = self._counter("requests", "Requests that were sent, by outcome.", "account", "route", "status")
         self._request_seconds = self._histogram(
             "request_seconds", "From the send to the end of the answer.", _REMOTE, "account", "lane"
         )
         self._waits = self._histogram(
-            "budget_wait_seconds", "What requests waited for the budget.", _WAITS, "account", "lane"
+            "budget_wait_seconds", "Time that requests waited for the rate limiter.", _WAITS, "account", "lane"
         )
         self._submits = self._histogram(
             "submit_seconds", "From the first step of a submission to its confirmation.", _REMOTE, "account"
         )
-        self._files = self._counter("queue_files", "Queue files, by what was decided.", "outcome")
+        self._files = self._counter("queue_files", "Queue files, by outcome.", "outcome")
         self._jobs_settled = self._counter("jobs_settled", "Results delivered, by the state of the job.", "state")
-        self._unknown = self._counter("unknown_statuses", "Statuses that our tables do not have.", "account")
-        self._odd = self._counter(
-            "odd_answers", "What platforms said that is kept and not acted on.", "account", "what"
+        self._unknown = self._counter(
+            "unknown_statuses", "Statuses of the platform that are unknown to this version.", "account"
+        )
+        self._unexpected = self._counter(
+            "unexpected_responses",
+            "Unexpected responses of platforms that were recorded, but not acted on.",
+            "account",
+            "what",
         )
         self._steps = self._counter(
-            "step_failures", "Steps that did not succeed and are tried again, by reason.", "account", "reason"
+            "step_failures", "Tasks that failed and are retried, by reason.", "account", "reason"
         )
-        self._parts = self._counter("part_failures", "Turns that a part of the engine could not do.", "part")
+        self._parts = self._counter("part_failures", "Failed iterations of a component.", "part")
         self._connections_closed = self._counter(
-            "http_connections_closed", "Connections that the HTTP server closed on their callers.", "reason"
+            "http_connections_closed", "Connections that the HTTP server closed, by reason.", "reason"
         )
         self._transactions = self._histogram(
-            "store_transaction_seconds", "Database transactions, the wait for their turn aside.", _LOCAL, "operation"
+            "store_transaction_seconds",
+            "Duration of database transactions, without waiting for the lock.",
+            _LOCAL,
+            "operation",
         )
         for part in ("results", "upkeep"):
             self._parts.labels(part)
@@ -148,7 +154,7 @@ class Metrics:
                 self._jobs_settled.labels(state)
 
     def __call__(self, event: Event) -> None:
-        """Count one event; those that no metric speaks of are none of ours."""
+        """Count one event; events without a metric are ignored."""
         match event:
             case RequestDone():
                 self._requests.labels(event.account, event.route, event.outcome).inc()
@@ -165,11 +171,11 @@ class Metrics:
             case JobSettled():
                 self._jobs_settled.labels(event.state).inc()
             case _:
-                self._count_trouble(event)
+                self._count_error(event)
 
     @contextmanager
     def timed(self, operation: str) -> Iterator[None]:
-        """Takes the time of one database transaction, failed ones included."""
+        """Measure the duration of one database transaction, including failed ones."""
         begun = self._clock.monotonic()
         try:
             yield
@@ -177,15 +183,15 @@ class Metrics:
             self._transactions.labels(operation).observe(self._clock.monotonic() - begun)
 
     def render(self, readings: Readings) -> bytes:
-        """Everything in Prometheus's text format."""
+        """All metrics in the Prometheus text format."""
         return generate_latest(_Page(self._registry, readings, self._lost_log_lines()))
 
-    def _count_trouble(self, event: Event) -> None:
+    def _count_error(self, event: Event) -> None:
         match event:
             case DaemonStarted():
                 self._begin_at_zero(event.accounts)
             case UnexpectedResponse():
-                self._odd.labels(event.account, event.what.name.lower()).inc(event.count)
+                self._unexpected.labels(event.account, event.what.name.lower()).inc(event.count)
                 if event.what is UnexpectedKind.UNKNOWN_STATUSES:
                     self._unknown.labels(event.account).inc(event.count)
             case TaskRetry():
@@ -197,14 +203,14 @@ class Metrics:
             case ComponentError():
                 self._parts.labels(event.part).inc()
             case _:
-                pass  # told in the log alone
+                pass  # only logged
 
     def _begin_at_zero(self, accounts: Iterable[str]) -> None:
-        """A counter that is missing until it first counts hides that first time from `rate` and `increase`."""
+        """Create the counters of each account: `rate` and `increase` miss the first count of a new series."""
         for account in accounts:
             self._unknown.labels(account)
             for kind in UnexpectedKind:
-                self._odd.labels(account, kind.name.lower())
+                self._unexpected.labels(account, kind.name.lower())
             for reason in ("failed", "crashed"):
                 self._steps.labels(account, reason)
 
@@ -219,7 +225,7 @@ class Metrics:
 
 
 class _Page:
-    """The counts and the readings as one collector."""
+    """A collector of the counts and the readings."""
 
     def __init__(self, registry: CollectorRegistry, readings: Readings, lost_log_lines: int) -> None:
         self._registry = registry
@@ -227,8 +233,8 @@ class _Page:
         self._lost_log_lines = lost_log_lines
 
     def collect(self) -> Iterator[Metric]:
-        yield from map(_without_birthdays, self._registry.collect())
-        build = _gauge("build_info", "The program that runs.", "version")
+        yield from map(_without_created, self._registry.collect())
+        build = _gauge("build_info", "The version of the program.", "version")
         build.add_metric([__version__], 1)
         yield build
         text = "Lines of the log that could not be written to stderr."
@@ -239,22 +245,22 @@ class _Page:
             yield from _of_backup(self._readings.backup)
 
 
-def _without_birthdays(metric: Metric) -> Metric:
-    """Without the time at which each series began, which would double the page for a figure that nobody reads."""
+def _without_created(metric: Metric) -> Metric:
+    """Remove the `_created` samples, which would double the size of the page."""
     metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
     return metric
 
 
 def _of_accounts(accounts: Mapping[str, AccountReading]) -> Iterator[Metric]:
     limit = _gauge("budget_limit", "Requests that may be counted in one window.", "account")
-    used = _gauge("budget_used", "Requests of the budget that are spent or on their way.", "account")
+    used = _gauge("budget_used", "Requests of the window that are used or in progress.", "account")
     window = _gauge("budget_window_seconds", "Length of the window.", "account")
-    waiting = _gauge("budget_waiting_requests", "Requests that wait for the budget.", "account", "lane")
+    waiting = _gauge("budget_waiting_requests", "Requests that wait for the rate limiter.", "account", "lane")
     closed = _gauge("credential_rejected", "Whether the platform refuses the credential: 1 or 0.", "account")
-    skew = _gauge("clock_skew_seconds", "Our clock minus the platform's.", "account")
-    looked = _gauge(
+    skew = _gauge("clock_skew_seconds", "This machine's clock minus the platform's.", "account")
+    oldest_poll = _gauge(
         "oldest_poll_timestamp_seconds",
-        "When the question that waits longest was last answered, in Unix time; missing when nothing is to be asked.",
+        "When the least recently answered query was answered, in Unix time; missing if there are no queries.",
         "account",
     )
     failing = _gauge(
@@ -272,8 +278,8 @@ def _of_accounts(accounts: Mapping[str, AccountReading]) -> Iterator[Metric]:
         for lane, count in account.waiting.items():
             waiting.add_metric([name, lane], count)
         if account.oldest_poll is not None:
-            looked.add_metric([name], account.oldest_poll / SECOND)
-    yield from (limit, used, window, waiting, closed, skew, looked, failing)
+            oldest_poll.add_metric([name], account.oldest_poll / SECOND)
+    yield from (limit, used, window, waiting, closed, skew, oldest_poll, failing)
 
 
 def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[Metric]:
@@ -286,7 +292,11 @@ def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[M
     for account, state in sorted({*product(accounts, ItemState), *store.items}):
         items.add_metric([account, state], store.items.get((account, state), 0))
     jobs = _gauge(
-        "jobs", "Jobs that are not settled; `needs` is `none` for those that go on.", "account", "state", "needs"
+        "jobs",
+        "Jobs that are not settled; `needs` is `none` for those that progress by themselves.",
+        "account",
+        "state",
+        "needs",
     )
     open_states = (state for state in JobState if not state.settled and state is not JobState.LOADING)
     every = product(accounts, open_states, (None, *Needs))
@@ -297,16 +307,14 @@ def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[M
         unconfirmed.add_metric([account], store.unconfirmed.get(account, 0))
     unchanged = _gauge(
         "unchanged_since_timestamp_seconds",
-        "When the job on the platform that moved longest ago made progress, in Unix time; missing when none is there.",
+        "When the longest unchanged job on the platform made progress, in Unix time; missing if there is none.",
         "account",
     )
     for account, since in store.unchanged_since.items():
         unchanged.add_metric([account], since / SECOND)
     yield from (items, jobs, unconfirmed, unchanged)
     if store.wal_bytes is not None:
-        wal = _gauge(
-            "database_wal_bytes", "Size of the write-ahead log; it grows while a reader keeps one transaction open."
-        )
+        wal = _gauge("database_wal_bytes", "Size of the write-ahead log; it grows during a long read transaction.")
         wal.add_metric([], store.wal_bytes)
         yield wal
 

@@ -1,7 +1,7 @@
-"""Keeping secrets out of what is told.
+"""Removes secrets from log lines and messages.
 
-Three nets, one behind the other: values under telling keys, secrets that we know by their text, and texts that look
-like a credential (tokens fetched at run time, passwords in URLs, signed links).
+It replaces values under keys such as `password`, known secrets, and text that looks like a credential (tokens fetched
+at run time, passwords in URLs, signed links).
 """
 
 import math

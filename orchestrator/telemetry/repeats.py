@@ -1,4 +1,4 @@
-"""Counts repeated log records of libraries instead of writing each: one fault must not fill a disk with its report."""
+"""Limits repeated log records of libraries, so that one fault cannot fill a disk."""
 
 import logging
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Talking to the service manager: systemd's notification protocol, without a dependency.
+"""Notifies the service manager with systemd's notification protocol.
 
-Each message is one datagram to `$NOTIFY_SOCKET`. Where that is not set, nothing is sent and every call is harmless.
+Each message is one datagram to `$NOTIFY_SOCKET`. If that is not set, nothing is sent.
 """
 
 import os
@@ -19,7 +19,7 @@ _MICROS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """Tells the service manager how the daemon is."""
+    """Sends the daemon's state to the service manager."""
 
     address: str | None = None
     """A socket's path, or an abstract name that begins with `@`; None: nobody listens."""
@@ -57,7 +57,7 @@ class Notifier:
         self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """On the way out."""
+        """The daemon is stopping."""
         self._send("STOPPING=1")
 
     def extend(self, seconds: float) -> None:
@@ -74,7 +74,7 @@ class Notifier:
                 channel.setblocking(False)
                 channel.sendto(message.encode(), name)
         except OSError as error:
-            # The work goes on without an audience; a watchdog that misses us acts by itself.
+            # The daemon continues; a watchdog without notifications acts by itself.
             log.warning("watchdog_notify_failed", message=message.partition("=")[0], error=str(error))
 
 

@@ -1,1 +1,1 @@
-"""Health, metrics and the API over HTTP. FastAPI is known here and nowhere else in the daemon."""
+"""Health, metrics and the API over HTTP. This is the only package of the daemon that uses FastAPI."""

@@ -1,4 +1,4 @@
-"""The server's app: which address answers what."""
+"""The ASGI app of the server and its routes."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from orchestrator.web.served import Shown
 
 
 def build(shown: Shown, health: Health, group: anyio.abc.TaskGroup) -> ASGIApp:
-    """The app behind its guard; what it does in the background runs in `group`."""
+    """Build the app behind its guard; its background tasks run in `group`."""
     server = shown.settings.server
     token = server.token if server is not None else None
     problems = Problems(Redactor(shown.settings.secrets))
@@ -35,7 +35,7 @@ def build(shown: Shown, health: Health, group: anyio.abc.TaskGroup) -> ASGIApp:
         redoc_url=None,
         redirect_slashes=False,
         responses={"default": _problem()},
-        # For the documentation alone: the guard has looked before anything gets here.
+        # For the documentation only: the guard has checked the request before it gets here.
         dependencies=[Security(HTTPBearer(auto_error=False))],
     )
     app.include_router(_own(Probes(health, problems), scrape))
@@ -46,7 +46,7 @@ def build(shown: Shown, health: Health, group: anyio.abc.TaskGroup) -> ASGIApp:
 
 
 def _own(probes: Probes, scrape: Scrape) -> APIRouter:
-    """What tells about the daemon itself."""
+    """Add the routes about the daemon itself."""
     router = APIRouter(tags=["daemon"])
     router.add_api_route("/livez", probes.livez, response_model=schemas.Health)
     router.add_api_route("/readyz", probes.readyz, response_model=schemas.Health)
@@ -56,7 +56,7 @@ def _own(probes: Probes, scrape: Scrape) -> APIRouter:
 
 
 def _api(api: Api, inbox: Inbox) -> APIRouter:
-    """What tells about the work, and takes more of it."""
+    """Add the routes that read jobs and accept queue files."""
     router = APIRouter(prefix="/api/v1", tags=["work"])
     router.add_api_route("/jobs", api.jobs, response_model=schemas.JobsPage)
     router.add_api_route("/jobs/{name}", api.job, response_model=schemas.JobDocument)

@@ -1,9 +1,9 @@
-"""Which connections stay open: a bounded number, and none whose caller keeps the server waiting.
+"""Limits the number of open connections, and closes those whose caller stalls.
 
 A connection waits either for its caller (to send the head or the body of a request, or to read an answer) or for the
-program to make that answer. Only the second may take as long as it needs; the first has a time-out, so that silent,
-slow or stalled callers hold neither descriptors nor memory. When all places are taken, the connection that has been
-idle longest makes room for a new one. While none is idle, a few more are admitted, on which only probes are answered.
+program to produce the answer. Waiting for a caller has a timeout, so that slow or stalled callers do not hold
+descriptors and memory. When the limit is reached, the connection that has been idle longest is closed for a new one.
+While none is idle, a few more are admitted, on which only probes are answered.
 """
 
 import asyncio
@@ -31,18 +31,18 @@ STALL_TIMEOUT = 30.0
 """Seconds within which a caller sends or reads another `LEAST_PROGRESS` bytes, or all that is left."""
 LEAST_PROGRESS = 16 * 1024
 MOST_CONNECTIONS = 256
-"""Fewer where the process may open few descriptors."""
+"""Maximum number of connections; fewer if the process may open few descriptors."""
 RESERVED = 16
-"""Further connections, admitted for the probes while none of the others is idle."""
+"""Additional connections for the probes while none of the others is idle."""
 MOST_UNREAD = 16 * 1024 * 1024
 """Bytes of answers waiting to be read, on all connections. Above it the one without progress for longest is closed."""
 PIECE = 64 * 1024
-"""Bytes of an answer handed to the transport at a time."""
+"""Bytes of an answer that are passed to the transport at a time."""
 REPORT_INTERVAL = 60.0
 """Seconds between two reports of connections that were closed for the same reason."""
 
 _SHARE = 4
-"""One part in so many of the process's descriptors may be connections."""
+"""Divisor: the fraction of the process's descriptors that may be connections."""
 
 
 class Connections:
@@ -96,7 +96,7 @@ class Connections:
 
     def _close(self, connection: "Connection", cause: CloseCause) -> None:
         connection.transport.abort()
-        self.state.connections.discard(connection)  # asyncio reports the loss in its next turn only
+        self.state.connections.discard(connection)  # asyncio reports the loss in its next iteration
         self._closed[cause] += 1
 
 
@@ -115,7 +115,7 @@ class _Phase(StrEnum):
 
 
 class Connection(H11Protocol):
-    """uvicorn's protocol, which also knows what it waits for and since when."""
+    """uvicorn's protocol, extended by what the connection waits for and since when."""
 
     def __init__(self, config: Config, connections: Connections) -> None:
         super().__init__(config=config, server_state=connections.state, app_state={"connection": self})
@@ -125,24 +125,24 @@ class Connection(H11Protocol):
         self.since = connections.clock.monotonic()
         """When the caller last made progress, on the monotonic clock."""
         self.reserved = False
-        """Whether only probes are answered here."""
+        """Whether only probes are answered on this connection."""
         self._head_begun = True
         self._receiving = False
         self._received = 0
         self._written = 0
         self._queued = 0
-        """Bytes of the current answer that the transport does not have yet."""
+        """Bytes of the current answer that were not passed to the transport yet."""
         self._progress_at_since = 0
 
     # ---------------------------------------------------------------- the transport's side
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, if there is a place."""
+        """Begin, unless the connection is refused."""
         super().connection_made(transport)
         self._owner.admit(self)
 
     def data_received(self, data: bytes) -> None:
-        """Note the progress, then parse."""
+        """Record the progress, then parse."""
         self._received += len(data)
         self._head_begun = not self._busy
         self.observe(self._owner.clock.monotonic())
@@ -154,7 +154,7 @@ class Connection(H11Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether no request is under way and no answer waits to be read."""
+        """Whether no request is in progress and no answer waits to be read."""
         return not self._busy and self.unread == 0
 
     @property
@@ -163,14 +163,14 @@ class Connection(H11Protocol):
         return self._queued + self.transport.get_write_buffer_size()
 
     def observe(self, now: float) -> None:
-        """Note what the connection waits for, and whether its caller made progress."""
+        """Record what the connection waits for, and whether its caller made progress."""
         phase = self._waits_for()
         moves = phase in (_Phase.BODY, _Phase.READER)
         if phase is not self._phase or (moves and self._progress(phase) - self._progress_at_since >= LEAST_PROGRESS):
             self._phase, self.since, self._progress_at_since = phase, now, self._progress(phase)
 
     def overdue(self, now: float) -> CloseCause | None:
-        """Why the connection has to be closed; None when it need not be."""
+        """Why the connection has to be closed; None if it may stay open."""
         self.observe(now)
         waited = now - self.since
         match self._phase:
@@ -225,7 +225,7 @@ class Connection(H11Protocol):
                 await send(part)
                 self._queued -= len(piece)
                 self._written += len(piece)
-                await anyio.lowlevel.checkpoint()  # others have their turn, also while this caller reads at once
+                await anyio.lowlevel.checkpoint()  # let other tasks run, also while this caller reads at once
         finally:
             self._queued = 0
 
@@ -237,7 +237,7 @@ def _pieces(body: bytes) -> "list[tuple[bytes, bool]]":
 
 
 def connection_limit() -> int:
-    """How many connections are kept, by the descriptors that this process may open."""
+    """The maximum number of connections, derived from the descriptors that this process may open."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
         return MOST_CONNECTIONS

@@ -1,9 +1,9 @@
-"""Who may call what.
+"""Decides which requests are allowed.
 
-With the token everything is allowed. Without it, reading is for callers on this machine, and changing for them too as
-long as no token is configured. A browser is on this machine as well, and runs other people's pages: hence the local
-`Host` (a page whose name was rebound to 127.0.0.1 sends its own) and, for changes, a content type that no page may send
-across origins without asking first, which nobody here answers. The bare answer of the two probes is for everyone.
+With the token everything is allowed. Without it, callers on this machine may read, and may write if no token is
+configured. A browser on this machine runs pages of other origins. Therefore `Host` must be local (a page whose name was
+rebound to 127.0.0.1 sends its own name) and writing requires a content type that a page cannot send across origins
+without a preflight request, which is never answered. The status of the two probes is available to everyone.
 """
 
 import hmac
@@ -22,15 +22,15 @@ from orchestrator.web.api.responses import Problems
 
 PROBES = frozenset({"/livez", "/readyz"})
 QUEUE_FILE_SUFFIXES: Mapping[str, str] = MappingProxyType({"application/json": ".json", "application/yaml": ".yaml"})
-"""The content types that change something, and how such a file is called."""
+"""The content types of queue files → their file suffixes."""
 
 _READS = frozenset({"GET", "HEAD"})
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
-"""What proxies add: the caller behind one is somewhere else, though the proxy is here."""
+"""Headers that proxies add: a request with one of them does not come from this machine."""
 
 
 class _Token(Enum):
-    """What a request shows. Where no token is configured, it counts as showing none."""
+    """The credentials of a request; if no token is configured, a token in it is ignored."""
 
     NONE = auto()
     RIGHT = auto()
@@ -38,7 +38,7 @@ class _Token(Enum):
 
 
 class Guard:
-    """Stands before the app. Puts on every answer what keeps browsers and caches out of it."""
+    """The middleware before the app. It adds headers to every answer that restrict browsers and caches."""
 
     def __init__(self, app: ASGIApp, *, token: str | None, clock: Clock, problems: Problems) -> None:
         self._app = app
@@ -61,7 +61,7 @@ class Guard:
         await self._gate(scope)(scope, receive, stamped)
 
     def _gate(self, scope: Scope) -> ASGIApp:
-        """Where the request goes: to the app, or to a refusal."""
+        """The handler of the request: the app, or a refusal."""
         headers = Headers(scope=scope)
         shown = self._token_in(headers)
         trusted = shown is _Token.RIGHT or (shown is _Token.NONE and _is_local(scope, headers))

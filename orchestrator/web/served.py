@@ -1,4 +1,4 @@
-"""What the server has to show: the parts of the running daemon that it may look at."""
+"""The components of the running daemon that the server reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from orchestrator.telemetry.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class ShownAccount:
-    """One account at work."""
+    """One connected account."""
 
     name: str
     settings: Account
@@ -29,7 +29,7 @@ class ShownAccount:
 
 
 def failing_since(account: ShownAccount, clock: Clock, *, least: float) -> Micros | None:
-    """Since when no request of an account has succeeded; None while they do, and for the first `least` seconds."""
+    """Since when no request of an account has succeeded; None while they succeed and for the first `least` seconds."""
     since = account.dispatch.failing_since
     if since is None or account.dispatch.failing_for < least:
         return None
@@ -38,7 +38,7 @@ def failing_since(account: ShownAccount, clock: Clock, *, least: float) -> Micro
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The daemon, as far as the server looks at it. Nothing here is changed by looking."""
+    """The daemon as seen by the server, which only reads it."""
 
     settings: Settings
     instance: str
@@ -50,4 +50,4 @@ class Shown:
     clock: Clock
     bus: Bus[Event]
     backups: Backups | None = None
-    """None when none are scheduled."""
+    """None if no backups are scheduled."""

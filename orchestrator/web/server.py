@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol inside our own task, without uvicorn's server.
+"""Runs uvicorn's HTTP protocol in a task of the daemon, without uvicorn's server.
 
-That one takes the process's signals and raises them again after its own stop. And it cancels hanging requests task by
-task, which would go straight through the shields that database calls rely on: here each request has a cancel scope.
+uvicorn's server handles the process's signals and raises them again after it has stopped. It also cancels hanging
+requests by cancelling their tasks, which ignores the shields of database calls: here each request has a cancel scope.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from orchestrator.web.connections import Connection, Connections
 from orchestrator.web.guard import PROBES
 
 GRACE = 1.0
-"""Seconds that answers under way have at a stop."""
+"""Seconds that answers in progress have to finish when the server stops."""
 CHECK_INTERVAL = 1.0
 """Seconds between two checks for connections that are overdue."""
 _NEVER = 10**9
-"""Seconds for timers of uvicorn's that have their counterpart in `Connections`."""
+"""Timeout of uvicorn's timers that `Connections` replaces, in seconds."""
 
 
 async def run(app: ASGIApp, listener: socket.socket, *, clock: Clock, bus: Bus[Event]) -> None:
@@ -56,14 +56,14 @@ async def run(app: ASGIApp, listener: socket.socket, *, clock: Clock, bus: Bus[E
 
 
 async def _drain(state: ServerState, requests: "_Requests") -> None:
-    """End all connections: idle ones at once, busy ones after their answer, or when the grace is over."""
+    """Close all connections: idle ones at once, busy ones after their answer or when the grace period is over."""
     for connection in list(state.connections):
         connection.shutdown()
     with anyio.move_on_after(GRACE):
         await _finished(state)
     for connection in list(state.connections):
         connection.transport.abort()
-    await anyio.lowlevel.checkpoint()  # the connections learn of their end, so that nobody answers into them
+    await anyio.lowlevel.checkpoint()  # let the connections process their end before anything is written to them
     requests.cancel()
     await _finished(state)
 
@@ -74,7 +74,7 @@ async def _finished(state: ServerState) -> None:
 
 
 class _Requests:
-    """The app, with a scope round each request that ends it as our own tasks are ended, and with bounded answers."""
+    """Wraps the app: each request runs in a cancel scope, and the size of unread answers is bounded."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""The way in: the port is taken early, so that a start fails at once; the server is a task among the daemon's."""
+"""Opens the server's port early, so that a conflict fails the start, and runs the server as a task of the daemon."""
 
 import socket
 from collections.abc import Iterator
@@ -13,25 +13,25 @@ from orchestrator.web.monitoring.health import Health
 from orchestrator.web.served import Shown
 
 HEAD_START = 0.3
-"""Seconds in which the first looks leave, before the server takes half of the time for itself. Callers wait."""
+"""Delay of the server in seconds, so that its import does not delay the first polls. Callers wait."""
 
 _BACKLOG = 128
 
 
 @contextmanager
 def listening(address: Address) -> Iterator[socket.socket]:
-    """Take the port; whoever connects waits until `serve` runs.
+    """Listen on the port; connections wait until `serve` runs.
 
     Raises:
-        SettingsError: the address cannot be listened on; it tells why.
+        SettingsError: the server cannot listen on the address.
     """
     with _bound(address) as listener:
         yield listener
 
 
 async def serve(listener: socket.socket, shown: Shown) -> None:
-    """Serve until cancelled. It takes no signals; leaving, it lets answers under way end for a moment."""
-    # FastAPI takes half as long to import as all else: no other command waits for it, and the daemon works meanwhile.
+    """Serve until cancelled; answers in progress have a grace period. Signals are not handled here."""
+    # Importing FastAPI takes half as long as everything else: other commands and the start do not wait for it.
     await shown.clock.sleep(HEAD_START)
     await anyio.to_thread.run_sync(_load)
     from orchestrator.web.app import build  # noqa: PLC0415 - as above
@@ -41,7 +41,7 @@ async def serve(listener: socket.socket, shown: Shown) -> None:
     async with anyio.create_task_group() as group:
         app = build(shown, health, group)
         group.start_soon(health.run)
-        # The duplicate is closed at the end; the port stays ours, should the server have to start again.
+        # The duplicate is closed at the end; the port stays open in case the server is restarted.
         await run(app, listener.dup(), clock=shown.clock, bus=shown.bus)
 
 
@@ -56,7 +56,7 @@ def _bound(address: Address) -> socket.socket:
         return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         text = (
-            f"{address} cannot be listened on ({error.strerror or error}): free it, choose another, "
+            f"cannot listen on {address} ({error.strerror or error}): free the port, choose another, "
             "or switch the server off with `server: null`"
         )
         raise SettingsError([Problem("server.listen", text)]) from error

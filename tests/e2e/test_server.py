@@ -122,7 +122,7 @@ async def test_a_port_that_is_taken_is_wrong_use(lab, port):
         async with lab.open():
             ended = await command(lab, "run")
     assert ended.returncode == 2
-    assert ended.stderr.decode().startswith(f"server.listen: 127.0.0.1:{port} cannot be listened on")
+    assert ended.stderr.decode().startswith(f"server.listen: cannot listen on 127.0.0.1:{port}")
     assert len(ended.stderr.decode().strip().splitlines()) == 1
 
 

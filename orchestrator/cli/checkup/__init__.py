@@ -1,1 +1,1 @@
-"""What `doctor` looks at: the machine, the database, the daemon, and each account."""
+"""The checks of `doctor`: the machine, the database, the daemon, and each account."""

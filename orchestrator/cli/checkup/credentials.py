@@ -1,7 +1,7 @@
-"""The credentials, asked of the platforms by ourselves: for when no daemon runs, and with its lock held meanwhile.
+"""Checks the credentials with one request to each platform, while no daemon runs and with its lock held.
 
-The one request of an account goes through its budget as any of the daemon's would: through the same slot file, so that
-it waits for what earlier processes sent, and the next start knows of it.
+The request uses the account's budget like any of the daemon's: it goes through the same slot file, so it waits for the
+requests of earlier processes and is counted by the next start.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,18 +28,18 @@ from orchestrator.settings.state import state_directory
 from orchestrator.store.errors import StoreError
 from orchestrator.store.store import Store
 
-_PATIENCE = 30.0
-"""Seconds for an account: a slot, one token, and two more attempts where the network fails."""
+_TIMEOUT = 30.0
+"""Seconds for one account: waiting for a slot, getting a token, and two more attempts after network errors."""
 _FORBIDDEN = 403
-_NEW_KEY = "put a valid key in place of the account's"
+_NEW_KEY = "replace the account's key with a valid one"
 
 _NEW: Mapping[str, str] = MappingProxyType({})
 _USED: Mapping[str, str] = MappingProxyType({"seen": "yes"})
-"""What is taken to be remembered of an account where the database cannot be read: that requests were sent, maybe."""
+"""What is assumed of an account if the database cannot be read: requests may have been sent."""
 
 
 async def ask_all(settings: Settings, clock: Clock) -> list[Finding]:
-    """What each account's platform says of its credential. The caller holds the `DaemonLock`."""
+    """Check every account's credential with its platform. The caller holds the `DaemonLock`."""
     memories = await _memories(settings)
     found: dict[str, Sequence[Finding]] = {}
     users: dict[str, str] = {}
@@ -57,7 +57,7 @@ async def ask_all(settings: Settings, clock: Clock) -> list[Finding]:
 
 
 def _shared(settings: Settings, users: Mapping[str, str]) -> list[Finding]:
-    """The accounts that act as the same user as one before them."""
+    """Report each account that has the same user as an earlier one."""
     known, found = Users({name: account.base_url for name, account in settings.accounts.items()}), []
     for name in settings.accounts:
         if name in users:
@@ -69,19 +69,19 @@ def _shared(settings: Settings, users: Mapping[str, str]) -> list[Finding]:
 
 
 def unasked(settings: Settings, reason: str, remedy: str | None) -> list[Finding]:
-    """No account was asked for, and why."""
+    """Report that no credential was checked, and why."""
     return [warning("account", name, f"the credential was not checked: {reason}", remedy) for name in settings.accounts]
 
 
 async def _memories(settings: Settings) -> dict[str, Mapping[str, str]]:
-    """What the database remembers of each account: whether it was ever used, among other things."""
+    """What the database stores about each account, such as whether it was ever used."""
     path, state = settings.database.path, state_directory(settings)
     if path is not None and not path.exists():
         return dict.fromkeys(settings.accounts, _NEW)
     try:
         async with Store.opened(settings.database.url, state_directory=state, read_only=True) as store:
             return {name: await store.memory.recall(name) for name in settings.accounts}
-    except StoreError:  # told by the check of the database
+    except StoreError:  # reported by the check of the database
         return dict.fromkeys(settings.accounts, _USED)
 
 
@@ -91,13 +91,13 @@ async def _ask(
     account, state = settings.accounts[name], state_directory(settings)
     try:
         with open_rate_limiter(name, account, state=state, memory=memory, clock=clock, random=SystemRandom()) as budget:
-            return await _within(name, settings, budget, memory, clock=clock, users=users)
+            return await _check(name, settings, budget, memory, clock=clock, users=users)
     except OSError as error:
-        told = f"{error.filename or 'its slot file'} cannot be used ({error.strerror or error})"
-        return [wrong("account", name, told, "give our user the right, or run this as the user of the daemon")]
+        text = f"{error.filename or 'its slot file'} cannot be used ({error.strerror or error})"
+        return [wrong("account", name, text, "grant this user access, or run this command as the daemon's user")]
 
 
-async def _within(
+async def _check(
     name: str,
     settings: Settings,
     budget: RateLimiter,
@@ -106,14 +106,14 @@ async def _within(
     clock: Clock,
     users: dict[str, str],
 ) -> Sequence[Finding]:
-    """Ask who we are, within the budget."""
+    """Ask the platform for the user of the credential, within the budget."""
     account = settings.accounts[name]
     if closed := budget.snapshot().closed_for:
-        told = f"the credential was not checked: the platform wants no request for {closed:.0f} s"
-        return [warning("account", name, told, "look again then")]
+        text = f"the credential was not checked: the platform accepts no requests for {closed:.0f} s"
+        return [warning("account", name, text, "run this command again afterwards")]
     skew, sent = Skew(clock), 0
 
-    def heard(exchange: Exchange) -> None:
+    def observe(exchange: Exchange) -> None:
         nonlocal sent
         sent += 1
         skew.heard(exchange.server_date)
@@ -123,7 +123,7 @@ async def _within(
     connection = Connection(
         name=name,
         account=account,
-        remote=Remote(account.base_url, budget, clock, observer=heard, classify=declaration.classify),
+        remote=Remote(account.base_url, budget, clock, observer=observe, classify=declaration.classify),
         secret=account.api_key.get_secret_value(),
         instance="",
         memory=memory,
@@ -131,13 +131,13 @@ async def _within(
     )
     platform = declaration.connect(connection)
     try:
-        with anyio.move_on_after(_PATIENCE):
+        with anyio.move_on_after(_TIMEOUT):
             finding = await _credential(name, account, platform, users)
     finally:
         with anyio.CancelScope(shield=True):
             await platform.aclose()
     if finding is None:
-        finding = _late(name, account, sent)
+        finding = _timed_out(name, account, sent)
     elif finding.result == "ok":
         limit = f"{budget.used} of {budget.limit} requests in {format_duration(budget.window)} used"
         finding = ok("account", name, f"{finding.found}; {limit}")
@@ -153,18 +153,20 @@ async def _credential(name: str, account: Account, platform: Platform, users: di
         return daemon.refused(name, str(error), _NEW_KEY)
     except Refused as error:
         if error.status == _FORBIDDEN:
-            return daemon.refused(name, str(error), f"{_NEW_KEY}, or see what {account.base_url} permits it")
-        return wrong("account", name, str(error), f"see that {account.base_url} is the platform's address (base_url)")
+            return daemon.refused(name, str(error), f"{_NEW_KEY}, or check its permissions on {account.base_url}")
+        return wrong("account", name, str(error), f"check that {account.base_url} is the platform's address (base_url)")
     except PlatformError as error:
-        remedy = f"see that {account.base_url} (base_url) can be reached from here, through a proxy if need be"
+        remedy = (
+            f"check that {account.base_url} (base_url) can be reached from this machine, through a proxy if necessary"
+        )
         return wrong("account", name, str(error), remedy)
     return ok("account", name, f"{account.base_url} accepts the credential")
 
 
-def _late(name: str, account: Account, sent: int) -> Finding:
+def _timed_out(name: str, account: Account, sent: int) -> Finding:
     if not sent:
-        told = f"the credential was not checked: no request was free within {_PATIENCE:.0f} s, all count as used"
-        return warning("account", name, told, "look again once the window is over")
+        text = f"the credential was not checked: the request budget was used up for {_TIMEOUT:.0f} s"
+        return warning("account", name, text, "run this command again when the window is over")
     return wrong(
-        "account", name, f"no answer from {account.base_url} within {_PATIENCE:.0f} s", "see that it can be reached"
+        "account", name, f"no answer from {account.base_url} within {_TIMEOUT:.0f} s", "check that it can be reached"
     )

@@ -1,43 +1,43 @@
-"""What a check found."""
+"""The result of one check of `doctor`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Result(StrEnum):
-    """How bad it is."""
+    """How severe a finding is."""
 
     OK = "ok"
     WARNING = "warning"
-    """Worth knowing; nothing stops for it now."""
+    """Should be looked at; the daemon works."""
     WRONG = "wrong"
-    """The daemon cannot do its work, or part of it."""
+    """Prevents the daemon from doing its work, or part of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: what was looked at, what was found, and what to do about it."""
+    """One check: its subject, what was found, and what to do about it."""
 
     result: Result
     check: str
     subject: str
     found: str
     remedy: str | None = None
-    """None where nothing is to be done, or where `found` tells it."""
+    """None if nothing has to be done, or if `found` says it."""
     refused: bool = False
-    """Whether it is that a platform does not accept a credential."""
+    """Whether a platform refuses a credential."""
 
 
 def ok(check: str, subject: object, found: str) -> Finding:
-    """All is well."""
+    """A finding without a problem."""
     return Finding(Result.OK, check, str(subject), found)
 
 
 def warning(check: str, subject: object, found: str, remedy: str | None = None) -> Finding:
-    """Something that somebody should know."""
+    """A finding that an operator should know."""
     return Finding(Result.WARNING, check, str(subject), found, remedy)
 
 
 def wrong(check: str, subject: object, found: str, remedy: str | None = None) -> Finding:
-    """Something that has to be mended."""
+    """A finding that has to be fixed."""
     return Finding(Result.WRONG, check, str(subject), found, remedy)

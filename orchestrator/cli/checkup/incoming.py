@@ -1,4 +1,4 @@
-"""What stays in incoming/: seen without the daemon, so that it shows whether one runs or not."""
+"""Checks for files that remain in incoming/, independently of the daemon."""
 
 from collections.abc import Iterator
 
@@ -9,23 +9,23 @@ from orchestrator.intake.directory.stale_files import FOREIGN, LISTED, REPORTED_
 from orchestrator.settings import Settings
 
 _WAITS = 600.0
-"""Seconds after which a queue file should have been decided, if a daemon runs."""
+"""Seconds after which a running daemon should have processed a queue file."""
 
 
 def incoming(settings: Settings, clock: Clock) -> Iterator[Finding]:
-    """Files that have lain there for a minute and that no daemon will decide, and files that wait for one."""
+    """Report files that no daemon will process, after a minute, and files that have waited too long for one."""
     folder = settings.queue.directory / "incoming"
     try:
         entries = list_folder(folder).entries
     except OSError:
-        return  # the check of the folders says so
+        return  # reported by the check of the folders
     found = [(entry, *reason) for entry in entries if (reason := _reason(entry, clock)) is not None]
     for entry, why, remedy in found[:LISTED]:
         yield warning("incoming", folder / entry.name, why, remedy)
     if (more := len(found) - LISTED) > 0:
-        yield warning("incoming", folder, f"{more} more files stay there", "list the folder")
+        yield warning("incoming", folder, f"{more} more files remain there", "list the folder")
     if not found:
-        yield ok("incoming", folder, "nothing stays there")
+        yield ok("incoming", folder, "no files remain there")
 
 
 def _reason(entry: Entry, clock: Clock) -> tuple[str, str] | None:
@@ -39,5 +39,5 @@ def _reason(entry: Entry, clock: Clock) -> tuple[str, str] | None:
         reason, _, remedy = UNDATED.partition(": ")
         return reason, remedy
     if age >= _WAITS:
-        return f"has waited for {age / 60:.0f} minutes", "see that the daemon runs, and what its log says of the file"
+        return f"has waited for {age / 60:.0f} minutes", "check that the daemon runs, and search its log for the file"
     return None

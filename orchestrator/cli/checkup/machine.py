@@ -1,4 +1,4 @@
-"""The configuration, the folders and the disks, as the user who runs the check finds them."""
+"""Checks the configuration, the folders and the disks, with the permissions of the current user."""
 
 import errno
 import os
@@ -20,24 +20,24 @@ from orchestrator.store.database.lock import LOCK
 from orchestrator.web.monitoring.health import LEAST_ROOM, without_room
 
 _MIB = 1024 * 1024
-_SYNC = "put it on a local disk, or on NFS, where that matters"
+_SYNC = "put it on a local disk or on NFS to be safe from power failures"
 
 
 def configuration(
     path: Path, environ: Mapping[str, str], platforms: Platforms = PLATFORMS
 ) -> tuple[Settings | None, list[Finding]]:
-    """The settings, as far as they can be had, and every mistake in them.
+    """Load the settings and report every mistake in them.
 
-    Secrets that cannot be read are mistakes, and left empty in what is returned, so that the rest can be looked at.
+    Secrets that cannot be read are reported and left empty in the returned settings, so that the rest can be checked.
     """
     try:
         settings = load(path, environ, platforms=platforms)
     except SettingsError as error:
         found = [wrong("configuration", problem.key, problem.text) for problem in error.problems]
         if not any(problem.key.startswith(str(path)) for problem in error.problems):
-            found.insert(0, wrong("configuration", path, f"{counted(len(found), 'mistake')}", "mend what follows"))
+            found.insert(0, wrong("configuration", path, f"{counted(len(found), 'mistake')}", "fix the following"))
     else:
-        return settings, [ok("configuration", path, f"good, with {counted(len(settings.accounts), 'account')}")]
+        return settings, [ok("configuration", path, f"valid, {counted(len(settings.accounts), 'account')}")]
     try:
         return load(path, environ, for_daemon=False, platforms=platforms), found
     except SettingsError:
@@ -45,17 +45,17 @@ def configuration(
 
 
 def secrets(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
-    """The files with secrets that everybody on this machine may read."""
+    """Report secret files that every user of this machine can read."""
     found = []
     for exposed in exposed_secrets(settings, environ):
-        told, _, remedy = exposed.rpartition(": ")
-        file, _, rest = told.partition(" can be read")
+        warned, _, remedy = exposed.rpartition(": ")
+        file, _, rest = warned.partition(" can be read")
         found.append(warning("secrets", file, f"can be read{rest}", remedy))
     return found or [ok("secrets", "the files with keys and tokens", "none can be read by every user of this machine")]
 
 
 def certificates(environ: Mapping[str, str]) -> list[Finding]:
-    """Which certificate authorities a platform's certificate is checked against, in this command's environment."""
+    """Report which certificate authorities are trusted in this command's environment."""
     subject = "certificate authorities"
     try:
         trusted = authorities(environ)
@@ -70,7 +70,7 @@ def certificates(environ: Mapping[str, str]) -> list[Finding]:
 
 
 def folders(settings: Settings) -> Iterator[Finding]:
-    """Whether files can be written where the daemon writes them, and moved as it moves them."""
+    """Check that files can be written and moved in the daemon's folders."""
     queue = settings.queue.directory
     found = {name: _folder("queue", queue / name) for name in ("incoming", "accepted", "rejected", "results")}
     yield from found.values()
@@ -83,7 +83,7 @@ def folders(settings: Settings) -> Iterator[Finding]:
 
 
 def nearest(path: Path) -> Path:
-    """The path itself, or the folder above it that is there. Raises OSError where that cannot be seen."""
+    """The path itself, or its nearest existing parent. Raises OSError if a parent cannot be accessed."""
     while not path.exists():
         path = path.parent
     return path
@@ -93,15 +93,15 @@ def _folder(check: str, path: Path) -> Finding:
     try:
         above = nearest(path)
         if not above.is_dir():
-            return wrong(check, path, f"{above} is no folder", "move it away, or name another folder")
+            return wrong(check, path, f"{above} is not a folder", "move it away, or configure another folder")
         if above != path:
             return _to_be_made(check, path, above)
         with TemporaryFile(dir=path):
             pass
-        os.listdir(path)  # noqa: PTH208 - Path's own asks for nothing until it is walked
+        os.listdir(path)  # noqa: PTH208 - Path.iterdir reads nothing until it is iterated
     except OSError as error:
-        told = f"cannot be read and written by {_us()} ({error.strerror or error})"
-        return wrong(check, path, told, _way_out(error))
+        text = f"cannot be read and written by {_current_user()} ({error.strerror or error})"
+        return wrong(check, path, text, _remedy(error))
     if (reason := not_synced(path)) is not None:
         return warning(check, path, f"can be read and written, but {reason}: {CONSEQUENCE}", _SYNC)
     return ok(check, path, "can be read and written")
@@ -109,13 +109,14 @@ def _folder(check: str, path: Path) -> Finding:
 
 def _to_be_made(check: str, path: Path, above: Path) -> Finding:
     if os.access(above, os.W_OK | os.X_OK, effective_ids=True):
-        return ok(check, path, "is not there yet; the daemon makes it")
-    told = f"is not there, and {_us()} may not make it in {above}"
-    return wrong(check, path, told, f"make it and give {_us()} the right, or run this as the user of the daemon")
+        return ok(check, path, "does not exist yet; the daemon creates it")
+    text = f"does not exist, and {_current_user()} may not create it in {above}"
+    remedy = f"create it and grant {_current_user()} access, or run this command as the daemon's user"
+    return wrong(check, path, text, remedy)
 
 
 def _move(incoming: Path, target: Path) -> Finding:
-    """A queue file is moved by a rename, so that it is here or there and never in halves."""
+    """Check that a queue file can be moved by a rename, which is atomic."""
     subject = f"{incoming} to {target.name}/"
     try:
         draft, file = open_draft(incoming / "doctor")
@@ -128,15 +129,15 @@ def _move(incoming: Path, target: Path) -> Finding:
             raise
         moved.unlink()
     except OSError as error:
-        remedy = _way_out(error)
+        remedy = _remedy(error)
         if error.errno == errno.EXDEV:
-            remedy = "the folders of the queue must lie on one file system: mount all of it as one"
+            remedy = "the folders of the queue must be on one file system: mount the queue directory as a whole"
         return wrong("queue", subject, f"files cannot be moved ({error.strerror or error})", remedy)
     return ok("queue", subject, "files can be moved")
 
 
 def _network(settings: Settings) -> Iterator[Finding]:
-    """A network file system that was allowed; one that was not is a mistake of the configuration."""
+    """Warn about a network file system that the configuration allows."""
     path = settings.database.path
     if path is None or not settings.allow_network_file_system or not MOUNTS.exists():
         return
@@ -145,8 +146,8 @@ def _network(settings: Settings) -> Iterator[Finding]:
         yield warning(
             "database",
             path,
-            f"is on a network file system ({kind}), as allow_network_file_system permits",
-            "see that only this machine ever opens it, or put it on a local disk",
+            f"is on a network file system ({kind}), allowed by allow_network_file_system",
+            "make sure that only this machine ever opens it, or put it on a local disk",
         )
 
 
@@ -154,46 +155,46 @@ def _network(settings: Settings) -> Iterator[Finding]:
 
 
 def disks(settings: Settings) -> Iterator[Finding]:
-    """How much room there is where the daemon writes; it has the same bound for being ready."""
+    """Check the free disk space, with the same limit as the daemon's readiness."""
     for path in dict.fromkeys((settings.queue.directory, state_directory(settings))):
         try:
             folder = nearest(path)
             status = os.statvfs(folder)
-            trouble = without_room([folder])
+            shortage = without_room([folder])
         except OSError as error:
-            yield wrong("disk", path, f"cannot be asked for room ({error.strerror or error})", _way_out(error))
+            yield wrong("disk", path, f"the free space cannot be read ({error.strerror or error})", _remedy(error))
             continue
         free = f"{status.f_bavail * status.f_frsize // _MIB} MiB free"
-        if trouble is None:
+        if shortage is None:
             yield ok("disk", path, free)
         else:
             least = f"at least {LEAST_ROOM // _MIB} MiB must be free"
-            yield wrong("disk", path, f"{free}: {trouble}", f"{least} on a file system that takes writes")
+            yield wrong("disk", path, f"{free}: {shortage}", f"{least} on a writable file system")
 
 
-# ---------------------------------------------------------------- who we are
+# ---------------------------------------------------------------- users
 
 
 def another_owner(settings: Settings) -> str | None:
-    """Why nothing may be left behind in the state by us: the daemon, another user, could not open it afterwards."""
+    """Why this user must not create files in the state directory: the daemon's user could not open them."""
     state, ours = state_directory(settings), os.geteuid()
     lock = state / LOCK
     if not lock.exists() and ours != 0:
-        return None  # no daemon has run here; whoever may write here may be its user
+        return None  # no daemon has run here: any user with write access may be the daemon's
     place = lock if lock.exists() else nearest(state)
     owner = place.stat().st_uid
     if owner == ours:
         return None
-    return f"{place} belongs to {_user(owner)}, and what {_us()} wrote beside it the daemon could not open"
+    return f"{place} belongs to {_user(owner)}, and the daemon could not open files written by {_current_user()}"
 
 
-def _way_out(error: OSError) -> str:
+def _remedy(error: OSError) -> str:
     if isinstance(error, PermissionError):
-        return f"give {_us()} the right, or run this as the user of the daemon"
-    return "see that the disk is there and takes writes"
+        return f"grant {_current_user()} access, or run this command as the daemon's user"
+    return "check that the disk is mounted and writable"
 
 
-def _us() -> str:
+def _current_user() -> str:
     return _user(os.geteuid())
 
 

@@ -1,4 +1,4 @@
-"""The database: there, sound, and of this version's schema."""
+"""Checks the database: that it exists, is intact, and has this version's schema."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,24 +13,24 @@ from orchestrator.store.errors import SchemaError, StoreError, StoreUnavailableE
 from orchestrator.store.store import Store
 
 _MIB = 1024 * 1024
-_COPY = "nothing has to be done; `orchestrator db backup FILE` makes a copy before"
-_REACH = "see that it is there, that its server runs where it has one, and that we may use it"
-_MEND = "stop the daemon, move the database away, and put a backup (`orchestrator db backup`) in its place"
+_COPY = "no action is required; `orchestrator db backup FILE` makes a copy first"
+_UNREACHABLE = "check that it exists, that its server is running, and that this user may access it"
+_RESTORE = "stop the daemon, move the database away, and replace it with a backup (`orchestrator db backup`)"
 
 
 async def database(settings: Settings) -> list[Finding]:
-    """What a full check has to say of it."""
+    """Run a full check of the database."""
     place = settings.database
     try:
         with permission_errors(settings):
             if place.path is not None and not (place.path.exists() and place.path.stat().st_size):
-                return [ok("database", place, "is not there yet; `orchestrator run` makes it")]
+                return [ok("database", place, "does not exist yet; `orchestrator run` creates it")]
             await check_pooler(place.url)
             return await _checked(settings)
     except SettingsError as error:
         return [wrong("database", place, problem.text) for problem in error.problems]
     except StoreUnavailableError as error:
-        return [wrong("database", place, plain(str(error)), _REACH)]
+        return [wrong("database", place, plain(str(error)), _UNREACHABLE)]
     except StoreError as error:
         return [wrong("database", place, str(error))]
 
@@ -40,29 +40,31 @@ async def _checked(settings: Settings) -> list[Finding]:
     revision = await schema.current(place.url)
     faults = await schema.check(place.url)
     if not faults:
-        return [ok("database", place, f"sound, schema {revision}"), *_log(settings)]
-    # Alembic, which this needs, takes long to import: the other commands' help does not wait for it.
+        return [ok("database", place, f"intact, schema {revision}"), *_log(settings)]
+    # Alembic takes long to import: the other commands do not wait for it.
     from orchestrator.store.database.revisions import known  # noqa: PLC0415 - as above
 
     if place.path is not None and revision in known() and faults == await _schema_fault(settings):
         return [warning("database", place, f"has schema {revision}: the next start upgrades it", _COPY)]
-    return [wrong("database", place, plain(fault), None if "`" in fault else _MEND) for fault in faults]
+    return [wrong("database", place, plain(fault), None if "`" in fault else _RESTORE) for fault in faults]
 
 
 def _log(settings: Settings) -> Iterator[Finding]:
-    """A write-ahead log that a reader keeps from being emptied."""
+    """Warn about a write-ahead log that cannot be truncated because of a reader."""
     url = settings.database.url
     size = wal_bytes(url) or 0
     if size <= LARGE:
         return
-    found = f"its write-ahead log has {size // _MIB} MiB: a reader keeps one transaction open, so it cannot be emptied"
+    found = f"its write-ahead log has {size // _MIB} MiB: a long read transaction prevents it from being truncated"
     processes = ", ".join(processes_with(url))
-    remedy = "end the process that reads for so long" + (f"; the database is open in {processes}" if processes else "")
+    remedy = "end the process with the open read transaction" + (
+        f"; the database is open in {processes}" if processes else ""
+    )
     yield warning("database", settings.database, found, remedy)
 
 
 async def _schema_fault(settings: Settings) -> Sequence[str]:
-    """What a reader has against the schema, apart from all else."""
+    """The schema error that opening the database raises, if any."""
     try:
         async with Store.opened(settings.database.url, state_directory=state_directory(settings), read_only=True):
             return []

@@ -1,4 +1,4 @@
-"""`accounts`: the credentials, their budgets, and what was learnt about their platforms."""
+"""`accounts`: lists the accounts with their budgets and credentials."""
 
 import json
 import sys
@@ -20,21 +20,21 @@ def register(app: typer.Typer) -> None:
 
 
 def accounts(config: Config = None, *, as_json: AsJson = False) -> None:
-    """List the accounts. Asks the daemon; when none answers, reads the database, which does not know the budgets."""
+    """List the accounts, from the daemon or, if none answers, from the database, which lacks the use of the budgets."""
     settings = settings_for(config)
-    told = from_daemon(settings) or run_async(lambda: _from_database(settings))
+    document = from_daemon(settings) or run_async(lambda: _from_database(settings))
     if as_json:
-        sys.stdout.write(json.dumps(told, indent=1) + "\n")
+        sys.stdout.write(json.dumps(document, indent=1) + "\n")
     else:
-        _print(told)
+        _print(document)
 
 
 def from_daemon(settings: Settings) -> dict[str, Any] | None:
-    """What the daemon of this database tells of its accounts; None when none answers, or another."""
-    told = ask(settings, "/api/v1/accounts")
-    # Another installation's daemon may have the port while ours is down.
-    ours = told is not None and (told.get("daemon") or {}).get("database") == str(settings.database)
-    return told if ours else None
+    """The accounts as reported by the daemon of this database; None if it does not answer."""
+    document = ask(settings, "/api/v1/accounts")
+    # While this installation's daemon is down, another installation's may use the port.
+    ours = document is not None and (document.get("daemon") or {}).get("database") == str(settings.database)
+    return document if ours else None
 
 
 async def _from_database(settings: Settings) -> dict[str, Any]:
@@ -42,7 +42,7 @@ async def _from_database(settings: Settings) -> dict[str, Any]:
         return await describe_accounts(settings, store)
 
 
-def _print(told: dict[str, Any]) -> None:
+def _print(document: dict[str, Any]) -> None:
     rows = [
         (
             account["name"],
@@ -52,16 +52,16 @@ def _print(told: dict[str, Any]) -> None:
             _open_items(account),
             _credential(account),
         )
-        for account in told["accounts"]
+        for account in document["accounts"]
     ]
     header = ("account", "platform", "budget", "used", "open items", "credential")
     print_table(header, rows, spare=("platform",), loose="credential")
     console = output()
-    for account in told["accounts"]:
-        if account.get("last_error"):  # a daemon of an earlier version does not tell
+    for account in document["accounts"]:
+        if account.get("last_error"):  # missing from a daemon of an earlier version
             console.print(f"{account['name']}: {plain(account['last_error'])}")
-    if told["daemon"] is None:
-        console.print("no daemon answers: this is what the database knows", style="dim")
+    if document["daemon"] is None:
+        console.print("no daemon answers: read from the database", style="dim")
 
 
 def _open_items(account: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`cancel`, `retry`, `pause`, `resume`, `adopt`: each drops a control file; the daemon carries it out."""
+"""`cancel`, `retry`, `pause`, `resume`, `adopt`, `give-up`: each queues a control file for the daemon."""
 
 import sys
 from pathlib import Path
@@ -31,14 +31,16 @@ from orchestrator.store.store import Store
 
 Job = Annotated[str, typer.Argument(help="The job's name.")]
 MaybeJob = Annotated[str | None, typer.Argument(help="The job's name.", show_default=False)]
-Account = Annotated[str | None, typer.Option("--account", help="Everything on this account.")]
-All = Annotated[bool, typer.Option("--all", help="Everything.")]
-Items = Annotated[list[str] | None, typer.Option("--item", help="Key of an item; may be given again.")]
+Account = Annotated[str | None, typer.Option("--account", help="All jobs of this account.")]
+All = Annotated[bool, typer.Option("--all", help="All jobs.")]
+Items = Annotated[list[str] | None, typer.Option("--item", help="Key of an item; can be repeated.")]
 State = Annotated[ItemState | None, typer.Option("--state", help="Only the items in this state.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Return when it is done; exit code 1 if it was rejected.")]
-Force = Annotated[bool, typer.Option("--force", help="Also where the database does not know the job, item or batch.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Wait until the daemon has carried it out; exit code 1 if it was rejected.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Do not check that the job, item or batch exists.")]
 
-_FORCE = "--force drops it all the same, for a job whose file is still in incoming/"
+_FORCE = "use --force to queue it anyway, for a job whose file is still in incoming/"
 _ADOPTABLE = (BatchState.UNCONFIRMED, BatchState.BLOCKED)
 
 
@@ -49,8 +51,8 @@ def register(app: typer.Typer) -> None:
 
 
 def cancel(job: Job, config: Config = None, *, wait: Wait = False, force: Force = False) -> None:
-    """Submit nothing more of a job, and abort on the platform what was created, also what is created after it."""
-    _drop({"cancel": job}, config, wait=wait, force=force)
+    """Stop submitting a job, and abort its items on the platform."""
+    _queue({"cancel": job}, config, wait=wait, force=force)
 
 
 def retry(
@@ -62,17 +64,17 @@ def retry(
     wait: Wait = False,
     force: Force = False,
 ) -> None:
-    """Send items of a job again: those named, those in a state, or all that did not succeed."""
-    asked: dict[str, Any] = {"retry": job}
+    """Submit items of a job again: the named ones, those in a state, or all that did not succeed."""
+    control: dict[str, Any] = {"retry": job}
     if items:
-        asked["items"] = items
+        control["items"] = items
     if state is not None:
         if items:
-            fail("--item and --state: one of the two says what to retry")
+            fail("--item and --state cannot be used together")
         if not state.final or state is ItemState.SUCCEEDED:
-            fail(f"--state {state}: only what failed, aborted, was partial or cancelled can be tried again")
-        asked["state"] = state.value
-    _drop(asked, config, wait=wait, force=force)
+            fail(f"--state {state}: only failed, aborted, partial or cancelled items can be retried")
+        control["state"] = state.value
+    _queue(control, config, wait=wait, force=force)
 
 
 def pause(
@@ -84,8 +86,8 @@ def pause(
     wait: Wait = False,
     force: Force = False,
 ) -> None:
-    """Submit nothing until `resume`; what was submitted is still looked at."""
-    _drop({"pause": _scope(job, account, everything=everything)}, config, wait=wait, force=force)
+    """Stop submitting until `resume`; submitted items are still tracked."""
+    _queue({"pause": _scope(job, account, everything=everything)}, config, wait=wait, force=force)
 
 
 def resume(
@@ -97,41 +99,41 @@ def resume(
     wait: Wait = False,
     force: Force = False,
 ) -> None:
-    """Undo `pause`, and go on after `stop_after`."""
-    _drop({"resume": _scope(job, account, everything=everything)}, config, wait=wait, force=force)
+    """Undo `pause`, and continue a job that was stopped, for example by `stop_after`."""
+    _queue({"resume": _scope(job, account, everything=everything)}, config, wait=wait, force=force)
 
 
 def adopt(
     job: Job,
-    batch: Annotated[int, typer.Argument(help="The batch's number, as `show` tells it.", min=1)],
+    batch: Annotated[int, typer.Argument(help="The batch's number, as printed by `show`.", min=1)],
     remote_id: Annotated[str, typer.Argument(help="The id of the batch on the platform.")],
     config: Config = None,
     *,
     wait: Wait = False,
     force: Force = False,
 ) -> None:
-    """Tell a batch whose submission could not be found out which batch on the platform it became."""
-    asked = {"job": job, "batch": batch, "remote_id": remote_id}
-    _drop({"adopt": asked}, config, wait=wait, force=force)
+    """Link a batch whose submission outcome is unknown to an existing batch on the platform."""
+    batch_control = {"job": job, "batch": batch, "remote_id": remote_id}
+    _queue({"adopt": batch_control}, config, wait=wait, force=force)
 
 
 def give_up(job: Job, config: Config = None, items: Items = None, *, wait: Wait = False, force: Force = False) -> None:
-    """End items as failed that the platform never brings to an end; nothing is aborted there."""
-    asked: dict[str, Any] = {"give-up": job}
+    """Mark items as failed that the platform never finishes; nothing is aborted there."""
+    control: dict[str, Any] = {"give-up": job}
     if items:
-        asked["items"] = items
-    _drop(asked, config, wait=wait, force=force)
+        control["items"] = items
+    _queue(control, config, wait=wait, force=force)
 
 
 def _scope(job: str | None, account: str | None, *, everything: bool) -> str | dict[str, Any]:
     if sum((job is not None, account is not None, everything)) != 1:
-        fail("name one of: a JOB, --account A, --all")
+        fail("specify exactly one of JOB, --account A and --all")
     if job is not None:
         return job
     return {"account": account} if account is not None else {"all": True}
 
 
-def _drop(control: dict[str, Any], config: Path | None, *, wait: bool, force: bool) -> None:
+def _queue(control: dict[str, Any], config: Path | None, *, wait: bool, force: bool) -> None:
     settings = settings_for(config)
     _refuse_malformed(control)
     _refuse_unknown_account(control, settings)
@@ -139,28 +141,30 @@ def _drop(control: dict[str, Any], config: Path | None, *, wait: bool, force: bo
         run_async(lambda: _refuse_unknown(control, settings))
     directory = settings.queue.directory
 
-    def warn(reason: str) -> None:
+    def warn_not_synced(reason: str) -> None:
         sys.stderr.write(f"{unsynced(directory, reason)}\n")
 
     try:
-        name = drop_controls([control], directory, not_synced=warn)
+        name = drop_controls([control], directory, not_synced=warn_not_synced)
     except OSError as error:
-        fail(f"{directory / 'incoming'}: {error.strerror}: work may be dropped by whoever may write there")
-    output().print(f"dropped {name}: done when it is in {directory / 'accepted'}")
+        fail(f"{directory / 'incoming'}: {error.strerror}: write access to this folder is required to queue a file")
+    output().print(f"{next(iter(control))} requested ({name}){'' if wait else '; use --wait for confirmation'}")
     if daemon_holds(settings) is False:
-        sys.stderr.write(f"no daemon is running on {state_directory(settings)}: it will be done when one starts\n")
+        sys.stderr.write(
+            f"no daemon is running on {state_directory(settings)}: it will be carried out when one starts\n"
+        )
     if wait:
         try:
             mistakes = run_async(lambda: outcome_of(name, directory))
         except OSError as error:
-            fail(f"{error.filename}: {error.strerror}: what becomes of {name} cannot be seen from here")
+            fail(f"{error.filename}: {error.strerror}: the outcome of {name} cannot be read")
         if mistakes:
             fail("\n".join(mistakes), 1)
-        output().print(run_async(lambda: _done(control, settings)))
+        output().print(run_async(lambda: _confirmation(control, settings)))
 
 
-async def _done(control: dict[str, Any], settings: Settings) -> str:
-    """What to say of a control that was carried out: a cancelled job ends when the platform has stopped its work."""
+async def _confirmation(control: dict[str, Any], settings: Settings) -> str:
+    """The message after a control was carried out. A cancelled job ends when the platform has stopped its work."""
     name = control.get("cancel")
     if name is None:
         return "done"
@@ -168,37 +172,37 @@ async def _done(control: dict[str, Any], settings: Settings) -> str:
         async with reading(settings) as store:
             job = await store.jobs.get(name)
     except (StoreError, SettingsError):
-        return f"nothing more of {name} is submitted; `orchestrator show {name}` says what is still being stopped"
+        return f"{name} is no longer submitted; `orchestrator show {name}` lists the items that are still being aborted"
     if job is None or job.state.settled:
         return "done"
     left = sum(count for state, count in job.counts.items() if not state.final)
     return (
-        f"nothing more of {name} is submitted; {counted(left, 'item')} still run on the platform until it has stopped "
-        f"them: `orchestrator show {name}`. What it never stops is ended by `orchestrator give-up {name}`"
+        f"{name} is no longer submitted; {counted(left, 'item')} not yet aborted on the platform, see "
+        f"`orchestrator show {name}`; use `orchestrator give-up {name}` if the platform never aborts them"
     )
 
 
-# ---------------------------------------------------------------- what is known before it is dropped
+# ---------------------------------------------------------------- checks before it is queued
 
 
 def _refuse_malformed(control: dict[str, Any]) -> None:
-    told = []
+    messages = []
     for mistake in read({"version": 1, "controls": [control]}).mistakes:
-        where = spell(mistake.path[2:])
-        told.append(f"{where}: {mistake.message}" if where else mistake.message)
-    if told:
-        fail("\n".join(told))
+        place = spell(mistake.path[2:])
+        messages.append(f"{place}: {mistake.message}" if place else mistake.message)
+    if messages:
+        fail("\n".join(messages))
 
 
 def _refuse_unknown_account(control: dict[str, Any], settings: Settings) -> None:
     scope = control.get("pause", control.get("resume"))
     account = scope.get("account") if isinstance(scope, dict) else None
     if account is not None and account not in settings.accounts:
-        fail(f"{account!r} is no account of the configuration: known are {', '.join(settings.accounts)}")
+        fail(f"unknown account {account!r}; configured accounts: {', '.join(settings.accounts)}")
 
 
 async def _refuse_unknown(control: dict[str, Any], settings: Settings) -> None:
-    """Refuse what the database shows to be a slip; where it cannot be asked, say so and go on: the daemon can."""
+    """Fail if the job, item or batch does not exist. If the database cannot be read, warn: the daemon checks it too."""
     name = _job_in(control)
     if name is None:
         return
@@ -213,14 +217,14 @@ async def _refuse_unknown(control: dict[str, Any], settings: Settings) -> None:
     except NoDatabaseError as error:
         _unknown(str(error))
     except (StoreError, SettingsError) as error:
-        sys.stderr.write(f"whether there is a job {name} was not checked: {error}\n")
+        sys.stderr.write(f"it was not checked that job {name} exists: {error}\n")
 
 
 def _job_in(control: dict[str, Any]) -> str | None:
-    asked = next(iter(control.values()))
-    if isinstance(asked, dict):
-        asked = asked.get("job")
-    return asked if isinstance(asked, str) else None
+    target = next(iter(control.values()))
+    if isinstance(target, dict):
+        target = target.get("job")
+    return target if isinstance(target, str) else None
 
 
 async def _refuse_unknown_items(store: Store, job: StoredJob, keys: list[str]) -> None:
@@ -242,8 +246,10 @@ async def _refuse_unknown_batch(store: Store, job: StoredJob, number: int) -> No
     if batch is None:
         _unknown(f"{job.spec.name} has no batch {number}: `orchestrator show {job.spec.name}` lists them")
     if batch.state not in _ADOPTABLE:
-        _unknown(f"batch {number} of {job.spec.name} is {batch.state}: only a blocked or an unconfirmed one is adopted")
+        _unknown(
+            f"batch {number} of {job.spec.name} is {batch.state}: only a blocked or unconfirmed batch can be adopted"
+        )
 
 
 def _unknown(text: str) -> NoReturn:
-    fail(f"{text}; nothing was dropped ({_FORCE})")
+    fail(f"{text}; nothing was queued ({_FORCE})")

@@ -1,4 +1,4 @@
-"""`db upgrade|check|backup|prune`: the database."""
+"""`db upgrade|check|backup|prune`: maintains the database."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,9 +24,9 @@ from orchestrator.store.database import upgrade as schema
 from orchestrator.store.database.lock import DaemonLock
 from orchestrator.store.errors import StoreError, StoreUnavailableError
 from orchestrator.store.store import Store
-from orchestrator.telemetry.lines import say
+from orchestrator.telemetry.lines import write_stderr
 
-_group = typer.Typer(help="The database.", no_args_is_help=True)
+_group = typer.Typer(help="Maintain the database.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 @_group.command("upgrade")
 def upgrade(config: Config = None) -> None:
-    """Bring the schema up to this version of the program (SQLite: the daemon does so itself at its start)."""
+    """Upgrade the schema to this version of the program. With SQLite, the daemon does this when it starts."""
     settings = settings_for(config)
     with permission_errors(settings):
         revision = run_async(lambda: _upgrade(settings))
@@ -45,37 +45,37 @@ def upgrade(config: Config = None) -> None:
 
 @_group.command("check")
 def check(config: Config = None) -> None:
-    """Check that the database is sound and of this version's schema."""
+    """Check that the database is intact and has this version's schema."""
     settings = settings_for(config)
     with permission_errors(settings):
         require_database(settings)
-        wrong = run_async(lambda: schema.check(settings.database.url))
-    if wrong:
-        fail("\n".join(f"{settings.database}: {each}" for each in wrong), UNUSABLE)
-    output().print(f"{settings.database}: sound and up to date")
+        problems = run_async(lambda: schema.check(settings.database.url))
+    if problems:
+        fail("\n".join(f"{settings.database}: {each}" for each in problems), UNUSABLE)
+    output().print(f"{settings.database}: intact and up to date")
 
 
 @_group.command("backup")
-def backup(file: Annotated[Path, typer.Argument(help="Where to; must not exist yet.")], config: Config = None) -> None:
-    """Copy an SQLite database while the daemon may go on writing to it, and check the copy."""
+def backup(file: Annotated[Path, typer.Argument(help="The copy; must not exist yet.")], config: Config = None) -> None:
+    """Copy an SQLite database, also while the daemon is running, and check the copy."""
     settings = settings_for(config)
     if settings.database.path is None:
         fail("the database is on a PostgreSQL server: back it up with pg_dump")
     if file.exists():
-        fail(f"{file} exists: nothing is overwritten, choose another name")
+        fail(f"{file} exists: it is not overwritten, choose another name")
     if not file.absolute().parent.is_dir():
-        fail(f"there is no folder {file.absolute().parent}: make it first, or choose another for the copy")
+        fail(f"there is no folder {file.absolute().parent}: create it first, or choose another folder for the copy")
     if "?" in str(file.absolute()):
-        fail(f"{file}: a copy that is to serve as a database must not have ? in its path: choose another name")
+        fail(f"{file}: the path of a database must not contain '?': choose another name")
     with permission_errors(settings):
         require_database(settings)
         run_async(lambda: _backup(settings, file.absolute()))
-    output().print(f"{settings.database}: copied to {file}, and the copy is sound")
+    output().print(f"{settings.database}: copied to {file}; the copy is intact")
 
 
 @_group.command("prune")
 def prune(config: Config = None) -> None:
-    """Remove what `retention.settled_jobs` no longer keeps; a running daemon does so by itself."""
+    """Remove settled jobs older than `retention.settled_jobs`; a running daemon does this by itself."""
     settings = settings_for(config)
     with permission_errors(settings):
         require_database(settings)
@@ -91,7 +91,7 @@ async def _upgrade(settings: Settings) -> str:
 
 
 def _report(table: str, done: int, total: int) -> None:
-    say(f"{table}: {done} of {total} rows copied\n")
+    write_stderr(f"{table}: {done} of {total} rows copied\n")
 
 
 async def _backup(settings: Settings, file: Path) -> None:

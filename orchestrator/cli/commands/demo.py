@@ -1,4 +1,4 @@
-"""`demo`: everything at work in under a minute, with nothing but this machine."""
+"""`demo`: runs the daemon against a simulated platform, in under a minute."""
 
 import tempfile
 from collections import Counter
@@ -21,9 +21,11 @@ from orchestrator.domain.model import ItemState, Job
 
 _REASONS_SHOWN = 5
 
-Jobs = Annotated[int, typer.Option(help="Jobs: by turns links, and analyses that wait for them.", min=1, max=100)]
-Items = Annotated[int, typer.Option(help="Items of each job.", min=1, max=10_000)]
-Chaos = Annotated[bool, typer.Option("--chaos", help="Break the network, and kill the daemon five times.")]
+Jobs = Annotated[
+    int, typer.Option(help="Number of jobs: alternately links, and analyses that depend on them.", min=1, max=100)
+]
+Items = Annotated[int, typer.Option(help="Number of items in each job.", min=1, max=10_000)]
+Chaos = Annotated[bool, typer.Option("--chaos", help="Simulate network failures, and kill the daemon five times.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,40 +34,40 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(jobs: Jobs = 4, items: Items = 300, *, chaos: Chaos = False) -> None:
-    """Run a simulated platform, the daemon and sample files in a temporary folder, and check what came of it."""
+    """Run a simulated platform and the daemon on sample files in a temporary folder, and check the results."""
     folder = Path(tempfile.mkdtemp(prefix="orchestrator-demo-"))
-    scripted = samples(jobs, items)
-    scene = Scene(folder, scripted, chaos=chaos)
+    sample_jobs = samples(jobs, items)
+    scene = Scene(folder, sample_jobs, chaos=chaos)
     console = output()
     console.print(f"{counted(jobs, 'job')} of {counted(items, 'item')}, and one broken file, in {folder}")
-    console.print(f"{_announcement(scripted, chaos=chaos)}\n")
+    console.print(f"{_announcement(sample_jobs, chaos=chaos)}\n")
     with Live(console=console, auto_refresh=False) as live:
-        code = run_async(lambda: scene.play(lambda progress: live.update(_picture(progress), refresh=True)))
-    verdict = judge(folder, scripted, scene.simulator)
+        code = run_async(lambda: scene.play(lambda progress: live.update(_screen(progress), refresh=True)))
+    verdict = judge(folder, sample_jobs, scene.simulator)
     if code != 0:
         verdict.wrong.append(f"the daemon ended with exit code {code}")
-    _tell(verdict, scene, folder)
+    _print_verdict(verdict, scene, folder)
     if verdict.wrong:
         raise typer.Exit(1)
 
 
-def _announcement(scripted: list[Sample], *, chaos: bool) -> str:
-    """What the audience would take for a fault of the program otherwise."""
-    states = Counter(state for sample in scripted for state in sample.expected.values())
+def _announcement(sample_jobs: list[Sample], *, chaos: bool) -> str:
+    """Announce the failures that are part of the demonstration."""
+    states = Counter(state for sample in sample_jobs for state in sample.expected.values())
     failing, partial = states[ItemState.FAILED], states[ItemState.PARTIAL]
     text = (
         f"The simulated platform is set to fail {counted(failing, 'item')} and to link {partial} only in part, "
-        "and the broken file must be rejected: this is part of the script."
+        "and the broken file must be rejected: this is intended."
     )
     if chaos:
         text += (
-            "\nWith --chaos it also answers with errors, cuts connections after the work was done and leaves rows out "
-            f"of its lists, while the daemon is killed (SIGKILL) and started again up to {counted(KILLS, 'time')}."
+            "\nWith --chaos it also answers with errors, cuts connections after processing a request and omits rows "
+            f"from its lists, while the daemon is killed (SIGKILL) and restarted up to {counted(KILLS, 'time')}."
         )
     return text
 
 
-def _picture(progress: Progress) -> Group:
+def _screen(progress: Progress) -> Group:
     table = Table("job", "state", "", "succeeded", "partial", "failed", "open", box=None)
     for job in sorted(progress.jobs, key=lambda job: job.created_at):
         table.add_row(*_row(job))
@@ -87,39 +89,39 @@ def _row(job: Job) -> tuple[str | ProgressBar, ...]:
     )
 
 
-def _tell(verdict: Verdict, scene: Scene, folder: Path) -> None:
+def _print_verdict(verdict: Verdict, scene: Scene, folder: Path) -> None:
     console = output()
     console.print()
-    table = Table("what was checked", "", box=None)
+    table = Table("check", "", box=None)
     for row in _checks(verdict, scene):
         table.add_row(*row)
     console.print(table)
     if verdict.reasons:
-        reasons = Table("why items did not succeed", "", box=None)
+        reasons = Table("reasons why items did not succeed", "", box=None)
         for reason, count in verdict.reasons.most_common(_REASONS_SHOWN):
             reasons.add_row(Text(reason), str(count))
         console.print(Group("", reasons))
     for wrong in verdict.wrong[:20]:
         console.print(Text.assemble(("wrong:", "red"), f" {wrong}"))
-    told = "It did not end as scripted" if verdict.wrong else "Everything ended as scripted"
-    console.print(f"\n{told}. Look around: {folder}")
+    summary = "Some results are not as expected" if verdict.wrong else "All results are as expected"
+    console.print(f"\n{summary}. All files are in {folder}")
     for name, what in (
-        ("queue/results", "a JSON and a CSV for each job"),
-        ("queue/rejected", "the broken file and its mistakes"),
-        ("daemon.log", "what the daemon said"),
+        ("queue/results", "a JSON and a CSV file for each job"),
+        ("queue/rejected", "the broken file and its error file"),
+        ("daemon.log", "the log of the daemon"),
     ):
         console.print(f"  {name:<16}{what}")
 
 
 def _checks(verdict: Verdict, scene: Scene) -> Iterator[tuple[str, str]]:
     knobs = scene.simulator.knobs
-    yield "requests the platform received", str(verdict.requests)
+    yield "requests received by the platform", str(verdict.requests)
     yield f"most requests in {knobs.per:g} s", f"{verdict.worst} of {knobs.requests} allowed"
-    yield "requests it refused (429)", str(verdict.refused)
+    yield "requests refused (429)", str(verdict.refused)
     if scene.chaos:
-        yield "times the daemon was killed", str(scene.kills)
+        yield "daemon killed", str(scene.kills)
         for kind, count in scene.faults.most_common():
             yield f"fault: {kind.value.replace('_', ' ')}", counted(count, "time")
-    yield "analyses it created", f"{verdict.created}{'' if verdict.wrong else ', none twice'}"
+    yield "analyses created", f"{verdict.created}{'' if verdict.wrong else ', none twice'}"
     yield "links requested again (harmless)", str(verdict.links_sent_twice)
-    yield "items that ended as scripted and as the platform says", f"{verdict.agreeing} of {verdict.items}"
+    yield "items with the expected result, in agreement with the platform", f"{verdict.agreeing} of {verdict.items}"

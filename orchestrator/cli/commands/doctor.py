@@ -1,4 +1,4 @@
-"""`doctor`: what keeps the daemon from its work, each with the way out."""
+"""`doctor`: reports every problem that prevents the daemon from working, and how to fix it."""
 
 import json
 import os
@@ -26,8 +26,8 @@ from orchestrator.store.errors import LockedError, StoreError
 from orchestrator.telemetry.redaction import Redactor
 
 _STYLES = {Result.OK: "green", Result.WARNING: "yellow", Result.WRONG: "red"}
-_FIRST_THE_FILE = "correct what the environment names, then run `orchestrator doctor` again"
-_FIRST_THE_STATE = "mend what is wrong with the state folder or the database first"
+_FIX_CERTIFICATES = "correct the file that the environment names, then run `orchestrator doctor` again"
+_FIX_STATE = "fix the state folder or the database first"
 
 
 def register(app: typer.Typer) -> None:
@@ -36,26 +36,26 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(config: Config = None, *, as_json: AsJson = False) -> None:
-    """Look at the configuration, folders, disks, database, daemon and credentials, and tell what to do.
+    """Check the configuration, folders, disks, database, daemon and credentials, and report how to fix problems.
 
-    A running daemon is asked for what it knows of the accounts. Where none runs, each account sends one request within
-    its budget, and no daemon can start meanwhile.
+    The accounts are read from a running daemon. If none is running, one request per account is sent, within its budget;
+    no daemon can start meanwhile.
     """
     settings, findings = _configured(config)
     if settings is not None:
         findings += run_async(lambda: examine(settings, SystemClock()))
     code = exit_code(findings)
     redactor = Redactor(settings.secrets if settings else ())
-    told = [_describe(finding, redactor) for finding in findings]
+    described = [_describe(finding, redactor) for finding in findings]
     if as_json:
-        sys.stdout.write(json.dumps({"exit_code": code, "findings": told}, indent=1) + "\n")
+        sys.stdout.write(json.dumps({"exit_code": code, "findings": described}, indent=1) + "\n")
     else:
-        _print(told)
+        _print(described)
     raise typer.Exit(code)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """0 when nothing is wrong, 2 when something is, 4 when a platform refuses a credential, whatever else is wrong."""
+    """4 if a platform refuses a credential, else 2 if anything is wrong, else 0."""
     found = list(findings)
     if any(finding.refused for finding in found):
         return REFUSED
@@ -63,7 +63,7 @@ def exit_code(findings: Iterable[Finding]) -> int:
 
 
 async def examine(settings: Settings, clock: Clock) -> list[Finding]:
-    """Everything but the configuration itself."""
+    """Run every check except that of the configuration."""
     found = machine.secrets(settings, os.environ)
     found += machine.folders(settings)
     found += machine.disks(settings)
@@ -72,7 +72,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     found += trusted
     found += await database(settings)
     if any(each.result is Result.WRONG for each in trusted):
-        return found + credentials.unasked(settings, "the certificate authorities cannot be read", _FIRST_THE_FILE)
+        return found + credentials.unasked(settings, "the certificate authorities cannot be read", _FIX_CERTIFICATES)
     return found + await _daemon_and_accounts(settings, clock)
 
 
@@ -85,26 +85,26 @@ def _configured(config: Path | None) -> tuple[Settings | None, list[Finding]]:
 
 
 async def _daemon_and_accounts(settings: Settings, clock: Clock) -> list[Finding]:
-    """From the daemon where one runs; else by ourselves, holding its lock so that the budget stays in one process."""
-    if (told := from_daemon(settings)) is not None:
-        return list(daemon.answers(told, settings))
+    """Ask a running daemon; if there is none, check the credentials here, holding the lock of the state directory."""
+    if (document := from_daemon(settings)) is not None:
+        return list(daemon.answers(document, settings))
     held = daemon_holds(settings)
     if held:
-        return list(daemon.silent(settings, "holds this state"))
+        return list(daemon.silent(settings, "it holds the lock of this state directory"))
     try:
         if (reason := machine.another_owner(settings)) is not None:
             none_runs = list(daemon.port(settings)) if held is False else []
-            return [*none_runs, *credentials.unasked(settings, reason, "run this as the user of the daemon")]
+            return [*none_runs, *credentials.unasked(settings, reason, "run this command as the daemon's user")]
         async with DaemonLock(make_state_directory(settings), settings.database.url):
             return [*daemon.port(settings), *await credentials.ask_all(settings, clock)]
     except LockedError as error:
         return list(daemon.silent(settings, str(error)))
     except (OSError, SettingsError, StoreError) as error:
-        reason = f"its request could not be counted ({plain(str(error).partition(chr(10))[0])})"
-        return credentials.unasked(settings, reason, _FIRST_THE_STATE)
+        reason = f"the request could not be recorded ({plain(str(error).partition(chr(10))[0])})"
+        return credentials.unasked(settings, reason, _FIX_STATE)
 
 
-# ---------------------------------------------------------------- telling
+# ---------------------------------------------------------------- output
 
 
 def _describe(finding: Finding, redactor: Redactor) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _describe(finding: Finding, redactor: Redactor) -> dict[str, Any]:
 
 def _print(findings: Iterable[dict[str, Any]]) -> None:
     console = output()
-    for told in findings:
-        next_step = f" - {told['remedy']}" if told["remedy"] else ""
-        text = plain(f"{told['check']:<14}{told['subject']}: {told['found']}{next_step}")
-        console.print(Text.assemble((f"{told['result']:<8}", _STYLES[Result(told["result"])]), f" {text}"))
+    for finding in findings:
+        next_step = f" - {finding['remedy']}" if finding["remedy"] else ""
+        text = plain(f"{finding['check']:<14}{finding['subject']}: {finding['found']}{next_step}")
+        console.print(Text.assemble((f"{finding['result']:<8}", _STYLES[Result(finding["result"])]), f" {text}"))

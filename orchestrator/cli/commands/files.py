@@ -1,4 +1,4 @@
-"""`validate`, `schema`: queue files, before they are dropped."""
+"""`validate`, `schema`: check and describe queue files before they are submitted."""
 
 import json
 import sys
@@ -34,8 +34,12 @@ from orchestrator.intake.validation.known_names import conflict, note_known
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.errors import StoreError
 
-Files = Annotated[list[Path], typer.Argument(help="Queue files; their tables lie beside them.", show_default=False)]
-Plan = Annotated[bool, typer.Option("--plan", help="Tell batches, requests and time too.")]
+Files = Annotated[
+    list[Path], typer.Argument(help="Queue files; their tables are read from the same folder.", show_default=False)
+]
+Plan = Annotated[
+    bool, typer.Option("--plan", help="Also print the number of batches and requests, and the minimum time.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,15 +49,15 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(files: Files, config: Config = None, *, plan: Plan = False, as_json: AsJson = False) -> None:
-    """Check queue files as the daemon would, and send nothing. Every mistake is told at once."""
+    """Check queue files as the daemon would, without submitting them, and list every mistake."""
     settings = settings_for(config)
-    told = run_async(lambda: _validate_all(files, settings))
+    reports = run_async(lambda: _validate_all(files, settings))
     if as_json:
-        sys.stdout.write(json.dumps({"files": told}, indent=1) + "\n")
+        sys.stdout.write(json.dumps({"files": reports}, indent=1) + "\n")
     else:
-        for file in told:
+        for file in reports:
             _print(file, plan=plan)
-    if any(file["mistakes"] for file in told):
+    if any(file["mistakes"] for file in reports):
         raise typer.Exit(2)
 
 
@@ -63,23 +67,23 @@ def schema() -> None:
 
 
 async def _validate_all(files: Sequence[Path], settings: Settings) -> list[dict[str, Any]]:
-    told, specs = [], []
+    reports, specs = [], []
     for file in files:
         try:
             report = await check(file, account_limits(settings), kinds=settings.platforms.kinds)
         except FileNotFoundError:
-            fail(f"{file}: there is no such file")
+            fail(f"{file}: file not found")
         except OSError as error:
             fail(f"{error.filename or file}: {error.strerror or error}")
         with report:
-            told.append(_describe(file, report))
+            reports.append(_describe(file, report))
             specs.append([job.spec for job in report.jobs])
     known = await known_jobs([spec for of_file in specs for spec in of_file], settings)
-    for file_report, of_file in zip(told, specs, strict=True):
+    for file_report, of_file in zip(reports, specs, strict=True):
         found = [mistake for at, spec in enumerate(of_file) if (mistake := conflict(spec, known or {}, at))]
         file_report["mistakes"] += [as_object(mistake) for mistake in found]
         file_report["notes"] += notes_on(of_file, known, [spec for other in specs for spec in other])
-    return told
+    return reports
 
 
 async def known_jobs(specs: Sequence[JobSpec], settings: Settings) -> Mapping[str, Known] | None:
@@ -150,15 +154,16 @@ def _print(file: dict[str, Any], *, plan: bool) -> None:
         remedy = f" - {mistake['remedy']}" if mistake["remedy"] else ""
         console.print(f"{file['file']}: {mistake['where']}: {mistake['message']}{remedy}")
     if file["more"]:
-        console.print(f"{file['file']}: and {file['more']} more")
+        console.print(f"{file['file']}: {file['more']} more mistakes")
     if file["mistakes"]:
         return
     items = counted(sum(job["items"] for job in file["jobs"]), "item")
-    console.print(f"{file['file']}: good: {counted(len(file['jobs']), 'job')}, {items}")
+    console.print(f"{file['file']}: valid: {counted(len(file['jobs']), 'job')}, {items}")
     for job in file["jobs"] if plan else ():
         console.print(
             f"  {job['name']}: {counted(job['items'], 'item')} in {counted(job['batches'], 'batch')}, "
-            f"at least {counted(job['requests'], 'request')}, {format_duration(job['seconds'])} for the budget alone",
+            f"at least {counted(job['requests'], 'request')}; minimum time at the request limit: "
+            f"{format_duration(job['seconds'])}",
         )
         shown = printable_json(json.dumps(job["first_item"], ensure_ascii=False, indent=1).encode()).decode()
         console.print("  its first item:\n" + textwrap.indent(shown, "    "))

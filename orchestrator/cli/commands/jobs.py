@@ -1,4 +1,4 @@
-"""`jobs`, `show`: what there is and how it goes."""
+"""`jobs`, `show`: list jobs, and show one with its batches and items."""
 
 import json
 import pwd
@@ -15,8 +15,8 @@ from orchestrator.domain.model import ItemState, JobState
 
 State = Annotated[JobState | None, typer.Option("--state", help="Only jobs in this state.")]
 Account = Annotated[str | None, typer.Option("--account", help="Only jobs on this account.")]
-Items = Annotated[bool, typer.Option("--items", help="List the items too, with tabs between the columns.")]
-OneState = Annotated[ItemState | None, typer.Option("--state", help="List only items in this state.")]
+Items = Annotated[bool, typer.Option("--items", help="Also list the items, in columns separated by tabs.")]
+OneState = Annotated[ItemState | None, typer.Option("--state", help="Only items in this state.")]
 
 _BATCH = ("number", "remote_id", "state", "status", "items", "sends", "submitted_at", "detail")
 _ITEM = ("key", "batch", "stage", "state", "status", "remote_id", "detail")
@@ -70,15 +70,15 @@ def show(
 
 async def _print_job(source: Source, name: str, *, items: bool, state: ItemState | None) -> None:
     job, batches = await source.job(name)
-    told = job | {"dropped_by": _user(job["dropped_by"]), "after": await source.awaited(name)}
-    told |= await source.standstill(name)
+    fields = job | {"dropped_by": _user(job["dropped_by"]), "after": await source.awaited(name)}
+    fields |= await source.standstill(name)
     console = output()
-    for key, value in told.items():
+    for key, value in fields.items():
         if value not in (None, {}):
-            console.print(Text.assemble((f"{key:>15}", "bold"), f"  {_told(value)}"))
+            console.print(Text.assemble((f"{key:>15}", "bold"), f"  {_text(value)}"))
     print_table(
         ("batch", "remote id", "state", "status", "items", "sends", "submitted", "detail"),
-        [[_told(batch[name]) for name in _BATCH] for batch in batches],
+        [[_text(batch[name]) for name in _BATCH] for batch in batches],
         spare=("submitted", "sends", "items", "status"),
         loose="detail",
     )
@@ -87,7 +87,7 @@ async def _print_job(source: Source, name: str, *, items: bool, state: ItemState
 
 
 def _user(number: str | None) -> str | None:
-    """The numeric id of a user, with the name where this system knows it."""
+    """The numeric id of a user, with the name if this system knows it."""
     try:
         return f"{number} ({pwd.getpwuid(int(number)).pw_name})" if number else None
     except (KeyError, ValueError, OverflowError):
@@ -95,24 +95,24 @@ def _user(number: str | None) -> str | None:
 
 
 async def _print_items(source: Source, name: str, state: ItemState | None) -> None:
-    """One line an item, as they come: a job may have a hundred thousand."""
+    """Print one line for each item while they are read: a job may have a hundred thousand."""
     sys.stdout.write("\n" + "\t".join(column.replace("_", " ") for column in _ITEM) + "\n")
     async for portion in source.items(name, state):
         for item in portion:
-            sys.stdout.write("\t".join(_told(item[column]) for column in _ITEM) + "\n")
+            sys.stdout.write("\t".join(_text(item[column]) for column in _ITEM) + "\n")
 
 
 def _print_jobs(found: list[Described]) -> None:
     rows = []
-    for told in found:
-        counts = " ".join(f"{state} {count}" for state, count in told["counts"].items())
-        row = [_told(told[name]) for name in ("name", "kind", "account", "state", "needs")]
-        rows.append([*row, str(sum(told["counts"].values())), counts, _told(told["created_at"])])
+    for job in found:
+        counts = " ".join(f"{state} {count}" for state, count in job["counts"].items())
+        row = [_text(job[name]) for name in ("name", "kind", "account", "state", "needs")]
+        rows.append([*row, str(sum(job["counts"].values())), counts, _text(job["created_at"])])
     header = ("job", "kind", "account", "state", "needs", "items", "progress", "created")
     print_table(header, rows, spare=("created", "kind", "account", "items", "progress"))
 
 
-def _told(value: object) -> str:
+def _text(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, dict):

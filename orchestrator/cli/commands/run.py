@@ -1,4 +1,4 @@
-"""`run`: the daemon itself."""
+"""`run`: runs the daemon."""
 
 import os
 import sys
@@ -27,7 +27,7 @@ from orchestrator.telemetry.log import configure
 from orchestrator.telemetry.redaction import Redactor
 from orchestrator.telemetry.service_manager import Notifier
 
-UntilIdle = Annotated[bool, typer.Option("--until-idle", help="Return once nothing moves any more without a person.")]
+UntilIdle = Annotated[bool, typer.Option("--until-idle", help="Exit once nothing is left that progresses by itself.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(config: Config = None, *, until_idle: UntilIdle = False) -> None:
-    """Run the daemon: take what is dropped, submit it, track it, leave results. SIGTERM and SIGINT stop it cleanly."""
+    """Run the daemon: read queue files, submit and track their items, write results. Stop it with SIGTERM or SIGINT."""
     heap.share()
     settings = settings_for(config, for_daemon=True)
     try:
@@ -62,15 +62,15 @@ def _run(
     left = run_async(
         lambda: run_daemon(settings, bus=bus, until_idle=until_idle, notifier=notifier, keys=keys, lost_log_lines=lost)
     )
-    say = sys.stderr.write if lines is None else lambda text: lines.write(text.rstrip("\n"))
+    write = sys.stderr.write if lines is None else lambda text: lines.write(text.rstrip("\n"))
     for line in run_async(lambda: _unsettled(settings, left.jobs)):
-        say(f"{line}\n")
+        write(f"{line}\n")
     for file, reason in left.files.items():
-        say(f"{file} was not taken in: {reason}\n")
+        write(f"{file} was not read: {reason}\n")
     for name, reason in left.results.items():
-        say(f"{name}: its result was not written: {reason}\n")
+        write(f"{name}: its result was not written: {reason}\n")
     for name, reason in left.accounts.items():
-        say(f"account {name} is closed: {reason}\n")
+        write(f"account {name}: the credential is refused: {reason}\n")
     if left.accounts:
         raise typer.Exit(REFUSED)
     if left.files or left.results:
@@ -78,7 +78,7 @@ def _run(
 
 
 async def _unsettled(settings: Settings, jobs: Sequence[Job]) -> list[str]:
-    """A line for each job that needs a person, or another job."""
+    """A line for each unsettled job: why it is on hold, or what it waits for."""
     lines = [
         f"{job.spec.name}: {job.state}, needs {job.needs}: {job.detail or '-'}" for job in jobs if job.needs is not None
     ]
@@ -95,14 +95,14 @@ async def _waiting(store: Store, job: Job) -> str:
 
 
 def logging_bus(settings: Settings, redactor: Redactor | None = None) -> tuple[Bus[Event], LineWriter | None]:
-    """A bus whose events go to the log on stderr, without what `redactor` knows, or else the secrets of `settings`.
+    """A bus whose events are logged on stderr, without the secrets of `redactor` or, by default, of `settings`.
 
-    Close what writes the lines, if there is one, at the end.
+    The returned writer, if there is one, must be closed at the end.
     """
     lines = configure(
         level=settings.log.level,
         style=settings.log.format,
-        stream=sys.stderr or _nowhere(),
+        stream=sys.stderr or _null_stream(),
         clock=SystemClock(),
         redactor=redactor or Redactor(settings.secrets),
         environ=os.environ,
@@ -112,6 +112,6 @@ def logging_bus(settings: Settings, redactor: Redactor | None = None) -> tuple[B
     return bus, lines
 
 
-def _nowhere() -> TextIO:
-    """In place of a stderr that was closed when the program began."""
+def _null_stream() -> TextIO:
+    """A replacement for a stderr that was closed when the program started."""
     return Path(os.devnull).open("w", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`simulator`: the simulated platforms alone."""
+"""`simulator`: serves the simulated platforms."""
 
 import os
 from contextlib import AsyncExitStack
@@ -11,8 +11,8 @@ from orchestrator.cli.invocation import fail, output, run_async
 from orchestrator.simulator import serve
 from orchestrator.simulator.registry import PLATFORMS, SideBySide
 
-Port = Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)]
-Seed = Annotated[int, typer.Option(help="What all its chances follow from.")]
+Port = Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 selects a free one.", min=0, max=65535)]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def simulator(port: Port = 8090, seed: Seed = 0) -> None:
-    """Simulate the platforms on this machine, until stopped. The API key of each is `simulator`."""
+    """Serve the simulated platforms on this machine until stopped. Their API key is `simulator`."""
 
     async def act() -> None:
         platforms = {name: make(seed) for name, make in PLATFORMS.items()}
@@ -30,7 +30,7 @@ def simulator(port: Port = 8090, seed: Seed = 0) -> None:
                 root = await stack.enter_async_context(serve(SideBySide(platforms.values()), port=port))
             except OSError as error:
                 why = os.strerror(error.errno) if error.errno else str(error)
-                fail(f"127.0.0.1:{port} cannot be listened on ({why}): choose another --port; 0 takes a free one")
+                fail(f"cannot listen on 127.0.0.1:{port} ({why}): choose another --port; 0 selects a free one")
             for name, platform in platforms.items():
                 output().print(f"base_url: {root}{platform.base_path}  # platform: {name}", soft_wrap=True)
             await anyio.sleep_forever()

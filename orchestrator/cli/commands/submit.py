@@ -1,4 +1,4 @@
-"""`submit`: check queue files, then drop them as every program should."""
+"""`submit`: checks queue files and queues them."""
 
 import sys
 from collections.abc import Sequence
@@ -23,8 +23,12 @@ from orchestrator.settings import Settings
 from orchestrator.store.errors import StoreError
 from orchestrator.store.store import Store
 
-Files = Annotated[list[Path], typer.Argument(help="Queue files; tables beside them go along.", show_default=False)]
-Wait = Annotated[bool, typer.Option("--wait", help="Return when the jobs have settled; exit code 1 if one failed.")]
+Files = Annotated[
+    list[Path], typer.Argument(help="Queue files; their tables are taken from the same folder.", show_default=False)
+]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Wait until the jobs have settled; exit code 1 if one did not succeed.")
+]
 
 _POLL_INTERVAL = 0.5
 
@@ -35,14 +39,14 @@ def register(app: typer.Typer) -> None:
 
 
 def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
-    """Check queue files and drop them into the queue directory; nothing is dropped that would be rejected."""
+    """Check queue files and move copies of them into the queue directory, unless any would be rejected."""
     settings = settings_for(config)
     known = _KnownNames(settings)
     directory, dropped = settings.queue.directory, list[Dropped]()
 
-    def tell(each: Dropped) -> None:
+    def report(each: Dropped) -> None:
         dropped.append(each)
-        output().print(f"dropped {each.file} ({', '.join(each.jobs) or 'controls'})", markup=False)
+        output().print(f"queued {each.file} ({', '.join(each.jobs) or 'controls'})", markup=False)
         if each.not_synced is not None:
             sys.stderr.write(f"{each.file}: {unsynced(directory, each.not_synced)}\n")
         for note in each.notes:
@@ -50,7 +54,7 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
 
     try:
         kinds, limits = settings.platforms.kinds, account_limits(settings)
-        run_async(lambda: drop(files, directory, limits, kinds=kinds, refuse=known.refuse, told=tell))
+        run_async(lambda: drop(files, directory, limits, kinds=kinds, refuse=known.refuse, told=report))
     except NotDroppedError as error:
         _print_mistakes(error)
         raise typer.Exit(2) from None
@@ -95,7 +99,7 @@ def _wait(waiting: "Waiting") -> None:
     try:
         jobs = run_async(waiting.settled)
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}: what became of the files cannot be seen; they are dropped")
+        fail(f"{error.filename}: {error.strerror}: the files are queued, but their outcome cannot be read")
     for job in jobs:
         output().print(f"{job.spec.name}: {job.state}", markup=False)
     if waiting.lost or any(job.state is not JobState.SUCCEEDED for job in jobs):
@@ -103,49 +107,49 @@ def _wait(waiting: "Waiting") -> None:
 
 
 def _place(error: OSError, incoming: Path) -> Path:
-    """Where it happened; a draft's name would tell nobody anything."""
+    """The path to report for an error: the folder rather than a draft with a random name."""
     path = Path(error.filename) if isinstance(error.filename, str) else incoming
     return incoming if path.parent == incoming else path
 
 
 class Waiting:
-    """Waits until each file is decided upon, and each of its jobs has settled.
+    """Waits until each file is accepted or rejected, and each of its jobs has settled.
 
-    A file is followed by itself, not by its name: an earlier one may lie in rejected/ under the same name, and an
-    earlier job may have settled under that of a job which this file was to correct. It is decided upon when it has left
-    incoming/: then its jobs are in the database, or an error file speaks of it.
+    A file is followed by its identity, not by its name: an earlier file of the same name may be in rejected/, and an
+    earlier job of the same name may have settled. A file is processed when it has left incoming/: then either its jobs
+    are in the database, or there is an error file for it.
     """
 
     def __init__(self, settings: Settings, dropped: Sequence[Dropped], clock: Clock) -> None:
         self._settings = settings
         self._folders = Folders(settings.queue.directory)
         self._clock = clock
-        self._lying = list(dropped)
+        self._queued = list(dropped)
         self._open: dict[str, str] = {}
-        """Jobs that were taken in and have not settled: name → file."""
+        """Accepted jobs that have not settled: name → file."""
         self._found: list[Job] = []
         self.lost: list[str] = []
-        """Jobs, and controls, of files that were rejected or taken away."""
+        """Jobs and controls of files that were rejected or removed."""
         self._stack = AsyncExitStack()
         self._store: Store | None = None
         self._reason: str | None = None
 
     async def settled(self) -> list[Job]:
-        """The jobs that settled; what became of the others is told on stderr."""
+        """Wait for the jobs and return those that settled; the others are reported on stderr."""
         async with self._stack:
             while True:
-                await anyio.to_thread.run_sync(self._follow)
+                await anyio.to_thread.run_sync(self._check_files)
                 if self._open:
-                    await self._look()
-                if not (self._lying or self._open):
+                    await self._read_jobs()
+                if not (self._queued or self._open):
                     return self._found
                 await self._clock.sleep(_POLL_INTERVAL)
 
-    def _follow(self) -> None:
-        for each in list(self._lying):
+    def _check_files(self) -> None:
+        for each in list(self._queued):
             if self._folders.waits(each.moving):
                 continue
-            self._lying.remove(each)
+            self._queued.remove(each)
             error = self._folders.error_of(each.moving)
             if error is None:
                 self._open |= dict.fromkeys(each.jobs, each.file)
@@ -153,7 +157,7 @@ class Waiting:
             for name in each.jobs or ("controls",):
                 self._lose(name, f"{each.file} was rejected, see rejected/{error.name}")
 
-    async def _look(self) -> None:
+    async def _read_jobs(self) -> None:
         try:
             if self._store is None:
                 self._store = await self._stack.enter_async_context(reading(self._settings))
@@ -161,11 +165,11 @@ class Waiting:
         except StoreError as error:
             self._print_once(str(error))
             self._store = None
-            await self._stack.aclose()  # and open it anew at the next look
+            await self._stack.aclose()  # opened again by the next call
             return
         for name, job in jobs.items():
             if job is None:
-                self._lose(name, f"{self._open.pop(name)} was taken out of incoming/ before the daemon took it in")
+                self._lose(name, f"{self._open.pop(name)} was removed from incoming/ before the daemon read it")
             elif job.state.settled:
                 self._found.append(job)
                 del self._open[name]
@@ -176,5 +180,5 @@ class Waiting:
 
     def _print_once(self, reason: str) -> None:
         if reason != self._reason:
-            sys.stderr.write(f"{reason} - waiting on\n")
+            sys.stderr.write(f"{reason} - still waiting\n")
         self._reason = reason

@@ -1,4 +1,4 @@
-"""`watch`: how far jobs are, until they settle."""
+"""`watch`: shows the progress of jobs until they settle."""
 
 import sys
 from collections import Counter
@@ -20,22 +20,22 @@ from orchestrator.clock import Clock, SystemClock
 from orchestrator.domain.model import ItemState
 from orchestrator.store.errors import StoreUnavailableError
 
-_PACE = 1.0
-"""Seconds between two looks."""
-_NO_DAEMON = "no daemon answers: this is what the database knows"
-_AROUND = 6
-"""Lines of a terminal that are not for rows: the header, what is said below, the prompt."""
+_INTERVAL = 1.0
+"""Seconds between two reads."""
+_NO_DAEMON = "no daemon answers: read from the database"
+_MARGIN = 6
+"""Lines of a terminal that are not used for rows: the header, the notes below, the prompt."""
 _FEWEST = 4
 
-Job = Annotated[str | None, typer.Argument(help="The job's name; without it, all jobs that are not settled.")]
+Job = Annotated[str | None, typer.Argument(help="The job's name; default: all unfinished jobs.")]
 Show = Callable[[Snapshot], None]
 
 
 class WatchReader(Protocol):
-    """What knows how far the jobs are."""
+    """Reads the progress of jobs."""
 
     async def read(self) -> Snapshot:
-        """How it is now."""
+        """The current progress."""
         ...
 
 
@@ -45,9 +45,9 @@ def register(app: typer.Typer) -> None:
 
 
 def watch(job: Job = None, config: Config = None) -> None:
-    """Show the progress of a job, or of all that are not settled, until they settle; Ctrl-C ends it before.
+    """Show the progress of a job, or of all unfinished jobs, until they have settled; stop with Ctrl-C.
 
-    In a pipe it prints a line for whatever has changed.
+    When stdout is not a terminal, a line is printed for every change.
     """
     reader = ProgressReader(settings_for(config), job)
     with suppress(KeyboardInterrupt), _screen(one=job is not None) as show:
@@ -55,14 +55,14 @@ def watch(job: Job = None, config: Config = None) -> None:
 
 
 async def follow(reader: WatchReader, show: Show, clock: Clock) -> None:
-    """Look, and show what was seen, until nothing is left to wait for.
+    """Read and show the progress until every job has settled.
 
-    A database that cannot be read for the moment, as while its server starts anew, ends it only at the first look.
+    A database that is temporarily unavailable, for example during a restart of its server, is an error only at first.
     """
     last: Snapshot | None = None
     while last is None or not last.over:
         if last is not None:
-            await clock.sleep(_PACE)
+            await clock.sleep(_INTERVAL)
         try:
             last = await reader.read()
         except StoreUnavailableError:
@@ -79,62 +79,62 @@ def _screen(*, one: bool) -> Iterator[Show]:
         return
     console = output()
     with Live(console=console, auto_refresh=False) as live:
-        yield lambda seen: live.update(picture(seen, console, one=one), refresh=True)
+        yield lambda snapshot: live.update(render(snapshot, console, one=one), refresh=True)
 
 
-# ---------------------------------------------------------------- a pipe
+# ---------------------------------------------------------------- lines
 
 
 class Lines:
-    """Prints what is not as it was at the look before, a line each."""
+    """Prints a line for each change since the previous snapshot."""
 
     def __init__(self) -> None:
         self._before: dict[str, str] | None = None
 
-    def __call__(self, seen: Snapshot) -> None:
-        """Print what has changed."""
-        now = _lines(seen)
-        for about, told in now.items():
-            if (self._before or {}).get(about) != told:
-                sys.stdout.write(f"{plain(f'{about}: {told}')}\n")
+    def __call__(self, snapshot: Snapshot) -> None:
+        """Print the changes."""
+        now = _lines(snapshot)
+        for subject, text in now.items():
+            if (self._before or {}).get(subject) != text:
+                sys.stdout.write(f"{plain(f'{subject}: {text}')}\n")
         if not now and self._before is None:
-            sys.stdout.write("no job is unsettled\n")
+            sys.stdout.write("no unfinished jobs\n")
         self._before = now
         sys.stdout.flush()
 
 
-def _lines(seen: Snapshot) -> dict[str, str]:
-    """What is told of each thing: a job, a batch, an account, the daemon."""
-    lines = {} if seen.daemon or not seen.jobs else {"daemon": _NO_DAEMON}
-    lines |= {job["name"]: ", ".join(filter(None, (_state(job), _counts(job)))) for job in seen.jobs}
-    for batch in seen.batches:
-        told = (batch["state"], batch["status"], counted(batch["items"], "item"), batch["detail"])
-        lines[f"batch {batch['number']}"] = ", ".join(filter(None, told))
-    return lines | {f"account {name}": error for name, error in seen.troubles.items()}
+def _lines(snapshot: Snapshot) -> dict[str, str]:
+    """Subject (a job, batch, account or the daemon) → the text to show."""
+    lines = {} if snapshot.daemon or not snapshot.jobs else {"daemon": _NO_DAEMON}
+    lines |= {job["name"]: ", ".join(filter(None, (_state(job), _counts(job)))) for job in snapshot.jobs}
+    for batch in snapshot.batches:
+        texts = (batch["state"], batch["status"], counted(batch["items"], "item"), batch["detail"])
+        lines[f"batch {batch['number']}"] = ", ".join(filter(None, texts))
+    return lines | {f"account {name}": error for name, error in snapshot.account_errors.items()}
 
 
 # ---------------------------------------------------------------- a terminal
 
 
-def picture(seen: Snapshot, console: Console, *, one: bool) -> RenderableType:
-    """What a terminal shows, no taller than it is."""
-    rows = max(_FEWEST, console.height - _AROUND)
+def render(snapshot: Snapshot, console: Console, *, one: bool) -> RenderableType:
+    """The content for a terminal, limited to its height."""
+    rows = max(_FEWEST, console.height - _MARGIN)
     parts: list[RenderableType] = []
     if one:
-        parts += _one(seen, rows)
-    elif seen.jobs:
-        parts += _all(seen, rows)
+        parts += _one(snapshot, rows)
+    elif snapshot.jobs:
+        parts += _all(snapshot, rows)
     else:
-        parts.append(Text("no job is unsettled"))
-    parts += [Text(plain(f"account {name}: {error}"), style="red") for name, error in seen.troubles.items()]
-    if not seen.daemon:
+        parts.append(Text("no unfinished jobs"))
+    parts += [Text(plain(f"account {name}: {error}"), style="red") for name, error in snapshot.account_errors.items()]
+    if not snapshot.daemon:
         parts.append(Text(_NO_DAEMON, style="dim"))
     return Group(*parts)
 
 
-def _all(seen: Snapshot, rows: int) -> list[RenderableType]:
-    # What needs a person first, what has settled last: the end of a long list is not shown.
-    order = sorted(seen.jobs, key=lambda job: (settled(job), job["needs"] is None, job["state"] != "running"))
+def _all(snapshot: Snapshot, rows: int) -> list[RenderableType]:
+    # Jobs on hold first, settled jobs last: the end of a long list is not shown.
+    order = sorted(snapshot.jobs, key=lambda job: (settled(job), job["needs"] is None, job["state"] != "running"))
     table = _table("job", "state", "needs", "", "items")
     for job in order[:rows]:
         table.add_row(plain(job["name"]), job["state"], job["needs"] or "-", _bar(job), _counts(job))
@@ -142,9 +142,9 @@ def _all(seen: Snapshot, rows: int) -> list[RenderableType]:
     return [table, *more]
 
 
-def _one(seen: Snapshot, rows: int) -> list[RenderableType]:
-    (job,) = seen.jobs
-    by_state = " ".join(f"{state} {number}" for state, number in Counter(b["state"] for b in seen.batches).items())
+def _one(snapshot: Snapshot, rows: int) -> list[RenderableType]:
+    (job,) = snapshot.jobs
+    by_state = " ".join(f"{state} {number}" for state, number in Counter(b["state"] for b in snapshot.batches).items())
     head = _table("", "")
     for name, value in (
         ("job", Text(plain(job["name"]), style="bold")),
@@ -155,13 +155,13 @@ def _one(seen: Snapshot, rows: int) -> list[RenderableType]:
     ):
         head.add_row(name, value)
     head.show_header = False
-    # Those that have not settled, the first of them first: there it goes on.
-    open_ones = [batch for batch in seen.batches if batch["state"] != "settled"]
+    # Only the batches that have not settled, in their order.
+    open_ones = [batch for batch in snapshot.batches if batch["state"] != "settled"]
     rows = max(_FEWEST, rows - head.row_count)
     table = _table("batch", "state", "status", "items", "detail")
     for batch in open_ones[:rows]:
-        told = (batch["number"], batch["state"], batch["status"] or "-", batch["items"], batch["detail"] or "-")
-        table.add_row(*(plain(str(value)) for value in told))
+        cells = (batch["number"], batch["state"], batch["status"] or "-", batch["items"], batch["detail"] or "-")
+        table.add_row(*(plain(str(value)) for value in cells))
     parts: list[RenderableType] = [head]
     if open_ones:
         parts += [Text(), table]

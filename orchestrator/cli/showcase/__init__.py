@@ -1,1 +1,1 @@
-"""The demonstration: a simulated platform, a real daemon, sample files, and a judgement at the end."""
+"""The demonstration: a simulated platform, a real daemon, sample files, and a check of the results."""

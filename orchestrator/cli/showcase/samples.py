@@ -1,4 +1,4 @@
-"""The sample work of the demonstration: queue files as a lab would drop them, and what must come of each item."""
+"""The sample jobs of the demonstration, and the state in which each item must end."""
 
 import csv
 import io
@@ -12,14 +12,14 @@ from orchestrator.domain.model import ItemState
 PROJECT = "7c9a1f3e-52b8-4d0e-9b66-0a5d3c2e8f41"
 _PIPELINE = "2f64c1a7-8d0b-4f53-a7be-91c4d6e0b213"
 
-# Every so many items, one that does not simply succeed; the simulated platform goes by the word in its name.
-_ODD_ONES = {
+# Every n-th item does not simply succeed; the simulated platform reads the outcome from its name.
+_ANALYSIS_OUTCOMES = {
     7: ("fail", ItemState.FAILED),
     11: ("nocreate", ItemState.FAILED),
     17: ("odd", ItemState.SUCCEEDED),
     23: ("await", ItemState.SUCCEEDED),
 }
-_ODD_LINKS = {
+_LINK_OUTCOMES = {
     13: ("partial", ItemState.PARTIAL),
     19: ("already", ItemState.SUCCEEDED),
     29: ("fail", ItemState.FAILED),
@@ -40,7 +40,7 @@ jobs:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One job of the demonstration: its files, and the state in which each of its items must end."""
+    """One job of the demonstration: its files, and the expected state of each item."""
 
     name: str
     files: dict[str, str]
@@ -48,7 +48,7 @@ class Sample:
 
 
 def samples(jobs: int, items: int) -> list[Sample]:
-    """`jobs` jobs of `items` items: by turns links, and analyses that wait for the links before them."""
+    """`jobs` jobs of `items` items: alternately links, and analyses that depend on them."""
     return [_links(n, items) if n % 2 else _analyses(n, items) for n in range(1, jobs + 1)]
 
 
@@ -58,7 +58,7 @@ def broken() -> dict[str, str]:
 
 
 def drop(files: dict[str, str], incoming: Path) -> None:
-    """As any program should: write under a name that begins with a dot, then rename; the queue file last."""
+    """Write each file under a name that begins with a dot, then rename it; the queue file last."""
     for name, text in sorted(files.items(), key=lambda file: file[0].endswith((".yaml", ".json"))):
         draft = incoming / f".{name}.tmp"
         draft.write_text(text)
@@ -67,7 +67,9 @@ def drop(files: dict[str, str], incoming: Path) -> None:
 
 def _links(number: int, items: int) -> Sample:
     name = f"link-run-{number:04}"
-    expected = {f"fil.{number:04x}{n:06x}{_word(n, _ODD_LINKS)}": _state(n, _ODD_LINKS) for n in range(1, items + 1)}
+    expected = {
+        f"fil.{number:04x}{n:06x}{_suffix(n, _LINK_OUTCOMES)}": _state(n, _LINK_OUTCOMES) for n in range(1, items + 1)
+    }
     job = {
         "name": name,
         "kind": "ica.data_linking",
@@ -100,18 +102,21 @@ jobs:
       analysisInput: {{inputs: [{{parameterCode: fastqs, dataIds: ["${{r1}}", "${{r2}}"]}}]}}
     table: {table}
 """
-    expected = {f"run-{number:04}/s{n}{_word(n, _ODD_ONES)}": _state(n, _ODD_ONES) for n in range(1, items + 1)}
+    expected = {
+        f"run-{number:04}/s{n}{_suffix(n, _ANALYSIS_OUTCOMES)}": _state(n, _ANALYSIS_OUTCOMES)
+        for n in range(1, items + 1)
+    }
     return Sample(name, {table: rows.getvalue(), f"{name}.yaml": text}, expected)
 
 
 def _rows(number: int, items: int) -> Iterator[tuple[str, str, str]]:
     for n in range(1, items + 1):
-        yield f"s{n}{_word(n, _ODD_ONES)}", f"fil.{number:04x}{n:06x}a1", f"fil.{number:04x}{n:06x}a2"
+        yield f"s{n}{_suffix(n, _ANALYSIS_OUTCOMES)}", f"fil.{number:04x}{n:06x}a1", f"fil.{number:04x}{n:06x}a2"
 
 
-def _word(n: int, odd: dict[int, tuple[str, ItemState]]) -> str:
-    return next((f"-{word}" for each, (word, _) in odd.items() if n % each == 0), "")
+def _suffix(n: int, outcomes: dict[int, tuple[str, ItemState]]) -> str:
+    return next((f"-{word}" for each, (word, _) in outcomes.items() if n % each == 0), "")
 
 
-def _state(n: int, odd: dict[int, tuple[str, ItemState]]) -> ItemState:
-    return next((state for each, (_, state) in odd.items() if n % each == 0), ItemState.SUCCEEDED)
+def _state(n: int, outcomes: dict[int, tuple[str, ItemState]]) -> ItemState:
+    return next((state for each, (_, state) in outcomes.items() if n % each == 0), ItemState.SUCCEEDED)

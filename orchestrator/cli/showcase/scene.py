@@ -1,4 +1,4 @@
-"""Runs the demonstration: the simulated platform here, the daemon as a process of its own, as it would run for real."""
+"""Runs the demonstration: the simulated platform in this process, the daemon in another."""
 
 import random
 import signal
@@ -20,7 +20,7 @@ from orchestrator.store.errors import StoreError
 from orchestrator.store.store import Store
 
 KILLS = 5
-"""With `--chaos`: how often the daemon is killed (SIGKILL) and started again."""
+"""How often the daemon is killed (SIGKILL) and restarted with `--chaos`."""
 _REFRESH = 0.25
 
 _CONFIG = """database: sqlite:///state/orchestrator.db
@@ -38,7 +38,7 @@ server: null
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the audience sees, four times a second."""
+    """The progress that is displayed, four times a second."""
 
     jobs: list[Job]
     requests: int
@@ -46,7 +46,7 @@ class Progress:
 
 
 class Scene:
-    """One performance in one folder."""
+    """One run of the demonstration in a folder."""
 
     def __init__(self, folder: Path, samples: list[Sample], *, chaos: bool, clock: Clock | None = None) -> None:
         self.folder = folder
@@ -61,27 +61,27 @@ class Scene:
         self.chaos = chaos
         self._clock = clock or SystemClock()
         self.kills = 0
-        self._random = random.Random(1)  # noqa: S311 - a script, no secret
+        self._random = random.Random(1)  # noqa: S311 - not a secret
 
     @property
     def faults(self) -> Counter[FaultKind]:
-        """How often each kind of fault has struck."""
+        """How often each kind of fault was injected."""
         struck = Counter[FaultKind]()
         for fault, times in self.simulator.faults.struck:
             struck[fault.kind] += times
         return struck
 
     async def play(self, show: Callable[[Progress], None]) -> int:
-        """Play to the end; returns the daemon's exit code."""
+        """Run the demonstration and return the daemon's exit code."""
         async with serve(self.simulator) as base_url:
-            self._furnish(base_url)
+            self._prepare(base_url)
             async with anyio.create_task_group() as group:
                 group.start_soon(self._report, show)
                 code = await self._run_daemon()
                 group.cancel_scope.cancel()
         return code
 
-    def _furnish(self, base_url: str) -> None:
+    def _prepare(self, base_url: str) -> None:
         for name in ("secrets", "queue/incoming"):
             (self.folder / name).mkdir(parents=True)
         (self.folder / "secrets/ica").write_text("simulator\n")
@@ -117,7 +117,7 @@ class Scene:
         await self._clock.sleep(after)
         process.kill()
 
-    # ------------------------------------------------------------ the audience
+    # ------------------------------------------------------------ progress
 
     async def _report(self, show: Callable[[Progress], None]) -> None:
         database = self.folder / "state/orchestrator.db"
@@ -134,7 +134,7 @@ async def _jobs(database: Path) -> list[Job]:
         async with Store.opened(f"sqlite:///{database}", state_directory=database.parent, read_only=True) as store:
             return await store.jobs.list()
     except StoreError:
-        return []  # its first start has not got so far; the next look will tell
+        return []  # not created yet: the next read will find it
 
 
 FAULTS = (

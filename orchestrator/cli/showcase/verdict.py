@@ -1,4 +1,4 @@
-"""Whether the demonstration ended as scripted: the results on disk against the script and the platform's own ledger."""
+"""Compares the results of the demonstration with the expected states and with the simulated platform's records."""
 
 import json
 from collections import Counter
@@ -13,33 +13,33 @@ from orchestrator.simulator.ica import Simulator
 from orchestrator.simulator.ica.truth import LinkTruth
 
 _LINKED_EARLIER = "ALREADY_LINKED"
-"""What the platform reports of a link that is requested again after it was made."""
+"""What the platform reports for a link that is requested again after it was made."""
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What was found."""
+    """The result of the comparison."""
 
     items: int = 0
     agreeing: int = 0
-    """Items whose result is what the script says and what the platform did."""
+    """Items whose result is as expected and agrees with the platform."""
     created: int = 0
     """Analyses that the platform created."""
     links_sent_twice: int = 0
-    """Harmless, but worth counting."""
+    """Links that were requested more than once, which is harmless."""
     requests: int = 0
     refused: int = 0
     """Requests answered with 429."""
     worst: int = 0
-    """The most requests in any one window."""
+    """The largest number of requests in one window."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Why items did not succeed: how often each reason was reported."""
     wrong: list[str] = field(default_factory=list)
-    """Everything that is not as it must be."""
+    """Every deviation."""
 
 
 def judge(folder: Path, samples: list[Sample], simulator: Simulator) -> Verdict:
-    """Compare item by item."""
+    """Compare the results item by item."""
     verdict = Verdict()
     truth = simulator.truth
     verdict.created = len(truth.analyses())
@@ -79,31 +79,31 @@ def _compare(folder: Path, sample: Sample, simulator: Simulator, verdict: Verdic
         link = links.get((PROJECT, key))
         again = item["status"] == _LINKED_EARLIER and _LINKED_EARLIER in _link_statuses(link)
         wrong = [] if item["state"] == (ItemState.SUCCEEDED if again else state) else [f"{item['state']}, not {state}"]
-        wrong += _unlike_the_platform(item, analyses.get(key, []), link)
+        wrong += _differences(item, analyses.get(key, []), link)
         verdict.wrong += [f"{sample.name}: {key} is reported as {each}" for each in wrong]
         verdict.agreeing += not wrong
         if item["detail"] and item["state"] != "succeeded":
             verdict.reasons[item["detail"]] += 1
 
 
-def _unlike_the_platform(item: Mapping[str, Any], analyses: list[str], link: LinkTruth | None) -> list[str]:
-    """What the result says otherwise than the platform; empty where both agree."""
+def _differences(item: Mapping[str, Any], analyses: list[str], link: LinkTruth | None) -> list[str]:
+    """The differences between a result and the platform's records."""
     status = item["status"]
     if item["stage"] == "analysis":
-        return [] if analyses[-1:] == [status] else [f"{status}, the platform says {_or_nothing(analyses[-1:])}"]
+        return [] if analyses[-1:] == [status] else [f"{status}, the platform says {_alternatives(analyses[-1:])}"]
     if item["stage"] == "link":
         possible = _link_statuses(link)
-        return [] if status in possible else [f"{status}, the platform says {_or_nothing(possible)}"]
+        return [] if status in possible else [f"{status}, the platform says {_alternatives(possible)}"]
     return [f"{status}, the platform created {analyses[-1]}"] if analyses else []
 
 
 def _link_statuses(link: LinkTruth | None) -> list[str]:
-    """What the platform may have reported of a link. Of one requested twice, it depends on which request was asked."""
+    """The statuses that the platform may have reported for a link; one requested twice has several."""
     if link is None or link.status is None:
         return []
     again = [_LINKED_EARLIER] if link.sent > 1 and link.status in ("LINKED", "PARTIALLY_LINKED") else []
     return [link.status, *again]
 
 
-def _or_nothing(statuses: list[str]) -> str:
-    return " or ".join(statuses) or "nothing of it"
+def _alternatives(statuses: list[str]) -> str:
+    return " or ".join(statuses) or "no status"

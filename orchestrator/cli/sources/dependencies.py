@@ -1,11 +1,11 @@
-"""What a waiting job waits for, in words."""
+"""Describes the dependencies of a job."""
 
 from orchestrator.domain.model import Job
 from orchestrator.store.store import Store
 
 
 async def awaited(store: Store, job: Job) -> str:
-    """The jobs that this one was told to start after, each with its state: `a: succeeded, b: no such job yet`."""
+    """The jobs that this one starts after, each with its state: `a: succeeded, b: no such job yet`."""
     names = job.spec.after.jobs if job.spec.after else ()
     known = await store.jobs.known(names)
     found = {name: known.get(name.casefold()) for name in names}

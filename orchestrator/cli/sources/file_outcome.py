@@ -1,4 +1,4 @@
-"""What becomes of a control that was dropped."""
+"""Finds out whether a daemon runs, and waits for the outcome of a queued control."""
 
 import fcntl
 import json
@@ -14,9 +14,9 @@ _POLL_INTERVAL = 0.2
 
 
 def daemon_holds(settings: Settings) -> bool | None:
-    """Whether a daemon holds this state; None where that cannot be told.
+    """Whether a daemon holds the lock of this state directory; None if that is unknown.
 
-    On PostgreSQL it may run on another machine, and without rights on the state nothing can be seen.
+    With PostgreSQL it may run on another machine, and without access to the state directory the lock cannot be read.
     """
     if settings.database.path is None:
         return None
@@ -36,7 +36,7 @@ def daemon_holds(settings: Settings) -> bool | None:
 
 
 async def outcome_of(name: str, directory: Path) -> list[str]:
-    """Wait until the daemon has decided upon a control file; what it has against it, nothing when it is done."""
+    """Wait until the daemon has processed a control file, and return the mistakes; empty if it was carried out."""
     clock = SystemClock()
     while (directory / "incoming" / name).exists():
         await clock.sleep(_POLL_INTERVAL)
@@ -45,13 +45,13 @@ async def outcome_of(name: str, directory: Path) -> list[str]:
     error = directory / "rejected" / f"{name}.error.json"
     try:
         mistakes = json.loads(error.read_bytes())["mistakes"]
-        return [_told(mistake) for mistake in mistakes] or [f"{name} was rejected, see {error}"]
+        return [_text(mistake) for mistake in mistakes] or [f"{name} was rejected, see {error}"]
     except FileNotFoundError:
-        return [f"{name} was taken out of {directory / 'incoming'} before the daemon took it in"]
+        return [f"{name} was removed from {directory / 'incoming'} before the daemon read it"]
     except (OSError, ValueError, LookupError, TypeError) as failure:
         return [f"{name} was rejected, and {error} cannot be read: {failure}"]
 
 
-def _told(mistake: dict[str, str | None]) -> str:
+def _text(mistake: dict[str, str | None]) -> str:
     remedy = mistake["remedy"]
     return f"rejected: {mistake['message']}" + (f" - {remedy}" if remedy else "")

@@ -1,4 +1,4 @@
-"""Asking the running daemon over HTTP, for what only it knows."""
+"""Requests to the running daemon over HTTP."""
 
 import http.client
 import json
@@ -8,39 +8,39 @@ from typing import Any
 from orchestrator.domain.fields import is_loopback
 from orchestrator.settings import Settings
 
-_PATIENCE = 3.0
-"""Seconds for which a command waits for an answer before it makes do without."""
+_TIMEOUT = 3.0
+"""Seconds that a command waits for the daemon's answer."""
 
 
 def ask(settings: Settings, path: str) -> dict[str, Any] | None:
-    """The document that the daemon has at `path`; None when none answers, or not to us."""
+    """The JSON document that the daemon serves at `path`; None if it cannot be had."""
     server = settings.server
     if server is None:
         return None
     host = _reachable(server.listen.host)
     headers = {}
-    # This machine reads without the token, and whoever has the port while the daemon is down shall not learn it.
+    # The token is not needed on this machine, and another program may use the port while the daemon is down.
     if server.token is not None and not is_loopback(host):
         headers["Authorization"] = f"Bearer {server.token.get_secret_value()}"
-    connection = http.client.HTTPConnection(host, server.listen.port, timeout=_PATIENCE)
+    connection = http.client.HTTPConnection(host, server.listen.port, timeout=_TIMEOUT)
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         body = answer.read()
-        told = json.loads(body) if answer.status == http.client.OK else None
+        document = json.loads(body) if answer.status == http.client.OK else None
     except (OSError, http.client.HTTPException, ValueError):
-        return None  # no daemon, or something else has its port: the caller knows another way
+        return None  # no daemon, or another program uses its port
     finally:
         connection.close()
-    return told if isinstance(told, dict) else None
+    return document if isinstance(document, dict) else None
 
 
 def _reachable(host: str) -> str:
-    """Where to call a daemon that listens on `host`: one that listens everywhere is on this machine too."""
+    """The address of a daemon that listens on `host`: loopback if it listens on every interface."""
     try:
         address = ip_address(host)
     except ValueError:
         return host
     if not address.is_unspecified:
         return host
-    return "127.0.0.1" if address.version == 4 else "::1"  # noqa: PLR2004 - the versions of IP are names
+    return "127.0.0.1" if address.version == 4 else "::1"  # noqa: PLR2004 - IP versions

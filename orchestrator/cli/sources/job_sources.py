@@ -1,4 +1,4 @@
-"""The two that know of jobs: the database, and a running daemon, for whom may not read the database."""
+"""Reads jobs from the database or, for a user who may not read it, from the running daemon."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -24,15 +24,15 @@ from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.store import Store
 
 Described = dict[str, Any]
-"""A job, a batch or an item as documents have it."""
+"""A job, a batch or an item as in a result document."""
 
 
 class UnreachableError(Exception):
-    """The daemon gave no such answer."""
+    """The daemon did not return the document."""
 
 
 class Source(Protocol):
-    """Tells of jobs as documents do. Raises typer.Exit where no job has the name."""
+    """Reads jobs as documents. Raises typer.Exit if there is no job with the name."""
 
     async def job(self, name: str) -> tuple[Described, Sequence[Described]]:
         """A job and its batches."""
@@ -43,15 +43,15 @@ class Source(Protocol):
         ...
 
     def items(self, name: str, state: ItemState | None = None) -> AsyncIterator[Sequence[Described]]:
-        """The items of a job, in portions."""
+        """The items of a job, in chunks."""
         ...
 
     def whole(self, name: str) -> AsyncIterator[bytes]:
-        """The document that the job's result is, in portions."""
+        """The job's result document, in chunks."""
         ...
 
     async def awaited(self, name: str) -> str | None:
-        """What the job was told to start after, in words; None where that is nothing, or not known here."""
+        """The dependencies of a job as text; None if it has none, or if they are unknown."""
         ...
 
     async def standstill(self, name: str) -> Described:
@@ -61,10 +61,10 @@ class Source(Protocol):
 
 @asynccontextmanager
 async def knowing(settings: Settings) -> AsyncIterator[Source]:
-    """The database; the daemon where one answers and we may not read the database.
+    """The database or, if this user may not read it, a daemon that answers.
 
     Raises:
-        SettingsError: neither can be asked.
+        SettingsError: neither can be read.
         StoreError: the database cannot be used.
     """
     async with AsyncExitStack() as stack:
@@ -81,14 +81,14 @@ async def knowing(settings: Settings) -> AsyncIterator[Source]:
 
 
 class Daemon:
-    """Over HTTP; each question is asked in a thread. Raises SilentError where there is no such answer."""
+    """Reads jobs over HTTP, each request in a thread. Raises UnreachableError if there is no such document."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     async def job(self, name: str) -> tuple[Described, Sequence[Described]]:
-        told = await self._ask(f"{_path(name)}")
-        return told["job"], told["batches"]
+        document = await self._ask(_path(name))
+        return document["job"], document["batches"]
 
     async def jobs(self, state: JobState | None = None, account: str | None = None) -> list[Described]:
         path = "/api/v1/jobs?limit=1000"
@@ -117,8 +117,8 @@ class Daemon:
         return None
 
     async def standstill(self, name: str) -> Described:
-        told = await self._ask(_path(name))
-        return {key: told.get(key) for key in ("unchanged_since", "waits_for")}
+        document = await self._ask(_path(name))
+        return {key: document.get(key) for key in ("unchanged_since", "waits_for")}
 
     async def _pages(self, path: str | None, name: str) -> AsyncIterator[Sequence[Described]]:
         while path is not None:
@@ -127,14 +127,14 @@ class Daemon:
             path = page["next"]
 
     async def _ask(self, path: str) -> Described:
-        told = await anyio.to_thread.run_sync(ask, self._settings, path)
-        if told is None:
-            raise UnreachableError(f"the daemon tells nothing at {path}: there is no such job, or it has just stopped")
-        return told
+        document = await anyio.to_thread.run_sync(ask, self._settings, path)
+        if document is None:
+            raise UnreachableError(f"the daemon returns nothing at {path}: there is no such job, or it has stopped")
+        return document
 
 
 class Database:
-    """As any command reads it."""
+    """Reads jobs from the database."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
@@ -160,7 +160,7 @@ class Database:
         job = await job_named(self._store, name)
         if not job.spec.after:
             return None
-        return f"{await awaited(self._store, job)} (to end as {' or '.join(sorted(job.spec.after.accept))})"
+        return f"{await awaited(self._store, job)} (required: {' or '.join(sorted(job.spec.after.accept))})"
 
     async def standstill(self, name: str) -> Described:
         job = await job_named(self._store, name)

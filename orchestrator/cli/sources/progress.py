@@ -1,4 +1,4 @@
-"""How far jobs are, look by look: as the daemon tells it, or as the database has it when none answers."""
+"""Reads the progress of jobs from the daemon or, if none answers, from the database."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,35 +13,35 @@ from orchestrator.settings import Settings
 
 _UNSETTLED = tuple(state for state in JobState if not state.settled and state is not JobState.LOADING)
 _MOST_ENDED = 100
-"""Jobs that are shown after their end; of more, those that ended last."""
+"""Number of settled jobs that are shown, the last ones to settle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one look found."""
+    """The progress at one time."""
 
     jobs: Sequence[Described]
-    """The job that is watched; or all that are not settled, the oldest first, after those that settled meanwhile."""
+    """The watched job; or all unsettled jobs, the oldest first, after those that have settled meanwhile."""
     batches: Sequence[Described] = ()
-    """Of the job that is watched."""
-    troubles: Mapping[str, str] = field(default_factory=dict)
-    """What the accounts of these jobs go on failing at: name → last error. Known to a daemon alone."""
+    """The batches of the watched job."""
+    account_errors: Mapping[str, str] = field(default_factory=dict)
+    """Errors of these jobs' accounts: name → last error. Known to the daemon only."""
     daemon: bool = True
-    """Whether a daemon told this."""
+    """Whether it was read from a daemon."""
 
     @property
     def over(self) -> bool:
-        """Whether nothing is left to wait for."""
+        """Whether every job has settled."""
         return all(settled(job) for job in self.jobs)
 
 
 def settled(job: Described) -> bool:
-    """Whether the job has come to its end."""
+    """Whether the job has settled."""
     return JobState(job["state"]).settled
 
 
 class ProgressReader:
-    """Looks at one job, or at all that are not settled."""
+    """Reads the progress of one job, or of all unsettled jobs."""
 
     def __init__(self, settings: Settings, name: str | None = None) -> None:
         self._settings = settings
@@ -50,34 +50,34 @@ class ProgressReader:
         self._ended: dict[str, Described] = {}
 
     async def read(self) -> Snapshot:
-        """How it is now.
+        """The current progress.
 
         Raises:
-            typer.Exit: no job has the name.
+            typer.Exit: there is no job with the name.
             SettingsError, StoreError: no daemon answers, and the database cannot be read.
         """
         accounts = await anyio.to_thread.run_sync(from_daemon, self._settings)
         if accounts is not None:
             try:
-                return await self._seen(Daemon(self._settings), _troubles(accounts))
+                return await self._snapshot(Daemon(self._settings), _account_errors(accounts))
             except UnreachableError:
-                pass  # it has just stopped, or does not know the job: the database tells
+                pass  # it has stopped, or does not know the job: read the database
         async with reading(self._settings) as store:
-            return await self._seen(Database(store, self._settings), None)
+            return await self._snapshot(Database(store, self._settings), None)
 
-    async def _seen(self, source: Source, troubles: Mapping[str, str] | None) -> Snapshot:
+    async def _snapshot(self, source: Source, errors: Mapping[str, str] | None) -> Snapshot:
         if self._name is not None:
             job, batches = await source.job(self._name)
             jobs: Sequence[Described] = [job]
         else:
             jobs, batches = await self._unsettled(source), []
         touched = {job["account"] for job in jobs}
-        met = {name: error for name, error in (troubles or {}).items() if name in touched}
-        return Snapshot(jobs, batches, met, daemon=troubles is not None)
+        relevant = {name: error for name, error in (errors or {}).items() if name in touched}
+        return Snapshot(jobs, batches, relevant, daemon=errors is not None)
 
     async def _unsettled(self, source: Source) -> Sequence[Described]:
         jobs = [job for state in _UNSETTLED for job in reversed(await source.jobs(state))]
-        # One that changed its state between two questions is in both answers; the later one counts.
+        # A job that changed its state between two requests is in both answers; the later one counts.
         now = {job["name"]: job for job in sorted(jobs, key=lambda job: job["created_at"])}
         ended = [(await source.job(name))[0] for name in self._open if name not in now]
         self._ended = {name: job for name, job in self._ended.items() if name not in now}
@@ -87,6 +87,6 @@ class ProgressReader:
         return [*self._ended.values(), *now.values(), *(job for job in ended if not settled(job))]
 
 
-def _troubles(accounts: Described) -> dict[str, str]:
-    told = {account["name"]: account["detail"] or account.get("last_error") for account in accounts["accounts"]}
-    return {name: error for name, error in told.items() if error}
+def _account_errors(accounts: Described) -> dict[str, str]:
+    errors = {account["name"]: account["detail"] or account.get("last_error") for account in accounts["accounts"]}
+    return {name: error for name, error in errors.items() if error}

@@ -1,4 +1,4 @@
-"""Accounts as `GET /api/v1/accounts` and `accounts --json` tell them."""
+"""The document of `GET /api/v1/accounts` and `accounts --json`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,35 +16,35 @@ from orchestrator.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What only the running daemon knows of an account."""
+    """The state of an account in the running daemon."""
 
     budget: LimiterView
     refusal: str | None
-    """Why the platform does not accept the credential; None while it does."""
+    """Why the platform refuses the credential; None while it accepts it."""
     trouble: str | None = None
-    """The last error of a question, a submission or the aborts that goes on failing."""
+    """The last error of a poll, a submission or an abort that keeps failing."""
     closed_because: str | None = None
     """`credential`, `address` or `user`; None while it is open."""
     failing_since: Micros | None = None
-    """Since when no request has succeeded; None while they do."""
+    """Since when no request has succeeded; None while they succeed."""
     skew: float | None = None
-    """Seconds by which our clock is ahead of the platform's; None while no answer has told its date."""
+    """Seconds by which this machine's clock is ahead of the platform's; None before the first answer with a date."""
 
 
 async def describe_accounts(
     settings: Settings, store: Store, *, instance: str | None = None, live: Mapping[str, Live] | None = None
 ) -> dict[str, Any]:
-    """The document; `daemon` is null, and so is what only the daemon knows, where none is asked."""
+    """Build the document; without a daemon, `daemon` and the fields that only it knows are null."""
     daemon = None
     if live is not None:
         daemon = {"version": __version__, "instance": instance, "database": str(settings.database)}
-    told = [
+    described = [
         _describe(name, account, (live or {}).get(name))
         | {"learned": _learned(settings.platforms[account.platform], await store.memory.recall(name))}
         | {"open_items": {"limit": account.limits.open_items, "used": await store.batches.open_items(name)}}
         for name, account in settings.accounts.items()
     ]
-    return {"daemon": daemon, "accounts": told}
+    return {"daemon": daemon, "accounts": described}
 
 
 def _describe(name: str, account: Account, live: Live | None) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""`POST /api/v1/queue`: a queue file over HTTP, dropped like any other and answered when it is decided.
+"""`POST /api/v1/queue`: queues a file over HTTP, and answers when it was accepted or rejected.
 
-There is one way in. The text goes into incoming/ under a hidden name, piece by piece, and is renamed; the spool takes
-it from there. So a crash or a lost answer costs nothing: the file is there or it is not, and the same jobs sent again
-change nothing.
+The body is streamed into a hidden file in incoming/, which is then renamed and read like any queue file. After a crash
+or a lost answer, the request can be repeated: the same jobs sent again change nothing.
 """
 
 import secrets
@@ -28,10 +27,10 @@ from orchestrator.web.guard import QUEUE_FILE_SUFFIXES, content_type
 from orchestrator.web.served import Shown
 
 ANSWER_WITHIN = 90.0
-"""Seconds to wait for the decision: more than a queue file waits for its table."""
+"""Seconds to wait for the outcome: more than a queue file waits for its table."""
 _PIECE = 1024 * 1024
 _TABLE = b"table"
-"""The key that names a table; a file without these letters names none, and is read but once."""
+"""The key that names a table; a file without these letters names none and is read only once."""
 
 Name = Annotated[
     str | None,
@@ -43,28 +42,28 @@ Name = Annotated[
 
 
 class _Filled(Enum):
-    """How the body came."""
+    """How the body was received."""
 
     YES = auto()
     NAMES_TABLE = auto()
-    """Whole, and perhaps it names a table."""
+    """Complete, and it may name a table."""
     TOO_LARGE = auto()
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """One file whose decision somebody waits for."""
+    """One file whose outcome a request waits for."""
 
     over: anyio.Event = field(default_factory=anyio.Event)
     verdict: FileAccepted | FileRejected | None = None
     reason: str = "it is not decided yet"
-    """Why there is no verdict so far."""
+    """Why there is no outcome yet."""
     not_synced: str = ""
-    """What is added to that where a power failure may still take the file out of incoming/."""
+    """Suffix of the reason if a power failure may still remove the file from incoming/."""
 
 
 class Verdicts:
-    """A subscriber of the bus that hands each verdict to whoever waits for it."""
+    """A subscriber of the bus that passes the outcome of a file to the request that waits for it."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, _Waiting] = {}
@@ -83,11 +82,11 @@ class Verdicts:
                     waiting.reason = "the daemon is stopping; it is taken up at the next start"
                     waiting.over.set()
             case _:
-                pass  # speaks of no file
+                pass  # not about a file
 
     @contextmanager
     def of(self, file: str) -> Iterator[_Waiting]:
-        """Wait for what is decided on a file that is about to be dropped."""
+        """Wait for the outcome of a file that is about to be queued."""
         waiting = self._waiting[file] = _Waiting()
         try:
             yield waiting
@@ -96,7 +95,7 @@ class Verdicts:
 
 
 class Inbox:
-    """Takes queue files."""
+    """Receives queue files."""
 
     def __init__(self, shown: Shown, problems: Problems) -> None:
         self._directory = shown.settings.queue.directory
@@ -107,7 +106,7 @@ class Inbox:
         shown.bus.subscribe(self._verdicts)
 
     async def post(self, request: Request, name: Name = None) -> Response:
-        """Take a queue file; answers when its jobs are durable, or with every mistake."""
+        """Submit a queue file; answers when its jobs are durable, or with every mistake."""
         if _announced(request) > self._most:
             return self._too_large()
         file = f"{name or 'api'}-{secrets.token_hex(6)}{QUEUE_FILE_SUFFIXES[content_type(request.headers)]}"
@@ -126,7 +125,7 @@ class Inbox:
             return await self._answer(file, waiting)
 
     async def _drop(self, file: str, body: AsyncIterator[bytes], waiting: _Waiting) -> Response | None:
-        """Write the body into incoming/; leaves nothing, and returns why, when it is not dropped."""
+        """Write the body into incoming/; on failure, remove it and return the reason."""
         draft = await anyio.to_thread.run_sync(begin_draft, file, self._directory)
         try:
             filled = await self._fill(draft, body)
@@ -159,14 +158,14 @@ class Inbox:
         return _Filled.NAMES_TABLE if named else _Filled.YES
 
     async def _without_tables(self, file: str, draft: Draft) -> Response | None:
-        """The refusal of a file that names a table: nobody could drop that beside it, so it would wait in vain."""
+        """Refuse a file that names a table, as the table cannot be sent with it."""
         source = await anyio.to_thread.run_sync(draft.reread)
         try:
             with await self._spool.review(source) as report:
                 if not report.tables:
                     return None
-                told = [as_object(mistake) for mistake in report.mistakes]
-                return self._refused(report.mistakes.total, file, told, report.mistakes.more)
+                mistakes = [as_object(mistake) for mistake in report.mistakes]
+                return self._refused(report.mistakes.total, file, mistakes, report.mistakes.more)
         finally:
             source.close()
 
@@ -180,7 +179,7 @@ class Inbox:
                 errors = await _read(Path(place))
                 return self._refused(count, file, errors["mistakes"], errors["more"])
             case None:
-                told = {
+                body = {
                     "file": file,
                     "decided": False,
                     "jobs": (),
@@ -188,7 +187,7 @@ class Inbox:
                     "note": waiting.reason + waiting.not_synced,
                     "notes": (),
                 }
-                return document(told, 202)
+                return document(body, 202)
 
     def _refused(self, count: int, file: str, mistakes: object, more: int) -> Response:
         text = f"{count} mistake{'s' if count > 1 else ''}; nothing of the file was taken"

@@ -1,4 +1,4 @@
-"""`/api/v1`: jobs, their items, accounts. Only reads the database; what changes anything comes as a queue file."""
+"""`/api/v1`: reads jobs, their items and accounts. Changes are made with queue files only."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -18,11 +18,11 @@ from orchestrator.web.served import Shown, failing_since
 
 _LARGEST_PAGE = 1000
 _LARGEST_NUMBER = 2**63 - 1
-"""What a column of numbers can be compared with."""
+"""The range of an integer column."""
 
 OfState = Annotated[JobState | None, Query(description="Only jobs in this state.")]
 _TEXT = r"^[^\x00]*$"
-"""PostgreSQL keeps no NUL and refuses to compare with one."""
+"""PostgreSQL cannot store NUL characters or compare with them."""
 OfAccount = Annotated[str | None, Query(pattern=_TEXT, description="Only jobs on this account.")]
 Page = Annotated[int, Query(ge=1, le=_LARGEST_PAGE, description="Jobs in one answer.")]
 Before = Annotated[
@@ -36,7 +36,7 @@ After = Annotated[int, Query(ge=0, le=_LARGEST_NUMBER, description="From the `ne
 
 
 class Api:
-    """Answers questions about work and accounts."""
+    """The read-only routes for jobs and accounts."""
 
     def __init__(self, shown: Shown) -> None:
         self._shown = shown
@@ -45,7 +45,7 @@ class Api:
     async def jobs(
         self, state: OfState = None, account: OfAccount = None, limit: Page = 100, before: Before = None
     ) -> Response:
-        """Jobs, the newest first; `next` is where the following page is, or null."""
+        """Jobs, the newest first; `next` is the path of the next page, or null."""
         before_id = JobId(before) if before is not None else None
         found = await self._store.jobs.page(state, account, before=before_id, limit=limit + 1)
         shown = found[:limit]
@@ -55,21 +55,21 @@ class Api:
         return document({"jobs": [describe_job(job) for job in shown], "next": following})
 
     async def job(self, name: str) -> Response:
-        """One job with its batches: the head of its result, also while it still runs."""
+        """One job with its batches: the head of its result, also while it is running."""
         job = await self._named(name)
         batches = await self._store.batches.of_job(job.id)
         account = self._shown.settings.accounts.get(job.spec.account)
         open_items = account.limits.open_items if account is not None else None
-        told = {"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]}
-        return document(told | await describe_standstill(self._store, job, open_items))
+        body = {"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]}
+        return document(body | await describe_standstill(self._store, job, open_items))
 
     async def items(self, name: str, state: ItemOfState = None, limit: Most = None, after: After = 0) -> Response:
-        """The items of one job in order, streamed; `next` is where the following page is, or null."""
+        """The items of one job in order, streamed; `next` is the path of the next page, or null."""
         job = await self._named(name)
         return StreamingResponse(self._stream(job, state, limit, after), media_type=JSON)
 
     async def accounts(self) -> Response:
-        """The accounts, with what the daemon knows of them at this moment."""
+        """The accounts with their current state in the daemon."""
         shown = self._shown
         live = {
             each.name: Live(
@@ -87,11 +87,13 @@ class Api:
     async def _named(self, name: str) -> Job:
         job = await self._store.jobs.get(name) if "\0" not in name else None
         if job is None:
-            raise HTTPException(404, f"no job is named {name!r}; a file still in incoming/ has made none yet")
+            raise HTTPException(
+                404, f"no job is named {name!r}; a file that is still in incoming/ has not created its jobs yet"
+            )
         return job
 
     async def _stream(self, job: Job, state: ItemState | None, limit: int | None, after: int) -> AsyncIterator[bytes]:
-        """One item a line, as the result has them."""
+        """One item per line, as in the result."""
         yield b'{"items": ['
         sent, more = 0, False
         async for chunk in self._store.items.stream(job.id, state, after=after):
@@ -109,5 +111,5 @@ class Api:
 
 
 def _link(path: str, **parameters: str | int | None) -> str:
-    told = {name: value for name, value in parameters.items() if value is not None}
-    return f"{path}?{urlencode(told)}"
+    query = {name: value for name, value in parameters.items() if value is not None}
+    return f"{path}?{urlencode(query)}"

@@ -1,4 +1,4 @@
-"""What answers look like: JSON documents, and problems as RFC 9457 has them."""
+"""JSON answers, and problem details as defined by RFC 9457."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -22,19 +22,24 @@ def document(content: object, status: int = 200, headers: Mapping[str, str] | No
 
 
 class Problems:
-    """Every answer that says no goes through here, and leaves any secret behind."""
+    """Builds every error answer, with secrets removed."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
 
     def answer(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: object) -> Response:
-        """`detail` is for people and says what to do; `more` are members beside the standard ones."""
-        told = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail} | more
-        body = msgspec.json.encode(self._redactor.value(told)) + b"\n"
+        """`detail` says what happened and what to do; `more` are additional members."""
+        problem = {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail,
+        } | more
+        body = msgspec.json.encode(self._redactor.value(problem)) + b"\n"
         return Response(body, status, headers, media_type=PROBLEM)
 
     def handle(self, app: FastAPI) -> None:
-        """Answer what the app's routes raise."""
+        """Convert an exception of a route to an answer."""
         app.add_exception_handler(HTTPException, self._of_routing)
         app.add_exception_handler(RequestValidationError, self._of_parameters)
         app.add_exception_handler(StoreError, self._of_store)
@@ -56,5 +61,5 @@ class Problems:
         return self.answer(503, str(error), headers={"Retry-After": "5"})
 
     async def _of_bug(self, _request: Request, _error: Exception) -> Response:
-        """The error itself goes to the log, where the server writes it."""
+        """The server logs the error itself."""
         return self.answer(500, "something unforeseen happened; the daemon's log tells more")

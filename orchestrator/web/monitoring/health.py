@@ -1,7 +1,7 @@
-"""Whether the daemon lives, and whether it can do its work.
+"""Liveness and readiness of the daemon.
 
-Living means that its loops turn: no database and no platform is asked, for a restart would mend neither. Ready means
-that it can take work in and keep it.
+Liveness means that its loops complete their iterations; database and platforms are not checked, as a restart would not
+fix them. Readiness means that it can accept and store queue files.
 """
 
 import os
@@ -19,29 +19,29 @@ from orchestrator.web.api.decided_files import Recent
 from orchestrator.web.served import Shown
 
 HEARTBEAT = 5.0
-"""Seconds between two beats."""
+"""Seconds between two heartbeats."""
 MAX_LOOP_SILENCE = 30.0
-"""Seconds without a beat after which timers no longer work."""
+"""Seconds without a heartbeat after which timers are considered broken."""
 LONGEST_TURN = 600.0
-"""Seconds that one turn of a loop may take: results of a hundred large jobs are written in one."""
+"""Seconds that one iteration of a loop may take: results of a hundred large jobs are written in one."""
 LEAST_ROOM = 1024 * 1024
-"""Free bytes below which a disk counts as full: what is left may do for one write and not for the next."""
+"""Free bytes below which a disk counts as full, with a margin for writes in progress."""
 LISTED_FILES = 100
-"""Files that are named one by one."""
+"""Maximum number of files that are listed by name."""
 _KEEP, _PATIENCE = 1.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     trouble: str | None = None
-    """What is wrong; None when all is well."""
+    """What is wrong; None if the check passed."""
 
 
 class Health:
-    """Looks after the daemon's own state. `run` has to run beside it."""
+    """Checks the daemon's own state. `run` must run in the background."""
 
     def __init__(self, shown: Shown) -> None:
         self._shown = shown
@@ -53,7 +53,7 @@ class Health:
         shown.bus.subscribe(self._heed)
 
     async def run(self) -> None:
-        """Beat, and ask what is asked, for ever."""
+        """Update the heartbeat and serve the checks until cancelled."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._database.run)
             group.start_soon(self._disks.run)
@@ -62,13 +62,13 @@ class Health:
                 await self._clock.sleep(HEARTBEAT)
 
     def alive(self) -> Sequence[Check]:
-        """Whether timers fire and every loop turns."""
+        """Liveness: whether timers fire and every loop completes its iterations in time."""
         silence = self._clock.monotonic() - self._beat_at
         beat = f"no heartbeat for {silence:.0f} s" if silence > MAX_LOOP_SILENCE else None
         return [Check("heartbeat", beat), *(Check(loop.name, _stuck(loop.overdue)) for loop in self._shown.loops)]
 
     async def ready(self) -> Sequence[Check]:
-        """Whether work can be taken in and kept. Takes a few seconds when the disk hangs."""
+        """Readiness: whether queue files can be accepted and stored. Takes a few seconds if the disk hangs."""
         found: dict[str, str | None] = {"running": self._stopping, "intake": self._shown.spool.trouble}
 
         async def poll(name: str, recent: Recent[str | None] | Recent[None]) -> None:
@@ -80,12 +80,12 @@ class Health:
         return [Check(name, found[name]) for name in ("running", "database", "disk", "intake")]
 
     def accounts(self) -> dict[str, str]:
-        """What each platform says of our credential. None of our business to mend, so no reason to be unready."""
+        """Whether each account's credential is accepted. This does not affect readiness."""
         refusals = {account.name: account.dispatch.refusal for account in self._shown.accounts}
         return {name: f"closed: {refusal}" if refusal else "open" for name, refusal in refusals.items()}
 
     def waiting_files(self) -> dict[str, str]:
-        """What stays in incoming/ and cannot be decided, at most a hundred of it. No reason to be unready."""
+        """Files in incoming/ that cannot be processed, at most a hundred. This does not affect readiness."""
         stale = self._shown.spool.stale
         listed = dict(islice(stale.items(), LISTED_FILES))
         return listed | ({"…": f"and {more} more"} if (more := len(stale) - len(listed)) else {})
@@ -111,7 +111,7 @@ async def _trouble(recent: Recent[str | None] | Recent[None]) -> str | None:
 
 
 def without_room(folders: Sequence[Path]) -> str | None:
-    """The first folder that nothing can be written to, for want of room or of right; None when all have both."""
+    """The first folder on a full or read-only file system; None if all are writable."""
     for folder in folders:
         status = os.statvfs(folder)
         if status.f_flag & os.ST_RDONLY:

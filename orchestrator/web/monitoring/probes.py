@@ -1,4 +1,4 @@
-"""`GET /livez` and `GET /readyz`: 200 or 503. The reasons are for those who may read; anybody may have the number."""
+"""`GET /livez` and `GET /readyz`: 200 or 503. The reasons require read access; the status code does not."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,18 +14,18 @@ Verbose = Annotated[bool, Query(description="Tell everything that was looked at.
 
 
 class Probes:
-    """Tells whoever manages the daemon how it is."""
+    """The liveness and readiness probes."""
 
     def __init__(self, health: Health, problems: Problems) -> None:
         self._health = health
         self._problems = problems
 
     async def livez(self, request: Request, *, verbose: Verbose = False) -> Response:
-        """Whether the loops turn. A restart mends what this finds."""
+        """Liveness: whether the event loops are running. A restart fixes a failure."""
         return self._tell(request, "alive", self._health.alive(), verbose=verbose)
 
     async def readyz(self, request: Request, *, verbose: Verbose = False) -> Response:
-        """Whether work can be taken in and kept. A restart mends nothing of what this finds."""
+        """Readiness: whether disk, database and queue are writable. A restart does not fix a failure."""
         return self._tell(
             request,
             "ready",

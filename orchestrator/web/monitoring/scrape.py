@@ -1,4 +1,4 @@
-"""`GET /metrics`: reads how things stand, and shows it with what was counted."""
+"""`GET /metrics`: the counters, and gauges that are read at each scrape."""
 
 import anyio.to_thread
 from starlette.responses import Response
@@ -14,14 +14,14 @@ _KEEP, _PATIENCE = 1.0, 5.0
 
 
 class Scrape:
-    """Reads the gauges. The database is asked for counters it keeps, never for items; `run` has to run beside."""
+    """Reads the gauges from stored counters, never by counting items. `run` must run in the background."""
 
     def __init__(self, shown: Shown) -> None:
         self._shown = shown
         self._store = Recent(self._count, clock=shown.clock, keep=_KEEP, patience=_PATIENCE)
 
     async def run(self) -> None:
-        """Ask the database when somebody scrapes, for ever."""
+        """Read the database for each scrape, until cancelled."""
         await self._store.run()
 
     async def metrics(self) -> Response:
@@ -38,7 +38,7 @@ class Scrape:
         try:
             return await self._store.get()
         except (StoreError, TimeoutError):
-            return None  # shown as a gauge of its own; what is known without the database is shown all the same
+            return None  # reported by a separate gauge; the other gauges are still shown
 
     async def _count(self) -> StoreReading:
         store = self._shown.store

@@ -51,7 +51,9 @@ def test_a_damaged_database_leaves_no_copy_that_looks_good(desk):
     assert not [path for path in desk.folder.iterdir() if "x.db" in path.name]
 
 
-@pytest.mark.parametrize(("file", "says"), [("gone/x.db", "there is no folder"), ("config.yaml", "exists: nothing is")])
+@pytest.mark.parametrize(
+    ("file", "says"), [("gone/x.db", "there is no folder"), ("config.yaml", "exists: it is not overwritten")]
+)
 def test_a_target_that_cannot_be_is_not_blamed_on_the_source(desk, file, says):
     """Wrong use, and the healthy database is not named."""
     desk.fill(job("a"))
@@ -103,7 +105,7 @@ def nobody(desk, needs):
             parent.chmod(parent.stat().st_mode | 0o11)
 
     for group in GROUPS:  # while they can be read
-        import_module(f"orchestrator.cli.{group}")
+        import_module(f"orchestrator.cli.commands.{group}")
     codecs.lookup("utf-8-sig")
 
     def run(*words):
@@ -124,7 +126,7 @@ def test_a_state_that_may_not_be_entered_is_one_clear_line(desk, nobody, words):
     ended = nobody(*words)
     assert (ended.code, len(ended.err.splitlines())) == (2, 1)
     assert ended.err.startswith(f"database: {desk.state}")
-    assert "run this as the user of the daemon" in ended.err
+    assert "run this command as the daemon's user" in ended.err
 
 
 def test_a_lock_of_another_user_is_one_clear_line(desk, nobody):
@@ -134,7 +136,9 @@ def test_a_lock_of_another_user_is_one_clear_line(desk, nobody):
     desk.state.chmod(0o777)
     ended = nobody("db", "prune")
     assert (ended.code, len(ended.err.splitlines())) == (2, 1)
-    assert ended.err.startswith(f"database: {desk.state}/lock: Permission denied: run this as the user of the daemon")
+    assert ended.err.startswith(
+        f"database: {desk.state}/lock: Permission denied: run this command as the daemon's user"
+    )
 
 
 def test_a_state_that_may_not_be_written_to_is_explained(desk, nobody):
@@ -165,5 +169,5 @@ def test_a_state_that_may_not_be_entered_does_not_keep_a_dropper_from_dropping(d
     (desk.queue / "incoming").mkdir(parents=True)
     (desk.queue / "incoming").chmod(0o777)
     ended = nobody("cancel", "a")
-    assert (ended.code, "whether there is a job a was not checked" in ended.err) == (0, True)
+    assert (ended.code, "it was not checked that job a exists" in ended.err) == (0, True)
     assert desk.dropped == [{"cancel": "a"}]

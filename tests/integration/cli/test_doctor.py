@@ -101,7 +101,7 @@ def test_a_folder_without_the_right_is_found(desk, monkeypatch):
     monkeypatch.setattr(machine, "TemporaryFile", refuse)
     code, found = examine(desk)
     results = next(each for each in found if each["subject"].endswith("/results"))
-    assert (code, results["result"], "run this as the user of the daemon" in results["remedy"]) == (2, "wrong", True)
+    assert (code, results["result"], "run this command as the daemon's user" in results["remedy"]) == (2, "wrong", True)
 
 
 def test_a_full_disk_is_found(desk, monkeypatch):
@@ -118,7 +118,7 @@ def test_a_state_of_another_user_is_left_alone(desk, needs):
     os.chown(desk.state, 65534, 65534)
     code, found = examine(desk)
     (account,) = about(found, "account")
-    assert (code, account["result"], account["remedy"]) == (0, "warning", "run this as the user of the daemon")
+    assert (code, account["result"], account["remedy"]) == (0, "warning", "run this command as the daemon's user")
     assert not list(desk.state.iterdir())
 
 
@@ -129,7 +129,7 @@ def test_a_sound_database_is_told_as_such(desk):
     """With its schema."""
     desk.fill(job("a"))
     (told,) = about(examine(desk)[1], "database")
-    assert (told["result"], told["found"].startswith("sound, schema ")) == ("ok", True)
+    assert (told["result"], told["found"].startswith("intact, schema ")) == ("ok", True)
 
 
 def test_an_older_schema_is_a_warning(desk):

@@ -44,7 +44,5 @@ def test_a_simulator_whose_port_is_taken_says_so(desk):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = desk.run("simulator", "--port", str(port))
-    told = (
-        f"127.0.0.1:{port} cannot be listened on (Address already in use): choose another --port; 0 takes a free one\n"
-    )
+    told = f"cannot listen on 127.0.0.1:{port} (Address already in use): choose another --port; 0 selects a free one\n"
     assert (ended.code, ended.err) == (2, told)

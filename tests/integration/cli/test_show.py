@@ -65,7 +65,7 @@ def test_a_terminal_of_eighty_columns_shows_names_and_ids_whole(filled):
     assert (LONG in text, REMOTE in text, "…" in text) == (True, True, False)
     text = on_a_terminal(filled, "jobs")
     assert (LONG in text, "ica.data_linking" in text) == (True, False)
-    assert "not shown, as the terminal is narrow: kind, account, items, progress, created" in text
+    assert "columns omitted, the terminal is too narrow: kind, account, items, progress, created" in text
 
 
 def on_a_terminal(desk, *words):
@@ -96,7 +96,7 @@ def _read(terminal):
 
 def test_a_waiting_job_tells_what_it_waits_for(filled):
     """Each with its state; a mistyped name stands out."""
-    assert f"after  {LONG}: queued, typo: no such job yet (to end as succeeded)" in filled.run("show", "waits").out
+    assert f"after  {LONG}: queued, typo: no such job yet (required: succeeded)" in filled.run("show", "waits").out
 
 
 def test_the_document_stays_as_it_is(filled):
@@ -146,8 +146,8 @@ def test_validate_notes_an_unknown_job_to_wait_for(desk, database):
     assert (ended.code, ended.out.splitlines()) == (
         0,
         [
-            f"{file}: good: 2 jobs, 2 items",
-            f"{file}: note: a waits for {missing}: no such job yet, here or in the database",
+            f"{file}: valid: 2 jobs, 2 items",
+            f"{file}: note: a waits for {missing}: no such job exists yet",
         ],
     )
 
@@ -155,7 +155,7 @@ def test_validate_notes_an_unknown_job_to_wait_for(desk, database):
 def test_one_of_a_thing_is_told_as_one(desk):
     """`1 job`, not `1 jobs`."""
     ended = desk.run("validate", queue_file(desk, {"name": "a"}), "--plan")
-    assert "good: 1 job, 1 item\n" in ended.out
+    assert "valid: 1 job, 1 item\n" in ended.out
     assert "a: 1 item in 1 batch, at least " in ended.out
     assert [counted(n, noun) for n, noun in ((0, "job"), (1, "batch"), (2, "batch"))] == [
         "0 jobs",
@@ -167,4 +167,4 @@ def test_one_of_a_thing_is_told_as_one(desk):
 def test_a_queue_file_that_cannot_be_read_is_one_line(desk):
     """Not there, or a folder."""
     ended = desk.run("validate", str(desk.folder / "gone.yaml"))
-    assert (ended.code, ended.err) == (2, f"{desk.folder}/gone.yaml: there is no such file\n")
+    assert (ended.code, ended.err) == (2, f"{desk.folder}/gone.yaml: file not found\n")

@@ -143,7 +143,7 @@ async def test_a_file_that_somebody_takes_away_is_not_waited_for(desk, drop_in, 
         async with waiting_for(d, await drop_in(d, d.links("a"))) as told:
             (d.incoming / "link.json").unlink()
         assert (told.jobs, told.lost) == ([], ["a"])
-        assert "taken out of incoming/" in capsys.readouterr().err
+        assert "removed from incoming/" in capsys.readouterr().err
 
 
 async def test_the_database_is_opened_once(desk, drop_in, monkeypatch, capsys):
@@ -165,7 +165,7 @@ async def test_the_database_is_opened_once(desk, drop_in, monkeypatch, capsys):
             await d.store.advance.cancel("a", now=d.clock.now())
         assert told.jobs == [("a", JobState.CANCELLED)]
         assert len(opened) == 3
-        assert capsys.readouterr().err == "locked - waiting on\n"
+        assert capsys.readouterr().err == "locked - still waiting\n"
 
 
 # ---------------------------------------------------------------- dropping
@@ -203,19 +203,19 @@ def test_a_job_that_waits_for_an_unknown_one_is_noted(run_submit, tmp_path):
     assert (result.exit_code, result.stdout.splitlines()) == (
         0,
         [
-            "dropped a.json (a)",
-            "dropped b.json (b)",
-            "b.json: note: b waits for gone: no such job yet, here or in the database",
+            "queued a.json (a)",
+            "queued b.json (b)",
+            "b.json: note: b waits for gone: no such job exists yet",
         ],
     )
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(run_submit, tmp_path):
-    """With the folder, the reason, and that nothing was dropped; exit code 2, no traceback."""
+    """With the folder, the reason, and that nothing was queued; exit code 2, no traceback."""
     (tmp_path / "queue").write_text("in the way")
     result = run_submit()
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == f"{tmp_path}/queue/incoming: Not a directory: nothing was dropped\n"
+    assert result.stderr == f"{tmp_path}/queue/incoming: Not a directory: nothing was queued\n"
 
 
 def test_a_disk_that_fills_up_is_told_with_what_was_dropped(run_submit, tmp_path, monkeypatch):
@@ -230,7 +230,7 @@ def test_a_disk_that_fills_up_is_told_with_what_was_dropped(run_submit, tmp_path
 
     monkeypatch.setattr(dropping, "open_draft", full)
     result = run_submit("--wait")
-    assert (result.exit_code, result.stdout) == (2, "dropped a.json (a)\n")
+    assert (result.exit_code, result.stdout) == (2, "queued a.json (a)\n")
     incoming = tmp_path / "queue/incoming"
-    assert result.stderr == f"{incoming}: No space left on device: no more than the above was dropped\n"
+    assert result.stderr == f"{incoming}: No space left on device: only the files above were queued\n"
     assert os.listdir(incoming) == ["a.json"]  # noqa: PTH208 - the hidden ones too

@@ -175,9 +175,9 @@ def ended(config, monkeypatch):
     ("left", "code", "says"),
     [
         (Leftovers(), 0, ""),
-        (Leftovers(files={"/q/a.json": "OSError: full"}), 1, "/q/a.json was not taken in: OSError: full\n"),
+        (Leftovers(files={"/q/a.json": "OSError: full"}), 1, "/q/a.json was not read: OSError: full\n"),
         (Leftovers(results={"links": "full"}), 1, "links: its result was not written: full\n"),
-        (Leftovers(accounts={"ica": "401"}), 4, "account ica is closed: 401\n"),
+        (Leftovers(accounts={"ica": "401"}), 4, "account ica: the credential is refused: 401\n"),
     ],
 )
 def test_the_exit_code_tells_whether_something_of_ours_is_undone(ended, left, code, says):

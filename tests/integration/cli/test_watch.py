@@ -19,8 +19,8 @@ from rich.console import Console
 from waiting import patience
 
 from orchestrator.app import daemon
-from orchestrator.cli.commands.watch import Lines, follow, picture
-from orchestrator.cli.sources.progress import Seen, Sight
+from orchestrator.cli.commands.watch import Lines, follow, render
+from orchestrator.cli.sources.progress import ProgressReader, Snapshot
 from orchestrator.clock import ManualClock, SystemClock
 from orchestrator.settings import load
 from orchestrator.store.errors import StoreUnavailableError
@@ -56,7 +56,7 @@ class Script:
     def __init__(self, *looks):
         self.looks = list(looks)
 
-    async def look(self):
+    async def read(self):
         look = self.looks.pop(0)
         if isinstance(look, Exception):
             raise look
@@ -77,20 +77,20 @@ async def followed(*looks, seconds):
 
 async def test_it_looks_each_second_and_ends_when_all_is_settled():
     """The last look is shown too."""
-    looks = [Seen([told("a")]), Seen([told("a")]), Seen([told("a", "failed")])]
+    looks = [Snapshot([told("a")]), Snapshot([told("a")]), Snapshot([told("a", "failed")])]
     assert await followed(*looks, seconds=1.5) == (looks[:2], False)
     assert await followed(*looks, seconds=2) == (looks, True)
 
 
 async def test_nothing_to_wait_for_ends_it_at_once():
     """With what there is to see."""
-    assert await followed(Seen([]), seconds=0) == ([Seen([])], True)
+    assert await followed(Snapshot([]), seconds=0) == ([Snapshot([])], True)
 
 
 async def test_a_database_that_is_away_for_a_moment_does_not_end_it():
     """As while its server starts anew; one that is not there from the beginning does."""
     away = StoreUnavailableError("away")
-    shown, over = await followed(Seen([told("a")]), away, Seen([told("a", "succeeded")]), seconds=2)
+    shown, over = await followed(Snapshot([told("a")]), away, Snapshot([told("a", "succeeded")]), seconds=2)
     assert (len(shown), over) == (2, True)
     with pytest.raises(StoreUnavailableError):
         await follow(Script(away), print, ManualClock())
@@ -113,9 +113,9 @@ def printed(*looks):
 
 def test_a_pipe_gets_a_line_for_what_has_changed():
     """And none for what has not."""
-    first = Seen([told("a"), told("b", "waiting", counts={"pending": 2})], [batch(1)])
-    second = Seen([told("a", needs="blocked", detail="why"), first.jobs[1]], [batch(1, status="RUNNING")])
-    third = Seen(second.jobs, second.batches, {"ica": "look: 403"})
+    first = Snapshot([told("a"), told("b", "waiting", counts={"pending": 2})], [batch(1)])
+    second = Snapshot([told("a", needs="blocked", detail="why"), first.jobs[1]], [batch(1, status="RUNNING")])
+    third = Snapshot(second.jobs, second.batches, {"ica": "look: 403"})
     assert printed(first, first, second, third) == [
         ["a: running, running 3 succeeded 1", "b: waiting, pending 2", "batch 1: tracking, 2 items"],
         [],
@@ -126,7 +126,7 @@ def test_a_pipe_gets_a_line_for_what_has_changed():
 
 def test_what_comes_from_outside_steers_no_terminal():
     """A reason may hold anything."""
-    ((line,),) = printed(Seen([told("a", needs="blocked", detail="\x1b[2Jgone\nb: running")]))
+    ((line,),) = printed(Snapshot([told("a", needs="blocked", detail="\x1b[2Jgone\nb: running")]))
     assert line == "a: running, needs blocked:  [2Jgone b: running, running 3 succeeded 1"
 
 
@@ -135,30 +135,30 @@ def test_what_comes_from_outside_steers_no_terminal():
 
 def drawn(seen, *, one=False, height=20, width=80):
     console = Console(file=io.StringIO(), width=width, height=height, highlight=False, markup=False)
-    console.print(picture(seen, console, one=one))
+    console.print(render(seen, console, one=one))
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
 def test_a_terminal_shows_all_jobs_that_are_open():
     """Those that need a person first, those that have settled last."""
     jobs = [told("ended", "failed"), told("queued", "queued"), told("runs"), told("stuck", needs="blocked")]
-    lines = drawn(Seen(jobs))
+    lines = drawn(Snapshot(jobs))
     assert [line.split()[0] for line in lines] == ["job", "stuck", "runs", "queued", "ended"]
     assert "running 3 succeeded 1" in lines[1]
 
 
 def test_a_long_list_is_no_taller_than_the_terminal():
     """What does not fit is counted, jobs and batches alike."""
-    lines = drawn(Seen([told(f"job-{n}") for n in range(50)]))
+    lines = drawn(Snapshot([told(f"job-{n}") for n in range(50)]))
     assert (len(lines) <= 20, lines[-1]) == (True, "and 36 jobs more")
-    lines = drawn(Seen([told("a")], [batch(n) for n in range(50)]), one=True)
+    lines = drawn(Snapshot([told("a")], [batch(n) for n in range(50)]), one=True)
     assert (len(lines) <= 20, "more" in lines[-1]) == (True, True)
 
 
 def test_a_job_is_shown_with_its_batches_and_what_they_met():
     """And with what its account goes on failing at."""
     batches = [batch(1, "settled"), batch(2, detail="503 at the platform"), batch(3, "planned")]
-    text = "\n".join(drawn(Seen([told("a")], batches, {"ica": "look: 403"}, daemon=False), one=True))
+    text = "\n".join(drawn(Snapshot([told("a")], batches, {"ica": "look: 403"}, daemon=False), one=True))
     for part in (
         "settled 1 tracking 1 planned 1",
         "503 at the platform",
@@ -171,7 +171,7 @@ def test_a_job_is_shown_with_its_batches_and_what_they_met():
 @pytest.mark.parametrize("one", [True, False])
 def test_a_long_name_is_whole_on_a_narrow_terminal(one):
     """Folded, never cut: it is there to be copied."""
-    lines = drawn(Seen([told("x" * 90)]), one=one, width=60)
+    lines = drawn(Snapshot([told("x" * 90)]), one=one, width=60)
     assert sum(line.count("x") for line in lines) == 90
 
 
@@ -247,17 +247,17 @@ def test_what_is_settled_is_told_and_not_waited_for(desk):
     desk.sql(SETTLE.format("failed", "a"))
     ended = desk.run("watch", "A")
     assert (ended.code, "a: failed, pending 2\n" in ended.out) == (0, True)
-    assert desk.run("watch").out == "no job is unsettled\n"
+    assert desk.run("watch").out == "no unfinished jobs\n"
 
 
 async def test_a_job_that_settles_meanwhile_is_shown_with_its_end(desk):
     """Though it is no longer among the unsettled; one that is opened again is."""
     await anyio.to_thread.run_sync(desk.fill, job("a"), job("b"))
-    sight = Sight(load(desk.config, {}, for_daemon=False))
-    assert [each["state"] for each in (await sight.look()).jobs] == ["queued", "queued"]
+    sight = ProgressReader(load(desk.config, {}, for_daemon=False))
+    assert [each["state"] for each in (await sight.read()).jobs] == ["queued", "queued"]
     desk.sql(SETTLE.format("partial", "a"))
     for _ in range(2):
-        seen = await sight.look()
+        seen = await sight.read()
         assert ([(each["name"], each["state"]) for each in seen.jobs], seen.daemon, seen.over) == (
             [("a", "partial"), ("b", "queued")],
             False,
@@ -265,7 +265,7 @@ async def test_a_job_that_settles_meanwhile_is_shown_with_its_end(desk):
         )
     desk.sql("UPDATE jobs SET state = 'running', settled_at = NULL WHERE name = 'a'")
     desk.sql(SETTLE.format("succeeded", "b"))
-    seen = await sight.look()
+    seen = await sight.read()
     assert [(each["name"], each["state"]) for each in seen.jobs] == [("b", "succeeded"), ("a", "running")]
 
 
@@ -283,17 +283,17 @@ async def test_a_running_daemon_is_asked(desk):
     await anyio.to_thread.run_sync(desk.fill, job("a"), job("b"))
     async with running(desk) as built:
         settings = load(desk.config, {})
-        one, every = Sight(settings, "A"), Sight(settings)
+        one, every = ProgressReader(settings, "A"), ProgressReader(settings)
         with patience():
-            while not (await one.look()).daemon:
+            while not (await one.read()).daemon:
                 await SystemClock().sleep(0.05)
         built.dispatches[0]._told("look search:p", StoreUnavailableError("403 at the platform"))
-        seen = await one.look()
+        seen = await one.read()
         assert ([each["name"] for each in seen.jobs], [each["number"] for each in seen.batches]) == (["a"], [1])
-        assert seen.troubles == {"ica": "look search:p: 403 at the platform"}
-        assert [each["name"] for each in (await every.look()).jobs] == ["a", "b"]
+        assert seen.account_errors == {"ica": "look search:p: 403 at the platform"}
+        assert [each["name"] for each in (await every.read()).jobs] == ["a", "b"]
         with pytest.raises(typer.Exit):
-            await Sight(settings, "nobody").look()
+            await ProgressReader(settings, "nobody").read()
     for sight, names in ((one, ["a"]), (every, ["a", "b"])):
-        seen = await sight.look()
+        seen = await sight.read()
         assert ([each["name"] for each in seen.jobs], seen.daemon) == (names, False)

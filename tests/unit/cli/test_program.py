@@ -26,7 +26,7 @@ def names(app):
 def test_each_module_has_the_commands_that_it_is_said_to_have(group):
     """A command that the table does not name could not be found."""
     app = typer.Typer()
-    import_module(f"orchestrator.cli.{group}").register(app)
+    import_module(f"orchestrator.cli.commands.{group}").register(app)
     assert names(app) == list(GROUPS[group])
 
 

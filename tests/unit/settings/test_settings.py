@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from orchestrator.platforms.ica.account import IcaAccount, PollStrategy
 from orchestrator.settings import (
     Address,
-    Budget,
+    BudgetSettings,
     Database,
     Queue,
     Retention,
@@ -112,7 +112,7 @@ def test_the_defaults_are_those_of_the_manual(configured):
     """A file with one account starts with figures that are safe for the platform."""
     settings = configured()
     account = settings.accounts["ica"]
-    assert account.budget == Budget(requests=1000, per="300s", use_at_most=1.0)
+    assert account.budget == BudgetSettings(requests=1000, per="300s", use_at_most=1.0)
     assert (account.poll.min_interval, account.poll.max_interval, account.poll.strategy) == (10, 300, PollStrategy.AUTO)
     assert (account.batch_size.analysis_creation, account.batch_size.data_linking) == (100, 25_000)
     assert (account.limits.open_items, account.page_size) == (5000, 1000)
@@ -187,7 +187,7 @@ def test_a_variable_goes_over_the_file(configured):
     """Only the key that it names changes."""
     text = "accounts: {ica: {platform: ica, api_key_file: key, budget: {requests: 7, per: 1s}}}\n"
     settings = configured(text, ACCOUNTS__ICA__BUDGET__REQUESTS="500", QUEUE__REST="0s", INSTANCE="lab-1")
-    assert settings.accounts["ica"].budget == Budget(requests=500, per="1s")
+    assert settings.accounts["ica"].budget == BudgetSettings(requests=500, per="1s")
     assert settings.queue.rest == 0
     assert settings.instance == "lab-1"
 
@@ -209,7 +209,7 @@ def test_variables_hold_null_lists_and_mappings(configured):
     )
     assert settings.server is None
     assert settings.notify.allowed_hosts == ()
-    assert settings.accounts["ica"].budget == Budget(requests=6, per="1s")
+    assert settings.accounts["ica"].budget == BudgetSettings(requests=6, per="1s")
 
 
 def test_only_the_mapping_handed_in_is_read(configured, monkeypatch):

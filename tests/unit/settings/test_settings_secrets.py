@@ -114,9 +114,9 @@ def test_without_a_key_every_way_to_give_one_is_named(refused):
     [
         ("", "is empty: it must hold the secret"),
         (" \n", "is empty: it must hold the secret"),
-        (f"{SECRET}\nmore", "must hold one word of printable characters, on one line"),
-        (f"{SECRET} more", "must hold one word of printable characters, on one line"),
-        (f"{SECRET}é", "must hold one word of printable characters, on one line"),
+        (f"{SECRET}\nmore", "must contain printable characters without spaces, on one line"),
+        (f"{SECRET} more", "must contain printable characters without spaces, on one line"),
+        (f"{SECRET}é", "must contain printable characters without spaces, on one line"),
         ("x" * 65_537, "is too large for a secret"),
     ],
 )

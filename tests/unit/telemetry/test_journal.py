@@ -26,8 +26,9 @@ SAMPLES = {
     float: 1.23456,
     bool: True,
     tuple[str, ...]: ("a", "b"),
-    str | None: None,
+    str | None: "text",
     events.UnexpectedKind: events.UnexpectedKind.UNKNOWN_OBJECTS,
+    events.CloseCause: events.CloseCause.IDLE,
 }
 
 
@@ -113,6 +114,13 @@ def test_every_level_is_one_that_the_logger_has(level):
     assert logger.calls[0].method_name == level
 
 
+def test_fields_without_a_value_are_omitted():
+    """None says nothing in a log line."""
+    call = journalled(BatchSubmitted("ica", "job", 1, 100, None, resent=False, seconds=0.5))
+    assert "remote_id" not in call.kwargs
+    assert call.kwargs["resent"] is False
+
+
 def test_seconds_are_rounded_to_the_millisecond():
     """A line is for reading; whole numbers and truths stay as they are."""
     told = journalled(BatchSubmitted("ica", "job", 1, 100, "remote", resent=False, seconds=0.123456789)).kwargs
@@ -123,8 +131,8 @@ def test_seconds_are_rounded_to_the_millisecond():
 @pytest.mark.parametrize(
     ("event", "level"),
     [
-        (StatusUpdate("ica", "jobs", changed=0, seen=100), Level.DEBUG),
-        (StatusUpdate("ica", "jobs", changed=1, seen=100), Level.INFO),
+        (StatusUpdate("ica", "jobs", items_changed=0, items_read=100), Level.DEBUG),
+        (StatusUpdate("ica", "jobs", items_changed=1, items_read=100), Level.INFO),
         (BatchBlocked("ica", "job", 1, "no right"), Level.ERROR),
         (RequestDone("ica", "GET /jobs", "200", "observe", 0.0, 0.1), Level.DEBUG),
     ],
@@ -140,5 +148,5 @@ def test_the_journal_listens_to_a_bus():
     logger, bus = CapturingLogger(), Bus[Event]()
     bus.subscribe(Journal(logger))
     bus.publish(BatchBlocked("ica", "job", 1, "no right"))
-    bus.publish(StatusUpdate("ica", "jobs", changed=1, seen=100))
+    bus.publish(StatusUpdate("ica", "jobs", items_changed=1, items_read=100))
     assert [call.args for call in logger.calls] == [("batch_blocked",), ("status_update",)]

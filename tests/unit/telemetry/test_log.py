@@ -390,5 +390,5 @@ def test_a_failing_subscriber_is_logged_and_breaks_nobody(log, stream):
     (line,) = lines_of(stream)
 
     assert heard == [Happened(1)]
-    assert (line["event"], line["told"]) == ("event_handler_error", "Happened")
+    assert (line["event"], line["event_type"]) == ("event_handler_error", "Happened")
     assert "no metrics today" in line["exception"]
