@@ -125,7 +125,7 @@ class Metrics:
         self._jobs_settled = self._counter("jobs_settled", "Results delivered, by the state of the job.", "state")
         self._unknown = self._counter("unknown_statuses", "Statuses that our tables do not have.", "account")
         self._odd = self._counter(
-            "odd_answers", "What platforms said that is kept and not acted on.", "account", "what"
+            "unexpected_responses", "What platforms reported that is recorded and not acted on.", "account", "what"
         )
         self._steps = self._counter(
             "step_failures", "Steps that did not succeed and are tried again, by reason.", "account", "reason"

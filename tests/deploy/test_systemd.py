@@ -35,7 +35,16 @@ SUBMITTERS = "orchestrator-submit"
 WORST_EXPOSURE = 15
 """Tenths of `systemd-analyze security`'s points that the unit may have; it has 13."""
 
-OUR_PART = {"watchdog_notify_failed", "move_journal_corrupt", "intake_failed", "event_handler_error", "library_warning"}
+OUR_PART = {
+    "event_handler_error",
+    "file_events_failed",
+    "intake_failed",
+    "library_warning",
+    "log_lines_lost",
+    "move_journal_corrupt",
+    "move_not_synced",
+    "watchdog_notify_failed",
+}
 """What the log may say beside the events of the bus."""
 
 
