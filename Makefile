@@ -45,6 +45,7 @@ bench: $(READY)           ## the figures of docs/performance.md, side by side wi
 	$(BIN)/python -m benchmarks.budget
 	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.drop
+	$(BIN)/python -m benchmarks.small_files
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.tracking
 	$(BIN)/python -m benchmarks.idle

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from orchestrator.domain.model import Job
+from orchestrator.domain.printable import printable
 from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings import Problem, Settings, SettingsError, find_config, load
 from orchestrator.settings.state import state_directory
@@ -143,9 +144,12 @@ def output() -> Console:
     return Console(highlight=False, markup=False, soft_wrap=True)
 
 
+_SPACES = {ord(character): " " for character in "\t\n\v\f\r\x85\u2028\u2029"}
+
+
 def plain(text: str) -> str:
-    """Foreign text as part of a line: what would steer a terminal, or end the line or the column, becomes a space."""
-    return "".join(char if char.isprintable() else " " for char in text)
+    """Foreign text as part of a line: line breaks and tabs become spaces, what does not show becomes an escape."""
+    return printable(text.translate(_SPACES))
 
 
 def unsynced(directory: Path, reason: str) -> str:

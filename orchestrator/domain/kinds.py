@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.domain.mistake import Mistake, Path
-from orchestrator.domain.queue_file.validation_messages import mistakes_of
+from orchestrator.domain.queue_file.nearest import did_you_mean
+from orchestrator.domain.queue_file.validation_messages import mismatch, mistakes_of
 
 NO_ENGINE = None
 
@@ -30,6 +31,11 @@ class Kind:
     patterns: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Each regular expression of the models and of `project` → what it asks for, in words."""
 
+    ids: frozenset[str] = field(default=frozenset(), repr=False)
+    """Those of the patterns that an id must match."""
+    data: str | None = field(default=None, repr=False)
+    """Matches an id of data inside an item as it is sent, where two items that read the same data are worth a note."""
+
     @property
     def platform(self) -> str:
         """The platform that does it."""
@@ -39,6 +45,11 @@ class Kind:
     def engines(self) -> tuple[str, ...]:
         """The engines to choose from; empty when there is nothing to choose."""
         return tuple(engine for engine in self.models if engine is not None)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields of an item that are known, whatever the engine."""
+        return frozenset(name for model in self.models.values() for name in model.model_fields)
 
     @property
     def setting(self) -> str:
@@ -68,8 +79,9 @@ class Kind:
     def mistakes_of_project(self, project: str) -> Iterator[Mistake]:
         """What is wrong with the job's project."""
         if self.project and not re.fullmatch(self.project, project):
-            text = self.patterns.get(self.project, f"does not match {self.project}")
-            yield Mistake(f"{project!r} {text}", "take the project's id, not its name", ("project",))
+            words = self.patterns.get(self.project, f"does not match {self.project}")
+            message, remedy = mismatch(project, words, is_id=True)
+            yield Mistake(message, remedy or "take the project's id, not its name", ("project",))
 
     def mistakes_of_engine(self, engine: str | None) -> Iterator[Mistake]:
         """What is wrong with the job's engine."""
@@ -79,7 +91,8 @@ class Kind:
             yield Mistake(f"{self.name} has no engine", "leave `engine` out", ("engine",))
         else:
             text = "is missing" if engine is None else f"{engine!r} is none of this kind"
-            yield Mistake(f"`engine` {text}", "one of " + ", ".join(self.engines), ("engine",))
+            meant = did_you_mean(engine, self.engines) if engine else None
+            yield Mistake(f"`engine` {text}", meant or "one of " + ", ".join(self.engines), ("engine",))
 
     def mistakes_of_item(self, item: Mapping[str, Any], engine: str | None) -> tuple[Mistake, ...]:
         """What is wrong with one item, with paths below it; empty for a good one. Unknown fields are none of ours."""
@@ -89,7 +102,7 @@ class Kind:
         try:
             model.__pydantic_validator__.validate_python(item)  # what `model_validate` does, but for its options
         except ValidationError as error:
-            return tuple(mistakes_of(error, known=lambda _below: (), patterns=self.patterns))
+            return tuple(mistakes_of(error, known=lambda _below: (), patterns=self.patterns, ids=self.ids))
         return ()
 
 
@@ -123,7 +136,7 @@ def find_kind(name: str, kinds: Kinds) -> Kind | Mistake:
     """The kind of that name, or why there is none."""
     if kind := kinds.get(name):
         return kind
-    known = "known are " + ", ".join(kinds)
+    known = did_you_mean(name, kinds) or "known are " + ", ".join(kinds)
     if name in kinds.planned:
         return Mistake(f"{name} is not available in this version", known, ("kind",))
     return Mistake(f"{name!r} is no kind of work", known, ("kind",))

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from orchestrator.domain.printable import printable
+
 Path = tuple[str | int, ...]
 """Where in a document: `("jobs", 0, "items", 3, "userReference")`; empty for the document as a whole."""
 
@@ -30,12 +32,16 @@ class Mistake:
     """The table it stands in; None for the queue file itself."""
     also: Path = ()
     """Another place that the message speaks of."""
+    column: str | None = None
+    """The table's column that it comes from."""
 
     @property
     def where(self) -> str:
-        """File, line and path, as far as they are known."""
+        """Table, line, column and path, as far as they are known; safe to print."""
         line = f"line {self.line}" if self.line is not None else None
-        return ", ".join(part for part in (self.file, line, spell(self.path)) if part) or "the file"
+        column = f"column {self.column}" if self.column is not None and self.column != spell(self.path) else None
+        parts = (self.file, line, column, spell(self.path))
+        return printable(", ".join(part for part in parts if part)) or "the file"
 
     @property
     def field(self) -> str | None:
@@ -43,7 +49,7 @@ class Mistake:
         return next((part for part in reversed(self.path) if isinstance(part, str)), None)
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}" + (f" - {self.remedy}" if self.remedy else "")
+        return f"{self.where}: {printable(self.message)}" + (f" - {printable(self.remedy)}" if self.remedy else "")
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -11,30 +10,11 @@ import msgspec
 
 from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.model import Batch, BatchState, Item, Job
+from orchestrator.domain.printable import printable, printable_json
+from orchestrator.domain.result_columns import ITEM_COLUMNS, guarded
 from orchestrator.store.store import Store
 
 T = TypeVar("T")
-
-ITEM_COLUMNS = (
-    "key",
-    "batch",
-    "stage",
-    "state",
-    "status",
-    "remote_id",
-    "detail",
-    "attempts",
-    "previous_ids",
-    "submitted_at",
-    "finished_at",
-)
-
-_UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
-"""What a spreadsheet drops, or does not show, before it reads a cell."""
-_FORMULA = re.compile(r"[=+\-@\uff1d\uff0b\uff0d\uff20\u2212]")
-"""How a formula begins; a spreadsheet set to an East Asian language reads the full-width forms alike."""
-_SIGNED = re.compile(r"[+-](?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)?")
-"""A number with a sign, or a sign alone (a strand): what begins like a formula and is none."""
 
 
 def when(micros: Micros | None) -> str | None:
@@ -108,7 +88,7 @@ def describe_item(item: Item) -> dict[str, Any]:
 
 async def as_json(store: Store, job: Job) -> AsyncIterator[bytes]:
     """The whole document, in portions; one item a line, so that people can read it and tools can stream it."""
-    yield b'{"job": ' + msgspec.json.encode(describe_job(job)) + b',\n"batches": ['
+    yield b'{"job": ' + printable_json(msgspec.json.encode(describe_job(job))) + b',\n"batches": ['
     async for lines in _listed(store.batches.stream(job.id), describe_batch):
         yield lines
     yield b'],\n"items": ['
@@ -141,7 +121,7 @@ async def _listed(
     separator = b""
     async for chunk in chunks:
         if chunk:
-            yield separator + b",".join(b"\n" + msgspec.json.encode(describe(each)) for each in chunk)
+            yield separator + b",".join(b"\n" + printable_json(msgspec.json.encode(describe(each))) for each in chunk)
             separator = b","
 
 
@@ -166,11 +146,5 @@ def _written(lines: Iterable[Iterable[object]]) -> bytes:
 
 
 def _safe(cell: object) -> object:
-    """Spreadsheets run a cell that begins like a formula; a leading quote keeps it text."""
-    if not isinstance(cell, str) or _SIGNED.fullmatch(cell):
-        return cell
-    unseen = _UNSEEN.match(cell)
-    shown = unseen.end() if unseen else 0
-    # A control character at the start is quoted whatever follows: programs differ in what they make of it.
-    runs = bool(_FORMULA.match(cell, shown)) or any(character < " " for character in cell[:shown])
-    return f"'{cell}" if runs else cell
+    """Safe to open in a spreadsheet, and to print."""
+    return printable(guarded(cell), keep="\t\r\n") if isinstance(cell, str) else cell

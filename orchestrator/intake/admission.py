@@ -24,10 +24,10 @@ from orchestrator.intake.reading.spill import MOST_BYTES, MOST_ENTRIES
 from orchestrator.intake.validation.check import Control, Report
 from orchestrator.intake.validation.dependency_cycles import dependency_cycles
 from orchestrator.intake.validation.job_validation import ValidatedJob
+from orchestrator.intake.validation.known_names import conflict, same_content
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.telemetry.events import ControlDone, Event
 
-_CONTENT = "`retry` sends its items again; other content needs a new name"
 _NOTED = 10
 """Controls that a note tells of; each has its own line in the log."""
 
@@ -162,7 +162,7 @@ class Admission:
         after: dict[str, tuple[str, ...]] = {}
         for drop in drops:
             report, mistakes = drop.report, Mistakes()
-            new = [job for job in report.jobs if not _same(job, known)]
+            new = [job for job in report.jobs if not same_content(job.spec, known)]
             self._refuse_conflicts(report.jobs, known, mistakes)
             self._refuse_controls(report, known, mistakes)
             waits = await self._refuse_cycles(report.jobs, new, after, mistakes)
@@ -179,7 +179,7 @@ class Admission:
         return Admitted(
             new=[job.spec.name for job in new],
             items=sum(job.items for job in new),
-            known=[job.spec.name for job in drop.report.jobs if _same(job, plan.known)],
+            known=[job.spec.name for job in drop.report.jobs if same_content(job.spec, plan.known)],
             replaced=[plan.known[key].name for job in new if (key := job.spec.name.casefold()) in plan.known],
         )
 
@@ -238,10 +238,8 @@ class Admission:
 
     def _refuse_conflicts(self, jobs: Sequence[ValidatedJob], known: Mapping[str, Known], mistakes: Mistakes) -> None:
         for index, job in enumerate(jobs):
-            old = known.get(job.spec.name.casefold())
-            if old is not None and old.digest != job.spec.digest and old.sent:
-                message = f"a job named {old.name!r} was sent already, with other content"
-                mistakes.add(message, _CONTENT, path=("jobs", index, "name"))
+            if (mistake := conflict(job.spec, known, index)) is not None:
+                mistakes.append(mistake)
 
     def _refuse_controls(self, report: Report, known: Mapping[str, Known], mistakes: Mistakes) -> None:
         here = {job.spec.name.casefold() for job in report.jobs}
@@ -287,7 +285,10 @@ class Admission:
                 done = await self._controls.cancel(name, now=now, token=token)
             case RetryJob(retry=name, items=items, state=state):
                 chosen = ItemState(state) if state else None
-                done = await self._controls.retry(name, now=now, keys=items or (), state=chosen, token=token)
+                most = {account: limits.batch_bytes for account, limits in self._accounts.items()}
+                done = await self._controls.retry(
+                    name, now=now, keys=items or (), state=chosen, token=token, batch_bytes=most
+                )
             case Pause():
                 job, account = scope_of(control)
                 done = await self._controls.pause(now=now, name=job, account=account, token=token)
@@ -335,11 +336,6 @@ def _portions(new: Iterable[tuple[JobId, ValidatedJob]]) -> Iterator[list[tuple[
                 portion, items, size = [], 0, 0
     if portion:
         yield portion
-
-
-def _same(job: ValidatedJob, known: Mapping[str, Known]) -> bool:
-    old = known.get(job.spec.name.casefold())
-    return old is not None and old.digest == job.spec.digest
 
 
 def _named(controls: Sequence[Control]) -> list[str]:

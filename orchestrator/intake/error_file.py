@@ -7,6 +7,7 @@ import msgspec
 
 from orchestrator.clock import Micros
 from orchestrator.domain.mistake import Mistake, Mistakes, spell
+from orchestrator.domain.printable import printable
 from orchestrator.domain.units import rfc3339
 from orchestrator.intake.directory.moves import Moving, token_of
 
@@ -34,8 +35,9 @@ def as_object(mistake: Mistake) -> dict[str, Any]:
         "where": mistake.where,
         "table": mistake.file,
         "line": mistake.line,
-        "path": spell(mistake.path) or None,
-        "field": mistake.field,
-        "message": mistake.message,
-        "remedy": mistake.remedy,
+        "column": printable(mistake.column) if mistake.column is not None else None,
+        "path": printable(spell(mistake.path)) or None,
+        "field": printable(mistake.field) if mistake.field is not None else None,
+        "message": printable(mistake.message),
+        "remedy": printable(mistake.remedy) if mistake.remedy is not None else None,
     }

@@ -71,6 +71,7 @@ class Controls(Protocol):
         keys: Sequence[str] = (),
         state: ItemState | None = None,
         token: str | None = None,
+        batch_bytes: Mapping[str, int] = ...,
     ) -> Done | None: ...
 
     async def give_up(

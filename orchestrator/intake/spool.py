@@ -120,11 +120,15 @@ class Spool:
 
     @property
     def kept_back(self) -> Mapping[str, str]:
-        """What is not taken in, and will not be until somebody acts: path → reason."""
+        """Files of the queue that are not taken in, and will not be until somebody acts: path → reason.
+
+        What is not for the queue (`is_foreign`) is not among them: it is in `stale` alone.
+        """
         now = self._clock.monotonic()
         if self._given_up(now) and self._trouble is not None:
             return {str(self._folders.incoming): self._trouble}
-        held = {**self.stale, **self._deferrals.lasting(now)}
+        stale = {name: reason for name, reason in self.stale.items() if not is_foreign(name)}
+        held = {**stale, **self._deferrals.lasting(now)}
         return {str(self._folders.incoming / name): reason for name, reason in sorted(held.items())}
 
     @property

@@ -73,6 +73,8 @@ class FileAccepted(Event):
     jobs: tuple[str, ...]
     items: int
     note: str | None = None
+    notes: tuple[str, ...] = ()
+    """What is odd about the file, line by line."""
 
 
 @dataclass(frozen=True, slots=True)

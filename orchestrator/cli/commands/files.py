@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -21,11 +22,15 @@ from orchestrator.cli.invocation import (
     settings_for,
 )
 from orchestrator.domain.model import JobSpec
+from orchestrator.domain.printable import printable_json
 from orchestrator.domain.queue_file.model import json_schema
 from orchestrator.domain.units import format_duration
 from orchestrator.intake.error_file import as_object
 from orchestrator.intake.limits import account_limits
+from orchestrator.intake.ports import Known
 from orchestrator.intake.validation.check import Report, check
+from orchestrator.intake.validation.job_validation import ValidatedJob
+from orchestrator.intake.validation.known_names import conflict, note_known
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.errors import StoreError
 
@@ -69,34 +74,43 @@ async def _validate_all(files: Sequence[Path], settings: Settings) -> list[dict[
         with report:
             told.append(_describe(file, report))
             specs.append([job.spec for job in report.jobs])
-    unknown = await unknown_after([spec for of_file in specs for spec in of_file], settings)
+    known = await known_jobs([spec for of_file in specs for spec in of_file], settings)
     for file_report, of_file in zip(told, specs, strict=True):
-        file_report["notes"] = [unknown[spec.name] for spec in of_file if spec.name in unknown]
+        found = [mistake for at, spec in enumerate(of_file) if (mistake := conflict(spec, known or {}, at))]
+        file_report["mistakes"] += [as_object(mistake) for mistake in found]
+        file_report["notes"] += notes_on(of_file, known, [spec for other in specs for spec in other])
     return told
 
 
-async def unknown_after(specs: Sequence[JobSpec], settings: Settings) -> dict[str, str]:
-    """By the names of jobs: a note on the jobs they wait for that are neither among them nor in the database.
-
-    That is no mistake, for such a job may be dropped later. Nothing is noted where the database cannot be read.
-    """
-    here = {spec.name.casefold() for spec in specs}
-    waits = {spec.name: [n for n in spec.after.jobs if n.casefold() not in here] for spec in specs if spec.after}
-    names = {name for others in waits.values() for name in others}
+async def known_jobs(specs: Sequence[JobSpec], settings: Settings) -> Mapping[str, Known] | None:
+    """What the database has of these jobs and of those that they wait for; None where it cannot be read."""
+    names = {name for spec in specs for name in (spec.name, *(spec.after.jobs if spec.after else ()))}
     if not names:
         return {}
     try:
         async with reading(settings) as store:
-            known = set(await store.jobs.known(names))
+            return await store.jobs.known(names)
     except NoDatabaseError:
-        known = set()
-    except (StoreError, SettingsError):
         return {}
-    notes = {}
-    for job, others in waits.items():
-        unknown = [name for name in others if name.casefold() not in known]
+    except (StoreError, SettingsError, OSError):
+        return None
+
+
+def notes_on(specs: Sequence[JobSpec], known: Mapping[str, Known] | None, here: Sequence[JobSpec]) -> list[str]:
+    """Notes on jobs whose names the database has, and on those that wait for jobs that are neither in it nor `here`.
+
+    The latter is no mistake, for such a job may be dropped later. Nothing is noted where the database cannot be read.
+    """
+    if known is None:
+        return []
+    names = known.keys() | {spec.name.casefold() for spec in here}
+    notes = []
+    for spec in specs:
+        if (note := note_known(spec, known)) is not None:
+            notes.append(note)
+        unknown = [name for name in (spec.after.jobs if spec.after else ()) if name.casefold() not in names]
         if unknown:
-            notes[job] = f"{job} waits for {', '.join(unknown)}: no such job yet, here or in the database"
+            notes.append(f"{spec.name} waits for {', '.join(unknown)}: no such job yet, here or in the database")
     return notes
 
 
@@ -104,10 +118,12 @@ def _describe(file: Path, report: Report) -> dict[str, Any]:
     jobs = [
         {
             "name": job.spec.name,
+            "digest": job.spec.digest,
             "items": job.items,
             "batches": job.estimate.batches,
             "requests": job.estimate.requests,
             "seconds": job.estimate.seconds,
+            "first_item": first_item(job),
         }
         for job in report.jobs
     ]
@@ -116,7 +132,16 @@ def _describe(file: Path, report: Report) -> dict[str, Any]:
         "jobs": jobs,
         "mistakes": [as_object(mistake) for mistake in report.mistakes],
         "more": report.mistakes.more,
+        "notes": list(report.notes),
     }
+
+
+def first_item(job: ValidatedJob) -> dict[str, Any] | None:
+    """The first item of a job as it will be sent."""
+    for portion in job.chunks():
+        for item in portion:
+            return cast("dict[str, Any]", json.loads(item.request))
+    return None
 
 
 def _print(file: dict[str, Any], *, plan: bool) -> None:
@@ -135,5 +160,7 @@ def _print(file: dict[str, Any], *, plan: bool) -> None:
             f"  {job['name']}: {counted(job['items'], 'item')} in {counted(job['batches'], 'batch')}, "
             f"at least {counted(job['requests'], 'request')}, {format_duration(job['seconds'])} for the budget alone",
         )
+        shown = printable_json(json.dumps(job["first_item"], ensure_ascii=False, indent=1).encode()).decode()
+        console.print("  its first item:\n" + textwrap.indent(shown, "    "))
     for note in file["notes"]:
         console.print(f"{file['file']}: note: {note}")

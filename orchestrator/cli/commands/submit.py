@@ -9,13 +9,16 @@ from typing import Annotated
 import anyio.to_thread
 import typer
 
-from orchestrator.cli.commands.files import unknown_after
+from orchestrator.cli.commands.files import known_jobs, notes_on
 from orchestrator.cli.invocation import Config, fail, output, reading, run_async, settings_for, unsynced
 from orchestrator.clock import Clock, SystemClock
-from orchestrator.domain.model import Job, JobState
+from orchestrator.domain.mistake import Mistake
+from orchestrator.domain.model import Job, JobSpec, JobState
 from orchestrator.intake.directory.dropping import Dropped, NotDroppedError, drop
 from orchestrator.intake.directory.moves import Folders
 from orchestrator.intake.limits import account_limits
+from orchestrator.intake.ports import Known
+from orchestrator.intake.validation.known_names import conflict
 from orchestrator.settings import Settings
 from orchestrator.store.errors import StoreError
 from orchestrator.store.store import Store
@@ -34,6 +37,7 @@ def register(app: typer.Typer) -> None:
 def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
     """Check queue files and drop them into the queue directory; nothing is dropped that would be rejected."""
     settings = settings_for(config)
+    known = _KnownNames(settings)
     directory, dropped = settings.queue.directory, list[Dropped]()
 
     def tell(each: Dropped) -> None:
@@ -41,23 +45,50 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
         output().print(f"dropped {each.file} ({', '.join(each.jobs) or 'controls'})", markup=False)
         if each.not_synced is not None:
             sys.stderr.write(f"{each.file}: {unsynced(directory, each.not_synced)}\n")
+        for note in each.notes:
+            output().print(f"{each.file}: note: {note}", markup=False)
 
     try:
-        run_async(lambda: drop(files, directory, account_limits(settings), kinds=settings.platforms.kinds, told=tell))
+        kinds, limits = settings.platforms.kinds, account_limits(settings)
+        run_async(lambda: drop(files, directory, limits, kinds=kinds, refuse=known.refuse, told=tell))
     except NotDroppedError as error:
-        for file, mistakes in error.mistakes.items():
-            for mistake in mistakes:
-                sys.stderr.write(f"{file}: {mistake}\n")
+        _print_mistakes(error)
         raise typer.Exit(2) from None
     except OSError as error:
         left = "no more than the above was dropped" if dropped else "nothing was dropped"
         fail(f"{_place(error, directory / 'incoming')}: {error.strerror or error}: {left}")
-    notes = run_async(lambda: unknown_after([spec for each in dropped for spec in each.specs], settings))
+    here = [spec for each in dropped for spec in each.specs]
     for each in dropped:
-        for note in (notes[name] for name in each.jobs if name in notes):
+        for note in notes_on(each.specs, known.found, here):
             output().print(f"{each.file}: note: {note}", markup=False)
     if wait:
         _wait(Waiting(settings, dropped, SystemClock()))
+
+
+class _KnownNames:
+    """What the database has of the jobs that are to be dropped, read before they are."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.found: dict[str, Known] | None = {}
+        """By folded name; None where the database cannot be read."""
+
+    async def refuse(self, specs: Sequence[JobSpec]) -> list[Mistake]:
+        """The mistakes of jobs whose names were sent with other content."""
+        known = await known_jobs(specs, self._settings)
+        if known is None or self.found is None:
+            self.found = None
+            return []
+        self.found |= known
+        return [mistake for at, spec in enumerate(specs) if (mistake := conflict(spec, known, at))]
+
+
+def _print_mistakes(error: NotDroppedError) -> None:
+    for file, mistakes in error.mistakes.items():
+        for mistake in mistakes:
+            sys.stderr.write(f"{file}: {mistake}\n")
+        if mistakes.more:
+            sys.stderr.write(f"{file}: and {mistakes.more} more\n")
 
 
 def _wait(waiting: "Waiting") -> None:

@@ -87,16 +87,16 @@ class Cutter:
 class Digest:
     """What a job *is*: equal for equal content, whatever the format, the spelling or the order of keys.
 
-    In it: kind, account, project, engine, after, priority, max_open, stop_after, retry, every item as it will be sent,
-    and the row it was made from (result tables show the row). Left out: the name, under which it is compared; the
-    names of file and table; `count`, which only guards; and how template and items were spelt. A change of priority is
-    a change of content, so that it is never taken in silence and dropped.
+    In it: kind, account, project, engine, after, priority, max_open, stop_after, retry, `group_by` where there is one,
+    every item as it will be sent, and the row it was made from (result tables show the row). Left out: the name, under
+    which it is compared; the names of file and table; `count`, which only guards; and how template and items were
+    spelt. A change of priority is a change of content, so that it is never taken in silence and dropped.
     """
 
     def __init__(self, job: QueuedJob) -> None:
         after, retry = job.waits_for, job.retry_policy
         self._hash = hashlib.sha256(b"orchestrator job 1\n")
-        header = {
+        header: dict[str, object] = {
             "kind": job.kind,
             "account": job.account,
             "project": job.project,
@@ -108,6 +108,8 @@ class Digest:
             "stop_after": job.stop_after.failed if job.stop_after else None,
             "retry": {"attempts": retry.attempts, "on": sorted(retry.on)} if retry else None,
         }
+        if job.group_by is not None:  # not in the digests of jobs from before there was such a key
+            header["group_by"] = job.group_by
         self._hash.update(canonical(header) + b"\n")
 
     def add(self, request: bytes, row: bytes | None) -> None:

@@ -4,6 +4,7 @@
 job (`kinds.py`). `json_schema()` describes the same document to editors.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
@@ -104,6 +105,8 @@ class QueuedJob(_Strict):
     """The platform's own objects, with its own field names."""
     table: Annotated[str, StringConstraints(pattern=TABLE_NAME)] | None = None
     """A CSV, TSV or JSON lines file dropped into the same folder."""
+    group_by: Text | None = None
+    """A column of the table: rows with equal cells in it are one item, and what differs between them is a list."""
     count: Annotated[int, Field(ge=1)] | None = None
     """Items or rows that there must be; guards against a file that was cut."""
 
@@ -311,6 +314,9 @@ def _read_job(raw: object, path: Path, mistakes: list[Mistake]) -> QueuedJob | N
         if (raw.get("items") is None) == (raw.get("table") is None):
             which = "neither `items` nor `table`" if raw.get("items") is None else "both `items` and `table`"
             mistakes.append(Mistake(f"has {which}", "exactly one of the two says what the job is made of", path))
+        if raw.get("group_by") is not None and not (raw.get("table") and raw.get("template")):
+            text = "`group_by` gathers the rows of a `table` for a `template`, and one of the two is missing"
+            mistakes.append(Mistake(text, "add it, or leave `group_by` out", (*path, "group_by")))
     job = _validated(QueuedJob, raw, path, mistakes)
     return job if len(mistakes) == before else None
 
@@ -345,8 +351,15 @@ def _validated(model: type[Model], raw: object, path: Path, mistakes: list[Mista
     except ValidationError as error:
         for mistake in mistakes_of(error, known=lambda below: _known_keys(model, below), patterns=PATTERNS):
             below = mistake.path[1:] if mistake.path[:1] == ("control",) else mistake.path
-            mistakes.append(Mistake(mistake.message, mistake.remedy, path + below))
+            remedy = mistake.remedy or (_without_folder(raw, below) if below == ("table",) else None)
+            mistakes.append(Mistake(mistake.message, remedy, path + below))
         return None
+
+
+def _without_folder(raw: object, below: Path) -> str | None:
+    name = raw.get(below[0]) if isinstance(raw, dict) else None
+    base = re.split(r"[/\\]", name)[-1] if isinstance(name, str) else ""
+    return f"write `table: {base}`, and drop it beside this file" if re.fullmatch(TABLE_NAME, base) else None
 
 
 def _known_keys(model: type[BaseModel], below: Path) -> Sequence[str]:

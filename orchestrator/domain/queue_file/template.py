@@ -1,13 +1,17 @@
-"""Templates: `${column}` filled from a table row, and the deep merge of a template under an item."""
+"""Templates: `${column}` filled from a table row, and the deep merge of a template under an item.
+
+A text that is nothing but one placeholder may be typed (`${n:int}`), a list (`${ids[]}`) or left out where the cell is
+empty (`${?r2}`). A list among the elements of a list adds its own elements.
+"""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from orchestrator.domain.mistake import Mistake, Path
+from orchestrator.domain.queue_file.placeholder import LEFT_OUT, Placeholder, Row, parse
 
 _MARK = re.compile(r"\$(?:\$|\{([^{}]*)\}|(\{))")
 """`$$`, `${column}`, or a `${` that is never closed. Any other `$` is itself."""
@@ -15,7 +19,6 @@ _MARK = re.compile(r"\$(?:\$|\{([^{}]*)\}|(\{))")
 MOST_PLACEHOLDERS = 10_000
 """Placeholders of one template: each is filled for every row."""
 
-Row = Mapping[str, str]
 Fill = Callable[[Row], Any]
 
 
@@ -25,20 +28,22 @@ class Template:
 
     fill: Fill
     """The template's value for one row; a part without columns is shared between rows, so nothing may change it."""
+    """Raises CellError where a cell does not hold what a placeholder asks for."""
     columns: frozenset[str]
     mistakes: tuple[Mistake, ...]
+    mixed: tuple[tuple[Path, str, tuple[str, ...]], ...] = ()
+    """Each text that holds more than one placeholder alone: where it is, the text, and the columns in it."""
 
 
-def compile_template(value: Any, path: Path = ()) -> Template:  # noqa: ANN401 - any JSON value
-    """Take a template apart. Its mistakes are told below `path`."""
-    columns: set[str] = set()
-    mistakes: list[Mistake] = []
+def compile_template(value: Any, path: Path = (), columns: Collection[str] = ()) -> Template:  # noqa: ANN401 - any JSON value
+    """Take a template apart, for a table of these columns. Its mistakes have their paths below `path`."""
+    compiler = _Compiler(columns)
     if (place := _where_too_many(value, path)) is not None:
         message = f"the template has more than {MOST_PLACEHOLDERS} placeholders"
         return Template(lambda _row: None, frozenset(), (Mistake(message, "use fewer of them", place),))
-    part = _compiled(value, path, columns, mistakes)
+    part = compiler.compiled(value, path)
     fill = part.fill or (lambda _row: part.constant)
-    return Template(fill, frozenset(columns), tuple(mistakes))
+    return Template(fill, frozenset(compiler.used), tuple(compiler.mistakes), tuple(compiler.mixed))
 
 
 def _where_too_many(value: Any, path: Path) -> Path | None:  # noqa: ANN401 - any JSON value
@@ -57,7 +62,7 @@ def merge(under: Any, over: Any) -> Any:  # noqa: ANN401 - any JSON values
 
 
 def uses_of(value: Any, path: Path = ()) -> Iterator[tuple[str, Path]]:  # noqa: ANN401 - any JSON value
-    """Each column that a template names, with where."""
+    """What each placeholder of a template says between its braces, with where."""
     if isinstance(value, str):
         yield from ((match[1], path) for match in _MARK.finditer(value) if match[1] is not None)
     elif isinstance(value, dict):
@@ -77,7 +82,13 @@ def reaches(value: Any, path: Path) -> bool:  # noqa: ANN401 - any JSON value
 def filled_at(value: Any, path: Path) -> str | None:  # noqa: ANN401 - any JSON value
     """The text of a template that fills what stands at a path from a row; None where no row changes anything."""
     inner, _ = _follow(value, path)
+    if isinstance(inner, list):  # it has fewer elements than what is made of it
+        inner = next((each for each in inner if isinstance(each, str) and _changes_length(each)), None)
     return inner if isinstance(inner, str) and any(True for _ in uses_of(inner)) else None
+
+
+def _changes_length(text: str) -> bool:
+    return any(parse(inside).many or parse(inside).optional for inside, _ in uses_of(text))
 
 
 def _follow(value: Any, path: Path) -> tuple[Any, Path]:  # noqa: ANN401 - any JSON value
@@ -98,27 +109,68 @@ class _Part(NamedTuple):
 
     constant: Any
     fill: Fill | None
+    spliced: bool = False
+    """Among the elements of a list it adds its own elements."""
+    optional: bool = False
+    """Its value may be LEFT_OUT."""
 
 
-def _compiled(value: Any, path: Path, columns: set[str], mistakes: list[Mistake]) -> _Part:  # noqa: ANN401 - any JSON value
-    if isinstance(value, str):
-        return _text(value, path, columns, mistakes)
-    if isinstance(value, dict):
-        fields = {key: _compiled(part, (*path, key), columns, mistakes) for key, part in value.items()}
-        return _object(fields)
-    if isinstance(value, list):
-        return _list([_compiled(part, (*path, index), columns, mistakes) for index, part in enumerate(value)])
-    return _Part(value, None)
+class _Compiler:
+    def __init__(self, columns: Collection[str]) -> None:
+        self._columns = columns
+        self.used: set[str] = set()
+        self.mistakes: list[Mistake] = []
+        self.mixed: list[tuple[Path, str, tuple[str, ...]]] = []
+
+    def compiled(self, value: Any, path: Path) -> _Part:  # noqa: ANN401 - any JSON value
+        if isinstance(value, str):
+            return self._text(value, path)
+        if isinstance(value, dict):
+            return _object({key: self.compiled(part, (*path, key)) for key, part in value.items()})
+        if isinstance(value, list):
+            return _list([self.compiled(part, (*path, index)) for index, part in enumerate(value)])
+        return _Part(value, None)
+
+    def _text(self, text: str, path: Path) -> _Part:
+        used: list[Placeholder] = []
+        pattern = ""  # for `%`
+        end = 0
+        for match in _MARK.finditer(text):
+            if match[2]:
+                self.mistakes.append(Mistake("`${` is never closed by `}`", "write `$${` for the two characters", path))
+            pattern += _literal(text[end : match.start()]) + ("$" if match[0] == "$$" else "")
+            end = match.end()
+            if match[1] is not None:
+                used.append(parse(match[1], self._columns))
+                pattern += "%s"
+        pattern += _literal(text[end:])
+        self.used.update(each.column for each in used)
+        if not used:
+            return _Part(pattern % (), None)
+        if pattern == "%s":
+            (alone,) = used
+            return _Part(None, alone.value, alone.many, alone.optional)
+        self.mixed.append((path, text, tuple(each.column for each in used)))
+        if odd := next((each for each in used if not each.is_plain), None):
+            message = f"`{text}` has a typed, optional or list placeholder inside a longer text"
+            remedy = f"let it stand alone, or write `${{{odd.column}}}`"
+            self.mistakes.append(Mistake(message, remedy, path))
+        values = [each.value for each in used]
+        return _Part(None, lambda row: pattern % tuple(value(row) for value in values))
 
 
 def _object(fields: Mapping[str, _Part]) -> _Part:
     whole = {key: part.constant for key, part in fields.items()}
     filled = [(key, part.fill) for key, part in fields.items() if part.fill]
+    optional = [key for key, part in fields.items() if part.optional]
 
     def fill(row: Row) -> dict[str, Any]:
         value = whole.copy()
         for key, fill_part in filled:
             value[key] = fill_part(row)
+        for key in optional:
+            if value[key] is LEFT_OUT:
+                del value[key]
         return value
 
     return _Part(None, fill) if filled else _Part(whole, None)
@@ -134,27 +186,20 @@ def _list(parts: Sequence[_Part]) -> _Part:
             value[index] = fill_part(row)
         return value
 
-    return _Part(None, fill) if filled else _Part(whole, None)
+    def fill_any_length(row: Row) -> list[Any]:
+        value: list[Any] = []
+        for part, each in zip(parts, fill(row), strict=True):
+            if each is LEFT_OUT:
+                continue
+            if part.spliced:
+                value += each
+            else:
+                value.append(each)
+        return value
 
-
-def _text(text: str, path: Path, columns: set[str], mistakes: list[Mistake]) -> _Part:
-    used: list[str] = []
-    pattern = ""  # for `%`
-    end = 0
-    for match in _MARK.finditer(text):
-        if match[2]:
-            mistakes.append(Mistake("`${` is never closed by `}`", "write `$${` for the two characters", path))
-        pattern += _literal(text[end : match.start()]) + ("$" if match[0] == "$$" else "")
-        end = match.end()
-        if match[1] is not None:
-            used.append(match[1])
-            pattern += "%s"
-    pattern += _literal(text[end:])
-    columns.update(used)
-    if not used:
-        return _Part(pattern % (), None)
-    cells = itemgetter(*used)  # one cell, or a tuple of them
-    return _Part(None, cells if pattern == "%s" else lambda row: pattern % cells(row))
+    if not filled:
+        return _Part(whole, None)
+    return _Part(None, fill_any_length if any(part.spliced or part.optional for part in parts) else fill)
 
 
 def _literal(text: str) -> str:

@@ -1,17 +1,25 @@
 """pydantic's findings in words that a person at the bench understands."""
 
 import difflib
+import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.domain.mistake import Mistake, Path
+from orchestrator.domain.printable import ascii_only, foreign_in, invisible_in, printable
+from orchestrator.domain.queue_file.cells import no_id, no_value
+from orchestrator.domain.queue_file.nearest import did_you_mean
 
 TAG = "@"
 """Tags of our unions begin with it: pydantic puts them into the path, where nobody wrote them."""
+
+MOST_NAMED = 5
+"""Characters that one message names."""
 
 _TYPES = {
     "string_type": "text",
@@ -26,24 +34,47 @@ _TYPES = {
 
 
 def mistakes_of(
-    error: ValidationError, *, known: Callable[[Path], Sequence[str]], patterns: Mapping[str, str]
+    error: ValidationError,
+    *,
+    known: Callable[[Path], Sequence[str]],
+    patterns: Mapping[str, str],
+    ids: Collection[str] = (),
 ) -> Iterator[Mistake]:
     """Each finding as a mistake, with its path below what was validated.
 
-    `known` tells the keys that may stand beside an unknown one, `patterns` in words what a pattern asks for.
+    `known` returns the keys that may stand beside an unknown one, `patterns` says in words what a pattern asks for,
+    `ids` are the patterns of ids: there, a message says what the text is instead.
     """
     for finding in error.errors(include_url=False, include_context=True, include_input=True):
         below = _written(finding["loc"])
         beside = known(below if finding["type"].startswith("union_tag") else below[:-1])
-        message, remedy = _worded(finding, beside, patterns)
+        if finding["type"] == "string_pattern_mismatch":
+            pattern = finding["ctx"]["pattern"]
+            words = patterns.get(pattern, f"does not match {pattern}")
+            message, remedy = mismatch(finding["input"], words, is_id=pattern in ids)
+        else:
+            message, remedy = _worded(finding, beside)
         yield Mistake(message, remedy, below)
+
+
+def mismatch(text: str, words: str, *, is_id: bool) -> tuple[str, str | None]:
+    """Why a text does not match a pattern, and the remedy: odd characters first, then what it is in place of an id."""
+    if foreign := list(itertools.islice(foreign_in(text), MOST_NAMED)):
+        remedy = "type it again with plain letters"
+        if invisible_in(text):
+            remedy = "delete what does not show, or type it again"
+        return f"{_shown(text)} holds {', '.join(foreign)}" + ("" if is_id else f"; it {words}"), remedy
+    found = (no_id if is_id else no_value)(text)
+    if found is None:
+        return f"{_shown(text)} {words}", None
+    return f"{_shown(text)} {found.what}; it {words}", found.remedy
 
 
 def _written(location: Sequence[str | int]) -> Path:
     return tuple(part for part in location if not (isinstance(part, str) and part.startswith(TAG)))
 
 
-def _worded(finding: ErrorDetails, known: Sequence[str], patterns: Mapping[str, str]) -> tuple[str, str | None]:  # noqa: C901, PLR0911 - a table
+def _worded(finding: ErrorDetails, known: Sequence[str]) -> tuple[str, str | None]:  # noqa: PLR0911 - a table
     context: dict[str, Any] = finding.get("ctx", {})
     given = finding["input"]
     name = str(finding["loc"][-1]) if finding["loc"] else "it"
@@ -55,8 +86,6 @@ def _worded(finding: ErrorDetails, known: Sequence[str], patterns: Mapping[str, 
         case kind if kind in _TYPES:
             wanted = _TYPES[kind]
             return f"must be {wanted}, and is {_called(given)}", _quoted(given) if wanted == "text" else None
-        case "string_pattern_mismatch":
-            return f"{_shown(given)} {patterns.get(context['pattern'], 'does not match ' + context['pattern'])}", None
         case "literal_error" | "enum":
             return _not_among(name, given, context["expected"])
         case "greater_than_equal":
@@ -89,8 +118,10 @@ def _not_among(name: str, given: object, expected: str) -> tuple[str, str | None
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else "known are " + ", ".join(f"`{key}`" for key in known)
+    if meant := did_you_mean(name, known):
+        return meant
+    odd = next(foreign_in(name), None)
+    return "known are " + ", ".join(f"`{key}`" for key in known) + (f"; it holds {odd}" if odd else "")
 
 
 def _called(value: object) -> str:
@@ -116,5 +147,11 @@ def _quoted(value: object) -> str | None:
 
 
 def _shown(value: object) -> str:
+    """In quotes, cut to what fits a line; characters that do not show, or of another alphabet, as escapes."""
     text = str(value)
-    return repr(text if len(text) <= 80 else text[:77] + "...")  # noqa: PLR2004 - as much as fits a line
+    quoted = repr(text if len(text) <= 80 else text[:77] + "...")  # noqa: PLR2004 - as much as fits a line
+    return printable(quoted) if all(map(_is_latin, quoted)) else ascii_only(quoted)
+
+
+def _is_latin(character: str) -> bool:
+    return character.isascii() or unicodedata.name(character, "").startswith("LATIN ")

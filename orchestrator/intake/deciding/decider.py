@@ -10,7 +10,7 @@ from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.queue_file.estimate import AccountLimits
-from orchestrator.durable import sync_file
+from orchestrator.durable import begin_sync, sync_file
 from orchestrator.intake.admission import Admission, Admitted, Drop
 from orchestrator.intake.deciding.candidates import Candidate, Decided
 from orchestrator.intake.directory.arrivals import Arrivals, Entry
@@ -326,12 +326,14 @@ class Decider:
         for each, verdict in admitted:
             if each.entry.name in moved:
                 crash_point(CrashPoint.FILE_MOVED)
-                self._publish(FileAccepted(each.entry.name, tuple(verdict.new), verdict.items, verdict.note))
+                notes = tuple(each.report.notes) if each.report is not None else ()
+                self._publish(FileAccepted(each.entry.name, tuple(verdict.new), verdict.items, verdict.note, notes))
         decided.names |= moved
 
     def _move_all(self, accepted: Sequence[_Examined], decided: Decided) -> set[str]:
         """Move what was admitted; the folders are synced once for all files that come without a table."""
         moved: set[str] = set()
+        begin_sync(source.file.fileno() for each in accepted for source in each.opened.values())
         for each in accepted:
             sources = [*each.tables, each.source]
             try:

@@ -8,7 +8,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.kinds import Kinds
-from orchestrator.domain.mistake import Mistakes
+from orchestrator.domain.mistake import Mistake, Mistakes
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queue_file.estimate import AccountLimits, canonical
 from orchestrator.durable import open_draft, rename_exclusively, sync_file, sync_folder
@@ -59,6 +59,8 @@ class Dropped:
     """Of the very file: another one may have its name later."""
     not_synced: str | None = None
     """Why a power failure may still take the file out of incoming/; None where it cannot."""
+    notes: tuple[str, ...] = ()
+    """What is odd about the file and its tables."""
 
     @property
     def jobs(self) -> tuple[str, ...]:
@@ -94,12 +96,13 @@ async def drop(
     *,
     scratch: Path | None = None,
     kinds: Kinds = KINDS,
+    refuse: Callable[[Sequence[JobSpec]], Awaitable[Iterable[Mistake]]] | None = None,
     told: Callable[[Dropped], None] = lambda _: None,
 ) -> list[Dropped]:
     """Check queue files and drop each with its tables; `count` is written into jobs that do not have it.
 
-    Tables are found beside the queue file that names them; they may be listed among `files`, and need not. `told` is
-    called with each file as soon as it lies in incoming/.
+    Tables are found beside the queue file that names them; they may be listed among `files`, and need not. `refuse`
+    returns further mistakes of the jobs of a file. `told` is called with each file as soon as it lies in incoming/.
 
     Raises:
         NotDroppedError: there are mistakes, or a name is taken in incoming/; nothing was dropped.
@@ -111,7 +114,10 @@ async def drop(
         for path in (path for path in files if not is_table(path.name)):
             parcel = _Parcel(path)
             stack.callback(parcel.close)
-            await _check(parcel, ValidationContext(accounts, scratch, kinds=kinds))
+            await _check(parcel, ValidationContext(accounts, scratch, folder=path.parent, kinds=kinds))
+            if refuse is not None and parcel.report is not None:
+                for mistake in await refuse([job.spec for job in parcel.report.jobs]):
+                    parcel.report.mistakes.append(mistake)
             parcels.append(parcel)
         incoming = queue_directory / "incoming"
         _collect_mistakes(parcels, [path for path in files if is_table(path.name)], incoming, mistakes)
@@ -287,7 +293,14 @@ def _drop_parcel(parcel: _Parcel, incoming: Path) -> Dropped:
         for path in done:  # a table without its queue file would lie there for an hour
             path.unlink(missing_ok=True)
         raise
-    return Dropped(parcel.own, tuple(job.spec for job in report.jobs), tables, placed.signature, placed.not_synced)
+    return Dropped(
+        parcel.own,
+        tuple(job.spec for job in report.jobs),
+        tables,
+        placed.signature,
+        placed.not_synced,
+        tuple(report.notes),
+    )
 
 
 def _pieces(source: Source) -> Iterator[bytes]:

@@ -17,6 +17,8 @@ from orchestrator.intake.reading.text import MalformedTextError
 
 SLICE = 10_000
 """Events after which others may work."""
+MOST_EVENTS = 1_000_000
+"""Events that are read for the sake of lines; what stands behind them has the line of what is around it."""
 
 
 def lines_of(events: Events, paths: Iterable[Path]) -> Generator[None, None, dict[Path, int]]:
@@ -37,7 +39,7 @@ def _collect(events: Events, wanted: set[Path], found: dict[Path, int]) -> Gener
     for number, (event, value) in enumerate(events, 1):
         if number % SLICE == 0:
             yield
-        if len(trail) > DEEPEST:
+        if len(trail) > DEEPEST or number > MOST_EVENTS:
             return  # the reader that found the mistakes went no further
         if event == MAP_KEY:
             trail[-1] = value

@@ -1,26 +1,24 @@
 """Tables: CSV, TSV and JSON lines as rows of text.
 
 A row is an object of texts with the same columns as every other row: a cell is never guessed to be a number, a date or
-nothing. Blanks around a cell or a name are none of it: nobody sees them, and no id has them. CSV and TSV follow RFC
-4180 but for that: the first line names the columns, a field with a comma, a quote or a line break stands in quotes.
-JSON lines hold one flat object a line; numbers keep their digits, null is empty text.
+nothing. Spaces around a cell or a name are not part of it: they do not show, and no id has them. JSON lines hold one
+flat object a line; numbers keep their digits, null is empty text.
 """
 
-import csv
 import json
 from collections.abc import Iterator
 from typing import IO, Any
 
 from orchestrator.domain.mistake import Mistake, Mistakes
+from orchestrator.domain.note import Notes
+from orchestrator.domain.result_columns import is_result, unguarded
+from orchestrator.intake.reading.foreign_formats import START, recognise
+from orchestrator.intake.reading.separated_values import SEPARATORS, Layout, NumberedRow, Separated
 from orchestrator.intake.reading.text import MalformedTextError, Text
+from orchestrator.intake.validation.repeated_mistakes import RowMistakes
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
 MOST_COLUMNS = 1000
-
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars (`|`)", ",": "commas"}
-
-NumberedRow = tuple[int, dict[str, str]]
-"""The line on which the row begins, and its cells by column."""
 
 
 def is_table(name: str) -> bool:
@@ -37,35 +35,73 @@ class Table:
         """Bytes of the file."""
         self.name = name
         self._json = name.lower().endswith((".jsonl", ".ndjson"))
-        self._delimiter = "\t" if name.lower().endswith(".tsv") else ","
+        self._separated = Separated(file, name, "\t" if name.lower().endswith(".tsv") else ",")
+        self._layout: Layout | None = None
+        self.is_result = False
+        """It is a result table of this program: known once the columns are."""
 
     def columns(self, mistakes: Mistakes) -> tuple[str, ...] | None:
-        """The names of the columns; None, with the reason among the mistakes, when they cannot be told."""
+        """The names of the columns; None, with the reason among the mistakes, when they cannot be found."""
         wrong = Mistakes()
         columns: tuple[str, ...] = ()
         try:
+            self._refuse_foreign()
             columns = self._first_object(wrong) if self._json else self._first_line()
         except MalformedTextError as error:
             wrong.append(error.mistake)
         if columns:
-            wrong = Mistakes()  # bad lines above the first good row are told with the rows
+            wrong = Mistakes()  # bad lines above the first good row are reported with the rows
         if columns or not wrong:
             for problem in self._problems_of(columns):
                 wrong.append(problem)
         mistakes.extend(wrong)
+        self.is_result = is_result(columns)
         return None if wrong else columns
 
-    def rows(self, mistakes: Mistakes) -> Iterator[NumberedRow]:
+    def rows(self, mistakes: Mistakes, notes: Notes | None = None) -> Iterator[NumberedRow]:
         """The rows; a row that is wrong becomes a mistake and is left out."""
-        text = Text(self._file, name=self.name)
+        wrong = RowMistakes(self.name)
         try:
-            yield from (self._objects(text, mistakes) if self._json else self._records(text, mistakes))
+            rows = self._objects(wrong) if self._json else self._cells(wrong, Notes() if notes is None else notes)
+            if not self.is_result:
+                yield from rows
+            else:
+                for line, row in rows:
+                    yield line, {column: unguarded(cell) for column, cell in row.items()}
         except MalformedTextError as error:
             mistakes.append(error.mistake)
-            return
-        if not text.ends_in_newline:
-            message = "does not end in a newline: it was cut"
-            mistakes.add(message, "end the last line", line=text.line, file=self.name)
+        finally:
+            for mistake in wrong.reported():
+                mistakes.append(mistake)
+
+    def other_separator(self, columns: tuple[str, ...]) -> str | None:
+        """What separates the cells instead, when the first line was read as one column; None where nothing does."""
+        if self._json or len(columns) != 1:
+            return None
+        own = self._separated.delimiter
+        return next((each for each in SEPARATORS if each != own and each in columns[0]), None)
+
+    def separate_by(self, separator: str, notes: Notes) -> None:
+        """Read it with another separator from now on."""
+        own = SEPARATORS.get(self._separated.delimiter, self._separated.delimiter)
+        notes.add(f"is separated by {SEPARATORS[separator]} in place of {own}, and was read so", place=self.name)
+        self._separated.delimiter = separator
+
+    def without_columns(self, columns: tuple[str, ...], needed: frozenset[str]) -> Mistake | None:
+        """Why none of the columns that are needed is there, where the table itself shows it; None otherwise."""
+        if self._json or needed & set(columns):
+            return None
+        if len(columns) == 1 and self._separated.delimiter in columns[0]:
+            message = "has lines that stand in quotes as a whole: it was exported twice"
+            return self._mistake(message, "export it once more from the program that it comes from", 1)
+        if needed and (line := self._separated.line_of_columns(needed)) is not None:
+            return self._mistake(f"names its columns on line {line}", "remove the lines above it", 1)
+        return None
+
+    def _refuse_foreign(self) -> None:
+        self._file.seek(0)
+        if (foreign := recognise(self._file.read(START))) is not None:
+            raise MalformedTextError(self._mistake(foreign.what, foreign.remedy))
 
     def _problems_of(self, columns: tuple[str, ...]) -> Iterator[Mistake]:
         if not columns:
@@ -74,63 +110,31 @@ class Table:
             yield self._mistake(f"has {len(columns)} columns, and may have {MOST_COLUMNS}", None, 1)
         seen: dict[str, int] = {}
         for number, column in enumerate(columns, 1):
-            if not column:
-                yield self._mistake(f"column {number} has no name", "name it, or remove it", 1)
-            elif (first := seen.setdefault(column, number)) != number:
+            if (first := seen.setdefault(column, number)) != number:
                 yield self._mistake(f"columns {first} and {number} are both named {column!r}", "rename one", 1)
-
-    def other_separator(self, columns: tuple[str, ...]) -> Mistake | None:
-        """What to say when a column is missed, and what looks like several was read as one; None otherwise."""
-        if self._json or len(columns) != 1:
-            return None
-        found = next((each for each in _SEPARATORS if each != self._delimiter and each in columns[0]), None)
-        if found is None:
-            return None
-        name, own = self.name.rpartition(".")[2].upper(), _SEPARATORS[self._delimiter]
-        message = f"seems to be separated by {_SEPARATORS[found]}, and {name} is separated by {own}"
-        return self._mistake(message, f"save it with {own} between the cells", 1)
 
     # ------------------------------------------------------------ CSV and TSV
 
     def _first_line(self) -> tuple[str, ...]:
-        for _, record in self._read(Text(self._file, name=self.name)):
-            return tuple(record)
-        return ()
+        self._layout = self._separated.layout()
+        return self._layout.columns
 
-    def _records(self, text: Text, mistakes: Mistakes) -> Iterator[NumberedRow]:
-        columns: tuple[str, ...] | None = None
-        for line, record in self._read(text):
-            if columns is None:
-                columns = tuple(record)
-            elif len(record) == len(columns):
-                yield line, dict(zip(columns, record, strict=True))
-            else:
-                message = f"has {len(record)} cells, and the first line has {len(columns)}"
-                mistakes.append(self._mistake(message, "does a cell with a comma lack its quotes?", line))
-
-    def _read(self, text: Text) -> Iterator[tuple[int, list[str]]]:
-        """Records that hold anything, each with its first line."""
-        reader = csv.reader(text.lines(), delimiter=self._delimiter, strict=True)
-        line = 1
-        try:
-            for cells in reader:
-                record = [cell.strip() for cell in cells]
-                if any(record):
-                    yield line, record
-                line = reader.line_num + 1
-        except csv.Error as error:
-            what, remedy = _worded(str(error))
-            message = f"is not {'CSV' if self._delimiter == ',' else 'TSV'}: {what}"
-            raise MalformedTextError(self._mistake(message, remedy, line)) from error
+    def _cells(self, wrong: RowMistakes, notes: Notes) -> Iterator[NumberedRow]:
+        layout = self._layout or self._separated.layout()
+        return self._separated.rows(layout, wrong, notes)
 
     # ------------------------------------------------------------ JSON lines
 
     def _first_object(self, mistakes: Mistakes) -> tuple[str, ...]:
-        for _, row in self._objects(Text(self._file, name=self.name), mistakes):
+        wrong = RowMistakes(self.name)
+        for _, row in self._objects(wrong):
             return tuple(row)
+        for mistake in wrong.reported():
+            mistakes.append(mistake)
         return ()
 
-    def _objects(self, text: Text, mistakes: Mistakes) -> Iterator[NumberedRow]:
+    def _objects(self, wrong: RowMistakes) -> Iterator[NumberedRow]:
+        text = Text(self._file, name=self.name)
         columns: tuple[str, ...] | None = None
         for number, line in enumerate(text.lines(), 1):
             if not line.strip():
@@ -138,29 +142,22 @@ class Table:
             try:
                 row = _flat(line)
             except _NoRowError as error:
-                mistakes.append(self._mistake(str(error), "one flat object a line", number))
+                wrong.add(str(error), "one flat object a line; is it CSV? then name it .csv", number)
                 continue
             if columns is None:
                 columns = tuple(row)
             if row.keys() != set(columns):
                 message = "does not have the keys of the first row: " + ", ".join(columns)
-                mistakes.append(self._mistake(message, 'write "" for what is empty', number))
+                wrong.add(message, 'write "" for what is empty', number)
             else:
                 yield number, {column: row[column] for column in columns}
+        if not text.ends_in_newline:
+            raise MalformedTextError(
+                self._mistake("does not end in a newline: it was cut", "end the last line", text.line)
+            )
 
     def _mistake(self, message: str, remedy: str | None, line: int | None = None) -> Mistake:
         return Mistake(message, remedy, line=line, file=self.name)
-
-
-def _worded(problem: str) -> tuple[str, str]:
-    """What Python's reader of CSV says, and what to do about it, for somebody who knows no Python."""
-    if problem.startswith("new-line character"):
-        return "a line ends in a carriage return (CR) alone", "save it with lines that end in a newline: LF, or CR LF"
-    if problem.startswith("unexpected end"):
-        return "a quote is never closed", 'a field with a quote in it is written "...""..."'
-    if problem.startswith("field larger"):
-        return "a cell is longer than may be", "is a quote never closed?"
-    return "something stands behind a closing quote", 'a field with a quote in it is written "...""..."'
 
 
 class _NoRowError(ValueError):

@@ -3,7 +3,7 @@
 import codecs
 import re
 from collections.abc import Iterator
-from typing import IO, NoReturn
+from typing import NoReturn, Protocol
 
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.mistake import Mistake
@@ -29,13 +29,21 @@ class MalformedTextError(OrchestratorError):
         self.mistake = mistake
 
 
+class Bytes(Protocol):
+    """What text is read from: an open file, or what translates one."""
+
+    def seek(self, offset: int, /) -> int: ...
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class Text:
     """A file as checked UTF-8: `read` and `read_text` hand it on piece by piece, `lines` line by line.
 
     Only one of the three may be used: a piece of bytes may end inside a character, a piece of text does not.
     """
 
-    def __init__(self, file: IO[bytes], *, name: str | None = None, yaml: bool = False) -> None:
+    def __init__(self, file: Bytes, *, name: str | None = None, yaml: bool = False) -> None:
         file.seek(0)
         self._file = file
         self._name = name
@@ -83,6 +91,18 @@ class Text:
         if rest:
             yield rest
 
+    def line_at(self, number: int) -> str:
+        """The text of one line, for a message; nothing more can be read of this text behind it."""
+        self._file.seek(0)
+        current, rest = 1, b""
+        while current <= number and (piece := self._file.read(PIECE)):
+            *lines, rest = (rest + piece).split(b"\n")
+            if number < current + len(lines):
+                return lines[number - current].decode("utf-8", "replace").removeprefix("\ufeff")
+            current += len(lines)
+            rest = rest[:LONGEST_LINE]
+        return rest.decode("utf-8", "replace") if current == number else ""
+
     @property
     def ends_in_newline(self) -> bool:
         """Whether the last character read so far ends a line."""
@@ -105,7 +125,8 @@ class Text:
         except UnicodeDecodeError as error:
             self._advance(error.object[: error.start].decode("utf-8", "replace"))
             byte = error.object[error.start]
-            self._fail(f"byte 0x{byte:02X} at column {self._column + 1} is not UTF-8", _SAVE)
+            remedy = _SAVE if self._name is None else f'{_SAVE}; Excel calls it "CSV UTF-8", its plain "CSV" is not'
+            self._fail(f"byte 0x{byte:02X} at column {self._column + 1} is not UTF-8", remedy)
         if match := self._control.search(text):
             self._advance(text[: match.start()])
             character = ord(match[0])
@@ -118,7 +139,9 @@ class Text:
         self._at_start = False
         if piece.startswith(_WIDE):
             self._fail("is UTF-16", _SAVE)
-        return piece.removeprefix(_BOM)
+        while piece.startswith(_BOM):  # some exports write it twice
+            piece = piece.removeprefix(_BOM)
+        return piece
 
     def _advance(self, text: str) -> None:
         if not text:

@@ -26,13 +26,7 @@ from orchestrator.intake.reading.parse_events import (
 )
 from orchestrator.intake.reading.plain_yaml import meaning, take_plain
 from orchestrator.intake.reading.text import MalformedTextError, Text
-
-_HINTS = {
-    "found character that cannot start any token": "indent with blanks, not tabs; quote a text that begins with @ or %",
-    "mapping values are not allowed in this context": "a `:` in a text needs quotes around it",
-    "did not find expected key": "is the line indented like its neighbours?",
-    "found unexpected end of stream": "a quote or bracket is never closed, or the file was cut",
-}
+from orchestrator.intake.reading.yaml_slips import slip
 
 
 class YamlEvents:
@@ -164,6 +158,11 @@ class YamlEvents:
         problem = error.problem or "something is wrong"
         mark = error.problem_mark or error.context_mark
         if mark is None:
-            return MalformedTextError(Mistake(f"is not YAML: {problem}", _HINTS.get(problem)))
-        message = f"is not YAML: {problem} at column {mark.column + 1}"
-        return MalformedTextError(Mistake(message, _HINTS.get(problem), line=mark.line + 1))
+            return MalformedTextError(Mistake(f"is not YAML: {problem}"))
+        line = mark.line + 1
+        found = slip(problem, line, mark.column + 1, self._text.line_at(line), self._text.line_at(line - 1))
+        message = f"is not YAML: {found.what}" + (f" at column {found.column}" if found.column else "")
+        opened = error.context_mark
+        if opened is not None and opened.line < mark.line and "quoted scalar" in (error.context or ""):
+            message += f"; a quote opens on line {opened.line + 1}"
+        return MalformedTextError(Mistake(message, found.remedy, line=found.line))

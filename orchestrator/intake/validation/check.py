@@ -4,6 +4,9 @@ The same check serves `validate`, `submit` and the spool. It is written as a gen
 `check` runs those slices in a worker thread, so that the event loop goes on and a stop waits for one slice at most.
 """
 
+import contextlib
+import os
+import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +17,16 @@ import anyio.to_thread
 
 from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistake, Mistakes
+from orchestrator.domain.note import Notes
 from orchestrator.domain.queue_file.estimate import AccountLimits
-from orchestrator.domain.queue_file.model import AnyControl, Reading, read
+from orchestrator.domain.queue_file.model import TABLE_NAME, AnyControl, Reading, read
+from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.intake.directory.open_file import NotReadableError, Source, open_source
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.reading.json_stream import JsonEvents
 from orchestrator.intake.reading.line_numbers import lines_of
 from orchestrator.intake.reading.parse_events import Events
-from orchestrator.intake.reading.tables import Table
+from orchestrator.intake.reading.tables import Table, is_table
 from orchestrator.intake.reading.text import MalformedTextError, Text
 from orchestrator.intake.reading.yaml_stream import YamlEvents
 from orchestrator.intake.validation.dependency_cycles import dependency_cycles, waits_of
@@ -47,6 +52,8 @@ class Report:
     file: str
     mistakes: Mistakes
     scratch: TemporaryFiles = field(repr=False)
+    notes: Notes = field(default_factory=Notes)
+    """What is odd, and keeps nothing from being accepted."""
     jobs: tuple[ValidatedJob, ...] = ()
     controls: tuple[Control, ...] = ()
     tables: tuple[str, ...] = ()
@@ -84,6 +91,8 @@ class ValidationContext:
     wait_for_tables: bool = False
     """Stop as soon as a table is found missing, for it may come."""
     dropped_by: str | None = None
+    folder: Path | None = None
+    """Where the file lies, if a table's name is to be compared with those in there."""
     kinds: Kinds = KINDS
     """The kinds of work that there are."""
 
@@ -106,7 +115,9 @@ async def check(
     except NotReadableError as error:
         return refused(path.name, error.mistake)
     try:
-        return await in_slices(check_source(source, beside, ValidationContext(accounts, scratch, kinds=kinds)))
+        return await in_slices(
+            check_source(source, beside, ValidationContext(accounts, scratch, folder=path.parent, kinds=kinds))
+        )
     finally:
         for opened in (source, *tables):
             opened.close()
@@ -180,6 +191,7 @@ class _Check:
                 mistakes.append(mistake)
             yield from self._check_jobs(document, reading)
         if mistakes:
+            report.notes = Notes()  # they speak of what would be sent
             yield from self._locate()
             # What two jobs have from one table is told once.
             mistakes.kept[:] = sorted(dict.fromkeys(mistakes), key=_place)
@@ -215,6 +227,7 @@ class _Check:
             out=out,
             tables=tables,
             mistakes=report.mistakes,
+            notes=report.notes,
             file=report.file,
             dropped_by=terms.dropped_by,
             dropped_bytes=dropped,
@@ -250,6 +263,8 @@ class _Check:
                 remedy = "write its rows under `items:`, or drop both files into incoming/"
                 self._report.mistakes.add(message, remedy, path=("jobs", index, "table"))
                 continue
+            if not re.fullmatch(TABLE_NAME, name):
+                continue  # reported already
             try:
                 source = self._find_table(name)
             except NotReadableError as error:
@@ -260,11 +275,22 @@ class _Check:
                 continue
             missing.append(name)
             message = f"the table {name} is not there, or not complete"
-            remedy = "drop it beside this file; a table goes with one queue file, and may have gone with another"
+            remedy = did_you_mean(name, self._beside()) or (
+                "drop it beside this file; a table goes with one queue file, and may have gone with another"
+            )
             self._report.mistakes.add(message, remedy, path=("jobs", index, "table"))
         self._report.tables = (*opened, *missing)
         self._report.missing = tuple(missing)
         return opened
+
+    def _beside(self) -> list[str]:
+        """The tables in the folder of the file, for one whose name is misspelt."""
+        folder = self._terms.folder
+        if folder is None:
+            return []
+        with contextlib.suppress(OSError):
+            return sorted(entry.name for entry in os.scandir(folder) if is_table(entry.name))
+        return []
 
     # ------------------------------------------------------------ reading, and telling where
 

@@ -32,7 +32,7 @@ HEADER_NODES = 500_000
 """Values of the document outside its items."""
 HEADER_BYTES = 32 * 1024 * 1024
 MOST_ITEMS = 1_000_000
-"""Items, or rows of tables, of one file."""
+"""Entries of `items:` of one file; what rows of tables make is bounded by the bytes of the file and its tables."""
 MOST_WRONG = 10_000
 """Mistakes after which a file is read no further: their number does not help anybody."""
 SLICE = 2000

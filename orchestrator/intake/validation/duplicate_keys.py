@@ -42,8 +42,11 @@ class Keys:
         if len(self._fresh) == _RECORDS:
             self._write()
 
-    def twice(self) -> Generator[None, None, list[tuple[Place, Place]]]:
-        """Each place of a key that stands somewhere before it, with the first place; yields now and then."""
+    def twice(self, most: int | None = None) -> Generator[None, None, list[tuple[Place, Place]]]:
+        """Each place of a key that stands somewhere before it, with the first place; yields now and then.
+
+        No more than `most` of them, if that is given.
+        """
         self._write()
         passes = self._count // self._at_a_time + 1
         repeated: set[bytes] = set()
@@ -59,14 +62,14 @@ class Keys:
                 yield
         if not repeated:
             return []
-        return (yield from self._places(repeated))
+        return (yield from self._places(repeated, most))
 
     def _write(self) -> None:
         self._file.write(b"".join(self._fresh))
         self._count += len(self._fresh)
         self._fresh.clear()
 
-    def _places(self, repeated: set[bytes]) -> Generator[None, None, list[tuple[Place, Place]]]:
+    def _places(self, repeated: set[bytes], most: int | None) -> Generator[None, None, list[tuple[Place, Place]]]:
         first: dict[bytes, Place] = {}
         found: list[tuple[Place, Place]] = []
         for block in self._blocks():
@@ -76,6 +79,8 @@ class Keys:
                     earlier = first.setdefault(digest, place)
                     if earlier is not place:
                         found.append((earlier, place))
+                        if len(found) == most:
+                            return found
             yield
         return found
 

@@ -3,14 +3,14 @@
 import io
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import msgspec
 
 from orchestrator.domain.kinds import Kind, Kinds, find_kind
 from orchestrator.domain.mistake import Mistake, Mistakes, Path, spell
 from orchestrator.domain.model import JobSpec, NewItem
+from orchestrator.domain.note import Notes
 from orchestrator.domain.queue_file.estimate import (
     BATCH_BYTES,
     AccountLimits,
@@ -23,13 +23,17 @@ from orchestrator.domain.queue_file.estimate import (
     job_spec,
 )
 from orchestrator.domain.queue_file.model import QueuedJob
-from orchestrator.domain.queue_file.template import Template, compile_template, filled_at, merge, uses_of
+from orchestrator.domain.queue_file.nearest import did_you_mean
+from orchestrator.domain.queue_file.template import filled_at
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.reading.spill import PortionWriter, read_portions
 from orchestrator.intake.reading.tables import Table
+from orchestrator.intake.validation.blame import KeyTexts, column_to_blame, comes_from
 from orchestrator.intake.validation.document import MOST_WRONG, ItemRun
 from orchestrator.intake.validation.duplicate_keys import Keys, Place
+from orchestrator.intake.validation.entries import Entries, Entry
 from orchestrator.intake.validation.repeated_mistakes import RepeatedMistakes, from_template
+from orchestrator.intake.validation.same_data import SameData
 
 SLICE = 500
 """Items after which the check lets others work..."""
@@ -40,9 +44,6 @@ MOST_GROWTH = 4
 """The items of a job may have so many times the bytes of what was dropped..."""
 LEAST_ROOM = 512 * 1024 * 1024
 """... or so many bytes, if that is more."""
-
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
-"""Numbers keep the digits that they were written with."""
 
 _Stored = tuple[str, bytes, bytes | None]
 """Key, request and row of an item that may be sent."""
@@ -85,24 +86,11 @@ class Setting:
     """The items as they will be sent."""
     tables: Mapping[str, Table]
     mistakes: Mistakes
+    notes: Notes
     file: str
     dropped_by: str | None
     dropped_bytes: int = 0
     """Of the file and its tables."""
-
-
-class _Entry(NamedTuple):
-    """One item on its way."""
-
-    seq: int
-    item: Any
-    request: bytes | None
-    """The item in its canonical spelling, where that is there already."""
-    row: Mapping[str, str] | None
-    line: int
-    """In the table; 0 for an item of the document."""
-    own: object = None
-    """What an item of the document says itself, where it was laid over a template."""
 
 
 class JobValidation:
@@ -127,8 +115,12 @@ class JobValidation:
         self._most_bytes = BATCH_BYTES
         self._room = max(LEAST_ROOM, MOST_GROWTH * setting.dropped_bytes)
         self._cutter: Cutter | None = None
-        self._counted: int | None = run.count if run else None
-        """Items or rows that there are; None where that cannot be told."""
+        self._items = Entries(
+            self._path, self._under, mistakes=setting.mistakes, notes=setting.notes, scratch=setting.scratch
+        )
+        if run is not None:
+            self._items.counted = run.count
+        self._key_texts = KeyTexts()
 
     def check(self) -> Generator[None, None, ValidatedJob | None]:
         """The job, or None when it has a mistake. What is wrong with other jobs is no matter here."""
@@ -144,11 +136,13 @@ class JobValidation:
         offset = self._setting.out.seek(0, io.SEEK_END)
         digest = Digest(self._job) if self._job else None
         keys = Keys(self._setting.scratch.file())
+        same = SameData(kind, self._setting.scratch, self._setting.notes, self._table.name if self._table else None)
         out = PortionWriter[_Stored](self._setting.out)
         pause_at = SLICE_BYTES
         under = len(canonical(self._under)) if self._under else 0
         for number, entry in enumerate(self._entries(kind), 1):
-            self._take(entry, kind, keys, digest, out)
+            if request := self._take(entry, kind, keys, digest, out):
+                same.see(request, entry, self._path)
             if self._mistakes.total - before + self._repeated.distinct > MOST_WRONG:
                 self._at(Mistake(f"has more than {MOST_WRONG} mistakes, and was checked no further", None, ("items",)))
                 return None
@@ -162,39 +156,45 @@ class JobValidation:
         for mistake in self._repeated.told(self._table.name if self._table else None):
             self._mistakes.append(mistake)
         self._report_duplicates((yield from keys.twice()), kind)
+        yield from same.note(self._path)
         self._compare_count()
-        if self._mistakes.total > before or not (self._job and kind and limits and digest and self._counted):
+        if self._mistakes.total > before or not (self._job and kind and limits and digest and self._items.counted):
             return None
         names = {"file": self._setting.file, "dropped_by": self._setting.dropped_by}
         spec = job_spec(self._job, kind, limits, digest=digest.hexdigest(), **names)
-        cost = estimate(self._counted, spec.batch_size, limits, cut=self._cutter.batches if self._cutter else None)
+        cost = estimate(
+            self._items.counted, spec.batch_size, limits, cut=self._cutter.batches if self._cutter else None
+        )
         counted = self._job.count is not None
         size, most = self._bytes, limits.batch_bytes
-        return ValidatedJob(spec, self._counted, cost, counted, size, most, self._setting.out, offset)
+        return ValidatedJob(spec, self._items.counted, cost, counted, size, most, self._setting.out, offset)
 
     def _take(
-        self, entry: _Entry, kind: Kind | None, keys: Keys, digest: Digest | None, out: PortionWriter[_Stored]
-    ) -> None:
+        self, entry: Entry, kind: Kind | None, keys: Keys, digest: Digest | None, out: PortionWriter[_Stored]
+    ) -> bytes | None:
+        """Check one item and keep it; returns it as it will be sent, None where it will not be."""
         seq, item, request, row, line, _ = entry
         if not isinstance(item, dict):
             self._wrong(entry, Mistake("must be an object (keys and values)", "write `- {key: value}`"))
-            return
+            return None
         if kind is None:
-            return
+            return None
         wrong = kind.mistakes_of_item(item, self._engine)
+        if row is not None and self._under is not None:
+            wrong = self._key_texts.mistakes_of(kind, self._under, row, wrong)
         for mistake in wrong:
             self._wrong(entry, mistake)
         key = kind.key_of(item)
         if key is None:
-            return  # told already
+            return None  # told already
         keys.add(key, seq, line)
         if wrong or digest is None:
-            return
+            return None
         request = request or canonical(item)
         if len(request) > self._most_bytes:
             self._bytes += len(request)
             self._wrong(entry, self._too_large(len(request), kind.key))
-            return
+            return None
         if self._cutter is not None:
             self._cutter.add(len(request))
         if row is None:
@@ -206,68 +206,19 @@ class JobValidation:
             cells = _in_order(row)
             self._bytes += len(request) + len(cells)
             out.add((key, request, cells), len(request) + len(cells))
+        return request
 
     # ------------------------------------------------------------ where items come from
 
-    def _entries(self, kind: Kind | None) -> Iterator[_Entry]:
+    def _entries(self, kind: Kind | None) -> Iterator[Entry]:
         value = self._raw.get("template")
         if value is not None and not isinstance(value, dict):
             return iter(())  # told already, and without it every item would look wrong
         if self._table is not None:
-            return self._from_table(self._table, self._under, kind)
+            return self._items.from_table(self._table, kind, _text(self._raw, "group_by"))
         if self._run is not None:
-            return self._from_items(self._run, self._under)
+            return self._items.from_items(self._run, self._setting.items)
         return iter(())
-
-    def _template(self, value: dict[str, Any], columns: Sequence[str], absent: str, remedy: str) -> Template | None:
-        """The template, or None when it has mistakes or names columns that there are not."""
-        path = (*self._path, "template")
-        template = compile_template(value, path)
-        for mistake in template.mistakes:
-            self._mistakes.append(mistake)
-        unknown = template.columns - set(columns)
-        for column, place in uses_of(value, path) if unknown else ():
-            if column in unknown:
-                self._mistakes.add(f"{absent} ${{{column}}}", remedy, path=place)
-        return None if unknown or template.mistakes else template
-
-    def _from_items(self, run: ItemRun, value: dict[str, Any] | None) -> Iterator[_Entry]:
-        under: dict[str, Any] = {}
-        if value:
-            template = self._template(
-                value, (), "there is no table to fill", "`$${` stands for the characters themselves"
-            )
-            if template is None:
-                return
-            under = template.fill({})
-        seq = 0
-        for portion in read_portions(self._setting.items, run.offset, run.count, list[bytes]):
-            for spelling in portion:
-                seq += 1
-                item = _decode(spelling)
-                if under:
-                    yield _Entry(seq, merge(under, item), None, None, 0, item)
-                else:
-                    yield _Entry(seq, item, spelling, None, 0)
-
-    def _from_table(self, table: Table, value: dict[str, Any] | None, kind: Kind | None) -> Iterator[_Entry]:
-        wrong = Mistakes()
-        columns = table.columns(wrong)
-        if columns and not _needed(value, kind) <= set(columns) and (odd := table.other_separator(columns)):
-            wrong.append(odd)
-        elif columns is not None:
-            remedy = "its columns are " + ", ".join(columns)
-            template = self._template(value, columns, f"{table.name} has no column for", remedy) if value else None
-            self._counted = 0
-            for line, row in table.rows(wrong):
-                self._counted += 1
-                if template:
-                    yield _Entry(self._counted, template.fill(row), None, row, line)
-                elif value is None:
-                    yield _Entry(self._counted, row, None, row, line)
-        if wrong:
-            self._counted = None
-        self._mistakes.extend(wrong)
 
     # ------------------------------------------------------------ what is wrong
 
@@ -309,7 +260,8 @@ class JobValidation:
         limits = self._setting.accounts.get(name)
         if limits is None:
             known = ", ".join(self._setting.accounts) or "none"
-            self._at(Mistake(f"{name!r} is no account of the configuration", f"known are {known}", ("account",)))
+            meant = did_you_mean(name, self._setting.accounts) or f"known are {known}"
+            self._at(Mistake(f"{name!r} is no account of the configuration", meant, ("account",)))
         elif kind and kind.platform != limits.platform:
             message = f"{name!r} is an account on {limits.platform}, and {kind.name} is done on {kind.platform}"
             self._at(Mistake(message, None, ("account",)))
@@ -323,14 +275,14 @@ class JobValidation:
             self._all_at(of.mistakes_of_project(project))
 
     def _compare_count(self) -> None:
-        if self._counted is None:
+        if self._items.counted is None:
             return
         said = self._raw.get("count")
-        if self._counted == 0:
+        if self._items.counted == 0:
             key = "table" if self._table else "items"
             self._at(Mistake("is empty", "a job is made of one item or more", (key,)))
-        elif isinstance(said, int) and not isinstance(said, bool) and said != self._counted:
-            message = f"says {said}, and there are {self._counted}: something was cut off, or the number is wrong"
+        elif isinstance(said, int) and not isinstance(said, bool) and said != self._items.counted:
+            message = f"says {said}, and there are {self._items.counted}: something was cut off, or the number is wrong"
             self._at(Mistake(message, "write the whole file again, or put the number right", ("count",)))
 
     def _report_duplicates(self, twice: Sequence[tuple[Place, Place]], kind: Kind | None) -> None:
@@ -359,7 +311,7 @@ class JobValidation:
         for mistake in mistakes:
             self._at(mistake)
 
-    def _wrong(self, entry: _Entry, mistake: Mistake) -> None:
+    def _wrong(self, entry: Entry, mistake: Mistake) -> None:
         path = mistake.path
         if self._table is None:
             if self._under is not None and from_template(self._under, path, entry.own):
@@ -368,22 +320,20 @@ class JobValidation:
                 self._mistakes.append(replace(mistake, path=(*self._path, "items", entry.seq - 1, *path)))
         elif self._under is None:
             if path[0] in entry.item:
-                self._mistakes.append(replace(mistake, line=entry.line, file=self._table.name))
+                column = str(path[0])
+                self._mistakes.append(replace(mistake, line=entry.line, file=self._table.name, column=column))
             else:
-                remedy = f"its columns are {', '.join(entry.item)}; a `template` makes items from them"
-                self._repeated.add(replace(mistake, remedy=remedy, line=1, file=self._table.name))
+                columns = f"its columns are {', '.join(entry.item)}; a `template` makes items from them"
+                meant = did_you_mean(str(path[0]), entry.item)
+                told = replace(mistake, remedy=f"{meant} {columns}" if meant else columns)
+                self._repeated.add(replace(told, line=1, file=self._table.name))
         elif text := filled_at(self._under, path):
-            remedy = mistake.remedy or f"it comes from `{text}`"
-            self._mistakes.append(replace(mistake, remedy=remedy, line=entry.line, file=self._table.name))
+            remedy = mistake.remedy or comes_from(text, is_empty=mistake.message == "is empty")
+            blamed = mistake.column or column_to_blame(text, entry.row or {})
+            mistake = replace(mistake, remedy=remedy, column=blamed)
+            self._mistakes.append(replace(mistake, line=entry.line, file=self._table.name))
         else:
             self._repeated.add(replace(mistake, path=(*self._path, "template", *path)))
-
-
-def _needed(template: dict[str, Any] | None, kind: Kind | None) -> frozenset[str]:
-    """Columns that a table must have."""
-    if template:
-        return compile_template(template).columns
-    return frozenset(kind.keys) if kind and len(kind.keys) == 1 else frozenset()
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str | None:

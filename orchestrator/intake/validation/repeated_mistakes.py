@@ -8,6 +8,8 @@ from typing import Any
 from orchestrator.domain.mistake import Mistake, Path
 from orchestrator.domain.queue_file.template import reaches
 
+_LINES = 5
+"""Line numbers that one mistake lists."""
 _ALIKE = 0.8
 """From there on one key is taken for the other, misspelt."""
 
@@ -50,3 +52,31 @@ def _misspelt(template: Mapping[str, Any], path: Path) -> bool:
         around = around[part]
     keys = [key for key in around if isinstance(key, str)] if isinstance(around, dict) else []
     return bool(path) and bool(difflib.get_close_matches(str(path[-1]), keys, 1, _ALIKE))
+
+
+@dataclass(slots=True)
+class RowMistakes:
+    """Mistakes of the lines of one table: each different one is reported once, at its first line."""
+
+    table: str
+    _found: dict[str, tuple[Mistake, list[int], int]] = field(default_factory=dict)
+
+    def add(self, message: str, remedy: str | None, line: int) -> None:
+        """One more line that has it."""
+        found = self._found.get(message)
+        if found is None:
+            self._found[message] = Mistake(message, remedy, line=line, file=self.table), [], 0
+            return
+        first, lines, more = found
+        if len(lines) < _LINES:
+            lines.append(line)
+        self._found[message] = first, lines, more + 1
+
+    def reported(self) -> Iterator[Mistake]:
+        """Each once, with the lines that have it too."""
+        for first, lines, more in self._found.values():
+            if not more:
+                yield first
+                continue
+            listed = ", ".join(map(str, lines)) + (", ..." if more > len(lines) else "")
+            yield replace(first, message=f"{first.message}; the same in {more} more: {listed}")

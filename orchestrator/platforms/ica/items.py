@@ -14,16 +14,22 @@ from orchestrator.domain.queue_file.validation_messages import TAG
 
 UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 USER_REFERENCE = r"^[a-zA-Z0-9 _-]*(/[a-zA-Z0-9 _-]+)*$"
-DATA_ID = r"^[^\s/]*$"
-FOLDER_ID = r"^(urn:.+|[^\s/]*)$"
+DATA_ID = r"^(?:fil|fol)\.[A-Za-z0-9_-]+$"
+FOLDER_ID = r"^(?:urn:[ -~]+|[!-.0-~]+)$"
+CODE = r"^[!-~](?:[ -~]*[!-~])?$"
 LOGS_PATH = r"^/([^/]+/?)*"
 PATTERNS = {
     UUID: "is no UUID, such as 11111111-2222-3333-4444-555555555555",
-    USER_REFERENCE: "may have nothing but A-Z a-z 0-9, blanks, `_`, `-`, and `/` between parts: no dots, no accents",
-    DATA_ID: "may have neither blanks nor `/`: it is an id such as fil.0a1b, not a path",
-    FOLDER_ID: "may have neither blanks nor `/`: it is an id such as fol.0a1b, or begins with `urn:`",
+    USER_REFERENCE: "may have nothing but A-Z a-z 0-9, spaces, `_`, `-`, and `/` between parts: no dots, no accents",
+    DATA_ID: "must be an id such as fil.0a1b or fol.0a1b: letters, digits, `_` and `-` behind `fil.` or `fol.`",
+    FOLDER_ID: "must be an id such as fol.0a1b, or begin with `urn:`: plain characters (ASCII) without spaces",
+    CODE: "must be a code of the pipeline: plain characters (ASCII), no space in front or behind",
     LOGS_PATH: "is no absolute path",
 }
+IDS = frozenset({UUID, DATA_ID, FOLDER_ID, CODE})
+"""The patterns of ids and codes."""
+DATA_IN_REQUEST = r'"((?:fil|fol)\.[A-Za-z0-9_-]+)"'
+"""An id of data in an item as it is sent."""
 
 
 def _not_ours(tag: str) -> str:
@@ -33,6 +39,7 @@ def _not_ours(tag: str) -> str:
 
 
 Uuid = Annotated[str, StringConstraints(pattern=UUID)]
+Code = Annotated[str, StringConstraints(min_length=1, pattern=CODE)]
 DataId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=DATA_ID)]
 FolderId = Annotated[str, StringConstraints(min_length=1, pattern=FOLDER_ID)]
 TechnicalTag = Annotated[str, AfterValidator(_not_ours)]
@@ -79,20 +86,20 @@ class _External(_Open):
 
 
 class _DataInput(_Open):
-    parameterCode: str
+    parameterCode: Code
     dataIds: list[DataId] | None = None
     mounts: list[_Mount] | None = None
     externalData: list[_External] | None = None
 
 
 class _Parameter(_Open):
-    code: str | None = None
+    code: Code | None = None
     value: str | None = None
     multiValue: list[str | None] | None = None
 
 
 class _ReferenceData(_Open):
-    parameterCode: str | None = None
+    parameterCode: Code | None = None
     referenceDataId: Uuid | None = None
 
 

@@ -4,6 +4,8 @@ from types import MappingProxyType
 
 from orchestrator.domain.kinds import NO_ENGINE, Kind
 from orchestrator.platforms.ica.items import (
+    DATA_IN_REQUEST,
+    IDS,
     PATTERNS,
     UUID,
     CwlAnalysis,
@@ -22,6 +24,8 @@ KINDS = (
         ),
         project=UUID,
         patterns=MappingProxyType(PATTERNS),
+        ids=IDS,
+        data=DATA_IN_REQUEST,
     ),
     Kind(
         name="ica.data_linking",
@@ -30,5 +34,6 @@ KINDS = (
         models=MappingProxyType({NO_ENGINE: Link}),
         project=UUID,
         patterns=MappingProxyType(PATTERNS),
+        ids=IDS,
     ),
 )

@@ -29,7 +29,9 @@ from orchestrator.store.schema import batches, items, jobs
 Row = sa.Row[*tuple[Any, ...]]
 Query = sa.Select[*tuple[Any, ...]]
 
-_FITS = sa.func.length(batches.c.body) <= 2 * MOST_BATCH_BYTES
+LARGEST_BODY = 2 * MOST_BATCH_BYTES
+"""Bytes of a stored submission that is read."""
+_FITS = sa.func.length(batches.c.body) <= LARGEST_BODY
 _SUBMISSION = (
     batches.c.method,
     batches.c.path,

@@ -6,8 +6,9 @@ all of it is there or nothing; called again after that, it either finds its chan
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import (
@@ -24,6 +25,7 @@ from orchestrator.domain.model import (
     Receipt,
     Submission,
 )
+from orchestrator.domain.queue_file.estimate import BATCH_BYTES
 from orchestrator.store.account_memory import pause_account, resume_account
 from orchestrator.store.changes import Broken, Controlled, Moved, Observed
 from orchestrator.store.database.engine import Database
@@ -313,18 +315,20 @@ class Advance:
         keys: Sequence[str] = (),
         state: ItemState | None = None,
         token: str | None = None,
+        batch_bytes: Mapping[str, int] = MappingProxyType({}),
     ) -> Controlled | None:
         """Send items again: those named, those in `state`, or all that did not succeed and all blocked batches.
 
-        A settled job is re-opened for a new round, and jobs that were skipped because of it wait again. None: there is
-        no such job.
+        A settled job is re-opened for a new round, and jobs that were skipped because of it wait again. `batch_bytes`
+        gives the bytes of items that a batch of an account may have, by its name. None: there is no such job.
 
         Raises:
             ControlRefusedError: a key that it does not have, a job still being cancelled, or one already pruned.
         """
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
-            again, blocked = await controls.retry(unit, row, keys, state)
+            most = batch_bytes.get(row.account, BATCH_BYTES)
+            again, blocked = await controls.retry(unit, row, keys, state, most)
             await settle(unit)
             return Controlled(items=again, batches=blocked, jobs=unit.jobs)
 

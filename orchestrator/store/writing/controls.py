@@ -17,7 +17,7 @@ from orchestrator.domain.model import (
     JobState,
     Receipt,
 )
-from orchestrator.domain.queue_file.estimate import BATCH_BYTES, Cutter
+from orchestrator.domain.queue_file.estimate import Cutter
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.store.reading.rows import COUNTERS, SELECT_BATCH_TO_SEND, SELECT_ITEM, Row, batch_of, item_of
 from orchestrator.store.schema import LIVE_BATCH, LIVE_JOB, REAL_JOB, batches, controls, items, jobs, literal
@@ -118,8 +118,10 @@ async def _forgive(unit: UnitOfWork, job: JobId) -> None:
 # ---------------------------------------------------------------- retry
 
 
-async def retry(unit: UnitOfWork, row: Row, keys: Sequence[str], state: ItemState | None) -> tuple[int, int]:
-    """How many items and how many blocked batches go out again."""
+async def retry(
+    unit: UnitOfWork, row: Row, keys: Sequence[str], state: ItemState | None, batch_bytes: int
+) -> tuple[int, int]:
+    """How many items and how many blocked batches go out again; new batches take at most `batch_bytes` of items."""
     _may_retry(row)
     job = JobId(row.id)
     await _known_keys(unit, row, keys)
@@ -132,7 +134,7 @@ async def retry(unit: UnitOfWork, row: Row, keys: Sequence[str], state: ItemStat
         await _reopen(unit, row)
     for batch in blocked:
         await start_over(unit, batch)
-    again = await _all_again(unit, row, chosen)
+    again = await _all_again(unit, row, chosen, batch_bytes)
     await unit.flush()
     await _forgive(unit, job)
     unit.event(job, "retry", detail=f"{again} items, {len(blocked)} blocked batches")
@@ -170,18 +172,18 @@ async def _chosen(unit: UnitOfWork, job: JobId, keys: Sequence[str], state: Item
     return sorted(found)
 
 
-async def _all_again(unit: UnitOfWork, row: Row, chosen: Sequence[int]) -> int:
+async def _all_again(unit: UnitOfWork, row: Row, chosen: Sequence[int], batch_bytes: int) -> int:
     """Plan new batches for the chosen items, a batch at a time: a job may have very many."""
     origin = Origin(JobId(row.id), row.name, row.account, row.kind)
-    async for seqs in _cut(unit, origin.job, chosen, row.batch_size):
+    async for seqs in _cut(unit, origin.job, chosen, Cutter(row.batch_size, batch_bytes)):
         await send_again(unit, origin, [item async for item in _numbered(unit, origin.job, seqs)])
         await unit.flush()
     return len(chosen)
 
 
-async def _cut(unit: UnitOfWork, job: JobId, chosen: Sequence[int], size: int) -> AsyncIterator[list[int]]:
+async def _cut(unit: UnitOfWork, job: JobId, chosen: Sequence[int], cutter: Cutter) -> AsyncIterator[list[int]]:
     """The numbers by batch: as at intake, so many items and so many bytes at most."""
-    cutter, batch = Cutter(size, BATCH_BYTES), list[int]()
+    batch: list[int] = []
     query = sa.select(items.c.seq, sa.func.length(items.c.request)).where(items.c.job == job).order_by(items.c.seq)
     for portion in chunks(chosen):
         for seq, length in (await unit.connection.execute(query.where(items.c.seq.in_(portion)))).all():

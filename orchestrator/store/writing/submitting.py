@@ -22,7 +22,7 @@ from orchestrator.domain.model import (
     Submission,
 )
 from orchestrator.store.errors import StoreError
-from orchestrator.store.reading.rows import as_text, items_in
+from orchestrator.store.reading.rows import LARGEST_BODY, as_text, items_in
 from orchestrator.store.schema import LIVE_BATCH, UNSENT_BATCH, batches, items, jobs, outbox
 from orchestrator.store.writing.compare import compare
 from orchestrator.store.writing.jobs.job_states import needs_of, set_job
@@ -289,6 +289,9 @@ def _nothing_reported(batch: Batch, held: Sequence[Item]) -> None:
 
 
 async def recover(unit: UnitOfWork, lost: Sequence[Batch]) -> None:
+    # One that an earlier version stored whatever its size would be read into memory by each change of its row.
+    too_large = (LIVE_BATCH, sa.func.length(batches.c.body) > LARGEST_BODY)
+    await unit.connection.execute(sa.update(batches).where(*too_large).values(body=None))
     for batch in lost:
         await lose(unit, batch, "the daemon ended while it was being sent", unit.now, key_void=False)
     # What waited did so by the clock of a process that is gone.

@@ -172,9 +172,9 @@ class Inbox:
 
     async def _answer(self, file: str, waiting: _Waiting) -> Response:
         match waiting.verdict:
-            case FileAccepted(jobs=jobs, items=items, note=note):
+            case FileAccepted(jobs=jobs, items=items, note=note, notes=notes):
                 headers = {"Location": f"/api/v1/jobs/{jobs[0]}"} if len(jobs) == 1 else None
-                told = {"file": file, "decided": True, "jobs": jobs, "items": items, "note": note}
+                told = {"file": file, "decided": True, "jobs": jobs, "items": items, "note": note, "notes": notes}
                 return document(told, 201 if jobs else 200, headers)
             case FileRejected(mistakes=count, error_file=place):
                 errors = await _read(Path(place))
@@ -186,6 +186,7 @@ class Inbox:
                     "jobs": (),
                     "items": 0,
                     "note": waiting.reason + waiting.not_synced,
+                    "notes": (),
                 }
                 return document(told, 202)
 

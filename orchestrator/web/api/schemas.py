@@ -153,6 +153,9 @@ class Received(Shape):
     jobs: Annotated[list[str], Field(description="Names of the jobs that are durable now.")]
     items: int
     note: Annotated[str | None, Field(description="What is not plain from names and numbers.")]
+    notes: Annotated[
+        list[str], Field(description="What is odd about the file, and did not keep it from being accepted.")
+    ]
 
 
 class Check(Shape):

@@ -97,6 +97,20 @@ async def test_a_file_that_cannot_be_taken_in_does_not_hold_the_end_up(config, c
     assert "No space left" in left.files[str(path)]
 
 
+async def test_what_is_not_for_the_queue_is_nothing_left_undone(config, clock):
+    """A note and a folder in incoming/ are left there, and the program ends as if they were not."""
+    note = config.parent / "queue/incoming/notes.txt"
+    note.parent.mkdir(parents=True)
+    note.write_text("x")
+    (note.parent / "run-0172").mkdir()
+
+    async def nothing(_running):
+        pass
+
+    assert await left_by(config, clock, nothing) == Leftovers([], {}, {})
+    assert note.exists()
+
+
 async def test_a_result_that_cannot_be_written_does_not_hold_the_end_up(config, clock, monkeypatch):
     """After some attempts it is left to a person; the database keeps it for the next start."""
     drop(config, {"version": 1, "jobs": links()["jobs"], "controls": [{"cancel": "links"}]})

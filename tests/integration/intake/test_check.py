@@ -74,10 +74,10 @@ async def test_templates_are_merged_and_filled(tmp_path):
             b'{"id":"1","lab":"x"}',
         )
     template = "    template: {meta: {a: 1, b: 2}}\n"
-    items = "    items: [{dataId: x, meta: {b: 3}}]\n"
+    items = "    items: [{dataId: fil.x, meta: {b: 3}}]\n"
     with await check(write(tmp_path / "b.yaml", HEAD + template + items), ACCOUNTS) as report:
         ((item,),) = report.jobs[0].chunks()
-        assert (item.request, item.row) == (b'{"dataId":"x","meta":{"a":1,"b":3}}', None)
+        assert (item.request, item.row) == (b'{"dataId":"fil.x","meta":{"a":1,"b":3}}', None)
 
 
 async def test_all_mistakes_come_at_once_with_their_lines(tmp_path):
@@ -126,7 +126,7 @@ async def test_json_mistakes_have_lines_too(tmp_path):
     """Where a JSON document has lines, they are told beside the path; a syntax error has its line as well."""
     path = tmp_path / "a.json"
     path.write_text(
-        '{"version": 1,\n"jobs": [\n' + json.dumps(JOB | {"items": [{"dataId": "x"}, {"dataId": 5}]}) + "]}"
+        '{"version": 1,\n"jobs": [\n' + json.dumps(JOB | {"items": [{"dataId": "fil.x"}, {"dataId": 5}]}) + "]}"
     )
     assert (await told(path))[0].startswith("line 3, jobs[0].items[1].dataId: ")
     path.write_text('{"version": 1,\n"jobs": [\n,]}')
@@ -136,7 +136,7 @@ async def test_json_mistakes_have_lines_too(tmp_path):
 @pytest.mark.parametrize(
     ("rest", "what"),
     [
-        ("    template: {a: '${x}'}\n    items: [{dataId: f}]\n", "no table to fill ${x}"),
+        ("    template: {a: '${x}'}\n    items: [{dataId: fil.f}]\n", "no table to fill ${x}"),
         ("    template: {dataId: '${nope}'}\n    table: t.csv\n", "t.csv has no column for ${nope}"),
         ("    template: {dataId: '${id'}\n    table: t.csv\n", "never closed"),
         ("    table: t.csv\n", "t.csv, line 1, dataId: `dataId` is missing, for 1 row of t.csv - its columns are id"),
@@ -144,9 +144,9 @@ async def test_json_mistakes_have_lines_too(tmp_path):
         ("    table: twice.csv\n", "twice.csv, line 4, dataId: has the same dataId as line 2"),
         ("    table: one.csv\n    count: 2\n", "says 2, and there are 1"),
         ("    table: none.csv\n", "jobs[0].table: is empty"),
-        ("    engine: cwl\n    items: [{dataId: f}]\n", "has no engine"),
-        ("    engine: wdl\n    items: [{dataId: f}]\n", "has no engine"),
-        ("    account: sb\n    items: [{dataId: f}]\n", "is an account on sevenbridges"),
+        ("    engine: cwl\n    items: [{dataId: fil.f}]\n", "has no engine"),
+        ("    engine: wdl\n    items: [{dataId: fil.f}]\n", "has no engine"),
+        ("    account: sb\n    items: [{dataId: fil.f}]\n", "is an account on sevenbridges"),
     ],
 )
 async def test_what_is_wrong_with_a_job_is_told(tmp_path, rest, what):

@@ -6,6 +6,7 @@ import pwd
 import pytest
 
 from orchestrator.domain.model import ItemState, JobState, Needs
+from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.domain.queue_file.model import Adopt, Adoption
 from orchestrator.intake.control_reports import told
 from orchestrator.telemetry.events import ControlDone
@@ -175,3 +176,18 @@ async def test_the_same_control_dropped_again_is_done_again(desk):
             assert (await d.store.jobs.get("a")).needs is Needs.PAUSED
             await d.store.advance.resume(name="a", now=d.clock.now())
         assert d.names("accepted") == ["a.json", "p.json", "p.json-2"]
+
+
+async def test_retry_cuts_by_the_bytes_that_the_account_allows(desk):
+    """New batches are as large as those of intake, not as the default says."""
+    async with desk() as d:
+        d.accounts["ica"] = AccountLimits("ica", 5000, batch_bytes=70_000)
+        spool = d.spool()
+        items = [{"dataId": f"fil.{number}", "note": "x" * 30_000} for number in range(5)]
+        d.write("a.json", d.file({**d.links("a"), "items": items}))
+        await d.decide(spool)
+        d.write("r.json", control({"cancel": "a"}, {"retry": "a", "state": "cancelled"}))
+        await d.decide(spool)
+        job = await d.store.jobs.get("a")
+        assert [batch.items for batch in await d.store.batches.of_job(job.id) if batch.items] == [2, 2, 1]
+        assert [batch.items for batch in (await d.store.batches.of_job(job.id))[3:]] == [2, 2, 1]

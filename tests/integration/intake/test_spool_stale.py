@@ -162,3 +162,17 @@ async def test_an_item_that_no_request_takes_is_a_mistake(desk):
         await d.decide(spool)
         (mistake,) = d.errors("a.json")["mistakes"]
         assert "one request takes 70000" in mistake["message"]
+
+
+async def test_only_files_of_the_queue_count_as_kept_back(desk):
+    """What is not for the queue is reported, and no reason to end with an error; a known ending that is held up is."""
+    async with desk() as d:
+        spool = d.spool()
+        d.write("notes.txt", "x")
+        d.write("undated.json", '{"version": 1}')
+        os.utime(d.incoming / "undated.json", (0, 0))
+        await d.decide(spool)
+        await d.clock.advance(60)
+        assert await spool.rescan()
+        assert [*spool.stale] == ["notes.txt", "undated.json"]
+        assert [*spool.kept_back] == [str(d.incoming / "undated.json")]

@@ -216,3 +216,18 @@ async def test_cycles_through_the_database_are_refused(desk):
         await d.decide(spool)
         assert "self waits for itself" in d.errors("s.json")["mistakes"][0]["message"]
         assert await d.jobs() == ["a", "x"]
+
+
+async def test_notes_are_published_with_the_verdict(desk):
+    """So the log has them: an accepted file may still hold what nobody meant."""
+    async with desk() as d:
+        d.write("t.csv", "dataId,lab\nfil.1,x\n")
+        d.write(
+            "a.json",
+            d.file({**{key: value for key, value in d.links("a").items() if key != "items"}, "table": "t.csv"}),
+        )
+        await d.decide(d.spool())
+        (event,) = d.accepted
+        assert event.notes == (
+            "t.csv, line 1, column lab: is no known field of ica.data_linking, and is sent as it is",
+        )

@@ -12,6 +12,7 @@ from waiting import patience
 from orchestrator.clock import ManualClock, SystemClock
 from orchestrator.engine.loop import Loop
 from orchestrator.intake import spool, standstill
+from orchestrator.intake.directory import stale_files
 from orchestrator.store.errors import StoreUnavailableError
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import DaemonStopping
@@ -236,6 +237,25 @@ async def test_verbose_tells_everything(house):
         assert told["accounts"] == {"ica": "open"}
         names = [check["name"] for check in (await house.client.get("/livez?verbose=1")).json()["checks"]]
         assert names == ["heartbeat", *(loop.name for loop in house.daemon.loops)]
+
+
+async def test_verbose_tells_what_stays_in_incoming(house, monkeypatch):
+    """Each file with its reason, a hundred at most, and it is no reason to be unready; without any there is no list."""
+    monkeypatch.setattr(stale_files, "REPORTED_AFTER", (0.0, 3600.0))
+    async with house.open():
+        assert "incoming" not in (await house.client.get("/readyz?verbose=1")).json()
+        incoming = house.folder / "queue/incoming"
+        for number in range(101):
+            (incoming / f"note-{number:03}.txt").write_text("x")
+        clock = SystemClock()
+        with anyio.fail_after(60):
+            while len(house.daemon.spool.stale) < 101:
+                await clock.sleep(0.01)
+        answer = await house.client.get("/readyz?verbose=1")
+        told = answer.json()["incoming"]
+        assert (answer.status_code, len(told), told["…"]) == (200, 101, "and 1 more")
+        assert "ends in none of .yaml" in told["note-000.txt"]
+        assert "incoming" not in (await house.client.get("/readyz")).json()
 
 
 async def test_unready_while_the_queue_directory_is_broken(house):

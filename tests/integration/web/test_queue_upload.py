@@ -220,3 +220,16 @@ async def test_changes_need_the_token_where_one_is_configured(house):
         house.client.headers["authorization"] = f"Bearer {house.token}"
         assert (await house.post(house.links("one"))).status_code == 201
         assert house.token not in (await house.client.get("/openapi.json")).text
+
+
+async def test_notes_come_with_the_answer(house):
+    """What is odd keeps nothing from being accepted, and is seen by the program that sent it."""
+    data = {"inputs": [{"parameterCode": "reads", "dataIds": ["fil.1", "fil.1"]}]}
+    item = {"userReference": "A", "pipelineId": "f606f580-d476-47a8-9679-9ddb39fcb0a8", "analysisInput": data}
+    job = house.links("one") | {"kind": "ica.analysis_creation", "engine": "nextflow", "items": [item]}
+    async with house.open():
+        answer = await house.post(job)
+        assert answer.status_code == 201
+        assert schemas.Received.model_validate(answer.json()).notes == [
+            "jobs[0].items[0]: 'fil.1' names the same data twice"
+        ]

@@ -20,7 +20,7 @@ GOOD = {
         "analysisStorageId": PIPELINE,
         "analysisInput": {
             "inputs": [
-                {"parameterCode": "fastqs", "dataIds": ["fil.1"], "mounts": [{"dataId": "d", "mountPath": "p"}]}
+                {"parameterCode": "fastqs", "dataIds": ["fil.1"], "mounts": [{"dataId": "fil.2", "mountPath": "p"}]}
             ],
             "parameters": [{"code": "a", "value": "true"}, {"code": "b", "multiValue": ["x"]}],
         },

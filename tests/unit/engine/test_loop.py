@@ -12,7 +12,7 @@ from waiting import patience
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.engine.loop import Loop, kept_running
+from orchestrator.engine.loop import LONGEST_UNDISTURBED, Loop, kept_running
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import ComponentError
 
@@ -184,6 +184,40 @@ async def test_many_wakes_are_one_turn():
         await anyio.wait_all_tasks_blocked()
         await on.clock.advance(59)
         assert len(on.part.times) == 2
+
+
+@pytest.mark.parametrize(("took", "rest"), [(0.1, 0.4), (30.0, LONGEST_UNDISTURBED)])
+async def test_a_wake_does_not_cut_the_rest_after_a_long_turn(took, rest):
+    """A part that is woken all the time rests four times as long as its turn took, and never longer than a second."""
+    clock = ManualClock(monotonic=0.0)
+
+    async def work():
+        await clock.sleep(took)
+        return REST
+
+    it = stage(work, work, clock=clock)
+    async with running(it):
+        it.loop.wake()
+        await clock.advance(took)
+        await clock.advance(rest - 0.01)
+        assert it.part.times == [0.0]
+        await clock.advance(0.01)
+        assert it.part.times == [0.0, pytest.approx(took + rest)]
+
+
+async def test_a_rest_shorter_than_that_is_kept():
+    """What a part asks for comes in its time, however long its turn took."""
+    clock = ManualClock(monotonic=0.0)
+
+    async def work():
+        await clock.sleep(0.2)
+        return 0.3
+
+    it = stage(work, clock=clock)
+    async with running(it):
+        await clock.advance(0.2)
+        await clock.advance(0.3)
+        assert it.part.times == [0.0, pytest.approx(0.5)]
 
 
 async def test_a_wake_before_the_start_does_no_harm():

@@ -58,15 +58,14 @@ def test_json_values_become_text():
     [
         ("t.csv", "", "is empty"),
         ("t.csv", "a,a\n1,2\n", "columns 1 and 2"),
-        ("t.csv", "a,,b\n1,2,3\n", "column 2 has no name"),
-        ("t.csv", "a,b\n1\n", "line 2: has 1 cells"),
+        ("t.csv", "a,b\n1\n", "line 2: has 1 cell,"),
         ("t.csv", "a,b\n1,2,3\n", "line 2: has 3 cells"),
         ("t.csv", "a,b\n1,2", "newline"),
         ("t.csv", 'a,b\n"1,2\n', "line 2"),
         ("t.csv", 'a,b\n"1"x,2\n', "line 2"),
         ("t.csv", "a,b\n1,\x00\n", "NUL"),
         ("t.csv", b"a\n\xff\n", "line 2: byte 0xFF"),
-        ("t.csv", "a,b\r1,2\r3,4\r", "a line ends in a carriage return (CR) alone - save it with lines that end in a"),
+        ("t.csv", "a,b\n1,2\r3,4\n", "some lines end in a carriage return (CR) alone - save it with one kind of line"),
         ("t.csv", 'a,b\n"1,2\n', "a quote is never closed"),
         ("t.csv", 'a,b\n"1"x,2\n', "something stands behind a closing quote"),
         ("t.csv", "a\n" + "x" * 200_000 + "\n", "a cell is longer than may be"),
@@ -93,9 +92,9 @@ def test_what_is_wrong_is_told_with_its_line(name, text, what):
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("t.csv", "a;b\n1;2\n", "seems to be separated by semicolons, and CSV is separated by commas"),
-        ("t.csv", "a\tb\n1\t2\n", "seems to be separated by tabs, and CSV is separated by commas"),
-        ("t.tsv", "a,b\n1,2\n", "seems to be separated by commas, and TSV is separated by tabs"),
+        ("t.csv", "a;b\n1;2\n", ";"),
+        ("t.csv", "a\tb\n1\t2\n", "\t"),
+        ("t.tsv", "a,b\n1,2\n", ","),
         ("t.csv", "a;b,c\n1;2,3\n", None),
         ("t.csv", "a\n1\n", None),
         ("t.jsonl", '{"a;b":1}\n', None),
@@ -104,8 +103,7 @@ def test_what_is_wrong_is_told_with_its_line(name, text, what):
 def test_another_separator_is_noticed(name, text, told):
     """One column whose name holds what separates elsewhere."""
     table = Table(io.BytesIO(text.encode()), name)
-    found = table.other_separator(table.columns(Mistakes()))
-    assert (found and found.message) == told
+    assert table.other_separator(table.columns(Mistakes())) == told
 
 
 def test_one_bad_row_hides_no_other():

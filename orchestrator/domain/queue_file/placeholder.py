@@ -1,0 +1,118 @@
+"""One placeholder of a template: `${col}`, `${col:int}`, `${col[]}`, `${?col}`, and the value that a cell gives it."""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from orchestrator.domain.queue_file.cells import spreadsheet_made
+
+Cell = str | Sequence[str]
+"""A text, or the texts of the rows that `group_by` gathered, where they differ."""
+Row = Mapping[str, Cell]
+
+LONGEST_NUMBER = 1000
+_SHAPE = re.compile(r"(\??)(.*?)(?::(int|float|bool)|(\[\]))?", re.DOTALL)
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+class CellError(ValueError):
+    """A cell does not hold what its placeholder asks for."""
+
+    def __init__(self, column: str, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.column = column
+        self.what = what
+        self.remedy = remedy
+
+
+class LeftOut:
+    """In place of the value of an element that is left out."""
+
+
+LEFT_OUT: Final = LeftOut()
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """What stands between `${` and `}`."""
+
+    column: str
+    type: str | None = None
+    """`int`, `float` or `bool`; None is text."""
+    many: bool = False
+    """`[]`: a list."""
+    optional: bool = False
+    """`?`: nothing at all where the cell is empty."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a text, which may be part of a longer one."""
+        return not (self.type or self.many or self.optional)
+
+    @property
+    def value(self) -> Callable[[Row], Any]:
+        """What takes its value from a row. It raises CellError, and returns LEFT_OUT for what is left out."""
+        of_type: dict[str | None, Callable[[Row], Any]] = {
+            None: self._text,
+            "int": self._int,
+            "float": self._float,
+            "bool": self._bool,
+        }
+        take = self._list if self.many else of_type[self.type]
+        if not self.optional:
+            return take
+        return lambda row: LEFT_OUT if not row[self.column] else take(row)
+
+    def _text(self, row: Row) -> str:
+        cell = row[self.column]
+        if isinstance(cell, str):
+            return cell
+        what = f"holds {len(cell)} different values in the rows of one group"
+        raise CellError(self.column, what, f"write `${{{self.column}[]}}` for a list of them")
+
+    def _list(self, row: Row) -> list[str]:
+        cell = row[self.column]
+        cells = [cell] if isinstance(cell, str) else cell
+        parts = [part.strip() for each in cells for part in each.split(";")]
+        if not any(parts):
+            return []
+        if not all(parts):
+            raise CellError(self.column, f"{cell!r} has an empty entry between its `;`", "remove the `;` too many")
+        return parts
+
+    def _int(self, row: Row) -> int:
+        text = self._text(row)
+        if (match := _NUMBER.fullmatch(text)) and not match[1] and not match[2] and len(text) <= LONGEST_NUMBER:
+            return int(text)
+        raise self._no_number(text, "whole number")
+
+    def _float(self, row: Row) -> Decimal:
+        text = self._text(row)
+        if _NUMBER.fullmatch(text) and len(text) <= LONGEST_NUMBER:
+            return Decimal(text)
+        raise self._no_number(text, "number")
+
+    def _bool(self, row: Row) -> bool:
+        text = self._text(row)
+        if text.lower() not in ("true", "false"):
+            raise CellError(self.column, f"{text!r} is neither true nor false", "write `true` or `false`")
+        return text.lower() == "true"
+
+    def _no_number(self, text: str, wanted: str) -> CellError:
+        if not text:
+            return CellError(self.column, f"is empty, and must be a {wanted}", f"or write `${{?{self.column}:...}}`")
+        found = spreadsheet_made(text)
+        remedy = found.remedy if found else "digits alone: no spaces, no `,`, no leading zeros, `.` for decimals"
+        return CellError(self.column, f"{text!r} is no {wanted}", remedy)
+
+
+def parse(inside: str, columns: Collection[str] = ()) -> Placeholder:
+    """What stands between `${` and `}`; a column of exactly that name comes before any other meaning."""
+    if inside in columns:
+        return Placeholder(inside)
+    match = _SHAPE.fullmatch(inside)
+    if match is None or not match[2]:
+        return Placeholder(inside)
+    return Placeholder(match[2], type=match[3], many=bool(match[4]), optional=bool(match[1]))

@@ -1,0 +1,42 @@
+"""What is probably wrong where YAML cannot be read: the likeliest slips, seen in the lines around the place."""
+
+import re
+from typing import NamedTuple
+
+from orchestrator.domain.printable import invisible_in, name_of
+
+_CURLY = re.compile("[\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb]")
+_NO_SPACE = re.compile(r"\s*(?:- +)?([A-Za-z_][A-Za-z0-9_]*:)([^\s/].*)")
+
+_HINTS = {
+    "found character that cannot start any token": "quote a text that begins with @, % or `",
+    "mapping values are not allowed in this context": "a `:` in a text needs quotes around it",
+    "did not find expected key": "is the line indented like its neighbours?",
+    "did not find expected '-' indicator": "indent the line like its neighbours",
+    "found unexpected end of stream": "a quote or bracket is never closed, or the file was cut",
+}
+
+
+class Slip(NamedTuple):
+    """What is wrong, and where."""
+
+    what: str
+    remedy: str | None
+    line: int
+    column: int | None = None
+
+
+def slip(problem: str, line: int, column: int, here: str, before: str) -> Slip:
+    """What is wrong, from the parser's words, its place (from 1), and the text of that line and of the one before."""
+    if here[: len(here) - len(here.lstrip())].count("\t"):
+        return Slip("a tab indents the line", "indent with spaces", line)
+    if "${" in here and problem.startswith("did not find expected ',' or"):
+        return Slip("a placeholder inside [ ] or { } has no quotes", 'write "${column}", in double quotes', line)
+    for number, text in ((line, here), (line - 1, before)):
+        if (hidden := invisible_in(text.strip(" \t\r\n"))) is not None:
+            return Slip(f"{name_of(hidden)} does not show", "write a space in its place, or delete it", number)
+        if curly := _CURLY.search(text):
+            return Slip(f"{name_of(curly[0])} is no quote in YAML", 'write plain quotes: "..."', number)
+    if problem == "could not find expected ':'" and (match := _NO_SPACE.fullmatch(before.rstrip("\r\n"))):
+        return Slip(f"`{match[1]}` has no space behind it", f"write `{match[1]} {match[2]}`", line - 1)
+    return Slip(problem, _HINTS.get(problem), line, column)

@@ -1,0 +1,169 @@
+"""Where the items of a job come from: its list of items, or the rows of its table, with its template."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import IO, Any, NamedTuple
+
+import msgspec
+
+from orchestrator.domain.kinds import Kind
+from orchestrator.domain.mistake import Mistake, Mistakes, Path
+from orchestrator.domain.note import Notes
+from orchestrator.domain.queue_file.nearest import did_you_mean
+from orchestrator.domain.queue_file.placeholder import CellError, Row, parse
+from orchestrator.domain.queue_file.template import Template, compile_template, merge, uses_of
+from orchestrator.intake.directory.temporary_files import TemporaryFiles
+from orchestrator.intake.reading.spill import read_portions
+from orchestrator.intake.reading.tables import Table
+from orchestrator.intake.validation.cell_notes import CellNotes
+from orchestrator.intake.validation.document import ItemRun
+from orchestrator.intake.validation.grouping import gathered, joined
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+"""Numbers keep the digits that they were written with."""
+
+MOST_COLUMNS_NAMED = 30
+
+
+class Entry(NamedTuple):
+    """One item on its way."""
+
+    seq: int
+    item: Any
+    request: bytes | None
+    """The item in its canonical spelling, where that is there already."""
+    row: Mapping[str, str] | None
+    line: int
+    """In the table; 0 for an item of the document."""
+    own: object = None
+    """What an item of the document says itself, where it was laid over a template."""
+
+
+class Entries:
+    """The items of one job."""
+
+    def __init__(
+        self, path: Path, under: dict[str, Any] | None, *, mistakes: Mistakes, notes: Notes, scratch: TemporaryFiles
+    ) -> None:
+        """`under` is the template, `path` that of the job."""
+        self._path = path
+        self._under = under
+        self._mistakes = mistakes
+        self._notes = notes
+        self._scratch = scratch
+        self.counted: int | None = None
+        """Items or rows that there are; None where that cannot be known."""
+
+    def from_items(self, run: ItemRun, items: IO[bytes]) -> Iterator[Entry]:
+        """What the document lists, each laid over the template."""
+        self.counted = run.count
+        under: dict[str, Any] = {}
+        if self._under:
+            template = self._template(
+                self._under, (), "there is no table to fill", "`$${` stands for the characters themselves"
+            )
+            if template is None:
+                return
+            under = template.fill({})
+        seq = 0
+        for portion in read_portions(items, run.offset, run.count, list[bytes]):
+            for spelling in portion:
+                seq += 1
+                item = _decode(spelling)
+                if under:
+                    yield Entry(seq, merge(under, item), None, None, 0, item)
+                else:
+                    yield Entry(seq, item, spelling, None, 0)
+
+    def from_table(self, table: Table, kind: Kind | None, group_by: str | None) -> Iterator[Entry]:
+        """What the rows say, filled into the template where there is one."""
+        wrong = Mistakes()
+        columns = self._columns(table, kind, wrong)
+        if columns is not None:
+            self.counted = 0
+            yield from self._rows(table, columns, kind, group_by, wrong)
+        if wrong:
+            self.counted = None
+        self._mistakes.extend(wrong)
+
+    def _columns(self, table: Table, kind: Kind | None, wrong: Mistakes) -> tuple[str, ...] | None:
+        columns = table.columns(wrong)
+        needed = _needed(self._under, kind, columns or ())
+        if columns and not needed <= set(columns) and (separator := table.other_separator(columns)):
+            table.separate_by(separator, self._notes)
+            columns = table.columns(wrong)
+        if not columns:
+            return None
+        if not needed <= set(columns) and (odd := table.without_columns(columns, needed)):
+            wrong.append(odd)
+            return None
+        if table.is_result:
+            if not self._under:
+                message = "is a result table of this program: its rows are not items"
+                remedy = "write a `template` that names the columns to use, such as `${key}` or `${remote_id}`"
+                wrong.add(message, remedy, file=table.name, line=1)
+                return None
+            self._notes.add("is a result table of this program, read with its own columns", place=table.name)
+        return columns
+
+    def _rows(
+        self, table: Table, columns: tuple[str, ...], kind: Kind | None, group_by: str | None, wrong: Mistakes
+    ) -> Iterator[Entry]:
+        value = self._under
+        remedy = "its columns are " + _listed(columns)
+        template = self._template(value, columns, f"{table.name} has no column for", remedy) if value else None
+        rows: Iterator[tuple[int, Row]] = table.rows(wrong, self._notes)
+        if group_by is not None:
+            if group_by not in columns:
+                text = did_you_mean(group_by, columns) or remedy
+                self._mistakes.add(f"{table.name} has no column {group_by!r}", text, path=(*self._path, "group_by"))
+                template = None
+            else:
+                rows = gathered(table.rows(wrong, self._notes), group_by, self._scratch.file())
+        cells = CellNotes(table.name, columns, template, self._notes)
+        if value is None and kind is not None:
+            cells.note_extra_columns(kind)
+        counted = 0
+        for line, row in rows:
+            counted += 1
+            self.counted = counted
+            cells.see(line, row)
+            if template is not None:
+                try:
+                    item = template.fill(row)
+                except CellError as error:
+                    wrong.append(Mistake(error.what, error.remedy, line=line, file=table.name, column=error.column))
+                    continue
+                yield Entry(counted, item, None, joined(row), line)
+            elif value is None:
+                texts = joined(row)
+                yield Entry(counted, texts, None, texts, line)
+
+    def _template(self, value: dict[str, Any], columns: Sequence[str], absent: str, remedy: str) -> Template | None:
+        """The template, or None when it has mistakes or names columns that there are not."""
+        path = (*self._path, "template")
+        template = compile_template(value, path, columns)
+        for mistake in template.mistakes:
+            self._mistakes.append(mistake)
+        unknown = template.columns - set(columns)
+        first: dict[str, Path] = {}
+        for inside, place in uses_of(value, path) if unknown else ():
+            column = parse(inside, columns).column
+            if column in unknown:
+                first.setdefault(column, place)
+        for column, place in first.items():
+            meant = did_you_mean(column, columns)
+            self._mistakes.add(f"{absent} ${{{column}}}", f"{meant} {remedy}" if meant else remedy, path=place)
+        return None if unknown or template.mistakes else template
+
+
+def _listed(columns: Sequence[str]) -> str:
+    more = len(columns) - MOST_COLUMNS_NAMED
+    return ", ".join(columns[:MOST_COLUMNS_NAMED]) + (f", and {more} more" if more > 0 else "")
+
+
+def _needed(template: dict[str, Any] | None, kind: Kind | None, columns: Sequence[str]) -> frozenset[str]:
+    """Columns that a table must have."""
+    if template:
+        return compile_template(template, columns=columns).columns
+    return frozenset(kind.keys) if kind and len(kind.keys) == 1 else frozenset()

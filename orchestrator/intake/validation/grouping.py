@@ -1,0 +1,61 @@
+"""`group_by`: rows of a table with equal cells in one column, gathered into one.
+
+Rows wait on a scratch file; memory holds a digest of each group and the places of its rows.
+"""
+
+from collections.abc import Generator, Iterable
+from hashlib import blake2b
+from itertools import pairwise
+from typing import IO, NamedTuple
+
+import msgspec
+
+from orchestrator.domain.queue_file.placeholder import Row
+from orchestrator.intake.reading.separated_values import NumberedRow
+
+MOST_ROWS = 10_000
+"""Rows of one group."""
+
+
+class Group(NamedTuple):
+    """The rows of one item."""
+
+    line: int
+    """Of the first of them."""
+    row: Row
+    """A text where all of them have the same, else the texts of all rows, in order."""
+
+
+def gathered(rows: Iterable[NumberedRow], column: str, scratch: IO[bytes]) -> Generator[Group, None, None]:
+    """The groups, in the order of their first rows. A row whose cell is empty is a group of its own."""
+    places: dict[bytes, list[int]] = {}
+    starts: list[int] = []
+    for number, (line, row) in enumerate(rows):
+        name = row[column].encode() if row[column] else f"\0{number}".encode()
+        places.setdefault(blake2b(name, digest_size=16).digest(), []).append(number)
+        starts.append(scratch.tell())
+        scratch.write(msgspec.json.encode((line, row)))
+    starts.append(scratch.tell())
+    sizes = [end - start for start, end in pairwise(starts)]
+    decode = msgspec.json.Decoder(tuple[int, dict[str, str]]).decode
+    for numbers in places.values():
+        found: list[tuple[int, dict[str, str]]] = []
+        for number in numbers[:MOST_ROWS]:
+            scratch.seek(starts[number])
+            found.append(decode(scratch.read(sizes[number])))
+        yield Group(found[0][0], _merged([row for _, row in found]))
+
+
+def joined(row: Row) -> dict[str, str]:
+    """The row of a group as texts, for the result table: several values stand side by side with `;` between."""
+    return {column: cell if isinstance(cell, str) else ";".join(cell) for column, cell in row.items()}
+
+
+def _merged(rows: list[dict[str, str]]) -> Row:
+    first, *others = rows
+    if not others:
+        return first
+    return {
+        column: cell if all(row[column] == cell for row in others) else [row[column] for row in rows]
+        for column, cell in first.items()
+    }

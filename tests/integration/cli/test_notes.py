@@ -1,0 +1,107 @@
+"""What `validate` and `submit` print beside mistakes: notes, the first item, and what the database knows of a name."""
+
+import json
+
+import pytest
+from commands import PROJECT, Desk
+
+from orchestrator.domain.model import JobSpec
+
+TABLE = "sample,r1,chip\nA,fil.1,2.04E+11\nB,fil.2,7\n"
+JOB = {
+    "name": "a",
+    "kind": "ica.analysis_creation",
+    "account": "ica",
+    "project": PROJECT,
+    "engine": "nextflow",
+    "table": "t.csv",
+    "template": {
+        "userReference": "run/${sample}",
+        "pipelineId": "f606f580-d476-47a8-9679-9ddb39fcb0a8",
+        "analysisInput": {
+            "inputs": [{"parameterCode": "reads", "dataIds": ["${r1}"]}],
+            "parameters": [{"code": "chip", "value": "${chip}"}],
+        },
+    },
+}
+NOTE = "note: t.csv, line 2, column chip: '2.04E+11' is a number that a spreadsheet rounded: digits are lost"
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A folder with a configuration, a queue file and its table."""
+    desk = Desk(tmp_path)
+    (tmp_path / "t.csv").write_text(TABLE)
+    write(desk, JOB)
+    return desk
+
+
+def write(desk, *jobs):
+    (desk.folder / "a.json").write_text(json.dumps({"version": 1, "jobs": jobs}) + "\n")
+
+
+def validate(desk, *words):
+    return desk.run("validate", str(desk.folder / "a.json"), *words)
+
+
+KNOWN = JobSpec(name="A", kind="ica.data_linking", account="ica", project=PROJECT, digest="other", batch_size=5)
+"""A job as the database has it, with other content."""
+
+
+def test_validate_and_submit_print_notes(desk):
+    """Both accept the file; JSON has the notes too."""
+    ended = validate(desk)
+    assert (ended.code, NOTE in ended.out) == (0, True)
+    (file,) = json.loads(validate(desk, "--json").out)["files"]
+    assert [f"note: {note}".startswith(NOTE) for note in file["notes"]] == [True]
+    ended = desk.run("submit", str(desk.folder / "a.json"))
+    assert (ended.code, NOTE in ended.out) == (0, True)
+
+
+def test_the_plan_shows_the_first_item(desk):
+    """As it will be sent, so that a slip of the template is seen before it is paid for."""
+    assert '"userReference": "run/A"' in validate(desk, "--plan").out
+    assert "userReference" not in validate(desk).out
+
+
+def test_notes_of_a_bad_file_are_not_printed(desk):
+    """What is not sent needs no note."""
+    (desk.folder / "t.csv").write_text(TABLE + "C,x,7\n")
+    ended = validate(desk)
+    assert (ended.code, "note:" in ended.out) == (2, False)
+
+
+def test_a_name_that_was_sent_with_other_content_is_a_mistake(desk):
+    """Found before the file is dropped; nothing is dropped."""
+    desk.fill((KNOWN, 1))
+    desk.sql("UPDATE jobs SET sent_at = created_at")
+    ended = validate(desk)
+    assert ended.code == 2
+    assert "jobs[0].name: a job named 'A' was sent already, with other content" in ended.out
+    ended = desk.run("submit", str(desk.folder / "a.json"))
+    assert ended.code == 2
+    assert "was sent already, with other content" in ended.err
+    assert not list((desk.queue / "incoming").glob("*"))
+
+
+def test_a_name_of_which_nothing_was_sent_is_noted(desk):
+    """The new job takes its place."""
+    desk.fill((KNOWN, 1))
+    ended = validate(desk)
+    assert (ended.code, "a takes the place of the job of that name" in ended.out) == (0, True)
+
+
+def test_the_same_content_is_known_already(desk):
+    """By its digest, which the database has."""
+    desk.fill((KNOWN, 1))
+    (file,) = json.loads(validate(desk, "--json").out)["files"]
+    digest = file["jobs"][0]["digest"]
+    desk.sql(f"UPDATE jobs SET digest = '{digest}', sent_at = created_at")
+    ended = validate(desk)
+    assert (ended.code, "a is known already with the same content: nothing changes" in ended.out) == (0, True)
+
+
+def test_submit_counts_the_mistakes_that_it_does_not_list(desk):
+    """As `validate` does."""
+    (desk.folder / "t.csv").write_text("sample,r1,chip\n" + "".join(f"S{n},x{n},1\n" for n in range(1200)))
+    assert desk.run("submit", str(desk.folder / "a.json")).err.endswith("and 200 more\n")
