@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the daemon as a service, or brings an installed one to the version of this checkout. Run it as root; it starts
-# nothing, and what stands in /etc/orchestrator it leaves as it is. docs/operations/systemd.md describes what comes before and after.
+# nothing, and does not change existing files in /etc/orchestrator. docs/operations/systemd.md describes what comes before and after.
 set -euo pipefail
 umask 022
 
@@ -9,7 +9,7 @@ checkout=$(cd "$here/../.." && pwd)
 program=/opt/orchestrator
 # Debian's own Python: one under a home folder cannot be seen by the service.
 python=${PYTHON:-/usr/bin/python3}
-# EXTRAS='[postgres]' brings what a PostgreSQL database needs.
+# EXTRAS='[postgres]' adds the driver for PostgreSQL.
 extras=${EXTRAS:-}
 
 fail() {
