@@ -333,7 +333,8 @@ def test_every_command_of_the_page_exists(page):
     """`orchestrator WORD`, in the blocks and in the text."""
     words = set(
         re.findall(
-            r"(?<![\w/.-])orchestrator ([a-z][a-z-]*)\b", "".join(re.findall(r"```sh\n.*?```|`[^`\n]+`", page, re.DOTALL))
+            r"(?<![\w/.-])orchestrator ([a-z][a-z-]*)\b",
+            "".join(re.findall(r"```sh\n.*?```|`[^`\n]+`", page, re.DOTALL)),
         )
     )
     known = {command.name or command.callback.__name__ for command in program.build([]).registered_commands}

@@ -2,6 +2,8 @@
 
 import pytest
 
+from orchestrator.domain.printable import printable
+from orchestrator.domain.result_columns import guarded
 from orchestrator.engine.result_document import _safe
 
 RUNS = [
@@ -24,8 +26,9 @@ STAYS = ["-5", "+", "-", "1e5", "abc", " a", "fil.1", "", 5, None]
 
 @pytest.mark.parametrize("cell", RUNS)
 def test_what_begins_like_a_formula_is_quoted(cell):
-    """Also behind blanks and what is not shown, in full width, and behind a control character."""
-    assert _safe(cell) == f"'{cell}"
+    """Also behind blanks and what is not shown, in full width, and behind a control character, which is escaped."""
+    assert guarded(cell) == f"'{cell}"
+    assert _safe(cell) == "'" + printable(cell, keep="\t")
 
 
 @pytest.mark.parametrize("cell", STAYS)

@@ -53,11 +53,10 @@ async def test_an_end_is_seen_in_time_whatever_is_known_of_durations(world, kind
     parts = sorted((told[key] - end) / max(20.0, 0.01 * (end - begin)) for key, (begin, end) in began_and_ended.items())
     assert parts[2 * ITEMS - 2 * ITEMS // 100 - 1] <= 1.0
 
-    last = max(end for key, (_, end) in began_and_ended.items() if key.startswith(f"{PREFIX[kind]}first"))
-    next_began = min(begin for key, (begin, _) in began_and_ended.items() if key.startswith(f"{PREFIX[kind]}known"))
-    longest = max(
-        end - begin for key, (begin, end) in began_and_ended.items() if key.startswith(f"{PREFIX[kind]}first")
-    )
+    first, known = (PREFIX[kind] + job for job in JOBS)
+    last = max(end for key, (_, end) in began_and_ended.items() if key.startswith(first))
+    next_began = min(begin for key, (begin, _) in began_and_ended.items() if key.startswith(known))
+    longest = max(end - begin for key, (begin, end) in began_and_ended.items() if key.startswith(first))
     assert next_began - last <= max(20.0, 0.01 * longest) + 2 * seconds_to_create(it)
 
 
