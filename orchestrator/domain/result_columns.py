@@ -35,9 +35,13 @@ _SIGNED = re.compile(r"[+-](?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)?")
 """A number with a sign, or a sign alone (a strand): what begins like a formula and is none."""
 
 
+_RECOGNISED = frozenset({"key", "batch", "stage", "state", "status", "remote_id", "attempts", "previous_ids"})
+"""Columns that every version has written."""
+
+
 def is_result(columns: Collection[str]) -> bool:
-    """Whether a table with these columns is a result table."""
-    return set(OUR_COLUMNS) <= set(columns)
+    """Whether a table with these columns is a result table of this or an earlier version."""
+    return set(columns) >= _RECOGNISED
 
 
 def guarded(cell: str) -> str:

@@ -114,7 +114,7 @@ def notes_on(specs: Sequence[JobSpec], known: Mapping[str, Known] | None, here: 
             notes.append(note)
         unknown = [name for name in (spec.after.jobs if spec.after else ()) if name.casefold() not in names]
         if unknown:
-            notes.append(f"{spec.name} waits for {', '.join(unknown)}: no such job yet, here or in the database")
+            notes.append(f"{spec.name} waits for {', '.join(unknown)}: no such job exists yet")
     return notes
 
 

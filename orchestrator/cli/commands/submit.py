@@ -59,7 +59,7 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
         _print_mistakes(error)
         raise typer.Exit(2) from None
     except OSError as error:
-        left = "no more than the above was dropped" if dropped else "nothing was dropped"
+        left = "only the files above were queued" if dropped else "nothing was queued"
         fail(f"{_place(error, directory / 'incoming')}: {error.strerror or error}: {left}")
     here = [spec for each in dropped for spec in each.specs]
     for each in dropped:

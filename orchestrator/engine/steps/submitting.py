@@ -342,8 +342,8 @@ class Submitting:
         elif batch.first_sent_at is None:
             await self._block(
                 batch,
-                f"{UNKNOWN_SUBMISSION}; {missing} of {batch.items} items are not in it and may be part of others: "
-                "check there, then `adopt` the batch or `retry` the job",
+                f"{UNKNOWN_SUBMISSION}; {missing} of {batch.items} items are not in it and may be part of other "
+                "batches: check there, then `adopt` the batch or `retry` the job",
             )
         elif batch.resend is Resend.NEVER:
             await self._block(

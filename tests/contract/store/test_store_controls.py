@@ -128,7 +128,7 @@ async def test_a_batch_in_doubt_that_was_never_searched_for_is_searched_for_at_t
     found = [scene.seen(await scene.batch(1), 1, ItemState.RUNNING)]
     await scene.store.advance.searched(await scene.batch(1), due_at=scene.now, now=scene.tick(), items=found)
     await scene.store.advance.block(await scene.batch(1), "403 for an hour", now=scene.tick())
-    assert [item.seq for _, item in await scene.store.items.to_abort("ica", limit=10)] == [1]
+    assert [item.seq for _, item in await scene.store.items.to_abort("ica", KINDS, limit=10)] == [1]
     assert await scene.states() == ["running", "aborted"]
 
 

@@ -149,7 +149,7 @@ def test_a_state_that_may_not_be_written_to_is_explained(desk, nobody):
         path.chmod(0o644)
     ended = nobody("jobs")
     assert (ended.code, len(ended.err.splitlines())) == (2, 1)
-    assert f"SQLite writes its log beside it, and {desk.state} is not writable" in ended.err
+    assert f"SQLite needs to write its log in {desk.state}, which is not writable" in ended.err
 
 
 def test_a_database_that_others_may_not_read_is_one_clear_line(desk, nobody):
@@ -159,7 +159,7 @@ def test_a_database_that_others_may_not_read_is_one_clear_line(desk, nobody):
     ended = nobody("jobs")
     assert (ended.code, len(ended.err.splitlines())) == (2, 1)
     database = desk.state / "orchestrator.db"
-    assert ended.err.startswith(f"database: {database}: Permission denied: run this as the user of the daemon")
+    assert ended.err.startswith(f"database: {database}: Permission denied: run this command as the daemon's user")
 
 
 def test_a_state_that_may_not_be_entered_does_not_keep_a_dropper_from_dropping(desk, nobody):

@@ -33,7 +33,7 @@ def test_every_mistake_is_told_and_the_rest_looked_at_all_the_same(desk):
         str(desk.config),
         "accounts.ica.api_key",
     ]
-    assert {each["found"] for each in about(found, "queue")} == {f"{desk.queue} is no folder"}
+    assert {each["found"] for each in about(found, "queue")} == {f"{desk.queue} is not a folder"}
     assert "was not checked: it cannot be read" in about(found, "account")[0]["found"]
 
 
@@ -61,7 +61,7 @@ def test_people_get_a_line_for_each_check(desk):
     configure(desk, server={"listen": f"127.0.0.1:{free_port()}"})
     lines = desk.run("doctor").out.splitlines()
     assert len(lines) == len(examine(desk)[1])
-    assert lines[0] == f"ok       configuration {desk.config}: good, with 1 account"
+    assert lines[0] == f"ok       configuration {desk.config}: valid, 1 account"
 
 
 # ---------------------------------------------------------------- folders, disks
@@ -87,7 +87,7 @@ def test_files_that_cannot_be_moved_are_found(desk, monkeypatch):
     code, found = examine(desk)
     moves = wrong(about(found, "queue"))
     assert (code, len(moves)) == (2, 2)
-    assert "must lie on one file system" in moves[0]["remedy"]
+    assert "must be on one file system" in moves[0]["remedy"]
     assert not [file for file in desk.queue.rglob("*") if file.is_file()]
 
 

@@ -101,13 +101,13 @@ def test_a_minute_is_the_bound(seconds, result):
 
 async def test_a_budget_that_is_used_up_is_waited_for_and_told(desk, monkeypatch):
     """Not a request more than the platform allows, not to find something out either."""
-    monkeypatch.setattr(credentials, "_PATIENCE", 0.1)
     async with platform(desk) as simulator:
         configure(desk, {"budget": {"requests": 1}})
         assert (await examined(desk))[0] == 0
+        monkeypatch.setattr(credentials, "_TIMEOUT", 0.1)
         code, found = await examined(desk)
         (account,) = about(found, "account")
-        assert (code, account["result"], "no request was free" in account["found"]) == (0, "warning", True)
+        assert (code, account["result"], "the request budget was used up" in account["found"]) == (0, "warning", True)
         assert simulator.ledger.calls["createJwtToken"] == 1
 
 
@@ -115,7 +115,7 @@ def test_a_platform_that_cannot_be_reached_is_no_refusal(desk):
     """Code 2: the network, the address or a proxy is to be mended, and not the key."""
     code, found = examine(desk)
     (account,) = about(found, "account")
-    assert (code, account["result"], "can be reached from here" in account["remedy"]) == (2, "wrong", True)
+    assert (code, account["result"], "can be reached from this machine" in account["remedy"]) == (2, "wrong", True)
 
 
 def test_nothing_is_sent_where_it_could_not_be_counted(desk, monkeypatch):
@@ -125,7 +125,7 @@ def test_nothing_is_sent_where_it_could_not_be_counted(desk, monkeypatch):
     code, found = examine(desk)
     (account,) = about(found, "account")
     assert (code, account["result"]) == (2, "warning")
-    assert "could not be counted" in account["found"]
+    assert "the request could not be recorded" in account["found"]
 
 
 # ---------------------------------------------------------------- the daemon
@@ -142,7 +142,7 @@ def test_a_port_that_something_else_has_is_found(desk):
         listen = f"127.0.0.1:{other.getsockname()[1]}"
         configure(desk, server={"listen": listen})
         told = wrong(about(examine(desk)[1], "daemon"))
-        assert (told[0]["subject"], "cannot be listened on" in told[0]["found"]) == ("server.listen", True)
+        assert (told[0]["subject"], "cannot listen on" in told[0]["found"]) == ("server.listen", True)
 
 
 @pytest.mark.parametrize("server", [None, {"listen": "127.0.0.1:9"}])
@@ -156,7 +156,7 @@ def test_a_daemon_that_does_not_answer_keeps_its_budget_to_itself(desk, server, 
         code, found = examine(desk)
     (account,) = about(found, "account")
     assert (code, account["result"], "the daemon's log" in account["remedy"]) == (0, "warning", True)
-    assert "spend the daemon's budget unseen" in account["found"]
+    assert "a request would use the daemon's budget without its knowledge" in account["found"]
     assert about(found, "daemon")[0]["result"] == ("ok" if server is None else "warning")
 
 
@@ -183,11 +183,15 @@ async def test_a_running_daemon_is_asked_and_the_platform_is_not(desk, monkeypat
     """It tells the budget and whether anything was heard; before, nothing is promised."""
     monkeypatch.setattr(credentials, "ask_all", None)
     async with platform(desk) as simulator, running(desk) as built:
-        code, found = await until_told(desk, lambda found: "runs and answers" in about(found, "daemon")[0]["found"])
+        code, found = await until_told(desk, lambda found: "running, version" in about(found, "daemon")[0]["found"])
         (account,) = about(found, "account")
-        assert (code, account["result"], "has told the daemon nothing yet" in account["found"]) == (0, "warning", True)
+        assert (code, account["result"], "the daemon has had no answer from the platform" in account["found"]) == (
+            0,
+            "warning",
+            True,
+        )
         assert not simulator.ledger.calls
-        await built.dispatches[0]._platform.user()
+        await built.dispatches[0]._steps._platform.user()
         code, found = await examined(desk)
         assert simulator.ledger.calls["createJwtToken"] == 1
         (account,) = about(found, "account")
@@ -207,10 +211,10 @@ def told_by_daemon(**account):
     [
         ({}, 0, "accepts the credential; 3 of 10 requests in 5m used"),
         ({"closed": True, "detail": "401 at the platform"}, 4, "the credential is refused: 401 at the platform"),
-        ({"last_error": "look search:p: 403"}, 0, "goes on failing: look search:p: 403"),
+        ({"last_error": "look search:p: 403"}, 0, "requests keep failing: look search:p: 403"),
         ({"clock_skew_seconds": -75.0}, 2, "75 s behind the platform's"),
-        ({"clock_skew_seconds": None}, 0, "has told the daemon nothing yet"),
-        ({"name": "other"}, 0, "the running daemon does not know it"),
+        ({"clock_skew_seconds": None}, 0, "the daemon has had no answer from the platform"),
+        ({"name": "other"}, 0, "not known to the running daemon"),
     ],
 )
 def test_what_the_daemon_tells_of_an_account_is_judged(desk, account, code, says):

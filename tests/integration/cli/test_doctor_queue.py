@@ -63,7 +63,9 @@ def test_what_stays_in_incoming_is_a_warning(desk, monkeypatch):
     assert ten[str(folder / "waits.yaml")] == "has waited for 11 minutes"
     for number in range(30):
         (folder / f"more-{number}.txt").write_text("x")
-    assert [each.found for each in incoming.incoming(settings, after_all(folder, 61))][-1] == "12 more files stay there"
+    assert [each.found for each in incoming.incoming(settings, after_all(folder, 61))][
+        -1
+    ] == "12 more files remain there"
     monkeypatch.setattr(incoming, "REPORTED_AFTER", (0.0, 3600.0))
     assert {each["result"] for each in about(examine(desk)[1], "incoming")} == {"warning"}
 

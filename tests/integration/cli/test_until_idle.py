@@ -57,8 +57,8 @@ def refusing(monkeypatch):
         async def refuse(*_given, **_more):
             raise Unauthorised("POST tokens at ica: 401", status=401)
 
-        monkeypatch.setattr(running.dispatches[0]._platform._session, "send", refuse)
-        monkeypatch.setattr(running.dispatches[0]._platform._session, "user", refuse)
+        monkeypatch.setattr(running.dispatches[0]._steps._platform._session, "send", refuse)
+        monkeypatch.setattr(running.dispatches[0]._steps._platform._session, "user", refuse)
 
     return prepare
 

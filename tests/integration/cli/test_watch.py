@@ -287,7 +287,7 @@ async def test_a_running_daemon_is_asked(desk):
         with patience():
             while not (await one.read()).daemon:
                 await SystemClock().sleep(0.05)
-        built.dispatches[0]._told("look search:p", StoreUnavailableError("403 at the platform"))
+        built.dispatches[0]._steps.report_failure("look search:p", StoreUnavailableError("403 at the platform"))
         seen = await one.read()
         assert ([each["name"] for each in seen.jobs], [each["number"] for each in seen.batches]) == (["a"], [1])
         assert seen.account_errors == {"ica": "look search:p: 403 at the platform"}

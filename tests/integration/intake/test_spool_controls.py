@@ -64,7 +64,7 @@ async def test_each_control_is_told_with_its_target_and_who_asked(desk):
         ]
         d.write("c.json", control(*asked))
         await d.decide(spool)
-        assert [(each.control, each.target, each.done) for each in d.told(ControlDone)] == [
+        assert [(each.control, each.target, each.result) for each in d.told(ControlDone)] == [
             ("pause", "Big", "paused Big"),
             ("pause", "account ica", "paused account ica"),
             ("resume", "everything", "resumed everything"),
@@ -74,7 +74,7 @@ async def test_each_control_is_told_with_its_target_and_who_asked(desk):
             ("retry", "Big", "retried Big (cancelled items)"),
         ]
         assert {(each.file, each.dropped_by) for each in d.told(ControlDone)} == {("c.json", str(os.getuid()))}
-        assert d.accepted[-1].note == ", ".join(each.done for each in d.told(ControlDone))
+        assert d.accepted[-1].note == ", ".join(each.result for each in d.told(ControlDone))
 
 
 async def test_a_note_of_many_controls_is_short(desk):
@@ -94,7 +94,7 @@ async def test_controls_done_before_a_refused_one_are_told(desk):
         await d.decide(spool)
         d.write("c.json", control({"pause": "a"}, {"adopt": {"job": "a", "batch": 7, "remote_id": "x"}}))
         await d.decide(spool)
-        assert [each.done for each in d.told(ControlDone)] == ["paused a"]
+        assert [each.result for each in d.told(ControlDone)] == ["paused a"]
         assert [each.file for each in d.rejected] == ["c.json"]
 
 
@@ -148,7 +148,7 @@ async def test_a_job_is_given_up_in_the_name_of_whoever_dropped_the_file(desk):
         user = pwd.getpwuid(os.geteuid()).pw_name
         details = [item.detail async for items in d.store.items.stream(job.id) for item in items]
         assert set(details) == {f"given up by {user}"}
-        assert [(each.control, each.done) for each in d.told(ControlDone)] == [("give-up", "gave up a")]
+        assert [(each.control, each.result) for each in d.told(ControlDone)] == [("give-up", "gave up a")]
 
 
 async def test_a_control_that_cannot_be_done_rejects_its_file(desk):

@@ -34,7 +34,7 @@ def pull_plug_at(monkeypatch):
                 raise PlugPulled
 
         for module in (admission, decider, moves):
-            monkeypatch.setattr(module, "reach", crash_point)
+            monkeypatch.setattr(module, "crash_point", crash_point)
 
     return arm
 

@@ -111,7 +111,7 @@ async def test_a_table_that_never_comes_is_waited_for_a_minute(desk):
         assert d.rejected == []
         await d.clock.advance(1)
         await spool.rescan()
-        assert "is not there" in d.rejected[0].first
+        assert "is not there" in d.rejected[0].first_error
 
 
 @pytest.mark.parametrize("how", ["touch", "rename", "count"])

@@ -52,7 +52,7 @@ async def test_one_bad_file_of_a_group_is_rejected_alone(desk):
         await d.decide(spool)
         assert d.names("accepted") == ["a.json", "c.json"]
         (rejected,) = d.rejected
-        assert "wait for each other" in rejected.first
+        assert "wait for each other" in rejected.first_error
 
 
 async def test_what_the_store_refuses_of_one_file_is_deferred_alone(desk):

@@ -119,7 +119,7 @@ def test_a_file_that_is_none_is_a_mistake(tmp_path, make, reason):
 
 def test_a_folder_that_is_missing_is_a_mistake(tmp_path):
     """As a file is."""
-    with pytest.raises(SettingsError, match="is not there"):
+    with pytest.raises(SettingsError, match="does not exist"):
         authorities({DIRECTORY: str(tmp_path / "certs")})
 
 
