@@ -224,7 +224,7 @@ async def test_analyses_with_our_tag_that_no_row_knows_are_only_told(world):
     await it.lose_database()
     await it.submit("run", KEYS)
     await it.until_settled("run")
-    unknown_objects = [event for event in it.told(UnexpectedResponse) if "no row knows" in event.what]
+    unknown_objects = [event for event in it.told(UnexpectedResponse) if "not in its database" in event.what]
     assert unknown_objects
     assert unknown_objects[0].count == 2
     assert it.calls("abortAnalysis") == 0
