@@ -64,7 +64,7 @@ async def _end_unknown(unit: UnitOfWork, batch: Batch, held: Sequence[Item]) -> 
     if batch.resend is Resend.FOLLOW_ONLY:
         await end(unit, batch, held, ItemState.CANCELLED, NO_LONGER_FOLLOWED)
     elif batch.in_doubt or batch.submitted_at is not None:
-        reason = "cancelled while its outcome was unknown: it may be on the platform, look there"
+        reason = "cancelled while its outcome was unknown: it may be on the platform, check there"
         await end(unit, batch, held, ItemState.ABORTED, reason)
     else:
         await end(unit, batch, held, ItemState.CANCELLED, None)
