@@ -208,6 +208,9 @@ def prove_moves(directory: Path) -> None:
     Raises:
         SettingsError: the folders lie on different file systems, so that no file could ever be moved.
     """
+    for name in ("incoming", "accepted", "rejected"):  # what a start that was killed here left behind
+        for left in (directory / name).glob(".start.*.tmp"):
+            left.unlink(missing_ok=True)
     for name in ("accepted", "rejected"):
         target = directory / name
         try:

@@ -38,7 +38,7 @@ async def test_one_item_may_be_given_up_and_the_others_go_on(world):
     await give_up(it, "s1")
     await it.run_for(HOUR)
     assert [event for event in it.told(UnexpectedResponse) if "outcome" in event.what] == []
-    key, seen_at = (await it.batch()).key, {"stage": Stage.ANALYSIS, "key": "s1"}
+    key, seen_at = (await it.batch()).key, {"stage": Stage("analysis"), "key": "s1"}
     running = ItemReport(batch=key, state=ItemState.RUNNING, status="IN_PROGRESS", **seen_at)
     succeeded = ItemReport(batch=key, state=ItemState.SUCCEEDED, status="SUCCEEDED", **seen_at)
     observed = await it.store.advance.apply_reports([running, succeeded], now=it.clock.now())

@@ -1,7 +1,11 @@
 """An index that shows analyses late, or never: what it costs, and that nothing is lost by it."""
 
+from collections import Counter, defaultdict
+from itertools import pairwise
+
 import pytest
 
+from orchestrator.platforms.ica.polling.follow_ups import MOST_SINGLE, SWEEP
 from orchestrator.platforms.ica.polling.routes import wanted
 
 HOUR = 3600.0
@@ -62,21 +66,30 @@ async def test_analyses_that_no_search_ever_shows_have_their_turn(world, embedde
 
 
 async def test_single_questions_go_round_among_all_batches(world):
-    """Each of many that nothing else tells of is asked about, twenty a sweep, whatever the sizes of their batches."""
+    """Each of many that nothing else shows is asked about, twenty a sweep, whatever the size of its batch.
+
+    However often sweeps come while the budget is idle, the rest of a batch doubles after each round in vain.
+    """
     it = await world(analysis_seconds=1e6, search_lag=1e9, embedded="snapshot")
     await it.store.memory.remember("ica", f"preceded in {it.project}", "no")
     await it.submit("run", KEYS[:200], batch_size=100)
     await it.submit("more", KEYS[200:], batch_size=10)
-    poll, asked = it.platform.poll, []
+    poll, asked = it.platform.poll, defaultdict(list)
 
     async def noted(page):
-        asked.extend(wanted(page.named) if page.route == "analysis" else ())
+        for remote_id in wanted(page.named) if page.route == "analysis" else ():
+            asked[remote_id].append(it.time.monotonic())
         return await poll(page)
 
     it.platform.poll = noted
     await it.run_for(1.5 * HOUR)
-    assert len(set(asked)) == 250
-    assert len(asked) < 2 * 250
+    assert len(asked) == 250
+    counts = Counter(map(len, asked.values()))
+    assert max(counts) - min(counts) <= 1
+    gaps = [[later - earlier for earlier, later in pairwise(times)] for times in asked.values()]
+    assert all(gap >= min(30.0 * 2**number, 1800.0) for each in gaps for number, gap in enumerate(each))
+    ordered = sorted(time for times in asked.values() for time in times)
+    assert all(later - earlier >= SWEEP for earlier, later in zip(ordered, ordered[MOST_SINGLE:], strict=False))
 
 
 async def test_analyses_that_are_gone_are_asked_for_ever_more_rarely(world):
