@@ -5,6 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DEPLOY := .venv-deploy
+DEPLOY_TESTS ?= tests/deploy
 IMAGE_LOCK := -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements.lock
 
 # Compiled modules are kept, whatever the environment says: tests start the program hundreds of times.
@@ -23,7 +24,7 @@ test: lint                ## lint, types, import rules, and every test but those
 	$(PYTEST) --ignore tests/deploy
 
 test-deploy: $(READY) $(DEPLOY)/.ready   ## image, manifests, rules and dashboard by real tools; needs what .ci/run installs
-	$(BIN)/pytest -q -n0 tests/deploy
+	$(BIN)/pytest -q -n0 $(DEPLOY_TESTS)
 
 torture: $(READY)         ## hundreds of kills and thousands of faults at random; prints its seeds; TORTURE="--seed 7 --rounds 1"
 	$(BIN)/python tests/crash/torture $(TORTURE)
