@@ -127,7 +127,7 @@ def test_a_pipe_gets_a_line_for_what_has_changed():
 def test_what_comes_from_outside_steers_no_terminal():
     """A reason may hold anything."""
     ((line,),) = printed(Snapshot([told("a", needs="blocked", detail="\x1b[2Jgone\nb: running")]))
-    assert line == "a: running, needs blocked:  [2Jgone b: running, running 3 succeeded 1"
+    assert line == "a: running, needs blocked: \\x1b[2Jgone b: running, running 3 succeeded 1"
 
 
 # ---------------------------------------------------------------- a terminal

@@ -6,6 +6,7 @@ import shutil
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 from waiting import patience, until
 
 from orchestrator.clock import SystemClock
@@ -216,19 +217,20 @@ async def test_a_folder_made_anew_is_seen_again(desk):
         assert d.names("accepted") == ["a.yaml"]
 
 
-async def test_a_name_that_is_not_utf8_ends_no_watching(desk, capsys):
+async def test_a_name_that_is_not_utf8_ends_no_watching(desk):
     """The watcher raises a group for it; that is logged once, the intake runs on, and the folder is watched again."""
-    async with desk() as d:
-        spool = d.spool(clock=SystemClock(), scan_interval=0.05, rest=0.2)
-        async with anyio.create_task_group() as group:
-            await group.start(spool.run)
-            with patience():
-                while not spool._watch._reported:
-                    # Again and again: nothing shows when the watcher has begun to listen.
-                    os.close(os.open(os.fsencode(d.incoming) + b"/.y\xff", os.O_CREAT | os.O_WRONLY))
-                    await SystemClock().sleep(0.02)
-                d.write(".a.yaml.tmp", YAML).rename(d.incoming / "a.yaml")
-                while not d.accepted or spool._watch._watched is None:
-                    await SystemClock().sleep(0.01)
-            group.cancel_scope.cancel()
-        assert capsys.readouterr().out.count("file_events_failed") == 1
+    with capture_logs() as logs:
+        async with desk() as d:
+            spool = d.spool(clock=SystemClock(), scan_interval=0.05, rest=0.2)
+            async with anyio.create_task_group() as group:
+                await group.start(spool.run)
+                with patience():
+                    while not spool._watch._reported:
+                        # Again and again: nothing shows when the watcher has begun to listen.
+                        os.close(os.open(os.fsencode(d.incoming) + b"/.y\xff", os.O_CREAT | os.O_WRONLY))
+                        await SystemClock().sleep(0.02)
+                    d.write(".a.yaml.tmp", YAML).rename(d.incoming / "a.yaml")
+                    while not d.accepted or spool._watch._watched is None:
+                        await SystemClock().sleep(0.01)
+                group.cancel_scope.cancel()
+    assert [each["event"] for each in logs].count("file_events_failed") == 1
