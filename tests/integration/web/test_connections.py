@@ -247,7 +247,7 @@ async def test_an_answer_that_ended_unread_is_closed_too():
 
 
 async def test_what_waits_to_be_read_is_bounded(monkeypatch):
-    """Above the bound the connection that made no progress for longest is closed, and the others are served."""
+    """Above the bound connections that make no progress are closed, only as many as needed, and the others are served."""
     monkeypatch.setattr(connections, "MOST_UNREAD", 1_000_000)
     async with opened(endless) as door:
         stalled = []
@@ -256,7 +256,6 @@ async def test_what_waits_to_be_read_is_bounded(monkeypatch):
             await door.pass_time(1)
         await read(await door.connect(GET), 2_000_000)
         closed = [is_closed(each) for each in stalled]
-        assert closed == sorted(closed, reverse=True), "the oldest go first"
         assert 0 < closed.count(True) < len(stalled)
 
 
