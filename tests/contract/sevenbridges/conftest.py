@@ -31,7 +31,7 @@ from orchestrator.domain.model import (
 )
 from orchestrator.platforms.by_kind import ByKind
 from orchestrator.platforms.http.transport import Remote
-from orchestrator.platforms.rate_limit.limiter import Budget
+from orchestrator.platforms.rate_limit.limiter import RateLimiter
 from orchestrator.platforms.rate_limit.slots import MemorySlots
 from orchestrator.platforms.rate_limit.window import Limit
 from orchestrator.platforms.sevenbridges.classification import classify
@@ -52,7 +52,7 @@ class Lab:
     simulator: Simulator
     page_size: int
     platform: ByKind = field(init=False)
-    budget: Budget = field(init=False)
+    budget: RateLimiter = field(init=False)
     batches: dict[str, Batch] = field(default_factory=dict)
     items: dict[tuple[str, int], Item] = field(default_factory=dict)
     contradictions: list[Contradiction] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Lab:
 
     def restart(self) -> None:
         """Another process: the adapter remembers nothing."""
-        self.budget = Budget(Limit(100_000, 300.0), self.clock, MemorySlots(), Random(1))
+        self.budget = RateLimiter(Limit(100_000, 300.0), self.clock, MemorySlots(), Random(1))
         remote = Remote(
             f"http://platform{self.simulator.base_path}",
             self.budget,

@@ -1,9 +1,10 @@
 """Texts of the platform that are kept are bounded."""
 
 import pytest
+from stages import Stage
 
 from orchestrator.domain.details import MOST_BYTES, bounded, cut
-from orchestrator.domain.model import BatchKey, BatchReport, ItemReport, ItemState, Learned, Stage
+from orchestrator.domain.model import BatchKey, BatchReport, ItemReport, ItemState, Learned
 
 SEEN = ItemReport(batch=BatchKey("k"), stage=Stage.LINK, state=ItemState.FAILED, status="FAILED", seq=1)
 

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from orchestrator.clock import ManualClock
-from orchestrator.platforms.rate_limit.limiter import URGENT, Budget, Lane, Limit
+from orchestrator.platforms.rate_limit.limiter import URGENT, Lane, Limit, RateLimiter
 from orchestrator.platforms.rate_limit.slots import MARGIN, MemorySlots
 from orchestrator.platforms.rate_limit.window import DRIFT
 
@@ -17,7 +17,7 @@ SECOND_LATER = 10.0 * (1 + DRIFT)
 def budget_of(requests, *, per=10.0, clock=None, share=1.0):
     """A budget with all slots free, on a clock that the test moves."""
     clock = clock or ManualClock()
-    return Budget(Limit(requests, per, share), clock, MemorySlots(), Random(1)), clock
+    return RateLimiter(Limit(requests, per, share), clock, MemorySlots(), Random(1)), clock
 
 
 async def use(budget, done, name, lane=Lane.POLL, priority=0):

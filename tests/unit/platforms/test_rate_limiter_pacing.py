@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.platforms.rate_limit.limiter import URGENT, Lane, Limit
 from orchestrator.platforms.rate_limit.pacing import OtherClients, Schedule
-from orchestrator.platforms.rate_limit.slots import MemorySlots, Standing
+from orchestrator.platforms.rate_limit.slots import MemorySlots, ThrottleState
 from orchestrator.platforms.rate_limit.window import DRIFT, Window
 
 START = 1_000.0
@@ -282,7 +282,7 @@ def test_our_own_requests_are_never_taken_for_another_clients():
 
 def test_an_answer_that_was_overtaken_tells_nothing_new():
     """The word of a later request counts, whichever answer comes last."""
-    others = OtherClients(100, 60.0, Standing())
+    others = OtherClients(100, 60.0, ThrottleState())
     others.report(10, until=START + 60, asked_at=START + 2)
     others.report(90, until=START + 60, asked_at=START + 1)
     assert others.withheld(START + 3) == 10
@@ -290,7 +290,7 @@ def test_an_answer_that_was_overtaken_tells_nothing_new():
 
 def test_a_suspicion_holds_for_a_window_and_fades_over_the_next():
     """Each refusal holds 5 % back; nothing of it remains two windows later."""
-    others = OtherClients(100, 60.0, Standing())
+    others = OtherClients(100, 60.0, ThrottleState())
     others.suspect(START)
     others.suspect(START)
     assert others.withheld(START + 60) == 10
@@ -301,7 +301,7 @@ def test_a_suspicion_holds_for_a_window_and_fades_over_the_next():
 
 def test_the_next_change_is_when_one_slot_more_is_free():
     """Whoever waits for a withheld slot knows when to ask again, and time moves on from there."""
-    others = OtherClients(100, 60.0, Standing())
+    others = OtherClients(100, 60.0, ThrottleState())
     others.suspect(START)
     others.report(3, until=START + 20, asked_at=START)
     now, seen = START, []

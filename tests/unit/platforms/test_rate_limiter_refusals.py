@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.clock import ManualClock
-from orchestrator.platforms.rate_limit.limiter import URGENT, Budget, Lane, Limit
+from orchestrator.platforms.rate_limit.limiter import URGENT, Lane, Limit, RateLimiter
 from orchestrator.platforms.rate_limit.slots import MemorySlots, SlotFile
 
 BOOT = "00000000-0000-4000-8000-000000000001"
@@ -20,7 +20,7 @@ PAUSE = 10.0
 def budget_of(requests=1000, *, per=300.0, clock=None, slots=None):
     """A budget on a clock that the test moves."""
     clock = clock or ManualClock()
-    return Budget(Limit(requests, per), clock, slots or MemorySlots(), Random(1)), clock
+    return RateLimiter(Limit(requests, per), clock, slots or MemorySlots(), Random(1)), clock
 
 
 async def answered(budget, lane=Lane.POLL):
