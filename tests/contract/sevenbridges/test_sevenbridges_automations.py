@@ -45,7 +45,7 @@ async def test_a_run_whose_answer_was_lost_is_found_by_its_name(lab, restarted):
     lost = await lab.lose(lab.plan("automation_run", run("r1")))
     if restarted:
         lab.restart()
-    lab.take(lost, await lab.platform.find(lost))
+    lab.take(lost, await lab.platform.reconcile(lost))
     await lab.finish()
     assert lab.items["run", 1].state is ItemState.SUCCEEDED
     assert list(lab.made("automation_run").values()) == [1, 1]
@@ -55,7 +55,7 @@ async def test_a_run_that_was_never_made_is_not_found(lab):
     """The request was lost, not the answer."""
     lab.fault(FaultKind.RESET, "create_automation_run")
     lost = await lab.lose(lab.plan("automation_run", run("r1")))
-    assert (await lab.platform.find(lost)).items == ()
+    assert (await lab.platform.reconcile(lost)).items == ()
 
 
 async def test_two_runs_of_one_request_wait_for_the_operator(lab):
@@ -63,7 +63,7 @@ async def test_two_runs_of_one_request_wait_for_the_operator(lab):
     lab.fault(FaultKind.QUIRK, "create_automation_run", quirk="made_twice")
     batch = lab.composed(lab.plan("automation_run", run("r1")))
     await lab.platform.submit(batch)
-    (report,) = (await lab.platform.find(batch)).items
+    (report,) = (await lab.platform.reconcile(batch)).items
     assert (report.state, report.key) == (ItemState.ATTENTION, "r1")
     assert all(made in report.detail for made in lab.simulator._world.runs)
 

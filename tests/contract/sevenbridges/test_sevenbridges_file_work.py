@@ -81,7 +81,7 @@ async def test_a_lost_job_is_found_by_type_size_and_time(lab, setting, restarted
     await lab.submit(setting, request(setting, "f9"), job="smaller")
     if restarted:
         lab.restart()
-    found = await lab.platform.find(lost)
+    found = await lab.platform.reconcile(lost)
     assert found.remote_id == list(lab.simulator._world.jobs)[1]
     lab.take(lost, found)
     await lab.finish()
@@ -94,7 +94,7 @@ async def test_one_of_two_equal_jobs_is_not_taken_for_ours(lab):
     batch = lab.composed(lab.plan("file_copy", request("file_copy", "f1")))
     await lab.platform.submit(batch)
     lab.restart()
-    assert (await lab.platform.find(batch)).items == ()
+    assert (await lab.platform.reconcile(batch)).items == ()
     assert batch.submission.resend == "never"
 
 
@@ -103,10 +103,10 @@ async def test_a_job_that_another_batch_follows_is_not_found(lab):
     lab.fault(FaultKind.RESET, "create_move_job")
     lost = await lab.lose(lab.plan("file_move", {"file": "f1"}))
     await lab.submit("file_move", {"file": "f2"}, job="other")
-    assert (await lab.platform.find(lost)).items == ()
+    assert (await lab.platform.reconcile(lost)).items == ()
     lab.restart()
     await lab.poll()
-    assert (await lab.platform.find(lost)).items == ()
+    assert (await lab.platform.reconcile(lost)).items == ()
 
 
 async def test_files_go_into_the_jobs_project_unless_an_item_says_otherwise(lab):
@@ -150,7 +150,7 @@ async def test_lost_drs_imports_are_found_by_our_tag(lab):
         lab.plan("drs_import", *(item | {"name": f"n-{item['name']}"} for item in items), options=options)
     )
     await lab.clock.advance(60)
-    found = await lab.platform.find(lost)
+    found = await lab.platform.reconcile(lost)
     assert [(report.key, report.state) for report in found.items] == [
         ("drs://dg.org/f1", ItemState.SUCCEEDED),
         ("drs://dg.org/f3", ItemState.SUCCEEDED),

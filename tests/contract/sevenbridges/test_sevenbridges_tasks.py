@@ -82,7 +82,7 @@ async def test_a_draft_whose_answer_was_lost_is_found_by_its_mark(make_lab, knob
     lost = await lab.lose(lab.plan("task", task("s1")))
     if restarted:
         lab.restart()
-    found = await lab.platform.find(lost)
+    found = await lab.platform.reconcile(lost)
     assert found.more
     assert [report.seq for report in found.items] == [1]
     await lab.send(lab.take(lost, found))
@@ -94,7 +94,7 @@ async def test_a_draft_that_was_never_made_is_not_found(lab):
     await lab.submit("task", task("s1"), job="other")
     lab.fault(FaultKind.RESET, "create_task")
     lost = await lab.lose(lab.plan("task", task("s1")))
-    assert (await lab.platform.find(lost)).items == ()
+    assert (await lab.platform.reconcile(lost)).items == ()
 
 
 async def test_a_run_whose_answer_was_lost_is_asked_for_again(lab):
@@ -115,7 +115,7 @@ async def test_a_draft_that_was_deleted_is_made_anew(lab):
     lab.simulator._world.tasks.clear()
     with pytest.raises(Missing):
         await lab.platform.submit(drafted)
-    assert (await lab.platform.find(drafted)).items == ()
+    assert (await lab.platform.reconcile(drafted)).items == ()
 
 
 async def test_a_cancelled_draft_is_deleted_before_a_late_run_can_reach_it(lab):
@@ -123,7 +123,7 @@ async def test_a_cancelled_draft_is_deleted_before_a_late_run_can_reach_it(lab):
     drafted = await lab.step(lab.plan("task", task("s1")))
     lab.fault(FaultKind.RESET, "run_task")
     lost = replace(await lab.lose(drafted), cancelled=True)
-    assert (await lab.platform.find(lost)).items == ()
+    assert (await lab.platform.reconcile(lost)).items == ()
     assert (lab.made("draft_deleted"), lab.made("run")) == ({"s1": 1}, {})
 
 
@@ -132,7 +132,7 @@ async def test_a_cancelled_task_that_ran_is_found_and_can_be_stopped(lab):
     drafted = await lab.step(lab.plan("task", task("s1-slow")))
     lab.fault(FaultKind.RESET_AFTER, "run_task")
     lost = replace(await lab.lose(drafted), cancelled=True)
-    tracked = lab.take(lost, await lab.platform.find(lost))
+    tracked = lab.take(lost, await lab.platform.reconcile(lost))
     await lab.platform.abort(tracked, lab.item("s1-slow"))
     await lab.finish()
     assert lab.states() == {"s1-slow": "aborted"}
@@ -152,7 +152,7 @@ async def test_after_a_restored_backup_a_task_is_run_once(lab, before):
     lab.batches = {batch.key: batch}
     lab.restart()
     if batch.step == 1:
-        found = await lab.platform.find(replace(batch, submission=lab.platform.compose(batch, lab.of(batch))))
+        found = await lab.platform.reconcile(replace(batch, submission=lab.platform.compose(batch, lab.of(batch))))
         lab.take(batch, found)
     elif batch.state is BatchState.PLANNED:
         await lab.send(batch)
@@ -166,7 +166,7 @@ async def test_a_task_listed_twice_is_the_one_that_ran(lab):
     drafted = await lab.step(lab.plan("task", task("s1")))
     lost = replace(drafted, step=1, remote_id=None, first_sent_at=lab.clock.now())
     await lab.send(drafted)
-    found = await lab.platform.find(lost)
+    found = await lab.platform.reconcile(lost)
     assert (found.more, found.remote_id) == (False, drafted.remote_id)
     assert (lab.made("draft"), lab.made("run")) == ({"s1": 2}, {"s1": 1})
 
@@ -178,7 +178,7 @@ async def test_two_tasks_that_both_ran_wait_for_the_operator(lab):
     lost = replace(drafted, step=1, remote_id=None, first_sent_at=lab.clock.now())
     for draft in list(lab.simulator._world.tasks.values()):
         await lab.platform._session.stop("POST", f"/tasks/{draft.id}/actions/run", "tasks/run")
-    (report,) = (await lab.platform.find(lost)).items
+    (report,) = (await lab.platform.reconcile(lost)).items
     assert (report.state, report.seq, report.remote_id) == (ItemState.ATTENTION, 1, None)
     assert all(draft.id in report.detail for draft in lab.simulator._world.tasks.values())
 

@@ -75,7 +75,7 @@ async def test_lost_transfers_are_found_in_the_users_list(make_lab, setting, kno
     lab.fault(FaultKind.RESET_AFTER, f"bulk_create_{setting}s")
     lost = await lab.lose(lab.plan(setting, *(WORK[setting](f"{name}-new") for name in names), WORK[setting]("f0")))
     lab.restart()
-    found = await lab.platform.find(lost)
+    found = await lab.platform.reconcile(lost)
     ids = {transfer.id for transfer in list(lab.simulator._world.transfers.values())[30:]}
     assert {report.remote_id for report in found.items} == ids
     assert len(found.items) == 31
@@ -87,7 +87,7 @@ async def test_transfers_that_were_never_begun_are_not_found(lab):
     await lab.clock.advance(3600)
     lab.fault(FaultKind.RESET, "bulk_create_imports")
     lost = await lab.lose(lab.plan("import", imported("run/f1.bam")))
-    assert (await lab.platform.find(lost)).items == []
+    assert (await lab.platform.reconcile(lost)).items == []
 
 
 async def test_after_a_restored_backup_an_import_is_found_before_it_is_sent(lab):
@@ -99,11 +99,11 @@ async def test_after_a_restored_backup_an_import_is_found_before_it_is_sent(lab)
     await lab.clock.advance(60)
     lab.restart()
     again = replace(planned, submission=lab.platform.compose(planned, lab.of(planned)))
-    assert [report.key for report in (await lab.platform.find(again)).items] == ["run/f1.bam"]
+    assert [report.key for report in (await lab.platform.reconcile(again)).items] == ["run/f1.bam"]
     before = lab.calls("list_imports")
     later = lab.plan("import", imported("run/f1.bam"), job="planned later")
     later = replace(later, submission=lab.platform.compose(later, lab.of(later)))
-    assert ((await lab.platform.find(later)).items, lab.calls("list_imports")) == ((), before)
+    assert ((await lab.platform.reconcile(later)).items, lab.calls("list_imports")) == ((), before)
 
 
 async def test_a_repeat_that_finds_its_file_there_ends_as_the_first_one_did(lab):
@@ -176,4 +176,4 @@ async def test_an_answer_without_rows_has_to_be_found_out(lab):
     lab.fault(FaultKind.QUIRK, "bulk_create_imports", quirk="row_vanishes")
     with pytest.raises(Unconfirmed):
         await lab.platform.submit(batch)
-    assert len((await lab.platform.find(batch)).items) == 1
+    assert len((await lab.platform.reconcile(batch)).items) == 1
