@@ -145,7 +145,7 @@ class Submitting:
         return False
 
     async def _reconcile_later(self, batch: Batch, submission: Submission, reason: str) -> None:
-        """Somebody who had our name sent it: it is found out like any other, and never sent by us under this key."""
+        """Another database with our name sent it: it is reconciled, and this database never sends it under this key."""
         await self._store.advance.mark_unconfirmed(
             batch, submission, reason, due_at=self.waits.now(), now=self._clock.now()
         )
@@ -262,7 +262,7 @@ class Submitting:
             await self._store.advance.renew(batch, now=now)
             self._hold(batch, "planned", reason)
         elif batch.in_doubt and refusal.status in REFUSED_UNSEEN:
-            await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be found out")
+            await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be determined")
         elif batch.in_doubt and batch.resend is not Resend.HARMLESS:
             await self._reconcile_refusal(batch, reason)
         else:
