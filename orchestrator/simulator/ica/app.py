@@ -17,7 +17,7 @@ from orchestrator.simulator.ica.api.link_batches import LinkBatches
 from orchestrator.simulator.ica.api.sessions import Sessions
 from orchestrator.simulator.ica.api.workflow_sessions import WorkflowSessionReads, begin
 from orchestrator.simulator.ica.config import Config
-from orchestrator.simulator.ica.endpoints import operations
+from orchestrator.simulator.ica.endpoints import of_workflow_sessions, operations
 from orchestrator.simulator.ica.knobs import Knobs
 from orchestrator.simulator.ica.protocol.call import Operation
 from orchestrator.simulator.ica.protocol.handling import Handling
@@ -53,8 +53,8 @@ class Simulator(Simulated[Knobs, Operation, Identity]):
             analyses,
             AnalysisBatches(self._world),
             links,
-            WorkflowSessionReads(self._world, analyses),
         )
+        endpoints = [*endpoints, *of_workflow_sessions(WorkflowSessionReads(self._world, analyses))]
         super().__init__(self._world, endpoints, self.config.faults)
 
     def identify(self, request: Request, fault: Fault | None) -> Identity:

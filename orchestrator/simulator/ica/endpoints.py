@@ -16,12 +16,7 @@ _BOTH = Media(gives=(4, 3))
 
 
 def operations(
-    sessions: Sessions,
-    jobs: Jobs,
-    analyses: AnalysisReads,
-    creations: AnalysisBatches,
-    links: LinkBatches,
-    workflow_sessions: WorkflowSessionReads,
+    sessions: Sessions, jobs: Jobs, analyses: AnalysisReads, creations: AnalysisBatches, links: LinkBatches
 ) -> Sequence[Operation]:
     """All endpoints; paths are relative to the API's base path."""
     analysis = "/api/projects/{project}/analyses/{analysis}"
@@ -58,11 +53,11 @@ def operations(
         Operation("getProjectDataLinkingBatch", "GET", linking + one, links.batch, _V3),
         Operation("getProjectDataLinkingBatchItems", "GET", linking + items, links.items, _BOTH),
         Operation("getProjectDataLinkingBatchItem", "GET", linking + item, links.item, _BOTH),
-        *_of_workflow_sessions(workflow_sessions),
     ]
 
 
-def _of_workflow_sessions(sessions: WorkflowSessionReads) -> Sequence[Operation]:
+def of_workflow_sessions(sessions: WorkflowSessionReads) -> Sequence[Operation]:
+    """The endpoints of workflow sessions."""
     every = "/api/projects/{project}/workflowSessions"
     one, search = every + "/{session}", Media(takes=(3,), takes_json=True)
     return [
