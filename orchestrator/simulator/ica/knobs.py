@@ -14,6 +14,8 @@ class Knobs:
     link_seconds: float = 5.0
     creation_seconds: float = 2.0
     analysis_seconds: float = 30.0
+    session_seconds: float = 60.0
+    """How long a workflow session takes; its analyses run within."""
     await_seconds: float = 10.0
     """How long an analysis stays in AWAITING_INPUT."""
     abort_seconds: float = 2.0
@@ -35,6 +37,10 @@ class Knobs:
     """What one invalid item does: the whole POST is refused with 400, or only that item fails."""
     link_race: Literal["already", "failed"] = "already"
     """What becomes of a link whose data is just being linked by an earlier batch."""
+    sessions_named: bool = True
+    """Analyses name the workflow session that orchestrates them."""
+    sessions_v3: bool = True
+    """The deprecated list of workflow sessions is there; else it is 404."""
     job_null: bool = False
     """Creating calls answer `job: null`."""
     null_lists: bool = False
