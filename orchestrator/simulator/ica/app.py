@@ -9,9 +9,9 @@ from orchestrator.simulator.faults import Fault
 from orchestrator.simulator.ica.api.analyses import AnalysisReads
 from orchestrator.simulator.ica.api.analysis_batches import AnalysisBatches
 from orchestrator.simulator.ica.api.jobs import Jobs
-from orchestrator.simulator.ica.api.link_batches import LinkBatches
 from orchestrator.simulator.ica.api.sessions import Sessions
 from orchestrator.simulator.ica.config import Config
+from orchestrator.simulator.ica.data_endpoints import DataFamilies
 from orchestrator.simulator.ica.endpoints import operations
 from orchestrator.simulator.ica.knobs import Knobs
 from orchestrator.simulator.ica.protocol.call import Operation
@@ -39,14 +39,14 @@ class Simulator(Simulated[Knobs, Operation, Identity]):
         self._world = World(self.config.seed, clock or OffsetClock(), self.config.knobs)
         self._tokens = Tokens(self.config)
         self._keys = IdempotencyKeys()
-        links = LinkBatches(self._world)
-        self.truth = Truth(self._world, links)
+        data = DataFamilies(self._world)
+        self.truth = Truth(self._world, data)
         endpoints = operations(
             Sessions(self._world, self._tokens),
             Jobs(self._world),
             AnalysisReads(self._world),
             AnalysisBatches(self._world),
-            links,
+            data,
         )
         super().__init__(self._world, endpoints, self.config.faults)
 
