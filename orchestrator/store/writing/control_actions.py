@@ -84,7 +84,7 @@ class ControlActions:
         token: str | None = None,
         actor: str | None = None,
     ) -> Controlled | None:
-        """Undo `pause`. A job by its name also goes on after it stopped for its failures; None: no such job."""
+        """Undo `pause`. A job by its name also continues after it stopped for its failures; None: no such job."""
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
             await controls.resume(unit, [jobs.c.id == row.id])
@@ -153,7 +153,7 @@ class ControlActions:
     async def adopt(
         self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None, actor: str | None = None
     ) -> Controlled | None:
-        """An operator says which remote batch a blocked or unconfirmed one became; None: there is no such job.
+        """Record which remote batch a blocked or unconfirmed one became; None: there is no such job.
 
         Raises:
             ControlRefusedError: no such batch, not in a state to be adopted, or the remote one is known already.
