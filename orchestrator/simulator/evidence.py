@@ -18,6 +18,10 @@ class Evidence(ABC):
         return Counter((effect.kind, effect.name) for effect in self._ledger)
 
     @abstractmethod
+    def duplicates(self) -> dict[tuple[str, str], int]:
+        """What was made more than once and must not be, by kind and name, with how often."""
+
+    @abstractmethod
     def status(self, kind: str, name: str) -> str | None:
         """The true status now of the latest thing of that kind and name; None where there is none."""
 
