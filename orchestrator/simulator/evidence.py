@@ -19,7 +19,7 @@ class Evidence(ABC):
 
     @abstractmethod
     def duplicates(self) -> dict[tuple[str, str], int]:
-        """What was made more than once and must not be, by kind and name, with how often."""
+        """How often each thing was made that may be made once, where more often; by kind or project, and by name."""
 
     @abstractmethod
     def status(self, kind: str, name: str) -> str | None:
