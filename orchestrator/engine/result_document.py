@@ -33,7 +33,7 @@ def describe_job(job: Job) -> dict[str, Any]:
         "name": spec.name,
         "kind": spec.kind,
         "account": spec.account,
-        "project": spec.project,
+        "project": spec.project or None,
         "state": job.state,
         "needs": job.needs,
         "detail": job.detail,
