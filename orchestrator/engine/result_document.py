@@ -165,8 +165,8 @@ class CsvTable:
             if self._columns is None:
                 self._columns = list(row)
                 lines.append(_header(self._columns))
-            cells = describe_item(item) | self._verdict(item)
-            lines.append([*(row.get(name) for name in self._columns), *(cells[name] for name in OUR_COLUMNS)])
+            fields = describe_item(item) | self._verdict(item)
+            lines.append([*(row.get(name) for name in self._columns), *(fields[name] for name in OUR_COLUMNS)])
         return _csv(lines)
 
     def tail(self) -> bytes:
@@ -213,7 +213,7 @@ def _header(columns: Iterable[str]) -> list[object]:
 
 
 def _own(column: str) -> str:
-    """A table may have a column named like one of ours; the reader must be able to tell them apart."""
+    """A table may have a column named like one of ours; the reader must be able to distinguish them."""
     # Also `table.key` itself, lest it clash with what becomes of `key`.
     return f"table.{column}" if column.replace("table.", "") in OUR_COLUMNS else column
 
