@@ -115,13 +115,13 @@ async def test_a_result_that_cannot_be_written_does_not_hold_the_end_up(config, 
     """After some attempts it is left to a person; the database keeps it for the next start."""
     drop(config, {"version": 1, "jobs": links()["jobs"], "controls": [{"cancel": "links"}]})
 
-    async def full(*_given):
+    def full(*_given):
         raise OSError(28, "No space left on device", "links.csv")
 
     async def nothing(_running):
         pass
 
-    monkeypatch.setattr(results, "write_whole", full)
+    monkeypatch.setattr(results, "open_draft", full)
     left = await left_by(config, clock, nothing)
     assert dict(left.results) == {"links": "No space left on device: links.csv"}
     monkeypatch.undo()
