@@ -88,7 +88,7 @@ async def _validate_all(files: Sequence[Path], settings: Settings) -> list[dict[
 
 async def known_jobs(specs: Sequence[JobSpec], settings: Settings) -> Mapping[str, Known] | None:
     """What the database has of these jobs and of those that they wait for; None where it cannot be read."""
-    names = {name for spec in specs for name in (spec.name, *(spec.after.jobs if spec.after else ()))}
+    names = {name for spec in specs for name in (spec.name, *spec.waits_for)}
     if not names:
         return {}
     try:
@@ -112,7 +112,7 @@ def notes_on(specs: Sequence[JobSpec], known: Mapping[str, Known] | None, here: 
     for spec in specs:
         if (note := note_known(spec, known)) is not None:
             notes.append(note)
-        unknown = [name for name in (spec.after.jobs if spec.after else ()) if name.casefold() not in names]
+        unknown = [name for name in spec.waits_for if name.casefold() not in names]
         if unknown:
             notes.append(f"{spec.name} waits for {', '.join(unknown)}: no such job exists yet")
     return notes
