@@ -73,7 +73,7 @@ class Pause(_Strict):
 
 
 class Resume(_Strict):
-    """Undo `pause`, and go on after `stop_after`."""
+    """Undo `pause`, and continue after `stop_after`."""
 
     resume: Scope
 
@@ -87,7 +87,7 @@ class Adoption(_Strict):
 
 
 class Adopt(_Strict):
-    """Tell a batch whose submission could not be found out what became of it."""
+    """Link a batch whose outcome could not be determined to the batch on the platform that it became."""
 
     adopt: Adoption
 

@@ -1,4 +1,4 @@
-"""The queue file, version 1: what a person or a program may write, checked key by key.
+"""The queue file, version 1: what users and programs may write, checked key by key.
 
 `items` are not looked into here: there may be a hundred thousand of them, and what they hold depends on the kind of the
 job (`kinds.py`). `json_schema()` describes the same document to editors.
@@ -86,7 +86,7 @@ class QueuedJob(_Strict):
     )
 
     name: JobName
-    """Unique for ever, without regard to case."""
+    """Unique among all jobs, past ones included, without regard to case."""
     kind: Text
     """What is done: the platform, a dot, and what is done there."""
     account: Text
@@ -225,7 +225,7 @@ def _read_job(raw: object, path: Path, mistakes: list[Mistake]) -> QueuedJob | N
     if isinstance(raw, dict):
         if "notify" in raw:
             text = "webhooks are not available in this version"
-            mistakes.append(Mistake(text, "leave `notify` out; results/ tells how the job ended", (*path, "notify")))
+            mistakes.append(Mistake(text, "leave `notify` out; results/ reports how the job ended", (*path, "notify")))
             raw = {key: value for key, value in raw.items() if key != "notify"}
         if (raw.get("items") is None) == (raw.get("table") is None):
             which = "neither `items` nor `table`" if raw.get("items") is None else "both `items` and `table`"

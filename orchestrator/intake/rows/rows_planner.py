@@ -31,7 +31,7 @@ INTERVAL = 60.0
 """Seconds between two turns, unless something happens."""
 BEFORE_START = 0.5
 """Seconds until the next turn while the intake has not started."""
-_TOLD = 3
+_LISTED = 3
 """Mistakes that the reason for a blocked job lists."""
 _HAS_NO_ROWS = frozenset({JobState.SKIPPED})
 
@@ -169,12 +169,12 @@ def _without_rows(job: Plannable) -> str | None:
 
 def _reason(mistakes: Mistakes, table: JobTable) -> str:
     """Why no items can be made, in one line: the first mistakes, each with its row."""
-    told = "; ".join(_told(mistake, table) for mistake in mistakes.kept[:_TOLD])
-    more = mistakes.total - _TOLD
-    return f"its rows make no valid items: {told}" + (f"; and {more} more mistakes" if more > 0 else "")
+    listed = "; ".join(_worded(mistake, table) for mistake in mistakes.kept[:_LISTED])
+    more = mistakes.total - _LISTED
+    return f"its rows make no valid items: {listed}" + (f"; and {more} more mistakes" if more > 0 else "")
 
 
-def _told(mistake: Mistake, table: JobTable) -> str:
+def _worded(mistake: Mistake, table: JobTable) -> str:
     where = [f"{table.place(mistake.line)} of {table.name}"] if mistake.line is not None else []
     if mistake.line is None and mistake.file is not None:
         where.append(table.name)

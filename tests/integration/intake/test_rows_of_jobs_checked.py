@@ -35,7 +35,7 @@ def analyses(**more):
     return job | {"engine": "nextflow", "template": TEMPLATE, "table": {"job": "links"}} | more
 
 
-async def told(tmp_path, *jobs):
+async def findings(tmp_path, *jobs):
     """The mistakes and notes of a file of these jobs, beside the table of the first."""
     (tmp_path / "a.json").write_text(json.dumps({"version": 1, "jobs": jobs}, indent=1))
     (tmp_path / "t.csv").write_text("id,sample,key\nfil.01,s1,k1\n")
@@ -45,11 +45,11 @@ async def told(tmp_path, *jobs):
 
 async def test_a_good_file_says_what_is_checked_later(tmp_path):
     """With both jobs in the file every column is known; without, the columns of a table are not."""
-    assert await told(tmp_path, LINKS, analyses()) == (
+    assert await findings(tmp_path, LINKS, analyses()) == (
         [],
         ["analyses: its items are made of the rows of links, and checked when that job has settled"],
     )
-    _, (note,) = await told(tmp_path, analyses())
+    _, (note,) = await findings(tmp_path, analyses())
     assert note.endswith("whether there are columns sample is known then")
 
 
@@ -71,7 +71,7 @@ async def test_a_good_file_says_what_is_checked_later(tmp_path):
 )
 async def test_what_no_row_can_put_right_is_a_mistake(tmp_path, jobs, words):
     """Each is reported before anything is sent, with its line."""
-    mistakes, notes = await told(tmp_path, *jobs)
+    mistakes, notes = await findings(tmp_path, *jobs)
     assert any(words in mistake for mistake in mistakes), mistakes
     assert all(mistake.startswith("line ") for mistake in mistakes)
     assert notes == []
@@ -81,7 +81,7 @@ async def test_columns_of_typed_placeholders_are_no_mistakes(tmp_path):
     """Numbers, booleans, lists and optional elements are left to the rows."""
     template = TEMPLATE | {"analysisInput": {"inputs": [], "parameters": [{"code": "a", "value": "${facts.n:bool}"}]}}
     template["tags"] = {"userTags": ["${?table.key}", "${facts.ids[]}"], "technicalTags": ["${state}"]}
-    assert (await told(tmp_path, LINKS, analyses(template=template)))[0] == []
+    assert (await findings(tmp_path, LINKS, analyses(template=template)))[0] == []
 
 
 # ---------------------------------------------------------------- memory
