@@ -28,8 +28,8 @@ from orchestrator.platforms.status_table import state_of
 _START, _RESTART = 1, 2
 """The steps of a submission; most have the first alone."""
 _JOBS: Final = "/api/v1/jobs"
-_SLACK: Micros = 600 * SECOND
-"""A job of ours may seem to be that much older than its request: ODM's clock and ours differ."""
+_SLACK: Micros = 60 * SECOND
+"""A job of ours may seem to be that much older than its request: clocks differ, and times are in whole seconds."""
 _LOST_TRACK: Final = "ODM says UNKNOWN of this job: it may go on by itself; look there, and stop it if it does not"
 
 
@@ -219,9 +219,11 @@ def _job(answer: Answer) -> wire.JobInfo:
 
 
 def _is_of(batch: Batch, info: wire.JobInfo) -> bool:
-    """Whether a job may be that of a start whose answer was lost, by its time where that can be read."""
-    created = wire.moment(info.create_time)
-    return created is None or batch.first_sent_at is None or created >= batch.first_sent_at - _SLACK
+    """Whether a job may be that of a start whose answer was lost, by its times where they can be read."""
+    created, ended, sent = wire.moment(info.create_time), wire.moment(info.end_time), batch.first_sent_at
+    if sent is None:
+        return True
+    return (created is None or created >= sent - _SLACK) and (ended is None or ended >= sent - SECOND)
 
 
 def _ended_since(batch: Batch, info: wire.JobInfo) -> bool:

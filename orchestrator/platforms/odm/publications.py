@@ -94,6 +94,8 @@ class Publications:
             return _published(batch, study, facts=facts, detail=detail) if studies is not None else Receipt()
         try:
             version = await self.search.version(study, self.search.marks_of(batch))
+        except Missing:
+            return Receipt()
         except Refused:
             if batch.first_sent_at is not None:
                 raise
