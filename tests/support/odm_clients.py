@@ -31,7 +31,7 @@ def load(version: str) -> ModuleType:
 
 
 def _fetch(version: str, folder: Path) -> None:
-    """Install it by pip. Whoever else does so at the same time makes the same folder: the first one stays."""
+    """Install it by pip. Another process may do so at the same time: the folder that is there first stays."""
     pinned = next(line for line in _VERSIONS.read_text().splitlines() if line.startswith(f"odm-api=={version} "))
     _FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=_FOLDER) as scratch:

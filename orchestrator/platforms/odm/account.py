@@ -36,4 +36,4 @@ class OdmAccount(Account):
     """ODM documents no limit; this one leaves room for its other users."""
     batch_size: BatchSize = BatchSize()
     page_size: Annotated[int, Field(ge=1, le=1)] = 1
-    """One answer tells of one task or job."""
+    """One response reports one task or job."""

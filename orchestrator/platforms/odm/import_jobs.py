@@ -30,7 +30,7 @@ _START, _RESTART = 1, 2
 _JOBS: Final = "/api/v1/jobs"
 _SLACK: Micros = 60 * SECOND
 """A job of ours may seem to be that much older than its request: clocks differ, and times are in whole seconds."""
-_LOST_TRACK: Final = "ODM says UNKNOWN of this job: it may go on by itself; look there, and stop it if it does not"
+_LOST_TRACK: Final = "ODM says UNKNOWN of this job: it may continue by itself; check it in ODM, and stop it if it does not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class ImportJobs:
         return Receipt(remote_id=info.id, final=True, items=[report])
 
     async def _restart(self, batch: Batch, submission: Submission) -> Receipt:
-        """Restart the job; one that goes on already was restarted by us before. Its new run may have another id."""
+        """Restart the job; one that is running was restarted by us before. Its new run may have another id."""
         job_id, key = _restart_of(submission)
         try:
             info = _job(await self.session.submit(submission, "jobs/restart"))

@@ -99,7 +99,7 @@ class Publications:
         except Refused:
             if batch.first_sent_at is not None:
                 raise
-            return Receipt()  # never sent, as far as we know: whoever may not read its versions may not publish it
+            return Receipt()  # never sent, as far as we know: a user who may not read its versions may not publish it
         return _published(batch, study, facts=wire.facts(version=version)) if version is not None else Receipt()
 
     # ------------------------------------------------------------ polls

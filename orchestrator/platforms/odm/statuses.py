@@ -44,7 +44,7 @@ JOB: Final[Mapping[str, ItemState]] = MappingProxyType(
 
 
 def task_state(status: str, *, ended: bool) -> tuple[ItemState, bool]:
-    """The state of a task, and whether its status is known. What is blocked may go on until it has an end."""
+    """The state of a task, and whether its status is known. A blocked task may resume until it has an end."""
     state, known = state_of(status, TASK)
     return (ItemState.FAILED if state is ItemState.ATTENTION and ended else state), known
 

@@ -12,7 +12,7 @@ from orchestrator.platforms.odm import wire
 from orchestrator.platforms.odm.session import Session
 from orchestrator.platforms.odm.statuses import task_state
 
-_BLOCKED: Final = "a task that it depends on failed; it goes on once that one is run again"
+_BLOCKED: Final = "a task that it depends on failed; it resumes once that one is run again"
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ async def test_tasks_of_others_are_followed(lab):
 
 
 async def test_a_cancelled_job_stops_following(lab):
-    """The tasks of others go on without us."""
+    """The tasks of others continue."""
     it = await lab()
     await submit(it, "run", ["GSF1-stuck"], kind="tasks", follow_only=True)
     await it.run_for(60.0)
@@ -116,7 +116,7 @@ async def test_a_request_that_was_lost_is_sent_again(lab, kind):
 
 
 async def test_an_import_is_sent_until_it_is_answered(lab):
-    """However often no answer comes: the links are the key, for ever."""
+    """However often no answer comes: the links are the key, without an age."""
     it = await lab()
     it.fault(FaultKind.RESET, "start_import", count=20)
     await submit(it, "run", ["s1"])
@@ -126,7 +126,7 @@ async def test_an_import_is_sent_until_it_is_answered(lab):
 
 @pytest.mark.parametrize("kind", MAIN)
 async def test_a_kill_after_any_transaction_doubles_nothing(lab, kind):
-    """However far it came: the next life goes on from there, and the item is made once."""
+    """However far it came: the next process continues from there, and the item is made once."""
     for commits in range(1, MOST_COMMITS):
         it = await lab(republish="version")
         await submit(it, "run", ["GSF1"], kind=kind)
@@ -277,16 +277,16 @@ async def test_after_a_restored_backup_the_audit_log_shows_that_everything_was_p
 
 
 @pytest.mark.parametrize(
-    ("key", "told"), [("GSF1-private", "may not publish GSF1-private"), ("all", "ACCESS_ALL_DATA")]
+    ("key", "detail"), [("GSF1-private", "may not publish GSF1-private"), ("all", "ACCESS_ALL_DATA")]
 )
-async def test_a_missing_permission_is_named(lab, key, told):
+async def test_a_missing_permission_is_named(lab, key, detail):
     """The platform's own answer has an empty body: the batch waits for the operator."""
     it = await lab()
     if key == "all":
         it.fault(FaultKind.ERROR, "publish_all", status=403)
     await submit(it, "run", [key], kind="publications")
     await it.until(lambda: _needs(it, "run"))
-    assert told in (await it.batch()).detail
+    assert detail in (await it.batch()).detail
 
 
 @pytest.mark.parametrize("missing_study", [404, 500])
@@ -428,7 +428,7 @@ async def test_a_cancelled_import_in_doubt_ends_with_the_doubt(lab):
 
 
 async def test_a_job_of_which_odm_lost_track_needs_attention(lab):
-    """UNKNOWN is no end: it goes on by itself here, and so does the item."""
+    """UNKNOWN is no end: it continues by itself here, and so does the item."""
     it = await lab(import_seconds=300.0)
     await submit(it, "run", ["s1-odd"])
     await it.until(lambda: _needs(it, "run", "attention"))

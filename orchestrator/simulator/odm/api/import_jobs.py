@@ -59,7 +59,7 @@ class ImportJobs:
     def output(self, asked: Asked) -> Reply:
         """GET /api/v1/jobs/{job}/output: a result once it is COMPLETED, errors once it is FAILED."""
         execution = self._find(asked)
-        status = self._word(execution, asked.at)
+        status = self._status(execution, asked.at)
         result = errors = None
         if status == "COMPLETED":
             result = {"accession" if execution.type == "study" else "groupAccession": execution.accession}
@@ -141,7 +141,7 @@ class ImportJobs:
             raise Refusal(NOT_FOUND)
         return execution
 
-    def _word(self, execution: Execution, at: float) -> str:
+    def _status(self, execution: Execution, at: float) -> str:
         status = execution.course.status(at)
         return self._world.knobs.running_word if status == "RUNNING" else status
 
@@ -151,7 +151,7 @@ class ImportJobs:
             "jobExecId": execution.id,
             "startedBy": f"{execution.user}@example.org",
             "jobName": f"IMPORT_{execution.type.upper()}",
-            "status": self._word(execution, at),
+            "status": self._status(execution, at),
             "createTime": of_job(execution.wall, written),
             "endTime": of_job(execution.wall_at(ends) if ends != math.inf and ends <= at else None, written),
         }
