@@ -30,9 +30,7 @@ _START, _RESTART = 1, 2
 _JOBS: Final = "/api/v1/jobs"
 _SLACK: Micros = 60 * SECOND
 """A job of ours may seem to be that much older than its request: clocks differ, and times are in whole seconds."""
-_LOST_TRACK: Final = (
-    "ODM says UNKNOWN of this job: it may continue by itself; if it does not, stop it there"
-)
+_LOST_TRACK: Final = "ODM says UNKNOWN of this job: it may continue by itself; if it does not, stop it there"
 
 
 @dataclass(frozen=True, slots=True)
