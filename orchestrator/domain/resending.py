@@ -45,9 +45,10 @@ def next_step(batch: Batch, *, user: str, now: Micros, clock_trusted: bool) -> R
     """
     if batch.cancelled:
         return Recovery.SEARCH
-    if batch.step > 1 and batch.resend is Resend.SAME_KEY and batch.key_life is None:
+    unforgotten = batch.resend is Resend.SAME_KEY and batch.key_life is None
+    if unforgotten and batch.step > 1:
         return Recovery.RESEND  # what the first step made is the key: never another one, however often no answer comes
-    if never_answered(batch):
+    if never_answered(batch) and (batch.key_void or not unforgotten):
         return Recovery.SEARCH
     if batch.resend is Resend.HARMLESS:
         return Recovery.RESEND

@@ -13,6 +13,7 @@ from orchestrator.domain.identity import echo_lineage, halves_of, retry_lineage
 from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, Item, ItemState, JobId
 from orchestrator.domain.resending import (
     CLOCK_SLACK,
+    MOST_LOSSES,
     PATIENCE,
     Recovery,
     is_unresolvable,
@@ -97,6 +98,15 @@ def test_a_key_that_the_platform_never_forgets_is_sent_again_at_any_age(age, tru
     batch = lost(first_sent_at=NOW - age, key_life=None)
     assert way(batch, clock_trusted=trusted) is Recovery.RESEND
     assert way(batch, user="you", clock_trusted=trusted) is Recovery.SEARCH
+
+
+@pytest.mark.parametrize("sends", [1, MOST_LOSSES, 50])
+def test_a_key_that_the_platform_never_forgets_is_sent_until_it_is_answered(sends):
+    """Unless a key does not count any more: then it is searched for, as other keys are after three losses."""
+    assert way(lost(sends=sends, in_doubt=True, key_life=None)) is Recovery.RESEND
+    assert way(lost(sends=sends, in_doubt=True, key_life=None, key_void=True)) is Recovery.SEARCH
+    expected = Recovery.SEARCH if sends >= MOST_LOSSES else Recovery.RESEND
+    assert way(lost(sends=sends, in_doubt=True, first_sent_at=NOW)) is expected
 
 
 @pytest.mark.parametrize(
