@@ -75,6 +75,8 @@ class Spool:
         self._stale = StaleFiles(publish)
         self._orphans = UnclaimedTables(self._arrivals, publish)
         self._urgency = Urgency(self._folders.incoming)
+        self._expected: dict[str, str | None] = {}
+        """Files whose decision a request waits for, with who sent it."""
         self._watch = Watch(self._folders.incoming, clock, self._arrivals.announce)
         self._decider = Decider(
             settings,
@@ -98,7 +100,6 @@ class Spool:
         self._large_ended = anyio.Event()
         self._postponed: set[str] = set()
         """Files that wait until no older one does."""
-        self._expected: set[str] = set()
         self._next_scan = settings.scan_interval
         self._trouble: str | None = "the queue directory was not looked at yet"
         """Why the last look at the folder failed."""
@@ -137,13 +138,16 @@ class Spool:
         return self._stale.reported(self._clock.monotonic())
 
     @contextmanager
-    def expecting(self, name: str) -> Iterator[None]:
-        """Somebody waits for the decision on a file of that name: it comes before files that nobody waits for."""
-        self._expected.add(name)
+    def expecting(self, name: str, actor: str | None = None) -> Iterator[None]:
+        """A request waits for the decision on a file of that name: it comes before files that nobody waits for.
+
+        `actor` is who sent the request, for the history; without one, it is the owner of the file.
+        """
+        self._expected[name] = actor
         try:
             yield
         finally:
-            self._expected.discard(name)
+            self._expected.pop(name, None)
 
     # ------------------------------------------------------------ the loop
 

@@ -15,8 +15,12 @@ from orchestrator.store.database.engine import Database, Timed, parse
 from orchestrator.store.database.fence import Fence
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.outbox import Entry, Outbox
+from orchestrator.store.reading.batch_pages import BatchPages
 from orchestrator.store.reading.batches import MAY_FIND_OUT, MAY_PLAN, Batches
+from orchestrator.store.reading.history import History
+from orchestrator.store.reading.item_search import ItemSearch
 from orchestrator.store.reading.items import Items
+from orchestrator.store.reading.job_search import JobSearch
 from orchestrator.store.reading.jobs import Jobs, KnownJob
 from orchestrator.store.reading.standstill import Standstill
 from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, OPEN_ITEM, batches, items, jobs, literal
@@ -36,6 +40,10 @@ class Store:
         self.jobs = Jobs(database, ids)
         self.batches = Batches(database)
         self.items = Items(database)
+        self.job_search = JobSearch(database)
+        self.item_search = ItemSearch(database)
+        self.batch_pages = BatchPages(database)
+        self.history = History(database)
         self.outbox = Outbox(database)
         self.memory = Memory(database)
         self.refusals = Refusals(database)
