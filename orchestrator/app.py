@@ -95,7 +95,7 @@ async def run_daemon(
         The work that is left for an operator; empty after a signal.
 
     Returns:
-        What is left to a person; nothing after a signal.
+        What is left to the operator; nothing after a signal.
 
     Raises:
         LockedError: another daemon holds this state.

@@ -29,7 +29,7 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        """True when nobody but this machine can reach it."""
+        """True when only this machine can reach it."""
         return is_loopback(self.host)
 
     def __str__(self) -> str:

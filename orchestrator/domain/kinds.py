@@ -99,8 +99,8 @@ class Kind:
     def mistakes_of_project(self, project: str) -> Iterator[Mistake]:
         """The mistakes in the job's project."""
         if self.project and not re.fullmatch(self.project, project):
-            words = self.patterns.get(self.project, f"does not match {self.project}")
-            message, remedy = mismatch(project, words, is_id=True)
+            described = self.patterns.get(self.project, f"does not match {self.project}")
+            message, remedy = mismatch(project, described, is_id=True)
             yield Mistake(message, remedy or "take the project's id, not its name", ("project",))
 
     def mistakes_of_engine(self, engine: str | None) -> Iterator[Mistake]:

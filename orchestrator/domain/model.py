@@ -298,7 +298,7 @@ class Poll:
     cost: int
     """Expected number of requests for all pages."""
     expects: frozenset[Stage] = frozenset()
-    """An open item in one of these stages that the whole answer did not tell is *missing* from it."""
+    """An open item in one of these stages that the complete answer does not contain is *missing* from it."""
     names: int = 0
     """So many open items are named in one request, those of `batches` in `expects`; 0: none are."""
     named: tuple["Item", ...] = ()
@@ -382,6 +382,6 @@ class Receipt:
     status: str | None = None
     final: bool = False
     items: Sequence[ItemReport] = ()
-    """What is reported of single items; empty where the answer does not tell them apart."""
+    """What is reported of single items; empty where the answer does not distinguish them."""
     more: bool = False
     """Accepted, and only the first step: the next submission is composed from what is known now."""

@@ -110,9 +110,9 @@ async def as_csv(store: Store, job: Job) -> AsyncIterator[bytes]:
             if columns is None:
                 columns = list(row)
                 lines.append(_header(columns))
-            told = describe_item(item) | _verdict(item)
-            told |= {"previous_ids": " ".join(item.previous_ids), "facts": item.facts}
-            lines.append([*(row.get(name) for name in columns), *(told[name] for name in OUR_COLUMNS)])
+            fields = describe_item(item) | _verdict(item)
+            fields |= {"previous_ids": " ".join(item.previous_ids), "facts": item.facts}
+            lines.append([*(row.get(name) for name in columns), *(fields[name] for name in OUR_COLUMNS)])
         yield _csv(lines)
     if columns is None:
         yield _csv([_header([])])
@@ -150,7 +150,7 @@ def _header(columns: Iterable[str]) -> list[object]:
 
 
 def _own(column: str) -> str:
-    """A table may have a column named like one of ours; the reader must be able to tell them apart."""
+    """A table may have a column named like one of ours; the reader must be able to distinguish them."""
     # Also `table.key` itself, lest it clash with what becomes of `key`.
     return f"table.{column}" if column.replace("table.", "") in OUR_COLUMNS else column
 

@@ -20,7 +20,7 @@ REVISION = "0004"
 
 
 def literal(value: str) -> sa.ColumnElement[str]:
-    """One of our own words as a literal of the statement, so that a partial index is recognised."""
+    """A value of an enum as a literal of the statement, so that a partial index is recognised."""
     return sa.literal_column(f"'{value}'", sa.Text)
 
 
@@ -29,8 +29,8 @@ def one_of(column: sa.ColumnElement[str], values: Iterable[str]) -> sa.ColumnEle
     return column.in_([literal(value) for value in values])
 
 
-def _check(table: str, column: str, words: type[StrEnum]) -> sa.CheckConstraint:
-    listed = ", ".join(f"'{word}'" for word in words)
+def _check(table: str, column: str, values: type[StrEnum]) -> sa.CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
     return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{table}_{column}_known")
 
 
@@ -90,7 +90,7 @@ jobs = sa.Table(
     _number("priority", required=True),
     _number("max_open"),
     _number("stop_after_failed"),
-    _number("stop_base", default=0),  # failures that a person has already resumed after
+    _number("stop_base", default=0),  # failures before the last `resume`
     _text("after"),
     _text("retry"),
     _text("digest", required=True),

@@ -59,7 +59,7 @@ class Store:
         progress: upgrade.Progress = upgrade.unreported,
         fence: Fence | None = None,
     ) -> Self:
-        """Open the database, and bring an SQLite one up to date; whoever writes holds the `DaemonLock`.
+        """Open the database, and bring an SQLite one up to date; a process that writes holds the `DaemonLock`.
 
         `fence` is that lock's: with it, every writing transaction on a PostgreSQL server proves the lock.
 
@@ -115,7 +115,7 @@ class Store:
         return self._database.writes
 
     async def moving(self, besides: Collection[str] = ()) -> bool:
-        """Whether anything may still change without a person: something to send, to find out, or to look at.
+        """Whether anything may still change without an operator: something to send, to reconcile, or to poll.
 
         What happens on the accounts in `besides` does not count.
         """

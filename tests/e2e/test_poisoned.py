@@ -1,8 +1,7 @@
 """Work that an earlier version accepted and no request can carry: the daemon starts, and sets it aside."""
 
-import pytest
-
-from orchestrator.domain.model import BatchState, JobSpec, NewItem, Submission
+from orchestrator.domain.model import BatchState, JobSpec, NewItem
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.store.store import Store
 
 ITEMS, SIZE = 30, 5_000_000
@@ -32,7 +31,7 @@ async def _poison(lab, *, sent):
         await store.jobs.commit([job], 1)
         if sent:
             batch = await store.batches.next("ica", room=ITEMS, now=2)
-            submission = Submission("POST", "/api/links", {}, b"x" * (ITEMS * SIZE))
+            submission = Submission("POST", "/api/links", {}, b"x" * (ITEMS * SIZE), Resend.HARMLESS)
             await store.advance.begin(batch, submission, user="somebody", now=2)
 
 
@@ -43,20 +42,37 @@ async def _state(lab):
         return job.state, (await store.batches.first(job.id)).state
 
 
-@pytest.mark.parametrize("sent", [False], ids=["planned"])
-async def test_a_batch_that_no_memory_holds_is_set_aside(lab, sent):
+async def _start(lab):
+    """One run in little memory until nothing can be done without an operator."""
+    ended = await lab.run(under=LIMITED)
+    assert ended.code == 0, ended.log[-3000:]
+    return ended
+
+
+async def test_a_batch_that_no_memory_holds_is_set_aside(lab):
     """Thirty items of 5 MB: the start survives them, other work runs, `cancel` is taken in and settles the job."""
     async with lab.open():
-        await _poison(lab, sent=sent)
+        await _poison(lab, sent=False)
         lab.drop_jobs("good.json", lab.links("good", ["fil.0a"]))
-        ended = await lab.run(under=LIMITED)
-        assert ended.code == 0, ended.log[-3000:]
+        assert "one request may have" in (await _start(lab)).log
         assert lab.result("good")["job"]["state"] == "succeeded"
-        assert "one request may have" in ended.log
         assert (await _state(lab))[1] is BatchState.BLOCKED
 
         lab.drop("cancel.yaml", "version: 1\ncontrols:\n  - cancel: poisoned\n")
-        ended = await lab.run(under=LIMITED)
-        assert ended.code == 0, ended.log[-3000:]
+        await _start(lab)
         assert (lab.queue / "accepted/cancel.yaml").exists()
+        assert lab.result("poisoned")["job"]["state"] == "cancelled"
+
+
+async def test_a_batch_that_no_memory_holds_and_that_was_being_sent_is_set_aside(lab):
+    """The start survives it too; what became of it cannot be determined, and `cancel` settles the job."""
+    async with lab.open():
+        await _poison(lab, sent=True)
+        lab.drop_jobs("good.json", lab.links("good", ["fil.0a"]))
+        assert "whether it arrived cannot be determined" in (await _start(lab)).log
+        assert lab.result("good")["job"]["state"] == "succeeded"
+        assert (await _state(lab))[1] is BatchState.BLOCKED
+
+        lab.drop("cancel.yaml", "version: 1\ncontrols:\n  - cancel: poisoned\n")
+        await _start(lab)
         assert lab.result("poisoned")["job"]["state"] == "cancelled"

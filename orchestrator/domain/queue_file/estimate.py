@@ -47,7 +47,7 @@ class AccountLimits:
     per: float = 300.0
     """... in that many seconds."""
     page_size: int = 1000
-    """Rows that the platform tells in one answer."""
+    """Maximum rows in one answer of the platform."""
 
 
 def batch_size(kind: Kind, limits: AccountLimits, max_open: int | None) -> int:

@@ -1,4 +1,4 @@
-"""The queue file, version 1: what a person or a program may write, checked key by key.
+"""The queue file, version 1: what users and programs may write, checked key by key.
 
 `items` are not looked into here: there may be a hundred thousand of them, and what they hold depends on the kind of the
 job (`kinds.py`). `json_schema()` describes the same document to editors.
@@ -73,7 +73,7 @@ class QueuedJob(_Strict):
     )
 
     name: JobName
-    """Unique for ever, without regard to case."""
+    """Unique among all jobs, past ones included, without regard to case."""
     kind: Text
     """What is done: the platform, a dot, and what is done there."""
     account: Text
@@ -192,7 +192,7 @@ class Pause(_Strict):
 
 
 class Resume(_Strict):
-    """Undo `pause`, and go on after `stop_after`."""
+    """Undo `pause`, and continue after `stop_after`."""
 
     resume: Scope
 
@@ -206,7 +206,7 @@ class Adoption(_Strict):
 
 
 class Adopt(_Strict):
-    """Tell a batch whose submission could not be found out what became of it."""
+    """Link a batch whose outcome could not be determined to the batch on the platform that it became."""
 
     adopt: Adoption
 
@@ -311,7 +311,7 @@ def _read_job(raw: object, path: Path, mistakes: list[Mistake]) -> QueuedJob | N
     if isinstance(raw, dict):
         if "notify" in raw:
             text = "webhooks are not available in this version"
-            mistakes.append(Mistake(text, "leave `notify` out; results/ tells how the job ended", (*path, "notify")))
+            mistakes.append(Mistake(text, "leave `notify` out; results/ reports how the job ended", (*path, "notify")))
             raw = {key: value for key, value in raw.items() if key != "notify"}
         if (raw.get("items") is None) == (raw.get("table") is None):
             which = "neither `items` nor `table`" if raw.get("items") is None else "both `items` and `table`"

@@ -1,10 +1,7 @@
 """The submission step: advances one planned or unconfirmed batch. The only caller of `Platform.submit`."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-
-import anyio
 
 from orchestrator.clock import Clock, Micros
 from orchestrator.crash_points import CrashPoint, crash_point
@@ -24,6 +21,7 @@ from orchestrator.domain.model import Batch, BatchId, BatchState, ItemReport, It
 from orchestrator.domain.queue_file.estimate import MOST_BATCH_BYTES
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.engine.retry_delays import RetryDelays, SteadyWallClock
+from orchestrator.engine.steps.earlier_databases import EarlierDatabases, find
 from orchestrator.engine.steps.refusals import Streaks
 from orchestrator.platforms.http.clock_skew import Skew
 from orchestrator.platforms.platform import Platform
@@ -58,9 +56,7 @@ class Submitting:
         self._clock = clock
         self._bus = bus
         self._pauses = pauses
-        self._earlier_databases: dict[str, bool] = {}
-        """By project: the result of `_sent_by_earlier_database`."""
-        self._asking: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        self._earlier = EarlierDatabases(platform=platform, store=store)
         self._delays: dict[BatchId, int] = {}
         """How often each batch was delayed in a row; the newest are kept."""
         self.streaks = Streaks(store=store, clock=clock, bus=bus)
@@ -77,11 +73,12 @@ class Submitting:
         user = await self._platform.user()
         if batch.state is BatchState.UNCONFIRMED:
             now, trusted = self._skew.platform_now, self._skew.small
+            if await self._too_large(batch):
+                return
             way = resending.next_step(batch, user=user, now=now, clock_trusted=trusted)
             if way is resending.Recovery.SEARCH:
                 await self._search(batch)
-                return
-            if not await self._too_large(batch):
+            else:
                 await self._send(batch, await self._composed(batch), user)
             return
         if batch.root != batch.number and len(_sent(await self._store.batches.family(batch))) >= MOST_SENDS:
@@ -131,14 +128,14 @@ class Submitting:
         The idempotency key prevents a second effect, but only for a week. When the database may be older than that
         (a restored backup) or new (a lost database), the platform is searched before the first send.
         """
-        preceded = await self._sent_by_earlier_database(batch)
+        preceded = await self._earlier.submitted_to(batch)
         now, trusted = self._skew.platform_now, self._skew.small
         if not preceded and not resending.key_expired(batch, submission, now=now, clock_trusted=trusted):
             return False
-        if (await self._find(replace(batch, submission=submission))).items:
+        if (await find(self._platform, self._store, replace(batch, submission=submission))).items:
             await self._reconcile_later(batch, submission, UNKNOWN_SUBMISSION)
             return True
-        if preceded and batch.attempt == 0 and await self._had_other_batch_size(batch):
+        if preceded and batch.attempt == 0 and await self._earlier.cut_larger_batches(batch):
             await self._block(
                 batch,
                 "an earlier database submitted this job in larger batches, and the items of this one may be part of "
@@ -147,33 +144,8 @@ class Submitting:
             return True
         return False
 
-    async def _had_other_batch_size(self, batch: Batch) -> bool:
-        """Whether an earlier database cut the job into larger batches, so that its last batch keys were never used."""
-        first = await self._store.batches.first(batch.job)
-        job = await self._store.jobs.get(batch.job_name)
-        if first.id == batch.id or job is None:
-            return False
-        shown = await self._find(replace(first, first_sent_at=None))
-        return any(seen.seq is not None and seen.seq > job.spec.batch_size for seen in shown.items)
-
-    async def _sent_by_earlier_database(self, batch: Batch) -> bool:
-        """Whether an earlier database of this installation submitted to the project; asked once per database."""
-        project = batch.project
-        async with self._asking[project]:  # one search serves all that wait; it may read many pages
-            if project not in self._earlier_databases:
-                name = f"preceded in {project}"
-                answer = (await self._store.memory.recall(batch.account)).get(name)
-                if answer is None:
-                    try:
-                        answer = "yes" if await self._platform.knows_instance(project) else "no"
-                    except Missing:
-                        return False  # no such project: the submission will be refused too
-                    await self._store.memory.remember(batch.account, name, answer)
-                self._earlier_databases[project] = answer == "yes"
-        return self._earlier_databases[project]
-
     async def _reconcile_later(self, batch: Batch, submission: Submission, reason: str) -> None:
-        """Somebody who had our name sent it: it is found out like any other, and never sent by us under this key."""
+        """Another database with our name sent it: it is reconciled, and this database never sends it under this key."""
         await self._store.advance.mark_unconfirmed(
             batch, submission, reason, due_at=self.waits.now(), now=self._clock.now()
         )
@@ -186,10 +158,11 @@ class Submitting:
         size = await self._store.items.request_bytes(batch)
         if size <= MOST_BATCH_BYTES:
             return False
+        unknown = "whether it arrived cannot be determined: check the platform, then " if batch.in_doubt else ""
         await self._block(
             batch,
-            f"its items have {size} bytes, and one request may have {MOST_BATCH_BYTES}: `cancel` the job and drop "
-            "its items in smaller ones",
+            f"its items have {size} bytes, and one request may have {MOST_BATCH_BYTES}: {unknown}`cancel` the job and "
+            "drop its items in smaller ones",
         )
         return True
 
@@ -289,7 +262,7 @@ class Submitting:
             await self._store.advance.renew(batch, now=now)
             self._hold(batch, "planned", reason)
         elif batch.in_doubt and refusal.status in REFUSED_UNSEEN:
-            await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be found out")
+            await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be determined")
         elif batch.in_doubt and batch.resend is not Resend.HARMLESS:
             await self._reconcile_refusal(batch, reason)
         else:
@@ -322,7 +295,7 @@ class Submitting:
         """
         may_repeat = batch.resend is Resend.HARMLESS and not batch.cancelled
         try:
-            found = await self._find(batch)
+            found = await find(self._platform, self._store, batch)
         except Refused as refusal:
             if not may_repeat:
                 raise
@@ -357,11 +330,6 @@ class Submitting:
             await self._send_smaller(batch, not_there=True)
         else:
             await self._store.advance.renew(batch, now=now)
-
-    async def _find(self, batch: Batch) -> Receipt:
-        """What the platform has of a batch. Where it keeps no key, what is sent says what to look for."""
-        submission = batch.submission or self._platform.compose(batch, await self._store.items.of_batch(batch))
-        return await self._platform.reconcile(replace(batch, submission=submission))
 
     async def _send_smaller(self, batch: Batch, *, not_there: bool, why: str = "") -> None:
         """Split a batch that never gets a response; when it has been split enough, block it for the operator."""

@@ -1,4 +1,4 @@
-"""Jobs that wait for each other, or for themselves: told by the check of one file, and with what the database has."""
+"""Jobs that wait for each other, or for themselves: found in one file, and together with the jobs of the database."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -6,18 +6,18 @@ from orchestrator.domain.mistake import Mistake
 from orchestrator.domain.queue_file.estimate import cycle_in
 
 MAX_CYCLES = 100
-"""Circles that are told of one file: each is looked for from the start."""
+"""Maximum cycles that are reported of one file: each search begins anew."""
 
 
 def waits_of(raw: Mapping[str, object]) -> tuple[str, ...]:
-    """The folded names that a job as it stands in the document waits for; what is no name is told elsewhere."""
+    """The folded names that a job as it stands in the document waits for; what is no name is reported elsewhere."""
     after = raw.get("after")
     names = after.get("jobs") if isinstance(after, dict) else after
     return tuple(name.casefold() for name in names if isinstance(name, str)) if isinstance(names, list) else ()
 
 
 def dependency_cycles(names: Sequence[str | None], after: Mapping[str, Sequence[str]]) -> Iterator[Mistake]:
-    """Each circle as a mistake of the first job of the file in it; jobs told of once are in no further one.
+    """Each cycle as a mistake of its first job in the file; no job is in two of them.
 
     `names` are those of the file's jobs, in their order; `after` maps folded names to those they wait for.
     """

@@ -12,7 +12,7 @@ from orchestrator.store.reading.batches import MAY_PLAN, OUT
 from orchestrator.store.schema import LIVE_JOB, batches, events, jobs, literal
 
 _PROGRESS = ("item", "confirm", "adopt", "status", "settle", "split", "refuse", "again", "retry", "job", "plan")
-"""Events that show that work goes on; sending the same again, or searching for it, does not."""
+"""Events that show progress; sending the same again, or searching for it, does not."""
 _MOST_NAMED = 3
 """Jobs that are named as those in front."""
 

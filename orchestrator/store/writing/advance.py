@@ -40,7 +40,7 @@ from orchestrator.store.writing.jobs.settling import settle
 from orchestrator.store.writing.reports import apply, ended_in
 from orchestrator.store.writing.unit_of_work import UnitOfWork
 
-_PAUSED = "paused by a person"
+_PAUSED = "paused by an operator"
 
 _Given = ParamSpec("_Given")
 
@@ -113,7 +113,7 @@ class Advance:
     async def mark_unconfirmed(
         self, batch: Batch, submission: Submission, detail: str, *, due_at: Micros, now: Micros
     ) -> Moved:
-        """The platform has work of a batch that we never sent, as far as our records tell: it is looked for.
+        """The platform has work of a batch that this database never sent: the batch is reconciled.
 
         It is not sent under this key any more, whatever happens to us. `submission` is what would have been sent.
         """
@@ -164,7 +164,7 @@ class Advance:
         return await self._step(batch.id, now, submitting.refuse, detail)
 
     async def block(self, batch: Batch, detail: str, *, now: Micros, not_there: bool = False) -> Moved:
-        """Nothing more can be done without an operator, who reads `detail`; a cancelled job asks nobody and ends.
+        """Nothing more can be done without an operator, who reads `detail`; a cancelled job ends without one.
 
         `not_there`: it was looked for, and nothing of it is on the platform.
         """
@@ -182,30 +182,30 @@ class Advance:
     async def apply_reports(
         self, observations: Sequence[Observation], *, now: Micros, account: str | None = None
     ) -> Observed:
-        """What an answer of the platform told, in its order; writes only what changed.
+        """Apply the reports of one answer, in their order; writes only what changed.
 
         `account` is needed where something may be learnt from an answer that names no batch of ours. What could not be
         written of one batch is told in `broken`, and asked again by the next look.
         """
         async with self._database.read() as connection:
             comparison = await compare(connection, observations, account)
-        odd = Observed(
+        unusual = Observed(
             matched=tuple(comparison.matched),
             contradictions=tuple(comparison.contradictions),
             unknown_objects=tuple(comparison.unknown_objects),
         )
         if not comparison.effective:
-            return odd
+            return unusual
         try:
-            return odd.plus(await self._write(comparison.effective, now, account))
+            return unusual.plus(await self._write(comparison.effective, now, account))
         except (StoreUnavailableError, DamagedError):
             raise
-        except Exception:  # noqa: BLE001 - met again below, alone, and told there
-            return await self._write_each(odd, comparison.effective, now, account)
+        except Exception:  # noqa: BLE001 - it occurs again below, alone, and is reported there
+            return await self._write_each(unusual, comparison.effective, now, account)
 
-    async def _write(self, told: Sequence[Observation], now: Micros, account: str | None) -> Observed:
+    async def _write(self, reported: Sequence[Observation], now: Micros, account: str | None) -> Observed:
         async with self._opened(now) as unit:
-            comparison = await compare(unit.connection, told, account)
+            comparison = await compare(unit.connection, reported, account)
             found = await apply(unit, comparison)
             await settle(unit)
             return Observed(
@@ -217,18 +217,18 @@ class Advance:
             )
 
     async def _write_each(
-        self, observed: Observed, told: Sequence[Observation], now: Micros, account: str | None
+        self, observed: Observed, reported: Sequence[Observation], now: Micros, account: str | None
     ) -> Observed:
         """Batch by batch: what cannot be written of one must not keep the page's other batches as they were."""
         by_batch: defaultdict[BatchKey | None, list[Observation]] = defaultdict(list)
-        for each in told:
+        for each in reported:
             by_batch[None if isinstance(each, Learned) else each.batch].append(each)
         for batch, portion in by_batch.items():
             try:
                 observed = observed.plus(await self._write(portion, now, account))
             except (StoreUnavailableError, DamagedError):
                 raise
-            except Exception as error:  # noqa: BLE001 - a bug of ours or a spoilt row; told in full by the caller
+            except Exception as error:  # noqa: BLE001 - a bug or a damaged row; the caller reports it
                 observed = observed.plus(Observed(broken=(Broken(batch, error),)))
         return observed
 
@@ -289,7 +289,7 @@ class Advance:
     async def resume(
         self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
     ) -> Controlled | None:
-        """Undo `pause`. A job by its name also goes on after it stopped for its failures; None: no such job."""
+        """Undo `pause`. A job by its name also continues after it stopped for its failures; None: no such job."""
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
             await controls.resume(unit, [jobs.c.id == row.id])
@@ -349,7 +349,7 @@ class Advance:
     async def adopt(
         self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None
     ) -> Controlled | None:
-        """A person says which remote batch a blocked or unconfirmed one became; None: there is no such job.
+        """Record which remote batch a blocked or unconfirmed one became; None: there is no such job.
 
         Raises:
             ControlRefusedError: no such batch, not in a state to be adopted, or the remote one is known already.

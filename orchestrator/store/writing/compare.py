@@ -1,7 +1,7 @@
-"""What the platform said, held against what is stored: read and decided here, written by `observing.py`.
+"""Compares what the platform reported with the database. What changes is decided here and written by `reports.py`.
 
-A page is weighed on a reader first: most pages change nothing, and then nothing is written and nobody waits. What would
-change something is weighed again inside the transaction that writes it.
+A page is compared on a read connection first: most pages change nothing, so that nothing is written and no writer
+waits. What would change something is compared again inside the transaction that writes it.
 """
 
 from collections import Counter, defaultdict
@@ -120,7 +120,7 @@ class Comparison:
     unknown_objects: list[ItemReport] = field(default_factory=list)
     touched: dict[BatchId, None] = field(default_factory=dict)
     """The batches of the items that changed."""
-    words: list[tuple[KnownBatch, BatchReport]] = field(default_factory=list)
+    batch_reports: list[tuple[KnownBatch, BatchReport]] = field(default_factory=list)
     shown_again: dict[BatchId, None] = field(default_factory=dict)
     learned: list[tuple[str, Learned]] = field(default_factory=list)
     effective: list[Observation] = field(default_factory=list)
@@ -291,7 +291,7 @@ def _change(comparison: Comparison, batch: KnownBatch, row: Row, seen: ItemRepor
 
 
 async def _hold_parents(connection: AsyncConnection, comparison: Comparison) -> None:
-    """A parent ends after its children: while one of them is open, the parent goes on, whatever its status."""
+    """A parent ends after its children: while one of them is open, the parent is open, whatever its status."""
     ending = {
         place: change
         for place, change in comparison.changes.items()
@@ -348,7 +348,7 @@ def _compare_batch(comparison: Comparison, batch: KnownBatch, seen: BatchReport)
     if batch.state == BatchState.BLOCKED and batch.remote_id:
         comparison.shown_again[batch.id] = None
     if new_status or final_status or batch.id in comparison.shown_again:
-        comparison.words.append((batch, seen))
+        comparison.batch_reports.append((batch, seen))
         comparison.effective.append(seen)
 
 
@@ -359,7 +359,7 @@ async def _compare_learned(
     if not said:
         return
     if account is None:
-        raise ValueError("something was learnt, but nothing tells about which account")
+        raise ValueError("durations were learnt, but no account is given")
     query = sa.select(memory.c.name, memory.c.value).where(memory.c.account == account)
     known = {row.name: row.value for row in await connection.execute(query)}
     for each in said:

@@ -1,6 +1,6 @@
 """What people ask for: cancel, pause, resume, retry, adopt.
 
-Each function is the inside of one transaction; `advance.py` tells what each is for.
+Each function is the inside of one transaction; `advance.py` says what each is for.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -33,7 +33,7 @@ from orchestrator.store.writing.submitting import track
 from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
 
 _RETRIED = frozenset({ItemState.FAILED, ItemState.ABORTED, ItemState.PARTIAL, ItemState.CANCELLED})
-"""What `retry` without further words sends again."""
+"""The states that `retry` sends again by default."""
 _FAILED = COUNTERS[ItemState.FAILED] + COUNTERS[ItemState.ABORTED]
 
 
@@ -110,7 +110,7 @@ async def _hold(unit: UnitOfWork, where: Sequence[sa.ColumnElement[bool]], reaso
 
 
 async def go_on(unit: UnitOfWork, row: Row) -> None:
-    """A job that stopped after too many failures goes on; those that it has do not count again."""
+    """A job that stopped after too many failures continues; the failures so far do not count again."""
     if row.stopped is None:
         return
     await _forgive(unit, JobId(row.id))
@@ -218,7 +218,7 @@ async def _numbered(unit: UnitOfWork, job: JobId, seqs: Sequence[int]) -> AsyncI
 
 async def _reopen(unit: UnitOfWork, row: Row) -> None:
     await withdraw(unit, [JobId(row.id)])
-    # A person who retries a skipped job wants it done although what it waited for did not end well.
+    # An operator who retries a skipped job wants it done although its dependencies did not end as accepted.
     ((_, verdict, _),) = await judge(unit, [row])
     state = JobState.WAITING if verdict is Verdict.WAIT else JobState.QUEUED
     await set_job(unit, row, state, round=row.round + 1, settled_at=None, cancelled_at=None)

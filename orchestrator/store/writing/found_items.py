@@ -79,16 +79,16 @@ async def _add_to(unit: UnitOfWork, job: JobId, found: Sequence[Found], parents:
     within: defaultdict[int, list[int]] = defaultdict(list)
     under: defaultdict[int, int] = defaultdict(int)
     for each in found:
-        told = _first_report(each.seen)
+        report = _first_report(each.seen)
         if each.superseded is None:
             last += 1
-            new.append({"job": job, "seq": last, "key": each.seen.key} | _as_columns(each, told, unit.now))
+            new.append({"job": job, "seq": last, "key": each.seen.key} | _as_columns(each, report, unit.now))
         else:
-            columns = _as_columns(each, told, unit.now)
+            columns = _as_columns(each, report, unit.now)
             again.append({"in_job": job, "at_seq": each.superseded} | {f"to_{name}": columns[name] for name in columns})
         seq = last if each.superseded is None else each.superseded
-        unit.add(job, each.batch.number, ItemPosition(told.state, told.stage, found=True))
-        unit.event(job, "found", batch=each.batch.number, seq=seq, new=told.state, detail=told.status)
+        unit.add(job, each.batch.number, ItemPosition(report.state, report.stage, found=True))
+        unit.event(job, "found", batch=each.batch.number, seq=seq, new=report.state, detail=report.status)
         unit.touched_batches[each.batch.id] = None
         within[each.batch.number].append(seq)
         under[each.parent] += 1
@@ -135,16 +135,16 @@ def _first_report(seen: ItemReport) -> ItemReport:
     return seen
 
 
-def _as_columns(found: Found, told: ItemReport, now: Micros) -> dict[str, Any]:
+def _as_columns(found: Found, report: ItemReport, now: Micros) -> dict[str, Any]:
     return {
         "batch": found.batch.number,
         "parent": found.parent,
-        "stage": told.stage,
-        "state": told.state,
-        "status": told.status,
-        "remote_id": told.remote_id,
-        "detail": told.detail,
-        "facts": told.facts,
-        "submitted_at": None if told.state is ItemState.PENDING else now,
-        "finished_at": (told.finished_at or now) if told.state.final else None,
+        "stage": report.stage,
+        "state": report.state,
+        "status": report.status,
+        "remote_id": report.remote_id,
+        "detail": report.detail,
+        "facts": report.facts,
+        "submitted_at": None if report.state is ItemState.PENDING else now,
+        "finished_at": (report.finished_at or now) if report.state.final else None,
     }

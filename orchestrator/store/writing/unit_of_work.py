@@ -1,7 +1,7 @@
 """The bookkeeping of one transaction: events, counters, and the news for the caller.
 
-Whoever changes an item or a batch tells the ledger; `conclude` (consequences.py) then derives what follows for batches
-and jobs, and writes it in the same transaction.
+A function that changes an item or a batch reports it here; `settle` (jobs/settling.py) then derives what follows for
+batches and jobs, and writes it in the same transaction.
 """
 
 from collections import Counter, defaultdict
@@ -64,7 +64,7 @@ class ItemPosition:
 
 
 class UnitOfWork:
-    """What one transaction has still to write, and what it has to tell."""
+    """What one transaction has still to write, and what it returns."""
 
     def __init__(self, connection: AsyncConnection, ids: TimeOrderedIds, now: Micros) -> None:
         self.connection = connection

@@ -17,14 +17,14 @@ class Shape(BaseModel):
 
 
 class Job(Shape):
-    """A job as its result tells it."""
+    """A job, as in its result."""
 
     name: str
     kind: str
     account: str
     project: str
     state: JobState
-    needs: Annotated[Needs | None, Field(description="Why it does not go on by itself.")]
+    needs: Annotated[Needs | None, Field(description="Why it is on hold.")]
     detail: str | None
     round: int
     file: str | None
@@ -46,7 +46,7 @@ class Batch(Shape):
     submitted_at: Time | None
     items: int
     sends: Annotated[int, Field(description="Sends that may have had an effect.")]
-    detail: Annotated[str | None, Field(description="Why it waits for a person, or what its last attempt met.")]
+    detail: Annotated[str | None, Field(description="Why it waits for the operator, or the error of its last attempt.")]
 
 
 class Item(Shape):
@@ -132,10 +132,10 @@ class Account(Shape):
     detail: str | None
     failing_since: Annotated[Time | None, Field(description="Since when nothing succeeds, after 15 minutes of it.")]
     last_error: Annotated[
-        str | None, Field(description="Of a question, a submission or the aborts that goes on failing.")
+        str | None, Field(description="The last error of polls, submissions or aborts that keep failing.")
     ]
     clock_skew_seconds: Annotated[
-        float | None, Field(description="Our clock minus the platform's; null until an answer has told its date.")
+        float | None, Field(description="Our clock minus the platform's; null until an answer had a date.")
     ]
     budget: RateLimiter
     open_items: OpenItems
@@ -156,9 +156,7 @@ class Received(Shape):
     jobs: Annotated[list[str], Field(description="Names of the jobs that are durable now.")]
     items: int
     note: Annotated[str | None, Field(description="What is not plain from names and numbers.")]
-    notes: Annotated[
-        list[str], Field(description="What is odd about the file, and did not keep it from being accepted.")
-    ]
+    notes: Annotated[list[str], Field(description="What may be wrong in the file, although it was accepted.")]
 
 
 class Check(Shape):

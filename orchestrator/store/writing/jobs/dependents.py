@@ -91,7 +91,7 @@ async def _names(unit: UnitOfWork, folded: Collection[str]) -> dict[str, str]:
 
 
 async def start_or_skip(unit: UnitOfWork, waiting: Sequence[Row]) -> None:
-    """Move waiting jobs on where the verdict is known; skipping one goes on to those that wait for it."""
+    """Start or skip waiting jobs whose dependencies have ended; skipping one extends to those that wait for it."""
     await wake_dependents(unit, await _skipped(unit, waiting))
 
 

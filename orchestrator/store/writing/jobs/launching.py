@@ -134,7 +134,7 @@ async def _plan_batches(unit: UnitOfWork, rows: Sequence[Row], instance: str) ->
 
 
 async def _next_in_line(connection: AsyncConnection, loads: Sequence[JobId]) -> list[Row]:
-    """Those that wait for a job which has settled already, in order: the others have nothing to be told yet."""
+    """Those that wait for a job which has settled already, in order: the others wait anyway."""
     found: list[Row] = []
     for portion in chunks(loads):
         waits = (

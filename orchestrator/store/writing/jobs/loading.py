@@ -35,7 +35,7 @@ Portion = Sequence[tuple[JobId, NewItem]]
 
 
 class Loading:
-    """Jobs on their way in. Many small ones take hardly longer than one large one: they share their transactions."""
+    """Loads jobs. Many small ones take hardly longer than one large one, as they share transactions."""
 
     def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
         self._database = database
