@@ -22,6 +22,7 @@ from orchestrator.store.reading.item_search import ItemSearch
 from orchestrator.store.reading.items import Items
 from orchestrator.store.reading.job_search import JobSearch
 from orchestrator.store.reading.jobs import Jobs, KnownJob
+from orchestrator.store.reading.open_work import OpenWork
 from orchestrator.store.reading.standstill import Standstill
 from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, OPEN_ITEM, batches, items, jobs, literal
 from orchestrator.store.writing.advance import Advance
@@ -44,6 +45,7 @@ class Store:
         self.item_search = ItemSearch(database)
         self.batch_pages = BatchPages(database)
         self.history = History(database)
+        self.open_work = OpenWork(database)
         self.outbox = Outbox(database)
         self.memory = Memory(database)
         self.refusals = Refusals(database)
