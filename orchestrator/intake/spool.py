@@ -76,7 +76,6 @@ class Spool:
         self._orphans = UnclaimedTables(self._arrivals, publish)
         self._urgency = Urgency(self._folders.incoming)
         self._expected: dict[str, str | None] = {}
-        """Files whose decision a request waits for, with who sent it."""
         self._watch = Watch(self._folders.incoming, clock, self._arrivals.announce)
         self._decider = Decider(
             settings,
@@ -139,10 +138,7 @@ class Spool:
 
     @contextmanager
     def expecting(self, name: str, actor: str | None = None) -> Iterator[None]:
-        """A request waits for the decision on a file of that name: it is decided first.
-
-        `actor` is who sent the request, for the history; without one, it is the owner of the file.
-        """
+        """A caller waits for the decision on a file of that name: it is decided first. `actor`: who queued it."""
         self._expected[name] = actor
         try:
             yield
@@ -296,7 +292,7 @@ class Spool:
                 reason = f"it keeps changing: it is read once it has rested for {self._settings.rest:g} s"
                 self._stale.note(entry.name, reason, appeared)
             return None
-        candidate = Candidate(entry, sure=ready is Ready.YES, early=entry is not oldest)
+        candidate = Candidate(entry, ready is Ready.YES, entry is not oldest, self._expected.get(entry.name))
         return candidate if self._decider.worth_reading(candidate) else None
 
     async def _take(self, turn: tuple[Sequence[Candidate], Sequence[Entry]], large: TaskGroup) -> bool:

@@ -50,7 +50,9 @@ class Scene:
 
 def analyses(name: str, *keys: str, **more: Any) -> dict[str, Any]:
     """A job of analyses."""
-    items = [{"userReference": f"{name}/{key}", "pipelineId": PIPELINE, "analysisInput": {"inputs": []}} for key in keys]
+    items = [
+        {"userReference": f"{name}/{key}", "pipelineId": PIPELINE, "analysisInput": {"inputs": []}} for key in keys
+    ]
     return _job(name, "ica.analysis_creation", items) | {"engine": "nextflow"} | more
 
 

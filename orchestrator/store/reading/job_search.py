@@ -10,7 +10,7 @@ from orchestrator.domain.model import Job, JobId, JobState, Needs
 from orchestrator.store.database.engine import Database
 from orchestrator.store.reading.contains import contains
 from orchestrator.store.reading.rows import SELECT_JOB, Query, job_of
-from orchestrator.store.schema import LIVE_JOB, REAL_JOB, job_after, jobs
+from orchestrator.store.schema import LIVE_JOB, REAL_JOB, jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +71,6 @@ class JobSearch:
         async with self._database.read() as connection:
             rows = await connection.execute(sa.select(*by, sa.func.count()).where(LIVE_JOB).group_by(*by))
             return {(JobState(state), Needs(needs) if needs else None): count for state, needs, count in rows}
-
-    async def waited_for(self, job: JobId) -> Mapping[str, JobState | None]:
-        """The jobs that this one waits for by name, with their states; None: no such job was queued yet."""
-        query = (
-            sa.select(job_after.c.folded, jobs.c.name, jobs.c.state)
-            .select_from(job_after.outerjoin(jobs, sa.and_(jobs.c.folded == job_after.c.folded, REAL_JOB)))
-            .where(job_after.c.job == job)
-            .order_by(job_after.c.folded)
-        )
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
-        return {row.name or row.folded: JobState(row.state) if row.state else None for row in rows}
 
 
 def _conditions(wanted: JobFilter) -> Collection[sa.ColumnElement[bool]]:

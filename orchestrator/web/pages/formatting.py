@@ -70,4 +70,4 @@ def share(part: float, whole: float) -> str:
 
 def user(actor: str) -> str:
     """Who did something: of a numeric user id, the name that this system knows it by."""
-    return user_of(actor) if actor.isdecimal() else actor
+    return user_of(actor)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.model import Job, JobId, JobState
+from orchestrator.engine.outlook.expected_end import expected_ends
 from orchestrator.store.reading.job_search import JobFilter, JobsFound
 from orchestrator.web.pages.forms import Query
 from orchestrator.web.pages.progress_bar import ProgressBar, progress_bar
@@ -63,10 +64,11 @@ class JobList:
             limit=PAGE,
         )
         counts = await self._search.live_counts()
+        ends = await expected_ends(self._shown.store, found.jobs, self._shown.open_items, self._shown.clock.now())
         on_hold = sum(count for (_, needs), count in counts.items() if needs is not None)
         return {
             "section": "jobs",
-            "rows": [_row(job) for job in found.jobs],
+            "rows": [_row(job, ends.get(job.id)) for job in found.jobs],
             "query": query.values,
             "accounts": list(self._shown.settings.accounts),
             "groups": {name: label for name, (label, _) in _GROUPS.items()},
@@ -96,8 +98,8 @@ def job_url(name: str) -> str:
     return f"/jobs/{quote(name, safe='')}"
 
 
-def _row(job: Job) -> JobRow:
-    return JobRow(job, job_url(job.spec.name), progress_bar(job.counts), None)
+def _row(job: Job, expected_end: Micros | None) -> JobRow:
+    return JobRow(job, job_url(job.spec.name), progress_bar(job.counts), expected_end)
 
 
 def _links(query: Query, found: JobsFound) -> dict[str, str | None]:

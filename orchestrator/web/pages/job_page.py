@@ -109,14 +109,13 @@ class JobPage:
         return job
 
     async def _head(self, job: Job, tab: str) -> dict[str, Any]:
-        account = next((each for each in self._shown.accounts if each.name == job.spec.account), None)
         return {
             "section": "jobs",
             "tab": tab,
             "job": job,
             "url": job_url(job.spec.name),
             "bar": progress_bar(job.counts),
-            "outlook": await read_outlook(self._shown, job, account),
+            "outlook": await read_outlook(self._shown, job),
             "may_retry": job.state.settled or any(job.counts.get(state) for state in RETRIED) or job.needs is not None,
         }
 

@@ -6,8 +6,9 @@ durable before the browser gets its answer.
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -28,6 +29,8 @@ from orchestrator.web.served import Shown
 
 ANSWER_WITHIN = 30.0
 """Seconds to wait for a decision; after that the page says that it is still to come."""
+_LONGEST_STEM = 150
+"""Characters of an uploaded file's name that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +79,24 @@ class Queueing:
             return await self._decision(name, waiting)
 
     async def files(self, paths: Sequence[Path], actor: str) -> Outcome:
-        """Queue files with their tables, all or none of them. Raises OSError if incoming/ cannot be written to."""
+        """Queue a file with its tables. Its name gets a few characters, so that no other file can have it.
+
+        Raises OSError if incoming/ cannot be written to; then nothing was queued.
+        """
         documents = [path.name for path in paths if not is_table(path.name)]
         if len(documents) != 1:
             text = "choose one queue file" if documents else "no queue file among them: a table goes with one"
             return Outcome("Nothing was queued.", mistakes=[FileMistake("", "the upload", text, None)])
-        (name,) = documents
+        (own,) = documents
+        name = _unique(own)
+        paths = [await _renamed(path, name) if path.name == own else path for path in paths]
         with self._verdicts.of(name) as waiting, self._spool.expecting(name, actor):
             try:
                 (dropped,) = await drop(paths, self._directory, self._accounts, scratch=self._state, kinds=self._kinds)
             except NotDroppedError as error:
-                return _refused(error.mistakes)
+                return _refused(error.mistakes, {name: own})
             outcome = await self._decision(name, waiting)
-        return outcome if outcome.notes or outcome.mistakes else _with_notes(outcome, dropped.notes)
+        return replace(outcome, notes=outcome.notes or dropped.notes)
 
     async def check(self, paths: Sequence[Path]) -> Outcome:
         """The report of `orchestrator validate` on files that lie beside their tables; nothing is queued."""
@@ -137,16 +145,23 @@ def _place(name: str, text: bytes, directory: Path) -> None:
         draft.discard()
 
 
-def _refused(by_file: Mapping[str, Mistakes]) -> Outcome:
+def _unique(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem[:_LONGEST_STEM]}-{secrets.token_hex(6)}{dot}{suffix}"
+
+
+async def _renamed(path: Path, name: str) -> Path:
+    await anyio.Path(path).rename(path.with_name(name))
+    return path.with_name(name)
+
+
+def _refused(by_file: Mapping[str, Mistakes], names: Mapping[str, str] = MappingProxyType({})) -> Outcome:
+    """`names`: those under which the operator knows the files, where they are others."""
     listed = [
-        FileMistake(Path(file).name, told["where"], told["message"], told["remedy"])
+        FileMistake(names.get(Path(file).name, Path(file).name), told["where"], told["message"], told["remedy"])
         for file, mistakes in by_file.items()
         for told in map(as_object, mistakes)
     ]
     more = sum(mistakes.more for mistakes in by_file.values())
     total = len(listed) + more
     return Outcome(f"{total} mistake{'s' * (total != 1)}. Nothing was queued.", mistakes=listed, more=more)
-
-
-def _with_notes(outcome: Outcome, notes: tuple[str, ...]) -> Outcome:
-    return Outcome(outcome.text, outcome.jobs, notes=notes)
