@@ -25,7 +25,7 @@ class OperatorBrowser:
         self._remember(answer)
         return answer
 
-    async def post(self, path: str, files: Any = None, follow: bool = True, **fields: str) -> httpx.Response:
+    async def post(self, path: str, files: Any = None, *, follow: bool = True, **fields: str) -> httpx.Response:
         """Send a form with the CSRF token of the last page."""
         origin = self.origin or str(self.client.base_url).rstrip("/")
         answer = await self.client.post(

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from orchestrator.domain.model import ItemState, Job
-from orchestrator.web.pages.formatting import counted
+from orchestrator.web.pages.content.formatting import counted
 from orchestrator.web.pages.forms import Query, field, read_form
 from orchestrator.web.pages.job_list import job_url
 from orchestrator.web.pages.job_page import RETRIED, JobPage

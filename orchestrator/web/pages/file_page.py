@@ -16,10 +16,10 @@ from orchestrator.intake.directory.arrivals import IGNORED
 from orchestrator.intake.directory.moves import GOOD_NAME
 from orchestrator.settings.state import state_directory
 from orchestrator.web.pages.actions import actor_of
+from orchestrator.web.pages.content.recent_files import MISTAKES_LISTED, RecentFiles
 from orchestrator.web.pages.forms import field, read_form
 from orchestrator.web.pages.job_list import job_url
 from orchestrator.web.pages.queueing import FileMistake, Outcome, Queueing
-from orchestrator.web.pages.recent_files import MISTAKES_LISTED, RecentFiles
 from orchestrator.web.pages.site import Site
 from orchestrator.web.served import Shown
 

@@ -13,8 +13,8 @@ from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.model import Job, JobId, JobState
 from orchestrator.engine.outlook.expected_end import expected_ends
 from orchestrator.store.reading.job_search import JobFilter, JobsFound
+from orchestrator.web.pages.content.progress_bar import ProgressBar, progress_bar
 from orchestrator.web.pages.forms import Query
-from orchestrator.web.pages.progress_bar import ProgressBar, progress_bar
 from orchestrator.web.pages.site import Site
 from orchestrator.web.served import Shown
 

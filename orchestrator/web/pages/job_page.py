@@ -11,10 +11,10 @@ from starlette.responses import Response
 from orchestrator.clock import SECOND
 from orchestrator.domain.model import BatchState, Item, ItemState, Job
 from orchestrator.store.reading.item_search import SHOWN_OF_PARENT, ItemFilter, ItemsFound
+from orchestrator.web.pages.content.job_outlook import read_outlook
+from orchestrator.web.pages.content.progress_bar import progress_bar
 from orchestrator.web.pages.forms import Query
 from orchestrator.web.pages.job_list import job_url
-from orchestrator.web.pages.job_outlook import read_outlook
-from orchestrator.web.pages.progress_bar import progress_bar
 from orchestrator.web.pages.site import Site
 from orchestrator.web.served import Shown
 

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from orchestrator.domain.model import BatchState, ItemState, JobState
 from orchestrator.domain.printable import printable
-from orchestrator.web.pages import formatting
+from orchestrator.web.pages.content import formatting
 
 FOLDER = Path(__file__).parent
 STATIC_FILES = MappingProxyType(

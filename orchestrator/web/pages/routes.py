@@ -9,13 +9,13 @@ from starlette.routing import Route
 
 from orchestrator.web.pages.account_page import AccountPage
 from orchestrator.web.pages.actions import Actions
+from orchestrator.web.pages.content.request_history import RequestHistory
 from orchestrator.web.pages.file_page import FilePage
 from orchestrator.web.pages.job_list import JobList
 from orchestrator.web.pages.job_page import JobPage
 from orchestrator.web.pages.login import Login
 from orchestrator.web.pages.queueing import Queueing
 from orchestrator.web.pages.rendering import STATIC_FILES, static_bytes
-from orchestrator.web.pages.request_history import RequestHistory
 from orchestrator.web.pages.site import Site
 from orchestrator.web.served import Shown
 from orchestrator.web.sessions import Sessions

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.web.pages import formatting
+from orchestrator.web.pages.content import formatting
 
 
 @pytest.mark.parametrize(

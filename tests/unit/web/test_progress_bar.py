@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.model import ItemState
-from orchestrator.web.pages.progress_bar import WIDTH, progress_bar
+from orchestrator.web.pages.content.progress_bar import WIDTH, progress_bar
 
 COUNTS = st.dictionaries(st.sampled_from(ItemState), st.integers(0, 100_000))
 

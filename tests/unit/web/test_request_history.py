@@ -2,7 +2,7 @@
 
 from orchestrator.clock import ManualClock
 from orchestrator.telemetry.events import DaemonStopping, RequestDone
-from orchestrator.web.pages.request_history import BAR, GAP, HEIGHT, RequestHistory
+from orchestrator.web.pages.content.request_history import BAR, GAP, HEIGHT, RequestHistory
 
 
 def request(lane, outcome="200", account="ica"):

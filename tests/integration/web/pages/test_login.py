@@ -1,6 +1,7 @@
 """Logging in and out, and what a browser may change and what it may not."""
 
-import pytest
+import itertools
+
 from operator_browser import OperatorBrowser, text_of
 
 
@@ -34,15 +35,14 @@ async def test_a_wrong_token_is_refused_and_then_the_address_has_to_wait(house, 
         assert "Too many failed logins" in text_of(answer.text)
 
 
-@pytest.mark.parametrize(
-    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/\n//evil"]
-)
-async def test_a_login_never_leads_elsewhere(target, house, operator):
+async def test_a_login_never_leads_elsewhere(house, operator):
     """Whatever a link to the login page says."""
+    elsewhere = ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/\n//evil"]
     async with operator(logged_in=False) as browser:
-        await browser.get("/login")
-        answer = await browser.post("/login", follow=False, name="Ada", token=house.token, next=target)
-        assert answer.headers["location"] == "/login?next=%2F&done=1"
+        for target in elsewhere:
+            await browser.get("/login")
+            answer = await browser.post("/login", follow=False, name="Ada", token=house.token, next=target)
+            assert answer.headers["location"] == "/login?next=%2F&done=1", target
 
 
 async def test_a_browser_that_drops_the_cookie_is_told_why(house, operator):
@@ -79,13 +79,13 @@ async def test_a_form_needs_the_token_of_its_session(house, operator):
         assert other.csrf == ""
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://localhost.evil", "x"])
-async def test_a_form_of_another_site_changes_nothing(origin, house, operator):
+async def test_a_form_of_another_site_changes_nothing(house, operator):
     """Also with the right CSRF token, and the login form too."""
+    origins = ["https://evil.example", "null", "http://127.0.0.1:1", "http://localhost.evil", "x"]
+    paths = ["/accounts/ica/pause", "/files", "/logout", "/login"]
     async with operator() as browser:
         await browser.get("/accounts/ica/pause")
-        browser.origin = origin
-        for path in ("/accounts/ica/pause", "/files", "/logout", "/login"):
+        for browser.origin, path in itertools.product(origins, paths):
             answer = await browser.post(path, name="Ada", token=house.token)
             assert answer.status_code == 403
             assert "a page of another server" in text_of(answer.text)
@@ -95,7 +95,6 @@ async def test_a_form_of_another_site_changes_nothing(origin, house, operator):
 async def test_without_a_session_pages_can_be_read_and_not_changed(house, operator):
     """On this machine; the page offers the login, and no action."""
     async with operator(logged_in=False) as browser:
-        await house.post(house.links("work"))
         assert "Log in" in text_of((await browser.get("/")).text)
         page = await browser.get("/accounts")
         assert "/accounts/ica/pause" not in page.text

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from orchestrator.clock import SECOND, Clock, Micros
 from orchestrator.platforms.rate_limit.lanes import Lane
 from orchestrator.telemetry.events import Event, RequestDone
-from orchestrator.web.pages.formatting import counted, number
+from orchestrator.web.pages.content.formatting import counted, number
 
 MINUTES = 60
 LANES = (Lane.CONTROL, Lane.SUBMIT, Lane.POLL)

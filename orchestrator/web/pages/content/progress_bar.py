@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.domain.model import ItemState
-from orchestrator.web.pages.formatting import counted, number
+from orchestrator.web.pages.content.formatting import counted, number
 
 WIDTH = 1000
 """Units of the drawing."""
