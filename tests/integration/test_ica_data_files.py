@@ -109,7 +109,7 @@ async def test_samples_come_from_a_table(tmp_path):
 
 async def test_the_examples_of_the_documentation_have_no_mistakes(tmp_path):
     """The options of a copy, changes and samples, as docs/platforms.md shows them."""
-    section = DOC.read_text().partition("### Options of copies and moves")[2].partition("### Statuses")[0]
+    section = DOC.read_text().partition("### Options of copies and moves")[2].partition("### Statuses of ICA")[0]
     copy, update, samples = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
     head = f"    account: ica\n    project: {PROJECT}\n"
     text = f"version: 1\njobs:\n{copy}"

@@ -6,6 +6,7 @@ from orchestrator.simulator.ica.api.analyses import AnalysisReads
 from orchestrator.simulator.ica.api.analysis_batches import AnalysisBatches
 from orchestrator.simulator.ica.api.jobs import Jobs
 from orchestrator.simulator.ica.api.sessions import Sessions
+from orchestrator.simulator.ica.api.workflow_sessions import WorkflowSessionReads
 from orchestrator.simulator.ica.data_endpoints import DataFamilies
 from orchestrator.simulator.ica.protocol.call import Operation
 from orchestrator.simulator.ica.protocol.media import Media
@@ -42,4 +43,17 @@ def operations(
         Operation("getAnalysisCreationBatchItems", "GET", creation + items, creations.items, _BOTH),
         Operation("getAnalysisCreationBatchItem", "GET", creation + item, creations.item, _BOTH),
         *data.operations(),
+    ]
+
+
+def of_workflow_sessions(sessions: WorkflowSessionReads) -> Sequence[Operation]:
+    """The endpoints of workflow sessions."""
+    every = "/api/projects/{project}/workflowSessions"
+    one, search = every + "/{session}", Media(takes=(3,), takes_json=True)
+    return [
+        Operation("searchWorkflowSessions", "POST", every + ":search", sessions.search, search),
+        Operation("getWorkflowSessions", "GET", every, sessions.listing, _V3),
+        Operation("searchOrchestratedAnalyses", "POST", one + "/analyses:search", sessions.orchestrated, search),
+        Operation("getWorkflowSessionInputs", "GET", one + "/inputs", sessions.inputs, _V3),
+        Operation("getWorkflowSessionConfigurations", "GET", one + "/configurations", sessions.configurations, _V3),
     ]

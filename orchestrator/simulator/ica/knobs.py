@@ -17,6 +17,8 @@ class Knobs:
     """Of copies, moves, updates and the creation of samples."""
     creation_seconds: float = 2.0
     analysis_seconds: float = 30.0
+    session_seconds: float = 60.0
+    """How long a workflow session takes; its analyses run within."""
     await_seconds: float = 10.0
     """How long an analysis stays in AWAITING_INPUT."""
     abort_seconds: float = 2.0
@@ -44,6 +46,10 @@ class Knobs:
     """Whether a second sample of one name in a project is created."""
     echo: Literal["full", "ids"] = "full"
     """What items and batches show of what was asked for: all of it, or the data ids alone."""
+    sessions_named: bool = True
+    """Analyses name the workflow session that orchestrates them."""
+    sessions_v3: bool = True
+    """The deprecated list of workflow sessions is there; else it is 404."""
     job_null: bool = False
     """Creating calls answer `job: null`."""
     null_lists: bool = False

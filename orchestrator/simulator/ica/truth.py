@@ -38,15 +38,26 @@ class Truth(Evidence):
         return row.status(now) if row is not None else None
 
     def analyses(self) -> dict[str, str]:
-        """The status of each analysis now, by id."""
+        """The status of each analysis that was asked for, now, by id."""
         now = self._world.clock.monotonic()
-        return {row.id: row.status(now) for row in self._world.analyses}
+        return {row.id: row.status(now) for row in self._world.analyses if row.session is None}
+
+    def orchestrated(self) -> dict[str, str]:
+        """The status of each analysis that a workflow session has begun, now, by id."""
+        now = self._world.clock.monotonic()
+        rows = (row for row in self._world.analyses if row.session is not None and row.exists(now))
+        return {row.id: row.status(now) for row in rows}
+
+    def workflow_sessions(self) -> dict[str, str]:
+        """The status of each workflow session that has begun, by id."""
+        now = self._world.clock.monotonic()
+        return {row.id: row.status(now) for row in self._world.sessions if row.exists(now)}
 
     def by_reference(self, project: str | None = None) -> dict[str, list[str]]:
         """The statuses now of all analyses of each userReference, in the order of creation."""
         now, found = self._world.clock.monotonic(), dict[str, list[str]]()
         for row in self._world.analyses:
-            if project in (None, row.project):
+            if project in (None, row.project) and row.session is None:
                 found.setdefault(row.user_reference, []).append(row.status(now))
         return found
 

@@ -7,6 +7,7 @@ from orchestrator.simulator.ica.protocol.paging import Cursors
 from orchestrator.simulator.ica.work.entities import Batch, Job, Sample
 from orchestrator.simulator.ica.work.index import Analyses
 from orchestrator.simulator.ica.work.lifecycle import Timeline
+from orchestrator.simulator.ica.work.workflow_sessions import WorkflowSessions
 from orchestrator.simulator.platform_state import PlatformState
 
 
@@ -16,6 +17,7 @@ class World(PlatformState[Knobs]):
 
     cursors: Cursors = field(default_factory=Cursors)
     analyses: Analyses = field(default_factory=Analyses)
+    sessions: WorkflowSessions = field(default_factory=WorkflowSessions)
     batches: dict[str, Batch] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     samples: dict[str, Sample] = field(default_factory=dict)

@@ -125,7 +125,7 @@ class ItemFilter(msgspec.Struct, frozen=True):
 
 
 class Search(msgspec.Struct, rename="camel", frozen=True):
-    """Body of searchAnalyses."""
+    """Body of searchAnalyses, searchWorkflowSessions and searchOrchestratedAnalyses."""
 
     reference: str | None = None
     user_reference: str | None = None

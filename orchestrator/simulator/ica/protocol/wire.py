@@ -62,9 +62,9 @@ def page(rows: Iterable[bytes], rest: dict[str, Any], *, null_empty: bool) -> by
     return b'{"items":' + items + (b"," if len(tail) > 1 else b"") + tail
 
 
-def analysis(row: Analysis, at: float, version: int, *, null_empty: bool) -> bytes:
-    """An analysis as it was at the instant `at`."""
-    return _analysis_v4(row, at, null_empty) if version == V4 else _analysis_v3(row, at, null_empty)
+def analysis(row: Analysis, at: float, version: int, *, null_empty: bool, session: bytes = b"null") -> bytes:
+    """An analysis as it was at the instant `at`; `session` is what it says of its workflow session, in V4."""
+    return _analysis_v4(row, at, null_empty, session) if version == V4 else _analysis_v3(row, at, null_empty)
 
 
 def creation_item(item: Item, at: float, embedded_at: float, version: int, *, null_empty: bool) -> bytes:
@@ -103,18 +103,18 @@ def job(row: Job, at: float) -> bytes:
             "timeStarted": iso(row.wall_at(started)) if started is not None and started <= at else None,
             "timeFinished": iso(row.wall_at(finished)) if finished is not None else None,
             "owner": _user(row.user),
-            "bundle" if row.in_bundle else "project": (_bundle if row.in_bundle else _project)(row.owner, row.user),
+            "bundle" if row.in_bundle else "project": (_bundle if row.in_bundle else project)(row.owner, row.user),
         }
     )
 
 
-def _analysis_v4(row: Analysis, at: float, null_empty: bool) -> bytes:  # noqa: FBT001 - private, next to its caller
+def _analysis_v4(row: Analysis, at: float, null_empty: bool, session: bytes) -> bytes:  # noqa: FBT001 - private
     stage = max(0, row.timeline.stage(at))
     if row.rendered is None or row.rendered[0] != stage:
         row.rendered = (stage, encode(_changing(row, stage))[1:])
     return (
         b'{"id":"%b","owner":{"id":"%b"},"tenant":{"id":"%b","name":"%b"},"reference":%b,"userReference":%b,'
-        b'"projectId":"%b","analysisPriority":"MEDIUM","pipeline":%b,"tags":%b,%b'
+        b'"projectId":"%b","analysisPriority":"MEDIUM","workflowSession":%b,"pipeline":%b,"tags":%b,%b'
     ) % (
         row.id.encode(),
         row.user.encode(),
@@ -123,6 +123,7 @@ def _analysis_v4(row: Analysis, at: float, null_empty: bool) -> bytes:  # noqa: 
         encode(row.reference),
         encode(row.user_reference),
         row.project.encode(),
+        session,
         _pipeline_v4(row.pipeline, row.language, row.user),
         _tags(row.tags, null_empty),
         row.rendered[1],
@@ -229,7 +230,8 @@ def _user(user: str) -> msgspec.Raw:
 
 
 @lru_cache(maxsize=256)
-def _project(project: str, user: str) -> msgspec.Raw:
+def project(project: str, user: str) -> msgspec.Raw:
+    """A project, as jobs and sessions show it."""
     return msgspec.Raw(
         encode(
             {

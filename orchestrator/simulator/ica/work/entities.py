@@ -1,11 +1,16 @@
 """What the simulated ICA remembers: analyses, samples, batches with their items, jobs."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.clock import Micros
 from orchestrator.simulator.ica.work.lifecycle import FINAL_ANALYSIS, Timeline
+
+if TYPE_CHECKING:
+    from orchestrator.simulator.ica.work.workflow_sessions import WorkflowSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,8 @@ class Analysis:
     """Wall time at the beginning of the timeline."""
     rendered: tuple[int, bytes] | None = None
     """The changing part of its JSON at a stage of the timeline."""
+    session: WorkflowSession | None = None
+    """What orchestrates it."""
 
     def status(self, now: float) -> str:
         return self.timeline.status(now)

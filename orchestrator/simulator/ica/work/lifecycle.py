@@ -85,9 +85,9 @@ def refused(begins: float) -> Timeline:
     return Timeline((begins,), ("FAILED",))
 
 
-def analysis(begins: float, fate: Fate, pace: float, knobs: Knobs) -> Timeline:
-    """An analysis, from the instant at which it is created."""
-    seconds = knobs.analysis_seconds * pace
+def analysis(begins: float, fate: Fate, pace: float, knobs: Knobs, *, seconds: float | None = None) -> Timeline:
+    """An analysis, from the instant at which it is created; `seconds` in place of what an analysis usually takes."""
+    seconds = (knobs.analysis_seconds if seconds is None else seconds) * pace
     steps = list(_ANALYSIS_STEPS)
     outputs = [("GENERATING_OUTPUTS", _OUTPUTS_FROM)]
     match fate.outcome:
