@@ -69,7 +69,7 @@ class Update(_Open):
     @model_validator(mode="after")
     def _changes_something(self) -> "Update":
         given: dict[str, Any] = self.model_dump(exclude={"dataId"}, exclude_none=True)
-        if not given or not any(given.values()):
+        if not any(any(value.values()) if isinstance(value, dict) else value for value in given.values()):
             raise PydanticCustomError("no_change", "changes nothing: name tags, a time, or a time to clear")
         for name in ("ArchivedAt", "DeletedAt"):
             if given.get(f"clearWillBe{name}") and given.get(f"willBe{name}"):
