@@ -55,16 +55,33 @@ def _simulate_ica(
 
 
 def _ica_request(kind: str, key: str) -> dict[str, Any]:
-    if kind == "links":
-        return {"dataId": key}
-    return {"userReference": key, "pipelineId": PIPELINE, "analysisInput": {"inputs": []}}
+    match kind:
+        case "analyses":
+            return {"userReference": key, "pipelineId": PIPELINE, "analysisInput": {"inputs": []}}
+        case "updates":
+            return {"dataId": key, "userTags": {"addTags": ["seen"]}, "willBeDeletedAt": "2031-01-30T08:30:00Z"}
+        case "samples":
+            sample = {"name": key, "tags": {"userTags": ["cohort"]}}
+            return {"sampleToCreate": sample, "dataToLink": [{"dataId": "fil.1"}], "completeSample": True}
+        case _:
+            return {"dataId": key}
 
 
 ICA = PlatformSetup(
     name="ica",
     simulate=_simulate_ica,
     connect=Ica,
-    kinds={"analyses": "ica.analysis_creation", "links": "ica.data_linking"},
+    kinds={
+        "analyses": "ica.analysis_creation",
+        "links": "ica.data_linking",
+        "unlinks": "ica.data_unlinking",
+        "copies": "ica.data_copy",
+        "moves": "ica.data_move",
+        "updates": "ica.data_update",
+        "samples": "ica.sample_creation",
+        "bundle_links": "ica.bundle_linking",
+        "bundle_unlinks": "ica.bundle_unlinking",
+    },
     engines={"analyses": "nextflow"},
     request=_ica_request,
     classify=classify,
