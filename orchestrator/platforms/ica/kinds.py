@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from orchestrator.domain.kinds import NO_ENGINE, Kind
-from orchestrator.platforms.ica import stages
+from orchestrator.platforms.ica import examples, stages
 from orchestrator.platforms.ica.items import (
     DATA_IN_REQUEST,
     IDS,
@@ -30,6 +30,8 @@ KINDS = (
         patterns=MappingProxyType(PATTERNS),
         ids=IDS,
         data=DATA_IN_REQUEST,
+        about="Starts an analysis of a pipeline for each item.",
+        example=examples.ANALYSIS_CREATION,
     ),
     Kind(
         name="ica.data_linking",
@@ -40,5 +42,7 @@ KINDS = (
         project=UUID,
         patterns=MappingProxyType(PATTERNS),
         ids=IDS,
+        about="Links data of other projects into the project.",
+        example=examples.DATA_LINKING,
     ),
 )
