@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
+from orchestrator import __version__
 from orchestrator.domain.errors import OrchestratorError, leaves
 from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings import CONFIG_VARIABLE, SettingsError
@@ -23,6 +24,7 @@ REFUSED: Final = 4
 GROUPS: Final = MappingProxyType(
     {
         "run": ("run",),
+        "init": ("init",),
         "demo": ("demo",),
         "files": ("validate", "schema"),
         "submit": ("submit",),
@@ -48,11 +50,12 @@ def build(arguments: Sequence[str], platforms: Platforms = PLATFORMS) -> typer.T
         name="orchestrator",
         help="Batch submission and tracking for genomics platforms.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
-        context_settings={"obj": platforms},
+        context_settings={"obj": platforms, "help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_without_options)
+    app.callback()(_program)
+    if list(arguments) == ["--version"]:
+        return app
     named = [group for group, commands in GROUPS.items() if arguments and arguments[0] in commands]
     for group in named or GROUPS:
         import_module(f"orchestrator.cli.commands.{group}").register(app)
@@ -82,6 +85,12 @@ def _code(cause: BaseException) -> int:
             return 1
 
 
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - click calls it with the value of the option
+    if asked:
+        sys.stdout.write(f"orchestrator {__version__}\n")
+        raise typer.Exit
+
+
 def _message(cause: BaseException) -> str:
     return _with_file(cause) if isinstance(cause, SettingsError) else str(cause)
 
@@ -97,9 +106,14 @@ def _with_file(error: SettingsError) -> str:
     return f"{place}:{' ' if len(problems) == 1 else chr(10)}{error}"
 
 
-def _without_options() -> None:
+def _program(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
     # With a callback, typer keeps the command's name even when only one command is registered.
-    pass
+    del version
 
 
 def _exit(message: str, code: int) -> None:
