@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from orchestrator import __version__
+from orchestrator.cli.invocation import support
 from orchestrator.domain.errors import OrchestratorError, leaves
 from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings import CONFIG_VARIABLE, SettingsError
@@ -51,9 +52,19 @@ def build(arguments: Sequence[str], platforms: Platforms = PLATFORMS) -> typer.T
         help="Batch submission and tracking for genomics platforms.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        context_settings={"obj": platforms, "help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_program)
+
+    @app.callback()  # also makes typer keep the command's name even when only one command is registered
+    def started(
+        *,
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+        ] = False,
+    ) -> None:
+        del version
+        support(platforms)
+
     if list(arguments) == ["--version"]:
         return app
     named = [group for group, commands in GROUPS.items() if arguments and arguments[0] in commands]
@@ -104,16 +115,6 @@ def _with_file(error: SettingsError) -> str:
     if (named := os.environ.get(CONFIG_VARIABLE)) and Path.cwd() / named == path:
         place = f"{path} (${CONFIG_VARIABLE})"
     return f"{place}:{' ' if len(problems) == 1 else chr(10)}{error}"
-
-
-def _program(
-    *,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
-    ] = False,
-) -> None:
-    # With a callback, typer keeps the command's name even when only one command is registered.
-    del version
 
 
 def _exit(message: str, code: int) -> None:

@@ -12,6 +12,7 @@ from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState, Job
 from orchestrator.domain.printable import printable, printable_json
 from orchestrator.domain.result_columns import OUR_COLUMNS, guarded
+from orchestrator.store.reading.history import HistoryEvent
 from orchestrator.store.store import Store
 
 Link = Callable[[str | None], str | None]
@@ -33,7 +34,7 @@ def describe_job(job: Job) -> dict[str, Any]:
         "name": spec.name,
         "kind": spec.kind,
         "account": spec.account,
-        "project": spec.project,
+        "project": spec.project or None,
         "state": job.state,
         "needs": job.needs,
         "detail": job.detail,
@@ -65,9 +66,10 @@ def describe_batch(batch: Batch) -> dict[str, Any]:
 
 async def describe_standstill(store: Store, job: Job, open_items: int | None) -> dict[str, Any]:
     """Since when a job has made no progress and what it waits for; `open_items` is its account's limit, if known."""
+    full = await store.standstill.waits_for(job, open_items) if open_items is not None else None
     return {
         "unchanged_since": when(await store.standstill.unchanged_since(job)),
-        "waits_for": await store.standstill.waits_for(job, open_items) if open_items is not None else None,
+        "waits_for": full.text if full is not None else None,
     }
 
 
@@ -89,6 +91,21 @@ def describe_item(item: Item, link: Link | None = None) -> dict[str, Any]:
         "finished_at": when(item.finished_at),
     }
     return described if link is None else described | {"link": link(item.remote_id)}
+
+
+def describe_event(event: HistoryEvent) -> dict[str, Any]:
+    """One entry of a job's history."""
+    return {
+        "id": event.id,
+        "at": when(event.at),
+        "event": event.event,
+        "batch": event.batch,
+        "item": event.item,
+        "old": event.old,
+        "new": event.new,
+        "detail": event.detail,
+        "actor": event.actor,
+    }
 
 
 def reason_of(item: Item) -> str | None:

@@ -61,14 +61,22 @@ def _items_of(kinds: Kinds) -> tuple[Refs, Schema]:
 
 def _if_kind(kind: Kind, refs: Refs) -> Schema:
     """What holds for a job of this kind."""
-    then: Schema = {"properties": {}, "examples": [dict(kind.example_job)] if kind.example else []}
-    if kind.project is not None:
+    required: list[str] = []
+    then: Schema = {
+        "properties": {},
+        "required": required,
+        "examples": [dict(kind.example_job)] if kind.example else [],
+    }
+    if kind.project is None:
+        then["properties"]["project"] = {"type": "null"}
+    else:
         described = kind.patterns.get(kind.project, "")
         then["properties"]["project"] = {"pattern": kind.project, "patternErrorMessage": f"The project {described}"}
+        required.append("project")
     if kind.options is not None:
         then["properties"]["options"] = {"$ref": refs[kind.options]}
     if kind.engines:
-        then["required"] = ["engine"]
+        required.append("engine")
         then["properties"]["engine"] = {"enum": list(kind.engines)}
         items = [(engine, _items(refs[kind.models[engine]])) for engine in kind.engines]
         then["allOf"] = [_conditional("engine", engine, schema) for engine, schema in items]

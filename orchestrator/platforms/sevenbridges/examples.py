@@ -43,6 +43,6 @@ DRS_IMPORT: Final = _items(
     {"drs_uri": "drs://data.example.org/0a1b2c3d", "name": "S1.cram", "metadata": {"sample_id": "S1"}},
     options={"conflict_resolution": "RENAME"},
 )
-AUTOMATION_RUN: Final = _items(
-    {"name": "qc of run 0172", "package": "kfdrc/qc/2", "inputs": {"run": "0172"}, "memory_limit": 2000}
+AUTOMATION_RUN: Final[Mapping[str, Any]] = MappingProxyType(
+    {"items": [{"name": "qc of run 0172", "package": "kfdrc/qc/2", "inputs": {"run": "0172"}, "memory_limit": 2000}]}
 )

@@ -154,10 +154,8 @@ def test_on_a_terminal_it_asks_and_never_shows_the_key(tmp_path):
         shown += _until(ours, None)
         assert process.wait() == 0
     os.close(ours)
-    assert [
-        text for text in ("'ic' is no platform", "must end in /v2", "Authentication token") if text not in shown
-    ] == []
-    assert "printable characters without spaces" in shown
+    for text in ("'ic' is no platform", "must end in /v2", "Authentication token", "characters without spaces"):
+        assert text in shown
     assert (KEY in shown, "has a space" in shown) == (False, False)
     account = yaml.safe_load((tmp_path / "config.yaml").read_text())["accounts"]["sevenbridges"]
     assert account["base_url"] == PLATFORMS["sevenbridges"].base_urls[2]

@@ -1,6 +1,7 @@
 """What the API tells about jobs, items and accounts, and what it says when it cannot."""
 
 import json
+import os
 from unittest.mock import ANY
 
 import pytest
@@ -59,6 +60,7 @@ async def test_a_job_is_told_as_its_result_will_tell_it(house):
         assert told == {"job": result["job"], "batches": result["batches"]} | {
             "unchanged_since": ANY,
             "waits_for": None,
+            "expected_end": None,
         }
         schemas.JobDocument.model_validate(told)
         items = (await house.client.get("/api/v1/jobs/run-7/items")).json()
@@ -111,6 +113,41 @@ async def test_items_have_links_where_the_account_has_a_web_url(house):
         page = (await house.client.get("/api/v1/jobs/work/items")).json()
         assert page["items"][0]["link"] is None
         schemas.ItemsPage.model_validate(page)
+
+
+# ---------------------------------------------------------------- history and why
+
+
+async def test_the_history_of_a_job_comes_in_pages(house):
+    """The oldest first, each event once, with the user who dropped the file."""
+    async with house.open():
+        await house.post(house.links("work", "fil.1", after=["never"]))
+        await house.post(controls=[{"pause": "work"}])
+        found = await pages(house.client, "/api/v1/jobs/work/history?limit=1", "events")
+        assert len(found) > 2
+        events = [event for page in found for event in page]
+        assert [event["id"] for event in events] == sorted({event["id"] for event in events})
+        whole = (await house.client.get("/api/v1/jobs/work/history")).json()
+        assert whole == {"events": events, "next": None}
+        assert {event["event"] for event in schemas.HistoryPage.model_validate(whole).model_dump()["events"]} == {
+            "job",
+            "pause",
+            "needs",
+        }
+        assert {event["actor"] for event in events if event["event"] == "pause"} == {str(os.getuid())}
+
+
+async def test_why_says_what_a_job_waits_for(house):
+    """By the schema, with who paused it; 404 for a job that is not there."""
+    async with house.open():
+        await house.post(house.links("work", "fil.1", after=["never"]))
+        await house.post(controls=[{"pause": "work"}])
+        told = (await house.client.get("/api/v1/jobs/work/why")).json()
+        schemas.WhyDocument.model_validate(told)
+        assert [reason["waits_for"] for reason in told["reasons"]] == ["after", "paused"]
+        assert told["reasons"][1]["by"] == str(os.getuid())
+        for path in ("why", "history"):
+            assert (await house.client.get(f"/api/v1/jobs/nobody/{path}")).status_code == 404
 
 
 # ---------------------------------------------------------------- accounts
@@ -231,6 +268,8 @@ async def test_the_api_describes_itself(house):
             "/api/v1/jobs",
             "/api/v1/jobs/{name}",
             "/api/v1/jobs/{name}/items",
+            "/api/v1/jobs/{name}/history",
+            "/api/v1/jobs/{name}/why",
             "/api/v1/jobs/{name}/report",
             "/api/v1/accounts",
             "/api/v1/queue",
