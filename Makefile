@@ -53,9 +53,11 @@ bench: $(READY)           ## the figures of docs/performance.md, side by side wi
 	$(BIN)/python -m benchmarks.hardship
 	$(BIN)/python -m benchmarks.plots
 
-$(DEPLOY)/.ready: deploy/tools.txt
+$(DEPLOY)/.ready: deploy/tools.txt deploy/editor/package-lock.json
 	$(PYTHON) -m venv $(DEPLOY)
 	$(DEPLOY)/bin/pip install -q --disable-pip-version-check -r deploy/tools.txt
+	cp deploy/editor/package.json deploy/editor/package-lock.json $(DEPLOY)/
+	npm ci --prefix $(DEPLOY) --no-audit --no-fund || echo "npm is missing: the test of the editor is skipped" >&2
 	touch $(DEPLOY)/.ready
 
 lock:                     ## resolve the dependencies anew

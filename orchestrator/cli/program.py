@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
+from orchestrator import __version__
 from orchestrator.cli.invocation import support
 from orchestrator.domain.errors import OrchestratorError, leaves
 from orchestrator.platforms.registry import PLATFORMS, Platforms
@@ -24,6 +25,7 @@ REFUSED: Final = 4
 GROUPS: Final = MappingProxyType(
     {
         "run": ("run",),
+        "init": ("init",),
         "demo": ("demo",),
         "files": ("validate", "schema"),
         "submit": ("submit",),
@@ -49,14 +51,22 @@ def build(arguments: Sequence[str], platforms: Platforms = PLATFORMS) -> typer.T
         name="orchestrator",
         help="Batch submission and tracking for genomics platforms.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
 
     @app.callback()  # also makes typer keep the command's name even when only one command is registered
-    def _before() -> None:
+    def started(
+        *,
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+        ] = False,
+    ) -> None:
+        del version
         support(platforms)
 
+    if list(arguments) == ["--version"]:
+        return app
     named = [group for group, commands in GROUPS.items() if arguments and arguments[0] in commands]
     for group in named or GROUPS:
         import_module(f"orchestrator.cli.commands.{group}").register(app)
@@ -84,6 +94,12 @@ def _code(cause: BaseException) -> int:
             return LOCKED
         case _:
             return 1
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - click calls it with the value of the option
+    if asked:
+        sys.stdout.write(f"orchestrator {__version__}\n")
+        raise typer.Exit
 
 
 def _message(cause: BaseException) -> str:

@@ -56,6 +56,12 @@ class Kind:
     """Matches an id of data inside an item as it is sent, where two items that read the same data are worth a note."""
 
     @property
+    def example_job(self) -> Mapping[str, Any]:
+        """A whole job of this kind, with an account named like the platform."""
+        name = f"{self.setting.replace('_', '-')}-1"
+        return {"name": name, "kind": self.name, "account": self.platform} | dict(self.example)
+
+    @property
     def platform(self) -> str:
         """The name of its platform."""
         return self.name.partition(".")[0]

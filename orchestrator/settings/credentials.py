@@ -136,7 +136,7 @@ def key_reader(
         try:
             files = list(_key_files(name, account.api_key_file, directories))
             others = [] if files else _of_tools(name, _as_written(account), environ, settings.platforms)
-            found = _read(files[0]) if files else _checked(others[0].secret, others[0].place) if others else known
+            found = _read(files[0]) if files else check_secret(others[0].secret, others[0].place) if others else known
         except ValueError:
             return known  # the file is being replaced; if it stays unreadable, the platform refuses the old key
         if found != known:
@@ -211,9 +211,9 @@ def _api_key(
     if len(places) > 1:
         _refuse(f"is given more than once, by {' and '.join(places)}: keep one")
     if written is not None:
-        return _checked(written, variable)
+        return check_secret(written, variable)
     if others:
-        return _checked(others[0].secret, others[0].place)
+        return check_secret(others[0].secret, others[0].place)
     if not files:
         _refuse(
             f"no API key found: name the file that holds it in accounts.{name}.api_key_file, or set {variable},"
@@ -246,10 +246,10 @@ def _read(file: Path) -> str:
         raise ValueError(f"{file} cannot be read: {error.strerror}") from None
     if len(content) > _LARGEST_SECRET:
         _refuse(f"{file} is too large for a secret")
-    return _checked(content.decode("utf-8", errors="replace"), str(file))
+    return check_secret(content.decode("utf-8", errors="replace"), str(file))
 
 
-def _checked(secret: object, place: str) -> str:
+def check_secret(secret: object, place: str) -> str:
     """The secret without surrounding whitespace; it must be usable in a header."""
     text = secret.strip() if isinstance(secret, str) else ""
     if not text:

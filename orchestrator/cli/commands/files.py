@@ -23,7 +23,7 @@ from orchestrator.cli.invocation import (
 )
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.printable import printable_json
-from orchestrator.domain.queue_file.model import json_schema
+from orchestrator.domain.queue_file.editor_schema import json_schema
 from orchestrator.domain.units import format_duration
 from orchestrator.intake.error_file import as_object
 from orchestrator.intake.limits import account_limits
@@ -63,7 +63,7 @@ def validate(files: Files, config: Config = None, *, plan: Plan = False, as_json
 
 def schema() -> None:
     """Print the JSON Schema of the queue file."""
-    sys.stdout.write(json.dumps(json_schema(platforms().kinds.engines), indent=2) + "\n")
+    sys.stdout.write(json.dumps(json_schema(platforms().kinds), indent=2) + "\n")
 
 
 async def _validate_all(files: Sequence[Path], settings: Settings) -> list[dict[str, Any]]:

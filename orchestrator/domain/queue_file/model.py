@@ -1,7 +1,7 @@
 """The queue file, version 1: what users and programs may write, checked key by key.
 
 `items` are not looked into here: there may be a hundred thousand of them, and what they hold depends on the kind of the
-job (`kinds.py`). `json_schema()` describes the same document to editors.
+job (`kinds.py`). `editor_schema.py` describes the same document to editors.
 """
 
 import re
@@ -162,16 +162,6 @@ class QueueFile(_Strict):
     """What is asked for."""
     controls: Annotated[list[Control], Field(max_length=MOST_JOBS)] = []
     """What is to happen to jobs, in this order, once the jobs of the file are durable."""
-
-
-def json_schema(engines: Sequence[str] = ()) -> dict[str, Any]:
-    """The document as a JSON Schema (2020-12), for editors and other programs, with the engines to choose from."""
-    schema = QueueFile.model_json_schema()
-    if engines:
-        choice, *others = schema["$defs"]["QueuedJob"]["properties"]["engine"]["anyOf"]
-        choice = {"enum": list(engines), "type": choice["type"]}
-        schema["$defs"]["QueuedJob"]["properties"]["engine"]["anyOf"] = [choice, *others]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Queue file, version 1"}
 
 
 # ---------------------------------------------------------------- reading

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from orchestrator.domain.kinds import NO_ENGINE, Kind
 from orchestrator.domain.model import Stage
-from orchestrator.platforms.ica import data_models, stages
+from orchestrator.platforms.ica import data_models, examples, stages
 from orchestrator.platforms.ica.data_models import DATA_PATTERNS
 from orchestrator.platforms.ica.items import (
     DATA_IN_REQUEST,
@@ -58,13 +58,75 @@ KINDS = (
         patterns=MappingProxyType(PATTERNS),
         ids=IDS,
         data=DATA_IN_REQUEST,
+        about="Starts an analysis of a pipeline for each item.",
+        example=examples.ANALYSIS_CREATION,
     ),
-    _on_data("data_linking", stages.LINK, Link, batch_size=_LINKS),
-    _on_data("data_unlinking", stages.UNLINK, data_models.Datum, batch_size=_LINKS),
-    _on_data("data_copy", stages.COPY, data_models.Datum, batch_size=1000, options=data_models.CopyOptions),
-    _on_data("data_move", stages.MOVE, data_models.Datum, batch_size=1000, options=data_models.MoveOptions),
-    _on_data("data_update", stages.UPDATE, data_models.Update, batch_size=5000, max_batch_size=100_000),
-    _on_data("sample_creation", stages.SAMPLE, data_models.Sample, batch_size=100, key="sampleToCreate.name"),
-    _on_data("bundle_linking", stages.LINK, data_models.Datum, batch_size=_LINKS),
-    _on_data("bundle_unlinking", stages.UNLINK, data_models.Datum, batch_size=_LINKS),
+    _on_data(
+        "data_linking",
+        stages.LINK,
+        Link,
+        batch_size=_LINKS,
+        about="Links data of other projects into the project.",
+        example=examples.DATA,
+    ),
+    _on_data(
+        "data_unlinking",
+        stages.UNLINK,
+        data_models.Datum,
+        batch_size=_LINKS,
+        about="Removes links to data of other projects from the project.",
+        example=examples.DATA,
+    ),
+    _on_data(
+        "data_copy",
+        stages.COPY,
+        data_models.Datum,
+        batch_size=1000,
+        options=data_models.CopyOptions,
+        about="Copies files and folders into the project.",
+        example=examples.DATA_COPY,
+    ),
+    _on_data(
+        "data_move",
+        stages.MOVE,
+        data_models.Datum,
+        batch_size=1000,
+        options=data_models.MoveOptions,
+        about="Moves files and folders into the project.",
+        example=examples.DATA_MOVE,
+    ),
+    _on_data(
+        "data_update",
+        stages.UPDATE,
+        data_models.Update,
+        batch_size=5000,
+        max_batch_size=100_000,
+        about="Changes tags of data, and when it is archived or deleted.",
+        example=examples.DATA_UPDATE,
+    ),
+    _on_data(
+        "sample_creation",
+        stages.SAMPLE,
+        data_models.Sample,
+        batch_size=100,
+        key="sampleToCreate.name",
+        about="Creates samples, and links data to them.",
+        example=examples.SAMPLE_CREATION,
+    ),
+    _on_data(
+        "bundle_linking",
+        stages.LINK,
+        data_models.Datum,
+        batch_size=_LINKS,
+        about="Links data to a bundle.",
+        example=examples.DATA,
+    ),
+    _on_data(
+        "bundle_unlinking",
+        stages.UNLINK,
+        data_models.Datum,
+        batch_size=_LINKS,
+        about="Removes links to data from a bundle.",
+        example=examples.DATA,
+    ),
 )

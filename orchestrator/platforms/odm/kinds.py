@@ -17,6 +17,8 @@ PUBLISH: Final = Kind(
     models=MappingProxyType({NO_ENGINE: items.Publication}),
     requests=2,
     patterns=_PATTERNS,
+    about="Publishes the changes of a study, or of all studies, as a new version.",
+    example=MappingProxyType({"items": [{"study": "GSF123456", "versionMessage": "run 0172 added"}]}),
 )
 IMPORT: Final = Kind(
     name="odm.import",
@@ -27,6 +29,8 @@ IMPORT: Final = Kind(
     models=MappingProxyType({NO_ENGINE: items.Import}),
     abortable=True,
     patterns=_PATTERNS,
+    about="Imports a file of metadata or data by its link.",
+    example=MappingProxyType({"items": [{"type": "samples", "metadataLink": "https://lab.example.org/samples.tsv"}]}),
 )
 TASK: Final = Kind(
     name="odm.task",
@@ -38,6 +42,8 @@ TASK: Final = Kind(
     follow_only=True,
     requests=0,
     patterns=_PATTERNS,
+    about="Follows tasks that exist already.",
+    example=MappingProxyType({"items": [{"id": "1234"}]}),
 )
 
 KINDS: Final = (PUBLISH, IMPORT, TASK)
