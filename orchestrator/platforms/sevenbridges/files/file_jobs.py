@@ -19,6 +19,7 @@ from orchestrator.platforms.sevenbridges import kinds, statuses, wire
 from orchestrator.platforms.sevenbridges.files.jobs import JobPolls, job_in
 from orchestrator.platforms.sevenbridges.protocol import sent
 from orchestrator.platforms.sevenbridges.protocol.listing import pages
+from orchestrator.platforms.sevenbridges.protocol.matching import same_name
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.status_table import state_of
 
@@ -70,7 +71,7 @@ class FileJobs:
             raise ValueError(f"batch {batch.id} has nothing to send")
         job = job_in(await self.session.submit(batch.submission, self._path.strip("/")))
         self._claimed[str(job.id)] = batch.key
-        return Receipt(remote_id=str(job.id), status=job.state, final=job.state == statuses.FINISHED)
+        return Receipt(remote_id=str(job.id), status=job.state)
 
     async def reconcile(self, batch: Batch) -> Receipt:
         """The one job that can only be that of this batch; where several could be, none is taken for it."""
@@ -116,7 +117,7 @@ class FileJobs:
 
     @property
     def _polls(self) -> JobPolls:
-        return JobPolls(self.session, self.kind, self._path, self._is_of)
+        return JobPolls(self.session, self.kind, self._path, self._is_of, removes=self.verb is DELETE)
 
     def _body_of(self, request: dict[str, Any], project: str) -> sent.Sent:
         if self.verb.has_destination and not request.get("project") and not request.get("parent"):
@@ -127,8 +128,7 @@ class FileJobs:
         """A moved file keeps its id; a copied one has a name that may have been asked for; a deleted one is gone."""
         if self.verb is MOVE:
             return None if file.id is None else file.id == asked["file"]
-        name = asked.get("name")
-        return None if name is None or file.name is None else bool(name == file.name)
+        return same_name(asked.get("name"), file.name)
 
     def _may_be(self, job: wire.FileJob, asked: Sequence[sent.Sent], batch: BatchKey) -> bool:
         if job.type != self.verb.name.upper() or job.total_files not in {None, len(asked)}:

@@ -90,6 +90,9 @@ class Transfers:
         reports = [report for at, row in matched.items() if (report := self._accepted(batch, asked[at], row))]
         if not reports:
             raise sent.undecided(rows)
+        unclear = sum(not _says_something(matched.get(at)) for at in range(len(asked)))
+        if unclear and batch.resend is Resend.NEVER:
+            raise Unconfirmed(f"{unclear} of {len(asked)} items have no readable row in the answer, and may have begun")
         return Receipt(final=True, items=reports)
 
     async def reconcile(self, batch: Batch) -> Receipt:
@@ -109,8 +112,8 @@ class Transfers:
         return Receipt(final=True, items=found)
 
     def polls(self, batches: Sequence[Batch]) -> Sequence[Poll]:
-        repeated = [batch for batch in batches if _may_repeat(batch)]
-        first = [batch for batch in batches if not _may_repeat(batch)]
+        repeated = [batch for batch in batches if sent.may_repeat(batch)]
+        first = [batch for batch in batches if not sent.may_repeat(batch)]
         setting, expects = self.kind.setting, {self.kind.stage}
         return [
             *polls.by_id(first, f"{setting}/get", expects),
@@ -158,7 +161,7 @@ class Transfers:
             return self._report(batch.key, row.resource, key=key)
         if row.error is None or not row.error.lasting:
             return None
-        if row.error.code in ALREADY_THERE and _may_repeat(batch):
+        if row.error.code in ALREADY_THERE and sent.may_repeat(batch):
             return None  # the search for what is not reported here finds what is there
         return sent.declined(batch.key, self.kind, key, row.error)
 
@@ -232,9 +235,9 @@ class Transfers:
         return f"/bulk/storage/{self.direction.collection}/{action}"
 
 
-def _may_repeat(batch: Batch) -> bool:
-    """Whether something of this batch may have been sent before."""
-    return batch.attempt > 0 or batch.sends > 1 or batch.in_doubt or not batch.lineage.isdecimal()
+def _says_something(row: wire.Row[wire.Transfer] | None) -> bool:
+    """Whether a row says what became of its item; an error for the moment says that nothing was done."""
+    return row is not None and (row.resource is not None or row.error is not None)
 
 
 def _is_there_already(transfer: wire.Transfer) -> bool:

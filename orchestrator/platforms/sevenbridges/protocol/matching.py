@@ -32,6 +32,18 @@ def match(
     return found
 
 
+def same_name(asked: str | None, given: str | None) -> bool | None:
+    """Whether a file has the name that was asked for; None where this cannot be said.
+
+    A name that is taken gets something before it: `_1_reads.bam`.
+    """
+    if asked is None or given is None:
+        return None
+    if asked == given:
+        return True
+    return None if given.endswith(f"_{asked}") else False
+
+
 def _may_be(item: Sent, row: Row[Resource], is_of: Callable[[Sent, Resource], bool | None]) -> bool:
     return row.resource is None or is_of(item, row.resource) is not False
 

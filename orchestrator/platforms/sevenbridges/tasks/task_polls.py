@@ -13,6 +13,7 @@ from orchestrator.domain.model import CREATION, Batch, BatchKey, Item, ItemRepor
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.sevenbridges import stages, statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls
+from orchestrator.platforms.sevenbridges.protocol.listing import step_of
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.status_table import state_of
 
@@ -45,7 +46,6 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
     parent: int
     """In `named`."""
     offset: int = 0
-    listed: int = 0
     ended: bool = False
     """Whether the parent's own status is final."""
 
@@ -119,13 +119,11 @@ class TaskPolls:
         }
         page = wire.TASKS.read(await self._session.get("/tasks", "tasks/children", params), limit=self._page_size)
         reports = [child_report(child, batch, parent, ended=place.ended) for child in page.rows]
-        listed = place.listed + len(page.rows)
         if page.more:
-            follow_ups = msgspec.structs.replace(place, listed=listed, offset=place.offset + self._page_size)
-            others = [follow_ups, *others]
+            others = [msgspec.structs.replace(place, offset=place.offset + step_of(self._page_size)), *others]
         elif place.ended:
             _, times = self._listed.get(task_id) or (0, 0)
-            self._listed[task_id] = (listed, times + 1)
+            self._listed[task_id] = (place.offset + len(page.rows), times + 1)
         return PollResult(reports, next=_to_children(poll, others), bad_rows=page.bad_rows)
 
 
