@@ -1,11 +1,12 @@
 """Tasks of the adapter against the simulated Seven Bridges: drafted, found again, run once, followed to their ends."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
-from orchestrator.domain.errors import Missing, Refused
+from orchestrator.domain.errors import Missing, Refused, Transient, Unconfirmed
 from orchestrator.domain.model import BatchState, ItemState
 from orchestrator.simulator import FaultKind
 
@@ -116,6 +117,18 @@ async def test_a_draft_that_was_deleted_is_made_anew(lab):
     with pytest.raises(Missing):
         await lab.platform.submit(drafted)
     assert (await lab.platform.reconcile(drafted)).items == ()
+
+
+@pytest.mark.parametrize("html", [True, False])
+async def test_only_the_platforms_own_7002_says_that_a_draft_is_gone(lab, html):
+    """A gateway that finds no service answers 404 too: what was run a moment ago must not be drafted again."""
+    drafted = await lab.step(lab.plan("task", task("s1")))
+    lab.fault(FaultKind.ERROR, "run_task", status=404, html=html)
+    with pytest.raises(Unconfirmed if html else Missing):
+        await lab.platform.submit(lab.composed(drafted))
+    lab.fault(FaultKind.ERROR, "get_task", status=404, html=html)
+    with pytest.raises(Transient) if html else nullcontext():
+        assert (await lab.platform.reconcile(replace(drafted, cancelled=True))).items == ()
 
 
 async def test_a_cancelled_draft_is_deleted_before_a_late_run_can_reach_it(lab):
@@ -233,6 +246,15 @@ async def test_many_children_are_found_on_several_pages(make_lab, listed):
     await lab.submit("task", batch_task("cohort", *(f"f{number}" for number in range(75))))
     await lab.finish()
     assert len({item.remote_id for item in lab.found()}) == len(lab.found()) == 75
+    assert lab.states() == {"cohort": "succeeded"}
+
+
+async def test_children_are_found_while_the_rows_of_their_pages_move(make_lab):
+    """Each page shows some rows of the one before: none is missed at a boundary, and none becomes two items."""
+    lab = make_lab(page_size=7, pages_shift=True)
+    await lab.submit("task", batch_task("cohort", *(f"f{number}" for number in range(40))))
+    await lab.finish()
+    assert len({item.remote_id for item in lab.found()}) == len(lab.found()) == 40
     assert lab.states() == {"cohort": "succeeded"}
 
 

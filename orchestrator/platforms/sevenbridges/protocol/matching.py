@@ -56,9 +56,16 @@ def _by_content(
     left: list[Row[Resource]] = []
     for row in rows:
         resource = row.resource
-        places = [] if resource is None else [at for at, item in enumerate(sent) if is_of(item, resource) is True]
+        places = _places(sent, resource, is_of) if resource is not None else []
         if len(places) == 1:
             candidates[places[0]].append(row)
         else:
             left.append(row)
     return {at: some[0] for at, some in candidates.items()}, left
+
+
+def _places(sent: Sequence[Sent], resource: Resource, is_of: Callable[[Sent, Resource], bool | None]) -> Sequence[int]:
+    """The places of the items that a resource is of; where it is certainly of none, of those that it may be of."""
+    verdicts = [is_of(item, resource) for item in sent]
+    certain = [at for at, verdict in enumerate(verdicts) if verdict]
+    return certain or [at for at, verdict in enumerate(verdicts) if verdict is None]
