@@ -39,10 +39,10 @@ async def test_the_tasks_of_a_run_are_found_and_end_before_it(lab):
 
 async def test_the_tasks_of_a_run_are_found_while_the_rows_of_their_pages_move(make_lab):
     """Each page shows some rows of the one before, so that none is missed at a boundary."""
-    lab = make_lab(page_size=7, pages_shift=True, automation_tasks=40)
+    lab = make_lab(page_size=7, pages_shift=True, automation_tasks=20)
     await lab.submit("automation_run", run("nightly"))
     await lab.finish()
-    assert len({item.remote_id for item in lab.found()}) == len(lab.found()) == 40
+    assert len({item.remote_id for item in lab.found()}) == len(lab.found()) == 20
 
 
 @pytest.mark.parametrize("restarted", [False, True])
