@@ -297,3 +297,12 @@ async def test_an_adopted_task_is_followed_by_the_id_of_its_batch(lab):
     lab.batches[batch.key] = batch
     await lab.finish()
     assert lab.item("s1-again").remote_id == other.remote_id
+
+
+async def test_children_that_no_list_shows_yet_are_waited_for(make_lab):
+    """The platform counts them, and its lists are minutes behind: the parent does not end without them."""
+    lab = make_lab(list_lag=600.0)
+    await lab.submit("task", batch_task("cohort", "a", "b-fail"))
+    await lab.finish()
+    assert len(lab.found()) == 2
+    assert lab.states() == {"cohort": "partial"}

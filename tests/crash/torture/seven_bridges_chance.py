@@ -58,21 +58,21 @@ TRANSFER_WORDS = ("fail", "odd", "slow", "bad")
 
 def knobs(chance: random.Random) -> Knobs:
     """Durations in fast seconds; what nobody outside knows of the platform, one way or the other."""
-    tight = chance.random() < 0.3
+    tight, run = chance.random() < 0.3, chance.uniform(20, 240)
     return Knobs(
         task_seconds=chance.uniform(20, 240),
         creating_seconds=chance.uniform(1, 20),
         transfer_seconds=chance.uniform(5, 60),
         file_job_seconds=chance.uniform(3, 60),
         drs_seconds=chance.uniform(5, 60),
-        automation_seconds=chance.uniform(20, 240),
+        automation_seconds=run,
         abort_seconds=chance.uniform(2, 30),
         post_status=chance.choice((200, 201)),
         parent_end=chance.choice(("completed", "failed_if_any", "failed_if_all")),
         invalid_run=chance.choice(("errors", "refuse")),
         children_listed=chance.random() < 0.5,
         time_filter=chance.choice(("exact", "day", "ignored")),
-        list_lag=chance.choice((0.0, chance.uniform(1, 300))),
+        list_lag=chance.choice((0.0, chance.uniform(1, run / 2))),  # what a run makes is listed before it ends
         result_order=chance.choice(("sent", "shuffled")),
         pages_shift=chance.random() < 0.5,
         drs_files=chance.choice((20, 500)),

@@ -16,6 +16,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY, SECOND
+from orchestrator.platforms.declaration import SentBesides
 from orchestrator.platforms.sevenbridges import statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls, sent
 from orchestrator.platforms.sevenbridges.protocol.listing import pages
@@ -65,6 +66,7 @@ class Transfers:
     clock: Clock
     started_at: Micros
     """When this process began, by our clock: what was planned later was sent by no earlier process."""
+    sent_besides: SentBesides
     _before: tuple[Micros, Sequence[wire.Transfer]] | None = None
     """What an earlier process may have begun, and since when."""
 
@@ -101,7 +103,7 @@ class Transfers:
         since = (batch.first_sent_at or batch.planned_at or self.started_at) - _SLACK
         listed = await self._listed(since) if batch.first_sent_at is not None else await self._made_before(since)
         found: list[ItemReport] = []
-        used: set[str] = set()
+        used = set((await self.sent_besides(batch, since)).ids)
         for asked in sent.items_of(batch):
             alike = [each for each in listed if each.id not in used and self.direction.matches(asked, each) is True]
             alike = [each for each in alike if (wire.moment(each.started_on) or since) >= since]
