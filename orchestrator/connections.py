@@ -92,6 +92,7 @@ async def connect(
         instance=context.instance,
         memory=memory,
         clock=clock,
+        sent_besides=store.batches.sent_besides,
     )
     platform = declaration.connect(connection)
     return ConnectedAccount(name, account, budget, skew, contact, platform, memory)

@@ -38,3 +38,13 @@ class Submission:
     """For how long after the first send a repeat is what `resend` says; None: for as long as the platform runs."""
     search_delay: Micros = HOUR
     """Between two searches in vain, before what was not found counts as never created."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentWork:
+    """What else of one kind of work was sent lately, as far as the records go."""
+
+    ids: frozenset[str] = frozenset()
+    """The platform's ids of other batches and of their items: none of them is that of a batch that is looked for."""
+    in_doubt: int = 0
+    """Other batches of as many items whose outcome is not known either: each might be what is found."""

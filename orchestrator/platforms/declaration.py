@@ -1,10 +1,12 @@
 """The declaration of a platform: everything that the rest of the program needs to use it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.clock import Clock
+from orchestrator.clock import Clock, Micros
 from orchestrator.domain.kinds import Kind
+from orchestrator.domain.model import Batch
+from orchestrator.domain.submission import SentWork
 from orchestrator.platforms.account import Account
 from orchestrator.platforms.credential_source import CredentialSource, no_source
 from orchestrator.platforms.http.responses import Classifier, unclassified
@@ -13,6 +15,16 @@ from orchestrator.platforms.platform import Platform
 
 Secret = str | Callable[[], str]
 """The credential, or a function that reads it for each use, as it may have been replaced; called in a thread."""
+
+
+SentBesides = Callable[[Batch, Micros], Awaitable[SentWork]]
+"""What was sent beside a batch since a moment, from the records: for work that carries no mark of ours."""
+
+
+async def nothing_else(batch: Batch, since: Micros) -> SentWork:
+    """There are no records: a `SentBesides`."""
+    del batch, since
+    return SentWork()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +41,7 @@ class Connection:
     memory: Mapping[str, str]
     """What was learned about the account before: the values of its `Learned` observations by name."""
     clock: Clock
+    sent_besides: SentBesides = nothing_else
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,11 @@ def _simulate_ica(
     return ica.Simulator(config, clock)
 
 
+def _connect_ica(*, sent_besides: Any = None, **given: Any) -> Platform:
+    del sent_besides  # its work carries keys and tags
+    return Ica(**given)
+
+
 def _ica_request(kind: str, key: str) -> dict[str, Any]:
     match kind:
         case "analyses":
@@ -70,7 +75,7 @@ def _ica_request(kind: str, key: str) -> dict[str, Any]:
 ICA = PlatformSetup(
     name="ica",
     simulate=_simulate_ica,
-    connect=Ica,
+    connect=_connect_ica,
     kinds={
         "analyses": "ica.analysis_creation",
         "links": "ica.data_linking",
@@ -101,10 +106,15 @@ def _simulate_seven_bridges(
 
 
 def _connect_seven_bridges(
-    *, remote: Remote, api_key: str, instance: str, page_size: int, clock: Clock, **_: Any
+    *, remote: Remote, api_key: str, instance: str, page_size: int, clock: Clock, sent_besides: Any, **_: Any
 ) -> Platform:
     return connect_seven_bridges(
-        remote=remote, secret=api_key, instance=instance, page_size=min(page_size, 100), clock=clock
+        remote=remote,
+        secret=api_key,
+        instance=instance,
+        page_size=min(page_size, 100),
+        clock=clock,
+        sent_besides=sent_besides,
     )
 
 

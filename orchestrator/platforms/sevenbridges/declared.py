@@ -20,6 +20,7 @@ def _connect(connection: Connection) -> Platform:
         instance=connection.instance,
         page_size=account.page_size,
         clock=connection.clock,
+        sent_besides=connection.sent_besides,
     )
 
 

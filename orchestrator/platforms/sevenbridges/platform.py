@@ -2,7 +2,7 @@
 
 from orchestrator.clock import Clock
 from orchestrator.platforms.by_kind import ByKind, Work
-from orchestrator.platforms.declaration import Secret
+from orchestrator.platforms.declaration import Secret, SentBesides, nothing_else
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.sevenbridges.files import file_jobs
 from orchestrator.platforms.sevenbridges.files.drs_imports import DrsImports
@@ -18,17 +18,25 @@ from orchestrator.platforms.sevenbridges.tasks.task_search import TaskSearch
 from orchestrator.platforms.sevenbridges.tasks.tasks import Tasks
 
 
-def connect(*, remote: Remote, secret: Secret, instance: str, page_size: int, clock: Clock) -> ByKind:
+def connect(
+    *,
+    remote: Remote,
+    secret: Secret,
+    instance: str,
+    page_size: int,
+    clock: Clock,
+    sent_besides: SentBesides = nothing_else,
+) -> ByKind:
     """An account on Seven Bridges. `instance` names this installation in what it creates."""
     session = Session(remote, secret, clock)
     started_at = clock.now()
-    polls = TaskPolls(session, page_size)
+    polls = TaskPolls(session, page_size, clock)
     works: list[Work] = [
         Tasks(session, instance, TaskSearch(session, instance, page_size), polls),
-        Transfers(Imports(), session, page_size, clock, started_at),
-        Transfers(Exports(), session, page_size, clock, started_at),
+        Transfers(Imports(), session, page_size, clock, started_at, sent_besides),
+        Transfers(Exports(), session, page_size, clock, started_at, sent_besides),
         *(
-            FileJobs(verb, session, page_size, started_at)
+            FileJobs(verb, session, page_size, started_at, sent_besides)
             for verb in (file_jobs.COPY, file_jobs.MOVE, file_jobs.DELETE)
         ),
         FileUpdates(session),

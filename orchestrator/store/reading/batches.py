@@ -8,15 +8,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import Batch, BatchId, BatchState, JobId, JobState
-from orchestrator.domain.submission import Resend
+from orchestrator.domain.submission import Resend, SentWork
 from orchestrator.store.database.engine import Database
 from orchestrator.store.reading.rows import SELECT_BATCH, SELECT_BATCH_TO_SEND, Query, Row, batch_of, places
 from orchestrator.store.schema import (
     DESCENDANT_BATCH,
+    IN_BATCH,
     LIVE_BATCH,
     LIVE_JOB,
     UNSENT_BATCH,
     batches,
+    items,
     jobs,
     literal,
     one_of,
@@ -166,6 +168,34 @@ class Batches:
                 rows = await connection.execute(query)
                 found |= {(JobId(job), number) for job, number in rows}
         return found
+
+    async def sent_besides(self, batch: Batch, since: Micros) -> SentWork:
+        """What was sent since then of the same kind on the same account, this batch left out."""
+        others = (
+            batches.c.account == batch.account,
+            jobs.c.kind == batch.kind,
+            batches.c.id != batch.id,
+            batches.c.sent_at >= since,
+        )
+        state = batches.c.state
+        unknown = sa.or_(
+            one_of(state, [BatchState.SUBMITTING, BatchState.UNCONFIRMED]),
+            sa.and_(state == literal(BatchState.BLOCKED), batches.c.in_doubt),
+        )
+        rival = sa.and_(unknown, batches.c["items"] == batch.items).label("rival")
+        sent = sa.select(batches.c.remote_id, rival).join_from(batches, jobs).where(*others)
+        of_items = (
+            sa.select(items.c.remote_id)
+            .select_from(batches.join(jobs, jobs.c.id == batches.c.job).join(items, IN_BATCH))
+            .where(*others, items.c.remote_id.is_not(None))
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(sent)).all()
+            ids = set((await connection.execute(of_items)).scalars())
+        return SentWork(
+            ids=frozenset(ids | {row.remote_id for row in rows if row.remote_id is not None}),
+            in_doubt=sum(row.rival for row in rows),
+        )
 
     async def _read(self, query: Query) -> list[Batch]:
         async with self._database.read() as connection:

@@ -37,6 +37,14 @@ async def test_the_tasks_of_a_run_are_found_and_end_before_it(lab):
     assert {item.state for item in lab.found()} == {ItemState.SUCCEEDED}
 
 
+async def test_the_tasks_of_a_run_are_found_while_the_rows_of_their_pages_move(make_lab):
+    """Each page shows some rows of the one before, so that none is missed at a boundary."""
+    lab = make_lab(page_size=7, pages_shift=True, automation_tasks=20)
+    await lab.submit("automation_run", run("nightly"))
+    await lab.finish()
+    assert len({item.remote_id for item in lab.found()}) == len(lab.found()) == 20
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 async def test_a_run_whose_answer_was_lost_is_found_by_its_name(lab, restarted):
     """The name carries the batch's key, so a run of the same name is another; it is followed, and made once."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.model import ItemState
+from orchestrator.domain.model import ItemReport, ItemState
 from orchestrator.simulator import FaultKind
 
 VERBS = {"file_copy": "copy", "file_move": "move", "file_delete": "delete"}
@@ -64,6 +64,48 @@ async def test_rows_that_cannot_be_told_apart_wait_for_the_operator(make_lab):
     states = lab.states()
     assert [states[file] for file in files[:3]] == ["succeeded"] * 3
     assert {states["f4-fail"], states["f5-unknown"]} == {"attention"}
+
+
+async def test_a_job_that_has_ended_is_not_asked_about_again(make_lab):
+    """Its rows say the same for ever. Once its job is cancelled it is: what goes unreported then ends with the job."""
+    lab = make_lab(result_order="shuffled")
+    batch = await lab.submit("file_copy", *(request("file_copy", file) for file in ("f1-fail", "f2-unknown", "f3")))
+    await lab.clock.advance(60)
+    await lab.poll()
+    ended = lab.batches[batch.key]
+    assert sorted(lab.states().values()) == ["attention", "attention", "succeeded"]
+    assert "`give-up` the item" in lab.item("f1-fail").detail
+    assert lab.platform.polls([ended]) == []
+    (poll,) = lab.platform.polls([replace(ended, cancelled=True)])
+    open_items = tuple(item for item in lab.of(ended) if not item.state.final)
+    result = await lab.platform.poll(replace(poll, named=open_items))
+    assert [report for report in result.observations if isinstance(report, ItemReport)] == []
+
+
+async def test_a_file_that_an_earlier_request_deleted_is_deleted(lab):
+    """The first request was done and its answer lost; the second finds no file. That is what was asked for."""
+    lab.fault(FaultKind.RESET_AFTER, "create_delete_job")
+    lost = await lab.lose(lab.plan("file_delete", {"file": "f1"}, {"file": "f2-fail"}))
+    await lab.send(lost)
+    await lab.finish()
+    assert lab.states() == {"f1": "succeeded", "f2-fail": "failed"}
+    assert lab.item("f1").detail == "the file is not there: an earlier request for this item removed it"
+    await lab.submit("file_delete", {"file": "f3-unknown"}, job="first")
+    await lab.finish()
+    assert lab.item("f3-unknown").state == "failed"
+
+
+async def test_files_that_got_another_name_are_matched_by_it(make_lab):
+    """A name that is taken gets something before it: the row is still that of its item."""
+    lab = make_lab(result_order="shuffled")
+    files = [request("drs_import", f"f{number}") for number in range(4)]
+    await lab.submit("drs_import", *files, job="before")
+    await lab.finish()
+    files.append(request("drs_import", "f5-fail"))
+    await lab.submit("drs_import", *files, job="again", options={"conflict_resolution": "RENAME"})
+    await lab.finish()
+    again = [item.state.value for (job, _), item in lab.items.items() if job == "again"]
+    assert sorted(again) == ["failed", *["succeeded"] * 4]
 
 
 @pytest.mark.parametrize("setting", VERBS)

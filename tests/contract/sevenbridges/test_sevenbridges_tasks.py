@@ -1,11 +1,12 @@
 """Tasks of the adapter against the simulated Seven Bridges: drafted, found again, run once, followed to their ends."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
-from orchestrator.domain.errors import Missing, Refused
+from orchestrator.domain.errors import Missing, Refused, Transient, Unconfirmed
 from orchestrator.domain.model import BatchState, ItemState
 from orchestrator.simulator import FaultKind
 
@@ -116,6 +117,18 @@ async def test_a_draft_that_was_deleted_is_made_anew(lab):
     with pytest.raises(Missing):
         await lab.platform.submit(drafted)
     assert (await lab.platform.reconcile(drafted)).items == ()
+
+
+@pytest.mark.parametrize("html", [True, False])
+async def test_only_the_platforms_own_7002_says_that_a_draft_is_gone(lab, html):
+    """A gateway that finds no service answers 404 too: what was run a moment ago must not be drafted again."""
+    drafted = await lab.step(lab.plan("task", task("s1")))
+    lab.fault(FaultKind.ERROR, "run_task", status=404, html=html)
+    with pytest.raises(Unconfirmed if html else Missing):
+        await lab.platform.submit(lab.composed(drafted))
+    lab.fault(FaultKind.ERROR, "get_task", status=404, html=html)
+    with pytest.raises(Transient) if html else nullcontext():
+        assert (await lab.platform.reconcile(replace(drafted, cancelled=True))).items == ()
 
 
 async def test_a_cancelled_draft_is_deleted_before_a_late_run_can_reach_it(lab):
@@ -236,6 +249,15 @@ async def test_many_children_are_found_on_several_pages(make_lab, listed):
     assert lab.states() == {"cohort": "succeeded"}
 
 
+async def test_children_are_found_while_the_rows_of_their_pages_move(make_lab):
+    """Each page shows some rows of the one before: none is missed at a boundary, and none becomes two items."""
+    lab = make_lab(page_size=7, pages_shift=True)
+    await lab.submit("task", batch_task("cohort", *(f"f{number}" for number in range(20))))
+    await lab.finish()
+    assert len({item.remote_id for item in lab.found()}) == len(lab.found()) == 20
+    assert lab.states() == {"cohort": "succeeded"}
+
+
 async def test_a_parent_does_not_end_before_its_children_are_known(lab):
     """The first poll meets it completed, with children that nobody has seen: they come first."""
     await lab.submit("task", batch_task("cohort", "a", "b-fail"))
@@ -275,3 +297,12 @@ async def test_an_adopted_task_is_followed_by_the_id_of_its_batch(lab):
     lab.batches[batch.key] = batch
     await lab.finish()
     assert lab.item("s1-again").remote_id == other.remote_id
+
+
+async def test_children_that_no_list_shows_yet_are_waited_for(make_lab):
+    """The platform counts them, and its lists are minutes behind: the parent does not end without them."""
+    lab = make_lab(list_lag=600.0)
+    await lab.submit("task", batch_task("cohort", "a", "b-fail"))
+    await lab.finish()
+    assert len(lab.found()) == 2
+    assert lab.states() == {"cohort": "partial"}

@@ -161,6 +161,18 @@ async def test_an_import_that_renames_itself_is_never_repeated(lab):
     assert plain.submission.search_delay == HOUR
 
 
+@pytest.mark.parametrize("quirk", ["row_vanishes", "row_error"])
+async def test_an_import_that_renames_itself_is_not_repeated_for_a_missing_row(lab, quirk):
+    """Without its row it may have begun, so the whole call has to be found out; an error row says that it did not."""
+    batch = lab.composed(lab.plan("import", *(imported(f"run/f{n}.bam", autorename=True) for n in range(4))))
+    lab.fault(FaultKind.QUIRK, "bulk_create_imports", quirk=quirk)
+    if quirk == "row_error":
+        assert len((await lab.platform.submit(batch)).items) == 3
+        return
+    with pytest.raises(Unconfirmed, match="1 of 4 items have no readable row"):
+        await lab.platform.submit(batch)
+
+
 @pytest.mark.parametrize("setting", ["import", "file_update"])
 async def test_items_that_are_all_declined_for_the_moment_are_sent_again(lab, setting):
     """Nothing was done for any of them: the whole batch goes back, and none is taken as accepted."""

@@ -35,7 +35,7 @@ def judge(verdict: Verdict, ground: Ground, documents: Documents) -> None:
 
 
 def help_with(ground: Ground, document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """What an operator does who has checked the platform: adopt what is there, send again what is not."""
+    """What an operator does who has checked the platform: adopt what is there; once all of it is, send the rest."""
     name, kind = document["job"]["name"], document["job"]["kind"].partition(".")[2]
     if kind not in JOBS:
         return [{"retry": name}]
@@ -47,9 +47,7 @@ def help_with(ground: Ground, document: Mapping[str, Any]) -> Sequence[Mapping[s
         there = [job.id for job in _jobs(ground, JOBS[kind]) if set(job.names) == keys]
         if there:
             controls.append({"adopt": {"job": name, "batch": batch["number"], "remote_id": there[0]}})
-        else:
-            controls.append({"retry": {"job": name, "items": sorted(keys)}})
-    return controls
+    return controls or [{"retry": name}]
 
 
 # ---------------------------------------------------------------- what is paid for
@@ -163,8 +161,8 @@ def _file_jobs(kind: str, verdict: Verdict, ground: Ground, work: Work, document
         verdict.created += bool(outcomes)
         if harmless:
             verdict.repeated += max(0, len(outcomes) - 1)
-        elif len(outcomes) > work.attempts:
-            verdict.twice.append(f"{work.name} {item['key']} was done {len(outcomes)} times")
+        elif sum(outcomes) > 1:
+            verdict.twice.append(f"{work.name} {item['key']} was done {sum(outcomes)} times")
         _ended_as(verdict, work, item, succeeded=any(outcomes))
     for job in jobs:
         if job.course.status(now) != "FINISHED":

@@ -114,6 +114,7 @@ class World:
             strategy=self.strategy,
             memory=memory,
             clock=clock,
+            sent_besides=store.batches.sent_besides,
         )
         forecasts = Forecasts(memory)
         self.polling = Polling(

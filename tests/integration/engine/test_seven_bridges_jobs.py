@@ -4,13 +4,13 @@ import json
 
 import pytest
 from platform_setups import SEVEN_BRIDGES
+from seven_bridges_work import NEVER, WORK, done, made, submit
 
-from orchestrator.platforms.registry import KINDS
 from orchestrator.simulator import FaultKind
 
 HOUR = 3600.0
-MOST_COMMITS = 80
-SIZES = {"tasks": 1, "batch_tasks": 1, "runs": 1}
+MOST_COMMITS = 120
+COPY_ONLY = {"options": b'{"copy_only": true}'}
 
 
 @pytest.fixture
@@ -23,43 +23,20 @@ def lab(world):
     return build
 
 
-async def submit(it, name, keys, *, kind="tasks", **spec):
-    """A job of this kind, in batches of the size that its calls take."""
-    declared = KINDS[SEVEN_BRIDGES.kinds[kind]]
-    size = {"batch_size": SIZES.get(kind, 100), "first_stage": declared.first_stage}
-    await it.submit(name, keys, kind=kind, **(size | spec))
+def outcome(states, keys):
+    """The states of these items: all but the second, which fails, are to succeed."""
+    return [states[key] for key in keys] == ["succeeded", "failed", "succeeded"][: len(keys)]
 
 
-def made(it, effect):
-    """How often each name met this effect; the mark in the name of a run is left out."""
-    counted = {}
-    for (kind, name), count in it.simulator.truth.made().items():
-        if kind == effect:
-            plain = name.partition(" (orc-batch=")[0]
-            counted[plain] = counted.get(plain, 0) + count
-    return counted
-
-
-MAIN = {
-    "tasks": (["s1", "s2-fail", "s3-flip"], "run"),
-    "imports": (["run/f1", "run/f2-fail", "run/f3"], "import"),
-    "copies": (["f1", "f2-fail", "f3"], "copy"),
-    "moves": (["f1", "f2-fail", "f3"], "move"),
-    "deletions": (["f1", "f2-fail", "f3"], "delete"),
-    "runs": (["r1", "r2-fail", "r3"], "automation_run"),
-}
-
-
-@pytest.mark.parametrize("kind", MAIN)
+@pytest.mark.parametrize("kind", WORK)
 async def test_a_job_runs_to_its_end(lab, kind):
     """Each item once, and each in the state that its own end gives."""
-    it = await lab()
-    keys, effect = MAIN[kind]
+    it, keys = await lab(), WORK[kind].keys
     await submit(it, "run", keys, kind=kind)
     await it.until_settled("run")
-    states = await it.states()
-    assert {key: states[key] for key in keys} == dict(zip(keys, ["succeeded", "failed", "succeeded"], strict=True))
-    assert made(it, effect) == dict.fromkeys(keys, 1)
+    assert outcome(await it.states(), keys)
+    if kind != "updates":  # one that fails changes nothing, and leaves no trace
+        assert made(it, WORK[kind].effect) == dict.fromkeys(keys, 1)
 
 
 async def test_changes_of_files_need_no_poll(lab):
@@ -82,38 +59,28 @@ async def test_items_refused_in_the_answer_cost_no_other(lab):
     assert made(it, "import") == dict.fromkeys(["run/f1", "run/f3", "run/f4", "run/f5"], 1)
 
 
-LOST = {
-    "tasks": ["create_task", "run_task"],
-    "imports": ["bulk_create_imports"],
-    "copies": ["create_copy_job"],
-    "moves": ["create_move_job"],
-    "runs": ["create_automation_run"],
-}
-
-
-@pytest.mark.parametrize(("kind", "operation"), [(kind, each) for kind, some in LOST.items() for each in some])
+@pytest.mark.parametrize(("kind", "operation"), [(kind, op) for kind, work in WORK.items() for op in work.operations])
 @pytest.mark.parametrize("fault", [FaultKind.RESET_AFTER, FaultKind.ERROR_AFTER, FaultKind.MALFORMED])
 async def test_an_answer_that_was_lost_doubles_nothing(lab, kind, operation, fault):
-    """It had its effect: it is found, and not sent again."""
-    it = await lab()
-    keys, effect = ["s1", "s2"], MAIN[kind][1]
+    """It had its effect: it is found, or was harmless to send again."""
+    it, keys = await lab(), ["a/s1", "a/s2"]
     it.fault(fault, operation, status=502, count=1)
     await submit(it, "run", keys, kind=kind)
     await it.until_settled("run", within=6 * HOUR)
     states = await it.states()
     assert {key: states[key] for key in keys} == dict.fromkeys(keys, "succeeded")
-    assert made(it, effect) == dict.fromkeys(keys, 1)
+    assert done(it, kind) == dict.fromkeys(keys, 1)
 
 
-@pytest.mark.parametrize("kind", ["tasks", "imports", "moves", "runs"])
+@pytest.mark.parametrize("kind", [kind for kind, work in WORK.items() if work.repeat != NEVER])
 async def test_a_request_that_was_lost_is_sent_again(lab, kind):
-    """It had no effect: two searches in vain show that, and it goes out under another key."""
+    """It had no effect: two searches in vain show that, or it is harmless; it goes out once more."""
     it = await lab()
-    keys, effect = ["s1"], MAIN[kind][1]
-    it.fault(FaultKind.RESET, LOST[kind][0], count=1)
-    await submit(it, "run", keys, kind=kind)
+    it.fault(FaultKind.RESET, WORK[kind].operations[0], count=1)
+    await submit(it, "run", ["a/s1"], kind=kind)
     await it.until_settled("run", within=6 * HOUR)
-    assert made(it, effect) == {"s1": 1}
+    assert (await it.states())["a/s1"] == "succeeded"
+    assert made(it, WORK[kind].effect) == {"a/s1": 1}
 
 
 async def test_a_copy_that_was_lost_waits_for_the_operator(lab):
@@ -129,29 +96,71 @@ async def test_a_copy_that_was_lost_waits_for_the_operator(lab):
     assert made(it, "copy") == {}
 
 
-@pytest.mark.parametrize("kind", ["tasks", "imports", "moves", "runs"])
+@pytest.mark.parametrize("kind", ["moves", "deletions"])
+async def test_the_job_of_another_batch_is_not_taken_for_a_lost_one(lab, kind):
+    """Both have as many files, and the other one settled before the daemon was started again: the records know it."""
+    it = await lab()
+    it.fault(FaultKind.RESET, WORK[kind].operations[0], count=1)
+    await submit(it, "first", ["f1"], kind=kind)
+    await it.run_for(1.0)
+    await submit(it, "second", ["f2"], kind=kind)
+    await it.until_settled("second")
+    await it.restart()
+    await it.until_settled("first", within=6 * HOUR)
+    assert (await it.states("first"), await it.states("second")) == ({"f1": "succeeded"}, {"f2": "succeeded"})
+    assert made(it, WORK[kind].effect) == {"f1": 1, "f2": 1}
+
+
+@pytest.mark.parametrize("kind", ["moves", "deletions"])
+async def test_of_two_lost_batches_neither_takes_the_job_of_the_other(lab, kind):
+    """One request was lost and one answer: the only job is that of the second, and the first is still to be done."""
+    it = await lab()
+    it.fault(FaultKind.RESET, WORK[kind].operations[0], count=1)
+    it.fault(FaultKind.RESET_AFTER, WORK[kind].operations[0], count=1)
+    await submit(it, "first", ["f1"], kind=kind)
+    await it.run_for(1.0)
+    await submit(it, "second", ["f2"], kind=kind)
+    await it.until_settled("first", "second", within=12 * HOUR)
+    assert (await it.states("first"), await it.states("second")) == ({"f1": "succeeded"}, {"f2": "succeeded"})
+    assert made(it, WORK[kind].effect)["f1"] == 1
+
+
+async def test_of_two_lost_copies_neither_takes_the_job_of_the_other(lab):
+    """Nothing tells whose it is, so both wait for the operator, and none is made twice."""
+    it = await lab()
+    it.fault(FaultKind.RESET, "create_copy_job", count=1)
+    it.fault(FaultKind.RESET_AFTER, "create_copy_job", count=1)
+    await submit(it, "first", ["f1"], kind="copies")
+    await it.run_for(1.0)
+    await submit(it, "second", ["f2"], kind="copies")
+    await it.run_for(6 * HOUR)
+    assert {(await it.job(name)).needs for name in ("first", "second")} == {"blocked"}
+    assert made(it, "copy") == {"f2": 1}
+
+
+@pytest.mark.parametrize("kind", [kind for kind, work in WORK.items() if work.repeat != NEVER])
 async def test_a_kill_after_any_transaction_doubles_nothing(lab, kind):
     """However far it came: the next life goes on from there, and each item is run once."""
-    keys, effect = ["s1", "s2-fail"], MAIN[kind][1]
+    keys = WORK[kind].keys[:2]
     for commits in range(1, MOST_COMMITS):
-        it = await lab()
+        it = await lab(automation_tasks=1)
         await submit(it, "run", keys, kind=kind)
         it.kill_after(commits)
         killed = await it.killed_or(it.until_settled("run", within=6 * HOUR))
         await it.until_settled("run", within=6 * HOUR)
-        states = await it.states()
-        assert (made(it, effect), states["s1"], states["s2-fail"]) == (dict.fromkeys(keys, 1), "succeeded", "failed")
+        assert outcome(await it.states(), keys)
+        assert all(count <= 1 for count in done(it, kind).values())
         if not killed:
             break
     assert not killed
 
 
-@pytest.mark.parametrize("again", [False, True])
-@pytest.mark.parametrize("kind", ["tasks", "imports", "runs"])
+@pytest.mark.parametrize(
+    ("kind", "again"), [*((kind, False) for kind in WORK), ("tasks", True), ("imports", True), ("runs", True)]
+)
 async def test_after_a_restored_backup_nothing_is_done_twice(lab, kind, again):
     """The backup is from before the first send; what was sent since is found. Once more after another restore."""
-    it = await lab()
-    keys, effect = ["s1", "s2"], MAIN[kind][1]
+    it, keys = await lab(), WORK[kind].keys
     await submit(it, "run", keys, kind=kind)
     old = await it.backup()
     await it.until_settled("run")
@@ -159,15 +168,33 @@ async def test_after_a_restored_backup_nothing_is_done_twice(lab, kind, again):
         it.suspend(60.0)
         await it.restore(old)
         await it.until_settled("run", within=6 * HOUR)
-    states = await it.states()
-    assert {key: states[key] for key in keys} == dict.fromkeys(keys, "succeeded")
-    assert made(it, effect) == dict.fromkeys(keys, 1)
+    assert outcome(await it.states(), keys)
+    assert all(count <= 1 for count in done(it, kind).values())
 
 
-async def test_after_a_restored_backup_from_between_draft_and_run_a_task_is_run_once(lab):
+@pytest.mark.parametrize("kind", WORK)
+async def test_after_a_restored_backup_from_after_the_submission_all_ends_the_same(lab, kind):
+    """The work was under way: it is followed again, from where the records are."""
+    it, keys = await lab(), WORK[kind].keys
+    await submit(it, "run", keys, kind=kind)
+
+    async def under_way():
+        return all(batch.sends and batch.state in {"tracking", "settled"} for batch in await it.batches())
+
+    await it.until(under_way)
+    old = await it.backup()
+    await it.until_settled("run")
+    await it.restore(old)
+    await it.until_settled("run", within=6 * HOUR)
+    assert outcome(await it.states(), keys)
+    assert all(count <= 1 for count in done(it, kind).values())
+
+
+@pytest.mark.parametrize("kind", ["tasks", "batch_tasks"])
+async def test_after_a_restored_backup_from_between_draft_and_run_a_task_is_run_once(lab, kind):
     """The draft was known, and the run was not: the platform says that it is no draft any more."""
     it = await lab()
-    await submit(it, "run", ["s1"])
+    await submit(it, "run", ["s1"], kind=kind)
 
     async def drafted():
         return (await it.batch()).step == 2
@@ -177,19 +204,41 @@ async def test_after_a_restored_backup_from_between_draft_and_run_a_task_is_run_
     await it.until_settled("run")
     await it.restore(old)
     await it.until_settled("run", within=6 * HOUR)
-    assert (made(it, "draft"), made(it, "run"), await it.states()) == ({"s1": 1}, {"s1": 1}, {"s1": "succeeded"})
+    assert (made(it, "draft"), made(it, "run")) == ({"s1": 1}, {"s1": 1})
+    assert (await it.states())["s1"] == "succeeded"
 
 
-@pytest.mark.parametrize("kind", ["tasks", "runs"])
-async def test_what_is_dropped_again_after_the_database_was_lost_is_found(lab, kind):
-    """The marks follow from the name of the job: the same work is followed, and not done again."""
+@pytest.mark.parametrize("restored", [False, True])
+@pytest.mark.parametrize("kind", ["tasks", "batch_tasks", "runs"])
+async def test_what_is_dropped_again_after_the_database_was_lost_is_found(lab, kind, restored):
+    """The marks follow from the name of the job: the same work is followed, and not done again.
+
+    So it is after a restored backup from before the job was submitted.
+    """
     it = await lab()
+    old = await it.backup() if restored else None
     await submit(it, "run", ["s1"], kind=kind)
     await it.until_settled("run")
-    await it.lose_database()
+    await it.restore(old)
     await submit(it, "run", ["s1"], kind=kind)
     await it.until_settled("run", within=6 * HOUR)
-    assert made(it, MAIN[kind][1]) == {"s1": 1}
+    assert made(it, WORK[kind].effect) == {"s1": 1}
+    assert (await it.states())["s1"] == "succeeded"
+
+
+@pytest.mark.parametrize("kind", ["imports", "exports"])
+async def test_transfers_that_are_dropped_again_after_a_restore_are_not_made_twice(lab, kind):
+    """They carry no mark. The platform has the file and says so: that is the reason of the item, and nothing is new."""
+    it, keys = await lab(), ["a/s1", "a/s2"]
+    old = await it.backup()
+    await submit(it, "run", keys, kind=kind, **COPY_ONLY)
+    await it.until_settled("run")
+    await it.restore(old)
+    await submit(it, "run", keys, kind=kind, **COPY_ONLY)
+    await it.until_settled("run", within=6 * HOUR)
+    details = [item.detail for item in (await it.items()).values()]
+    assert all(detail.startswith("9108" if kind == "imports" else "9107") for detail in details)
+    assert done(it, kind) == dict.fromkeys(keys, 1)
 
 
 async def test_a_cancelled_job_stops_its_tasks(lab):

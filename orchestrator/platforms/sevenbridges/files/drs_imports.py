@@ -16,6 +16,7 @@ from orchestrator.platforms.sevenbridges import kinds, statuses, wire
 from orchestrator.platforms.sevenbridges.files.jobs import JobPolls, job_in
 from orchestrator.platforms.sevenbridges.protocol import sent
 from orchestrator.platforms.sevenbridges.protocol.listing import pages
+from orchestrator.platforms.sevenbridges.protocol.matching import same_name
 from orchestrator.platforms.sevenbridges.session import Session
 
 _SKIP = "SKIP"
@@ -47,7 +48,7 @@ class DrsImports:
         if batch.submission is None:
             raise ValueError(f"batch {batch.id} has nothing to send")
         job = job_in(await self.session.submit(batch.submission, "bulk/drs/imports/create"))
-        return Receipt(remote_id=str(job.id), status=job.state, final=job.state == statuses.FINISHED)
+        return Receipt(remote_id=str(job.id), status=job.state)
 
     async def reconcile(self, batch: Batch) -> Receipt:
         """The files that carry the batch's tag. Those whose names were left to the platform cannot be distinguished."""
@@ -102,8 +103,7 @@ def _places(asked: Sequence[sent.Sent]) -> Sequence[tuple[str, str]]:
 
 
 def _is_of(asked: sent.Sent, file: wire.File) -> bool | None:
-    name = asked.get("name")
-    return None if name is None or file.name is None else bool(name == file.name)
+    return same_name(asked.get("name"), file.name)
 
 
 def _imported(batch: Batch, kind: Kind, key: str, file: wire.File) -> ItemReport:

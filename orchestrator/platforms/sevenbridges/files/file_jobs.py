@@ -15,10 +15,12 @@ from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, Poll, P
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND
 from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.declaration import SentBesides
 from orchestrator.platforms.sevenbridges import kinds, statuses, wire
 from orchestrator.platforms.sevenbridges.files.jobs import JobPolls, job_in
 from orchestrator.platforms.sevenbridges.protocol import sent
 from orchestrator.platforms.sevenbridges.protocol.listing import pages
+from orchestrator.platforms.sevenbridges.protocol.matching import same_name
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.status_table import state_of
 
@@ -53,6 +55,7 @@ class FileJobs:
     page_size: int
     started_at: Micros
     """When this process began, by our clock: what was planned later was sent by no earlier process."""
+    sent_besides: SentBesides
     _before: tuple[Micros, Sequence[wire.FileJob]] | None = None
     """What an earlier process may have begun, and since when."""
     _claimed: Bounded[str, BatchKey] = field(default_factory=lambda: Bounded(_MOST_CLAIMED))
@@ -70,23 +73,31 @@ class FileJobs:
             raise ValueError(f"batch {batch.id} has nothing to send")
         job = job_in(await self.session.submit(batch.submission, self._path.strip("/")))
         self._claimed[str(job.id)] = batch.key
-        return Receipt(remote_id=str(job.id), status=job.state, final=job.state == statuses.FINISHED)
+        return Receipt(remote_id=str(job.id), status=job.state)
 
     async def reconcile(self, batch: Batch) -> Receipt:
-        """The one job that can only be that of this batch; where several could be, none is taken for it."""
+        """The one job that can only be that of this batch; where several could be, none is taken for it.
+
+        A job that is known as another batch's is none of them. Where another batch of this size is looked for too, the
+        job has to name this one's files, or it might be that one's.
+        """
         if batch.first_sent_at is None and (batch.planned_at or 0) >= self.started_at:
             return Receipt()
         since = (batch.first_sent_at or batch.planned_at or self.started_at) - _SLACK
         listed = await self._listed(since) if batch.first_sent_at is not None else await self._made_before(since)
-        asked = sent.items_of(batch)
+        asked, besides = sent.items_of(batch), await self.sent_besides(batch, since)
         alike = [
             job
             for job in listed
-            if (wire.moment(job.started_on) or since) >= since and self._may_be(job, asked, batch.key)
+            if (wire.moment(job.started_on) or since) >= since
+            and str(job.id) not in besides.ids
+            and self._may_be(job, asked, batch.key)
         ]
         if len(alike) != 1:
             return Receipt()
         [job] = alike
+        if besides.in_doubt and not self._is_certain(job, asked):
+            return Receipt()
         self._claimed[str(job.id)] = batch.key
         reports = [self._open(batch.key, job, sent.key_of(self.kind, each)) for each in asked]
         return Receipt(remote_id=str(job.id), status=job.state, items=reports)
@@ -116,7 +127,7 @@ class FileJobs:
 
     @property
     def _polls(self) -> JobPolls:
-        return JobPolls(self.session, self.kind, self._path, self._is_of)
+        return JobPolls(self.session, self.kind, self._path, self._is_of, removes=self.verb is DELETE)
 
     def _body_of(self, request: dict[str, Any], project: str) -> sent.Sent:
         if self.verb.has_destination and not request.get("project") and not request.get("parent"):
@@ -127,8 +138,7 @@ class FileJobs:
         """A moved file keeps its id; a copied one has a name that may have been asked for; a deleted one is gone."""
         if self.verb is MOVE:
             return None if file.id is None else file.id == asked["file"]
-        name = asked.get("name")
-        return None if name is None or file.name is None else bool(name == file.name)
+        return same_name(asked.get("name"), file.name)
 
     def _may_be(self, job: wire.FileJob, asked: Sequence[sent.Sent], batch: BatchKey) -> bool:
         if job.type != self.verb.name.upper() or job.total_files not in {None, len(asked)}:
@@ -138,6 +148,12 @@ class FileJobs:
         rows = wire.FILE_ROWS.rows(job.result or ())
         shown = [row.resource for row in rows if row.resource is not None]
         return all(any(self._is_of(each, file) is not False for each in asked) for file in shown)
+
+    def _is_certain(self, job: wire.FileJob, asked: Sequence[sent.Sent]) -> bool:
+        """Whether each of a job's files is certainly one that was asked for; not before the job has ended."""
+        rows = wire.FILE_ROWS.rows(job.result or ())
+        shown = [row.resource for row in rows if row.resource is not None]
+        return bool(shown) and all(any(self._is_of(each, file) for each in asked) for file in shown)
 
     async def _made_before(self, since: Micros) -> Sequence[wire.FileJob]:
         """What was begun before this process, since then; asked once for all batches, as far back as the earliest."""

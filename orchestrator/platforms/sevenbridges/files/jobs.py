@@ -6,6 +6,7 @@ say of themselves, or by their order where nothing contradicts it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote
 
 from orchestrator.domain.errors import Transient, Unconfirmed
@@ -19,6 +20,12 @@ from orchestrator.platforms.sevenbridges.protocol.matching import match
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.status_table import state_of
 
+_REPEATED: Final = "job-repeated"
+"""A poll of a job that may repeat an earlier one."""
+_NOT_FOUND: Final = 404
+_REMOVED: Final = wire.Row(wire.File())
+_REMOVED_BEFORE: Final = "the file is not there: an earlier request for this item removed it"
+
 IsOf = Callable[[sent.Sent, wire.File], bool | None]
 
 
@@ -31,14 +38,26 @@ class JobPolls:
     path: str
     """Under which a job lies by its id."""
     is_of: IsOf
+    removes: bool = False
+    """Whether a file that is not there was removed by an earlier send, where there may have been one."""
 
     def of(self, batches: Sequence[Batch]) -> Sequence[Poll]:
-        """One poll for each batch: it names all open items, in their order."""
+        """One poll for each batch: it names all open items, in their order.
+
+        A job that has ended says nothing new. Items of which it leaves unclear how they ended stay open; where their
+        job was cancelled they are asked for all the same, and end as they go unreported.
+        """
         setting, expects = self.kind.setting, frozenset({self.kind.stage})
         return [
-            polls.poll(f"{setting}:{batch.id}", f"{setting}/job", [batch], expects, names=polls.IDS)
+            polls.poll(
+                f"{setting}:{batch.id}",
+                f"{setting}/{_REPEATED if sent.may_repeat(batch) else 'job'}",
+                [batch],
+                expects,
+                names=polls.IDS,
+            )
             for batch in batches
-            if batch.remote_id is not None
+            if batch.remote_id is not None and (batch.cancelled or not batch.status_final)
         ]
 
     async def ask(self, poll: Poll) -> PollResult:
@@ -46,14 +65,16 @@ class JobPolls:
         [(batch, job_id)] = poll.subjects.items()
         answer = await self.session.get(f"{self.path}/{quote(str(job_id), safe='')}", self.path.strip("/"))
         job = read(answer, wire.FILE_JOB)
-        if job.state != statuses.FINISHED:
+        if job.state != statuses.FINISHED or job.result is None:
             return PollResult(
                 [BatchReport(batch, job.state, final=False), *(self._open(batch, job, i) for i in poll.named)]
             )
-        rows = wire.FILE_ROWS.rows(job.result or ())
+        rows = wire.FILE_ROWS.rows(job.result)
+        if self.removes and poll.route.endswith(f"/{_REPEATED}"):
+            rows = [_REMOVED if row.error is not None and row.error.status == _NOT_FOUND else row for row in rows]
         matched = match([sent.request_of(item) for item in poll.named], rows, self.is_of)
         ended = [self._ended(batch, job, item, matched.get(at)) for at, item in enumerate(poll.named)]
-        return PollResult([*ended, BatchReport(batch, job.state, final=True)])
+        return PollResult([*filter(None, ended), BatchReport(batch, job.state, final=True)])
 
     def _open(self, batch: BatchKey, job: wire.FileJob, item: Item) -> ItemReport:
         state, known = state_of(job.state, statuses.JOB)
@@ -64,20 +85,25 @@ class JobPolls:
             status=job.state,
             seq=item.seq,
             key=item.key,
-            known_status=known,
+            known_status=known or job.state == statuses.FINISHED,
         )
 
-    def _ended(self, batch: BatchKey, job: wire.FileJob, item: Item, row: wire.Row[wire.File] | None) -> ItemReport:
+    def _ended(
+        self, batch: BatchKey, job: wire.FileJob, item: Item, row: wire.Row[wire.File] | None
+    ) -> ItemReport | None:
+        """What became of an item; None where this is unclear, and was reported before."""
         file = (row.resource if row is not None else None) or wire.File()
+        detail: str | None = None
         if row is not None and row.error is not None:
             state, detail = ItemState.FAILED, str(row.error)
         elif row is not None and row.resource is not None:
-            state, detail = ItemState.SUCCEEDED, None
+            state, detail = ItemState.SUCCEEDED, _REMOVED_BEFORE if row is _REMOVED else None
+        elif item.state is ItemState.ATTENTION:
+            return None
         else:
-            state, detail = (
-                ItemState.ATTENTION,
-                f"job {job.id} has ended, and which of its rows is this file's is unclear",
-            )
+            state = ItemState.ATTENTION
+            detail = f"job {job.id} has ended, and which of its rows is this file's is unclear: look there, then "
+            detail += "`give-up` the item, or `cancel` the job"
         return ItemReport(
             batch=batch,
             stage=self.kind.stage,

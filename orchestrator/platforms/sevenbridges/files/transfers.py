@@ -16,6 +16,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY, SECOND
+from orchestrator.platforms.declaration import SentBesides
 from orchestrator.platforms.sevenbridges import statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls, sent
 from orchestrator.platforms.sevenbridges.protocol.listing import pages
@@ -65,6 +66,7 @@ class Transfers:
     clock: Clock
     started_at: Micros
     """When this process began, by our clock: what was planned later was sent by no earlier process."""
+    sent_besides: SentBesides
     _before: tuple[Micros, Sequence[wire.Transfer]] | None = None
     """What an earlier process may have begun, and since when."""
 
@@ -90,6 +92,9 @@ class Transfers:
         reports = [report for at, row in matched.items() if (report := self._accepted(batch, asked[at], row))]
         if not reports:
             raise sent.undecided(rows)
+        unclear = sum(not _says_something(matched.get(at)) for at in range(len(asked)))
+        if unclear and batch.resend is Resend.NEVER:
+            raise Unconfirmed(f"{unclear} of {len(asked)} items have no readable row in the answer, and may have begun")
         return Receipt(final=True, items=reports)
 
     async def reconcile(self, batch: Batch) -> Receipt:
@@ -98,7 +103,7 @@ class Transfers:
         since = (batch.first_sent_at or batch.planned_at or self.started_at) - _SLACK
         listed = await self._listed(since) if batch.first_sent_at is not None else await self._made_before(since)
         found: list[ItemReport] = []
-        used: set[str] = set()
+        used = set((await self.sent_besides(batch, since)).ids)
         for asked in sent.items_of(batch):
             alike = [each for each in listed if each.id not in used and self.direction.matches(asked, each) is True]
             alike = [each for each in alike if (wire.moment(each.started_on) or since) >= since]
@@ -109,8 +114,8 @@ class Transfers:
         return Receipt(final=True, items=found)
 
     def polls(self, batches: Sequence[Batch]) -> Sequence[Poll]:
-        repeated = [batch for batch in batches if _may_repeat(batch)]
-        first = [batch for batch in batches if not _may_repeat(batch)]
+        repeated = [batch for batch in batches if sent.may_repeat(batch)]
+        first = [batch for batch in batches if not sent.may_repeat(batch)]
         setting, expects = self.kind.setting, {self.kind.stage}
         return [
             *polls.by_id(first, f"{setting}/get", expects),
@@ -158,7 +163,7 @@ class Transfers:
             return self._report(batch.key, row.resource, key=key)
         if row.error is None or not row.error.lasting:
             return None
-        if row.error.code in ALREADY_THERE and _may_repeat(batch):
+        if row.error.code in ALREADY_THERE and sent.may_repeat(batch):
             return None  # the search for what is not reported here finds what is there
         return sent.declined(batch.key, self.kind, key, row.error)
 
@@ -232,9 +237,9 @@ class Transfers:
         return f"/bulk/storage/{self.direction.collection}/{action}"
 
 
-def _may_repeat(batch: Batch) -> bool:
-    """Whether something of this batch may have been sent before."""
-    return batch.attempt > 0 or batch.sends > 1 or batch.in_doubt or not batch.lineage.isdecimal()
+def _says_something(row: wire.Row[wire.Transfer] | None) -> bool:
+    """Whether a row says what became of its item; an error for the moment says that nothing was done."""
+    return row is not None and (row.resource is not None or row.error is not None)
 
 
 def _is_there_already(transfer: wire.Transfer) -> bool:

@@ -24,9 +24,14 @@ async def pages(
 ) -> AsyncIterator[list[Resource]]:
     """Each page of a list, to the last. A row may come twice."""
     offset, more = 0, True
-    step = max(1, size - _OVERLAP)
+    step = step_of(size)
     while more:
         asked = {**params, "limit": str(size), "offset": str(offset)}
         page = reader.read(await session.get(path, route, asked), limit=size)
         yield list(page.rows)
         offset, more = offset + step, page.more
+
+
+def step_of(size: int) -> int:
+    """By how much the offset of a list grows from page to page: pages overlap, as rows may move while it is read."""
+    return max(1, size - _OVERLAP)

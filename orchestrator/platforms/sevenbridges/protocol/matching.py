@@ -32,6 +32,18 @@ def match(
     return found
 
 
+def same_name(asked: str | None, given: str | None) -> bool | None:
+    """Whether a file has the name that was asked for; None where this cannot be said.
+
+    A name that is taken gets something before it: `_1_reads.bam`.
+    """
+    if asked is None or given is None:
+        return None
+    if asked == given:
+        return True
+    return None if given.endswith(f"_{asked}") else False
+
+
 def _may_be(item: Sent, row: Row[Resource], is_of: Callable[[Sent, Resource], bool | None]) -> bool:
     return row.resource is None or is_of(item, row.resource) is not False
 
@@ -44,9 +56,16 @@ def _by_content(
     left: list[Row[Resource]] = []
     for row in rows:
         resource = row.resource
-        places = [] if resource is None else [at for at, item in enumerate(sent) if is_of(item, resource) is True]
+        places = _places(sent, resource, is_of) if resource is not None else []
         if len(places) == 1:
             candidates[places[0]].append(row)
         else:
             left.append(row)
     return {at: some[0] for at, some in candidates.items()}, left
+
+
+def _places(sent: Sequence[Sent], resource: Resource, is_of: Callable[[Sent, Resource], bool | None]) -> Sequence[int]:
+    """The places of the items that a resource is of; where it is certainly of none, of those that it may be of."""
+    verdicts = [is_of(item, resource) for item in sent]
+    certain = [at for at, verdict in enumerate(verdicts) if verdict]
+    return certain or [at for at, verdict in enumerate(verdicts) if verdict is None]

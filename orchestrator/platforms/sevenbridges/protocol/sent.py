@@ -63,6 +63,11 @@ def key_of(kind: Kind, sent: Sent) -> str:
     return key
 
 
+def may_repeat(batch: Batch) -> bool:
+    """Whether something of this batch may have been sent before."""
+    return batch.attempt > 0 or batch.sends > 1 or batch.in_doubt or not batch.lineage.isdecimal()
+
+
 def undecided(rows: Sequence[Row[Resource]]) -> Transient | Unconfirmed:
     """The error of an answer none of whose rows says what became of its item.
 

@@ -18,7 +18,7 @@ from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.http.json_bodies import read
 from orchestrator.platforms.sevenbridges import kinds, stages, statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls, sent
-from orchestrator.platforms.sevenbridges.protocol.listing import pages
+from orchestrator.platforms.sevenbridges.protocol.listing import pages, step_of
 from orchestrator.platforms.sevenbridges.protocol.marks import in_name, without_mark
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.sevenbridges.tasks.task_polls import TaskPolls, child_report
@@ -122,7 +122,7 @@ class Automations:
         page = wire.TASKS.read(await self.session.get("/tasks", "tasks/origin", params), limit=self.page_size)
         reports = [child_report(task, batch, item, ended=ended == "1") for task in page.rows]
         if page.more:
-            cursor = f"{ended}:{int(offset) + self.page_size}"
+            cursor = f"{ended}:{int(offset) + step_of(self.page_size)}"
             return PollResult(reports, next=replace(poll, cursor=cursor, page=poll.page + 1), bad_rows=page.bad_rows)
         if ended == "1":
             self._listed[run_id] = True

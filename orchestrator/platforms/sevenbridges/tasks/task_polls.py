@@ -4,15 +4,17 @@ A batch task ends after its children: its own last status is reported once as ma
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 
+from orchestrator.clock import Clock
 from orchestrator.domain.model import CREATION, Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.sevenbridges import stages, statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls
+from orchestrator.platforms.sevenbridges.protocol.listing import step_of
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.status_table import state_of
 
@@ -36,7 +38,20 @@ _CHILDREN: Final = "children"
 _MOST_LISTED: Final = 4096
 """Parents of which it is remembered that their children were listed; what is forgotten costs a list."""
 _LISTS: Final = 3
-"""Lists of an ended parent's children, after which those that are missing are missed no longer."""
+"""Lists of an ended parent's children, after which rows that come and go are waited for no longer."""
+_LIST_LAG: Final = 3600.0
+"""Seconds after which children that the parent counts, and no list shows, are waited for no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """The lists of an ended parent's children."""
+
+    since: float
+    """When the first one was read, on the monotonic clock."""
+    times: int = 0
+    rows: int = 0
+    """Of the last one."""
 
 
 class _Place(msgspec.Struct, frozen=True, array_like=True):
@@ -45,7 +60,6 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
     parent: int
     """In `named`."""
     offset: int = 0
-    listed: int = 0
     ended: bool = False
     """Whether the parent's own status is final."""
 
@@ -56,11 +70,12 @@ _PLACE: Final = msgspec.json.Decoder(list[_Place])
 class TaskPolls:
     """Asks about tasks of one account."""
 
-    def __init__(self, session: Session, page_size: int) -> None:
+    def __init__(self, session: Session, page_size: int, clock: Clock) -> None:
         self._session = session
         self._page_size = page_size
-        self._listed: Bounded[str, tuple[int, int]] = Bounded(_MOST_LISTED)
-        """Of parents that ended: the children listed since, and how often they were."""
+        self._clock = clock
+        self._listed: Bounded[str, _Lists] = Bounded(_MOST_LISTED)
+        """Of parents that ended."""
 
     def of(self, batches: Sequence[Batch], route: str) -> Sequence[Poll]:
         """The polls of these batches, one of their tasks each or found below a run."""
@@ -98,10 +113,12 @@ class TaskPolls:
         counted = sum(_counts(task).values())
         if not report.state.final:
             return counted > parent.found
-        total, times = self._listed.get(task.id) or (0, 0)
-        if not times:
+        lists = self._listed.get(task.id)
+        if lists is None:
             return True
-        return max(counted, total) > parent.found and times < _LISTS
+        if lists.times < _LISTS:
+            return max(counted, lists.rows) > parent.found
+        return counted > parent.found and self._clock.monotonic() - lists.since < _LIST_LAG
 
     async def _children(self, poll: Poll, places: Sequence[_Place]) -> PollResult:
         place, *others = places
@@ -119,13 +136,11 @@ class TaskPolls:
         }
         page = wire.TASKS.read(await self._session.get("/tasks", "tasks/children", params), limit=self._page_size)
         reports = [child_report(child, batch, parent, ended=place.ended) for child in page.rows]
-        listed = place.listed + len(page.rows)
         if page.more:
-            follow_ups = msgspec.structs.replace(place, listed=listed, offset=place.offset + self._page_size)
-            others = [follow_ups, *others]
+            others = [msgspec.structs.replace(place, offset=place.offset + step_of(self._page_size)), *others]
         elif place.ended:
-            _, times = self._listed.get(task_id) or (0, 0)
-            self._listed[task_id] = (listed, times + 1)
+            lists = self._listed.get(task_id) or _Lists(self._clock.monotonic())
+            self._listed[task_id] = replace(lists, times=lists.times + 1, rows=place.offset + len(page.rows))
         return PollResult(reports, next=_to_children(poll, others), bad_rows=page.bad_rows)
 
 

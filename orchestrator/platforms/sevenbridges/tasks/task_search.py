@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from orchestrator.clock import Micros
-from orchestrator.domain.errors import Missing
+from orchestrator.domain.errors import Missing, Transient
 from orchestrator.domain.model import Batch, BatchKey
 from orchestrator.domain.units import SECOND
 from orchestrator.platforms.http.json_bodies import read
@@ -22,6 +22,8 @@ from orchestrator.platforms.sevenbridges.protocol.listing import pages
 from orchestrator.platforms.sevenbridges.protocol.marks import Mark, in_description, read_mark
 from orchestrator.platforms.sevenbridges.session import Session
 
+NOT_THERE: Final = "7002"
+"""The code with which the platform says that there is no such task; any other 404 is a gateway's."""
 FIELDS: Final = "id,name,status,description,errors,batch,parent,created_time"
 _SLACK: Micros = 600 * SECOND
 """A task may seem to be that much older than its request: the platform's clock and ours differ."""
@@ -48,11 +50,17 @@ class TaskSearch:
         return (await self._read(batch.project, {"created_from": wire.written(since)})).get(batch.key, ())
 
     async def get(self, task_id: str) -> wire.Task | None:
-        """A task by its id; None where there is none."""
+        """A task by its id; None where there is none.
+
+        Raises:
+            Transient: something other than the platform says 404.
+        """
         try:
             answer = await self._session.get(f"/tasks/{quote(task_id, safe='')}", "tasks/get", {"fields": FIELDS})
-        except Missing:
-            return None
+        except Missing as missing:
+            if missing.code == NOT_THERE:
+                return None
+            raise Transient(str(missing), status=missing.status) from missing
         return read(answer, wire.TASK)
 
     async def _before(self, project: str) -> Marked:

@@ -23,7 +23,7 @@ from orchestrator.platforms.sevenbridges.protocol import sent
 from orchestrator.platforms.sevenbridges.protocol.marks import Mark, in_description, read_mark
 from orchestrator.platforms.sevenbridges.session import Session, submission_headers
 from orchestrator.platforms.sevenbridges.tasks.task_polls import TaskPolls, report_of
-from orchestrator.platforms.sevenbridges.tasks.task_search import TaskSearch
+from orchestrator.platforms.sevenbridges.tasks.task_search import NOT_THERE, TaskSearch
 
 _DRAFT, _RUN = 1, 2
 """The steps of a submission."""
@@ -82,11 +82,16 @@ class Tasks:
         """Run the draft; one that is no draft any more was run by us before.
 
         Raises:
-            Missing: the draft was deleted. Only drafts can be: nothing ran, and another one is needed.
+            Missing: the draft was deleted (7002). Only drafts can be: nothing ran, and another one is needed.
+            Unconfirmed: something else says 404, such as a gateway. It says nothing about an earlier send.
         """
         task_id = submission.path.split("/")[2]
         try:
             return _task(await self.session.submit(submission, "tasks/run"))
+        except Missing as missing:
+            if missing.code == NOT_THERE:
+                raise
+            raise Unconfirmed(str(missing), status=missing.status, server_date=missing.server_date) from missing
         except Refused as refusal:
             if refusal.code != _NOT_A_DRAFT:
                 raise
