@@ -6,7 +6,7 @@ import pytest
 from chromium import barriers, chromium
 from page_scene import TOKEN, analyses, links, scene
 
-PATIENCE = 180_000
+PATIENCE = 9_000
 """Milliseconds until a test fails that waits for something on a page."""
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 HOSTILE = "<img src=x onerror=hacked=1>"

@@ -53,6 +53,10 @@ class Scene:
 
         until(reached)
 
+    def until_counts(self, name: str, **least: int) -> None:
+        """Wait until a job has at least so many items in these states."""
+        until(lambda: all(self.job(name)["counts"].get(state, 0) >= count for state, count in least.items()))
+
 
 def analyses(name: str, *keys: str, **more: Any) -> dict[str, Any]:
     """A job of analyses."""

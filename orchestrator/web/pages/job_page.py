@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.model import BatchState, Item, ItemState, Job
+from orchestrator.store.reading.history import HistoryEvent
 from orchestrator.store.reading.item_search import SHOWN_OF_PARENT, ItemFilter, ItemsFound
 from orchestrator.web.pages.content.job_outlook import read_outlook
 from orchestrator.web.pages.content.progress_bar import progress_bar
@@ -86,15 +87,24 @@ class JobPage:
 
         async def read() -> Mapping[str, Any]:
             job = await self.named(request)
-            found = await self._store.history.newest(job.id, before=query.number("before") or None, limit=EVENTS + 1)
-            page, path = found[:EVENTS], f"{job_url(job.spec.name)}/history"
+            events, following = await self._events(job, query)
+            path = f"{job_url(job.spec.name)}/history"
             return await self._head(job, "history") | {
-                "events": page,
-                "first": path if query.number("before") else None,
-                "following": query.link(path, before=page[-1].id) if len(found) > EVENTS else None,
+                "events": events,
+                "with_items": query.text("items") == "1",
+                "first": query.link(path, before=None) if query.number("before") else None,
+                "following": query.link(path, before=following) if following is not None else None,
             }
 
         return await self._site.page(request, "history.html", read)
+
+    async def _events(self, job: Job, query: Query) -> tuple[Sequence[HistoryEvent], int | None]:
+        """A page of events, and where the following one begins."""
+        before = query.number("before") or None
+        if query.text("items") != "1":
+            return await self._store.history.newest_without_items(job.id, before=before, limit=EVENTS)
+        found = await self._store.history.newest(job.id, before=before, limit=EVENTS + 1)
+        return found[:EVENTS], found[EVENTS - 1].id if len(found) > EVENTS else None
 
     async def named(self, request: Request) -> Job:
         """The job of a request.
