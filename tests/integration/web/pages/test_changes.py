@@ -66,6 +66,30 @@ async def test_what_cannot_be_done_says_why(house, operator):
         assert answer.status_code == 422
 
 
+async def test_what_is_not_decided_yet_is_safe(house, operator, monkeypatch):
+    """The page says that it is queued; the file lies in incoming/, and none of it is lost."""
+    monkeypatch.setattr("orchestrator.web.pages.queueing.ANSWER_WITHIN", 0)
+    async with operator(turning=False) as browser:
+        await browser.get("/files")
+        shown = text_of((await browser.post("/files", action="queue", text=_text("work", "fil.1"))).text)
+        assert "and not decided yet: it is not decided yet" in shown
+        shown = text_of((await browser.post("/accounts/ica/pause")).text)
+        assert "and not decided yet" in shown
+        assert len(house.names("incoming")) == 2
+
+
+async def test_a_queue_that_cannot_be_written_to_is_no_bug(house, operator):
+    """The page says what is wrong, and that nothing was queued."""
+    async with operator() as browser:
+        await browser.get("/files")
+        (house.folder / "queue/incoming").rename(house.folder / "queue/moved")
+        for path, fields in (("/accounts/ica/pause", {}), ("/files", {"text": _text("work", "fil.1")})):
+            answer = await browser.post(path, **fields)
+            assert answer.status_code == 503
+            assert "the queue directory cannot be written to: No such file or directory" in text_of(answer.text)
+        (house.folder / "queue/moved").rename(house.folder / "queue/incoming")
+
+
 async def test_an_account_is_paused_and_resumed(house, operator):
     """With all of its jobs; the page shows it at once."""
     async with operator() as browser:
