@@ -96,7 +96,7 @@ async def test_open_items_are_grouped_by_state_and_pipeline(scene):
 
 async def test_the_history_of_a_job_may_leave_its_items_out(scene, monkeypatch):
     """Its pages lead through all other events, however many items' events lie between them."""
-    monkeypatch.setattr("orchestrator.store.reading.history._SCANNED", 5)
+    monkeypatch.setattr("orchestrator.store.reading.history._SCANNED", 2)
     await scene.add(items=6)
     await scene.finish()
     job, expected = await scene.job(), [event for event in await whole(scene) if event.item is None]

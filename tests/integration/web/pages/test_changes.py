@@ -1,5 +1,7 @@
 """What an operator changes from a page: jobs, accounts, and files that are queued."""
 
+import errno
+import os
 import re
 
 from operator_browser import text_of
@@ -78,16 +80,19 @@ async def test_what_is_not_decided_yet_is_safe(house, operator, monkeypatch):
         assert len(house.names("incoming")) == 2
 
 
-async def test_a_queue_that_cannot_be_written_to_is_no_bug(house, operator):
+async def test_a_queue_that_cannot_be_written_to_is_no_bug(house, operator, monkeypatch):
     """The page says what is wrong, and that nothing was queued."""
-    async with operator() as browser:
+
+    def full(*_args, **_more):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async with operator(turning=False) as browser:
         await browser.get("/files")
-        (house.folder / "queue/incoming").rename(house.folder / "queue/moved")
+        monkeypatch.setattr("orchestrator.intake.directory.dropping.open_draft", full)
         for path, fields in (("/accounts/ica/pause", {}), ("/files", {"text": _text("work", "fil.1")})):
             answer = await browser.post(path, **fields)
             assert answer.status_code == 503
-            assert "the queue directory cannot be written to: No such file or directory" in text_of(answer.text)
-        (house.folder / "queue/moved").rename(house.folder / "queue/incoming")
+            assert "cannot be written to: No space left on device; nothing was queued" in text_of(answer.text)
 
 
 async def test_an_account_is_paused_and_resumed(house, operator):
