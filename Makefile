@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 WORKERS := $(shell echo $$(( $$(nproc) * 2 < 8 ? $$(nproc) * 2 : 8 )))
 PYTEST  := $(BIN)/pytest -q --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test test-deploy torture lint unit bench lock clean
+.PHONY: demo test test-deploy screenshots torture lint unit bench lock clean
 
 demo: $(READY)            ## the main job against the bundled simulator; ends by itself in under a minute
 	$(BIN)/orchestrator demo
@@ -25,6 +25,9 @@ test: lint                ## lint, types, import rules, and every test but those
 
 test-deploy: $(READY) $(DEPLOY)/.ready   ## image, manifests, rules and dashboard by real tools; needs what .ci/run installs
 	$(BIN)/pytest -q -n0 $(DEPLOY_TESTS)
+
+screenshots: $(READY) $(DEPLOY)/.ready  ## the images of docs/page.md, by a real browser
+	$(BIN)/python tests/support/page_screenshots.py
 
 torture: $(READY)         ## hundreds of kills and thousands of faults at random; prints its seeds; TORTURE="--seed 7 --rounds 1"
 	$(BIN)/python tests/crash/torture $(TORTURE)
@@ -45,6 +48,7 @@ bench: $(READY)           ## the figures of docs/performance.md, side by side wi
 	$(BIN)/python -c "import aiolimiter, matplotlib, pyrate_limiter, sevenbridges" || $(BIN)/pip install -q -e ".[bench]"
 	$(BIN)/python -m benchmarks.budget
 	$(BIN)/python -m benchmarks.page
+	$(BIN)/python -m benchmarks.page_reads
 	$(BIN)/python -m benchmarks.drop
 	$(BIN)/python -m benchmarks.small_files
 	$(BIN)/python -m benchmarks.start

@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import cast
 
 import anyio.lowlevel
+import h11
+import msgspec
 from starlette.types import Message, Receive, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -22,6 +24,7 @@ from uvicorn.server import ServerState
 from orchestrator.clock import Clock
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import CloseCause, ConnectionsClosed, Event
+from orchestrator.web.api.responses import PROBLEM, describe_problem
 
 HEAD_TIMEOUT = 10.0
 """Seconds for the whole head of a request, counted from the connection or, on a used one, from its first byte."""
@@ -149,6 +152,14 @@ class Connection(H11Protocol):
         super().data_received(data)
         if self._busy:
             self._head_begun = False
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request; `msg` is the parser's reason."""
+        body = msgspec.json.encode(describe_problem(400, f"{msg.rstrip('.')}: send HTTP/1.1")) + b"\n"
+        headers = [("content-type", PROBLEM), ("connection", "close"), ("content-length", str(len(body)))]
+        for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     # ---------------------------------------------------------------- what it waits for
 

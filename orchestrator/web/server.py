@@ -9,6 +9,7 @@ import socket
 
 import anyio
 import anyio.lowlevel
+import msgspec
 import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +18,7 @@ from uvicorn.server import ServerState
 from orchestrator.clock import Clock
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event
+from orchestrator.web.api.responses import PROBLEM, describe_problem
 from orchestrator.web.connections import Connection, Connections
 from orchestrator.web.guard import PROBES
 
@@ -100,9 +102,8 @@ class _Requests:
 
 
 async def _full(scope: Scope, receive: Receive, send: Send) -> None:
+    problem = describe_problem(503, "all connections are in use; try again in a few seconds")
     answer = Response(
-        b"all connections are in use; try again in a few seconds\n",
-        503,
-        {"Retry-After": "5", "Connection": "close", "Content-Type": "text/plain; charset=utf-8"},
+        msgspec.json.encode(problem) + b"\n", 503, {"Retry-After": "5", "Connection": "close"}, media_type=PROBLEM
     )
     await answer(scope, receive, send)

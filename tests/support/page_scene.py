@@ -44,8 +44,18 @@ class Scene:
         self.drop(name, yaml.safe_dump({"version": 1, "jobs": list(jobs)}, sort_keys=False))
 
     def until(self, name: str, *states: str) -> None:
-        """Wait until a job is in one of these states."""
-        until(lambda: self.job(name)["state"] in states)
+        """Wait until a job is in one of these states; a rejected file fails the test at once."""
+
+        def reached() -> bool:
+            rejected = [path.read_text() for path in (self.folder / "queue/rejected").glob("*.error.json")]
+            assert all("bad.yaml" in text for text in rejected), rejected
+            return self.job(name)["state"] in states
+
+        until(reached)
+
+    def until_counts(self, name: str, **least: int) -> None:
+        """Wait until a job has at least so many items in these states."""
+        until(lambda: all(self.job(name)["counts"].get(state, 0) >= count for state, count in least.items()))
 
 
 def analyses(name: str, *keys: str, **more: Any) -> dict[str, Any]:

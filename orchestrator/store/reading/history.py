@@ -11,6 +11,8 @@ from orchestrator.store.database.engine import Database
 from orchestrator.store.schema import events, items
 
 _CHUNK = 1000
+_SCANNED = 5000
+"""Events that are read to find those without an item."""
 
 _OF_ITEM = sa.and_(items.c.job == events.c.job, items.c.seq == events.c.seq)
 _SELECT = sa.select(
@@ -64,6 +66,25 @@ class History:
             query = query.where(events.c.id < before)
         async with self._database.read() as connection:
             return [_event_of(row) for row in await connection.execute(query)]
+
+    async def newest_without_items(
+        self, job: JobId, *, before: int | None = None, limit: int
+    ) -> tuple[Sequence[HistoryEvent], int | None]:
+        """As `newest`, but what happened to the job and its batches alone; and where to go on, if there may be more.
+
+        A job has several events for each of its items: one call reads at most `_SCANNED` of them.
+        """
+        place = sa.select(events.c.id, events.c.seq).where(events.c.job == job).order_by(events.c.id.desc())
+        place = place.limit(_SCANNED) if before is None else place.where(events.c.id < before).limit(_SCANNED)
+        async with self._database.read() as connection:
+            scanned = (await connection.execute(place)).all()
+            found = [row.id for row in scanned if row.seq is None]
+            more, found = len(found) > limit, found[:limit]
+            query = _SELECT.where(events.c.id.in_(found)).order_by(events.c.id.desc())
+            read = [_event_of(row) for row in await connection.execute(query)]
+        if more:
+            return read, found[-1]
+        return read, scanned[-1].id if len(scanned) == _SCANNED else None
 
     async def stream(self, job: JobId) -> AsyncIterator[Sequence[HistoryEvent]]:
         """All events, the oldest first, in chunks."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -25,6 +26,11 @@ def document(content: object, status: int = 200, headers: Mapping[str, str] | No
     return Response(msgspec.json.encode(content) + b"\n", status, headers, media_type=JSON)
 
 
+def describe_problem(status: int, detail: str) -> dict[str, Any]:
+    """The members that every problem has."""
+    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+
+
 class Problems:
     """Builds every error answer, with secrets removed."""
 
@@ -34,13 +40,7 @@ class Problems:
 
     def answer(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: object) -> Response:
         """`detail` says what happened and what to do; `more` are additional members."""
-        problem = {
-            "type": "about:blank",
-            "title": HTTPStatus(status).phrase,
-            "status": status,
-            "detail": detail,
-        } | more
-        body = msgspec.json.encode(self._redactor.value(problem)) + b"\n"
+        body = msgspec.json.encode(self._redactor.value(describe_problem(status, detail) | more)) + b"\n"
         return Response(body, status, headers, media_type=PROBLEM)
 
     def refuse(

@@ -15,7 +15,7 @@ from orchestrator.web.pages.content.formatting import counted
 from orchestrator.web.pages.forms import Query, field, read_form
 from orchestrator.web.pages.job_list import job_url
 from orchestrator.web.pages.job_page import RETRIED, JobPage
-from orchestrator.web.pages.queueing import Outcome, Queueing
+from orchestrator.web.pages.queueing import Outcome, Queueing, unwritable
 from orchestrator.web.pages.site import Site
 from orchestrator.web.served import Shown
 
@@ -80,7 +80,10 @@ class Actions:
         return RedirectResponse("/accounts", 303)
 
     async def _carry_out(self, request: Request, control: Mapping[str, Any]) -> Outcome:
-        outcome = await self._queueing.control(control, actor_of(request))
+        try:
+            outcome = await self._queueing.control(control, actor_of(request))
+        except OSError as error:
+            raise unwritable(error) from None
         self._site.cache.clear()
         return outcome
 
@@ -171,8 +174,8 @@ def _effects(action: Action, job: Job, item: str) -> list[str]:
             unsent = counts.get(ItemState.PENDING, 0)
             out = sum(count for state, count in counts.items() if not state.final) - unsent
             return [
-                f"{counted(unsent, 'item')} not yet submitted: never sent.",
-                f"{counted(out, 'item')} on the platform: aborted there, where the platform can abort them.",
+                *([f"{counted(unsent, 'item')} not yet submitted: never sent."] if unsent else ()),
+                *([f"{counted(out, 'item')} on the platform: aborted there, if the platform can."] if out else ()),
                 "Items that have ended keep their state. A cancelled job can be retried.",
             ]
         case "retry" if item:

@@ -19,7 +19,7 @@ from orchestrator.web.pages.actions import actor_of
 from orchestrator.web.pages.content.recent_files import MISTAKES_LISTED, RecentFiles
 from orchestrator.web.pages.forms import field, read_form
 from orchestrator.web.pages.job_list import job_url
-from orchestrator.web.pages.queueing import FileMistake, Outcome, Queueing
+from orchestrator.web.pages.queueing import FileMistake, Outcome, Queueing, unwritable
 from orchestrator.web.pages.site import Site
 from orchestrator.web.served import Shown
 
@@ -64,8 +64,7 @@ class FilePage:
         try:
             return await self._received(request, form)
         except OSError as error:
-            text = f"the queue directory cannot be written to: {error.strerror or error}; nothing was queued"
-            raise HTTPException(503, text) from None
+            raise unwritable(error) from None
         finally:
             await form.close()
 

@@ -10,6 +10,9 @@ from starlette.responses import Response
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.model import BatchState, Item, ItemState, Job
+from orchestrator.engine.report.context import context_of
+from orchestrator.engine.result_document import Link
+from orchestrator.store.reading.history import HistoryEvent
 from orchestrator.store.reading.item_search import SHOWN_OF_PARENT, ItemFilter, ItemsFound
 from orchestrator.web.pages.content.job_outlook import read_outlook
 from orchestrator.web.pages.content.progress_bar import progress_bar
@@ -41,6 +44,8 @@ class ItemRow:
     retry: str | None = None
     """The address of the page that retries it."""
     found_url: str | None = None
+    link: str | None = None
+    """Its page on the platform."""
 
 
 class JobPage:
@@ -86,15 +91,24 @@ class JobPage:
 
         async def read() -> Mapping[str, Any]:
             job = await self.named(request)
-            found = await self._store.history.newest(job.id, before=query.number("before") or None, limit=EVENTS + 1)
-            page, path = found[:EVENTS], f"{job_url(job.spec.name)}/history"
+            events, following = await self._events(job, query)
+            path = f"{job_url(job.spec.name)}/history"
             return await self._head(job, "history") | {
-                "events": page,
-                "first": path if query.number("before") else None,
-                "following": query.link(path, before=page[-1].id) if len(found) > EVENTS else None,
+                "events": events,
+                "with_items": query.text("items") == "1",
+                "first": query.link(path, before=None) if query.number("before") else None,
+                "following": query.link(path, before=following) if following is not None else None,
             }
 
         return await self._site.page(request, "history.html", read)
+
+    async def _events(self, job: Job, query: Query) -> tuple[Sequence[HistoryEvent], int | None]:
+        """A page of events, and where the following one begins."""
+        before = query.number("before") or None
+        if query.text("items") != "1":
+            return await self._store.history.newest_without_items(job.id, before=before, limit=EVENTS)
+        found = await self._store.history.newest(job.id, before=before, limit=EVENTS + 1)
+        return found[:EVENTS], found[EVENTS - 1].id if len(found) > EVENTS else None
 
     async def named(self, request: Request) -> Job:
         """The job of a request.
@@ -128,7 +142,8 @@ class JobPage:
         state = next((each for each in ItemState if each == query.text("state")), None)
         wanted = ItemFilter(query.text("q"), state, query.text("status") or None, parent)
         found = await self._store.item_search.page(job.id, wanted, after=query.number("after"), limit=PAGE)
-        rows = list(_rows(found, query, path, may_retry=job.cancelled_at is None or job.state.settled))
+        may_retry = job.cancelled_at is None or job.state.settled
+        rows = _rows(found, query, path, link=context_of(self._shown.settings, job.spec).link, may_retry=may_retry)
         return {
             "rows": rows,
             "query": query.values,
@@ -140,16 +155,21 @@ class JobPage:
         }
 
 
-def _rows(found: ItemsFound, query: Query, path: str, *, may_retry: bool) -> Sequence[ItemRow]:
+def _rows(found: ItemsFound, query: Query, path: str, *, link: Link | None, may_retry: bool) -> Sequence[ItemRow]:
     rows = []
+
+    def row(item: Item, **more: Any) -> ItemRow:  # noqa: ANN401 - the fields of a row
+        address = link(item.remote_id) if link is not None else None
+        return ItemRow(item, _seconds(item), link=address, **more)
+
     for item in found.items:
         under = found.under.get(item.seq, ())
         parent = found.parents.get(item.parent) if item.parent is not None and not query.text("parent") else None
         retry = query.link(f"{path}/retry", **_only(item.key)) if may_retry and _retried(item) else None
         found_url = query.link(path, **_only(None), parent=item.key) if item.found else None
         more = max(0, item.found - SHOWN_OF_PARENT) if under else item.found
-        rows.append(ItemRow(item, _seconds(item), parent, more=more, retry=retry, found_url=found_url))
-        rows += [ItemRow(child, _seconds(child), is_child=True) for child in under]
+        rows.append(row(item, under=parent, more=more, retry=retry, found_url=found_url))
+        rows += [row(child, is_child=True) for child in under]
     return rows
 
 

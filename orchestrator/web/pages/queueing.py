@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import msgspec
+from starlette.exceptions import HTTPException
 
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.queue_file.estimate import AccountLimits, canonical
@@ -56,6 +57,12 @@ class Outcome:
     more: int = 0
     """Mistakes beyond those listed."""
     notes: tuple[str, ...] = ()
+
+
+def unwritable(error: OSError) -> HTTPException:
+    """The answer where incoming/ cannot be written to."""
+    text = f"the queue directory cannot be written to: {error.strerror or error}; nothing was queued"
+    return HTTPException(503, text, headers={"Retry-After": "5"})
 
 
 class Queueing:

@@ -56,8 +56,10 @@ class Site:
         async def render() -> str:
             return self._render(template, role, **await read())
 
-        kept = await self.cache.get(f"{role} {request.url.path}?{request.url.query}", render, live=live)
-        if LIVE in request.headers and request.headers.get("if-none-match") == kept.etag:
+        is_open = LIVE in request.headers
+        key = f"{role} {request.url.path}?{request.url.query}"
+        kept = await self.cache.get(key, render, live=live, is_open=is_open)
+        if is_open and request.headers.get("if-none-match") == kept.etag:
             return Response(status_code=304, headers={"ETag": kept.etag})
         return self._answer(request, kept)
 

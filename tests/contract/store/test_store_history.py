@@ -92,3 +92,19 @@ async def test_open_items_are_grouped_by_state_and_pipeline(scene):
     ]
     await scene.store.advance.cancel("beta", now=scene.tick())
     assert set(await scene.store.open_work.groups([job.id, other.id])) == {job.id}
+
+
+async def test_the_history_of_a_job_may_leave_its_items_out(scene, monkeypatch):
+    """Its pages lead through all other events, however many items' events lie between them."""
+    monkeypatch.setattr("orchestrator.store.reading.history._SCANNED", 2)
+    await scene.add(items=6)
+    await scene.finish()
+    job, expected = await scene.job(), [event for event in await whole(scene) if event.item is None]
+    seen, before, calls = [], None, 0
+    while calls == 0 or before is not None:
+        page, before = await scene.store.history.newest_without_items(job.id, before=before, limit=3)
+        assert len(page) <= 3
+        seen += page
+        calls += 1
+    assert seen == expected[::-1]
+    assert calls > len(expected) / 3

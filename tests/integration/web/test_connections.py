@@ -1,6 +1,7 @@
 """Connections whose callers are silent, slow or too many, on real sockets; time is moved by hand."""
 
 import contextlib
+import json
 import resource
 import socket
 from contextlib import ExitStack, asynccontextmanager
@@ -290,7 +291,24 @@ async def test_probes_are_answered_while_everything_is_busy(monkeypatch):
         assert (await door.ask("/readyz")).status_code == 200
         refused = await door.ask("/")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.json()["detail"].startswith("all connections are in use")
         done.set()
+
+
+async def test_what_is_no_request_is_refused_with_a_problem():
+    """As every other answer of the server."""
+    async with opened() as door:
+        raw = await door.connect(b"GET / HTTP/9 \x00\r\n\r\n")
+        received = b""
+        while b"}" not in received:
+            with contextlib.suppress(BlockingIOError):
+                received += raw.recv(65536)
+            await anyio.lowlevel.checkpoint()
+        head, _, body = received.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert b"application/problem+json" in head
+        assert json.loads(body)["status"] == 400
 
 
 async def test_connections_beyond_all_places_are_closed(monkeypatch):

@@ -3,7 +3,7 @@
 import anyio
 
 from orchestrator.clock import ManualClock
-from orchestrator.web.pages.page_cache import MAX_AGE, MIN_AGE, MOST_PAGES, PageCache
+from orchestrator.web.pages.page_cache import MAX_AGE, MAX_DELAY, MIN_AGE, MOST_PAGES, OPEN_SHARE, PageCache
 
 
 class Server:
@@ -13,6 +13,7 @@ class Server:
         self.clock = ManualClock()
         self.writes = 0
         self.rendered = 0
+        self.seconds = 0.0
         self.cache = PageCache(self.clock, lambda: self.writes)
 
     async def get(self, key="/", **more):
@@ -21,6 +22,7 @@ class Server:
         async def render():
             self.rendered += 1
             await anyio.lowlevel.checkpoint()
+            self.clock._move_to(self.clock.monotonic() + self.seconds)
             return f"page {self.rendered} of {key}"
 
         return (await self.cache.get(key, render, **more)).html
@@ -99,3 +101,40 @@ async def test_the_number_of_kept_pages_is_bounded():
         await server.get(str(number))
     assert await server.get("first") == f"page {MOST_PAGES + 2} of first"
     assert await server.get(str(MOST_PAGES - 1)) == f"page {MOST_PAGES + 1} of {MOST_PAGES - 1}"
+
+
+async def test_rendering_for_open_pages_takes_a_small_part_of_the_time():
+    """However many there are; beyond it they get what is kept, while a reader who waits gets a new page."""
+    server = Server()
+    server.seconds = 0.05
+    pages = [str(number) for number in range(20)]
+    for page in pages:
+        await server.get(page)
+    before = server.rendered
+    for _ in range(100):
+        server.writes += 1
+        await server.clock.advance(5)
+        for page in pages[:5]:
+            await server.get(page, is_open=True)
+    taken = (server.rendered - before) * server.seconds
+    assert 0 < taken <= OPEN_SHARE * 510 + 0.6
+    server.writes += 1
+    await server.clock.advance(MIN_AGE)
+    before = server.rendered
+    await server.get(pages[0])
+    assert server.rendered == before + 1
+
+
+async def test_an_open_page_is_not_forgotten():
+    """It is rendered again after a minute, whatever that takes."""
+    server = Server()
+    server.seconds = 30.0
+    await server.get()
+    await server.clock.advance(MIN_AGE)
+    server.writes += 1
+    assert await server.get(is_open=True) == "page 2 of /"
+    server.writes += 1
+    await server.clock.advance(MAX_DELAY - 1)
+    assert await server.get(is_open=True) == "page 2 of /"
+    await server.clock.advance(1)
+    assert await server.get(is_open=True) == "page 3 of /"

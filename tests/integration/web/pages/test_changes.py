@@ -1,5 +1,7 @@
 """What an operator changes from a page: jobs, accounts, and files that are queued."""
 
+import errno
+import os
 import re
 
 from operator_browser import text_of
@@ -64,6 +66,33 @@ async def test_what_cannot_be_done_says_why(house, operator):
         assert "work has no item nothing" in text_of(answer.text)
         answer = await browser.post("/jobs/work/retry", state="happy")
         assert answer.status_code == 422
+
+
+async def test_what_is_not_decided_yet_is_safe(house, operator, monkeypatch):
+    """The page says that it is queued; the file lies in incoming/, and none of it is lost."""
+    monkeypatch.setattr("orchestrator.web.pages.queueing.ANSWER_WITHIN", 0)
+    async with operator(turning=False) as browser:
+        await browser.get("/files")
+        shown = text_of((await browser.post("/files", action="queue", text=_text("work", "fil.1"))).text)
+        assert "and not decided yet: it is not decided yet" in shown
+        shown = text_of((await browser.post("/accounts/ica/pause")).text)
+        assert "and not decided yet" in shown
+        assert len(house.names("incoming")) == 2
+
+
+async def test_a_queue_that_cannot_be_written_to_is_no_bug(house, operator, monkeypatch):
+    """The page says what is wrong, and that nothing was queued."""
+
+    def full(*_args, **_more):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async with operator(turning=False) as browser:
+        await browser.get("/files")
+        monkeypatch.setattr("orchestrator.intake.directory.dropping.open_draft", full)
+        for path, fields in (("/accounts/ica/pause", {}), ("/files", {"text": _text("work", "fil.1")})):
+            answer = await browser.post(path, **fields)
+            assert answer.status_code == 503
+            assert "cannot be written to: No space left on device; nothing was queued" in text_of(answer.text)
 
 
 async def test_an_account_is_paused_and_resumed(house, operator):

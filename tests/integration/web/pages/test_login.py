@@ -20,6 +20,16 @@ async def test_a_login_leads_to_the_page_that_it_was_for(house, operator):
         assert house.token not in page.text
 
 
+async def test_behind_a_proxy_the_cookie_is_sent_by_https_only(house, operator):
+    """Where the request did not come from this machine."""
+    async with operator(logged_in=False) as browser:
+        origin = str(browser.client.base_url).rstrip("/")
+        headers = {"origin": origin, "x-forwarded-for": "10.0.0.7"}
+        answer = await browser.client.post("/login", data={"name": "Ada", "token": house.token}, headers=headers)
+        assert answer.status_code == 303
+        assert "Secure" in answer.headers["set-cookie"].split("; ")
+
+
 async def test_a_wrong_token_is_refused_and_then_the_address_has_to_wait(house, operator):
     """With a message, and after five failures with the time to wait; the name that was typed stays."""
     async with operator(logged_in=False) as browser:

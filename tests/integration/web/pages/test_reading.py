@@ -103,6 +103,23 @@ async def test_a_job_shows_its_items_with_what_was_found_below_them(house):
         assert "fil.002" not in below
 
 
+async def test_an_item_links_to_its_page_on_the_platform(house):
+    """Where the account has a `web_url` for its kind."""
+    address = "https://platform.example/{project}/data/{remote_id}"
+    account = {"platform": "ica", "base_url": "http://127.0.0.1:1/rest", "api_key_file": "secrets/ica"}
+    house.extra["accounts"] = {"ica": account | {"web_url": {"data_linking": address}}}
+    async with house.open(turning=False):
+        browser = OperatorBrowser(house.client)
+        await load(house, "work", ["fil.1", "fil.2"])
+        await report(house, await track(house), 1, ItemState.RUNNING, remote_id='object/"1')
+        links = [
+            attributes.get("href") for tag, attributes in tags_of((await browser.get("/jobs/work")).text) if tag == "a"
+        ]
+        assert [link for link in links if "platform.example" in link] == [
+            "https://platform.example/p/data/object%2F%221"
+        ]
+
+
 async def test_a_job_shows_its_batches_and_its_history(house):
     """Who caused what, and what the platform answered."""
     async with house.open(turning=False):

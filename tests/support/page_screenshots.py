@@ -1,0 +1,68 @@
+"""Takes the screenshots of docs/page.md: `make screenshots`."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from chromium import chromium
+from page_scene import TOKEN, analyses, links, scene
+
+IMAGES = Path(__file__).parents[2] / "docs/images"
+DESKTOP = {"viewport": {"width": 1180, "height": 760}}
+PHONE = {"viewport": {"width": 390, "height": 780}, "is_mobile": True, "device_scale_factor": 1.5}
+SHOTS = {
+    "page-jobs": ("/", DESKTOP),
+    "page-job": ("/jobs/somatic-run-0174", DESKTOP),
+    "page-files": ("/files", DESKTOP),
+    "page-accounts-dark": ("/accounts", DESKTOP | {"color_scheme": "dark"}),
+    "page-phone": ("/", PHONE),
+}
+
+
+def main() -> None:
+    """Play a morning of a laboratory, and look at it."""
+    with tempfile.TemporaryDirectory() as folder, scene(Path(folder)) as lab, chromium() as browser:
+        files = (f"fil.{number:04}" for number in range(400))
+        samples = [f"sample-{number:03}" for number in range(60)]
+        lab.queue(
+            "run-0171.yaml",
+            links("link-run-0171", *files),
+            analyses("germline-run-0171", *samples, after=["link-run-0171"]),
+        )
+        lab.until("germline-run-0171", "succeeded")
+        lab.queue("run-0172.yaml", analyses("germline-run-0172", *(_named(each, 9, "fail") for each in samples)))
+        lab.until("germline-run-0172", "partial")
+        tumours = [f"tumour-{n:03}{'-slow' if n % 3 else ''}{_word(n)}" for n in range(90)]
+        lab.queue(
+            "run-0174.yaml", analyses("somatic-run-0174", *tumours), analyses("rna-run-0175", "s1", "s2", after=["x"])
+        )
+        lab.queue("run-0176.yaml", links("link-run-0176", "fil.01", "fil.02", after=["somatic-run-0174"]))
+        lab.drop("pause.yaml", "version: 1\ncontrols: [{pause: rna-run-0175}]\n")
+        lab.drop(
+            "run-0177.yaml",
+            "version: 1\njobs:\n  - name: run 0177\n    kind: ica.data_linking\n    acount: ica\n    items: [{}]\n",
+        )
+        lab.until_counts("somatic-run-0174", succeeded=25, attention=1)
+        for name, (path, options) in SHOTS.items():
+            context = browser.new_context(**options)
+            page = context.new_page()
+            page.goto(f"{lab.url}/login?next={path}")
+            page.get_by_label("Your name").fill("Ada")
+            page.get_by_label("Token").fill(TOKEN)
+            page.get_by_role("button", name="Log in").click()
+            page.get_by_role("button", name="Log out").wait_for()
+            page.screenshot(path=IMAGES / f"{name}.png")
+            context.close()
+            sys.stdout.write(f"{name}.png: {(IMAGES / f'{name}.png').stat().st_size // 1024} KiB\n")
+
+
+def _named(sample: str, every: int, word: str) -> str:
+    return f"{sample}-{word}" if int(sample[-3:]) % every == 0 else sample
+
+
+def _word(number: int) -> str:
+    return {4: "-await", 9: "-fail", 30: "-fail"}.get(number, "")
+
+
+if __name__ == "__main__":
+    main()
