@@ -28,6 +28,7 @@ GROUPS: Final = MappingProxyType(
         "files": ("validate", "schema"),
         "submit": ("submit",),
         "jobs": ("jobs", "show"),
+        "report": ("report",),
         "accounts": ("accounts",),
         "doctor": ("doctor",),
         "watch": ("watch",),

@@ -48,6 +48,10 @@ class Kind:
 
     ids: frozenset[str] = field(default=frozenset(), repr=False)
     """Those of the patterns that an id must match."""
+    about: str = ""
+    """What it does, in one sentence."""
+    example: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The fields of a job of this kind beyond `name`, `kind` and `account`, as they could stand in a queue file."""
     data: str | None = field(default=None, repr=False)
     """Matches an id of data inside an item as it is sent, where two items that read the same data are worth a note."""
 

@@ -89,7 +89,7 @@ class Spool:
             publish=publish,
         )
         self._lock = anyio.Lock()
-        self._prepared = False
+        self.prepared = False
         self._deferrals = Deferrals()
         self._large: dict[str, Entry] = {}
         """Files that proved to be too large for a group, as they were."""
@@ -192,9 +192,9 @@ class Spool:
         await anyio.to_thread.run_sync(self._folders.create)
         # What a crash cut short, or a moment ago an error of the disk: no file is judged without its table.
         await anyio.to_thread.run_sync(self._folders.finish_moves)
-        if not self._prepared:
+        if not self.prepared:
             await self._admission.forget_partial_loads()
-            self._prepared = True
+            self.prepared = True
         entries: Sequence[Entry] = ()
         failure: BaseException | None = None
         async with anyio.create_task_group() as large:

@@ -250,4 +250,6 @@ def _spec_of(row: Row) -> JobSpec:
         first_stage=Stage(row.first_stage),
         follow_only=row.follow_only,
         options=row.options.encode() if row.options is not None else None,
+        rows_of=row.source,
+        document=row.template.encode() if row.template is not None else None,
     )

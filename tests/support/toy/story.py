@@ -6,7 +6,7 @@ from typing import Any
 def drop(lab: Any) -> None:
     """A task with parts, one that fails, copies of which one is refused, and a session that somebody began."""
     lab.simulator.begin_session("night", 2)
-    job = {"account": "toy", "project": "lab"}
+    job = {"account": "toy"}
     lab.drop_jobs(
         "toy.json",
         job | {"name": "tasks", "kind": "toy.task", "items": [{"name": "a", "parts": 2}, {"name": "b-fail"}]},
