@@ -1,0 +1,58 @@
+"""An ODM that answers by script."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from orchestrator.clock import ManualClock
+from orchestrator.platforms.http.calls import Answer, Call
+from orchestrator.platforms.odm.session import Session
+
+STUDIES = "as-user/studies"
+
+
+class OdmScript:
+    """A remote that answers each route with what was laid out for it, in turn; the last answer of a route stays."""
+
+    base_url = "https://odm.example.org"
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.lines: defaultdict[str, list[Any]] = defaultdict(list)
+        self.say(STUDIES, {"meta": {}, "data": []})
+
+    def say(self, route: str, *lines: Any) -> None:
+        """Bytes, something to be written as JSON, or an error to raise; replaces what was laid out before."""
+        self.lines[route] = list(lines)
+
+    async def send(self, call: Call) -> Answer:
+        self.calls.append(call)
+        lines = self.lines[call.route]
+        line = lines.pop(0) if len(lines) > 1 else lines[0]
+        if isinstance(line, Exception):
+            raise line
+        body = line if isinstance(line, bytes) else json.dumps(line).encode()
+        return Answer(200, {"content-type": "application/json"}, body, None)
+
+
+@pytest.fixture
+def script() -> OdmScript:
+    return OdmScript()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def session(script: OdmScript, clock: ManualClock) -> Callable[..., Session]:
+    """Builds a session on the script with a secret, or with what reads one."""
+
+    def build(secret: Any = "the-token", header: Any = "Genestack-API-Token") -> Session:
+        return Session(script, secret, header, clock)  # type: ignore[arg-type]
+
+    return build
