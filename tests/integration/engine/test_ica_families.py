@@ -106,7 +106,10 @@ def made(it, family):
 
 
 async def test_a_job_runs_to_its_end(world, family):
-    """Each item once, in the state and with the word of its own end; what was made is named."""
+    """Each item once, in the state and with the status of its own end; what was made is named.
+
+    The rule of repeats is stored with the bytes; a copy's follows from its options and from what it copies.
+    """
     it = await world()
     await submit(it, family)
     await it.until_settled("run")
@@ -119,20 +122,16 @@ async def test_a_job_runs_to_its_end(world, family):
     new = {"copy", "sample"}
     assert (items[0].remote_id != items[0].key) is (family.effect in new)
     assert items[0].remote_id is not None
-
-
-async def test_what_sending_again_would_do(world, family):
-    """The rule is stored with the bytes; a copy's follows from its options and from what it copies."""
-    it = await world()
-    await submit(it, family)
-    await it.until_state(BatchState.TRACKING)
     assert (await it.batch()).resend is family.resend
 
 
-@pytest.mark.parametrize("fault", [FaultKind.RESET_AFTER, FaultKind.ERROR_AFTER], ids=str)
-async def test_an_answer_that_was_lost_doubles_nothing(world, family, fault):
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [*((name, FaultKind.RESET_AFTER) for name in FAMILIES), ("samples", FaultKind.ERROR_AFTER)],
+)
+async def test_an_answer_that_was_lost_doubles_nothing(world, name, fault):
     """It had its effect: it is found by its content, its tag or its key, or repeated where that is harmless."""
-    it = await world()
+    it, family = await world(), FAMILIES[name]
     it.fault(fault, family.operation, status=500, count=1)
     await submit(it, family)
     await it.until_settled("run", within=6 * HOUR)
@@ -168,12 +167,13 @@ async def test_a_request_that_was_lost_is_sent_again_where_that_is_harmless(worl
     family.judge(made(it, family))
 
 
-async def test_a_kill_after_any_transaction_doubles_nothing(world, family):
+@pytest.mark.parametrize("name", ["unlinking", "copy-skip", "copy-rename", "move", "update", "samples"])
+async def test_a_kill_after_any_transaction_doubles_nothing(world, name):
     """However far its submission came: the next process continues; what may not be repeated is found or blocked.
 
-    What comes behind the submission is the same for all kinds, and killed elsewhere.
+    What comes after the submission is the same for all kinds, and has its own tests.
     """
-    blocked = 0
+    blocked, family = 0, FAMILIES[name]
     for commits in range(1, MOST_COMMITS):
         it = await world()
         await submit(it, family)
@@ -200,31 +200,41 @@ async def test_a_kill_after_any_transaction_doubles_nothing(world, family):
     assert blocked == (family.resend is Resend.NEVER)
 
 
-async def test_a_cancelled_job_sends_no_more_and_lets_the_platform_finish(world, family):
+async def test_cancelled_jobs_send_no_more_and_let_the_platform_finish(world):
     """What was sent cannot be stopped: its items end as the platform says. What was not sent never is."""
-    it = await world(open_items=2)
-    await submit(it, family, keys=["fil.1", "fil.2"], batch_size=1)
-    await it.until_state(BatchState.TRACKING)
-    await submit(it, family, name="later", keys=["fil.3-slow", "fil.4", "fil.5"], batch_size=1)
-    await it.store.advance.cancel("later", now=it.clock.now())
-    await it.until_settled("run", "later")
-    assert set((await it.states()).values()) == {"succeeded"}
-    assert set((await it.states("later")).values()) == {"cancelled"}
-    assert sorted(made(it, family)) == ["fil.1", "fil.2"]
+    it = await world(open_items=len(FAMILIES))
+    for name, family in FAMILIES.items():
+        await submit(it, family, name=name, keys=[f"fil.{name}"])
+    await it.run_for(1.0)
+    for name, family in FAMILIES.items():
+        await submit(it, family, name=f"later-{name}", keys=["fil.1", "fil.2"], batch_size=1)
+        await it.store.advance.cancel(name, now=it.clock.now())
+        await it.store.advance.cancel(f"later-{name}", now=it.clock.now())
+    await it.until_settled(*FAMILIES, *(f"later-{name}" for name in FAMILIES))
+    for name, family in FAMILIES.items():
+        assert set((await it.states(name)).values()) == {"succeeded"}, name
+        assert set((await it.states(f"later-{name}")).values()) == {"cancelled"}, name
+        assert (await it.job(name)).state == "cancelled"
+        assert f"fil.{name}" in made(it, family)
+        assert not {"fil.1", "fil.2"} & made(it, family).keys()
     assert it.calls("abortAnalysis") == 0
 
 
-async def test_after_a_restored_backup_nothing_is_done_twice(world, family):
-    """The backup is from before the first send; what was sent since is found, days later too."""
+@pytest.mark.parametrize("later", [3 * HOUR, 8 * DAY])
+async def test_after_a_restored_backup_nothing_is_done_twice(world, later):
+    """The backup is from before the first sends; what was sent since is found, also when keys have expired."""
     it = await world()
-    await submit(it, family)
+    keys = {name: [key.replace(".", f".{name}-") for key in family.keys] for name, family in FAMILIES.items()}
+    for name, family in FAMILIES.items():
+        await submit(it, family, name=name, keys=keys[name])
     old = await it.backup()
-    await it.until_settled("run")
-    it.suspend(8 * DAY if family.resend is Resend.SAME_KEY else 3 * HOUR)
+    await it.until_settled(*FAMILIES)
+    it.suspend(later)
     await it.restore(old)
-    await it.until_settled("run", within=6 * HOUR)
-    assert list((await it.states()).values()) == STATES
-    family.judge(made(it, family))
+    await it.until_settled(*FAMILIES, within=6 * HOUR)
+    for name, family in FAMILIES.items():
+        assert list((await it.states(name)).values()) == STATES, name
+        family.judge({key: count for key, count in made(it, family).items() if key in keys[name]})
 
 
 async def test_one_list_of_jobs_reports_the_batches_of_all_families(world):
