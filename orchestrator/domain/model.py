@@ -9,6 +9,7 @@ import msgspec
 
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import HOUR, Micros
+from orchestrator.domain.webhook import Notify
 
 JobId = NewType("JobId", str)
 BatchId = NewType("BatchId", str)
@@ -133,6 +134,10 @@ class JobSpec:
     """Nothing of it is ever sent, and it takes no room on the platform."""
     options: bytes | None = None
     """What the job says of all its items at once, as compact JSON."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """To search by."""
+    notify: Notify | None = None
+    """The webhook to call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,8 +127,8 @@ class Spool:
         now = self._clock.monotonic()
         if self._given_up(now) and self._trouble is not None:
             return {str(self._folders.incoming): self._trouble}
-        stale = {name: reason for name, reason in self.stale.items() if not is_foreign(name)}
-        held = {**stale, **self._deferrals.lasting(now)}
+        held = {name: reason for name, reason in self.stale.items() if not is_foreign(name)}
+        held |= self._deferrals.lasting(now)
         return {str(self._folders.incoming / name): reason for name, reason in sorted(held.items())}
 
     @property
@@ -159,7 +159,8 @@ class Spool:
 
     async def review(self, source: Source) -> Report:
         """The report on a queue file that lies elsewhere, and can bring no table. Close it when done."""
-        terms = ValidationContext(self._accounts, self._settings.scratch, tables=False, kinds=self._kinds)
+        kept = self._settings
+        terms = ValidationContext(self._accounts, kept.scratch, tables=False, kinds=self._kinds, webhooks=kept.webhooks)
         return await in_slices(check_source(source, lambda _: None, terms))
 
     async def rescan(self) -> bool:

@@ -14,6 +14,7 @@ from orchestrator.store.database import upgrade
 from orchestrator.store.database.engine import Database, Timed, parse
 from orchestrator.store.database.fence import Fence
 from orchestrator.store.ids import TimeOrderedIds
+from orchestrator.store.notices import Notices
 from orchestrator.store.outbox import Entry, Outbox
 from orchestrator.store.reading.batches import MAY_FIND_OUT, MAY_PLAN, Batches
 from orchestrator.store.reading.history import History
@@ -41,6 +42,7 @@ class Store:
         self.history = History(database)
         self.open_work = OpenWork(database)
         self.outbox = Outbox(database)
+        self.notices = Notices(database)
         self.memory = Memory(database)
         self.refusals = Refusals(database)
         self.standstill = Standstill(database)

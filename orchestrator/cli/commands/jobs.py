@@ -82,10 +82,13 @@ async def _print_job(source: Source, name: str, *, items: bool, state: ItemState
     job, batches = await source.job(name)
     fields = job | {"dropped_by": user(job["dropped_by"]), "after": await source.awaited(name)}
     fields |= await source.standstill(name)
+    notices = fields.pop("undelivered") or ()
     console = output()
     for key, value in fields.items():
         if value not in (None, {}):
             console.print(Text.assemble((f"{key:>15}", "bold"), f"  {_text(value)}"))
+    for notice in notices:
+        console.print(Text.assemble((f"{'webhook':>15}", "bold"), f"  {plain(_notice(notice))}"))
     print_table(
         ("batch", "remote id", "state", "status", "items", "sends", "submitted", "detail"),
         [[_text(batch[name]) for name in _BATCH] for batch in batches],
@@ -94,6 +97,13 @@ async def _print_job(source: Source, name: str, *, items: bool, state: ItemState
     )
     if items:
         await _print_items(source, name, state)
+
+
+def _notice(notice: Described) -> str:
+    """`settled (round 1): 3 tries, next at …: HTTP 503`."""
+    outlook = "given up" if notice["given_up"] else f"next at {notice['next_try']}"
+    error = f": {notice['last_error']}" if notice["last_error"] else ""
+    return f"{notice['event']} (round {notice['round']}) not delivered: {notice['tries']} tries, {outlook}{error}"
 
 
 async def _print_items(source: Source, name: str, state: ItemState | None) -> None:

@@ -24,6 +24,7 @@ from orchestrator.engine.result_document import (
     describe_standstill,
     when,
 )
+from orchestrator.notify.documents import describe_notices
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.store import Store
 
@@ -59,7 +60,7 @@ class Source(Protocol):
         ...
 
     async def standstill(self, name: str) -> Described:
-        """Since when the job makes no progress (`unchanged_since`), and what it waits for (`waits_for`)."""
+        """Since when it makes no progress (`unchanged_since`), what it waits for, and its `undelivered` webhooks."""
         ...
 
     def history(self, name: str) -> AsyncIterator[Sequence[Described]]:
@@ -130,7 +131,7 @@ class Daemon:
 
     async def standstill(self, name: str) -> Described:
         document = await self._ask(_path(name))
-        return {key: document.get(key) for key in ("unchanged_since", "waits_for")}
+        return {key: document.get(key) for key in ("unchanged_since", "waits_for", "undelivered")}
 
     async def history(self, name: str) -> AsyncIterator[Sequence[Described]]:
         async for page in self._pages(f"{_path(name)}/history?limit=1000", "events"):
@@ -182,7 +183,8 @@ class Database:
 
     async def standstill(self, name: str) -> Described:
         job = await job_named(self._store, name)
-        return await describe_standstill(self._store, job, self._open_items.get(job.spec.account))
+        notices = {"undelivered": describe_notices(await self._store.notices.undelivered(job.id))}
+        return await describe_standstill(self._store, job, self._open_items.get(job.spec.account)) | notices
 
     async def history(self, name: str) -> AsyncIterator[Sequence[Described]]:
         job = await job_named(self._store, name)

@@ -236,6 +236,7 @@ class Decider:
             wait_for_tables=may_wait,
             dropped_by=owner,
             kinds=self._kinds,
+            webhooks=self._settings.webhooks,
         )
         return check_source(each.source, lambda name: self._open_table(name, each.opened), terms)
 

@@ -21,6 +21,7 @@ from orchestrator.domain.note import Notes
 from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.domain.queue_file.model import TABLE_NAME, AnyControl, Reading, read
 from orchestrator.domain.queue_file.nearest import did_you_mean
+from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
 from orchestrator.intake.directory.open_file import NotReadableError, Source, open_source
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.reading.json_stream import JsonEvents
@@ -95,10 +96,17 @@ class ValidationContext:
     """Where the file lies, if a table's name is to be compared with those in there."""
     kinds: Kinds = KINDS
     """The kinds of work that there are."""
+    webhooks: WebhookTerms = NO_WEBHOOKS
+    """Which webhooks jobs may name."""
 
 
 async def check(
-    path: Path, accounts: Mapping[str, AccountLimits], *, scratch: Path | None = None, kinds: Kinds = KINDS
+    path: Path,
+    accounts: Mapping[str, AccountLimits],
+    *,
+    scratch: Path | None = None,
+    kinds: Kinds = KINDS,
+    webhooks: WebhookTerms = NO_WEBHOOKS,
 ) -> Report:
     """Check the queue file at `path`, with its tables from the same folder. Raises FileNotFoundError."""
     tables: list[Source] = []
@@ -115,9 +123,8 @@ async def check(
     except NotReadableError as error:
         return refused(path.name, error.mistake)
     try:
-        return await in_slices(
-            check_source(source, beside, ValidationContext(accounts, scratch, folder=path.parent, kinds=kinds))
-        )
+        terms = ValidationContext(accounts, scratch, folder=path.parent, kinds=kinds, webhooks=webhooks)
+        return await in_slices(check_source(source, beside, terms))
     finally:
         for opened in (source, *tables):
             opened.close()
@@ -231,6 +238,7 @@ class _Check:
             file=report.file,
             dropped_by=terms.dropped_by,
             dropped_bytes=dropped,
+            webhooks=terms.webhooks,
         )
         checked: list[ValidatedJob] = []
         for index, raw in enumerate(raws):

@@ -25,6 +25,7 @@ from orchestrator.domain.queue_file.estimate import (
 from orchestrator.domain.queue_file.model import QueuedJob
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.template import filled_at
+from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.reading.spill import PortionWriter, read_portions
 from orchestrator.intake.reading.tables import Table
@@ -34,6 +35,7 @@ from orchestrator.intake.validation.duplicate_keys import Keys, Place
 from orchestrator.intake.validation.entries import Entries, Entry
 from orchestrator.intake.validation.repeated_mistakes import RepeatedMistakes, from_template
 from orchestrator.intake.validation.same_data import SameData
+from orchestrator.intake.validation.webhook_terms import mistake_of_webhook
 
 SLICE = 500
 """Items after which the check lets others work..."""
@@ -91,6 +93,7 @@ class Setting:
     dropped_by: str | None
     dropped_bytes: int = 0
     """Of the file and its tables."""
+    webhooks: WebhookTerms = NO_WEBHOOKS
 
 
 class JobValidation:
@@ -130,6 +133,7 @@ class JobValidation:
         self._check_options(kind)
         limits = self._limits(kind)
         self._check_project(kind, limits)
+        self._check_notify()
         if limits is not None:
             self._most_bytes = limits.batch_bytes
             if kind is not None and self._job is not None:
@@ -279,6 +283,12 @@ class JobValidation:
         of = kind or next((each for each in self._setting.kinds.values() if each.platform == platform), None)
         if of and (project := _text(self._raw, "project")):
             self._all_at(of.mistakes_of_project(project))
+
+    def _check_notify(self) -> None:
+        notify = self._raw.get("notify")
+        url = _text(notify, "webhook") if isinstance(notify, dict) else None
+        if url is not None and (mistake := mistake_of_webhook(url, self._setting.webhooks)) is not None:
+            self._at(replace(mistake, path=("notify", *mistake.path)))
 
     def _compare_count(self) -> None:
         if self._items.counted is None:

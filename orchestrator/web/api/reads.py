@@ -20,6 +20,7 @@ from orchestrator.engine.result_document import (
     describe_standstill,
     when,
 )
+from orchestrator.notify.documents import describe_notices
 from orchestrator.platforms.http.contact import LONG
 from orchestrator.web.api.accounts import Live, describe_accounts
 from orchestrator.web.api.responses import JSON, document
@@ -74,7 +75,8 @@ class Api:
         ends = await expected_ends(self._store, [job], limits, self._shown.clock.now())
         body = {"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]}
         body |= await describe_standstill(self._store, job, limits.get(job.spec.account))
-        return document(body | {"expected_end": when(ends.get(job.id))})
+        notices = describe_notices(await self._store.notices.undelivered(job.id))
+        return document(body | {"expected_end": when(ends.get(job.id)), "undelivered": notices})
 
     async def history(self, name: str, limit: EventPage = 1000, after: After = 0) -> Response:
         """What happened to one job, the oldest first; `next` is the path of the next page, or null."""

@@ -205,7 +205,7 @@ def test_a_job_that_waits_for_one_that_nobody_dropped_says_so(config):
     document["jobs"][0]["after"] = ["notyet"]
     drop(config, document)
     result = CliRunner().invoke(build(["run"]), ["run", "--config", str(config), "--until-idle"])
-    assert (result.exit_code, "links: waiting for notyet: no such job yet\n" in result.stderr) == (0, True)
+    assert (result.exit_code, "links: waiting for notyet: no such job yet (required: succeeded)\n" in result.stderr) == (0, True)
 
 
 @pytest.mark.parametrize("blocked", ["state", "state/lock", "state/budget-ica.slots"])

@@ -153,4 +153,6 @@ def _as_columns(spec: JobSpec) -> dict[str, Any]:
         "first_stage": spec.first_stage,
         "follow_only": spec.follow_only,
         "options": spec.options.decode() if spec.options is not None else None,
+        "labels": as_text(spec.labels) if spec.labels else None,
+        "notify": as_text(spec.notify) if spec.notify is not None else None,
     }
