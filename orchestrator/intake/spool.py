@@ -120,10 +120,7 @@ class Spool:
 
     @property
     def kept_back(self) -> Mapping[str, str]:
-        """Files of the queue that are not accepted until the operator acts: path → reason.
-
-        What is not for the queue (`is_foreign`) is not among them: it is in `stale` alone.
-        """
+        """Files of the queue that are not accepted until the operator acts (others are `stale` alone): path → reason."""
         now = self._clock.monotonic()
         if self._given_up(now) and self._trouble is not None:
             return {str(self._folders.incoming): self._trouble}
@@ -159,8 +156,8 @@ class Spool:
 
     async def review(self, source: Source) -> Report:
         """The report on a queue file that lies elsewhere, and can bring no table. Close it when done."""
-        kept = self._settings
-        terms = ValidationContext(self._accounts, kept.scratch, tables=False, kinds=self._kinds, webhooks=kept.webhooks)
+        scratch, hooks = self._settings.scratch, self._settings.webhooks
+        terms = ValidationContext(self._accounts, scratch, tables=False, kinds=self._kinds, webhooks=hooks)
         return await in_slices(check_source(source, lambda _: None, terms))
 
     async def rescan(self) -> bool:

@@ -96,7 +96,9 @@ class WebhookClient:
             with anyio.fail_after(CONNECT_TIMEOUT):
                 found = [ip_address(each) for each in await self._resolve(target.host, target.port)]
         except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
-            raise UndeliverableError(f"{target.host} cannot be resolved: {str(error) or type(error).__name__}") from error
+            raise UndeliverableError(
+                f"{target.host} cannot be resolved: {str(error) or type(error).__name__}"
+            ) from error
         checked = [address for address in found if may_connect(address, self._allow_private)]
         if not checked:
             shown = ", ".join(map(str, found)) or "nothing"

@@ -116,9 +116,12 @@ async def _announce(unit: UnitOfWork, settled: Sequence[Row]) -> None:
 
 
 async def withdraw(unit: UnitOfWork, gone_on: Sequence[JobId]) -> None:
-    """The jobs run again: a result that was not delivered yet would be that of a job that is not settled."""
+    """The jobs run again: a result that was not written yet would be that of a job that is not settled.
+
+    Notices stay, as each says what happened and in which round.
+    """
     for portion in chunks(gone_on):
-        await unit.connection.execute(sa.delete(outbox).where(outbox.c.job.in_(portion)))
+        await unit.connection.execute(sa.delete(outbox).where(outbox.c.job.in_(portion), outbox.c.kind == RESULT))
 
 
 async def announce(unit: UnitOfWork, notices: Sequence[tuple[Row, Notice]]) -> None:
