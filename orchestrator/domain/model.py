@@ -135,9 +135,17 @@ class JobSpec:
     options: bytes | None = None
     """What the job says of all its items at once, as compact JSON."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """To search by."""
     notify: Notify | None = None
-    """The webhook to call."""
+    rows_of: str | None = None
+    """The job whose items are the rows of this one, as the file spells its name; None for every other job."""
+    document: bytes | None = None
+    """The job as its file has it, as compact JSON: where its items are still to be made of rows."""
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The names of the jobs that it waits for, each once."""
+        names = (*(self.after.jobs if self.after else ()), *((self.rows_of,) if self.rows_of else ()))
+        return tuple({name.casefold(): name for name in reversed(names)}.values())[::-1]
 
 
 @dataclass(frozen=True, slots=True)

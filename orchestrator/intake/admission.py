@@ -16,8 +16,8 @@ from orchestrator.clock import Clock
 from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.model import ItemState, JobId, NewItem
+from orchestrator.domain.queue_file.control_models import Adopt, CancelJob, GiveUp, Pause, Resume, RetryJob
 from orchestrator.domain.queue_file.estimate import AccountLimits
-from orchestrator.domain.queue_file.model import Adopt, CancelJob, GiveUp, Pause, Resume, RetryJob
 from orchestrator.intake.control_reports import scope_of, told, user_of
 from orchestrator.intake.ports import Controls, Jobs, Known
 from orchestrator.intake.reading.spill import MOST_BYTES, MOST_ENTRIES
@@ -259,10 +259,7 @@ class Admission:
         mistakes: Mistakes,
     ) -> Mapping[str, tuple[str, ...]]:
         """Returns what the new jobs wait for; `pending` is the same of jobs that are about to be committed."""
-        own = {
-            job.spec.name.casefold(): tuple(name.casefold() for name in job.spec.after.jobs) if job.spec.after else ()
-            for job in new
-        }
+        own = {job.spec.name.casefold(): tuple(name.casefold() for name in job.spec.waits_for) for job in new}
         if not any(own.values()):
             return own
         after = dict(pending) | own
@@ -271,7 +268,8 @@ class Admission:
             found = await self._jobs.after_of(names)
             after |= {name: tuple(found.get(name, ())) for name in names}
             names = {other for waits in found.values() for other in waits} - after.keys()
-        for mistake in dependency_cycles([job.spec.name for job in jobs], after):
+        of_rows = {job.spec.name.casefold() for job in jobs if job.spec.rows_of and not job.spec.after}
+        for mistake in dependency_cycles([job.spec.name for job in jobs], after, of_rows):
             mistakes.append(mistake)
         return own
 

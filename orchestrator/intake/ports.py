@@ -1,10 +1,10 @@
 """What intake needs of the store, and nothing more."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from orchestrator.clock import Micros
-from orchestrator.domain.model import ItemState, JobId, JobSpec, NewItem
+from orchestrator.domain.model import Item, ItemState, JobId, JobSpec, JobState, NewItem
 
 
 class Known(Protocol):
@@ -39,6 +39,62 @@ class Jobs(Protocol):
     async def known(self, names: Collection[str]) -> Mapping[str, Known]: ...
 
     async def after_of(self, names: Collection[str]) -> Mapping[str, Sequence[str]]: ...
+
+
+class Source(Protocol):
+    """The job whose items are the rows of another one, as it was when they were read."""
+
+    @property
+    def id(self) -> JobId: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> JobState: ...
+
+    @property
+    def pruned(self) -> bool: ...
+
+
+class Plannable(Protocol):
+    """A job whose rows are there."""
+
+    @property
+    def id(self) -> JobId: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def document(self) -> bytes: ...
+
+    @property
+    def file(self) -> str | None: ...
+
+    @property
+    def source(self) -> Source: ...
+
+
+Waiting = TypeVar("Waiting", bound=Plannable)
+
+
+class PlannedRows(Protocol[Waiting]):
+    """Jobs that are made of rows. See `orchestrator.store.writing.jobs.planned_rows.PlannedRows`."""
+
+    async def next(self, after: JobId | None = None) -> Waiting | None: ...
+
+    async def begin(self, job: Waiting, spec: JobSpec) -> JobId: ...
+
+    async def commit(self, load: JobId, job: Waiting, now: Micros) -> object | None: ...
+
+    async def block(self, job: Waiting, reason: str, now: Micros) -> Sequence[object]: ...
+
+
+class ItemRows(Protocol):
+    """The items of a job as rows. See `orchestrator.store.reading.items.Items`."""
+
+    def as_rows(self, job: JobId, states: Collection[ItemState]) -> AsyncIterator[Sequence[Item]]: ...
 
 
 class Done(Protocol):

@@ -89,7 +89,7 @@ class Spool:
             publish=publish,
         )
         self._lock = anyio.Lock()
-        self._prepared = False
+        self.prepared = False
         self._deferrals = Deferrals()
         self._large: dict[str, Entry] = {}
         """Files that proved to be too large for a group, as they were."""
@@ -120,7 +120,7 @@ class Spool:
 
     @property
     def kept_back(self) -> Mapping[str, str]:
-        """Files of the queue that are not accepted until the operator acts (others are `stale` alone): path → reason."""
+        """Files of the queue that are not accepted until the operator acts, without foreign ones: path → reason."""
         now = self._clock.monotonic()
         if self._given_up(now) and self._trouble is not None:
             return {str(self._folders.incoming): self._trouble}
@@ -190,9 +190,9 @@ class Spool:
         await anyio.to_thread.run_sync(self._folders.create)
         # What a crash cut short, or a moment ago an error of the disk: no file is judged without its table.
         await anyio.to_thread.run_sync(self._folders.finish_moves)
-        if not self._prepared:
+        if not self.prepared:
             await self._admission.forget_partial_loads()
-            self._prepared = True
+            self.prepared = True
         entries: Sequence[Entry] = ()
         failure: BaseException | None = None
         async with anyio.create_task_group() as large:

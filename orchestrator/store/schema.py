@@ -112,14 +112,22 @@ jobs = sa.Table(
     _text("options"),
     _text("labels"),
     _text("notify"),
-    _text("source"),  # the job whose rows it is made of
-    _text("template"),
-    _text("blocked"),  # the reason, where it cannot be planned
+    _text("source"),  # the folded name of the job whose rows it is made of
+    _text("template"),  # such a job as its file has it
+    _text("blocked"),  # until such a job is planned: NOT_PLANNED, or the reason why it cannot be
     _text("content_digest"),  # of what it does, whatever its name
     *(_number(f"n_{state}", default=0) for state in ItemState),
     _check("jobs", "state", JobState),
     _check("jobs", "needs", Needs),
 )
+
+NOT_PLANNED = ""
+"""In `blocked`: the job is made of rows, and is planned once their job has settled."""
+UNPLANNED_JOB = jobs.c.blocked.is_not(None)
+TO_BE_PLANNED = sa.and_(
+    one_of(jobs.c.state, [JobState.QUEUED]), jobs.c.blocked == NOT_PLANNED, jobs.c.cancelled_at.is_(None)
+)
+"""Jobs that are made of rows which are there."""
 
 REAL_JOB = jobs.c.state != literal(JobState.LOADING)
 LIVE_JOB = one_of(jobs.c.state, [JobState.WAITING, JobState.QUEUED, JobState.RUNNING])

@@ -22,8 +22,9 @@ from orchestrator.store.reading.items import Items
 from orchestrator.store.reading.jobs import Jobs, KnownJob
 from orchestrator.store.reading.open_work import OpenWork
 from orchestrator.store.reading.standstill import Standstill
-from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, OPEN_ITEM, batches, items, jobs, literal
+from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, OPEN_ITEM, TO_BE_PLANNED, batches, items, jobs, literal
 from orchestrator.store.writing.advance import Advance
+from orchestrator.store.writing.jobs.planned_rows import PlannedRows
 from orchestrator.store.writing.refusals import Refusals
 
 __all__ = ["Controlled", "Entry", "JobChanged", "KnownJob", "Moved", "Observed", "Store"]
@@ -45,6 +46,7 @@ class Store:
         self.notices = Notices(database)
         self.memory = Memory(database)
         self.refusals = Refusals(database)
+        self.planned_rows = PlannedRows(database, ids)
         self.standstill = Standstill(database)
 
     @classmethod
@@ -135,8 +137,11 @@ class Store:
             )
             .limit(1)
         )
+        to_plan = sa.select(jobs.c.id).where(TO_BE_PLANNED).limit(1)
         async with self._database.read() as connection:
-            return (await connection.execute(query)).first() is not None
+            if (await connection.execute(query)).first() is not None:
+                return True
+            return (await connection.execute(to_plan)).first() is not None
 
     async def writable(self) -> None:
         """Write a transaction that changes nothing that counts; raises StoreUnavailableError when that fails."""

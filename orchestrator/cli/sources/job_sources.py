@@ -10,11 +10,13 @@ import anyio.to_thread
 
 from orchestrator.cli.commands.accounts import from_daemon
 from orchestrator.cli.invocation import fail, job_named, reading
-from orchestrator.cli.sources.http import ask
+from orchestrator.cli.sources.http import ask, fetch
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.domain.model import ItemState, Job, JobState
 from orchestrator.engine.outlook.expected_end import expected_ends
 from orchestrator.engine.outlook.why import awaited, describe_why, why
+from orchestrator.engine.report.compose import compose_report
+from orchestrator.engine.report.context import Context, context_of
 from orchestrator.engine.result_document import (
     as_json,
     describe_batch,
@@ -27,6 +29,8 @@ from orchestrator.engine.result_document import (
 from orchestrator.notify.documents import describe_notices
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.store import Store
+
+_NOTHING = "the daemon returns nothing at {}: there is no such job, or it has stopped"
 
 Described = dict[str, Any]
 """A job, a batch or an item as in a result document."""
@@ -53,6 +57,10 @@ class Source(Protocol):
 
     def whole(self, name: str) -> AsyncIterator[bytes]:
         """The job's result document, in chunks."""
+        ...
+
+    async def report(self, name: str) -> bytes:
+        """The job's report as HTML."""
         ...
 
     async def awaited(self, name: str) -> str | None:
@@ -125,6 +133,13 @@ class Daemon:
                 first = False
         yield b"]}\n"
 
+    async def report(self, name: str) -> bytes:
+        path = f"{_path(name)}/report"
+        page = await anyio.to_thread.run_sync(fetch, self._settings, path)
+        if page is None:
+            raise UnreachableError(_NOTHING.format(path))
+        return page
+
     async def awaited(self, name: str) -> str | None:
         del name
         return None
@@ -149,7 +164,7 @@ class Daemon:
     async def _ask(self, path: str) -> Described:
         document = await anyio.to_thread.run_sync(ask, self._settings, path)
         if document is None:
-            raise UnreachableError(f"the daemon returns nothing at {path}: there is no such job, or it has stopped")
+            raise UnreachableError(_NOTHING.format(path))
         return document
 
 
@@ -172,11 +187,19 @@ class Database:
     async def items(self, name: str, state: ItemState | None = None) -> AsyncIterator[Sequence[Described]]:
         job = await job_named(self._store, name)
         async for portion in self._store.items.stream(job.id, state=state):
-            yield [describe_item(item) for item in portion]
+            yield [describe_item(item, self._context(job).link) for item in portion]
 
     async def whole(self, name: str) -> AsyncIterator[bytes]:
-        async for portion in as_json(self._store, await job_named(self._store, name)):
+        job = await job_named(self._store, name)
+        async for portion in as_json(self._store, job, self._context(job).link):
             yield portion
+
+    async def report(self, name: str) -> bytes:
+        job = await job_named(self._store, name)
+        return await compose_report(self._store, job, self._context(job), now=SystemClock().now())
+
+    def _context(self, job: Job) -> Context:
+        return context_of(self._settings, job.spec)
 
     async def awaited(self, name: str) -> str | None:
         return await awaited(self._store, await job_named(self._store, name))

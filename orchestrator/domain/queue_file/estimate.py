@@ -90,8 +90,9 @@ class Digest:
     In it: kind, account, project, engine, after, priority, max_open, stop_after, retry, `group_by`, `options`, `labels`
     and `notify` where there are any, every item as it will be sent, and the row it was made from (result tables show
     the row). Left out: the name, under which it is compared; the names of file and table; `count`, which only guards;
-    and how template and items were spelt. A change of priority is a change of content, so that it is never taken in
-    silence and dropped.
+    and how template and items were spelt. A job that is made of the rows of an earlier one has no items yet: in their
+    place stand that job, the template and `count`. A change of priority is a change of content, so that it is never
+    taken in silence and dropped.
     """
 
     def __init__(self, job: QueuedJob) -> None:
@@ -109,6 +110,9 @@ class Digest:
             "stop_after": job.stop_after.failed if job.stop_after else None,
             "retry": {"attempts": retry.attempts, "on": sorted(retry.on)} if retry else None,
         }
+        if job.rows is not None:
+            header["rows"] = {"job": job.rows.job.casefold(), "states": sorted(set(job.rows.states))}
+            header["template"], header["count"] = job.template, job.count
         if job.group_by is not None:  # not in the digests of jobs from before there was such a key
             header["group_by"] = job.group_by
         if job.options:  # so that a job without any keeps the digest that it always had
@@ -131,14 +135,21 @@ class Digest:
 
 
 def job_spec(
-    job: QueuedJob, kind: Kind, limits: AccountLimits, *, digest: str, file: str | None, dropped_by: str | None
+    job: QueuedJob,
+    kind: Kind,
+    limits: AccountLimits,
+    *,
+    digest: str,
+    file: str | None,
+    dropped_by: str | None,
+    document: bytes | None = None,
 ) -> JobSpec:
-    """The job as the store takes it."""
+    """The job as the store takes it. `document` is the job as its file has it, where its items are still to come."""
     return JobSpec(
         name=job.name,
         kind=job.kind,
         account=job.account,
-        project=job.project,
+        project=job.project or "",
         digest=digest,
         engine=job.engine,
         after=job.waits_for,
@@ -154,6 +165,8 @@ def job_spec(
         options=canonical(job.options) if job.options else None,
         labels=job.labels or {},
         notify=job.notifies,
+        rows_of=job.rows.job if job.rows else None,
+        document=document,
     )
 
 

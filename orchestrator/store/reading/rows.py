@@ -261,4 +261,6 @@ def _spec_of(row: Row) -> JobSpec:
         options=row.options.encode() if row.options is not None else None,
         labels=labels_of(row.labels),
         notify=notify_of(row.notify),
+        rows_of=row.source,
+        document=row.template.encode() if row.template is not None else None,
     )

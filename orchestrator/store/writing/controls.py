@@ -12,11 +12,20 @@ from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId,
 from orchestrator.domain.queue_file.estimate import Cutter
 from orchestrator.domain.submission import Resend
 from orchestrator.store.errors import ControlRefusedError
-from orchestrator.store.reading.rows import COUNTERS, SELECT_BATCH_TO_SEND, SELECT_ITEM, Row, batch_of, item_of
+from orchestrator.store.reading.rows import (
+    COUNTERS,
+    SELECT_BATCH_TO_SEND,
+    SELECT_ITEM,
+    Row,
+    batch_of,
+    counts_of,
+    item_of,
+)
 from orchestrator.store.schema import (
     FOUND_ITEM,
     LIVE_BATCH,
     LIVE_JOB,
+    NOT_PLANNED,
     REAL_JOB,
     batches,
     controls,
@@ -136,8 +145,11 @@ async def retry(
     blocked = [] if keys or state else await _in_state(unit, job, BatchState.BLOCKED)
     skipped = row.state == JobState.SKIPPED and not keys and state is None
     chosen = await _chosen(unit, job, keys, state)
-    if not (blocked or skipped or chosen):
+    anew = not (keys or state or chosen) and _is_planned_anew(row)
+    if not (blocked or skipped or chosen or anew):
         return 0, 0
+    if anew:
+        await unit.connection.execute(sa.update(jobs).where(jobs.c.id == job).values(blocked=NOT_PLANNED))
     if JobState(row.state).settled:
         await _reopen(unit, row)
     for batch in blocked:
@@ -148,6 +160,11 @@ async def retry(
     unit.event(job, "retry", detail=f"{again} items, {len(blocked)} blocked batches")
     unit.touched_jobs[job] = None
     return again, len(blocked)
+
+
+def _is_planned_anew(row: Row) -> bool:
+    """Whether it is a job made of rows that has no items: it could not be planned, was not, or there were no rows."""
+    return row.source is not None and not counts_of(row) and bool(row.blocked or JobState(row.state).settled)
 
 
 def _may_retry(row: Row) -> None:

@@ -12,6 +12,8 @@ from starlette.responses import Response, StreamingResponse
 from orchestrator.domain.model import ItemState, Job, JobId, JobState
 from orchestrator.engine.outlook.expected_end import expected_ends
 from orchestrator.engine.outlook.why import describe_why, why
+from orchestrator.engine.report.compose import compose_report
+from orchestrator.engine.report.context import context_of
 from orchestrator.engine.result_document import (
     describe_batch,
     describe_event,
@@ -29,6 +31,9 @@ from orchestrator.web.served import Shown, account_now, failing_since
 _LARGEST_PAGE = 1000
 _LARGEST_NUMBER = 2**63 - 1
 """The range of an integer column."""
+
+_REPORT_HEADERS = {"Content-Security-Policy": "sandbox allow-popups", "X-Content-Type-Options": "nosniff"}
+"""Beside the policy in the page itself: it runs no scripts, and has no access to what else this server serves."""
 
 OfState = Annotated[JobState | None, Query(description="Only jobs in this state.")]
 _TEXT = r"^[^\x00]*$"
@@ -101,6 +106,13 @@ class Api:
         )
         return document(describe_why(job, found))
 
+    async def report(self, name: str) -> Response:
+        """The report of one job as it is now: one HTML page without scripts."""
+        job = await self._named(name)
+        context = context_of(self._shown.settings, job.spec)
+        page = await compose_report(self._store, job, context, now=self._shown.clock.now())
+        return Response(page, media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
+
     async def items(self, name: str, state: ItemOfState = None, limit: Most = None, after: After = 0) -> Response:
         """The items of one job in order, streamed; `next` is the path of the next page, or null."""
         job = await self._named(name)
@@ -132,13 +144,14 @@ class Api:
 
     async def _stream(self, job: Job, state: ItemState | None, limit: int | None, after: int) -> AsyncIterator[bytes]:
         """One item per line, as in the result."""
+        link = context_of(self._shown.settings, job.spec).link
         yield b'{"items": ['
         sent, more = 0, False
         async for chunk in self._store.items.stream(job.id, state, after=after):
             fits = chunk if limit is None else chunk[: limit - sent]
             more = len(fits) < len(chunk)
             if fits:
-                lines = b",".join(b"\n" + msgspec.json.encode(describe_item(item)) for item in fits)
+                lines = b",".join(b"\n" + msgspec.json.encode(describe_item(item, link)) for item in fits)
                 yield lines if sent == 0 else b"," + lines
                 sent, after = sent + len(fits), fits[-1].seq
             if more:

@@ -79,6 +79,7 @@ class Item(Shape):
     facts: Annotated[dict[str, Any] | None, Field(description="What else the platform reports of it.")]
     submitted_at: Time | None
     finished_at: Time | None
+    link: Annotated[str | None, Field(description="Its page on the platform, where `web_url` is configured.")] = None
 
 
 class JobsPage(Shape):

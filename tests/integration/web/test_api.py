@@ -92,6 +92,29 @@ async def test_items_are_chosen_by_state(house):
         assert none.json() == {"items": [], "next": None}
 
 
+async def test_the_report_is_a_page_that_runs_nothing(house):
+    """The same page as the command writes, in a sandbox; a job that does not exist has none."""
+    async with house.open():
+        await house.post(house.links("work", "fil.1", "fil.2"))
+        answer = await house.client.get("/api/v1/jobs/work/report")
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert answer.headers["content-security-policy"].startswith("sandbox")
+        assert "2 items" in answer.text
+        assert (await house.client.get("/api/v1/jobs/other/report")).status_code == 404
+
+
+async def test_items_have_links_where_the_account_has_a_web_url(house):
+    """As in the results."""
+    account = {"platform": "ica", "base_url": "http://127.0.0.1:1/rest", "api_key_file": "secrets/ica"}
+    account["web_url"] = {"data_linking": "https://ica.example.org/{remote_id}"}
+    house.extra = {"accounts": {"ica": account}}
+    async with house.open():
+        await house.post(house.links("work", "fil.1"))
+        page = (await house.client.get("/api/v1/jobs/work/items")).json()
+        assert page["items"][0]["link"] is None
+        schemas.ItemsPage.model_validate(page)
+
+
 # ---------------------------------------------------------------- history and why
 
 
@@ -247,6 +270,7 @@ async def test_the_api_describes_itself(house):
             "/api/v1/jobs/{name}/items",
             "/api/v1/jobs/{name}/history",
             "/api/v1/jobs/{name}/why",
+            "/api/v1/jobs/{name}/report",
             "/api/v1/accounts",
             "/api/v1/queue",
         }
@@ -255,7 +279,8 @@ async def test_the_api_describes_itself(house):
                 responses = operation["responses"]
                 assert "application/problem+json" in responses["default"]["content"], path
                 good = responses.get("200") or responses["201"]
-                assert "text/plain" in good["content"] or good["content"]["application/json"]["schema"], path
+                text = {"text/plain", "text/html"} & good["content"].keys()
+                assert text or good["content"]["application/json"]["schema"], path
         assert set(described["paths"]["/api/v1/queue"]["post"]["requestBody"]["content"]) == {
             "application/json",
             "application/yaml",

@@ -127,12 +127,17 @@ async def _settle_jobs(unit: UnitOfWork, touched: Sequence[JobId]) -> None:
         await unit.flush()
         rows = await _jobs(unit, touched)
     states = await _states_of_live_batches(unit, [row.id for row in rows])
-    over = [row for row in rows if not states[row.id]]
-    live = await _stop_where_due(unit, [row for row in rows if states[row.id]], states)
+    over = [row for row in rows if not states[row.id] and not _unplanned(row)]
+    live = await _stop_where_due(unit, [row for row in rows if states[row.id] or _unplanned(row)], states)
     await set_jobs(unit, await _asking(unit, live, states))
     outcomes = [(row, outcome_of(counts_of(row), cancelled=row.cancelled_at is not None)) for row in over]
     await set_jobs(unit, [Outcome(row, state) for row, state in outcomes])
     await wake_dependents(unit, [row.folded for row in over])
+
+
+def _unplanned(row: Row) -> bool:
+    """Whether it has no batch because the rows that it is made of are still to come."""
+    return row.blocked is not None and row.cancelled_at is None
 
 
 _States = defaultdict[str, set[BatchState]]
@@ -201,8 +206,8 @@ def _needs(row: Row, blocked: str | None) -> tuple[Needs | None, str | None]:
         return Needs.PAUSED, row.paused
     if row.stopped is not None:
         return Needs.STOPPED, row.stopped
-    if blocked is not None:
-        return Needs.BLOCKED, blocked
+    if reason := blocked or row.blocked:
+        return Needs.BLOCKED, reason
     waiting = counts_of(row).get(ItemState.ATTENTION, 0)
     if waiting:
         return Needs.ATTENTION, f"the platform waits for a person: {waiting} item{'s' if waiting > 1 else ''}"
