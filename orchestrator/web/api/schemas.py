@@ -31,6 +31,7 @@ class Job(Shape):
     kind: str
     account: str
     project: str
+    labels: dict[str, str]
     state: JobState
     needs: Annotated[Needs | None, Field(description="Why it is on hold.")]
     detail: str | None
