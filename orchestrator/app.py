@@ -15,7 +15,7 @@ import anyio.from_thread
 
 from orchestrator import __version__
 from orchestrator.clock import Clock, SystemClock
-from orchestrator.connections import ConnectedAccount, ConnectionContext, Keys, connect
+from orchestrator.connections import ConnectedAccount, ConnectionContext, Keys, connect, connect_webhooks
 from orchestrator.domain.model import Job, JobState
 from orchestrator.domain.polling.targets import PollTargets
 from orchestrator.durable import OWN_DRAFT
@@ -34,7 +34,7 @@ from orchestrator.engine.unsynced import report_unsynced
 from orchestrator.engine.upkeep import Upkeep
 from orchestrator.engine.users import Users
 from orchestrator.intake.directory.moves import Folders, SpoolSettings, prove_moves
-from orchestrator.intake.limits import account_limits
+from orchestrator.intake.limits import account_limits, webhook_terms
 from orchestrator.intake.rows.rows_planner import RowsPlanner
 from orchestrator.intake.spool import Spool
 from orchestrator.platforms.http.clock_skew import any_trusted
@@ -57,6 +57,9 @@ IDLE_CHECK = 0.2
 MOST_DELIVERIES = 8
 """Attempts to write a result, over some minutes, after which `--until-idle` stops waiting for it."""
 
+LONGEST_NOTICES = 60.0
+"""Seconds for which `--until-idle` waits for webhooks once nothing else is left to do."""
+
 LONGEST_REFUSAL = 60.0
 """Seconds for which a credential is refused, after which `--until-idle` stops waiting for its account."""
 
@@ -73,6 +76,8 @@ class Leftovers:
     """Results that cannot be written: job name → reason."""
     accounts: Mapping[str, str] = field(default_factory=dict)
     """Accounts with unfinished jobs whose credential the platform refuses: name → reason."""
+    webhooks: Mapping[str, str] = field(default_factory=dict)
+    """Notices that were not delivered: job and event → reason."""
 
 
 async def run_daemon(
@@ -177,10 +182,21 @@ class Daemon:
         """Return once the daemon is idle, after a final scan of the queue directory."""
         while not await self._idle():
             await self.clock.sleep(IDLE_CHECK)
+        await self._wait_for_notices()
         unsettled = [job for state in JobState if not state.settled for job in await self.store.jobs.list(state)]
         waiting = {job.spec.account for job in unsettled}
         refused = {name: reason for name, reason in self._refused().items() if name in waiting}
-        return Leftovers(unsettled, self.spool.kept_back, await self.store.outbox.failing(MOST_DELIVERIES), refused)
+        undelivered = {
+            f"{each.job_name}: {each.notice} (round {each.round})": each.last_error or "not sent yet"
+            for each in await self.store.notices.undelivered()
+        }
+        results = await self.store.outbox.failing(MOST_DELIVERIES)
+        return Leftovers(unsettled, self.spool.kept_back, results, refused, undelivered)
+
+    async def _wait_for_notices(self) -> None:
+        latest = self.clock.monotonic() + LONGEST_NOTICES
+        while (await self.store.notices.counts())[0] and self.clock.monotonic() < latest:
+            await self.clock.sleep(IDLE_CHECK)
 
     async def _idle(self) -> bool:
         if any(dispatch.busy for dispatch in self.dispatches) or not await self.spool.rescan():
@@ -255,6 +271,8 @@ async def daemon(
             )
         )
         built.add(_upkeep(settings, accounts, store, clock, bus))
+        webhooks = connect_webhooks(settings, context, group, stack)
+        webhooks.wake = built.add(webhooks).wake
         backups = _backups(settings, clock, bus)
         if backups is not None:
             built.add(backups)
@@ -364,6 +382,7 @@ def _spool(settings: Settings, state: Path, store: Store, clock: Clock, bus: Bus
             rest=queue.rest,
             max_bytes=queue.max_bytes,
             scratch=state,
+            webhooks=webhook_terms(settings),
         ),
         jobs=store.jobs,
         controls=store.advance,

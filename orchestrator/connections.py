@@ -1,4 +1,4 @@
-"""Connects an account to its platform: rate limiter, HTTP client and adapter."""
+"""Connects an account to its platform: rate limiter, HTTP client and adapter. Connects webhooks to their receivers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import anyio.abc
+
 from orchestrator.clock import Clock
+from orchestrator.intake.limits import webhook_terms
+from orchestrator.notify.client import WebhookClient
+from orchestrator.notify.deliveries import Deliveries, Sender
 from orchestrator.platforms.declaration import Connection, Declaration
 from orchestrator.platforms.http.clock_skew import Skew
 from orchestrator.platforms.http.contact import Contact
@@ -14,7 +19,7 @@ from orchestrator.platforms.http.transport import Exchange, Remote
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.rate_limit.limiter import Limit, RateLimiter
 from orchestrator.platforms.rate_limit.slots import SlotFile
-from orchestrator.settings import Account
+from orchestrator.settings import Account, Settings
 from orchestrator.settings.state import slot_file
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
@@ -96,3 +101,21 @@ async def connect(
     )
     platform = declaration.connect(connection)
     return ConnectedAccount(name, account, budget, skew, contact, platform, memory)
+
+
+def connect_webhooks(
+    settings: Settings, context: ConnectionContext, group: anyio.abc.TaskGroup, stack: AsyncExitStack
+) -> Deliveries:
+    """The deliveries of notices; their attempts run in `group`."""
+    client = WebhookClient(settings.notify.allow_private)
+    stack.push_async_callback(client.aclose)
+    secrets = [secret.get_secret_value() for secret in settings.notify.secrets]
+    return Deliveries(
+        Sender(context.instance, secrets, webhook_terms(settings)),
+        client=client,
+        store=context.store,
+        clock=context.clock,
+        bus=context.bus,
+        random=context.random,
+        group=group,
+    )

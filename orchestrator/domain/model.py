@@ -9,6 +9,7 @@ import msgspec
 
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import HOUR, Micros
+from orchestrator.domain.webhook import Notify
 
 JobId = NewType("JobId", str)
 BatchId = NewType("BatchId", str)
@@ -133,6 +134,8 @@ class JobSpec:
     """Nothing of it is ever sent, and it takes no room on the platform."""
     options: bytes | None = None
     """What the job says of all its items at once, as compact JSON."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    notify: Notify | None = None
     rows_of: str | None = None
     """The job whose items are the rows of this one, as the file spells its name; None for every other job."""
     document: bytes | None = None

@@ -35,6 +35,7 @@ def describe_job(job: Job) -> dict[str, Any]:
         "kind": spec.kind,
         "account": spec.account,
         "project": spec.project or None,
+        "labels": dict(spec.labels),
         "state": job.state,
         "needs": job.needs,
         "detail": job.detail,

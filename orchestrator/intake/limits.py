@@ -1,8 +1,9 @@
-"""What intake knows of the accounts, from the configuration."""
+"""What intake knows of accounts and webhooks, from the configuration."""
 
 from collections.abc import Mapping
 
 from orchestrator.domain.queue_file.estimate import AccountLimits
+from orchestrator.domain.webhook import WebhookTerms
 from orchestrator.platforms.rate_limit.window import Limit
 from orchestrator.settings import Settings
 
@@ -21,3 +22,8 @@ def account_limits(settings: Settings) -> Mapping[str, AccountLimits]:
         )
         for name, account in settings.accounts.items()
     }
+
+
+def webhook_terms(settings: Settings) -> WebhookTerms:
+    """Which webhooks jobs may name. Readable by every user, as `validate` and `submit` check them too."""
+    return WebhookTerms(settings.notify.allowed_hosts, signed=settings.notify.secret_file is not None)

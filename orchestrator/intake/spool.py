@@ -35,7 +35,14 @@ from orchestrator.intake.directory.unclaimed_tables import UnclaimedTables
 from orchestrator.intake.ports import Controls, Jobs
 from orchestrator.intake.reading.tables import is_table
 from orchestrator.intake.standstill import Progress
-from orchestrator.intake.validation.check import JSON_SUFFIX, Report, ValidationContext, check_source, in_slices
+from orchestrator.intake.validation.check import (
+    JSON_SUFFIX,
+    FindTable,
+    Report,
+    ValidationContext,
+    check_source,
+    in_slices,
+)
 from orchestrator.platforms.registry import KINDS
 from orchestrator.telemetry.events import Event, FileDeferred
 
@@ -120,15 +127,12 @@ class Spool:
 
     @property
     def kept_back(self) -> Mapping[str, str]:
-        """Files of the queue that are not accepted until the operator acts: path → reason.
-
-        What is not for the queue (`is_foreign`) is not among them: it is in `stale` alone.
-        """
+        """Files of the queue that are not accepted until the operator acts, without foreign ones: path → reason."""
         now = self._clock.monotonic()
         if self._given_up(now) and self._trouble is not None:
             return {str(self._folders.incoming): self._trouble}
-        stale = {name: reason for name, reason in self.stale.items() if not is_foreign(name)}
-        held = {**stale, **self._deferrals.lasting(now)}
+        held = {name: reason for name, reason in self.stale.items() if not is_foreign(name)}
+        held |= self._deferrals.lasting(now)
         return {str(self._folders.incoming / name): reason for name, reason in sorted(held.items())}
 
     @property
@@ -157,10 +161,11 @@ class Spool:
                 await self._watch.wait(self._next_scan)
                 await self.rescan()
 
-    async def review(self, source: Source) -> Report:
-        """The report on a queue file that lies elsewhere, and can bring no table. Close it when done."""
-        terms = ValidationContext(self._accounts, self._settings.scratch, tables=False, kinds=self._kinds)
-        return await in_slices(check_source(source, lambda _: None, terms))
+    async def review(self, source: Source, find_table: FindTable | None = None) -> Report:
+        """The report on a queue file that lies elsewhere, with the tables that come with it. Close it when done."""
+        scratch, hooks, some = self._settings.scratch, self._settings.webhooks, find_table is not None
+        terms = ValidationContext(self._accounts, scratch, tables=some, kinds=self._kinds, webhooks=hooks)
+        return await in_slices(check_source(source, find_table or (lambda _: None), terms))
 
     async def rescan(self) -> bool:
         """Scan now, and decide what can be decided; returns whether all that is left needs an operator.

@@ -22,6 +22,7 @@ from orchestrator.platforms.registry import Platforms
 from orchestrator.settings.model import Settings
 from orchestrator.settings.problems import KeyPath
 from orchestrator.settings.sources import Reading, variable_for
+from orchestrator.settings.webhook_secrets import read_webhook_secrets
 
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 _LARGEST_SECRET = 65_536
@@ -57,7 +58,7 @@ def refuse_variables(values: dict[str, Any], variables: Mapping[KeyPath, str]) -
     return problems
 
 
-_FILE_ONLY = (("server", "token", "token_file"),)
+_FILE_ONLY = (("server", "token", "token_file"), ("notify", "secrets", "secret_file"))
 
 
 def _written(document: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
@@ -108,8 +109,9 @@ def read_secrets(values: Mapping[str, Any], environ: Mapping[str, str], folder: 
     for section, key, file_key in _FILE_ONLY:
         file = _mapping(values.get(section)).get(file_key)
         if isinstance(file, str) and file:
+            read = read_webhook_secrets if section == "notify" else _read
             try:
-                _put(reading.values, (section, key), _read(folder / file))
+                _put(reading.values, (section, key), read(folder / file))
             except ValueError as error:
                 reading.problems.append(Problem(f"{section}.{file_key}", str(error)))
     return reading
@@ -152,7 +154,7 @@ def exposed_secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str
     directories = _directories(settings.secrets_dir, environ)
     files = [account.api_key_file for account in settings.accounts.values()]
     files += [directory / key_file_name(name) for directory in directories for name in settings.accounts]
-    files += [settings.server.token_file if settings.server else None]
+    files += [settings.server.token_file if settings.server else None, settings.notify.secret_file]
     files += (file for name in settings.accounts for file in _files_of_tools(name, settings, environ))
     return tuple(
         f"{file} can be read by every user of this machine: chmod o-r {file}"
@@ -267,7 +269,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _put(values: dict[str, Any], path: KeyPath, secret: str) -> None:
+def _put(values: dict[str, Any], path: KeyPath, secret: str | tuple[str, ...]) -> None:
     for part in path[:-1]:
         values = values.setdefault(part, {})
     values[path[-1]] = secret

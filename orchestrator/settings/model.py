@@ -5,10 +5,11 @@ and are not included in a `repr`.
 """
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from orchestrator.domain.fields import (
@@ -23,9 +24,27 @@ from orchestrator.domain.fields import (
     PositiveDuration,
     Size,
 )
+from orchestrator.domain.webhook import Network, parse_allowed_host
 from orchestrator.platforms.account import Account, Section
 from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings.accounts import OnAnyOf
+
+
+def _allowed_host(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text: put it in quotes")  # noqa: TRY004 - pydantic reports ValueError, not TypeError
+    return parse_allowed_host(value)
+
+
+def _private_network(value: object) -> Network:
+    try:
+        return ip_network(str(value))
+    except ValueError:
+        raise ValueError("must be a network such as 10.1.0.0/16 or fd00::/8, without bits behind the prefix") from None
+
+
+AllowedHost = Annotated[str, BeforeValidator(_allowed_host)]
+PrivateNetwork = Annotated[Network, BeforeValidator(_private_network), PlainSerializer(str)]
 
 
 class Queue(Section):
@@ -58,10 +77,13 @@ class Server(Section):
 
 
 class Notify(Section):
-    """Webhooks, which are not available yet: only the defaults are accepted."""
+    """Webhooks: which hosts may be called, and what calls are signed with."""
 
-    allowed_hosts: tuple[()] = ()
-    secret_file: None = None
+    allowed_hosts: tuple[AllowedHost, ...] = ()
+    allow_private: tuple[PrivateNetwork, ...] = ()
+    secret_file: ConfigPath | None = None
+    secrets: Annotated[tuple[SecretStr, ...], Field(exclude=True)] = ()
+    """The secrets in `secret_file`: the newest first, each `whsec_` and base64."""
 
 
 class Log(Section):
@@ -136,15 +158,6 @@ class Settings(BaseSettings):
             raise ValueError("copies SQLite databases only: leave it out, and back up PostgreSQL with pg_dump")
         return backup
 
-    @field_validator("notify", mode="before")
-    @classmethod
-    def _not_there_yet(cls, notify: object) -> object:
-        """Refuse settings that would have no effect."""
-        empty = isinstance(notify, Mapping) and notify.keys() <= Notify.model_fields.keys() and not any(notify.values())
-        if not (empty or isinstance(notify, Notify)):
-            raise ValueError("webhooks are not available in this version: leave `notify` out")
-        return Notify()
-
     @classmethod
     def settings_customise_sources(
         cls,
@@ -161,7 +174,7 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every secret as text, for the log's redaction."""
         token = self.server.token if self.server is not None else None
-        held = [*(account.api_key for account in self.accounts.values()), token]
+        held = [*(account.api_key for account in self.accounts.values()), token, *self.notify.secrets]
         texts = [secret.get_secret_value() for secret in held if secret is not None]
         return (*filter(None, texts), *self.database.passwords)
 
@@ -189,6 +202,7 @@ class Settings(BaseSettings):
             "accounts": accounts,
             "secrets_dir": full(self.secrets_dir),
             "server": server,
+            "notify": self.notify.model_copy(update={"secret_file": full(self.notify.secret_file)}),
             "backup": self._anchored_backup(folder),
         }
         return self.model_copy(update=update)

@@ -1,4 +1,4 @@
-"""What is still to be delivered: the results of settled jobs."""
+"""What is still to be written: the results of settled jobs. Notices are in the same table, see `notices.py`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,10 @@ from orchestrator.clock import Micros
 from orchestrator.domain.model import JobId
 from orchestrator.store.database.engine import Database
 from orchestrator.store.schema import jobs, outbox
+
+RESULT = "result"
+"""The kind of a row of the outbox that is a result."""
+_IS_RESULT = outbox.c.kind == RESULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Outbox:
         """What is to be delivered now, the oldest first."""
         columns = (outbox.c.id, outbox.c.job, outbox.c.tries, jobs.c.name.label("job_name"))
         query = sa.select(*columns).join_from(outbox, jobs)
-        query = query.where(outbox.c.due_at <= now).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
+        query = query.where(_IS_RESULT, outbox.c.due_at <= now).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
         async with self._database.read() as connection:
             return [
                 Entry(
@@ -60,18 +64,20 @@ class Outbox:
 
     async def pending(self, tries: int) -> bool:
         """Whether anything waits that has failed less often than that."""
-        query = sa.select(outbox.c.id).where(outbox.c.tries < tries).limit(1)
+        query = sa.select(outbox.c.id).where(_IS_RESULT, outbox.c.tries < tries).limit(1)
         async with self._database.read() as connection:
             return (await connection.execute(query)).first() is not None
 
     async def failing(self, tries: int) -> Mapping[str, str]:
         """The jobs whose delivery failed as often as that or more: name → the last error."""
-        query = sa.select(jobs.c.name, outbox.c.last_error).join_from(outbox, jobs).where(outbox.c.tries >= tries)
+        failing = (_IS_RESULT, outbox.c.tries >= tries)
+        query = sa.select(jobs.c.name, outbox.c.last_error).join_from(outbox, jobs).where(*failing)
         async with self._database.read() as connection:
             return {row.name: row.last_error or "" for row in await connection.execute(query.order_by(jobs.c.name))}
 
     async def next_due(self) -> Micros | None:
         """When the next delivery is due; None when there is none."""
         async with self._database.read() as connection:
-            due: Micros | None = (await connection.execute(sa.select(sa.func.min(outbox.c.due_at)))).scalar_one()
+            query = sa.select(sa.func.min(outbox.c.due_at)).where(_IS_RESULT)
+            due: Micros | None = (await connection.execute(query)).scalar_one()
             return due

@@ -32,6 +32,7 @@ from orchestrator.telemetry.events import (
     UnexpectedKind,
     UnexpectedResponse,
 )
+from orchestrator.telemetry.webhook_events import WebhookDelayed, WebhookDelivered, WebhookGivenUp
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Content type of `Metrics.render`."""
@@ -76,6 +77,8 @@ class StoreReading:
     """Submissions with an unknown outcome, by account."""
     unchanged_since: Mapping[str, Micros] = field(default_factory=dict)
     """When the job on the platform that has been unchanged longest made progress, by account."""
+    webhooks: Mapping[str, int] = field(default_factory=dict)
+    """Notices that were not delivered, by state: `pending` or `given_up`."""
     wal_bytes: int | None = None
     """Size of the write-ahead log beside an SQLite database; None on a server."""
 
@@ -143,7 +146,10 @@ class Metrics:
             _LOCAL,
             "operation",
         )
-        for part in ("results", "upkeep"):
+        self._webhooks = self._counter("webhook_attempts", "Calls of webhooks, by outcome.", "outcome")
+        for outcome in ("delivered", "delayed", "given_up"):
+            self._webhooks.labels(outcome)
+        for part in ("results", "upkeep", "webhooks"):
             self._parts.labels(part)
         for cause in CloseCause:
             self._connections_closed.labels(cause.name.lower())
@@ -168,6 +174,12 @@ class Metrics:
                 self._files.labels("rejected").inc()
             case FileDeferred():
                 self._files.labels("deferred").inc()
+            case WebhookDelivered():
+                self._webhooks.labels("delivered").inc()
+            case WebhookDelayed():
+                self._webhooks.labels("delayed").inc()
+            case WebhookGivenUp():
+                self._webhooks.labels("given_up").inc()
             case JobSettled():
                 self._jobs_settled.labels(event.state).inc()
             case _:
@@ -312,7 +324,10 @@ def _of_store(store: StoreReading | None, accounts: Iterable[str]) -> Iterator[M
     )
     for account, since in store.unchanged_since.items():
         unchanged.add_metric([account], since / SECOND)
-    yield from (items, jobs, unconfirmed, unchanged)
+    webhooks = _gauge("webhooks_undelivered", "Notices that were not delivered: still pending, or given up.", "state")
+    for delivery, count in store.webhooks.items():
+        webhooks.add_metric([delivery], count)
+    yield from (items, jobs, unconfirmed, unchanged, webhooks)
     if store.wal_bytes is not None:
         wal = _gauge("database_wal_bytes", "Size of the write-ahead log; it grows during a long read transaction.")
         wal.add_metric([], store.wal_bytes)

@@ -13,7 +13,7 @@ from orchestrator.web.api import schemas
 from orchestrator.web.api.queue_upload import Inbox
 from orchestrator.web.api.reads import Api
 from orchestrator.web.api.responses import PROBLEM, Problems
-from orchestrator.web.guard import QUEUE_FILE_SUFFIXES, Guard
+from orchestrator.web.guard import FORM, QUEUE_FILE_SUFFIXES, Guard
 from orchestrator.web.monitoring.health import Health
 from orchestrator.web.monitoring.probes import Probes
 from orchestrator.web.monitoring.scrape import Scrape
@@ -94,7 +94,16 @@ def _api(api: Api, inbox: Inbox) -> APIRouter:
 _QUEUE_FILE = {
     "required": True,
     "description": "A queue file; `orchestrator schema` prints its JSON Schema.",
-    "content": {media: {"schema": {"type": "object"}} for media in QUEUE_FILE_SUFFIXES},
+    "content": {
+        **{media: {"schema": {"type": "object"}} for media in QUEUE_FILE_SUFFIXES},
+        FORM: {
+            "schema": {
+                "type": "object",
+                "description": "One queue file, and the tables that it names; each part has a file name.",
+                "additionalProperties": {"type": "string", "format": "binary"},
+            }
+        },
+    },
 }
 
 

@@ -29,6 +29,8 @@ from orchestrator.web.sessions import Session, Sessions
 PROBES = frozenset({"/livez", "/readyz"})
 QUEUE_FILE_SUFFIXES: Mapping[str, str] = MappingProxyType({"application/json": ".json", "application/yaml": ".yaml"})
 """The content types of queue files → their file suffixes."""
+FORM = "multipart/form-data"
+"""The content type of a queue file with its tables."""
 
 LOGIN = "/login"
 STATIC = "/static/"
@@ -103,9 +105,11 @@ class Guard:
         needs_token = not reads and self._token is not None
         if not trusted or (needs_token and shown is not _Token.RIGHT):
             return self._refuse(scope, shown)
-        if not reads and content_type(headers) not in QUEUE_FILE_SUFFIXES:
+        # A page of another origin can send a form, but no bearer token.
+        form = content_type(headers) == FORM and shown is _Token.RIGHT
+        if not reads and not form and content_type(headers) not in QUEUE_FILE_SUFFIXES:
             wanted = " or ".join(QUEUE_FILE_SUFFIXES)
-            return self._problems.answer(415, f"the content type must be {wanted}")
+            return self._problems.answer(415, f"the content type must be {wanted}, or {FORM} with the server's token")
         return self._app
 
     def _page(self, scope: Scope, headers: Headers, shown: _Token, session: Session | None) -> ASGIApp:

@@ -26,7 +26,7 @@ from orchestrator.domain.printable import printable_json
 from orchestrator.domain.queue_file.editor_schema import json_schema
 from orchestrator.domain.units import format_duration
 from orchestrator.intake.error_file import as_object
-from orchestrator.intake.limits import account_limits
+from orchestrator.intake.limits import account_limits, webhook_terms
 from orchestrator.intake.ports import Known
 from orchestrator.intake.validation.check import Report, check
 from orchestrator.intake.validation.job_validation import ValidatedJob
@@ -70,7 +70,8 @@ async def _validate_all(files: Sequence[Path], settings: Settings) -> list[dict[
     reports, specs = [], []
     for file in files:
         try:
-            report = await check(file, account_limits(settings), kinds=settings.platforms.kinds)
+            limits, hooks = account_limits(settings), webhook_terms(settings)
+            report = await check(file, limits, kinds=settings.platforms.kinds, webhooks=hooks)
         except FileNotFoundError:
             fail(f"{file}: file not found")
         except OSError as error:

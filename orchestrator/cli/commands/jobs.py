@@ -8,13 +8,24 @@ import typer
 from rich.text import Text
 
 from orchestrator.cli.commands.job_history import print_history, print_why, user
-from orchestrator.cli.invocation import AsJson, Config, output, plain, run_async, settings_for
+from orchestrator.cli.invocation import AsJson, Config, fail, output, plain, run_async, settings_for
 from orchestrator.cli.sources.job_sources import Described, Source, knowing
 from orchestrator.cli.tables import print_table
+from orchestrator.clock import SystemClock
 from orchestrator.domain.model import ItemState, JobState
+from orchestrator.domain.search_terms import labels_in, parse_since
+from orchestrator.store.reading.job_search import JobSearch
 
 State = Annotated[JobState | None, typer.Option("--state", help="Only jobs in this state.")]
 Account = Annotated[str | None, typer.Option("--account", help="Only jobs on this account.")]
+Project = Annotated[str | None, typer.Option("--project", help="Only jobs of this project.")]
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", help="Only jobs with this label, NAME=VALUE; may be given repeatedly.")
+]
+Named = Annotated[str | None, typer.Option("--name", help="Only jobs with this text in their name.")]
+Since = Annotated[
+    str | None, typer.Option("--since", help="Only jobs accepted since: a duration such as 7d, a date or a time.")
+]
 Items = Annotated[bool, typer.Option("--items", help="Also list the items, in columns separated by tabs.")]
 History = Annotated[bool, typer.Option("--history", help="List what happened to it, who caused it and when.")]
 Why = Annotated[bool, typer.Option("--why", help="Show what it waits for, and when it is expected to end.")]
@@ -30,13 +41,28 @@ def register(app: typer.Typer) -> None:
     app.command("show")(show)
 
 
-def jobs(config: Config = None, state: State = None, account: Account = None, *, as_json: AsJson = False) -> None:
+def jobs(
+    config: Config = None,
+    *,
+    state: State = None,
+    account: Account = None,
+    project: Project = None,
+    label: Labels = None,
+    name: Named = None,
+    since: Since = None,
+    as_json: AsJson = False,
+) -> None:
     """List the jobs, the newest first."""
     settings = settings_for(config)
+    try:
+        after = parse_since(since, SystemClock().now()) if since is not None else None
+        search = JobSearch(state, account, project, name, labels_in(label or ()), after)
+    except ValueError as error:
+        fail(str(error))
 
     async def act() -> None:
         async with knowing(settings) as source:
-            found = await source.jobs(state, account)
+            found = await source.jobs(search)
         if as_json:
             sys.stdout.write(json.dumps({"jobs": found}, indent=1) + "\n")
         else:
@@ -82,10 +108,13 @@ async def _print_job(source: Source, name: str, *, items: bool, state: ItemState
     job, batches = await source.job(name)
     fields = job | {"dropped_by": user(job["dropped_by"]), "after": await source.awaited(name)}
     fields |= await source.standstill(name)
+    notices = fields.pop("undelivered") or ()
     console = output()
     for key, value in fields.items():
         if value not in (None, {}):
             console.print(Text.assemble((f"{key:>15}", "bold"), f"  {_text(value)}"))
+    for notice in notices:
+        console.print(Text.assemble((f"{'webhook':>15}", "bold"), f"  {plain(_notice(notice))}"))
     print_table(
         ("batch", "remote id", "state", "status", "items", "sends", "submitted", "detail"),
         [[_text(batch[name]) for name in _BATCH] for batch in batches],
@@ -94,6 +123,13 @@ async def _print_job(source: Source, name: str, *, items: bool, state: ItemState
     )
     if items:
         await _print_items(source, name, state)
+
+
+def _notice(notice: Described) -> str:
+    """`settled (round 1): 3 tries, next at …: HTTP 503`."""
+    outlook = "given up" if notice["given_up"] else f"next at {notice['next_try']}"
+    error = f": {notice['last_error']}" if notice["last_error"] else ""
+    return f"{notice['event']} (round {notice['round']}) not delivered: {notice['tries']} tries, {outlook}{error}"
 
 
 async def _print_items(source: Source, name: str, state: ItemState | None) -> None:

@@ -69,6 +69,8 @@ def _run(
         write(f"{file} was not read: {reason}\n")
     for name, reason in left.results.items():
         write(f"{name}: its result was not written: {reason}\n")
+    for notice, reason in left.webhooks.items():
+        write(f"{notice}: its webhook was not delivered: {reason}\n")
     for name, reason in left.accounts.items():
         write(f"account {name}: the credential is refused: {reason}\n")
     if left.accounts:

@@ -16,7 +16,7 @@ from orchestrator.domain.mistake import Mistake
 from orchestrator.domain.model import Job, JobSpec, JobState
 from orchestrator.intake.directory.dropping import Dropped, NotDroppedError, drop
 from orchestrator.intake.directory.moves import Folders
-from orchestrator.intake.limits import account_limits
+from orchestrator.intake.limits import account_limits, webhook_terms
 from orchestrator.intake.ports import Known
 from orchestrator.intake.validation.known_names import conflict
 from orchestrator.settings import Settings
@@ -54,7 +54,10 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
 
     try:
         kinds, limits = settings.platforms.kinds, account_limits(settings)
-        run_async(lambda: drop(files, directory, limits, kinds=kinds, refuse=known.refuse, report=report))
+        hooks = webhook_terms(settings)
+        run_async(
+            lambda: drop(files, directory, limits, kinds=kinds, webhooks=hooks, refuse=known.refuse, report=report)
+        )
     except NotDroppedError as error:
         _print_mistakes(error)
         raise typer.Exit(2) from None

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import anyio.to_thread
 
@@ -12,7 +12,8 @@ from orchestrator.cli.commands.accounts import from_daemon
 from orchestrator.cli.invocation import fail, job_named, reading
 from orchestrator.cli.sources.http import ask, fetch
 from orchestrator.clock import Clock, SystemClock
-from orchestrator.domain.model import ItemState, Job, JobState
+from orchestrator.domain.model import ItemState, Job
+from orchestrator.domain.units import rfc3339
 from orchestrator.engine.outlook.expected_end import expected_ends
 from orchestrator.engine.outlook.why import awaited, describe_why, why
 from orchestrator.engine.report.compose import compose_report
@@ -26,7 +27,9 @@ from orchestrator.engine.result_document import (
     describe_standstill,
     when,
 )
+from orchestrator.notify.documents import describe_notices
 from orchestrator.settings import Settings, SettingsError
+from orchestrator.store.reading.job_search import JobSearch
 from orchestrator.store.store import Store
 
 _NOTHING = "the daemon returns nothing at {}: there is no such job, or it has stopped"
@@ -46,7 +49,7 @@ class Source(Protocol):
         """A job, with its `expected_end`, and its batches."""
         ...
 
-    async def jobs(self, state: JobState | None = None, account: str | None = None) -> list[Described]:
+    async def jobs(self, search: JobSearch) -> list[Described]:
         """Jobs, each with its `expected_end`, the newest first."""
         ...
 
@@ -67,7 +70,7 @@ class Source(Protocol):
         ...
 
     async def standstill(self, name: str) -> Described:
-        """Since when the job makes no progress (`unchanged_since`), and what it waits for (`waits_for`)."""
+        """Since when it makes no progress (`unchanged_since`), what it waits for, and its `undelivered` webhooks."""
         ...
 
     def history(self, name: str) -> AsyncIterator[Sequence[Described]]:
@@ -110,11 +113,12 @@ class Daemon:
         document = await self._ask(_path(name))
         return document["job"] | {"expected_end": document["expected_end"]}, document["batches"]
 
-    async def jobs(self, state: JobState | None = None, account: str | None = None) -> list[Described]:
-        path = "/api/v1/jobs?limit=1000"
-        path += f"&state={state}" if state is not None else ""
-        path += f"&account={quote(account, safe='')}" if account is not None else ""
-        return [job async for page in self._pages(path, "jobs") for job in page]
+    async def jobs(self, search: JobSearch) -> list[Described]:
+        asked: dict[str, Any] = {"state": search.state, "account": search.account, "project": search.project}
+        asked |= {"name": search.name, "since": None if search.since is None else rfc3339(search.since)}
+        asked |= {"label": [f"{name}={value}" for name, value in search.labels.items()], "limit": 1000}
+        query = urlencode({name: value for name, value in asked.items() if value is not None}, doseq=True)
+        return [job async for page in self._pages(f"/api/v1/jobs?{query}", "jobs") for job in page]
 
     async def items(self, name: str, state: ItemState | None = None) -> AsyncIterator[Sequence[Described]]:
         path = f"{_path(name)}/items?limit=1000"
@@ -145,7 +149,7 @@ class Daemon:
 
     async def standstill(self, name: str) -> Described:
         document = await self._ask(_path(name))
-        return {key: document.get(key) for key in ("unchanged_since", "waits_for")}
+        return {key: document.get(key) for key in ("unchanged_since", "waits_for", "undelivered")}
 
     async def history(self, name: str) -> AsyncIterator[Sequence[Described]]:
         async for page in self._pages(f"{_path(name)}/history?limit=1000", "events"):
@@ -180,8 +184,8 @@ class Database:
         (described,) = await self._described([job])
         return described, [describe_batch(batch) for batch in await self._store.batches.of_job(job.id)]
 
-    async def jobs(self, state: JobState | None = None, account: str | None = None) -> list[Described]:
-        return await self._described(await self._store.jobs.list(state, account))
+    async def jobs(self, search: JobSearch) -> list[Described]:
+        return await self._described(await self._store.jobs.list(search=search))
 
     async def items(self, name: str, state: ItemState | None = None) -> AsyncIterator[Sequence[Described]]:
         job = await job_named(self._store, name)
@@ -205,7 +209,8 @@ class Database:
 
     async def standstill(self, name: str) -> Described:
         job = await job_named(self._store, name)
-        return await describe_standstill(self._store, job, self._open_items.get(job.spec.account))
+        notices = {"undelivered": describe_notices(await self._store.notices.undelivered(job.id))}
+        return await describe_standstill(self._store, job, self._open_items.get(job.spec.account)) | notices
 
     async def history(self, name: str) -> AsyncIterator[Sequence[Described]]:
         job = await job_named(self._store, name)

@@ -87,12 +87,12 @@ class Cutter:
 class Digest:
     """What a job *is*: equal for equal content, whatever the format, the spelling or the order of keys.
 
-    In it: kind, account, project, engine, after, priority, max_open, stop_after, retry, `group_by` and `options` where
-    there are any, every item as it will be sent, and the row it was made from (result tables show the row). Left out:
-    the name, under which it is compared; the names of file and table; `count`, which only guards; and how template and
-    items were spelt. A job that is made of the rows of an earlier one has no items yet: in their place stand that job,
-    the template and `count`. A change of priority is a change of content, so that it is never taken in silence and
-    dropped.
+    In it: kind, account, project, engine, after, priority, max_open, stop_after, retry, `group_by`, `options`, `labels`
+    and `notify` where there are any, every item as it will be sent, and the row it was made from (result tables show
+    the row). Left out: the name, under which it is compared; the names of file and table; `count`, which only guards;
+    and how template and items were spelt. A job that is made of the rows of an earlier one has no items yet: in their
+    place stand that job, the template and `count`. A change of priority is a change of content, so that it is never
+    taken in silence and dropped.
     """
 
     def __init__(self, job: QueuedJob) -> None:
@@ -117,6 +117,10 @@ class Digest:
             header["group_by"] = job.group_by
         if job.options:  # so that a job without any keeps the digest that it always had
             header["options"] = job.options
+        if job.labels:
+            header["labels"] = job.labels
+        if job.notify is not None:
+            header["notify"] = {"webhook": job.notify.webhook, "on": sorted(job.notify.on)}
         self._hash.update(canonical(header) + b"\n")
 
     def add(self, request: bytes, row: bytes | None) -> None:
@@ -159,6 +163,8 @@ def job_spec(
         first_stage=kind.first_stage,
         follow_only=kind.follow_only,
         options=canonical(job.options) if job.options else None,
+        labels=job.labels or {},
+        notify=job.notifies,
         rows_of=job.rows.job if job.rows else None,
         document=document,
     )

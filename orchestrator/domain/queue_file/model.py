@@ -16,16 +16,25 @@ from orchestrator.domain.model import After, JobState, RetryPolicy
 from orchestrator.domain.queue_file.control_models import CONTROLS, SCOPES, Adoption, AnyControl, Control, RetryJob
 from orchestrator.domain.queue_file.names import JOB_NAME, STRICT, JobName, Text
 from orchestrator.domain.queue_file.validation_messages import TAG, mistakes_of
+from orchestrator.domain.webhook import MOST_CHARACTERS, Notice, Notify
 
 TABLE_NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,190}\.(csv|tsv|jsonl|ndjson|CSV|TSV|JSONL|NDJSON)$"
+LABEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$"
 PATTERNS = {
     JOB_NAME: "is no job name: A-Z a-z 0-9 `.` `_` `-`, the first a letter or digit, at most 100",
+    LABEL_NAME: "is no label: A-Z a-z 0-9 `.` `_` `/` `-`, the first a letter or digit, at most 63",
     TABLE_NAME: "is no table: name a .csv, .tsv, .jsonl or .ndjson file dropped beside this one, without its folder",
 }
 MOST_JOBS = 10_000
 """Jobs that one file may ask for; items are not limited."""
 
 DEFAULT_PRIORITY = 5
+
+MOST_LABELS = 20
+"""Labels that a job may have."""
+
+LabelName = Annotated[str, StringConstraints(pattern=LABEL_NAME)]
+LabelValue = Annotated[str, StringConstraints(max_length=200)]
 
 
 class _Strict(BaseModel):
@@ -57,6 +66,15 @@ class Retry(_Strict):
     """Attempts in all, the first one included."""
     on: Annotated[list[Text], Field(min_length=1)]
     """The platform's own statuses to try again after."""
+
+
+class Webhook(_Strict):
+    """Whom to notify, and of what."""
+
+    webhook: Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS)]
+    """URL of the receiver; its host must be in `notify.allowed_hosts` of the configuration."""
+    on: Annotated[list[Literal["settled", "blocked", "attention", "stopped"]], Field(min_length=1)] = ["settled"]
+    """Events to notify of: the job has settled, or needs an operator."""
 
 
 class JobRows(_Strict):
@@ -114,6 +132,10 @@ class QueuedJob(_Strict):
     """Submit no more after so many failures."""
     retry: Retry | None = None
     """Try items again that ended in one of these statuses."""
+    notify: Webhook | None = None
+    """Call a webhook at certain events."""
+    labels: Annotated[dict[LabelName, LabelValue], Field(min_length=1, max_length=MOST_LABELS)] | None = None
+    """Texts to search jobs by, such as the run or the cohort."""
     template: dict[str, Any] | None = None
     """Merged under every item, or filled from every row of the table: `${column}`; `$$` is a dollar sign."""
     items: Annotated[list[dict[str, Any]], Field(json_schema_extra={"minItems": 1})] | None = None
@@ -151,6 +173,10 @@ class QueuedJob(_Strict):
     @property
     def retry_policy(self) -> RetryPolicy | None:
         return RetryPolicy(self.retry.attempts, frozenset(self.retry.on)) if self.retry else None
+
+    @property
+    def notifies(self) -> Notify | None:
+        return Notify(self.notify.webhook, frozenset(map(Notice, self.notify.on))) if self.notify else None
 
 
 class QueueFile(_Strict):
@@ -213,10 +239,6 @@ def _list_of(document: dict[str, Any], key: str, mistakes: list[Mistake]) -> lis
 def _read_job(raw: object, path: Path, mistakes: list[Mistake]) -> QueuedJob | None:
     before = len(mistakes)
     if isinstance(raw, dict):
-        if "notify" in raw:
-            text = "webhooks are not available in this version"
-            mistakes.append(Mistake(text, "leave `notify` out; results/ reports how the job ended", (*path, "notify")))
-            raw = {key: value for key, value in raw.items() if key != "notify"}
         if (raw.get("items") is None) == (raw.get("table") is None):
             which = "neither `items` nor `table`" if raw.get("items") is None else "both `items` and `table`"
             mistakes.append(Mistake(f"has {which}", "exactly one of the two says what the job is made of", path))

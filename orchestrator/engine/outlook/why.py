@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.clock import Micros
-from orchestrator.domain.model import BatchId, BatchState, ItemState, Job, JobState
+from orchestrator.domain.model import BatchId, BatchState, ItemState, Job, JobState, Needs
 from orchestrator.domain.units import format_duration, rfc3339
 from orchestrator.engine.outlook.expected_end import expected_ends
 from orchestrator.engine.result_document import when
@@ -140,14 +140,14 @@ def describe_why(job: Job, found: Why) -> dict[str, Any]:
 
 
 async def awaited(store: Store, job: Job) -> str | None:
-    """The jobs that one starts after, each with its state: `a: succeeded, b: no such job yet (required: …)`."""
-    after = job.spec.after
-    if after is None:
+    """The jobs that one waits for, each with its state: `a: succeeded, b: no such job yet (required: …)`."""
+    names, after = job.spec.waits_for, job.spec.after
+    if not names:
         return None
-    known = await store.jobs.known(after.jobs)
-    found = {name: known.get(name.casefold()) for name in after.jobs}
+    known = await store.jobs.known(names)
+    found = {name: known.get(name.casefold()) for name in names}
     states = ", ".join(f"{name}: {each.state if each else 'no such job yet'}" for name, each in found.items())
-    return f"{states} (required: {' or '.join(sorted(after.accept))})"
+    return f"{states} (required: {' or '.join(sorted(after.accept))})" if after else states
 
 
 async def _awaited(store: Store, job: Job) -> list[Reason]:
@@ -165,6 +165,8 @@ def _at_the_platform(job: Job, batches: Sequence[LiveBatch]) -> Iterator[Reason]
     blocked = [batch for batch in batches if batch.state is BatchState.BLOCKED]
     if blocked:
         yield Reason(WaitsFor.BLOCKED, _listed((f"batch {batch.number}: {batch.detail}" for batch in blocked), blocked))
+    elif job.needs is Needs.BLOCKED:  # it could not be planned: there are no batches yet
+        yield Reason(WaitsFor.BLOCKED, job.detail or "it cannot be planned")
     asked = job.counts.get(ItemState.ATTENTION, 0)
     if asked:
         yield Reason(WaitsFor.ATTENTION, f"{_items(asked)} at the platform: it waits for an operator there")

@@ -235,6 +235,7 @@ class Decider:
             wait_for_tables=may_wait,
             dropped_by=each.candidate.dropped_by,
             kinds=self._kinds,
+            webhooks=self._settings.webhooks,
         )
         return check_source(each.source, lambda name: self._open_table(name, each.opened), terms)
 

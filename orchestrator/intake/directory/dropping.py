@@ -20,6 +20,7 @@ from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistake, Mistakes
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queue_file.estimate import AccountLimits, canonical
+from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
 from orchestrator.durable import open_draft, rename_exclusively, sync_file, sync_folder
 from orchestrator.intake.directory.arrivals import IGNORED
 from orchestrator.intake.directory.moves import GOOD_NAME, Moving
@@ -96,6 +97,7 @@ async def drop(
     *,
     scratch: Path | None = None,
     kinds: Kinds = KINDS,
+    webhooks: WebhookTerms = NO_WEBHOOKS,
     refuse: Callable[[Sequence[JobSpec]], Awaitable[Iterable[Mistake]]] | None = None,
     report: Callable[[Dropped], None] = lambda _: None,
 ) -> list[Dropped]:
@@ -114,7 +116,9 @@ async def drop(
         for path in (path for path in files if not is_table(path.name)):
             parcel = _Parcel(path)
             stack.callback(parcel.close)
-            await _check(parcel, ValidationContext(accounts, scratch, folder=path.parent, kinds=kinds))
+            await _check(
+                parcel, ValidationContext(accounts, scratch, folder=path.parent, kinds=kinds, webhooks=webhooks)
+            )
             if refuse is not None and parcel.report is not None:
                 for mistake in await refuse([job.spec for job in parcel.report.jobs]):
                     parcel.report.mistakes.append(mistake)

@@ -19,6 +19,7 @@ from pathlib import Path
 import structlog
 
 from orchestrator.crash_points import CrashPoint, crash_point
+from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
 from orchestrator.durable import open_draft, rename_exclusively, sync_folder, write_whole
 from orchestrator.intake.directory.open_file import NotReadableError, Signature, open_source
 from orchestrator.intake.directory.pending_moves import NoPendingMoveError, PendingMoves, Step
@@ -46,6 +47,8 @@ class SpoolSettings:
 
     None: the system's temporary folder, and moves that a crash cuts short are not completed.
     """
+    webhooks: WebhookTerms = NO_WEBHOOKS
+    """Which webhooks jobs may name."""
 
 
 @dataclass(frozen=True, slots=True)

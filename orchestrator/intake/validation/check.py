@@ -22,6 +22,7 @@ from orchestrator.domain.queue_file.control_models import AnyControl
 from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.domain.queue_file.model import TABLE_NAME, Reading, read
 from orchestrator.domain.queue_file.nearest import did_you_mean
+from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
 from orchestrator.intake.directory.open_file import NotReadableError, Source, open_source
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.reading.json_stream import JsonEvents
@@ -97,10 +98,17 @@ class ValidationContext:
     """Where the file lies, if a table's name is to be compared with those in there."""
     kinds: Kinds = KINDS
     """The kinds of work that there are."""
+    webhooks: WebhookTerms = NO_WEBHOOKS
+    """Which webhooks jobs may name."""
 
 
 async def check(
-    path: Path, accounts: Mapping[str, AccountLimits], *, scratch: Path | None = None, kinds: Kinds = KINDS
+    path: Path,
+    accounts: Mapping[str, AccountLimits],
+    *,
+    scratch: Path | None = None,
+    kinds: Kinds = KINDS,
+    webhooks: WebhookTerms = NO_WEBHOOKS,
 ) -> Report:
     """Check the queue file at `path`, with its tables from the same folder. Raises FileNotFoundError."""
     tables: list[Source] = []
@@ -117,9 +125,8 @@ async def check(
     except NotReadableError as error:
         return refused(path.name, error.mistake)
     try:
-        return await in_slices(
-            check_source(source, beside, ValidationContext(accounts, scratch, folder=path.parent, kinds=kinds))
-        )
+        terms = ValidationContext(accounts, scratch, folder=path.parent, kinds=kinds, webhooks=webhooks)
+        return await in_slices(check_source(source, beside, terms))
     finally:
         for opened in (source, *tables):
             opened.close()
@@ -233,6 +240,7 @@ class _Check:
             file=report.file,
             dropped_by=terms.dropped_by,
             dropped_bytes=dropped,
+            webhooks=terms.webhooks,
             columns=columns_of_rows(raws, tables),
         )
         checked: list[ValidatedJob] = []

@@ -26,6 +26,7 @@ from orchestrator.domain.queue_file.model import QueuedJob
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.template import filled_at
 from orchestrator.domain.queue_file.validation_messages import missing_key
+from orchestrator.domain.webhook import WebhookTerms
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.reading.spill import PortionWriter, read_portions
 from orchestrator.intake.reading.tables import Table
@@ -37,6 +38,7 @@ from orchestrator.intake.validation.entries import Entries, Entry, Rows
 from orchestrator.intake.validation.repeated_mistakes import RepeatedMistakes, from_template
 from orchestrator.intake.validation.rows_to_come import RowsToCome
 from orchestrator.intake.validation.same_data import SameData
+from orchestrator.intake.validation.webhook_terms import mistakes_of_notify
 
 SLICE = 500
 """Items after which the check lets others work..."""
@@ -94,6 +96,7 @@ class Setting:
     dropped_by: str | None
     dropped_bytes: int = 0
     """Of the file and its tables."""
+    webhooks: WebhookTerms | None = None  # None for a job that was accepted earlier
     rows: JobTable | None = None
     """The rows of the earlier job that a job is made of, once they are there."""
     columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -140,6 +143,7 @@ class JobValidation:
         self._check_options(kind)
         limits = self._limits(kind)
         self._check_project(kind, limits)
+        self._all_at(mistakes_of_notify(self._raw.get("notify"), self._setting.webhooks))
         if limits is not None:
             self._most_bytes = limits.batch_bytes
             if kind is not None and self._job is not None:

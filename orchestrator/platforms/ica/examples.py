@@ -28,13 +28,18 @@ DATA: Final[Mapping[str, Any]] = MappingProxyType(
 )
 _FOLDER: Final = {"destinationFolderId": "fol.0f01"}
 DATA_COPY: Final[Mapping[str, Any]] = MappingProxyType(
-    DATA
-    | {
-        "options": _FOLDER
-        | {"copyUserTags": True, "copyTechnicalTags": True, "copyInstrumentInfo": True, "actionOnExist": "SKIP"}
+    {
+        **DATA,
+        "options": {
+            **_FOLDER,
+            "copyUserTags": True,
+            "copyTechnicalTags": True,
+            "copyInstrumentInfo": True,
+            "actionOnExist": "SKIP",
+        },
     }
 )
-DATA_MOVE: Final[Mapping[str, Any]] = MappingProxyType(DATA | {"options": _FOLDER})
+DATA_MOVE: Final[Mapping[str, Any]] = MappingProxyType({**DATA, "options": _FOLDER})
 DATA_UPDATE: Final[Mapping[str, Any]] = MappingProxyType(
     _PROJECT
     | {

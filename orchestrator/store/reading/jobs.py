@@ -10,6 +10,7 @@ from orchestrator.domain.model import ItemState, Job, JobId, JobSpec, JobState, 
 from orchestrator.store.changes import JobChanged
 from orchestrator.store.database.engine import Database
 from orchestrator.store.ids import TimeOrderedIds
+from orchestrator.store.reading.job_search import JobSearch
 from orchestrator.store.reading.rows import COUNTERS, SELECT_JOB, Query, job_of
 from orchestrator.store.schema import LIVE_JOB, REAL_JOB, job_after, jobs
 from orchestrator.store.writing.jobs.loading import Loading
@@ -118,14 +119,19 @@ class Jobs:
             row = (await connection.execute(query)).one_or_none()
         return job_of(row) if row is not None else None
 
-    async def list(self, state: JobState | None = None, account: str | None = None) -> list[Job]:
+    async def list(
+        self, state: JobState | None = None, account: str | None = None, *, search: JobSearch | None = None
+    ) -> list[Job]:
         """Jobs, the newest first; all at once, so for people's lists: see `each` for any number."""
-        return [job async for chunk in self.each(state, account) for job in chunk]
+        search = search or JobSearch(state, account)
+        return [job async for chunk in self.each(search=search) for job in chunk]
 
-    async def each(self, state: JobState | None = None, account: str | None = None) -> AsyncIterator[Sequence[Job]]:
+    async def each(
+        self, state: JobState | None = None, account: str | None = None, *, search: JobSearch | None = None
+    ) -> AsyncIterator[Sequence[Job]]:
         """Jobs, the newest first, in chunks."""
-        before = None
-        while chunk := await self.page(state, account, before=before):
+        search, before = search or JobSearch(state, account), None
+        while chunk := await self.page(search=search, before=before):
             yield chunk
             before = chunk[-1].id
 
@@ -134,15 +140,13 @@ class Jobs:
         state: JobState | None = None,
         account: str | None = None,
         *,
+        search: JobSearch | None = None,
         before: JobId | None = None,
         limit: int = _CHUNK,
     ) -> Sequence[Job]:
         """At most `limit` jobs, the newest first, beginning with the one made before that of the id `before`."""
-        query: Query = SELECT_JOB.where(REAL_JOB).order_by(jobs.c.id.desc()).limit(limit)
-        if state is not None:
-            query = query.where(jobs.c.state == state)
-        if account is not None:
-            query = query.where(jobs.c.account == account)
+        search = search or JobSearch(state, account)
+        query: Query = SELECT_JOB.where(REAL_JOB, *search.conditions).order_by(jobs.c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(jobs.c.id < before)
         async with self._database.read() as connection:

@@ -25,6 +25,7 @@ from orchestrator.domain.model import (
 from orchestrator.domain.queue_file.estimate import MOST_BATCH_BYTES
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import HOUR
+from orchestrator.domain.webhook import Notify
 from orchestrator.store.schema import batches, items, jobs
 
 Row = sa.Row[*tuple[Any, ...]]
@@ -226,6 +227,14 @@ def retry_of(text: str | None) -> RetryPolicy | None:
     return msgspec.json.decode(text, type=RetryPolicy) if text else None
 
 
+def labels_of(text: str | None) -> dict[str, str]:
+    return msgspec.json.decode(text, type=dict[str, str]) if text else {}
+
+
+def notify_of(text: str | None) -> Notify | None:
+    return msgspec.json.decode(text, type=Notify) if text else None
+
+
 def as_text(value: object) -> str:
     """JSON, as it is stored; sets in order, so that equal values are equal texts."""
     return msgspec.json.encode(value, order="deterministic").decode()
@@ -250,6 +259,8 @@ def _spec_of(row: Row) -> JobSpec:
         first_stage=Stage(row.first_stage),
         follow_only=row.follow_only,
         options=row.options.encode() if row.options is not None else None,
+        labels=labels_of(row.labels),
+        notify=notify_of(row.notify),
         rows_of=row.source,
         document=row.template.encode() if row.template is not None else None,
     )

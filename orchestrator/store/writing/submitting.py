@@ -15,6 +15,7 @@ from orchestrator.domain.lifecycle import BatchEvent, IllegalTransitionError
 from orchestrator.domain.model import Batch, BatchState, Item, ItemReport, ItemState, JobState, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.store.errors import StoreError
+from orchestrator.store.outbox import RESULT
 from orchestrator.store.reading.rows import LARGEST_BODY, as_text, items_in, previous_ids_as_text
 from orchestrator.store.schema import LIVE_BATCH, UNSENT_BATCH, batches, items, jobs, outbox
 from orchestrator.store.writing.compare import compare
@@ -350,5 +351,5 @@ async def recover(unit: UnitOfWork, lost: Sequence[Batch]) -> None:
     # What waited did so by the clock of a process that is gone.
     waiting = (LIVE_BATCH, UNSENT_BATCH, batches.c.due_at > unit.now)
     await unit.connection.execute(sa.update(batches).where(*waiting).values(due_at=unit.now))
-    failed = sa.update(outbox).where(outbox.c.tries > 0)
+    failed = sa.update(outbox).where(outbox.c.tries > 0, outbox.c.kind == RESULT)
     await unit.connection.execute(failed.values(due_at=unit.now, tries=0))

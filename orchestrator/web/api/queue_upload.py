@@ -1,14 +1,15 @@
-"""`POST /api/v1/queue`: queues a file over HTTP, and answers when it was accepted or rejected.
+"""`POST /api/v1/queue`: queues a file, alone or with its tables, and answers when it was accepted or rejected.
 
 The body is streamed into a hidden file in incoming/, which is then renamed and read like any queue file. After a crash
 or a lost answer, the request can be repeated: the same jobs sent again change nothing.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,11 +20,13 @@ from fastapi import Query, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from orchestrator.intake.directory.dropping import Draft, begin_draft
+from orchestrator.intake.directory.dropping import Draft, Placed, begin_draft
+from orchestrator.intake.directory.open_file import Source
 from orchestrator.intake.error_file import as_object
 from orchestrator.telemetry.events import DaemonStopping, Event, FileAccepted, FileDeferred, FileRejected
 from orchestrator.web.api.responses import Problems, document
-from orchestrator.web.guard import QUEUE_FILE_SUFFIXES, content_type
+from orchestrator.web.api.upload_parts import Parts, UploadError, parts_of
+from orchestrator.web.guard import FORM, QUEUE_FILE_SUFFIXES, content_type
 from orchestrator.web.served import Shown
 
 ANSWER_WITHIN = 90.0
@@ -109,22 +112,80 @@ class Inbox:
         """Submit a queue file; answers when its jobs are durable, or with every mistake."""
         if _announced(request) > self._most:
             return self._too_large()
-        file = f"{name or 'api'}-{secrets.token_hex(6)}{QUEUE_FILE_SUFFIXES[content_type(request.headers)]}"
-        with self._verdicts.of(file) as waiting, self._spool.expecting(file):
-            try:
-                refusal = await self._drop(file, request.stream(), waiting)
-            except OSError as error:
+        kind = content_type(request.headers)
+        try:
+            if kind == FORM:
+                async with parts_of(request, self._most) as parts:
+                    return await self._post(name, parts.suffix, partial(self._drop_parts, parts))
+            return await self._post(name, QUEUE_FILE_SUFFIXES[kind], partial(self._drop, request.stream()))
+        except (UploadError, OSError, ClientDisconnect) as error:
+            return self._not_taken(error)
+
+    def _not_taken(self, error: Exception) -> Response:
+        match error:
+            case UploadError(status=status):
+                return self._problems.answer(status, str(error))
+            case FileExistsError():
+                text = f"a file named {Path(error.filename2 or error.filename or '').name} lies in incoming/ already"
+                return self._problems.answer(409, f"{text}; nothing was taken, send it again in a moment")
+            case OSError():
                 text = f"the queue directory cannot be written to: {error.strerror or error}; nothing was taken"
                 return self._problems.answer(503, text, headers={"Retry-After": "5"})
-            except ClientDisconnect:
+            case _:
                 return self._problems.answer(400, "the request ended early; nothing was taken")
-            if refusal is not None:
+
+    async def _post(
+        self, name: str | None, suffix: str, drop: Callable[[str, Waiting], Awaitable[Response | None]]
+    ) -> Response:
+        """Drop a file under a name of its own, and wait for what becomes of it."""
+        file = f"{name or 'api'}-{secrets.token_hex(6)}{suffix}"
+        with self._verdicts.of(file) as waiting, self._spool.expecting(file):
+            if (refusal := await drop(file, waiting)) is not None:
                 return refusal
             with anyio.move_on_after(ANSWER_WITHIN):
                 await waiting.over.wait()
             return await self._answer(file, waiting)
 
-    async def _drop(self, file: str, body: AsyncIterator[bytes], waiting: Waiting) -> Response | None:
+    async def _drop_parts(self, parts: Parts, file: str, waiting: Waiting) -> Response | None:
+        """Write the queue file and its tables under hidden names, check them, then give all of them their own names."""
+        drafts: dict[str, Draft] = {}
+        try:
+            for each, upload in ((file, parts.queue_file), *parts.tables.items()):
+                drafts[each] = await anyio.to_thread.run_sync(Draft, self._directory / "incoming" / each)
+                while piece := await upload.read(_PIECE):
+                    await anyio.to_thread.run_sync(drafts[each].write, piece)
+            if (refusal := await self._mistaken(file, drafts)) is not None:
+                return refusal
+            placed = await anyio.to_thread.run_sync(_place, file, drafts, self._directory / "incoming")
+            if placed.not_synced is not None:
+                waiting.not_synced = f"; incoming/ could not be synced ({placed.not_synced})"
+            return None
+        finally:
+            with anyio.CancelScope(shield=True):
+                for draft in drafts.values():
+                    await anyio.to_thread.run_sync(draft.discard)
+
+    async def _mistaken(self, file: str, drafts: Mapping[str, Draft]) -> Response | None:
+        """Refuse a queue file with mistakes, before any table lies where another file could claim it."""
+        sources: dict[str, Source] = {}
+        try:
+            for each, draft in drafts.items():
+                sources[each] = await anyio.to_thread.run_sync(draft.reread)
+            with await self._spool.review(
+                sources[file], lambda name: sources.get(name) if name != file else None
+            ) as report:
+                for table in drafts.keys() - {file, *report.tables}:
+                    report.mistakes.add(
+                        "is a table that the queue file does not name", "name it in `table:`", file=table
+                    )
+                mistakes = [as_object(mistake) for mistake in report.mistakes]
+                total, more = report.mistakes.total, report.mistakes.more
+            return self._refused(total, file, mistakes, more) if total else None
+        finally:
+            for source in sources.values():
+                source.close()
+
+    async def _drop(self, body: AsyncIterator[bytes], file: str, waiting: Waiting) -> Response | None:
         """Write the body into incoming/; on failure, remove it and return the reason."""
         draft = await anyio.to_thread.run_sync(begin_draft, file, self._directory)
         try:
@@ -195,6 +256,20 @@ class Inbox:
 
     def _too_large(self) -> Response:
         return self._problems.answer(413, f"a queue file may have {self._most} bytes (`queue.max_bytes`)")
+
+
+def _place(file: str, drafts: Mapping[str, Draft], incoming: Path) -> Placed:
+    """Give the tables their names, then the queue file; where that fails, none of them lies there."""
+    done: list[Path] = []
+    try:
+        for table in drafts.keys() - {file}:
+            drafts[table].finish()
+            done.append(incoming / table)
+        return drafts[file].finish()
+    except BaseException:
+        for path in done:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _announced(request: Request) -> int:

@@ -1,15 +1,18 @@
 """`/api/v1`: reads jobs, their items and accounts. Changes are made with queue files only."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 from urllib.parse import urlencode
 
 import msgspec
 from fastapi import Query
+from pydantic import StringConstraints
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from orchestrator.domain.model import ItemState, Job, JobId, JobState
+from orchestrator.domain.search_terms import labels_in, parse_since
+from orchestrator.domain.units import Micros, rfc3339
 from orchestrator.engine.outlook.expected_end import expected_ends
 from orchestrator.engine.outlook.why import describe_why, why
 from orchestrator.engine.report.compose import compose_report
@@ -22,7 +25,9 @@ from orchestrator.engine.result_document import (
     describe_standstill,
     when,
 )
+from orchestrator.notify.documents import describe_notices
 from orchestrator.platforms.http.contact import LONG
+from orchestrator.store.reading.job_search import JobSearch
 from orchestrator.web.api.accounts import Live, describe_accounts
 from orchestrator.web.api.responses import JSON, document
 from orchestrator.web.served import Shown, account_now, failing_since
@@ -38,6 +43,17 @@ OfState = Annotated[JobState | None, Query(description="Only jobs in this state.
 _TEXT = r"^[^\x00]*$"
 """PostgreSQL cannot store NUL characters or compare with them."""
 OfAccount = Annotated[str | None, Query(pattern=_TEXT, description="Only jobs on this account.")]
+OfProject = Annotated[str | None, Query(pattern=_TEXT, description="Only jobs of this project.")]
+_Label = Annotated[str, StringConstraints(pattern=r"^[^=\x00]+=[^\x00]*$")]
+WithLabels = Annotated[
+    Sequence[_Label], Query(description="Only jobs with this label, as `run=0172`; several: with all of them.")
+]
+Named = Annotated[
+    str | None, Query(pattern=_TEXT, description="Only jobs with this text in their name, without regard to case.")
+]
+Since = Annotated[
+    str | None, Query(description="Only jobs accepted since: a duration such as `7d`, a date, or a time in RFC 3339.")
+]
 Page = Annotated[int, Query(ge=1, le=_LARGEST_PAGE, description="Jobs in one answer.")]
 Before = Annotated[
     str | None, Query(pattern=_TEXT, description="From the `next` of an answer; do not make it yourself.")
@@ -58,15 +74,29 @@ class Api:
         self._store = shown.store
 
     async def jobs(
-        self, state: OfState = None, account: OfAccount = None, limit: Page = 100, before: Before = None
+        self,
+        *,
+        state: OfState = None,
+        account: OfAccount = None,
+        project: OfProject = None,
+        label: WithLabels = (),
+        name: Named = None,
+        since: Since = None,
+        limit: Page = 100,
+        before: Before = None,
     ) -> Response:
         """Jobs, the newest first; `next` is the path of the next page, or null."""
+        after = _since(since, self._shown.clock.now()) if since is not None else None
+        search = JobSearch(state, account, project, name, labels_in(label), after)
         before_id = JobId(before) if before is not None else None
-        found = await self._store.jobs.page(state, account, before=before_id, limit=limit + 1)
+        found = await self._store.jobs.page(search=search, before=before_id, limit=limit + 1)
         shown = found[:limit]
         following = None
         if len(found) > limit:
-            following = _link("/api/v1/jobs", state=state, account=account, limit=limit, before=shown[-1].id)
+            # The time itself: a duration would count from a later now.
+            chosen = {"state": state, "account": account, "project": project, "label": list(label), "name": name}
+            time = rfc3339(after) if after is not None else None
+            following = _link("/api/v1/jobs", **chosen, since=time, limit=limit, before=shown[-1].id)
         ends = await expected_ends(self._store, shown, self._shown.open_items, self._shown.clock.now())
         described = [describe_job(job) | {"expected_end": when(ends.get(job.id))} for job in shown]
         return document({"jobs": described, "next": following})
@@ -79,7 +109,8 @@ class Api:
         ends = await expected_ends(self._store, [job], limits, self._shown.clock.now())
         body = {"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]}
         body |= await describe_standstill(self._store, job, limits.get(job.spec.account))
-        return document(body | {"expected_end": when(ends.get(job.id))})
+        notices = describe_notices(await self._store.notices.undelivered(job.id))
+        return document(body | {"expected_end": when(ends.get(job.id)), "undelivered": notices})
 
     async def history(self, name: str, limit: EventPage = 1000, after: After = 0) -> Response:
         """What happened to one job, the oldest first; `next` is the path of the next page, or null."""
@@ -159,6 +190,13 @@ class Api:
         yield b'],\n"next": ' + msgspec.json.encode(following) + b"}\n"
 
 
-def _link(path: str, **parameters: str | int | None) -> str:
+def _since(text: str, now: Micros) -> Micros:
+    try:
+        return parse_since(text, now)
+    except ValueError as error:
+        raise HTTPException(422, f"since: {error}") from None
+
+
+def _link(path: str, **parameters: str | int | list[str] | None) -> str:
     query = {name: value for name, value in parameters.items() if value is not None}
-    return f"{path}?{urlencode(query)}"
+    return f"{path}?{urlencode(query, doseq=True)}"

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.domain.model import BatchState, ItemState, JobState, Needs
+from orchestrator.domain.webhook import Notice
 from orchestrator.engine.outlook.why import WaitsFor
 
 Time = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-01-31T12:00:00.000Z"])]
@@ -30,6 +31,7 @@ class Job(Shape):
     kind: str
     account: str
     project: str
+    labels: dict[str, str]
     state: JobState
     needs: Annotated[Needs | None, Field(description="Why it is on hold.")]
     detail: str | None
@@ -89,13 +91,27 @@ class JobsPage(Shape):
 
 
 class JobDocument(Shape):
-    """The head of a job's result."""
+    """The head of a job's result, and what is known besides."""
 
     job: Job
     batches: list[Batch]
     unchanged_since: Annotated[Time | None, Field(description="When it last made progress; null once it is settled.")]
     waits_for: Annotated[str | None, Field(description="Why its next batch is not sent.")]
     expected_end: ExpectedEnd
+    undelivered: Annotated[list["UndeliveredNotice"], Field(description="Webhooks that were not delivered.")]
+
+
+class UndeliveredNotice(Shape):
+    """A webhook that was not delivered."""
+
+    id: str
+    event: Notice
+    round: int
+    at: Time
+    tries: Annotated[int, Field(description="Attempts that failed.")]
+    next_try: Time | None
+    last_error: str | None
+    given_up: bool
 
 
 class HistoryEvent(Shape):

@@ -42,11 +42,13 @@ class Scrape:
 
     async def _count(self) -> StoreReading:
         store = self._shown.store
+        pending, given_up = await store.notices.counts()
         return StoreReading(
             items=await store.jobs.item_counts(),
             jobs=await store.jobs.unsettled_counts(),
             unconfirmed=await store.batches.unconfirmed(),
             unchanged_since=await store.standstill.oldest(),
+            webhooks={"pending": pending, "given_up": given_up},
             wal_bytes=await anyio.to_thread.run_sync(wal_bytes, self._shown.settings.database.url),
         )
 

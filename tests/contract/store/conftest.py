@@ -281,7 +281,8 @@ class Scene:
 
     async def deliveries(self) -> list[tuple[str, int]]:
         """The results that wait to be delivered: each job with its round."""
-        query = sa.select(jobs.c.name, outbox.c.round).join_from(outbox, jobs).order_by(outbox.c.due_at, outbox.c.id)
+        query = sa.select(jobs.c.name, outbox.c.round).join_from(outbox, jobs).where(outbox.c.kind == "result")
+        query = query.order_by(outbox.c.due_at, outbox.c.id)
         async with self.store._database.read() as connection:
             return [(name, number) for name, number in await connection.execute(query)]
 

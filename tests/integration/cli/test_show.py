@@ -198,3 +198,23 @@ def test_history_and_why_are_two_questions(filled):
     assert filled.run("show", LONG, "--why", "--history").code == 2
     assert filled.run("show", "nobody", "--history").code == 2
     assert filled.run("show", "nobody", "--why").code == 2
+
+
+# ---------------------------------------------------------------- many jobs
+
+
+def test_jobs_are_found_by_label_name_project_and_time(desk):
+    """As in the API; what is no label or time is wrong use."""
+    desk.fill(job("a-1", labels={"run": "1"}), job("b-1", labels={"run": "2", "lab": "x"}), job("b-2", project="other"))
+
+    def names(*words):
+        return [told["name"] for told in json.loads(desk.run("jobs", "--json", *words).out)["jobs"]]
+
+    assert names() == ["b-2", "b-1", "a-1"]
+    assert names("--label", "run=2", "--label", "lab=x") == ["b-1"]
+    assert names("--name", "B-") == ["b-2", "b-1"]
+    assert names("--project", "other") == ["b-2"]
+    assert names("--since", "2023-11-14") == ["b-2", "b-1", "a-1"]
+    assert names("--since", "1d") == []
+    assert desk.run("jobs", "--since", "soon").code == 2
+    assert desk.run("jobs", "--label", "run").code == 2

@@ -11,7 +11,7 @@ from idle_time import IdleTime
 from typer.testing import CliRunner
 from waiting import patience
 
-from orchestrator.app import Leftovers, daemon
+from orchestrator.app import LONGEST_NOTICES, Leftovers, daemon
 from orchestrator.cli.commands import run as command
 from orchestrator.cli.program import build
 from orchestrator.domain.errors import Unauthorised
@@ -127,6 +127,33 @@ async def test_a_result_that_cannot_be_written_does_not_hold_the_end_up(config, 
     monkeypatch.undo()
     assert await left_by(config, clock, nothing) == Leftovers([], {}, {})
     assert (config.parent / "queue/results/links.json").exists()
+
+
+async def test_a_webhook_is_waited_for_and_named_when_it_was_not_delivered(config, clock):
+    """For a minute, with some attempts in it; the exit code stays as it is."""
+    (config.parent / "hook").write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
+    told = json.loads(config.read_text())
+    told["notify"] = {"allowed_hosts": ["127.0.0.1:1"], "allow_private": ["127.0.0.0/8"], "secret_file": "hook"}
+    config.write_text(json.dumps(told))
+    job = links()["jobs"][0] | {"notify": {"webhook": "http://127.0.0.1:1/hook"}}
+    drop(config, {"version": 1, "jobs": [job], "controls": [{"cancel": "links"}]})
+
+    async def nothing(_running):
+        pass
+
+    began = clock.monotonic()
+    left = await left_by(config, clock, nothing)
+    assert LONGEST_NOTICES <= clock.monotonic() - began < 3 * LONGEST_NOTICES
+    assert [*left.webhooks] == ["links: settled (round 1)"]
+    assert "127.0.0.1" in left.webhooks["links: settled (round 1)"]
+    assert (left.jobs, left.results) == ([], {})
+
+
+def test_an_undelivered_webhook_is_named_and_no_failure(ended):
+    """On stderr, with the reason; what the job came to is in its result."""
+    result = ended(Leftovers(webhooks={"links: settled (round 1)": "HTTP 503"}))
+    assert result.exit_code == 0
+    assert "links: settled (round 1): its webhook was not delivered: HTTP 503\n" in result.stderr
 
 
 async def test_a_credential_that_is_refused_does_not_hold_the_end_up(config, clock, refusing):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from orchestrator.domain.queue_file.estimate import AccountLimits
+from orchestrator.domain.webhook import WebhookTerms
 from orchestrator.intake.validation.check import check
 
 ACCOUNTS = {"ica": AccountLimits("ica", 5000)}
@@ -216,3 +217,41 @@ async def test_blanks_around_a_cell_reach_no_platform(tmp_path):
         ((item,),) = report.jobs[0].chunks()
     assert item.key == "run/A"
     assert json.loads(item.request)["analysisInput"]["inputs"][0]["dataIds"] == ["fil.1", "fil.2"]
+
+
+# ---------------------------------------------------------------- webhooks
+
+HOOKS = WebhookTerms(("lims.example.org", "lims.example.org:8443"), signed=True)
+
+
+@pytest.mark.parametrize(
+    ("terms", "url", "says"),
+    [
+        (HOOKS, "https://lims.example.org/hook", None),
+        (HOOKS, "https://LIMS.example.org:8443/hook", None),
+        (
+            HOOKS,
+            "https://evil.example.org/hook",
+            (
+                "jobs[0].notify.webhook: evil.example.org is not one of the hosts that may be notified - allowed are "
+                "lims.example.org, lims.example.org:8443; add it to `notify.allowed_hosts` of the configuration"
+            ),
+        ),
+        (HOOKS, "https://lims.example.org:444/hook", "lims.example.org:444 is not one of the hosts"),
+        (HOOKS, "http://lims.example.org/hook", "jobs[0].notify.webhook: must begin with https:// - write the URL"),
+        (HOOKS, "https://a:b@lims.example.org/", "must not hold a user or a password"),
+        (WebhookTerms(), "https://lims.example.org/hook", "jobs[0].notify: names a webhook, and none can be called"),
+        (WebhookTerms(signed=True), "https://lims.example.org/hook", "allowed are none; add it to"),
+    ],
+)
+async def test_a_webhook_that_may_not_be_called_is_a_mistake_of_the_file(terms, url, says, tmp_path):
+    """With the hosts that are allowed, and where more of them are named."""
+    path = tmp_path / "a.json"
+    job = linking("a", notify={"webhook": url, "on": ["settled", "blocked"]}, labels={"run": "0172"})
+    path.write_text(json.dumps({"version": 1, "jobs": [job]}) + "\n")
+    with await check(path, ACCOUNTS, webhooks=terms) as report:
+        mistakes = [str(mistake) for mistake in report.mistakes]
+        assert [says in mistake for mistake in mistakes] == ([] if says is None else [True]), mistakes
+        if says is None:
+            (job,) = report.jobs
+            assert (job.spec.notify.webhook, job.spec.labels) == (url, {"run": "0172"})

@@ -50,6 +50,22 @@ async def test_jobs_are_chosen_by_state_and_account(house):
         assert (await house.client.get("/api/v1/jobs?account=other")).json() == {"jobs": [], "next": None}
 
 
+async def test_jobs_are_searched_by_label_name_project_and_time(house):
+    """The choice holds on the following pages; what is no time or label is a mistake of the caller."""
+    async with house.open():
+        for number in range(5):
+            labels = {"run": str(number % 2), "lab": "a&b"}
+            await house.post(house.links(f"Link-{number}", labels=labels, after=["never"]))
+        query = "label=run%3D0&label=lab%3Da%26b&name=LINK&since=1d&limit=2"
+        found = await pages(house.client, f"/api/v1/jobs?{query}&project={house.project}", "jobs")
+        assert [[job["name"] for job in page] for page in found] == [["Link-4", "Link-2"], ["Link-0"]]
+        assert found[0][0]["labels"] == {"run": "0", "lab": "a&b"}
+        assert (await pages(house.client, "/api/v1/jobs?since=2099-01-01", "jobs")) == [[]]
+        for wrong in ("since=soon", "label=run", "label=%3Dx", "name=%00"):
+            answer = await house.client.get(f"/api/v1/jobs?{wrong}")
+            assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+
+
 async def test_a_job_is_told_as_its_result_will_tell_it(house):
     """The same head as the result document, found without regard to case."""
     async with house.open():
@@ -61,6 +77,7 @@ async def test_a_job_is_told_as_its_result_will_tell_it(house):
             "unchanged_since": ANY,
             "waits_for": None,
             "expected_end": None,
+            "undelivered": [],
         }
         schemas.JobDocument.model_validate(told)
         items = (await house.client.get("/api/v1/jobs/run-7/items")).json()
@@ -284,6 +301,7 @@ async def test_the_api_describes_itself(house):
         assert set(described["paths"]["/api/v1/queue"]["post"]["requestBody"]["content"]) == {
             "application/json",
             "application/yaml",
+            "multipart/form-data",
         }
         assert house.api_key not in answer.text
         for elsewhere in ("/docs", "/redoc"):

@@ -14,7 +14,9 @@ from orchestrator.domain.queue_file.control_models import (
     Resume,
     RetryJob,
 )
+from orchestrator.domain.queue_file.estimate import Digest
 from orchestrator.domain.queue_file.model import read
+from orchestrator.domain.webhook import Notice, Notify
 
 JOB = {"name": "link-0172", "kind": "ica.data_linking", "account": "ica", "project": "p", "items": []}
 
@@ -72,7 +74,11 @@ def test_after_has_a_short_spelling():
         ({"prioritty": 1}, "jobs[0].prioritty"),
         ({"count": 0}, "jobs[0].count"),
         ({"template": []}, "jobs[0].template"),
-        ({"notify": {"webhook": "https://x"}}, "jobs[0].notify"),
+        ({"notify": {"on": ["settled"]}}, "jobs[0].notify.webhook"),
+        ({"notify": {"webhook": "https://x", "on": []}}, "jobs[0].notify.on"),
+        ({"notify": {"webhook": "https://x", "on": ["done"]}}, "jobs[0].notify.on[0]"),
+        ({"labels": {"run": 172}}, "jobs[0].labels.run"),
+        ({"labels": {}}, "jobs[0].labels"),
     ],
 )
 def test_one_mistake_is_told_at_its_place(change, place):
@@ -109,10 +115,20 @@ def test_names_differ_in_more_than_case():
     assert "jobs[0]" in mistake.message
 
 
-def test_webhooks_are_refused_and_never_ignored():
-    """`notify` says that this version has no webhooks."""
-    (mistake,) = read(document(JOB | {"notify": {}})).mistakes
-    assert "webhooks are not available in this version" in mistake.message
+def test_webhook_and_labels_are_read():
+    """A webhook is called once the job has settled where `on` is left out."""
+    changes = {"notify": {"webhook": "https://x/"}, "labels": {"run": "0172", "lab/team": ""}}
+    (job,) = read(document(JOB | changes)).jobs
+    assert job.notifies == Notify("https://x/", frozenset({Notice.SETTLED}))
+    assert job.labels == {"run": "0172", "lab/team": ""}
+
+
+def test_webhook_and_labels_are_content_where_there_are_any():
+    """A job without them keeps the digest that it always had; any change of them is another content."""
+    variants = [{}, {"labels": {"run": "1"}}, {"labels": {"run": "2"}}, {"notify": {"webhook": "https://x/"}}]
+    variants.append({"notify": {"webhook": "https://x/", "on": ["blocked"]}})
+    jobs = [read(document(JOB | change)).jobs[0] for change in variants]
+    assert len({Digest(job).hexdigest() for job in jobs}) == len(variants)
 
 
 @pytest.mark.parametrize(

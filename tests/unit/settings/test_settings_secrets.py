@@ -259,3 +259,47 @@ def test_a_secret_that_everyone_can_read_is_worth_a_warning(configured, keys, tm
     )
     path.chmod(0o600)
     assert exposed_secrets(settings, environ) == ()
+
+
+# ---------------------------------------------------------------- webhooks
+
+HOOK_SECRETS = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
+WITH_HOOKS = f"{WITH_FILE}notify: {{allowed_hosts: [lims.example.org], secret_file: keys/hook}}\n"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_webhooks_are_signed_with_the_lines_of_their_file(configured, keys, count):
+    """One secret or, while receivers change to a new one, two; the log's redaction knows them."""
+    keys("ica")
+    keys("hook", "\r\n".join(HOOK_SECRETS[:count]) + "\n\n")
+    settings = configured(WITH_HOOKS)
+    assert tuple(secret.get_secret_value() for secret in settings.notify.secrets) == HOOK_SECRETS[:count]
+    assert set(HOOK_SECRETS[:count]) <= set(settings.secrets)
+    assert HOOK_SECRETS[0] not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "must hold one secret a line"),
+        ("\n".join([*HOOK_SECRETS, HOOK_SECRETS[0]]), "must hold one secret a line"),
+        ("k3y-of-the-lab", "line 1 is no secret: whsec_ and 24 to 64 bytes in base64"),
+        (f"{HOOK_SECRETS[0]}\nwhsec_c2hvcnQ=", "line 2 is no secret"),
+        ("whsec_" + "A" * 100, "line 1 is no secret"),
+    ],
+)
+def test_a_file_without_secrets_says_how_to_make_one(refused, keys, content, says):
+    """With the number of the line, and never with its text."""
+    keys("ica")
+    keys("hook", content)
+    (line,) = [line for line in refused(WITH_HOOKS) if "notify" in line]
+    assert says in line
+    assert "openssl rand -base64 32" in line
+
+
+def test_a_user_who_may_not_read_the_secret_may_validate(configured, keys):
+    """`validate` and `submit` know which hosts are allowed, and need no secret."""
+    keys("ica")
+    settings = configured(WITH_HOOKS, for_daemon=False)
+    assert (settings.notify.allowed_hosts, settings.notify.secrets) == (("lims.example.org",), ())
+    assert settings.notify.secret_file is not None

@@ -4,22 +4,25 @@ Only the commit of new jobs (`launching.py`) writes them otherwise: those jobs a
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from orchestrator.domain.model import JobId, JobState, Needs
+from orchestrator.domain.webhook import Notice
 from orchestrator.store.account_memory import why_paused
 from orchestrator.store.changes import JobChanged
-from orchestrator.store.reading.rows import Row
+from orchestrator.store.outbox import RESULT
+from orchestrator.store.reading.rows import Row, notify_of
 from orchestrator.store.schema import jobs, outbox
 from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
 
 _WITHDRAW = sa.delete(outbox).where(
-    outbox.c.job == sa.bindparam("of_job"), outbox.c.round == sa.bindparam("of_round"), outbox.c.kind == "result"
+    outbox.c.job == sa.bindparam("of_job"), outbox.c.round == sa.bindparam("of_round"), outbox.c.kind == RESULT
 )
 _ANNOUNCE = sa.insert(outbox)
+_NOTICES = {Needs.BLOCKED: Notice.BLOCKED, Needs.ATTENTION: Notice.ATTENTION, Needs.STOPPED: Notice.STOPPED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,17 @@ async def set_jobs(unit: UnitOfWork, outcomes: Sequence[Outcome]) -> None:
         update = sa.update(jobs).where(jobs.c.id == sa.bindparam("in_job"))
         await unit.connection.execute(update.values({name: sa.bindparam(f"to_{name}") for name in columns}), changes)
     await _announce(unit, [each.row for each in outcomes if each.state.settled])
+    await announce(unit, [(each.row, notice) for each in outcomes if (notice := _notice_of(each)) is not None])
+
+
+def _notice_of(outcome: Outcome) -> Notice | None:
+    """What the webhook of the job is called with, if it has one."""
+    row = outcome.row
+    if row.notify is None:
+        return None
+    if outcome.state.settled:
+        return Notice.SETTLED
+    return _NOTICES.get(outcome.needs) if outcome.needs is not None and outcome.needs != row.needs else None
 
 
 def needs_of(row: Row) -> Needs | None:
@@ -95,13 +109,45 @@ async def _announce(unit: UnitOfWork, settled: Sequence[Row]) -> None:
         return
     same = [{"of_job": row.id, "of_round": row.round} for row in settled]
     await unit.connection.execute(_WITHDRAW, same)
-    new = [{"id": unit.new_id(), "at": unit.now, "kind": "result", "job": row.id} for row in settled]
+    new = [{"id": unit.new_id(), "at": unit.now, "kind": RESULT, "job": row.id} for row in settled]
     await unit.connection.execute(
         _ANNOUNCE, [each | {"round": row.round} for each, row in zip(new, settled, strict=True)]
     )
 
 
 async def withdraw(unit: UnitOfWork, gone_on: Sequence[JobId]) -> None:
-    """The jobs run again: a result that was not delivered yet would be that of a job that is not settled."""
+    """The jobs run again: a result that was not written yet would be that of a job that is not settled.
+
+    Notices stay, as each says what happened and in which round.
+    """
     for portion in chunks(gone_on):
-        await unit.connection.execute(sa.delete(outbox).where(outbox.c.job.in_(portion)))
+        await unit.connection.execute(sa.delete(outbox).where(outbox.c.job.in_(portion), outbox.c.kind == RESULT))
+
+
+async def announce(unit: UnitOfWork, notices: Sequence[tuple[Row, Notice]]) -> None:
+    """The webhooks of these jobs, those that want it, are to be called."""
+    wanted = [(row, notice) for row, notice in notices if notice in _wanted_by(row)]
+    before = await _notices_before(unit, sorted({row.id for row, _ in wanted}))
+    rows = [
+        {"id": unit.new_id(), "at": unit.now, "kind": notice, "job": row.id, "round": row.round}
+        | {"ordinal": before[row.id, row.round, notice]}
+        for row, notice in wanted
+    ]
+    if rows:
+        await unit.connection.execute(_ANNOUNCE, rows)
+
+
+def _wanted_by(row: Row) -> Collection[Notice]:
+    notify = notify_of(row.notify)
+    return notify.on if notify is not None else ()
+
+
+async def _notices_before(unit: UnitOfWork, among: Sequence[str]) -> defaultdict[tuple[str, int, str], int]:
+    """The next ordinal by job, round and kind: a job may be blocked again while an earlier notice still waits."""
+    found: defaultdict[tuple[str, int, str], int] = defaultdict(int)
+    by = (outbox.c.job, outbox.c.round, outbox.c.kind)
+    for portion in chunks(among):
+        query = sa.select(*by, sa.func.max(outbox.c.ordinal)).where(outbox.c.job.in_(portion)).group_by(*by)
+        for job, number, kind, last in await unit.connection.execute(query):
+            found[job, number, kind] = last + 1
+    return found

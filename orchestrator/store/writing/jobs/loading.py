@@ -162,6 +162,8 @@ def _as_columns(spec: JobSpec) -> dict[str, Any]:
         "first_stage": spec.first_stage,
         "follow_only": spec.follow_only,
         "options": spec.options.decode() if spec.options is not None else None,
+        "labels": as_text(spec.labels) if spec.labels else None,
+        "notify": as_text(spec.notify) if spec.notify is not None else None,
         "source": spec.rows_of.casefold() if spec.rows_of is not None else None,
         "template": spec.document.decode() if spec.document is not None else None,
         "blocked": NOT_PLANNED if spec.rows_of is not None else None,

@@ -6,6 +6,7 @@ written first, and what is still to go is remembered until the last row went: a 
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orchestrator.clock import Micros
 from orchestrator.store.account_memory import forget, remember
 from orchestrator.store.database.engine import Database
+from orchestrator.store.notices import NEVER
 from orchestrator.store.schema import LIVE_JOB, REAL_JOB, UNPRUNED_JOB, batches, events, items, jobs, memory, outbox
 
 _PORTION = 5000
@@ -23,7 +25,7 @@ _EVERY = ""
 _LEFT = "pruning"
 """Under which name the jobs are remembered of which rows may be left."""
 
-_HISTORY = ((items, items.c.seq), (events, events.c.id), (batches, batches.c.number))
+_HISTORY = ((items, items.c.seq), (events, events.c.id), (batches, batches.c.number), (outbox, outbox.c.id))
 """The tables that are pruned, each with the column that identifies its rows within a job."""
 
 
@@ -37,7 +39,7 @@ class Pruning:
         old = (
             sa.select(jobs.c.id, jobs.c.name)
             .where(jobs.c.settled_at < settled_before, UNPRUNED_JOB, sa.not_(LIVE_JOB), REAL_JOB)
-            .where(~sa.exists().where(outbox.c.job == jobs.c.id))
+            .where(~sa.exists().where(outbox.c.job == jobs.c.id, outbox.c.due_at < NEVER))
             .order_by(jobs.c.settled_at)
             .limit(limit)
         )
@@ -74,7 +76,7 @@ async def _left(connection: AsyncConnection) -> list[str]:
     return str((await connection.execute(query)).scalar_one_or_none() or "").split()
 
 
-async def _delete(connection: AsyncConnection, table: sa.Table, column: sa.Column[int], job: str, limit: int) -> int:
+async def _delete(connection: AsyncConnection, table: sa.Table, column: sa.Column[Any], job: str, limit: int) -> int:
     some = table.alias("some")
     first = sa.select(some.c[column.name]).where(some.c.job == job).order_by(some.c[column.name]).limit(limit)
     return (await connection.execute(sa.delete(table).where(table.c.job == job, column.in_(first)))).rowcount

@@ -1,0 +1,1 @@
+"""Calls the webhooks of jobs. Nothing here passes through an account's rate limiter: receivers are no platforms."""

@@ -1,0 +1,168 @@
+"""Delivers notices: each until the receiver accepts it, or twelve attempts over three days have failed."""
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Protocol
+
+import anyio.abc
+
+from orchestrator.clock import SECOND, Clock
+from orchestrator.domain.webhook import Target, WebhookTerms, parse_target
+from orchestrator.notify.body import compose
+from orchestrator.notify.client import Reply, UndeliverableError
+from orchestrator.notify.signing import signed_headers
+from orchestrator.store.notices import PendingNotice
+from orchestrator.store.store import Store
+from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import ComponentError, Event
+from orchestrator.telemetry.webhook_events import WebhookDelayed, WebhookDelivered, WebhookGivenUp
+
+IDLE_PAUSE = 60.0
+"""Maximum seconds between two reads of the notices, woken or not."""
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+DELAYS = (5.0, 30.0, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, DAY)
+"""Seconds after each failed attempt until the next: three days in all. After one more the notice is given up."""
+JITTER = 0.1
+"""The part by which a delay may be longer, so that notices of one outage do not come back together."""
+MOST_IN_FLIGHT = 8
+MOST_OF_HOST = 2
+"""Attempts in flight to one receiver: one that hangs does not keep others waiting."""
+_GONE = 410
+_GOOD = range(200, 300)
+_STORE_RETRY = 10.0
+
+
+class Client(Protocol):
+    """Sends a webhook; see `WebhookClient`."""
+
+    async def post(self, target: Target, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Send it; raises UndeliverableError where there is no response."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What all webhooks of an installation have in common."""
+
+    instance: str
+    secrets: Sequence[str]
+    """Each `whsec_…`; the newest first."""
+    terms: WebhookTerms
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """An attempt that did not deliver."""
+
+    reason: str
+    final: bool = False
+    """Whether the receiver wants no more of it."""
+    retry_after: float = 0.0
+
+
+class Deliveries:
+    """Takes the due notices from the store, and calls their webhooks. Due times are durable, in wall time."""
+
+    name = "webhooks"
+
+    def __init__(
+        self,
+        sender: Sender,
+        *,
+        client: Client,
+        store: Store,
+        clock: Clock,
+        bus: Bus[Event],
+        random: Random,
+        group: anyio.abc.TaskGroup,
+    ) -> None:
+        self.wake: Callable[[], None] = lambda: None
+        """Called when an attempt has ended; wakes the loop that calls `turn`."""
+        self._sender = sender
+        self._client = client
+        self._store = store
+        self._clock = clock
+        self._bus = bus
+        self._random = random
+        self._group = group
+        self._in_flight: dict[str, str] = {}
+        self._bounded = False
+
+    async def turn(self) -> float:
+        """Start the attempts that are due and fit; returns the seconds until more may be due."""
+        now = self._clock.now()
+        if not self._bounded:
+            await self._store.notices.bound_due(now + round(max(DELAYS) * (1 + JITTER) * SECOND))
+            self._bounded = True
+        for pending in await self._store.notices.due(now):
+            if len(self._in_flight) >= MOST_IN_FLIGHT:
+                break
+            host = _host_of(pending)
+            if pending.id not in self._in_flight and Counter(self._in_flight.values())[host] < MOST_OF_HOST:
+                self._in_flight[pending.id] = host
+                self._group.start_soon(partial(self._deliver, pending))
+        due = await self._store.notices.next_due()
+        if due is None or due <= now:
+            return IDLE_PAUSE  # what is due is in flight, or waits for one that is: its end wakes the loop
+        return min(IDLE_PAUSE, (due - now) / SECOND)
+
+    async def _deliver(self, pending: PendingNotice) -> None:
+        """One attempt and its record. What fails here is reported; the notice stays due, and is tried again."""
+        try:
+            failure = await self._attempt(pending)
+            await self._record(pending, failure)
+        except Exception as error:  # noqa: BLE001 - neither the database nor a bug may end the daemon
+            text = "".join(traceback.format_exception(error))
+            self._bus.publish(ComponentError(self.name, text, _STORE_RETRY))
+            await self._clock.sleep(_STORE_RETRY)
+        finally:
+            del self._in_flight[pending.id]
+            self.wake()
+
+    async def _attempt(self, pending: PendingNotice) -> _Failure | None:
+        if not self._sender.secrets or pending.notify is None:
+            return _Failure("there is no secret to sign with: set `notify.secret_file` in the configuration")
+        target = parse_target(pending.notify.webhook)
+        if not self._sender.terms.allow(target):
+            return _Failure(f"{target.authority} is no longer in `notify.allowed_hosts` of the configuration")
+        change = await self._store.notices.change_of(pending)
+        body = compose(pending, change, self._sender.instance)
+        headers = signed_headers(self._sender.secrets, pending.id, self._clock.now(), body)
+        try:
+            reply = await self._client.post(target, headers, body)
+        except UndeliverableError as error:
+            return _Failure(str(error))
+        if reply.status in _GOOD:
+            return None
+        text = f"HTTP {reply.status}" + (f": {reply.text}" if reply.text else "")
+        return _Failure(text, final=reply.status == _GONE, retry_after=reply.retry_after or 0.0)
+
+    async def _record(self, pending: PendingNotice, failure: _Failure | None) -> None:
+        host, now, notices = _host_of(pending), self._clock.now(), self._store.notices
+        if failure is None:
+            await notices.delivered(pending, f"delivered to {host}", now)
+            self._bus.publish(WebhookDelivered(pending.job_name, pending.notice, host, pending.tries + 1))
+        elif failure.final or pending.tries >= len(DELAYS):
+            await notices.give_up(pending, failure.reason, now)
+            event = WebhookGivenUp(pending.job_name, pending.notice, host, failure.reason, pending.tries + 1)
+            self._bus.publish(event)
+        else:
+            delay = self._delay(pending, failure)
+            await notices.failed(pending, failure.reason, due_at=now + round(delay * SECOND))
+            self._bus.publish(WebhookDelayed(pending.job_name, pending.notice, host, failure.reason, delay))
+
+    def _delay(self, pending: PendingNotice, failure: _Failure) -> float:
+        planned = DELAYS[pending.tries] * (1 + self._random.random() * JITTER)
+        return max(planned, min(failure.retry_after, DAY))
+
+
+def _host_of(pending: PendingNotice) -> str:
+    """The receiver, for limits and messages: never the path, which may hold a token."""
+    try:
+        return parse_target(pending.notify.webhook).authority if pending.notify is not None else "-"
+    except ValueError:
+        return "-"

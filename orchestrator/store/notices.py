@@ -1,0 +1,168 @@
+"""Notices that webhooks are still to be called with: rows of the outbox, from the transaction that caused them.
+
+A delivered notice is deleted, and recorded in the history of its job. One that is given up stays until its job is
+pruned, and is not due any more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from orchestrator.clock import Micros
+from orchestrator.domain.model import ItemState, JobId, JobState
+from orchestrator.domain.webhook import Notice, Notify
+from orchestrator.store.database.engine import Database
+from orchestrator.store.outbox import RESULT
+from orchestrator.store.reading.rows import Row, counts_of, labels_of, notify_of
+from orchestrator.store.schema import events, jobs, one_of, outbox
+
+NEVER: Micros = 2**62
+"""When a notice that was given up is due."""
+
+_IS_NOTICE = outbox.c.kind != RESULT
+_ALIVE = outbox.c.due_at < NEVER
+
+_COLUMNS = tuple(outbox.c[name].label(f"of_{name}") for name in ("id", "at", "kind", "round", "tries", "last_error"))
+_SELECT = sa.select(*_COLUMNS, outbox.c.due_at.label("of_due_at"), jobs).join_from(outbox, jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingNotice:
+    """One call of a webhook that has not succeeded yet."""
+
+    id: str
+    """The same at every attempt."""
+    at: Micros
+    """When the change was committed."""
+    notice: Notice
+    round: int
+    """Of the job, at that time."""
+    tries: int
+    """Attempts that failed."""
+    due_at: Micros | None
+    """When the next attempt is due; None where there will be none."""
+    last_error: str | None
+    job: JobId
+    job_name: str
+    kind: str
+    account: str
+    project: str
+    labels: Mapping[str, str]
+    notify: Notify | None
+    counts: Mapping[ItemState, int] | None
+    """Items by state; None once the job was opened again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a notice is about, as it was committed."""
+
+    state: JobState
+    detail: str | None
+
+
+class Notices:
+    """The notices of all jobs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def due(self, now: Micros, limit: int = 100) -> Sequence[PendingNotice]:
+        """What is to be delivered now, the oldest first."""
+        query = _SELECT.where(_IS_NOTICE, outbox.c.due_at <= now).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
+        return await self._read(query)
+
+    async def undelivered(self, job: JobId | None = None) -> Sequence[PendingNotice]:
+        """All notices of a job, or of all jobs, that were not delivered: those to come and those given up."""
+        of_job = () if job is None else (outbox.c.job == job,)
+        return await self._read(_SELECT.where(_IS_NOTICE, *of_job).order_by(outbox.c.id))
+
+    async def change_of(self, pending: PendingNotice) -> Change:
+        """The state of the job and the reason, as they were when the notice was written.
+
+        Read from its history, as the job may have changed since.
+        """
+        settled = pending.notice is Notice.SETTLED
+        states = one_of(events.c.new, [state for state in JobState if state.settled is settled])
+        of_job = (events.c.job == pending.job, events.c.event == "job", events.c.at <= pending.at, states)
+        of_needs = (events.c.job == pending.job, events.c.event == "needs", events.c.new == pending.notice)
+        latest = sa.select(events.c.at, events.c.new, events.c.detail).order_by(events.c.id.desc()).limit(1)
+        async with self._database.read() as connection:
+            query = sa.select(jobs.c.state, jobs.c.detail).where(jobs.c.id == pending.job)
+            now = (await connection.execute(query)).one()
+            became = (await connection.execute(latest.where(*of_job))).one_or_none()
+            needed = (await connection.execute(latest.where(*of_needs, events.c.at == pending.at))).one_or_none()
+        row = became if settled else needed
+        return Change(
+            state=JobState(became.new if became is not None else now.state),
+            detail=row.detail if row is not None and row.at == pending.at else now.detail,
+        )
+
+    async def delivered(self, pending: PendingNotice, detail: str, now: Micros) -> None:
+        """The receiver has it: recorded in the history of the job; said twice, it changes nothing."""
+        await self._end(pending, detail, now, sa.delete(outbox).where(outbox.c.id == pending.id))
+
+    async def failed(self, pending: PendingNotice, error: str, *, due_at: Micros) -> None:
+        """Not delivered: again, not before `due_at`."""
+        async with self._database.write() as connection:
+            values = {"tries": outbox.c.tries + 1, "last_error": error, "due_at": due_at}
+            await connection.execute(sa.update(outbox).where(outbox.c.id == pending.id).values(values))
+
+    async def give_up(self, pending: PendingNotice, error: str, now: Micros) -> None:
+        """Not delivered, and not tried again."""
+        values = {"tries": outbox.c.tries + 1, "last_error": error, "due_at": NEVER}
+        update = sa.update(outbox).where(outbox.c.id == pending.id, _ALIVE).values(values)
+        await self._end(pending, f"given up: {error}", now, update)
+
+    async def bound_due(self, latest: Micros) -> None:
+        """At start: nothing waits longer than until `latest`, in case the clock was ahead when it was written."""
+        late = (_IS_NOTICE, _ALIVE, outbox.c.due_at > latest)
+        async with self._database.write() as connection:
+            await connection.execute(sa.update(outbox).where(*late).values(due_at=latest))
+
+    async def next_due(self) -> Micros | None:
+        """When the next attempt is due; None when there is none."""
+        query = sa.select(sa.func.min(outbox.c.due_at)).where(_IS_NOTICE, _ALIVE)
+        async with self._database.read() as connection:
+            due: Micros | None = (await connection.execute(query)).scalar_one()
+            return due
+
+    async def counts(self) -> tuple[int, int]:
+        """How many notices are still to be delivered, and how many were given up."""
+        given_up = sa.func.count().filter(outbox.c.due_at >= NEVER)
+        query = sa.select(sa.func.count(), given_up).where(_IS_NOTICE)
+        async with self._database.read() as connection:
+            total, dead = (await connection.execute(query)).one()
+        return total - dead, dead
+
+    async def _read(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[PendingNotice]:
+        async with self._database.read() as connection:
+            return [_pending_of(row) for row in await connection.execute(query)]
+
+    async def _end(self, pending: PendingNotice, detail: str, now: Micros, change: sa.UpdateBase) -> None:
+        async with self._database.write() as connection:
+            if (await connection.execute(change)).rowcount:
+                told = {"at": now, "job": pending.job, "event": "notify", "new": pending.notice, "detail": detail}
+                await connection.execute(sa.insert(events).values(told))
+
+
+def _pending_of(row: Row) -> PendingNotice:
+    same_round = row.round == row.of_round and row.pruned_at is None
+    return PendingNotice(
+        id=row.of_id,
+        at=row.of_at,
+        notice=Notice(row.of_kind),
+        round=row.of_round,
+        tries=row.of_tries,
+        due_at=row.of_due_at if row.of_due_at < NEVER else None,
+        last_error=row.of_last_error,
+        job=JobId(row.id),
+        job_name=row.name,
+        kind=row.kind,
+        account=row.account,
+        project=row.project,
+        labels=labels_of(row.labels),
+        notify=notify_of(row.notify),
+        counts=counts_of(row) if same_round else None,
+    )
