@@ -49,7 +49,7 @@ def build(arguments: Sequence[str], platforms: Platforms = PLATFORMS) -> typer.T
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        context_settings={"obj": platforms},
+        context_settings={"obj": platforms, "help_option_names": ["-h", "--help"]},
     )
     app.callback()(_without_options)
     named = [group for group, commands in GROUPS.items() if arguments and arguments[0] in commands]

@@ -10,6 +10,7 @@ import anyio.to_thread
 from orchestrator.clock import SECOND, Clock
 from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.model import Job
 from orchestrator.durable import open_draft, sync_file, sync_folder
 from orchestrator.engine.result_document import as_csv, as_json
 from orchestrator.engine.retry_delays import RetryDelays, SteadyWallClock
@@ -54,7 +55,7 @@ class Results:
             crash_point(CrashPoint.CSV_WRITTEN)
             await write_whole(path, as_json(self._store, job))
             crash_point(CrashPoint.RESULT_WRITTEN)
-            self._bus.publish(JobSettled(job.spec.name, job.state, str(path)))
+            self._bus.publish(_settled(job, path))
         await self._store.outbox.done(entry)
         crash_point(CrashPoint.RESULT_DELIVERED)
 
@@ -70,6 +71,11 @@ class Results:
         if isinstance(error, OSError):
             return f"{error.strerror or error}: {error.filename or self._directory}"
         return str(error) if isinstance(error, OrchestratorError) else f"{type(error).__name__}: {error}"
+
+
+def _settled(job: Job, path: Path) -> JobSettled:
+    counts = {state.value: count for state, count in job.counts.items()}
+    return JobSettled(job.spec.name, job.state, str(path), job.detail, counts or None)
 
 
 async def write_whole(path: Path, portions: AsyncIterator[bytes]) -> None:

@@ -105,6 +105,11 @@ class Done(Protocol):
         """Whether this very one was carried out before."""
         ...
 
+    @property
+    def outcome(self) -> str:
+        """What it did, with numbers, or why nothing changed."""
+        ...
+
 
 class Controls(Protocol):
     """Controls of users. Each returns None when there is no such job; see `orchestrator.store.writing.advance`."""
@@ -112,7 +117,13 @@ class Controls(Protocol):
     async def cancel(self, name: str, *, now: Micros, token: str | None = None) -> Done | None: ...
 
     async def pause(
-        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
+        self,
+        *,
+        now: Micros,
+        name: str | None = None,
+        account: str | None = None,
+        user: str = ...,
+        token: str | None = None,
     ) -> Done | None: ...
 
     async def resume(

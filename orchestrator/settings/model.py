@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from orchestrator.domain.fields import (
@@ -37,6 +37,10 @@ class Queue(Section):
     max_bytes: Size = 256 * 1024**2
 
 
+SHORTEST_TOKEN = 12
+"""Characters of a token beyond loopback: fewer can be guessed."""
+
+
 class Server(Section):
     """Health, metrics and the API."""
 
@@ -55,6 +59,15 @@ class Server(Section):
                 " name a file that holds a token, or listen on 127.0.0.1"
             )
         return token_file
+
+    @model_validator(mode="after")
+    def _is_no_guess(self) -> Self:
+        if not self.listen.is_loopback and self.token and len(self.token.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(
+                f"the token has fewer than {SHORTEST_TOKEN} characters, and server.listen ({self.listen}) can be"
+                " reached from other machines: write a longer one into token_file, as `openssl rand -hex 32` prints"
+            )
+        return self
 
 
 class Notify(Section):

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from orchestrator.cli.invocation import AsJson, Config, output, plain, run_async, settings_for
+from orchestrator.cli.invocation import AsJson, Config, fail, output, plain, run_async, settings_for
 from orchestrator.cli.sources.job_sources import Described, Source, knowing
 from orchestrator.cli.tables import print_table
+from orchestrator.domain.lifecycle import is_cancelling
 from orchestrator.domain.model import ItemState, JobState
 
 State = Annotated[JobState | None, typer.Option("--state", help="Only jobs in this state.")]
@@ -31,6 +32,8 @@ def register(app: typer.Typer) -> None:
 def jobs(config: Config = None, state: State = None, account: Account = None, *, as_json: AsJson = False) -> None:
     """List the jobs, the newest first."""
     settings = settings_for(config)
+    if account is not None and account not in settings.accounts:
+        fail(f"unknown account {account!r}; configured accounts: {', '.join(settings.accounts)}")
 
     async def act() -> None:
         async with knowing(settings) as source:
@@ -51,7 +54,7 @@ def show(
     state: OneState = None,
     json_: AsJson = False,
 ) -> None:
-    """Show one job: its state, its batches and, with --items, its items."""
+    """Show one job: its state, its batches and, with --items, its items; those alone where a program reads them."""
     settings = settings_for(config)
 
     async def act() -> None:
@@ -60,7 +63,11 @@ def show(
                 async for portion in source.whole(job):
                     sys.stdout.buffer.write(portion)
                 return
-            await _print_job(source, job, items=items or state is not None, state=state)
+            items_too = items or state is not None
+            if sys.stdout.isatty() or not items_too:
+                await _print_job(source, job)
+            if items_too:
+                await _print_items(source, job, state)
 
     run_async(act)
 
@@ -68,7 +75,7 @@ def show(
 # ---------------------------------------------------------------- text
 
 
-async def _print_job(source: Source, name: str, *, items: bool, state: ItemState | None) -> None:
+async def _print_job(source: Source, name: str) -> None:
     job, batches = await source.job(name)
     fields = job | {"dropped_by": _user(job["dropped_by"]), "after": await source.awaited(name)}
     fields |= await source.standstill(name)
@@ -82,8 +89,6 @@ async def _print_job(source: Source, name: str, *, items: bool, state: ItemState
         spare=("submitted", "sends", "items", "status"),
         loose="detail",
     )
-    if items:
-        await _print_items(source, name, state)
 
 
 def _user(number: str | None) -> str | None:
@@ -96,7 +101,8 @@ def _user(number: str | None) -> str | None:
 
 async def _print_items(source: Source, name: str, state: ItemState | None) -> None:
     """Print one line for each item while they are read: a job may have a hundred thousand."""
-    sys.stdout.write("\n" + "\t".join(column.replace("_", " ") for column in _ITEM) + "\n")
+    sys.stdout.write("\n" if sys.stdout.isatty() else "")
+    sys.stdout.write("\t".join(column.replace("_", " ") for column in _ITEM) + "\n")
     async for portion in source.items(name, state):
         for item in portion:
             sys.stdout.write("\t".join(_text(item[column]) for column in _ITEM) + "\n")
@@ -106,7 +112,8 @@ def _print_jobs(found: list[Described]) -> None:
     rows = []
     for job in found:
         counts = " ".join(f"{state} {count}" for state, count in job["counts"].items())
-        row = [_text(job[name]) for name in ("name", "kind", "account", "state", "needs")]
+        row = [_text(job[name]) for name in ("name", "kind", "account", "state")]
+        row.append("cancelling" if is_cancelling(job["detail"]) else _text(job["needs"]))
         rows.append([*row, str(sum(job["counts"].values())), counts, _text(job["created_at"])])
     header = ("job", "kind", "account", "state", "needs", "items", "progress", "created")
     print_table(header, rows, spare=("created", "kind", "account", "items", "progress"))

@@ -21,6 +21,7 @@ from orchestrator.domain.queue_file.estimate import (
     canonical,
     estimate,
     job_spec,
+    stop_after_note,
 )
 from orchestrator.domain.queue_file.model import QueuedJob
 from orchestrator.domain.queue_file.nearest import did_you_mean
@@ -180,6 +181,8 @@ class JobValidation:
         if self._items.counted is None:
             return None
         spec = self._spec(self._job, kind, limits, digest)
+        if (note := stop_after_note(self._job, self._items.counted, limits)) is not None:
+            self._setting.notes.add(note, place=self._job.name)
         cost = estimate(
             self._items.counted, spec.batch_size, limits, cut=self._cutter.batches if self._cutter else None
         )

@@ -1,0 +1,202 @@
+"""The controls of operators, each in one transaction: the change, what follows from it, and its events."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from types import MappingProxyType
+
+import sqlalchemy as sa
+
+from orchestrator.clock import Micros
+from orchestrator.domain.model import ItemState, JobId
+from orchestrator.domain.queue_file.estimate import BATCH_BYTES
+from orchestrator.domain.units import rfc3339
+from orchestrator.store import schema
+from orchestrator.store.account_memory import pause_account, resume_account
+from orchestrator.store.changes import Controlled, JobChanged
+from orchestrator.store.database.engine import Database
+from orchestrator.store.ids import TimeOrderedIds
+from orchestrator.store.reading.rows import Row
+from orchestrator.store.schema import jobs
+from orchestrator.store.writing import control_outcomes, controls, giving_up
+from orchestrator.store.writing.jobs.settling import settle
+from orchestrator.store.writing.unit_of_work import UnitOfWork
+
+
+class OperatorControls:
+    """What operators may do to jobs."""
+
+    def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
+        self.job_changed: Callable[[JobChanged], None] = lambda _: None
+        """Called after the commit for each job whose state or needs changed."""
+        self._database = database
+        self._ids = ids
+
+    async def outcome(self, token: str) -> str | None:
+        """What the control of this token did; None where it was not carried out."""
+        query = sa.select(schema.controls.c.what).where(schema.controls.c.token == token)
+        async with self._database.read() as connection:
+            text = (await connection.execute(query)).scalar_one_or_none()
+        return text.partition(": ")[2] if text is not None else None
+
+    async def cancel(self, name: str, *, now: Micros, token: str | None = None) -> Controlled | None:
+        """Send no more of a job, and stop what is on the platform; None: there is no such job.
+
+        A job that settled, or is being cancelled, stays as it is. Each control may carry a token: a control whose token
+        was seen before does nothing.
+        """
+
+        async def act(unit: UnitOfWork, row: Row) -> Controlled:
+            ended = await controls.ended_by_us(unit, JobId(row.id))
+            await controls.cancel(unit, row)
+            await settle(unit)
+            ended = await controls.ended_by_us(unit, JobId(row.id)) - ended
+            outcome = control_outcomes.cancelled(row, ended)
+            return Controlled(items=ended, batches=len(unit.settled_batches), outcome=outcome, jobs=unit.jobs)
+
+        return await self._control(f"cancel {name}", name, now, token, act)
+
+    async def pause(
+        self,
+        *,
+        now: Micros,
+        name: str | None = None,
+        account: str | None = None,
+        user: str = "an operator",
+        token: str | None = None,
+    ) -> Controlled | None:
+        """Submit no more of a job, of an account (also of jobs still to come), or of all; None: no such job.
+
+        `user` and the time are part of the reason that the jobs show.
+        """
+        by = f"by {user} at {rfc3339(now)}"
+
+        async def act(unit: UnitOfWork, row: Row) -> Controlled:
+            held = await controls.pause(unit, [jobs.c.id == row.id], f"paused {by}")
+            return await _held(unit, row, held, paused=True)
+
+        async def act_on_all(unit: UnitOfWork) -> Controlled:
+            reason = await pause_account(unit.connection, account, by)
+            held = await controls.pause(unit, [jobs.c.account == account] if account else [], reason)
+            return await _held(unit, None, held, paused=True)
+
+        if name is not None:
+            return await self._control(f"pause {name}", name, now, token, act)
+        return await self._control_all(f"pause {account or 'all'}", now, token, act_on_all)
+
+    async def resume(
+        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
+    ) -> Controlled | None:
+        """Undo `pause`. A job by its name also continues after it stopped for its failures; None: no such job."""
+
+        async def act(unit: UnitOfWork, row: Row) -> Controlled:
+            resumed = await controls.resume(unit, [jobs.c.id == row.id])
+            return await _held(unit, row, resumed + await controls.go_on(unit, row), paused=False)
+
+        async def act_on_all(unit: UnitOfWork) -> Controlled:
+            await resume_account(unit.connection, account)
+            resumed = await controls.resume(unit, [jobs.c.account == account] if account else [])
+            return await _held(unit, None, resumed, paused=False)
+
+        if name is not None:
+            return await self._control(f"resume {name}", name, now, token, act)
+        return await self._control_all(f"resume {account or 'all'}", now, token, act_on_all)
+
+    async def retry(
+        self,
+        name: str,
+        *,
+        now: Micros,
+        keys: Sequence[str] = (),
+        state: ItemState | None = None,
+        token: str | None = None,
+        batch_bytes: Mapping[str, int] = MappingProxyType({}),
+    ) -> Controlled | None:
+        """Send items again: those named, those in `state`, or all that did not succeed and all blocked batches.
+
+        A settled job is re-opened for a new round, and jobs that were skipped because of it wait again. `batch_bytes`
+        gives the bytes of items that a batch of an account may have, by its name. None: there is no such job.
+
+        Raises:
+            ControlRefusedError: a key that it does not have, a job still being cancelled, or one already pruned.
+        """
+
+        async def act(unit: UnitOfWork, row: Row) -> Controlled:
+            most = batch_bytes.get(row.account, BATCH_BYTES)
+            again, blocked, acted = await controls.retry(unit, row, keys, state, most)
+            await settle(unit)
+            outcome = control_outcomes.retried(row, again, blocked, acted=acted)
+            return Controlled(items=again, batches=blocked, outcome=outcome, jobs=unit.jobs)
+
+        return await self._control(f"retry {name}", name, now, token, act)
+
+    async def give_up(
+        self, name: str, *, now: Micros, user: str, keys: Sequence[str] = (), token: str | None = None
+    ) -> Controlled | None:
+        """End the open items of a job, or those named, as failed; raises ControlRefusedError. None: no such job."""
+
+        async def act(unit: UnitOfWork, row: Row) -> Controlled:
+            ended = await giving_up.give_up(unit, row, keys, user)
+            await settle(unit)
+            outcome = control_outcomes.given_up(row, ended)
+            return Controlled(items=ended, batches=len(unit.settled_batches), outcome=outcome, jobs=unit.jobs)
+
+        return await self._control(f"give-up {name}", name, now, token, act)
+
+    async def adopt(
+        self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None
+    ) -> Controlled | None:
+        """Record which remote batch a blocked or unconfirmed one became; None: there is no such job.
+
+        Raises:
+            ControlRefusedError: no such batch, not in a state to be adopted, or the remote one is known already.
+        """
+
+        async def act(unit: UnitOfWork, row: Row) -> Controlled:
+            await controls.adopt(unit, row, number, remote_id)
+            await settle(unit)
+            return Controlled(batches=1, outcome=f"{remote_id} is followed from now on", jobs=unit.jobs)
+
+        return await self._control(f"adopt {name} {number} {remote_id}", name, now, token, act)
+
+    # ------------------------------------------------------------ one transaction
+
+    @asynccontextmanager
+    async def _opened(self, now: Micros) -> AsyncIterator[UnitOfWork]:
+        async with self._database.write() as connection:
+            unit = UnitOfWork(connection, self._ids, now)
+            yield unit
+        for change in unit.jobs:
+            self.job_changed(change)
+
+    async def _control(
+        self,
+        what: str,
+        name: str,
+        now: Micros,
+        token: str | None,
+        act: Callable[[UnitOfWork, Row], Awaitable[Controlled]],
+    ) -> Controlled | None:
+        async with self._opened(now) as unit:
+            row = await controls.job_named(unit, name)
+            if row is None:
+                return None
+            if await controls.repeated(unit, token, what):
+                return Controlled(repeated=True)
+            done = await act(unit, row)
+            await controls.keep_outcome(unit, token, what, done.outcome)
+            return done
+
+    async def _control_all(
+        self, what: str, now: Micros, token: str | None, act: Callable[[UnitOfWork], Awaitable[Controlled]]
+    ) -> Controlled:
+        async with self._opened(now) as unit:
+            if await controls.repeated(unit, token, what):
+                return Controlled(repeated=True)
+            done = await act(unit)
+            await controls.keep_outcome(unit, token, what, done.outcome)
+            return done
+
+
+async def _held(unit: UnitOfWork, row: Row | None, held: int, *, paused: bool) -> Controlled:
+    await settle(unit)
+    return Controlled(outcome=control_outcomes.held(row, held, paused=paused), jobs=unit.jobs)
