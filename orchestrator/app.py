@@ -23,6 +23,7 @@ from orchestrator.engine.backups import BackupPlan, Backups
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.forecast import Forecasts
 from orchestrator.engine.loop import Loop, Part, kept_running
+from orchestrator.engine.report.context import context_of
 from orchestrator.engine.results import Results
 from orchestrator.engine.retry_delays import RetryDelays, engine_retry_delays
 from orchestrator.engine.schedule import Schedule
@@ -245,7 +246,16 @@ async def daemon(
         for account in accounts:
             _add_dispatch(built, account, users)
         results = settings.queue.directory / "results"
-        built.add(Results(directory=results, store=store, clock=clock, bus=bus, retry_delays=built.retry_delays))
+        built.add(
+            Results(
+                directory=results,
+                store=store,
+                clock=clock,
+                bus=bus,
+                retry_delays=built.retry_delays,
+                context=partial(context_of, settings),
+            )
+        )
         built.add(_upkeep(settings, accounts, store, clock, bus))
         backups = _backups(settings, clock, bus)
         if backups is not None:

@@ -30,7 +30,7 @@ class Kind:
     models: Mapping[str | None, type[BaseModel]] = field(repr=False)
     """The model of an item, by the job's engine; a kind without engines has the single key None."""
     project: str | None = None
-    """What the project must look like."""
+    """What the project must look like; None: this work belongs to no project."""
     max_batch_size: int | None = None
     """Items that one submission may hold; None: as many as the account says."""
     created_first: bool = False
@@ -48,6 +48,10 @@ class Kind:
 
     ids: frozenset[str] = field(default=frozenset(), repr=False)
     """Those of the patterns that an id must match."""
+    about: str = ""
+    """What it does, in one sentence."""
+    example: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The fields of a job of this kind beyond `name`, `kind` and `account`, as they could stand in a queue file."""
     data: str | None = field(default=None, repr=False)
     """Matches an id of data inside an item as it is sent, where two items that read the same data are worth a note."""
 
@@ -98,7 +102,9 @@ class Kind:
 
     def mistakes_of_project(self, project: str) -> Iterator[Mistake]:
         """The mistakes in the job's project."""
-        if self.project and not re.fullmatch(self.project, project):
+        if self.project is None:
+            yield Mistake(f"{self.name} belongs to no project", "leave `project` out", ("project",))
+        elif not re.fullmatch(self.project, project):
             described = self.patterns.get(self.project, f"does not match {self.project}")
             message, remedy = mismatch(project, described, is_id=True)
             yield Mistake(message, remedy or "take the project's id, not its name", ("project",))

@@ -281,25 +281,30 @@ class Admission:
         now = self._clock.now()
         match control:
             case CancelJob(cancel=name):
-                done = await self._controls.cancel(name, now=now, token=token)
+                done = await self._controls.cancel(name, now=now, token=token, actor=dropped_by)
             case RetryJob(retry=name, items=items, state=state):
                 chosen = ItemState(state) if state else None
                 most = {account: limits.batch_bytes for account, limits in self._accounts.items()}
                 done = await self._controls.retry(
-                    name, now=now, keys=items or (), state=chosen, token=token, batch_bytes=most
+                    name, now=now, keys=items or (), state=chosen, token=token, actor=dropped_by, batch_bytes=most
                 )
             case Pause():
                 job, account = scope_of(control)
-                user = user_of(dropped_by)
-                done = await self._controls.pause(now=now, name=job, account=account, user=user, token=token)
+                done = await self._controls.pause(
+                    now=now, name=job, account=account, user=user_of(dropped_by), token=token, actor=dropped_by
+                )
             case Resume():
                 job, account = scope_of(control)
-                done = await self._controls.resume(now=now, name=job, account=account, token=token)
+                done = await self._controls.resume(now=now, name=job, account=account, token=token, actor=dropped_by)
             case Adopt(adopt=it):
-                done = await self._controls.adopt(it.job, it.batch, it.remote_id, now=now, token=token)
+                done = await self._controls.adopt(
+                    it.job, it.batch, it.remote_id, now=now, token=token, actor=dropped_by
+                )
             case GiveUp(give_up=name, items=items):
                 user = user_of(dropped_by)
-                done = await self._controls.give_up(name, now=now, user=user, keys=items or (), token=token)
+                done = await self._controls.give_up(
+                    name, now=now, user=user, keys=items or (), token=token, actor=dropped_by
+                )
             case _:
                 assert_never(control)
         if done is None:

@@ -114,7 +114,9 @@ class Done(Protocol):
 class Controls(Protocol):
     """Controls of users. Each returns None when there is no such job; see `orchestrator.store.writing.advance`."""
 
-    async def cancel(self, name: str, *, now: Micros, token: str | None = None) -> Done | None: ...
+    async def cancel(
+        self, name: str, *, now: Micros, token: str | None = None, actor: str | None = None
+    ) -> Done | None: ...
 
     async def pause(
         self,
@@ -124,10 +126,17 @@ class Controls(Protocol):
         account: str | None = None,
         user: str = ...,
         token: str | None = None,
+        actor: str | None = None,
     ) -> Done | None: ...
 
     async def resume(
-        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
+        self,
+        *,
+        now: Micros,
+        name: str | None = None,
+        account: str | None = None,
+        token: str | None = None,
+        actor: str | None = None,
     ) -> Done | None: ...
 
     async def retry(
@@ -138,13 +147,21 @@ class Controls(Protocol):
         keys: Sequence[str] = (),
         state: ItemState | None = None,
         token: str | None = None,
+        actor: str | None = None,
         batch_bytes: Mapping[str, int] = ...,
     ) -> Done | None: ...
 
     async def give_up(
-        self, name: str, *, now: Micros, user: str, keys: Sequence[str] = (), token: str | None = None
+        self,
+        name: str,
+        *,
+        now: Micros,
+        user: str,
+        keys: Sequence[str] = (),
+        token: str | None = None,
+        actor: str | None = None,
     ) -> Done | None: ...
 
     async def adopt(
-        self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None
+        self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None, actor: str | None = None
     ) -> Done | None: ...

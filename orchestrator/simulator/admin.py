@@ -10,6 +10,7 @@ No credentials, no budget, no faults. All bodies are JSON.
     PUT    faults           replaces all rules by the body's list
     POST   faults           adds one rule
     DELETE faults           removes all rules
+    POST   events           something happens there by itself; what there is depends on the platform
     GET    clock            `{"monotonic": seconds, "now": microseconds UTC}`
     POST   clock            `{"advance": seconds}` moves the clock on, where it can be moved
 """
@@ -48,6 +49,10 @@ class Steered(Protocol):
     def requests_json(self) -> dict[str, Any]: ...
 
     def ledger_json(self, *, summary: bool) -> dict[str, Any]: ...
+
+    def happen(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Raises ValueError for what cannot happen here."""
+        ...
 
 
 @runtime_checkable
@@ -94,6 +99,8 @@ class Admin:
             case "PUT", "knobs":
                 self._steered.change_knobs(_read(request, dict[str, Any]))
                 return self._steered.knobs_json()
+            case "POST", "events":
+                return self._steered.happen(_read(request, dict[str, Any]))
             case _:
                 return None
 

@@ -136,6 +136,10 @@ class Simulated(ABC, Generic[K, Op, Who]):
         """The evidence, for the admin endpoint."""
         return {"summary": self.truth.summary()} if summary else self.truth.report()
 
+    def happen(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Let something happen that no request asks for; raises ValueError for what cannot happen here."""
+        raise ValueError(f"nothing happens here by itself: {', '.join(sorted(event)) or 'no event was named'}")
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError(f"only http is spoken here, not {scope['type']}")

@@ -16,8 +16,10 @@ from orchestrator.store.database.fence import Fence
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.outbox import Entry, Outbox
 from orchestrator.store.reading.batches import MAY_FIND_OUT, MAY_PLAN, Batches
+from orchestrator.store.reading.history import History
 from orchestrator.store.reading.items import Items
 from orchestrator.store.reading.jobs import Jobs, KnownJob
+from orchestrator.store.reading.open_work import OpenWork
 from orchestrator.store.reading.standstill import Standstill
 from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, OPEN_ITEM, TO_BE_PLANNED, batches, items, jobs, literal
 from orchestrator.store.writing.advance import Advance
@@ -37,6 +39,8 @@ class Store:
         self.jobs = Jobs(database, ids)
         self.batches = Batches(database)
         self.items = Items(database)
+        self.history = History(database)
+        self.open_work = OpenWork(database)
         self.outbox = Outbox(database)
         self.memory = Memory(database)
         self.refusals = Refusals(database)

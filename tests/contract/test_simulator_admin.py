@@ -29,6 +29,7 @@ async def test_the_ledger_tells_what_was_created(ica):
         "link_statuses": {"LINKED": 1, "FAILED": 1},
         "links_sent": 3,
         "aborts": 0,
+        "data": {},
         "batches": 4,
     }
     told = [(row["name"], row["tags"], row["key"], row["status"]) for row in ledger["analyses"]]
@@ -120,3 +121,12 @@ async def test_the_admin_answers_below_the_api_too_and_meets_no_fault(make_ica):
     ica = make_ica(Fault(kind=FaultKind.ERROR), requests=0)
     answer = await ica.client.get("/_simulator/clock", headers={"X-API-Key": "wrong"})
     assert (answer.status_code, ica.simulator.budget.usage) == (200, {})
+
+
+async def test_a_workflow_session_begins_by_an_event(ica):
+    """What no request asks for; what cannot happen is refused with its reason."""
+    event = {"begin_session": {"project": ica.project, "user_reference": "run-1", "analyses": ["s1"]}}
+    begun = await _admin(ica, "POST", "events", json=event)
+    assert ica.simulator.truth.workflow_sessions() == {begun.json()["id"]: "REQUESTED"}
+    refused = await _admin(ica, "POST", "events", json={"begin_session": {"project": ica.project}})
+    assert (refused.status_code, "user_reference" in refused.json()["error"]) == (400, True)

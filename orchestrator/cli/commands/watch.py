@@ -140,11 +140,13 @@ def _all(snapshot: Snapshot, rows: int, *, wide: bool) -> list[RenderableType]:
     order = sorted(snapshot.jobs, key=lambda job: job["created_at"])  # a row keeps its place while its job changes
     if len(order) > rows:  # jobs on hold first, settled jobs last: the end of a long list is not shown
         order.sort(key=lambda job: (settled(job), job["needs"] is None, job["state"] != "running"))
-    table = _table("job", "state", "needs", "", "items", *(["created"] if wide else []))
+    # The column is there once something is known, as it costs the others their room.
+    ends = ["expected end"] if any(_end(job) for job in order[:rows]) else []
+    created = ["created"] if wide else []
+    table = _table("job", "state", "needs", "", "items", *created, *ends)
     for job in order[:rows]:
-        table.add_row(
-            plain(job["name"]), job["state"], job["needs"] or "-", _bar(job), _counts(job), job["created_at"][5:16]
-        )
+        cells = [plain(job["name"]), job["state"], job["needs"] or "-", _bar(job), _counts(job)]
+        table.add_row(*cells, *(job["created_at"][:16] for _ in created), *(_end(job) or "-" for _ in ends))
     more = [Text(f"and {counted(len(order) - rows, 'job')} more", style="dim")] if len(order) > rows else []
     return [table, *more]
 
@@ -161,6 +163,8 @@ def _one(snapshot: Snapshot, rows: int) -> list[RenderableType]:
         ("batches", Text(by_state or "-")),
     ):
         head.add_row(name, value)
+    if end := _end(job):
+        head.add_row("expected end", Text(end))
     head.show_header = False
     # Only the batches that have not settled, in their order.
     open_ones = [batch for batch in snapshot.batches if batch["state"] != "settled"]
@@ -194,6 +198,12 @@ def _state(job: Described) -> str:
     """`running, needs blocked: why`."""
     needs = f", needs {job['needs']}" if job["needs"] else ""
     return f"{job['state']}{needs}" + (f": {job['detail']}" if job["detail"] else "")
+
+
+def _end(job: Described) -> str | None:
+    """`2026-01-31 12:05 UTC`, as the estimate is no better than a minute; None where it is not known."""
+    end = job.get("expected_end")
+    return f"{end[:16].replace('T', ' ')} UTC" if end else None
 
 
 def _counts(job: Described) -> str:

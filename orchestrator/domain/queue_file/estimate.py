@@ -156,7 +156,7 @@ def job_spec(
         name=job.name,
         kind=job.kind,
         account=job.account,
-        project=job.project,
+        project=job.project or "",
         digest=digest,
         engine=job.engine,
         after=job.waits_for,

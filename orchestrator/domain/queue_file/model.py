@@ -91,8 +91,8 @@ class QueuedJob(_Strict):
     """What is done: the platform, a dot, and what is done there."""
     account: Text
     """An account of the configuration."""
-    project: Text
-    """The platform's id of the project."""
+    project: Text | None = None
+    """The platform's id of the project; left out for kinds of work that belong to none."""
     engine: Text | None = None
     """For kinds that have several: which one, such as the kind of pipeline of an analysis."""
     options: dict[str, Any] | None = None

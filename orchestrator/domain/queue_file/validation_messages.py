@@ -80,7 +80,7 @@ def _worded(finding: ErrorDetails, known: Sequence[str]) -> tuple[str, str | Non
     name = str(finding["loc"][-1]) if finding["loc"] else "it"
     match finding["type"]:
         case "missing":
-            return f"`{name}` is missing", _absent(name, given)
+            return missing_key(name, given if isinstance(given, dict) else {})
         case "extra_forbidden":
             return f"`{name}` is not a key that belongs here", _meant(name, known)
         case kind if kind in _TYPES:
@@ -102,10 +102,10 @@ def _worded(finding: ErrorDetails, known: Sequence[str]) -> tuple[str, str | Non
             return finding["msg"], None
 
 
-def _absent(name: str, given: object) -> str:
-    """What to do about a missing key; a key beside it may be the same in another spelling."""
-    close = difflib.get_close_matches(name, map(str, given), n=1, cutoff=0.8) if isinstance(given, dict) else []
-    return f"add `{name}:`" + (f"; `{close[0]}` is another key" if close else "")
+def missing_key(name: str, given: Mapping[str, Any]) -> tuple[str, str]:
+    """The message and the remedy for a missing key; a key beside it may be the same in another spelling."""
+    close = difflib.get_close_matches(name, map(str, given), n=1, cutoff=0.8)
+    return f"`{name}` is missing", f"add `{name}:`" + (f"; `{close[0]}` is another key" if close else "")
 
 
 def _not_among(name: str, given: object, expected: str) -> tuple[str, str | None]:

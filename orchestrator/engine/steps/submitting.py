@@ -92,6 +92,7 @@ class Submitting:
         submission = await self._next(batch)
         if submission is None:
             await self._store.advance.follow(batch, now=self._clock.now())
+            crash_point(CrashPoint.BATCH_FOLLOWED)
             return
         if (
             batch.step == 1
@@ -222,6 +223,7 @@ class Submitting:
         now = self._clock.now()
         if receipt.more:
             await self._store.advance.proceed(batch, receipt, now=now)
+            crash_point(CrashPoint.BATCH_PROCEEDED)
         elif receipt.items and await self._missing(batch, receipt.items):
             await self._store.advance.confirm_partly(batch, receipt, now=now)
         else:

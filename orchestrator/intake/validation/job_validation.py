@@ -26,6 +26,7 @@ from orchestrator.domain.queue_file.estimate import (
 from orchestrator.domain.queue_file.model import QueuedJob
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.template import filled_at
+from orchestrator.domain.queue_file.validation_messages import missing_key
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.reading.spill import PortionWriter, read_portions
 from orchestrator.intake.reading.tables import Table
@@ -320,8 +321,11 @@ class JobValidation:
         """By the kind; where that is wrong, by any kind of the platform: it has one way to name projects."""
         platform = limits.platform if limits else (_text(self._raw, "kind") or "").partition(".")[0]
         of = kind or next((each for each in self._setting.kinds.values() if each.platform == platform), None)
-        if of and (project := _text(self._raw, "project")):
+        project = _text(self._raw, "project")
+        if of and project:
             self._all_at(of.mistakes_of_project(project))
+        elif self._raw.get("project") is None and (kind is None or kind.project is not None):
+            self._at(Mistake(*missing_key("project", self._raw), ("project",)))
 
     def _compare_count(self) -> None:
         if self._items.counted is None:

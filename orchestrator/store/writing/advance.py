@@ -29,15 +29,15 @@ from orchestrator.store.reading.rows import SELECT_BATCH_TO_SEND, batch_of
 from orchestrator.store.schema import LIVE_BATCH, batches, literal
 from orchestrator.store.writing import blocking, refusals, submitting, unlisted
 from orchestrator.store.writing.compare import compare
+from orchestrator.store.writing.control_actions import ControlActions
 from orchestrator.store.writing.jobs.settling import settle
-from orchestrator.store.writing.operator_controls import OperatorControls
 from orchestrator.store.writing.reports import apply, ended_in
 from orchestrator.store.writing.unit_of_work import UnitOfWork
 
 _Given = ParamSpec("_Given")
 
 
-class Advance(OperatorControls):
+class Advance(ControlActions):
     """Moves batches, items and jobs on."""
 
     # ------------------------------------------------------------ submitting

@@ -5,9 +5,10 @@ from functools import partial
 from typing import Any
 
 from orchestrator.simulator.exchange import Reply
-from orchestrator.simulator.ica.protocol import wire
+from orchestrator.simulator.ica.protocol import session_json, wire
 from orchestrator.simulator.ica.protocol.bodies import Search, read
 from orchestrator.simulator.ica.protocol.call import Asked, known
+from orchestrator.simulator.ica.protocol.matching import matches
 from orchestrator.simulator.ica.protocol.paging import spoilt
 from orchestrator.simulator.ica.protocol.problems import BAD_REQUEST, Problem
 from orchestrator.simulator.ica.protocol.sorting import sort_rows
@@ -44,7 +45,7 @@ class AnalysisReads:
     def get(self, asked: Asked) -> Reply:
         """GET analyses/{analysis}."""
         row = self._find(asked)
-        body = wire.analysis(row, asked.at, asked.version, null_empty=self._world.knobs.null_lists)
+        body = self.shown(row, asked.at, asked.version)
         return asked.json(body, ETag=f'"{row.id}-{row.timeline.stage(asked.at)}"')
 
     def abort(self, asked: Asked) -> Reply:
@@ -59,6 +60,13 @@ class AnalysisReads:
             self._world.analyses.change(row, row.timeline.aborted(asked.now, self._world.knobs.abort_seconds))
         return Reply(204)
 
+    def shown(self, row: Analysis, at: float, version: int) -> bytes:
+        """An analysis as it was at the instant `at`, with its workflow session where the knob says so."""
+        knobs, session = self._world.knobs, b"null"
+        if row.session is not None and knobs.sessions_named and version == wire.V4:
+            session = session_json.session(row.session, at, version)
+        return wire.analysis(row, at, version, null_empty=knobs.null_lists, session=session)
+
     def _find(self, asked: Asked) -> Analysis:
         row = self._world.analyses.get(asked.project, asked.ids["analysis"])
         return known(row if row is not None and row.exists(asked.at) else None, "The analysis")
@@ -66,49 +74,26 @@ class AnalysisReads:
     def _listing(self, asked: Asked, search: Search, statuses: Iterable[str], version: int) -> Reply:
         world, knobs = self._world, self._world.knobs
         at = asked.at - knobs.search_lag
-        wanted = partial(self._matches, search=search, statuses=frozenset(statuses), version=version, at=at)
+        wanted = partial(
+            matches, search=search, statuses=frozenset(statuses), version=version, at=at, tag_filter=knobs.tag_filter
+        )
 
         def find() -> Sequence[Analysis]:
             candidates = world.analyses.candidates(asked.project, search, knobs.tag_filter, at)
             rows = [row for row in candidates if wanted(row)]
             if knobs.page_order == "shuffled":
                 world.order(asked.project).shuffle(rows)
-            return sort_rows(rows, asked.request, _sort_keys(at))
+            return sort_rows(rows, asked.request, sort_keys(at))
 
         place = f"{asked.project}/{version}/{asked.request.body!r}{sorted(statuses)}"
         page = world.cursors.page(asked.request, place, find, knobs, asked.now).only(wanted)
         page = spoilt(page, asked.fault)
-        shown = (wire.analysis(row, at, version, null_empty=knobs.null_lists) for row in page.rows)
+        shown = (self.shown(row, at, version) for row in page.rows)
         return asked.json(wire.page(shown, page.rest, null_empty=knobs.null_lists))
 
-    def _matches(self, row: Analysis, *, search: Search, statuses: frozenset[str], version: int, at: float) -> bool:
-        if not row.exists(at):
-            return False
-        if statuses:
-            status = row.status(at)
-            if (status if version == wire.V4 else wire.v3_analysis_status(status)) not in statuses:
-                return False
-        return (
-            search.user_reference in (None, row.user_reference)
-            and search.reference in (None, row.reference)
-            and self._tagged(search.technical_tags, row.tags.technical)
-            and self._tagged(search.user_tags, row.tags.user)
-            and self._tagged(search.reference_tags, row.tags.reference)
-        )
 
-    def _tagged(self, asked: Sequence[str] | None, present: Sequence[str]) -> bool:
-        if not asked:
-            return True
-        match self._world.knobs.tag_filter:
-            case "all":
-                return all(tag in present for tag in asked)
-            case "any":
-                return any(tag in present for tag in asked)
-            case "prefix":
-                return any(tag.startswith(prefix) for prefix in asked for tag in present)
-
-
-def _sort_keys(at: float) -> dict[str, Callable[[Analysis], Any]]:
+def sort_keys(at: float) -> dict[str, Callable[[Analysis], Any]]:
+    """What analyses can be sorted by."""
     return {
         "reference": lambda row: row.reference,
         "userReference": lambda row: row.user_reference,

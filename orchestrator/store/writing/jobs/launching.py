@@ -81,7 +81,7 @@ async def _make_real(unit: UnitOfWork, loads: Sequence[JobId], instance: str) ->
             {"in_job": job, "to_state": state, "to_needs": needs, "to_detail": reason}
             | {"to_paused": reason, "to_pending": pending.get(job, 0)}
         )
-        unit.event(job, "job", old=row.state, new=state)
+        unit.event(job, "job", old=row.state, new=state, detail=row.file, actor=row.dropped_by)
         if needs:
             unit.event(job, "needs", new=needs, detail=reason)
         unit.job_changes[job] = JobChanged(job, row.name, row.account, state, needs, reason)

@@ -1,4 +1,8 @@
-"""The controls of operators, each in one transaction: the change, what follows from it, and its events."""
+"""The controls of operators: cancel, pause, resume, retry, give up, adopt. Each is one transaction.
+
+Each may carry a token: a control whose token was seen before does nothing. `actor` is the user id of whoever asked for
+it; the events of the transaction keep it.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -22,8 +26,8 @@ from orchestrator.store.writing.jobs.settling import settle
 from orchestrator.store.writing.unit_of_work import UnitOfWork
 
 
-class OperatorControls:
-    """What operators may do to jobs."""
+class ControlActions:
+    """Carries out the controls of operators."""
 
     def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
         self.job_changed: Callable[[JobChanged], None] = lambda _: None
@@ -38,11 +42,12 @@ class OperatorControls:
             text = (await connection.execute(query)).scalar_one_or_none()
         return text.partition(": ")[2] if text is not None else None
 
-    async def cancel(self, name: str, *, now: Micros, token: str | None = None) -> Controlled | None:
+    async def cancel(
+        self, name: str, *, now: Micros, token: str | None = None, actor: str | None = None
+    ) -> Controlled | None:
         """Send no more of a job, and stop what is on the platform; None: there is no such job.
 
-        A job that settled, or is being cancelled, stays as it is. Each control may carry a token: a control whose token
-        was seen before does nothing.
+        A job that settled, or is being cancelled, stays as it is.
         """
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
@@ -53,7 +58,7 @@ class OperatorControls:
             outcome = control_outcomes.cancelled(row, ended)
             return Controlled(items=ended, batches=len(unit.settled_batches), outcome=outcome, jobs=unit.jobs)
 
-        return await self._control(f"cancel {name}", name, now, token, act)
+        return await self._control(f"cancel {name}", name, act, now=now, token=token, actor=actor)
 
     async def pause(
         self,
@@ -63,6 +68,7 @@ class OperatorControls:
         account: str | None = None,
         user: str = "an operator",
         token: str | None = None,
+        actor: str | None = None,
     ) -> Controlled | None:
         """Submit no more of a job, of an account (also of jobs still to come), or of all; None: no such job.
 
@@ -76,15 +82,22 @@ class OperatorControls:
 
         async def act_on_all(unit: UnitOfWork) -> Controlled:
             reason = await pause_account(unit.connection, account, by)
+            unit.event(None, "pause", detail=reason)
             held = await controls.pause(unit, [jobs.c.account == account] if account else [], reason)
             return await _held(unit, None, held, paused=True)
 
         if name is not None:
-            return await self._control(f"pause {name}", name, now, token, act)
-        return await self._control_all(f"pause {account or 'all'}", now, token, act_on_all)
+            return await self._control(f"pause {name}", name, act, now=now, token=token, actor=actor)
+        return await self._control_all(f"pause {account or 'all'}", act_on_all, now=now, token=token, actor=actor)
 
     async def resume(
-        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
+        self,
+        *,
+        now: Micros,
+        name: str | None = None,
+        account: str | None = None,
+        token: str | None = None,
+        actor: str | None = None,
     ) -> Controlled | None:
         """Undo `pause`. A job by its name also continues after it stopped for its failures; None: no such job."""
 
@@ -94,12 +107,13 @@ class OperatorControls:
 
         async def act_on_all(unit: UnitOfWork) -> Controlled:
             await resume_account(unit.connection, account)
+            unit.event(None, "resume", detail=f"account {account}" if account else "everything")
             resumed = await controls.resume(unit, [jobs.c.account == account] if account else [])
             return await _held(unit, None, resumed, paused=False)
 
         if name is not None:
-            return await self._control(f"resume {name}", name, now, token, act)
-        return await self._control_all(f"resume {account or 'all'}", now, token, act_on_all)
+            return await self._control(f"resume {name}", name, act, now=now, token=token, actor=actor)
+        return await self._control_all(f"resume {account or 'all'}", act_on_all, now=now, token=token, actor=actor)
 
     async def retry(
         self,
@@ -109,6 +123,7 @@ class OperatorControls:
         keys: Sequence[str] = (),
         state: ItemState | None = None,
         token: str | None = None,
+        actor: str | None = None,
         batch_bytes: Mapping[str, int] = MappingProxyType({}),
     ) -> Controlled | None:
         """Send items again: those named, those in `state`, or all that did not succeed and all blocked batches.
@@ -127,10 +142,17 @@ class OperatorControls:
             outcome = control_outcomes.retried(row, again, blocked, acted=acted)
             return Controlled(items=again, batches=blocked, outcome=outcome, jobs=unit.jobs)
 
-        return await self._control(f"retry {name}", name, now, token, act)
+        return await self._control(f"retry {name}", name, act, now=now, token=token, actor=actor)
 
     async def give_up(
-        self, name: str, *, now: Micros, user: str, keys: Sequence[str] = (), token: str | None = None
+        self,
+        name: str,
+        *,
+        now: Micros,
+        user: str,
+        keys: Sequence[str] = (),
+        token: str | None = None,
+        actor: str | None = None,
     ) -> Controlled | None:
         """End the open items of a job, or those named, as failed; raises ControlRefusedError. None: no such job."""
 
@@ -140,10 +162,10 @@ class OperatorControls:
             outcome = control_outcomes.given_up(row, ended)
             return Controlled(items=ended, batches=len(unit.settled_batches), outcome=outcome, jobs=unit.jobs)
 
-        return await self._control(f"give-up {name}", name, now, token, act)
+        return await self._control(f"give-up {name}", name, act, now=now, token=token, actor=actor)
 
     async def adopt(
-        self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None
+        self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None, actor: str | None = None
     ) -> Controlled | None:
         """Record which remote batch a blocked or unconfirmed one became; None: there is no such job.
 
@@ -156,14 +178,14 @@ class OperatorControls:
             await settle(unit)
             return Controlled(batches=1, outcome=f"{remote_id} is followed from now on", jobs=unit.jobs)
 
-        return await self._control(f"adopt {name} {number} {remote_id}", name, now, token, act)
+        return await self._control(f"adopt {name} {number} {remote_id}", name, act, now=now, token=token, actor=actor)
 
     # ------------------------------------------------------------ one transaction
 
     @asynccontextmanager
-    async def _opened(self, now: Micros) -> AsyncIterator[UnitOfWork]:
+    async def _opened(self, now: Micros, actor: str | None = None) -> AsyncIterator[UnitOfWork]:
         async with self._database.write() as connection:
-            unit = UnitOfWork(connection, self._ids, now)
+            unit = UnitOfWork(connection, self._ids, now, actor)
             yield unit
         for change in unit.jobs:
             self.job_changed(change)
@@ -172,11 +194,13 @@ class OperatorControls:
         self,
         what: str,
         name: str,
+        act: Callable[[UnitOfWork, Row], Awaitable[Controlled]],
+        *,
         now: Micros,
         token: str | None,
-        act: Callable[[UnitOfWork, Row], Awaitable[Controlled]],
+        actor: str | None,
     ) -> Controlled | None:
-        async with self._opened(now) as unit:
+        async with self._opened(now, actor) as unit:
             row = await controls.job_named(unit, name)
             if row is None:
                 return None
@@ -187,9 +211,15 @@ class OperatorControls:
             return done
 
     async def _control_all(
-        self, what: str, now: Micros, token: str | None, act: Callable[[UnitOfWork], Awaitable[Controlled]]
+        self,
+        what: str,
+        act: Callable[[UnitOfWork], Awaitable[Controlled]],
+        *,
+        now: Micros,
+        token: str | None,
+        actor: str | None,
     ) -> Controlled:
-        async with self._opened(now) as unit:
+        async with self._opened(now, actor) as unit:
             if await controls.repeated(unit, token, what):
                 return Controlled(repeated=True)
             done = await act(unit)
