@@ -123,6 +123,17 @@ class Folders:
         """Whether that very file still lies in incoming/. Raises OSError."""
         return _is(self.incoming / file.name, file.signature)
 
+    def size_in_accepted(self, file: Moving) -> int | None:
+        """How many bytes that very file has in accepted/; None where it is not there any more. Raises OSError."""
+        for place in _numbered(self.accepted / safe_name(file.name)):
+            try:
+                status = os.lstat(place)
+            except FileNotFoundError:
+                return None
+            if Signature.of(status).same_file(file.signature):
+                return status.st_size
+        return None
+
     def error_of(self, file: Moving) -> Path | None:
         """The error file that speaks of that very file, under whatever number. Raises OSError."""
         name = Path(safe_name(file.name))
