@@ -210,6 +210,7 @@ def test_tokens_are_read_from_their_files(configured, keys):
 
 def test_a_token_that_can_be_guessed_is_refused_beyond_this_machine(refused, configured, keys):
     """Three letters are enough on loopback alone."""
+    keys("ica")
     keys("token", "abc\n")
     (message,) = refused(WITH_FILE + "server: {listen: '0.0.0.0:8080', token_file: keys/token}\n")
     assert "the token has fewer than 12 characters" in message
