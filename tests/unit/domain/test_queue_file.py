@@ -205,3 +205,19 @@ def test_the_schema_is_strict_and_described():
     assert all(each["additionalProperties"] is False for each in objects)
     assert all("description" in each for name, each in schema["$defs"]["QueuedJob"]["properties"].items())
     assert schema["$schema"].endswith("2020-12/schema")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("after", "other", "write `after: [other]`"),
+        ("stop_after", 5, "write `stop_after: {failed: 5}`"),
+        ("retry", 3, "write `retry: {attempts: 3, on: [FAILED]}`"),
+        ("table", "data/t.csv", "write `table: t.csv`, and drop it beside this file"),
+    ],
+)
+def test_a_value_of_the_wrong_shape_comes_with_what_was_meant(key, value, remedy):
+    """The line as it should stand in the file."""
+    given = {name: each for name, each in JOB.items() if name != "items"} if key == "table" else JOB
+    (mistake,) = read(document(given | {key: value})).mistakes
+    assert mistake.remedy == remedy
