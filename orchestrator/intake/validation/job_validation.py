@@ -374,7 +374,7 @@ class JobValidation:
         elif self._under is None:
             if path[0] in entry.item:
                 column = str(path[0])
-                self._mistakes.append(replace(mistake, line=entry.line, file=self._table.name, column=column))
+                self._repeated.add_cell(replace(mistake, line=entry.line, file=self._table.name, column=column))
             else:
                 columns = f"its columns are {', '.join(entry.item)}; a `template` makes items from them"
                 meant = did_you_mean(str(path[0]), entry.item)
@@ -384,7 +384,7 @@ class JobValidation:
             remedy = mistake.remedy or comes_from(text, is_empty=mistake.message == "is empty")
             blamed = mistake.column or column_to_blame(text, entry.row or {})
             mistake = replace(mistake, remedy=remedy, column=blamed)
-            self._mistakes.append(replace(mistake, line=entry.line, file=self._table.name))
+            self._repeated.add_cell(replace(mistake, line=entry.line, file=self._table.name))
         else:
             self._repeated.add(replace(mistake, path=(*self._path, "template", *path)))
 
