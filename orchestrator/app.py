@@ -30,6 +30,7 @@ from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting
+from orchestrator.engine.stopped_jobs import report_stopped
 from orchestrator.engine.unsynced import report_unsynced
 from orchestrator.engine.upkeep import Upkeep
 from orchestrator.engine.users import Users
@@ -244,6 +245,7 @@ async def daemon(
         opening = Store.opened(settings.database.url, state_directory=state, progress=report, fence=lock.fence)
         store = await stack.enter_async_context(opening)
         store.time_with(metrics.timed)
+        store.advance.job_changed = report_stopped(bus.publish)
         instance = await store.memory.instance(settings.instance)
         unconfirmed = await store.advance.recover(clock.now())
         context = ConnectionContext(state, instance, store, clock, bus, random, keys)

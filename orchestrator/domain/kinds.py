@@ -140,10 +140,17 @@ class Kind:
                 yield replace(each, path=("options", *each.path))
 
     def mistakes_of_item(self, item: Mapping[str, Any], engine: str | None) -> tuple[Mistake, ...]:
-        """The mistakes in one item, with paths below it. Unknown fields are allowed."""
+        """The mistakes in one item, with paths below it. Unknown fields are allowed.
+
+        Where the engine is none of this kind, those that the item has with every one of them.
+        """
         model = self.models.get(engine)
-        if model is None:
-            return ()
+        if model is not None:
+            return self._mistakes_by(model, item)
+        first, *others = (self._mistakes_by(each, item) for each in self.models.values())
+        return tuple(mistake for mistake in first if all(mistake in found for found in others))
+
+    def _mistakes_by(self, model: type[BaseModel], item: Mapping[str, Any]) -> tuple[Mistake, ...]:
         try:
             model.__pydantic_validator__.validate_python(item)  # as `model_validate`, without its options
         except ValidationError as error:

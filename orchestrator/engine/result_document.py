@@ -84,7 +84,7 @@ def describe_item(item: Item, link: Link | None = None) -> dict[str, Any]:
         "status": item.status,
         "remote_id": item.remote_id,
         "detail": item.detail,
-        "attempts": item.attempts,
+        "attempts": 0 if _never_submitted(item) else item.attempts,
         "previous_ids": list(item.previous_ids),
         "parent": item.parent_key,
         "facts": msgspec.json.decode(item.facts) if item.facts else None,
@@ -92,6 +92,12 @@ def describe_item(item: Item, link: Link | None = None) -> dict[str, Any]:
         "finished_at": when(item.finished_at),
     }
     return described if link is None else described | {"link": link(item.remote_id)}
+
+
+def _never_submitted(item: Item) -> bool:
+    """Whether it is or was planned, and nothing more: its first attempt did not begin."""
+    unsent = item.state in {ItemState.PENDING, ItemState.CANCELLED}
+    return unsent and item.submitted_at is None and item.attempts == 1 and not item.previous_ids
 
 
 def describe_event(event: HistoryEvent) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Results:
         job = await self._store.jobs.get(entry.job_name)
         if job is not None:
             path = await self._write(job)
-            self._bus.publish(JobSettled(job.spec.name, job.state, str(path)))
+            self._bus.publish(_settled(job, path))
         await self._store.outbox.done(entry)
         crash_point(CrashPoint.RESULT_DELIVERED)
 
@@ -119,6 +119,11 @@ class Results:
         if isinstance(error, OSError):
             return f"{error.strerror or error}: {error.filename or self._directory}"
         return str(error) if isinstance(error, OrchestratorError) else f"{type(error).__name__}: {error}"
+
+
+def _settled(job: Job, path: Path) -> JobSettled:
+    counts = {state.value: count for state, count in job.counts.items()}
+    return JobSettled(job.spec.name, job.state, str(path), job.detail, counts or None)
 
 
 @dataclass(slots=True)

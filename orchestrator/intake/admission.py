@@ -18,8 +18,8 @@ from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.model import ItemState, JobId, NewItem
 from orchestrator.domain.queue_file.control_models import Adopt, CancelJob, GiveUp, Pause, Resume, RetryJob
 from orchestrator.domain.queue_file.estimate import AccountLimits
-from orchestrator.intake.control_reports import scope_of, told, user_of
-from orchestrator.intake.ports import Controls, Jobs, Known
+from orchestrator.intake.control_reports import described, scope_of, user_of
+from orchestrator.intake.ports import Controls, Done, Jobs, Known
 from orchestrator.intake.reading.spill import MOST_BYTES, MOST_ENTRIES
 from orchestrator.intake.validation.check import Control, Report
 from orchestrator.intake.validation.dependency_cycles import dependency_cycles
@@ -191,7 +191,7 @@ class Admission:
         names = {key: job.name for key, job in known.items()}
         for index, control in enumerate(report.controls):
             try:
-                fresh = await self._carry_out(control, f"{drop.token}:{index}", drop.dropped_by)
+                done = await self._carry_out(control, f"{drop.token}:{index}", drop.dropped_by)
             except ControlRefusedError as error:
                 mistakes = Mistakes()
                 text = "what stands before it in this file was done" if index or admitted.new else None
@@ -199,9 +199,10 @@ class Admission:
                 return mistakes
             self._step()
             crash_point(CrashPoint.CONTROL_DONE)
-            kind, target, words = told(control, names)
+            kind, target, words = described(control, names)
+            words += f" ({done.outcome})" if done.outcome else ""
             admitted.controls.append(words)
-            if fresh:
+            if not done.repeated:
                 self._publish(ControlDone(kind, target, words, report.file, drop.dropped_by))
         return admitted
 
@@ -275,8 +276,8 @@ class Admission:
 
     # ------------------------------------------------------------ controls
 
-    async def _carry_out(self, control: Control, token: str, dropped_by: str | None) -> bool:
-        """Returns False when this very control was carried out before."""
+    async def _carry_out(self, control: Control, token: str, dropped_by: str | None) -> Done:
+        """Carry out one control; raises ControlRefusedError."""
         now = self._clock.now()
         match control:
             case CancelJob(cancel=name):
@@ -289,7 +290,9 @@ class Admission:
                 )
             case Pause():
                 job, account = scope_of(control)
-                done = await self._controls.pause(now=now, name=job, account=account, token=token, actor=dropped_by)
+                done = await self._controls.pause(
+                    now=now, name=job, account=account, user=user_of(dropped_by), token=token, actor=dropped_by
+                )
             case Resume():
                 job, account = scope_of(control)
                 done = await self._controls.resume(now=now, name=job, account=account, token=token, actor=dropped_by)
@@ -306,7 +309,7 @@ class Admission:
                 assert_never(control)
         if done is None:
             raise ControlRefusedError(f"no job is named {scope_of(control)[0]!r}")
-        return not done.repeated
+        return done
 
 
 def _together(drops: Iterable[Drop]) -> Iterator[list[Drop]]:

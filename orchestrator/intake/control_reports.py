@@ -46,7 +46,7 @@ def user_of(dropped_by: str | None) -> str:
         return f"user id {dropped_by}"
 
 
-def told(control: Control, names: Mapping[str, str]) -> tuple[str, str, str]:
+def described(control: Control, names: Mapping[str, str]) -> tuple[str, str, str]:
     """The control, what it was for, and both in words: `("pause", "account ica", "paused account ica")`.
 
     `names` has the names of jobs as they were given first, by their folded ones.

@@ -105,6 +105,11 @@ class Done(Protocol):
         """Whether this very one was carried out before."""
         ...
 
+    @property
+    def outcome(self) -> str:
+        """What it did, with numbers, or why nothing changed."""
+        ...
+
 
 class Controls(Protocol):
     """Controls of users. Each returns None when there is no such job; see `orchestrator.store.writing.advance`."""
@@ -119,6 +124,7 @@ class Controls(Protocol):
         now: Micros,
         name: str | None = None,
         account: str | None = None,
+        user: str = ...,
         token: str | None = None,
         actor: str | None = None,
     ) -> Done | None: ...

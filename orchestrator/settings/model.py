@@ -9,7 +9,15 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from orchestrator.domain.fields import (
@@ -56,6 +64,10 @@ class Queue(Section):
     max_bytes: Size = 256 * 1024**2
 
 
+SHORTEST_TOKEN = 12
+"""Characters of a token beyond loopback: fewer can be guessed."""
+
+
 class Server(Section):
     """Health, metrics and the API."""
 
@@ -74,6 +86,15 @@ class Server(Section):
                 " name a file that holds a token, or listen on 127.0.0.1"
             )
         return token_file
+
+    @model_validator(mode="after")
+    def _is_no_guess(self) -> Self:
+        if not self.listen.is_loopback and self.token and len(self.token.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(
+                f"the token has fewer than {SHORTEST_TOKEN} characters, and server.listen ({self.listen}) can be"
+                " reached from other machines: write a longer one into token_file, as `openssl rand -hex 32` prints"
+            )
+        return self
 
 
 class Notify(Section):

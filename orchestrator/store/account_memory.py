@@ -74,11 +74,14 @@ _EVERY = ""
 """Stands for all accounts; a row of an account's own goes before it."""
 
 
-async def pause_account(connection: AsyncConnection, account: str | None) -> str:
-    """Jobs of this account (None: of any) that are still to come are paused too; returns the reason they show."""
+async def pause_account(connection: AsyncConnection, account: str | None, by: str) -> str:
+    """Jobs of this account (None: of any) that are still to come are paused too; returns the reason they show.
+
+    `by` says who paused it, and when.
+    """
     if account is None:
         await connection.execute(sa.delete(memory).where(memory.c.name == PAUSED))
-    reason = f"account {account} is paused" if account else "everything is paused"
+    reason = f"account {account} is paused {by}" if account else f"everything is paused {by}"
     await remember(connection, account or _EVERY, PAUSED, reason)
     return reason
 

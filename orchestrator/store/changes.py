@@ -18,6 +18,8 @@ class JobChanged:
     state: JobState
     needs: Needs | None
     detail: str | None
+    needed: Needs | None = None
+    """Its needs before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +84,6 @@ class Controlled:
     """Items that it ended, or sent back to be done again."""
     batches: int = 0
     """Batches that it ended, renewed or adopted."""
+    outcome: str = ""
+    """What it did, with numbers, or why nothing changed."""
     jobs: tuple[JobChanged, ...] = ()

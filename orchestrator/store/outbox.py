@@ -68,6 +68,12 @@ class Outbox:
         async with self._database.read() as connection:
             return (await connection.execute(query)).first() is not None
 
+    async def of_jobs(self, among: Sequence[JobId]) -> set[JobId]:
+        """Those of these jobs whose result of this round is not delivered yet."""
+        query = sa.select(outbox.c.job).where(outbox.c.kind == "result", outbox.c.job.in_(among))
+        async with self._database.read() as connection:
+            return {JobId(job) for job in (await connection.execute(query)).scalars()}
+
     async def failing(self, tries: int) -> Mapping[str, str]:
         """The jobs whose delivery failed as often as that or more: name → the last error."""
         failing = (_IS_RESULT, outbox.c.tries >= tries)

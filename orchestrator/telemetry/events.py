@@ -33,6 +33,10 @@ class CloseCause(StrEnum):
     LIMIT = "too many connections"
 
 
+_HOLDING = frozenset({"pause", "cancel", "give-up"})
+"""Controls after which less happens than the queue files asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Base class of the events."""
@@ -90,6 +94,10 @@ class ControlDone(Event):
     file: str
     dropped_by: str | None
     """User id."""
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING if self.control in _HOLDING else Level.INFO
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +202,7 @@ class BatchRefused(Event):
 
 @dataclass(frozen=True, slots=True)
 class JobStopped(Event):
-    """The platform refuses every batch of a job with the same error: submission stops until `resume`."""
+    """Too many items failed, or the platform refuses every batch with one error: submission stops until `resume`."""
 
     account: str
     job: str
@@ -287,6 +295,14 @@ class JobSettled(Event):
     job: str
     state: str
     result: str
+    detail: str | None = None
+    """Why it was skipped."""
+    counts: dict[str, int] | None = None
+    """Its items by state."""
+
+    @property
+    def level(self) -> Level:
+        return Level.INFO if self.state == "succeeded" else Level.WARNING
 
 
 @dataclass(frozen=True, slots=True)

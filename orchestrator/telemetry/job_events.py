@@ -16,6 +16,21 @@ class JobPlanned(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FileWasCut(Event):
+    """A file was accepted that proves to have been incomplete: its jobs may lack items."""
+
+    file: str
+    jobs: tuple[str, ...]
+    """The jobs that it brought, or belongs to."""
+    accepted_bytes: int
+    reason: str
+
+    @property
+    def level(self) -> Level:
+        return Level.ERROR
+
+
+@dataclass(frozen=True, slots=True)
 class JobPlanRefused(Event):
     """No valid items can be made of the rows of an earlier job: the job is blocked until `retry` or `cancel`."""
 

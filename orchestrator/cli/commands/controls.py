@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import anyio.to_thread
 import typer
 
 from orchestrator.cli.invocation import (
@@ -18,7 +19,7 @@ from orchestrator.cli.invocation import (
     unknown_job,
     unsynced,
 )
-from orchestrator.cli.sources.file_outcome import daemon_holds, outcome_of
+from orchestrator.cli.sources.file_outcome import control_token, daemon_holds, outcome_of
 from orchestrator.domain.mistake import spell
 from orchestrator.domain.model import BatchState, ItemState
 from orchestrator.domain.model import Job as StoredJob
@@ -160,21 +161,23 @@ def _queue(control: dict[str, Any], config: Path | None, *, wait: bool, force: b
             fail(f"{error.filename}: {error.strerror}: the outcome of {name} cannot be read")
         if mistakes:
             fail("\n".join(mistakes), 1)
-        output().print(run_async(lambda: _confirmation(control, settings)))
+        output().print(run_async(lambda: _confirmation(control, name, settings)))
 
 
-async def _confirmation(control: dict[str, Any], settings: Settings) -> str:
-    """The message after a control was carried out. A cancelled job ends when the platform has stopped its work."""
+async def _confirmation(control: dict[str, Any], file: str, settings: Settings) -> str:
+    """What the control did. A cancelled job ends when the platform has stopped its work."""
     name = control.get("cancel")
-    if name is None:
-        return "done"
+    token = await anyio.to_thread.run_sync(control_token, settings.queue.directory / "accepted" / file)
     try:
         async with reading(settings) as store:
-            job = await store.jobs.get(name)
+            outcome = await store.advance.outcome(token) if token is not None else None
+            job = await store.jobs.get(name) if name is not None else None
     except (StoreError, SettingsError):
+        if name is None:
+            return "done"
         return f"{name} is no longer submitted; `orchestrator show {name}` lists the items that are still being aborted"
     if job is None or job.state.settled:
-        return "done"
+        return f"done: {outcome}" if outcome else "done"
     left = sum(count for state, count in job.counts.items() if not state.final)
     return (
         f"{name} is no longer submitted; {counted(left, 'item')} not yet aborted on the platform, see "

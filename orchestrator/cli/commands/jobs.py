@@ -12,6 +12,7 @@ from orchestrator.cli.invocation import AsJson, Config, fail, output, plain, run
 from orchestrator.cli.sources.job_sources import Described, Source, knowing
 from orchestrator.cli.tables import print_table
 from orchestrator.clock import SystemClock
+from orchestrator.domain.lifecycle import is_cancelling
 from orchestrator.domain.model import ItemState, JobState
 from orchestrator.domain.search_terms import labels_in, parse_since
 from orchestrator.store.reading.job_search import JobSearch
@@ -54,6 +55,8 @@ def jobs(
 ) -> None:
     """List the jobs, the newest first."""
     settings = settings_for(config)
+    if account is not None and account not in settings.accounts:
+        fail(f"unknown account {account!r}; configured accounts: {', '.join(settings.accounts)}")
     try:
         after = parse_since(since, SystemClock().now()) if since is not None else None
         search = JobSearch(state, account, project, name, labels_in(label or ()), after)
@@ -96,7 +99,11 @@ def show(
                 async for portion in source.whole(job):
                     sys.stdout.buffer.write(portion)
             else:
-                await _print_job(source, job, items=items or state is not None, state=state)
+                items_too = items or state is not None
+                if sys.stdout.isatty() or not items_too:
+                    await _print_job(source, job)
+                if items_too:
+                    await _print_items(source, job, state)
 
     run_async(act)
 
@@ -104,7 +111,7 @@ def show(
 # ---------------------------------------------------------------- text
 
 
-async def _print_job(source: Source, name: str, *, items: bool, state: ItemState | None) -> None:
+async def _print_job(source: Source, name: str) -> None:
     job, batches = await source.job(name)
     fields = job | {"dropped_by": user(job["dropped_by"]), "after": await source.awaited(name)}
     fields |= await source.standstill(name)
@@ -121,8 +128,6 @@ async def _print_job(source: Source, name: str, *, items: bool, state: ItemState
         spare=("submitted", "sends", "items", "status"),
         loose="detail",
     )
-    if items:
-        await _print_items(source, name, state)
 
 
 def _notice(notice: Described) -> str:
@@ -134,7 +139,8 @@ def _notice(notice: Described) -> str:
 
 async def _print_items(source: Source, name: str, state: ItemState | None) -> None:
     """Print one line for each item while they are read: a job may have a hundred thousand."""
-    sys.stdout.write("\n" + "\t".join(column.replace("_", " ") for column in _ITEM) + "\n")
+    sys.stdout.write("\n" if sys.stdout.isatty() else "")
+    sys.stdout.write("\t".join(column.replace("_", " ") for column in _ITEM) + "\n")
     async for portion in source.items(name, state):
         for item in portion:
             sys.stdout.write("\t".join(_text(item[column]) for column in _ITEM) + "\n")
@@ -144,7 +150,8 @@ def _print_jobs(found: list[Described]) -> None:
     rows = []
     for job in found:
         counts = " ".join(f"{state} {count}" for state, count in job["counts"].items())
-        row = [_text(job[name]) for name in ("name", "kind", "account", "state", "needs")]
+        row = [_text(job[name]) for name in ("name", "kind", "account", "state")]
+        row.append("cancelling" if is_cancelling(job["detail"]) else _text(job["needs"]))
         rows.append([*row, str(sum(job["counts"].values())), counts, _text(job["created_at"])])
     header = ("job", "kind", "account", "state", "needs", "items", "progress", "created")
     print_table(header, rows, spare=("created", "kind", "account", "items", "progress"))

@@ -165,6 +165,7 @@ class Waiting:
             if self._store is None:
                 self._store = await self._stack.enter_async_context(reading(self._settings))
             jobs = {name: await self._store.jobs.get(name) for name in self._open}
+            undelivered = await self._store.outbox.of_jobs([job.id for job in jobs.values() if job is not None])
         except StoreError as error:
             self._print_once(str(error))
             self._store = None
@@ -173,7 +174,7 @@ class Waiting:
         for name, job in jobs.items():
             if job is None:
                 self._lose(name, f"{self._open.pop(name)} was removed from incoming/ before the daemon read it")
-            elif job.state.settled:
+            elif job.state.settled and job.id not in undelivered:
                 self._found.append(job)
                 del self._open[name]
 

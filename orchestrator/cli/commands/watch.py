@@ -18,11 +18,14 @@ from orchestrator.cli.sources.job_sources import Described
 from orchestrator.cli.sources.progress import ProgressReader, Snapshot, settled
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.domain.model import ItemState
+from orchestrator.domain.units import rfc3339
 from orchestrator.store.errors import StoreUnavailableError
 
 _INTERVAL = 1.0
 """Seconds between two reads."""
 _NO_DAEMON = "no daemon answers: read from the database"
+_WIDE = 100
+"""Columns of a terminal that also has room for the times."""
 _MARGIN = 6
 """Lines of a terminal that are not used for rows: the header, the notes below, the prompt."""
 _FEWEST = 4
@@ -75,7 +78,7 @@ async def follow(reader: WatchReader, show: Show, clock: Clock) -> None:
 @contextmanager
 def _screen(*, one: bool) -> Iterator[Show]:
     if not sys.stdout.isatty():
-        yield Lines()
+        yield Lines(SystemClock())
         return
     console = output()
     with Live(console=console, auto_refresh=False) as live:
@@ -86,9 +89,10 @@ def _screen(*, one: bool) -> Iterator[Show]:
 
 
 class Lines:
-    """Prints a line for each change since the previous snapshot."""
+    """Prints a line for each change since the previous snapshot, with the time at which it was seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._before: dict[str, str] | None = None
 
     def __call__(self, snapshot: Snapshot) -> None:
@@ -96,7 +100,7 @@ class Lines:
         now = _lines(snapshot)
         for subject, text in now.items():
             if (self._before or {}).get(subject) != text:
-                sys.stdout.write(f"{plain(f'{subject}: {text}')}\n")
+                sys.stdout.write(f"{rfc3339(self._clock.now())[:19]}Z {plain(f'{subject}: {text}')}\n")
         if not now and self._before is None:
             sys.stdout.write("no unfinished jobs\n")
         self._before = now
@@ -123,7 +127,7 @@ def render(snapshot: Snapshot, console: Console, *, one: bool) -> RenderableType
     if one:
         parts += _one(snapshot, rows)
     elif snapshot.jobs:
-        parts += _all(snapshot, rows)
+        parts += _all(snapshot, rows, wide=console.width >= _WIDE)
     else:
         parts.append(Text("no unfinished jobs"))
     parts += [Text(plain(f"account {name}: {error}"), style="red") for name, error in snapshot.account_errors.items()]
@@ -132,15 +136,17 @@ def render(snapshot: Snapshot, console: Console, *, one: bool) -> RenderableType
     return Group(*parts)
 
 
-def _all(snapshot: Snapshot, rows: int) -> list[RenderableType]:
-    # Jobs on hold first, settled jobs last: the end of a long list is not shown.
-    order = sorted(snapshot.jobs, key=lambda job: (settled(job), job["needs"] is None, job["state"] != "running"))
+def _all(snapshot: Snapshot, rows: int, *, wide: bool) -> list[RenderableType]:
+    order = sorted(snapshot.jobs, key=lambda job: job["created_at"])  # a row keeps its place while its job changes
+    if len(order) > rows:  # jobs on hold first, settled jobs last: the end of a long list is not shown
+        order.sort(key=lambda job: (settled(job), job["needs"] is None, job["state"] != "running"))
     # The column is there once something is known, as it costs the others their room.
     ends = ["expected end"] if any(_end(job) for job in order[:rows]) else []
-    table = _table("job", "state", "needs", "", "items", *ends)
+    created = ["created"] if wide else []
+    table = _table("job", "state", "needs", "", "items", *created, *ends)
     for job in order[:rows]:
         cells = [plain(job["name"]), job["state"], job["needs"] or "-", _bar(job), _counts(job)]
-        table.add_row(*cells, *(_end(job) or "-" for _ in ends))
+        table.add_row(*cells, *(job["created_at"][:16] for _ in created), *(_end(job) or "-" for _ in ends))
     more = [Text(f"and {counted(len(order) - rows, 'job')} more", style="dim")] if len(order) > rows else []
     return [table, *more]
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from orchestrator.clock import SystemClock
+from orchestrator.intake.directory.open_file import NotReadableError, open_source
 from orchestrator.settings import Settings
 from orchestrator.settings.state import state_directory
 from orchestrator.store.database.lock import LOCK
@@ -50,6 +51,18 @@ async def outcome_of(name: str, directory: Path) -> list[str]:
         return [f"{name} was removed from {directory / 'incoming'} before the daemon read it"]
     except (OSError, ValueError, LookupError, TypeError) as failure:
         return [f"{name} was rejected, and {error} cannot be read: {failure}"]
+
+
+def control_token(path: Path) -> str | None:
+    """The token of the first control of a file that was accepted; None where it cannot be read."""
+    try:
+        source = open_source(path)
+    except (OSError, NotReadableError):
+        return None
+    try:
+        return f"{source.token(lambda: None)}:0"
+    finally:
+        source.close()
 
 
 def _text(mistake: dict[str, str | None]) -> str:

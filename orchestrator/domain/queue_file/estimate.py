@@ -60,6 +60,17 @@ def batch_size(kind: Kind, limits: AccountLimits, max_open: int | None) -> int:
     return min(limits.batch_size.get(kind.setting, kind.batch_size), math.ceil(open_at_a_time / PARTS))
 
 
+def stop_after_note(job: QueuedJob, items: int, limits: AccountLimits) -> str | None:
+    """Why `stop_after` of a job of so many items cannot act; None where it can, or there is none."""
+    if job.stop_after is None or items > min(limits.open_items, job.max_open or limits.open_items):
+        return None
+    most = max(1, min(items - 1, PARTS * job.stop_after.failed))
+    return (
+        f"`stop_after` holds back what is not submitted yet, and all {items} items are submitted at once: "
+        f"add `max_open: {most}` or so, and the others wait until these have ended"
+    )
+
+
 class Cutter:
     """Cuts items into batches as they come: each takes so many items and so many bytes at most, and one item at least.
 

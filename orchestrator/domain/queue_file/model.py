@@ -282,13 +282,29 @@ def _validated(model: type[Model], raw: object, path: Path, mistakes: list[Mista
     except ValidationError as error:
         for mistake in mistakes_of(error, known=lambda below: _known_keys(model, below), patterns=PATTERNS):
             below = mistake.path[1:] if mistake.path[:1] == ("control",) else mistake.path
-            remedy = mistake.remedy or (_without_folder(raw, below) if below == ("table",) else None)
+            remedy = mistake.remedy or _meant(raw, below)
             mistakes.append(Mistake(mistake.message, remedy, path + below))
         return None
 
 
-def _without_folder(raw: object, below: Path) -> str | None:
-    name = raw.get(below[0]) if isinstance(raw, dict) else None
+def _meant(raw: object, below: Path) -> str | None:
+    """What somebody meant who wrote one value where an object, a list or the name of a file belongs."""
+    value = raw.get(below[0]) if isinstance(raw, dict) and len(below) == 1 else None
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    match below:
+        case ("after",) if isinstance(value, str):
+            return f"write `after: [{value}]`"
+        case ("stop_after",) if is_number:
+            return f"write `stop_after: {{failed: {value}}}`"
+        case ("retry",) if is_number:
+            return f"write `retry: {{attempts: {value}, on: [FAILED]}}`"
+        case ("table",):
+            return _without_folder(value)
+        case _:
+            return None
+
+
+def _without_folder(name: object) -> str | None:
     base = re.split(r"[/\\]", name)[-1] if isinstance(name, str) else ""
     return f"write `table: {base}`, and drop it beside this file" if re.fullmatch(TABLE_NAME, base) else None
 

@@ -11,7 +11,7 @@ from orchestrator.domain.identity import depth_of
 from orchestrator.domain.model import Batch, BatchState, JobId
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import Event, JobStopped
+from orchestrator.telemetry.events import Event
 
 MOST_ALIKE: Final = 16
 """Batches of one job refused in a row with the same code and text, after which the job stops."""
@@ -57,8 +57,7 @@ class Streaks:
             "batch is submitted first, then the rest. If the queue file is wrong, `cancel` the job and submit the "
             "corrected file under another name"
         )
-        if await self._store.advance.stop(batch.job, detail, now=self._clock.now()):
-            self._bus.publish(JobStopped(batch.account, batch.job_name, detail))
+        await self._store.advance.stop(batch.job, detail, now=self._clock.now())
 
     async def _in_all_parts(self, batch: Batch, reason: str) -> bool:
         """Whether all parts of the batch that this one was split from were refused for this reason."""

@@ -16,6 +16,7 @@ from orchestrator.intake.deciding.candidates import Candidate, Decided
 from orchestrator.intake.directory.arrivals import Arrivals, Entry
 from orchestrator.intake.directory.moves import Folders, Moving, SpoolSettings
 from orchestrator.intake.directory.open_file import NotReadableError, Signature, Source, open_source
+from orchestrator.intake.directory.recently_accepted import RecentlyAccepted
 from orchestrator.intake.directory.stale_files import UNDATED, StaleFiles
 from orchestrator.intake.error_file import error_document
 from orchestrator.intake.standstill import Progress
@@ -101,10 +102,11 @@ class Decider:
         self._progress = progress
         self._publish = publish
         self._waiting: dict[str, _Waiting] = {}
+        self._recent = RecentlyAccepted(folders, publish)
         self._claimed: dict[str, str] = {}
         """Tables of files that are being decided: table → file."""
         self._not_whole: dict[str, Signature] = {}
-        """Files that were read and did not prove to be complete; not read again before they change or rested."""
+        """Files that did not prove to be complete; not read again before they change or rested."""
         self._undated: dict[str, dict[str, Signature | None]] = {}
         """Files that an interrupted copy may have left: as each and its tables were."""
 
@@ -133,11 +135,11 @@ class Decider:
         return any(table in waiting.tables for waiting in self._waiting.values())
 
     def forget_gone(self, present: set[str]) -> None:
-        """Forget what left the folder."""
+        """Forget what left the folder, and compare what is there with what was accepted of late."""
+        self._recent.check(present, self._arrivals, self._clock.monotonic())
         for gone in (self._waiting.keys() | self._not_whole.keys() | self._undated.keys()) - present:
-            self._waiting.pop(gone, None)
-            self._not_whole.pop(gone, None)
-            self._undated.pop(gone, None)
+            for left in (self._waiting, self._not_whole, self._undated):
+                left.pop(gone, None)
 
     # ------------------------------------------------------------ groups
 
@@ -326,6 +328,8 @@ class Decider:
         for each, verdict in admitted:
             if each.entry.name in moved:
                 crash_point(CrashPoint.FILE_MOVED)
+                jobs = (*verdict.new, *verdict.known)
+                self._recent.note(each.opened.values(), jobs, self._clock.monotonic())
                 notes = tuple(each.report.notes) if each.report is not None else ()
                 self._publish(FileAccepted(each.entry.name, tuple(verdict.new), verdict.items, verdict.note, notes))
         decided.names |= moved

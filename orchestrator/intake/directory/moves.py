@@ -126,9 +126,21 @@ class Folders:
         """Whether that very file still lies in incoming/. Raises OSError."""
         return _is(self.incoming / file.name, file.signature)
 
+    def size_in_accepted(self, file: Moving) -> int | None:
+        """How many bytes that very file has in accepted/; None where it is not there any more. Raises OSError."""
+        for place in _numbered(self.accepted / safe_name(file.name)):
+            try:
+                status = os.lstat(place)
+            except FileNotFoundError:
+                return None
+            if Signature.of(status).same_file(file.signature):
+                return status.st_size
+        return None
+
     def error_of(self, file: Moving) -> Path | None:
         """The error file that speaks of that very file, under whatever number. Raises OSError."""
-        names = re.compile(rf"{re.escape(safe_name(file.name))}(-[0-9]+)?\.error\.json")
+        name = Path(safe_name(file.name))
+        names = re.compile(rf"{re.escape(name.stem)}(-[0-9]+)?{re.escape(name.suffix)}\.error\.json")
         token = token_of(file)
         try:
             with os.scandir(self.rejected) as found:
@@ -262,8 +274,9 @@ def error_token(path: Path) -> str | None:
 
 
 def _numbered(path: Path) -> "itertools.chain[Path]":
-    """NAME, NAME-2, NAME-3 and so on."""
-    return itertools.chain([path], (path.with_name(f"{path.name}-{number}") for number in itertools.count(2)))
+    """NAME, then with a number before its ending: a.yaml, a-2.yaml, a-3.yaml and so on."""
+    numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
+    return itertools.chain([path], numbered)
 
 
 def _is(path: Path, signature: Signature) -> bool:

@@ -10,7 +10,9 @@ _NO_SPACE = re.compile(r"\s*(?:- +)?([A-Za-z_][A-Za-z0-9_]*:)([^\s/].*)")
 
 _HINTS = {
     "found character that cannot start any token": "quote a text that begins with @, % or `",
-    "mapping values are not allowed in this context": "a `:` in a text needs quotes around it",
+    "mapping values are not allowed in this context": (
+        "a `:` in a text needs quotes around it, or this line is indented further than those above it"
+    ),
     "did not find expected key": "is the line indented like its neighbours?",
     "did not find expected '-' indicator": "indent the line like its neighbours",
     "found unexpected end of stream": "a quote or bracket is never closed, or the file was cut",

@@ -21,6 +21,7 @@ from orchestrator.domain.queue_file.estimate import (
     canonical,
     estimate,
     job_spec,
+    stop_after_note,
 )
 from orchestrator.domain.queue_file.model import QueuedJob
 from orchestrator.domain.queue_file.nearest import did_you_mean
@@ -185,6 +186,8 @@ class JobValidation:
         if self._items.counted is None:
             return None
         spec = self._spec(self._job, kind, limits, digest)
+        if (note := stop_after_note(self._job, self._items.counted, limits)) is not None:
+            self._setting.notes.add(note, place=self._job.name)
         cost = estimate(
             self._items.counted, spec.batch_size, limits, cut=self._cutter.batches if self._cutter else None
         )
@@ -375,7 +378,7 @@ class JobValidation:
         elif self._under is None:
             if path[0] in entry.item:
                 column = str(path[0])
-                self._mistakes.append(replace(mistake, line=entry.line, file=self._table.name, column=column))
+                self._repeated.add_cell(replace(mistake, line=entry.line, file=self._table.name, column=column))
             else:
                 columns = f"its columns are {', '.join(entry.item)}; a `template` makes items from them"
                 meant = did_you_mean(str(path[0]), entry.item)
@@ -385,7 +388,7 @@ class JobValidation:
             remedy = mistake.remedy or comes_from(text, is_empty=mistake.message == "is empty")
             blamed = mistake.column or column_to_blame(text, entry.row or {})
             mistake = replace(mistake, remedy=remedy, column=blamed)
-            self._mistakes.append(replace(mistake, line=entry.line, file=self._table.name))
+            self._repeated.add_cell(replace(mistake, line=entry.line, file=self._table.name))
         else:
             self._repeated.add(replace(mistake, path=(*self._path, "template", *path)))
 

@@ -1,7 +1,7 @@
 """Mistakes that many items have from one place: a template, or the first line of a table. Told there, once."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,15 @@ class RepeatedMistakes:
     """Counts how many items have the same mistake from the same place."""
 
     _found: dict[tuple[Path, str], tuple[Mistake, int]] = field(default_factory=dict)
+    _cells: dict[tuple[Path, str | None, str], tuple[Mistake, list[int], int]] = field(default_factory=dict)
+
+    def add_cell(self, mistake: Mistake) -> None:
+        """A mistake of a cell: the same one on many lines is reported at the first, with the numbers of the next."""
+        place = (mistake.path, mistake.column, mistake.message)
+        first, lines, count = self._cells.get(place, (mistake, [], 0))
+        if count and len(lines) < _LINES and mistake.line is not None:
+            lines.append(mistake.line)
+        self._cells[place] = first, lines, count + 1
 
     def add(self, mistake: Mistake) -> None:
         """One more item that has it."""
@@ -29,13 +38,20 @@ class RepeatedMistakes:
     @property
     def distinct(self) -> int:
         """How many different ones there are: each is kept in memory."""
-        return len(self._found)
+        return len(self._found) + len(self._cells)
 
     def told(self, table: str | None) -> Iterator[Mistake]:
         """Each once, with how many rows of the table, or items of the document, it concerns."""
         for mistake, count in self._found.values():
             what = ("row" if table else "item") + ("s" if count > 1 else "") + (f" of {table}" if table else "")
             yield replace(mistake, message=f"{mistake.message}, for {count} {what}")
+        for mistake, lines, count in self._cells.values():
+            yield mistake if count == 1 else replace(mistake, message=mistake.message + _also_on(lines, count - 1))
+
+
+def _also_on(lines: Sequence[int], more: int) -> str:
+    listed = ", ".join(map(str, lines)) + (", ..." if more > len(lines) else "")
+    return f"; the same in {more} more: {listed}"
 
 
 def from_template(template: Mapping[str, Any], path: Path, item: object) -> bool:
@@ -78,5 +94,4 @@ class RowMistakes:
             if not more:
                 yield first
                 continue
-            listed = ", ".join(map(str, lines)) + (", ..." if more > len(lines) else "")
-            yield replace(first, message=f"{first.message}; the same in {more} more: {listed}")
+            yield replace(first, message=first.message + _also_on(lines, more))

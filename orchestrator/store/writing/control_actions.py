@@ -8,28 +8,39 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 
+import sqlalchemy as sa
+
 from orchestrator.clock import Micros
 from orchestrator.domain.model import ItemState, JobId
 from orchestrator.domain.queue_file.estimate import BATCH_BYTES
+from orchestrator.domain.units import rfc3339
+from orchestrator.store import schema
 from orchestrator.store.account_memory import pause_account, resume_account
-from orchestrator.store.changes import Controlled
+from orchestrator.store.changes import Controlled, JobChanged
 from orchestrator.store.database.engine import Database
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.reading.rows import Row
 from orchestrator.store.schema import jobs
-from orchestrator.store.writing import controls, giving_up
+from orchestrator.store.writing import control_outcomes, controls, giving_up
 from orchestrator.store.writing.jobs.settling import settle
 from orchestrator.store.writing.unit_of_work import UnitOfWork
-
-_PAUSED = "paused by an operator"
 
 
 class ControlActions:
     """Carries out the controls of operators."""
 
     def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
+        self.job_changed: Callable[[JobChanged], None] = lambda _: None
+        """Called after the commit for each job whose state or needs changed."""
         self._database = database
         self._ids = ids
+
+    async def outcome(self, token: str) -> str | None:
+        """What the control of this token did; None where it was not carried out."""
+        query = sa.select(schema.controls.c.what).where(schema.controls.c.token == token)
+        async with self._database.read() as connection:
+            text = (await connection.execute(query)).scalar_one_or_none()
+        return text.partition(": ")[2] if text is not None else None
 
     async def cancel(
         self, name: str, *, now: Micros, token: str | None = None, actor: str | None = None
@@ -44,7 +55,8 @@ class ControlActions:
             await controls.cancel(unit, row)
             await settle(unit)
             ended = await controls.ended_by_us(unit, JobId(row.id)) - ended
-            return Controlled(items=ended, batches=len(unit.settled_batches), jobs=unit.jobs)
+            outcome = control_outcomes.cancelled(row, ended)
+            return Controlled(items=ended, batches=len(unit.settled_batches), outcome=outcome, jobs=unit.jobs)
 
         return await self._control(f"cancel {name}", name, act, now=now, token=token, actor=actor)
 
@@ -54,26 +66,29 @@ class ControlActions:
         now: Micros,
         name: str | None = None,
         account: str | None = None,
+        user: str = "an operator",
         token: str | None = None,
         actor: str | None = None,
     ) -> Controlled | None:
-        """Submit no more of a job, of an account (also of jobs still to come), or of all; None: no such job."""
+        """Submit no more of a job, of an account (also of jobs still to come), or of all; None: no such job.
+
+        `user` and the time are part of the reason that the jobs show.
+        """
+        by = f"by {user} at {rfc3339(now)}"
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
-            await controls.pause(unit, [jobs.c.id == row.id], _PAUSED)
-            await settle(unit)
-            return Controlled(jobs=unit.jobs)
+            held = await controls.pause(unit, [jobs.c.id == row.id], f"paused {by}")
+            return await _held(unit, row, held, paused=True)
+
+        async def act_on_all(unit: UnitOfWork) -> Controlled:
+            reason = await pause_account(unit.connection, account, by)
+            unit.event(None, "pause", detail=reason)
+            held = await controls.pause(unit, [jobs.c.account == account] if account else [], reason)
+            return await _held(unit, None, held, paused=True)
 
         if name is not None:
             return await self._control(f"pause {name}", name, act, now=now, token=token, actor=actor)
-        async with self._opened(now, actor) as unit:
-            if await controls.repeated(unit, token, f"pause {account or 'all'}"):
-                return Controlled(repeated=True)
-            reason = await pause_account(unit.connection, account)
-            unit.event(None, "pause", detail=reason)
-            await controls.pause(unit, [jobs.c.account == account] if account else [], reason)
-            await settle(unit)
-            return Controlled(jobs=unit.jobs)
+        return await self._control_all(f"pause {account or 'all'}", act_on_all, now=now, token=token, actor=actor)
 
     async def resume(
         self,
@@ -87,21 +102,18 @@ class ControlActions:
         """Undo `pause`. A job by its name also continues after it stopped for its failures; None: no such job."""
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
-            await controls.resume(unit, [jobs.c.id == row.id])
-            await controls.go_on(unit, row)
-            await settle(unit)
-            return Controlled(jobs=unit.jobs)
+            resumed = await controls.resume(unit, [jobs.c.id == row.id])
+            return await _held(unit, row, resumed + await controls.go_on(unit, row), paused=False)
+
+        async def act_on_all(unit: UnitOfWork) -> Controlled:
+            await resume_account(unit.connection, account)
+            unit.event(None, "resume", detail=f"account {account}" if account else "everything")
+            resumed = await controls.resume(unit, [jobs.c.account == account] if account else [])
+            return await _held(unit, None, resumed, paused=False)
 
         if name is not None:
             return await self._control(f"resume {name}", name, act, now=now, token=token, actor=actor)
-        async with self._opened(now, actor) as unit:
-            if await controls.repeated(unit, token, f"resume {account or 'all'}"):
-                return Controlled(repeated=True)
-            await resume_account(unit.connection, account)
-            unit.event(None, "resume", detail=f"account {account}" if account else "everything")
-            await controls.resume(unit, [jobs.c.account == account] if account else [])
-            await settle(unit)
-            return Controlled(jobs=unit.jobs)
+        return await self._control_all(f"resume {account or 'all'}", act_on_all, now=now, token=token, actor=actor)
 
     async def retry(
         self,
@@ -125,9 +137,10 @@ class ControlActions:
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
             most = batch_bytes.get(row.account, BATCH_BYTES)
-            again, blocked = await controls.retry(unit, row, keys, state, most)
+            again, blocked, acted = await controls.retry(unit, row, keys, state, most)
             await settle(unit)
-            return Controlled(items=again, batches=blocked, jobs=unit.jobs)
+            outcome = control_outcomes.retried(row, again, blocked, acted=acted)
+            return Controlled(items=again, batches=blocked, outcome=outcome, jobs=unit.jobs)
 
         return await self._control(f"retry {name}", name, act, now=now, token=token, actor=actor)
 
@@ -146,7 +159,8 @@ class ControlActions:
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
             ended = await giving_up.give_up(unit, row, keys, user)
             await settle(unit)
-            return Controlled(items=ended, batches=len(unit.settled_batches), jobs=unit.jobs)
+            outcome = control_outcomes.given_up(row, ended)
+            return Controlled(items=ended, batches=len(unit.settled_batches), outcome=outcome, jobs=unit.jobs)
 
         return await self._control(f"give-up {name}", name, act, now=now, token=token, actor=actor)
 
@@ -162,7 +176,7 @@ class ControlActions:
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
             await controls.adopt(unit, row, number, remote_id)
             await settle(unit)
-            return Controlled(batches=1, jobs=unit.jobs)
+            return Controlled(batches=1, outcome=f"{remote_id} is followed from now on", jobs=unit.jobs)
 
         return await self._control(f"adopt {name} {number} {remote_id}", name, act, now=now, token=token, actor=actor)
 
@@ -171,7 +185,10 @@ class ControlActions:
     @asynccontextmanager
     async def _opened(self, now: Micros, actor: str | None = None) -> AsyncIterator[UnitOfWork]:
         async with self._database.write() as connection:
-            yield UnitOfWork(connection, self._ids, now, actor)
+            unit = UnitOfWork(connection, self._ids, now, actor)
+            yield unit
+        for change in unit.jobs:
+            self.job_changed(change)
 
     async def _control(
         self,
@@ -189,4 +206,27 @@ class ControlActions:
                 return None
             if await controls.repeated(unit, token, what):
                 return Controlled(repeated=True)
-            return await act(unit, row)
+            done = await act(unit, row)
+            await controls.keep_outcome(unit, token, what, done.outcome)
+            return done
+
+    async def _control_all(
+        self,
+        what: str,
+        act: Callable[[UnitOfWork], Awaitable[Controlled]],
+        *,
+        now: Micros,
+        token: str | None,
+        actor: str | None,
+    ) -> Controlled:
+        async with self._opened(now, actor) as unit:
+            if await controls.repeated(unit, token, what):
+                return Controlled(repeated=True)
+            done = await act(unit)
+            await controls.keep_outcome(unit, token, what, done.outcome)
+            return done
+
+
+async def _held(unit: UnitOfWork, row: Row | None, held: int, *, paused: bool) -> Controlled:
+    await settle(unit)
+    return Controlled(outcome=control_outcomes.held(row, held, paused=paused), jobs=unit.jobs)

@@ -61,6 +61,13 @@ async def repeated(unit: UnitOfWork, token: str | None, what: str) -> bool:
     return False
 
 
+async def keep_outcome(unit: UnitOfWork, token: str | None, what: str, outcome: str) -> None:
+    """For the command that waits for this very control."""
+    if token is not None:
+        text = f"{what}: {outcome}"
+        await unit.connection.execute(sa.update(controls).where(controls.c.token == token).values(what=text))
+
+
 async def ended_by_us(unit: UnitOfWork, job: JobId) -> int:
     """Items of the job that are cancelled or aborted."""
     columns = (COUNTERS[ItemState.CANCELLED], COUNTERS[ItemState.ABORTED])
@@ -97,16 +104,20 @@ async def _in_state(unit: UnitOfWork, job: JobId, state: BatchState) -> list[Bat
 # ---------------------------------------------------------------- pause and resume
 
 
-async def pause(unit: UnitOfWork, among: Sequence[sa.ColumnElement[bool]], reason: str) -> None:
+async def pause(unit: UnitOfWork, among: Sequence[sa.ColumnElement[bool]], reason: str) -> int:
     """Jobs already paused keep their reason; what is on the platform is looked at as before."""
     where = (LIVE_JOB, jobs.c.cancelled_at.is_(None), jobs.c.paused.is_(None), *among)
-    for job in await _hold(unit, where, reason):
+    held = await _hold(unit, where, reason)
+    for job in held:
         unit.event(job, "pause", detail=reason)
+    return len(held)
 
 
-async def resume(unit: UnitOfWork, among: Sequence[sa.ColumnElement[bool]]) -> None:
-    for job in await _hold(unit, (LIVE_JOB, jobs.c.paused.is_not(None), *among), None):
+async def resume(unit: UnitOfWork, among: Sequence[sa.ColumnElement[bool]]) -> int:
+    held = await _hold(unit, (LIVE_JOB, jobs.c.paused.is_not(None), *among), None)
+    for job in held:
         unit.event(job, "resume")
+    return len(held)
 
 
 async def _hold(unit: UnitOfWork, where: Sequence[sa.ColumnElement[bool]], reason: str | None) -> list[JobId]:
@@ -118,13 +129,14 @@ async def _hold(unit: UnitOfWork, where: Sequence[sa.ColumnElement[bool]], reaso
     return held
 
 
-async def go_on(unit: UnitOfWork, row: Row) -> None:
+async def go_on(unit: UnitOfWork, row: Row) -> int:
     """A job that stopped after too many failures continues; the failures so far do not count again."""
     if row.stopped is None:
-        return
+        return 0
     await _forgive(unit, JobId(row.id))
     unit.event(JobId(row.id), "resume", detail=row.stopped)
     unit.touched_jobs[JobId(row.id)] = None
+    return 1
 
 
 async def _forgive(unit: UnitOfWork, job: JobId) -> None:
@@ -137,8 +149,11 @@ async def _forgive(unit: UnitOfWork, job: JobId) -> None:
 
 async def retry(
     unit: UnitOfWork, row: Row, keys: Sequence[str], state: ItemState | None, batch_bytes: int
-) -> tuple[int, int]:
-    """How many items and how many blocked batches go out again; new batches take at most `batch_bytes` of items."""
+) -> tuple[int, int, bool]:
+    """How many items and blocked batches go out again, and whether anything changed.
+
+    New batches take at most `batch_bytes` of items.
+    """
     _may_retry(row)
     job = JobId(row.id)
     await _known_keys(unit, row, keys)
@@ -147,7 +162,7 @@ async def retry(
     chosen = await _chosen(unit, job, keys, state)
     anew = not (keys or state or chosen) and _is_planned_anew(row)
     if not (blocked or skipped or chosen or anew):
-        return 0, 0
+        return 0, 0, False
     if anew:
         await unit.connection.execute(sa.update(jobs).where(jobs.c.id == job).values(blocked=NOT_PLANNED))
     if JobState(row.state).settled:
@@ -159,7 +174,7 @@ async def retry(
     await _forgive(unit, job)
     unit.event(job, "retry", detail=f"{again} items, {len(blocked)} blocked batches")
     unit.touched_jobs[job] = None
-    return again, len(blocked)
+    return again, len(blocked), True
 
 
 def _is_planned_anew(row: Row) -> bool:

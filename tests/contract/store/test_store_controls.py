@@ -230,3 +230,37 @@ async def test_a_stopped_job_goes_on_when_it_is_resumed_by_name(scene):
     assert (await scene.job()).needs is None
     await scene.apply_reports(scene.seen(batch, 4, ItemState.FAILED))
     assert (await scene.job()).needs is Needs.STOPPED
+
+
+async def test_a_control_keeps_what_it_did(scene):
+    """Under its token, with numbers; one that changed nothing says why, and a pause says who and when."""
+    await scene.add("alpha", items=3)
+    store, now = scene.store.advance, scene.tick()
+    done = {
+        "retry": await store.retry("alpha", now=now, token="1"),
+        "pause": await store.pause(now=now, name="alpha", user="anna", token="2"),
+        "again": await store.pause(now=now, name="alpha", token="3"),
+        "all": await store.pause(now=now, user="anna", token="4"),
+        "resume": await store.resume(now=now, token="5"),
+        "cancel": await store.cancel("alpha", now=now, token="6"),
+        "cancelled": await store.cancel("alpha", now=now, token="7"),
+        "open again": await store.retry("alpha", now=now, token="8"),
+    }
+    assert [each.outcome for each in done.values()] == [
+        "nothing changed: no item failed, was aborted or cancelled, and no batch is blocked (items: 3 pending)",
+        "",
+        "nothing changed: it is paused already",
+        "0 jobs paused",
+        "1 job resumed",
+        "3 items ended, 0 items still to be aborted on the platform",
+        "nothing changed: it has settled as cancelled",
+        "3 items and 0 blocked batches are submitted again",
+    ]
+    assert [await store.outcome(token) for token in ("6", "9")] == [done["cancel"].outcome, None]
+
+
+async def test_a_pause_shows_who_and_when(scene):
+    """In the reason of the job, for as long as it is paused."""
+    await scene.add("alpha", items=1)
+    await scene.store.advance.pause(now=scene.tick(), user="anna")
+    assert (await scene.job("alpha")).detail.startswith("everything is paused by anna at 2023-11-14T")

@@ -8,9 +8,15 @@ from commands import Desk, job
 
 from orchestrator.cli.commands import controls
 from orchestrator.cli.sources.file_outcome import daemon_holds
+from orchestrator.clock import SystemClock
+from orchestrator.domain.queue_file.estimate import AccountLimits
+from orchestrator.intake.admission import Admission
 from orchestrator.intake.directory.dropping import drop_controls
+from orchestrator.intake.directory.open_file import open_source
+from orchestrator.intake.validation.check import check
 from orchestrator.settings import load
 from orchestrator.store.database.lock import DaemonLock
+from orchestrator.store.store import Store
 
 
 @pytest.fixture
@@ -141,6 +147,42 @@ def test_waiting_ends_when_it_is_done(desk, decided, wait):
     decided("accepted")
     ended = desk.run("pause", "big", *wait)
     assert (ended.code, ended.out.splitlines()[1:]) == (0, ["done"] if wait else [])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["retry", "big"], "nothing changed: no item failed, was aborted or cancelled, and no batch is blocked"),
+        (["resume", "big"], "nothing changed: it is neither paused nor stopped"),
+        (["pause", "--all"], "1 job paused"),
+        (["cancel", "big"], "2 items ended, 0 items still to be aborted on the platform"),
+    ],
+)
+def test_waiting_prints_what_changed(desk, monkeypatch, words, says):
+    """With numbers, or why nothing did: what the daemon kept with the control."""
+
+    def drop(*given, **named):
+        name = drop_controls(*given, **named)
+        anyio.run(carried_out, desk, name)
+        return name
+
+    monkeypatch.setattr(controls, "drop_controls", drop)
+    ended = desk.run(*words, "--wait")
+    assert (ended.code, says in " ".join(ended.out.split())) == (0, True), ended
+
+
+async def carried_out(desk, name):
+    """By the admission of a daemon."""
+    path = desk.queue / "incoming" / name
+    async with Store.opened(f"sqlite:///{desk.database}", state_directory=desk.state) as store:
+        with await check(path, {"ica": AccountLimits("ica", 5000)}) as report:
+            source = open_source(path)
+            token = source.token(lambda: None)
+            source.close()
+            admission = Admission(store.jobs, store.advance, {"ica": AccountLimits("ica", 5000)}, SystemClock())
+            await admission.admit(report, token)
+    (desk.queue / "accepted").mkdir()
+    path.rename(desk.queue / "accepted" / name)
 
 
 def test_a_cancel_is_not_called_done_while_the_platform_still_works(desk, decided):

@@ -112,6 +112,40 @@ def test_items_have_a_header(filled):
     assert [len(line) for line in lines] == [7, 7, 7]
 
 
+def test_a_program_that_asks_for_items_gets_nothing_else(filled):
+    """The first line is the head of the columns."""
+    assert filled.run("show", LONG, "--items").out.startswith("key\t")
+    assert "\t" not in filled.run("show", LONG).out
+
+
+def test_an_unknown_account_is_a_mistake(filled):
+    """An empty list would say that the account has no jobs."""
+    ended = filled.run("jobs", "--account", "nix")
+    assert (ended.code, "unknown account 'nix'; configured accounts: ica" in ended.err) == (2, True)
+
+
+def test_what_was_never_submitted_has_no_attempt(filled):
+    """An item of a job that waits or was skipped."""
+    filled.sql("UPDATE jobs SET state = 'skipped', settled_at = 1 WHERE name = 'waits'")
+    document = json.loads(filled.run("show", "waits", "--json").out)
+    assert [item["attempts"] for item in document["items"]] == [0]
+
+
+def test_a_job_that_is_being_cancelled_shows_it(filled):
+    """In the list and with its items."""
+    filled.sql(
+        "UPDATE jobs SET detail = 'being cancelled: 2 items are still to end on the platform' WHERE name = 'waits'"
+    )
+    assert "cancelling" in next(line for line in filled.run("jobs").out.splitlines() if line.startswith("waits"))
+
+
+def test_help_has_a_short_name(desk):
+    """As with other programs."""
+    for words in (["jobs", "-h"], ["schema", "-h"]):
+        ended = desk.run(*words)
+        assert (ended.code, "Usage" in ended.out) == (0, True)
+
+
 def test_who_dropped_a_job_is_named(desk):
     """Where this system knows the number; elsewhere it stays a number."""
     desk.fill(job("a"), job("b", dropped_by="4294967000"))

@@ -56,6 +56,28 @@ async def waiting_for(desk, *dropped):
                 await desk.clock.advance(0.5)
 
 
+async def end(desk, name):
+    """The job ends, and its result lies on the disk."""
+    await desk.store.advance.cancel(name, now=desk.clock.now())
+    for entry in await desk.store.outbox.due(desk.clock.now()):
+        await desk.store.outbox.done(entry)
+
+
+async def test_a_settled_job_is_waited_for_until_its_result_lies_there(desk, drop_in):
+    """Whoever reads the result next finds it."""
+    async with desk() as d:
+        spool = d.spool()
+        dropped = await drop_in(d, d.links("a"))
+        async with waiting_for(d, dropped) as told:
+            await d.decide(spool)
+            await d.store.advance.cancel("a", now=d.clock.now())
+            await _look(d)
+            assert told.jobs is None
+            (entry,) = await d.store.outbox.due(d.clock.now())
+            await d.store.outbox.done(entry)
+        assert told.jobs == [("a", JobState.CANCELLED)]
+
+
 async def _look(desk):
     """One who waits looks again, and ends it when there is nothing left to wait for."""
     for _ in range(5):
@@ -76,7 +98,7 @@ async def test_a_corrected_file_is_waited_for(desk, drop_in):
             await d.decide(spool)
             await _look(d)
             assert told.jobs is None
-            await d.store.advance.cancel("a", now=d.clock.now())
+            await end(d, "a")
         assert (told.jobs, told.lost) == ([("a", JobState.CANCELLED)], [])
 
 
@@ -93,7 +115,7 @@ async def test_a_second_rejection_of_a_name_is_found(desk, drop_in, capsys):
         async with waiting_for(d, dropped) as told:
             await d.decide(spool)
         assert (told.jobs, told.lost) == ([], ["a"])
-        assert capsys.readouterr().err == "a: link.json was rejected, see rejected/link.json-3.error.json\n"
+        assert capsys.readouterr().err == "a: link.json was rejected, see rejected/link-3.json.error.json\n"
 
 
 async def test_an_earlier_outcome_under_the_name_is_not_told_of_this_file(desk, drop_in):
@@ -114,7 +136,7 @@ async def test_an_earlier_outcome_under_the_name_is_not_told_of_this_file(desk, 
         spool = d.spool(jobs=Sent())
         d.write("a.json", d.file(d.links("a")))
         await d.decide(spool)
-        await d.store.advance.cancel("a", now=d.clock.now())
+        await end(d, "a")
         async with waiting_for(d, await drop_in(d, d.links("a", "fil.2"))) as told:
             await _look(d)
             assert told.jobs is None
@@ -162,7 +184,7 @@ async def test_the_database_is_opened_once(desk, drop_in, monkeypatch, capsys):
             await d.decide(d.spool())
             for _ in range(20):
                 await d.clock.advance(0.5)
-            await d.store.advance.cancel("a", now=d.clock.now())
+            await end(d, "a")
         assert told.jobs == [("a", JobState.CANCELLED)]
         assert len(opened) == 3
         assert capsys.readouterr().err == "locked - still waiting\n"

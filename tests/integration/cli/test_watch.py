@@ -101,12 +101,14 @@ async def test_a_database_that_is_away_for_a_moment_does_not_end_it():
 
 def printed(*looks):
     """The lines after each look."""
-    lines, after, seen = Lines(), [], ""
+    lines, after, seen = Lines(ManualClock()), [], ""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", out := io.StringIO())
         for look in looks:
             lines(look)
-            after.append(out.getvalue().removeprefix(seen).splitlines())
+            new = out.getvalue().removeprefix(seen).splitlines()
+            assert all(line.startswith("2023-11-14T") for line in new if line != "no unfinished jobs")
+            after.append([line.partition("Z ")[2] or line for line in new])
             seen = out.getvalue()
     return after
 
@@ -140,11 +142,15 @@ def drawn(seen, *, one=False, height=20, width=80):
 
 
 def test_a_terminal_shows_all_jobs_that_are_open():
-    """Those that need a person first, those that have settled last."""
-    jobs = [told("ended", "failed"), told("queued", "queued"), told("runs"), told("stuck", needs="blocked")]
-    lines = drawn(Snapshot(jobs))
-    assert [line.split()[0] for line in lines] == ["job", "stuck", "runs", "queued", "ended"]
+    """In the order in which they were created, whatever their states are."""
+    states = {"ended": "failed", "queued": "queued", "runs": "running", "stuck": "running"}
+    jobs = [
+        told(name, state, created_at=f"2026-01-0{n}T10:00:00Z") for n, (name, state) in enumerate(states.items(), 1)
+    ]
+    lines = drawn(Snapshot(jobs[::-1]), width=120)
+    assert [line.split()[0] for line in lines] == ["job", "ended", "queued", "runs", "stuck"]
     assert "running 3 succeeded 1" in lines[1]
+    assert lines[1].endswith("2026-01-01T10:00")
 
 
 def test_a_long_list_is_no_taller_than_the_terminal():

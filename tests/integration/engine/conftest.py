@@ -27,6 +27,7 @@ from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting
+from orchestrator.engine.stopped_jobs import report_stopped
 from orchestrator.platforms.http.clock_skew import Skew
 from orchestrator.platforms.http.transport import Exchange, Remote
 from orchestrator.platforms.platform import Platform
@@ -90,6 +91,7 @@ class World:
     def _build(self, instance: str, api_key: str, memory: dict[str, str]) -> None:
         clock, store, bus = self.clock, self.store, Bus[Event]()
         bus.subscribe(self.events.append)
+        store.advance.job_changed = report_stopped(bus.publish)
         skew = Skew(clock)
 
         def apply_reports(exchange: Exchange) -> None:

@@ -150,3 +150,11 @@ async def test_columns_that_would_be_sent_as_fields_are_noted(report):
 async def test_a_good_table_has_no_notes(report):
     """Numbers, accents and ids as they should be are nothing to speak of."""
     assert (await report(*analyses("A,fil.1,fil.2,204000000001\nB,fil.3,fil.4,é\n")))[1] == []
+
+
+async def test_the_same_wrong_cell_in_many_rows_is_one_mistake(report):
+    """At its first line, with the next ones and how many there are; another cell is another mistake."""
+    rows = "".join(f"s{n},fil.{n}a,{'NA' if n % 2 else 'x.gz'},1\n" for n in range(40))
+    mistakes, _, _ = await report(*analyses(rows))
+    assert [(mistake.line, mistake.column) for mistake in mistakes] == [(2, "r2"), (3, "r2")]
+    assert mistakes[1].message.endswith("; the same in 19 more: 5, 7, 9, 11, 13, ...")

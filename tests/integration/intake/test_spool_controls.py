@@ -8,7 +8,7 @@ import pytest
 from orchestrator.domain.model import ItemState, JobState, Needs
 from orchestrator.domain.queue_file.control_models import Adopt, Adoption
 from orchestrator.domain.queue_file.estimate import AccountLimits
-from orchestrator.intake.control_reports import told
+from orchestrator.intake.control_reports import described
 from orchestrator.telemetry.events import ControlDone
 
 
@@ -66,12 +66,12 @@ async def test_each_control_is_told_with_its_target_and_who_asked(desk):
         await d.decide(spool)
         assert [(each.control, each.target, each.result) for each in d.told(ControlDone)] == [
             ("pause", "Big", "paused Big"),
-            ("pause", "account ica", "paused account ica"),
-            ("resume", "everything", "resumed everything"),
-            ("cancel", "Big", "cancelled Big"),
-            ("retry", "Big", "retried Big (1 item)"),
-            ("cancel", "Big", "cancelled Big"),
-            ("retry", "Big", "retried Big (cancelled items)"),
+            ("pause", "account ica", "paused account ica (0 jobs paused)"),
+            ("resume", "everything", "resumed everything (1 job resumed)"),
+            ("cancel", "Big", "cancelled Big (2 items ended, 0 items still to be aborted on the platform)"),
+            ("retry", "Big", "retried Big (1 item) (1 item and 0 blocked batches are submitted again)"),
+            ("cancel", "Big", "cancelled Big (1 item ended, 0 items still to be aborted on the platform)"),
+            ("retry", "Big", "retried Big (cancelled items) (2 items and 0 blocked batches are submitted again)"),
         ]
         assert {(each.file, each.dropped_by) for each in d.told(ControlDone)} == {("c.json", str(os.getuid()))}
         assert d.accepted[-1].note == ", ".join(each.result for each in d.told(ControlDone))
@@ -82,7 +82,7 @@ async def test_a_note_of_many_controls_is_short(desk):
     async with desk() as d:
         d.write("c.json", control(*[{"pause": {"account": "ica"}}] * 12))
         await d.decide(d.spool())
-        assert d.accepted[-1].note == ", ".join(["paused account ica"] * 10) + "; and 2 more controls"
+        assert d.accepted[-1].note == ", ".join(["paused account ica (0 jobs paused)"] * 10) + "; and 2 more controls"
         assert len(d.told(ControlDone)) == 12
 
 
@@ -101,7 +101,7 @@ async def test_controls_done_before_a_refused_one_are_told(desk):
 def test_an_adoption_is_told_with_both_ends():
     """Which object became which batch."""
     adopt = Adopt(adopt=Adoption(job="big", batch=3, remote_id="5f0c"))
-    assert told(adopt, {"big": "Big"}) == ("adopt", "Big", "adopted 5f0c as batch 3 of Big")
+    assert described(adopt, {"big": "Big"}) == ("adopt", "Big", "adopted 5f0c as batch 3 of Big")
 
 
 async def test_jobs_come_before_the_controls_of_their_file(desk):
@@ -148,7 +148,9 @@ async def test_a_job_is_given_up_in_the_name_of_whoever_dropped_the_file(desk):
         user = pwd.getpwuid(os.geteuid()).pw_name
         details = [item.detail async for items in d.store.items.stream(job.id) for item in items]
         assert set(details) == {f"given up by {user}"}
-        assert [(each.control, each.result) for each in d.told(ControlDone)] == [("give-up", "gave up a")]
+        assert [(each.control, each.result) for each in d.told(ControlDone)] == [
+            ("give-up", "gave up a (1 item ended as failed)")
+        ]
 
 
 async def test_a_control_that_cannot_be_done_rejects_its_file(desk):
@@ -175,7 +177,7 @@ async def test_the_same_control_dropped_again_is_done_again(desk):
             await d.decide(spool)
             assert (await d.store.jobs.get("a")).needs is Needs.PAUSED
             await d.store.advance.resume(name="a", now=d.clock.now())
-        assert d.names("accepted") == ["a.json", "p.json", "p.json-2"]
+        assert d.names("accepted") == ["a.json", "p-2.json", "p.json"]
 
 
 async def test_retry_cuts_by_the_bytes_that_the_account_allows(desk):

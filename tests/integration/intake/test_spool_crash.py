@@ -98,7 +98,7 @@ async def test_someone_elses_error_file_is_not_overwritten(desk):
         d.write("a.yaml", "b: 1\n")
         await d.decide(spool)
         assert d.errors("a.yaml") == before
-        assert d.names("rejected") == ["a.yaml-2", "a.yaml-2.error.json", "a.yaml.error.json"]
+        assert d.names("rejected") == ["a-2.yaml", "a-2.yaml.error.json", "a.yaml.error.json"]
 
 
 @pytest.mark.parametrize("point", [CrashPoint.CONTROL_DONE, CrashPoint.FILE_MOVED])
@@ -271,4 +271,4 @@ async def test_a_platform_without_renameat2_moves_all_the_same(desk, monkeypatch
         for _ in range(2):
             d.write("a.json", d.file(d.links("a")))
             await d.decide(looker)
-        assert d.names("accepted") == ["a.json", "a.json-2"]
+        assert d.names("accepted") == ["a-2.json", "a.json"]

@@ -115,4 +115,4 @@ async def test_what_only_looks_like_an_error_file_is_not_read(desk, planted):
         await d.decide(spool)
         d.write("a.yaml", "a: 1\n")
         await d.decide(spool)
-        assert {"a.yaml-2", "a.yaml-2.error.json", "a.yaml.error.json"} <= set(d.names("rejected"))
+        assert {"a-2.yaml", "a-2.yaml.error.json", "a.yaml.error.json"} <= set(d.names("rejected"))

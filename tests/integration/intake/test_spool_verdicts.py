@@ -147,7 +147,7 @@ async def test_the_same_content_again_changes_nothing(desk):
         d.write("a.yaml", YAML)
         d.write("b.json", d.file(d.links("A", "fil.1")))
         await d.decide(spool)
-        assert d.names("accepted") == ["a.yaml", "a.yaml-2", "b.json"]
+        assert d.names("accepted") == ["a-2.yaml", "a.yaml", "b.json"]
         assert await d.store.jobs.get("a") == before
         assert all("nothing changed" in event.note for event in d.accepted[1:])
 
@@ -197,8 +197,8 @@ async def test_rejected_names_are_never_overwritten(desk):
         for text in ("a: 1\n", "b: 2\n"):
             d.write("a.yaml", text)
             await d.decide(spool)
-        assert d.names("rejected") == ["a.yaml", "a.yaml-2", "a.yaml-2.error.json", "a.yaml.error.json"]
-        assert (d.queue / "rejected/a.yaml-2").read_text() == "b: 2\n"
+        assert d.names("rejected") == ["a-2.yaml", "a-2.yaml.error.json", "a.yaml", "a.yaml.error.json"]
+        assert (d.queue / "rejected/a-2.yaml").read_text() == "b: 2\n"
 
 
 async def test_cycles_through_the_database_are_refused(desk):

@@ -186,3 +186,10 @@ def test_an_unknown_kind_names_the_known_ones():
     found = find_kind("ica.analysis", KINDS)
     assert isinstance(found, Mistake)
     assert all(name in (found.remedy or "") for name in KINDS)
+
+
+def test_an_engine_that_is_wrong_hides_no_mistake_of_an_item():
+    """What an item lacks with every engine is reported; what one of them would take is not."""
+    for engine in (None, "wdl"):
+        found = paths(ANALYSIS.mistakes_of_item({"userReference": "a.b", "analysisInput": {"inputs": "x"}}, engine))
+        assert found == ["pipelineId", "userReference"]

@@ -211,3 +211,19 @@ def test_bad_controls_are_told(control):
 def test_a_document_that_asks_for_nothing_is_told(value):
     """What is no queue file is a mistake."""
     assert read(value).mistakes
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("after", "other", "write `after: [other]`"),
+        ("stop_after", 5, "write `stop_after: {failed: 5}`"),
+        ("retry", 3, "write `retry: {attempts: 3, on: [FAILED]}`"),
+        ("table", "data/t.csv", "write `table: t.csv`, and drop it beside this file"),
+    ],
+)
+def test_a_value_of_the_wrong_shape_comes_with_what_was_meant(key, value, remedy):
+    """The line as it should stand in the file."""
+    given = {name: each for name, each in JOB.items() if name != "items"} if key == "table" else JOB
+    (mistake,) = read(document(given | {key: value})).mistakes
+    assert mistake.remedy == remedy

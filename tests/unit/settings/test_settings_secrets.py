@@ -208,6 +208,16 @@ def test_tokens_are_read_from_their_files(configured, keys):
     assert settings.secrets == (SECRET, "server-token")
 
 
+def test_a_token_that_can_be_guessed_is_refused_beyond_this_machine(refused, configured, keys):
+    """Three letters are enough on loopback alone."""
+    keys("ica")
+    keys("token", "abc\n")
+    (message,) = refused(WITH_FILE + "server: {listen: '0.0.0.0:8080', token_file: keys/token}\n")
+    assert "the token has fewer than 12 characters" in message
+    assert "abc" not in message
+    assert configured(WITH_FILE + "server: {token_file: keys/token}\n").server.token is not None
+
+
 def test_an_unusable_token_file_is_told_by_its_key(refused, keys, tmp_path):
     """A daemon that should be guarded does not start unguarded."""
     keys("ica", "another-key")

@@ -100,7 +100,9 @@ def _tell(unit: UnitOfWork, outcome: Outcome) -> None:
         unit.event(job, "job", old=row.state, new=outcome.state, detail=outcome.detail)
     elif outcome.needs != row.needs:
         unit.event(job, "needs", old=row.needs, new=outcome.needs, detail=outcome.detail)
-    unit.job_changes[job] = JobChanged(job, row.name, row.account, outcome.state, outcome.needs, outcome.detail)
+    unit.job_changes[job] = JobChanged(
+        job, row.name, row.account, outcome.state, outcome.needs, outcome.detail, needs_of(row)
+    )
 
 
 async def _announce(unit: UnitOfWork, settled: Sequence[Row]) -> None:

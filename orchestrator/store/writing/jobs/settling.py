@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 
 from orchestrator.domain.identity import echo_lineage
-from orchestrator.domain.lifecycle import BatchEvent, is_given_up, next_batch_state, outcome_of
+from orchestrator.domain.lifecycle import BatchEvent, cancelling, is_given_up, next_batch_state, outcome_of
 from orchestrator.domain.model import (
     Batch,
     BatchId,
@@ -32,6 +32,7 @@ from orchestrator.store.writing.unit_of_work import NOTHING_TO_SEND, UnitOfWork,
 
 _TWICE = 2
 
+_TOO_MANY_FAILED = " items failed or were aborted: nothing more is submitted until `resume`"
 _STOP = sa.update(jobs).where(jobs.c.id == sa.bindparam("in_job")).values(stopped=sa.bindparam("reason"))
 
 
@@ -186,7 +187,7 @@ def _why_stopped(row: Row, failed: int) -> str | None:
     """The reason to submit no more of a job, when so much failed; None when there is none."""
     if failed - row.stop_base < row.stop_after_failed:
         return None
-    return f"{failed} items failed or were aborted: nothing more is submitted until `resume`"
+    return f"{failed}{_TOO_MANY_FAILED}"
 
 
 async def _asking(unit: UnitOfWork, rows: Sequence[Row], states: _States) -> list[Outcome]:
@@ -200,12 +201,23 @@ async def _asking(unit: UnitOfWork, rows: Sequence[Row], states: _States) -> lis
     return found
 
 
+def _why_still_stopped(row: Row) -> str:
+    """The reason with the failures of now; the job counts them where nothing was found."""
+    if row.stop_after_failed is None or row.found or not row.stopped.endswith(_TOO_MANY_FAILED):
+        return str(row.stopped)
+    counts = counts_of(row)
+    failed = counts.get(ItemState.FAILED, 0) + counts.get(ItemState.ABORTED, 0)
+    return _why_stopped(row, failed) or row.stopped
+
+
 def _needs(row: Row, blocked: str | None) -> tuple[Needs | None, str | None]:
     """Why the operator is needed; what keeps a job from being submitted comes first."""
+    if row.cancelled_at is not None:
+        return None, cancelling(sum(count for state, count in counts_of(row).items() if not state.final))
     if row.paused is not None:
         return Needs.PAUSED, row.paused
     if row.stopped is not None:
-        return Needs.STOPPED, row.stopped
+        return Needs.STOPPED, _why_still_stopped(row)
     if reason := blocked or row.blocked:
         return Needs.BLOCKED, reason
     waiting = counts_of(row).get(ItemState.ATTENTION, 0)
