@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from orchestrator.domain.model import ItemState
+from orchestrator.domain.model import BatchKey, ItemState
 from orchestrator.domain.submission import Resend
 from orchestrator.platforms.ica import statuses
 from orchestrator.platforms.ica.batches.data_work import differ
-from orchestrator.platforms.ica.batches.families import FAMILIES
+from orchestrator.platforms.ica.batches.families import FAMILIES, SAMPLES
 from orchestrator.platforms.ica.kinds import KINDS
-from orchestrator.platforms.ica.protocol.wire import Parameters
+from orchestrator.platforms.ica.protocol.wire import Parameters, Sample
 from orchestrator.platforms.status_table import state_of
 
 S = ItemState
@@ -183,3 +183,18 @@ def test_only_what_is_shown_can_differ(shown, other):
     """A batch that shows an option that was not sent does other work than ours."""
     sent = Parameters(destination_folder_id="fol.1", copy_user_tags=False, action_on_exist="SKIP")
     assert differ(sent, Parameters(**shown)) is other
+
+
+@pytest.mark.parametrize(
+    ("status", "completed", "state"),
+    [
+        ("AVAILABLE", True, S.SUCCEEDED),
+        ("PARTIAL", False, S.SUCCEEDED),
+        ("PARTIAL", True, S.PARTIAL),
+        ("DELETED", True, S.FAILED),
+    ],
+)
+def test_a_sample_found_by_its_tag_has_the_state_of_its_own_status(status, completed, state):
+    """One that was not to be completed stays in part, which is what was asked for."""
+    found = SAMPLES.found(Sample(id="i", name="s1", status=status), BatchKey("k"), 1, completed=completed)
+    assert (found.state, found.status, found.remote_id, found.known_status) == (state, status, "i", True)
