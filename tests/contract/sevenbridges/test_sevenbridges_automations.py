@@ -94,3 +94,13 @@ async def test_an_adopted_run_is_followed_by_the_id_of_its_batch(lab):
     lab.batches[batch.key] = batch
     await lab.finish()
     assert lab.items["run", 1].remote_id == other.remote_id
+
+
+async def test_the_tasks_of_a_run_that_is_found_after_its_end_are_found_too(lab):
+    """The answer was lost, and the run had ended when it was found: its tasks are listed before it ends here."""
+    lab.fault(FaultKind.RESET_AFTER, "create_automation_run")
+    lost = await lab.lose(lab.plan("automation_run", run("nightly")))
+    await lab.clock.advance(3600)
+    lab.take(lost, await lab.platform.reconcile(lost))
+    await lab.finish()
+    assert (len(lab.found()), lab.states()) == (2, {"nightly": "succeeded"})

@@ -306,3 +306,14 @@ async def test_children_that_no_list_shows_yet_are_waited_for(make_lab):
     await lab.finish()
     assert len(lab.found()) == 2
     assert lab.states() == {"cohort": "partial"}
+
+
+async def test_the_children_of_a_batch_task_that_is_found_after_its_end_are_found_too(lab):
+    """The answer to the run was lost: the repeat meets a task that has ended, and its children follow."""
+    drafted = await lab.step(lab.plan("task", batch_task("cohort", "a", "b-fail")))
+    lab.fault(FaultKind.RESET_AFTER, "run_task")
+    lost = await lab.lose(drafted)
+    await lab.clock.advance(3600)
+    await lab.send(lost)
+    await lab.finish()
+    assert (len(lab.found()), lab.states()) == (2, {"cohort": "partial"})

@@ -102,7 +102,7 @@ class TaskPolls:
             report = report_of(task, batch, seq=item.seq, key=item.key)
             if task.batch and self._has_unknown_children(task, item, report):
                 parents.append(_Place(poll.named.index(item), ended=report.state.final))
-                report = _unended(report)
+                report = unended(report)
             reports.append(report)
         bad = sum(row.resource is None and row.error is None for row in rows)
         return PollResult(reports, next=_to_children(poll, parents), bad_rows=bad)
@@ -197,7 +197,7 @@ def _counts(task: wire.Task) -> Mapping[str, int]:
     return {name: value if isinstance(value := execution.get(name), int) else 0 for name in _COUNTS}
 
 
-def _unended(report: ItemReport) -> ItemReport:
+def unended(report: ItemReport) -> ItemReport:
     """A parent whose children are not all known is open, whatever its status."""
     if not report.state.final:
         return report
