@@ -7,8 +7,8 @@ from stages import Stage
 
 from orchestrator.domain.errors import Missing, Refused
 from orchestrator.domain.model import ItemState, JobId, Learned
+from orchestrator.platforms.ica.polling.index_lag import ASSUMED_LAG
 from orchestrator.platforms.ica.polling.routes import wanted
-from orchestrator.platforms.ica.polling.unlisted_analyses import ASSUMED_LAG
 
 SEARCH = "analysis:search"
 

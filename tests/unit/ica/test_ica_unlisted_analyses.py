@@ -4,9 +4,10 @@ import pytest
 
 from orchestrator.domain.errors import Refused, Throttled, Transient, Unauthorised
 from orchestrator.domain.model import PollResult
+from orchestrator.platforms.ica.polling.index_lag import ASSUMED_LAG, Lag
 from orchestrator.platforms.ica.polling.routes import Route, grouped, question
 from orchestrator.platforms.ica.polling.unanswered_polls import ANOTHER_TRY, LONG, UnansweredPolls
-from orchestrator.platforms.ica.polling.unlisted_analyses import ASSUMED_LAG, Lag, UnlistedAnalyses
+from orchestrator.platforms.ica.polling.unlisted_analyses import UnlistedAnalyses
 
 SECOND = 1_000_000
 
@@ -32,13 +33,13 @@ def test_an_index_is_given_twice_what_it_took():
     """Never less than half a minute, and as long as anybody would think before anything was seen."""
     lag = Lag()
     assert lag.seconds == ASSUMED_LAG
-    lag.shown(0.0)
+    lag.listed(0.0)
     assert lag.seconds == 30.0
-    lag.shown(60.0)
+    lag.listed(60.0)
     assert lag.seconds == 120.0
-    lag.key_expired(200.0)
+    lag.not_listed(200.0)
     assert lag.seconds == 400.0
-    lag.key_expired(1e6)
+    lag.not_listed(1e6)
     assert lag.seconds == 900.0
 
 
@@ -70,7 +71,7 @@ def test_batches_that_are_not_open_any_more_are_forgotten(clock, created):
     unlisted_analyses = UnlistedAnalyses(clock)
     unlisted_analyses.plan([created(number) for number in range(50)])
     unlisted_analyses.plan([created(1)])
-    assert len(unlisted_analyses._known) == 1
+    assert len(unlisted_analyses._tracked) == 1
 
 
 async def test_a_batch_rests_longer_each_time_until_something_ended(clock, created, item):
