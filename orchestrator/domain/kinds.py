@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from orchestrator.domain.mistake import Mistake, Path
 from orchestrator.domain.model import CREATION, Stage
@@ -69,7 +69,7 @@ class Kind:
     @property
     def fields(self) -> frozenset[str]:
         """The fields of an item that are known, whatever the engine."""
-        return frozenset(name for model in self.models.values() for name in model.model_fields)
+        return frozenset(name for model in self.models.values() for name in _fields_of(model))
 
     @property
     def setting(self) -> str:
@@ -135,8 +135,23 @@ class Kind:
         try:
             model.__pydantic_validator__.validate_python(item)  # as `model_validate`, without its options
         except ValidationError as error:
-            return tuple(mistakes_of(error, known=lambda _below: (), patterns=self.patterns, ids=self.ids))
+            known = sorted(self.fields)
+            of_item = mistakes_of(
+                error, known=lambda below: () if below else known, patterns=self.patterns, ids=self.ids
+            )
+            return tuple(of_item)
         return ()
+
+
+def _fields_of(annotation: object) -> Iterator[str]:
+    """The fields of a model; of a union, those of each."""
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        yield from _fields_of(annotation.model_fields["root"].annotation)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield from annotation.model_fields
+    else:
+        for each in get_args(annotation):
+            yield from _fields_of(each)
 
 
 class Kinds(Mapping[str, Kind]):

@@ -301,6 +301,8 @@ class Poll:
     """An open item in one of these stages that the whole answer did not tell is *missing* from it."""
     names: int = 0
     """So many open items are named in one request, those of `batches` in `expects`; 0: none are."""
+    criteria: frozenset[Stage] = frozenset()
+    """The open items in these stages say what to ask for: all of them come along in `named`, with their requests."""
     named: tuple["Item", ...] = ()
     """The items that are requested by id. Empty: everything in `subjects`."""
     homes: Mapping[tuple[JobId, int], BatchKey] = field(default_factory=dict)
@@ -337,6 +339,12 @@ class ItemReport(msgspec.Struct, frozen=True, gc=False):
     """Number of the item that it belongs to: where no item has its key, it becomes one."""
     facts: str | None = None
     """A JSON object for the result, kept with a report that changes something."""
+    parent_key: str | None = None
+    """The key of the item that it belongs to, where its number is not known."""
+    to_job: bool = False
+    """Any batch of the job may have the item; where none has it, nor its parent, the report concerns nothing."""
+    by_children: bool = False
+    """With a final state: the item ends as those found under it did, and succeeds where there are none."""
 
 
 @dataclass(frozen=True, slots=True)

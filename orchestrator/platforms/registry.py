@@ -9,7 +9,6 @@ from orchestrator.platforms.sevenbridges.declared import PLATFORM as SEVEN_BRIDG
 
 _PLANNED_KINDS = frozenset(
     {
-        "ica.workflow_session",
         "odm.publish",
         "odm.import",
     }

@@ -45,6 +45,9 @@ MOST_GROWTH = 4
 LEAST_ROOM = 512 * 1024 * 1024
 """... or so many bytes, if that is more."""
 
+_OF_SUBMISSIONS = ("max_open", "stop_after", "retry")
+"""The keys of a job about what is sent, and sent again."""
+
 _Stored = tuple[str, bytes, bytes | None]
 """Key, request and row of an item that may be sent."""
 
@@ -128,6 +131,7 @@ class JobValidation:
         kind = self._kind()
         self._check_engine(kind)
         self._check_options(kind)
+        self._check_what_is_sent(kind)
         limits = self._limits(kind)
         self._check_project(kind, limits)
         if limits is not None:
@@ -163,9 +167,8 @@ class JobValidation:
             return None
         names = {"file": self._setting.file, "dropped_by": self._setting.dropped_by}
         spec = job_spec(self._job, kind, limits, digest=digest.hexdigest(), **names)
-        cost = estimate(
-            self._items.counted, spec.batch_size, limits, cut=self._cutter.batches if self._cutter else None
-        )
+        cut = self._cutter.batches if self._cutter else None
+        cost = estimate(self._items.counted, spec.batch_size, limits, cut=cut, per_batch=kind.requests)
         counted = self._job.count is not None
         size, most = self._bytes, limits.batch_bytes
         return ValidatedJob(spec, self._items.counted, cost, counted, size, most, self._setting.out, offset)
@@ -272,6 +275,15 @@ class JobValidation:
         options = self._raw.get("options")
         if kind is not None and (options is None or isinstance(options, dict)):
             self._all_at(kind.mistakes_of_options(options))
+
+    def _check_what_is_sent(self, kind: Kind | None) -> None:
+        """Nothing of a kind that is only followed is sent, so there is nothing to limit, to stop or to repeat."""
+        if kind is None or not kind.follow_only:
+            return
+        for key in _OF_SUBMISSIONS:
+            if self._raw.get(key) is not None:
+                message = f"says how items are sent, and nothing of {kind.name} is: it only follows"
+                self._at(Mistake(message, f"leave `{key}` out", (key,)))
 
     def _check_project(self, kind: Kind | None, limits: AccountLimits | None) -> None:
         """By the kind; where that is wrong, by any kind of the platform: it has one way to name projects."""

@@ -14,6 +14,8 @@ from orchestrator.platforms.ica.items import (
     NextflowAnalysis,
     NextflowJsonAnalysis,
 )
+from orchestrator.platforms.ica.sessions.requested_sessions import PATTERNS as SESSION_PATTERNS
+from orchestrator.platforms.ica.sessions.requested_sessions import SESSION_ID, FollowedSession
 
 KINDS = (
     Kind(
@@ -40,5 +42,17 @@ KINDS = (
         project=UUID,
         patterns=MappingProxyType(PATTERNS),
         ids=IDS,
+    ),
+    Kind(
+        name="ica.workflow_session",
+        stage=stages.SEARCH,  # until its session is found; that of a selector for good
+        keys=("id", "name"),
+        batch_size=1000,
+        models=MappingProxyType({NO_ENGINE: FollowedSession}),
+        project=UUID,
+        follow_only=True,
+        requests=0,
+        patterns=MappingProxyType({**PATTERNS, **SESSION_PATTERNS}),
+        ids=IDS | {SESSION_ID},
     ),
 )

@@ -8,3 +8,6 @@ from orchestrator.domain.model import Stage
 CREATION: Final = ITS_CREATION
 ANALYSIS: Final = Stage("analysis")
 LINK: Final = Stage("link")
+SEARCH: Final = Stage("search")
+"""A selector of workflow sessions, and a named session that was not found yet."""
+SESSION: Final = Stage("session")

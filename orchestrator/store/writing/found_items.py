@@ -17,7 +17,7 @@ from orchestrator.domain.model import Item, ItemReport, ItemState, JobId
 from orchestrator.store.changes import Place
 from orchestrator.store.reading.rows import SELECT_ITEM, item_of
 from orchestrator.store.schema import batches, items
-from orchestrator.store.writing.compare import Found
+from orchestrator.store.writing.comparison import Found
 from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork, chunks
 
 _ADD = sa.insert(items)
