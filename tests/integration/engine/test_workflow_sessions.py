@@ -7,6 +7,8 @@ import pytest
 from platform_setups import ICA
 
 from orchestrator.domain.model import BatchState, ItemState, JobSpec, JobState, NewItem
+from orchestrator.domain.units import SECOND
+from orchestrator.platforms.ica.sessions import selectors
 from orchestrator.platforms.ica.sessions.following import KIND
 from orchestrator.platforms.registry import KINDS
 from orchestrator.simulator import FaultKind
@@ -19,11 +21,12 @@ NOBODY = "99999999-2222-3333-4444-555555555555"
 
 
 @pytest.fixture
-def lab(world):
-    """Starts worlds on ICA."""
+def lab(world, monkeypatch):
+    """Starts worlds on ICA, where searches are taken to be complete after 20 seconds."""
+    monkeypatch.setattr(selectors, "INDEX_LAG", 20 * SECOND)
 
     async def build(**given):
-        return await world(setup=SESSIONS, **{"jitter": 0.0, "session_seconds": 120.0, **given})
+        return await world(setup=SESSIONS, **{"jitter": 0.0, "session_seconds": 40.0, **given})
 
     return build
 
@@ -79,7 +82,7 @@ async def test_a_named_session_is_followed_to_its_end(lab, named, order):
 @pytest.mark.parametrize("word", ["fail", "failfinal", "abort", "await", "odd"])
 async def test_each_end_and_each_odd_way_is_followed(lab, word):
     """A failed session says why; one that waits for its user, or shows a status that nobody knows, goes on."""
-    it = await lab(await_seconds=60.0)
+    it = await lab(await_seconds=30.0)
     session = begin(it, f"run-1-{word}", "s1")
     await follow(it, {"id": session})
     await it.until_settled("run")
@@ -100,9 +103,9 @@ ENDS = {
 
 async def test_a_session_that_waits_for_its_user_needs_attention(lab):
     """The job says so, and goes on by itself."""
-    it = await lab(await_seconds=300.0)
+    it = await lab(await_seconds=60.0)
     await follow(it, {"id": begin(it, "run-1-await")})
-    await it.run_for(150.0)
+    await it.run_for(50.0)
     assert (await it.job()).needs == "attention"
     await it.until_settled("run")
     assert (await it.job()).state is JobState.SUCCEEDED
@@ -121,7 +124,7 @@ async def test_an_id_that_is_not_known_fails(lab):
 
 async def test_a_session_whose_index_lags_is_waited_for(lab):
     """ICA knows it already, and its searches do not show it yet."""
-    it = await lab(search_lag=90.0, session_seconds=200.0)
+    it = await lab(search_lag=45.0)
     session = begin(it, "run-1", "s1")
     await follow(it, {"id": session})
     await it.until_settled("run")
@@ -130,10 +133,10 @@ async def test_a_session_whose_index_lags_is_waited_for(lab):
 
 async def test_a_session_that_is_deleted_fails(lab):
     """As do its analyses, if they go with it; nothing hangs for ever."""
-    it = await lab(session_seconds=1200.0)
+    it = await lab(session_seconds=200.0)
     session = begin(it, "run-1", "s1")
     await follow(it, {"id": session})
-    await it.run_for(200.0)
+    await it.run_for(60.0)
     it.simulator.delete_session(session)
     await it.until_settled("run", within=3 * HOUR)
     item = (await it.items())[session]
@@ -145,16 +148,16 @@ async def test_a_session_that_is_deleted_fails(lab):
 
 async def test_a_selector_finds_what_was_created_in_its_window(lab):
     """What was before and what comes after is left alone; what ended before it was seen is found too."""
-    it = await lab(session_seconds=60.0)
+    it = await lab(session_seconds=20.0)
     begin(it, "before", "s0")
-    await it.run_for(600.0)
+    await it.run_for(100.0)
     begin(it, "ended", "s1")
-    await it.run_for(300.0)
+    await it.run_for(40.0)
     begin(it, "runs-slow", "s2")
-    begin(it, "comes", "s3", "s4-fail", after=400.0)
-    begin(it, "short", after=1000.0)
-    begin(it, "too-late", after=1900.0)
-    await follow(it, {"name": "tonight", "since": "-8m", "until": "+30m"})
+    begin(it, "comes", "s3", "s4-fail", after=50.0)
+    begin(it, "short", after=283.0)
+    begin(it, "too-late", after=310.0)
+    await follow(it, {"name": "tonight", "since": "-80s", "until": "+5m"})
     await it.until_settled("run", within=2 * HOUR)
     assert await shown(it) == {
         "tonight": "succeeded",
@@ -175,7 +178,7 @@ async def test_a_selector_without_until_takes_what_is_there_now(lab):
     """It ends once a search that began late enough has shown all of it."""
     it = await lab()
     begin(it, "there")
-    begin(it, "later", after=60.0)
+    begin(it, "later", after=15.0)
     await it.run_for(5.0)
     await follow(it, {"name": "now"})
     await it.until_settled("run")
@@ -230,10 +233,10 @@ async def test_a_selector_filters(lab, tag_filter):
 
 async def test_sessions_with_a_status_are_found_when_they_have_it(lab):
     """A session that a selector of failures takes is found with its end, and its analyses are read then."""
-    it = await lab(session_seconds=60.0)
-    begin(it, "run-1-fail", "s1", after=100.0)
-    begin(it, "run-2", after=100.0)
-    await follow(it, {"name": "failures", "status": ["FAILED", "FAILED_FINAL"], "until": "+5m"})
+    it = await lab(session_seconds=40.0)
+    begin(it, "run-1-fail", "s1", after=30.0)
+    begin(it, "run-2", after=30.0)
+    await follow(it, {"name": "failures", "status": ["FAILED", "FAILED_FINAL"], "until": "+80s"})
     await it.until_settled("run")
     assert await shown(it) == {"failures": "failed", "run-1-fail": "failed", "run-1-fail/s1": "succeeded"}
 
@@ -279,10 +282,10 @@ async def test_what_is_followed_takes_no_room_on_the_account(lab):
 
 async def test_a_cancel_ends_what_is_followed(lab):
     """At all levels: cancelled, no longer followed; nothing is aborted on ICA."""
-    it = await lab(session_seconds=600.0)
+    it = await lab(session_seconds=150.0)
     begin(it, "run-1", "s1", "s2")
     await follow(it, {"name": "tonight", "until": "+8h"})
-    await it.run_for(200.0)
+    await it.run_for(100.0)
     assert len(await shown(it)) == 4
     await it.store.advance.cancel("run", now=it.clock.now())
     await it.until_settled("run")
@@ -338,7 +341,7 @@ async def test_a_pause_defers_new_following_only(lab):
     await it.run_for(20.0)
     await it.store.advance.pause(now=it.clock.now())
     await follow(it, {"id": session}, name="later")
-    await it.run_for(400.0)
+    await it.run_for(100.0)
     assert (await it.states())[session] == "succeeded"
     assert {batch.state for batch in await it.batches("later")} == {BatchState.PLANNED}
     await it.store.advance.resume(now=it.clock.now())
@@ -360,18 +363,18 @@ NIGHT = {
 
 async def a_night(it):
     begin(it, "run-1", "s1")
-    begin(it, "run-2-fail", "s1", "s2-fail", after=40.0)
-    await follow(it, {"name": "tonight", "since": "-1h", "until": "+3m"})
+    begin(it, "run-2-fail", "s1", "s2-fail", after=20.0)
+    await follow(it, {"name": "tonight", "since": "-1h", "until": "+40s"})
 
 
 async def test_a_restart_goes_on_where_it_was(lab):
     """Also with what ended while nobody watched."""
-    it = await lab(session_seconds=60.0)
+    it = await lab(session_seconds=40.0)
     await a_night(it)
-    for _ in range(8):
-        await it.run_for(50.0)
+    for _ in range(6):
+        await it.run_for(15.0)
         await it.restart()
-        it.suspend(20.0)
+        it.suspend(7.0)
     await it.until_settled("run")
     assert await shown(it) == NIGHT
 
@@ -380,19 +383,19 @@ async def test_a_kill_after_any_transaction_changes_nothing(lab):
     """However far it came, the next life has the same items in the same states."""
     commits, killed = 1, True
     while killed:
-        it = await lab(session_seconds=60.0)
+        it = await lab(session_seconds=40.0)
         await a_night(it)
         it.kill_after(commits)
         killed = await it.killed_or(it.until_settled("run"))
         await it.until_settled("run")
         assert await shown(it) == NIGHT
-        commits += 3
+        commits += 4
     assert commits > 15
 
 
 async def test_a_restored_backup_follows_again(lab):
     """From before anything was found, and from the middle: the same end, and nothing was sent."""
-    it = await lab(session_seconds=60.0)
+    it = await lab(session_seconds=40.0)
     await a_night(it)
     early = await it.backup()
     await it.until_settled("run")
@@ -405,7 +408,7 @@ async def test_a_restored_backup_follows_again(lab):
 @pytest.mark.parametrize("fault", [FaultKind.ERROR, FaultKind.MALFORMED, FaultKind.RESET])
 async def test_answers_that_are_lost_are_asked_for_again(lab, fault):
     """One in five of all questions about sessions fails."""
-    it = await lab(session_seconds=60.0)
+    it = await lab(session_seconds=40.0)
     for operation in ("*orkflowSession*", "search*"):
         it.fault(fault, operation, status=503, probability=0.2)
     await a_night(it)
@@ -419,14 +422,14 @@ async def test_answers_that_are_lost_are_asked_for_again(lab, fault):
         {"page_size": 2},
         {"page_size": 1, "page_order": "shuffled", "cursor_seconds": 5.0},
         {"null_lists": True, "last_page": "null"},
-        {"search_lag": 45.0},
+        {"search_lag": 15.0},
         {"sessions_named": False, "last_page": "absent"},
         {"sessions_v3": False},
     ],
 )
 async def test_what_is_not_known_of_the_platform_does_not_matter(lab, knobs):
     """The same end with every setting; the list of the older version is never asked for."""
-    it = await lab(session_seconds=60.0, **knobs)
+    it = await lab(session_seconds=40.0, **knobs)
     await a_night(it)
     await it.until_settled("run", within=3 * HOUR)
     assert await shown(it) == NIGHT
@@ -436,9 +439,9 @@ async def test_what_is_not_known_of_the_platform_does_not_matter(lab, knobs):
 @pytest.mark.parametrize("quirk", ["item_vanishes", "item_twice", "stale"])
 async def test_pages_that_lie_do_no_harm(lab, quirk):
     """Rows that are missing, there twice, or of a minute ago."""
-    it = await lab(session_seconds=60.0)
+    it = await lab(session_seconds=40.0)
     for operation in ("searchWorkflowSessions", "searchAnalyses", "searchOrchestratedAnalyses"):
-        it.fault(FaultKind.QUIRK, operation, quirk=quirk, probability=0.3, seconds=60.0)
+        it.fault(FaultKind.QUIRK, operation, quirk=quirk, probability=0.3, seconds=20.0)
     await a_night(it)
     await it.until_settled("run", within=3 * HOUR)
     assert (await shown(it))["run-2-fail"] == "failed"

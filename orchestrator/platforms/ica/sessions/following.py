@@ -57,6 +57,8 @@ _MOST_NAMED: Final = 5000
 _MOST_MISSED: Final = 16_384
 _SEEN_BY_NONE: Final = 2
 """Searches for the latest ends without a session or analysis, until it is asked about alone."""
+_FEW_PAGES: Final = 3
+"""Pages of a sweep over sessions and analyses beside which a search for the latest ends costs nothing that counts."""
 _MOST_PROJECTS: Final = 1024
 _LAG: Final = INDEX_LAG / 1_000_000
 
@@ -91,7 +93,7 @@ class WorkflowSessions:
     def _of_project(self, project: str, batches: Sequence[Batch]) -> Iterable[Poll]:
         found = pages(sum(batch.found_open for batch in batches), self._size)
         poll = self._sweep(
-            f"sessions:{project}", SessionRoute.SESSIONS, batches, {stages.SEARCH, stages.SESSION}, found
+            _of_sessions(project), SessionRoute.SESSIONS, batches, {stages.SEARCH, stages.SESSION}, found
         )
         yield replace(poll, criteria=frozenset({stages.SEARCH}))
         if any(self._sweeps.has_sessions(batch) for batch in batches):
@@ -188,7 +190,7 @@ class WorkflowSessions:
             poll, SessionRoute.CHECK, [item for item in named if self._ended.get(item.key) is None]
         )
         unknown = [item for item in gone if self._ended.get(_id_of(item)) is None][:_MOST_NAMED]
-        if unknown and self._pacing.due(poll.project, SessionRoute.ENDED_SESSIONS):
+        if unknown and self._is_time(poll, SessionRoute.ENDED_SESSIONS):
             self._ended.want(_id_of(item) for item in unknown)
             polls.append(self._ended_poll(poll, SessionRoute.ENDED_SESSIONS, stages.SESSION, unknown))
         return polls
@@ -202,9 +204,14 @@ class WorkflowSessions:
 
     def _after_analyses(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
         known = [item for item in missing if item.remote_id is not None][:_MOST_NAMED]
-        if not known or not self._pacing.due(poll.project, SessionRoute.ENDED_ANALYSES):
+        if not known or not self._is_time(poll, SessionRoute.ENDED_ANALYSES):
             return ()
         return [self._ended_poll(poll, SessionRoute.ENDED_ANALYSES, stages.ANALYSIS, known)]
+
+    def _is_time(self, poll: Poll, route: SessionRoute) -> bool:
+        """Whether to search for the latest ends now."""
+        sweep = sum(self._cost.get(name) or 0 for name in (_of_sessions(poll.project), _of_analyses(poll.project)))
+        return self._pacing.due(poll.project, route, few=sweep <= _FEW_PAGES)
 
     def _read_ended(self, poll: Poll, items: Iterable[Item]) -> list[Poll]:
         return self._one_by_one(
@@ -240,6 +247,15 @@ class WorkflowSessions:
             page=0,
             trail=frozenset(),
         )
+
+
+def _of_sessions(project: str) -> str:
+    """The name of the sweep over a project's sessions."""
+    return f"sessions:{project}"
+
+
+def _of_analyses(project: str) -> str:
+    return f"analyses of sessions:{project}"
 
 
 def _alone(poll: Poll, route: SessionRoute, item: Item) -> Poll:

@@ -7,10 +7,12 @@ from typing import Final
 from orchestrator.clock import Clock
 from orchestrator.platforms.bounded import Bounded
 
-PAGES: Final = 40
-"""Pages of open sessions and analyses between two searches for the latest ends: these add little to the requests..."""
-LONGEST: Final = 60.0
-"""... and seconds, where there are fewer pages."""
+PAGES: Final = 60
+"""Pages of open sessions and analyses between two searches for the latest ends, so that these add little to them..."""
+LONGEST: Final = 300.0
+"""... or so many seconds, if that is less..."""
+SOON: Final = 60.0
+"""... and these where a sweep takes few pages."""
 _FIRST_REST, _LONGEST_REST = 30.0, 1800.0
 """Seconds until one session or analysis is asked about again, doubled each time; first and maximum."""
 _MOST: Final = 16_384
@@ -29,11 +31,11 @@ class EndSearches:
         """Record a page of what is open."""
         self._pages[project] = (self._pages.get(project) or 0) + 1
 
-    def due(self, project: str, what: str) -> bool:
-        """Whether to search now; if so, the next search waits."""
+    def due(self, project: str, what: str, *, few: bool) -> bool:
+        """Whether to search now; if so, the next search waits. `few`: a sweep takes few pages."""
         pages, now = self._pages.get(project) or 0, self._clock.monotonic()
         before, at = self._last.get((project, what)) or (-PAGES, -math.inf)
-        if pages - before < PAGES and now - at < LONGEST:
+        if pages - before < PAGES and now - at < (SOON if few else LONGEST):
             return False
         self._last[project, what] = (pages, now)
         return True
