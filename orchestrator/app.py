@@ -23,6 +23,7 @@ from orchestrator.engine.backups import BackupPlan, Backups
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.forecast import Forecasts
 from orchestrator.engine.loop import Loop, Part, kept_running
+from orchestrator.engine.report.context import context_of
 from orchestrator.engine.results import Results
 from orchestrator.engine.retry_delays import RetryDelays, engine_retry_delays
 from orchestrator.engine.schedule import Schedule
@@ -34,12 +35,14 @@ from orchestrator.engine.upkeep import Upkeep
 from orchestrator.engine.users import Users
 from orchestrator.intake.directory.moves import Folders, SpoolSettings, prove_moves
 from orchestrator.intake.limits import account_limits
+from orchestrator.intake.rows.rows_planner import RowsPlanner
 from orchestrator.intake.spool import Spool
 from orchestrator.platforms.http.clock_skew import any_trusted
 from orchestrator.settings import Settings
 from orchestrator.settings.state import make_state_directory
 from orchestrator.store.database.lock import DaemonLock
 from orchestrator.store.store import Store
+from orchestrator.store.writing.jobs.planned_rows import PlannableJob
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import DaemonStarted, DaemonStopping, Event, SchemaUpgrading
 from orchestrator.telemetry.metrics import Metrics
@@ -95,7 +98,7 @@ async def run_daemon(
         The work that is left for an operator; empty after a signal.
 
     Returns:
-        What is left to a person; nothing after a signal.
+        What is left to the operator; nothing after a signal.
 
     Raises:
         LockedError: another daemon holds this state.
@@ -241,12 +244,24 @@ async def daemon(
         for account in accounts:
             _add_dispatch(built, account, users)
         results = settings.queue.directory / "results"
-        built.add(Results(directory=results, store=store, clock=clock, bus=bus, retry_delays=built.retry_delays))
+        built.add(
+            Results(
+                directory=results,
+                store=store,
+                clock=clock,
+                bus=bus,
+                retry_delays=built.retry_delays,
+                context=partial(context_of, settings),
+            )
+        )
         built.add(_upkeep(settings, accounts, store, clock, bus))
         backups = _backups(settings, clock, bus)
         if backups is not None:
             built.add(backups)
         spool.changed = built.wake
+        planner = _rows_planner(settings, state, built)
+        planner.changed = built.wake
+        built.add(planner)
         if listener is not None:
             shown_accounts = _shown(accounts, built)
             shown = Shown(settings, instance, store, spool, built.loops, shown_accounts, metrics, clock, bus, backups)
@@ -324,6 +339,20 @@ def _backups(settings: Settings, clock: Clock, bus: Bus[Event]) -> Backups | Non
 
 
 # ---------------------------------------------------------------- the queue directory
+
+
+def _rows_planner(settings: Settings, state: Path, built: Daemon) -> RowsPlanner[PlannableJob]:
+    return RowsPlanner(
+        planned_rows=built.store.planned_rows,
+        jobs=built.store.jobs,
+        items=built.store.items,
+        accounts=account_limits(settings),
+        kinds=settings.platforms.kinds,
+        clock=built.clock,
+        publish=built.bus.publish,
+        scratch=state,
+        started=lambda: built.spool.prepared,
+    )
 
 
 def _spool(settings: Settings, state: Path, store: Store, clock: Clock, bus: Bus[Event]) -> Spool:

@@ -99,8 +99,9 @@ class Lab:
             "api_key_file": f"secrets/{name}",
             "budget": {"requests": 100_000, "per": "300s"},
             "poll": {"min_interval": "50ms", "max_interval": "500ms"},
-            "page_size": 200,
-        } | self.account
+        }
+        account |= {"page_size": 200} if self.setup is ICA else {}
+        account |= self.account
         config = {
             "queue": {"directory": "queue", "scan_interval": "100ms", "rest": "300ms"},
             "accounts": {name: account},

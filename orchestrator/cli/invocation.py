@@ -3,12 +3,12 @@
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import anyio
-import click
 import typer
 from rich.console import Console
 
@@ -38,6 +38,8 @@ _RIGHTS = "run this command as the daemon's user, or grant this user access"
 
 T = TypeVar("T")
 
+_SUPPORTED: ContextVar[Platforms] = ContextVar("supported platforms", default=PLATFORMS)
+
 
 class NoDatabaseError(StoreError):
     """The configured database does not exist."""
@@ -50,10 +52,13 @@ def settings_for(config: Path | None, *, for_daemon: bool = False) -> Settings:
 
 
 def platforms() -> Platforms:
-    """The platforms that were passed to `main`."""
-    context = click.get_current_context(silent=True)
-    given = context.find_object(Platforms) if context is not None else None
-    return PLATFORMS if given is None else given
+    """The platforms that this run of the program supports."""
+    return _SUPPORTED.get()
+
+
+def support(platforms: Platforms) -> None:
+    """Set the platforms that commands support from here on, in this context."""
+    _SUPPORTED.set(platforms)
 
 
 def run_async(act: Callable[[], Coroutine[Any, Any, T]]) -> T:

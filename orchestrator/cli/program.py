@@ -10,6 +10,7 @@ from typing import Final
 
 import typer
 
+from orchestrator.cli.invocation import support
 from orchestrator.domain.errors import OrchestratorError, leaves
 from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings import CONFIG_VARIABLE, SettingsError
@@ -27,6 +28,7 @@ GROUPS: Final = MappingProxyType(
         "files": ("validate", "schema"),
         "submit": ("submit",),
         "jobs": ("jobs", "show"),
+        "report": ("report",),
         "accounts": ("accounts",),
         "doctor": ("doctor",),
         "watch": ("watch",),
@@ -49,9 +51,12 @@ def build(arguments: Sequence[str], platforms: Platforms = PLATFORMS) -> typer.T
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        context_settings={"obj": platforms},
     )
-    app.callback()(_without_options)
+
+    @app.callback()  # also makes typer keep the command's name even when only one command is registered
+    def _before() -> None:
+        support(platforms)
+
     named = [group for group, commands in GROUPS.items() if arguments and arguments[0] in commands]
     for group in named or GROUPS:
         import_module(f"orchestrator.cli.commands.{group}").register(app)
@@ -94,11 +99,6 @@ def _with_file(error: SettingsError) -> str:
     if (named := os.environ.get(CONFIG_VARIABLE)) and Path.cwd() / named == path:
         place = f"{path} (${CONFIG_VARIABLE})"
     return f"{place}:{' ' if len(problems) == 1 else chr(10)}{error}"
-
-
-def _without_options() -> None:
-    # With a callback, typer keeps the command's name even when only one command is registered.
-    pass
 
 
 def _exit(message: str, code: int) -> None:

@@ -80,7 +80,7 @@ class TimedOut(Transient):
 
 @dataclass(eq=False)
 class Unconfirmed(PlatformError):
-    """The request may have taken effect; this must be found out by reconciliation."""
+    """The request may have taken effect; reconciliation determines whether it did."""
 
     by_platform: bool = False
     """True when the platform itself wrote a 5xx, so nothing is stored under an idempotency key."""

@@ -19,6 +19,10 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@]*?):[^/]*@")
 _QUERY_PASSWORD = re.compile(r"(?i)(?<=[?&])((?:ssl)?password)=[^&]*")
 
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
+WEB_URL_PLACEHOLDERS = ("{project}", "{remote_id}")
+"""What a `WebUrl` may contain."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -29,7 +33,7 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        """True when nobody but this machine can reach it."""
+        """True when only this machine can reach it."""
         return is_loopback(self.host)
 
     def __str__(self) -> str:
@@ -126,6 +130,23 @@ def _base_url(value: object) -> str:
     return text.rstrip("/")
 
 
+def _web_url(value: object) -> str:
+    text = _text(value)
+    unknown = [name for name in _PLACEHOLDER.findall(text) if name not in WEB_URL_PLACEHOLDERS]
+    if unknown:
+        raise ValueError(f"has {unknown[0]}: known are {' and '.join(WEB_URL_PLACEHOLDERS)}")
+    parts = _split(_PLACEHOLDER.sub("x", text))
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError("must begin with https://, such as https://platform.example.org/{project}/{remote_id}")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user or a password")
+    if _PLACEHOLDER.search(text.split("/", 3)[2]):
+        raise ValueError("must have its placeholders behind the host")
+    if WEB_URL_PLACEHOLDERS[1] not in text:
+        raise ValueError("must contain {remote_id}, which is replaced by the id of the item on the platform")
+    return text
+
+
 def _database(value: object) -> Database:
     if isinstance(value, Database):
         return value
@@ -191,6 +212,8 @@ Count = Annotated[int, Field(ge=1)]
 ConfigPath = Annotated[Path, BeforeValidator(_path)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 """https, or http to this machine; without a slash at the end."""
+WebUrl = Annotated[str, BeforeValidator(_web_url)]
+"""The https address of a page of the platform, with `{remote_id}` and, where it needs it, `{project}`."""
 DatabaseUrl = Annotated[Database, BeforeValidator(_database), PlainSerializer(str)]
 ListenAddress = Annotated[Address, BeforeValidator(_address)]
 AccountName = Annotated[str, AfterValidator(_account_name)]

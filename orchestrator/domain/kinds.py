@@ -13,6 +13,8 @@ from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.validation_messages import mismatch, mistakes_of
 
 NO_ENGINE = None
+_OF_SENDING = ("max_open", "stop_after", "retry")
+"""The keys of a job about what is sent, and sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Kind:
     models: Mapping[str | None, type[BaseModel]] = field(repr=False)
     """The model of an item, by the job's engine; a kind without engines has the single key None."""
     project: str | None = None
-    """What the project must look like."""
+    """What the project must look like; None: this work belongs to no project."""
     max_batch_size: int | None = None
     """Items that one submission may hold; None: as many as the account says."""
     created_first: bool = False
@@ -48,6 +50,10 @@ class Kind:
 
     ids: frozenset[str] = field(default=frozenset(), repr=False)
     """Those of the patterns that an id must match."""
+    about: str = ""
+    """What it does, in one sentence."""
+    example: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The fields of a job of this kind beyond `name`, `kind` and `account`, as they could stand in a queue file."""
     data: str | None = field(default=None, repr=False)
     """Matches an id of data inside an item as it is sent, where two items that read the same data are worth a note."""
 
@@ -98,9 +104,11 @@ class Kind:
 
     def mistakes_of_project(self, project: str) -> Iterator[Mistake]:
         """The mistakes in the job's project."""
-        if self.project and not re.fullmatch(self.project, project):
-            words = self.patterns.get(self.project, f"does not match {self.project}")
-            message, remedy = mismatch(project, words, is_id=True)
+        if self.project is None:
+            yield Mistake(f"{self.name} belongs to no project", "leave `project` out", ("project",))
+        elif not re.fullmatch(self.project, project):
+            described = self.patterns.get(self.project, f"does not match {self.project}")
+            message, remedy = mismatch(project, described, is_id=True)
             yield Mistake(message, remedy or "take the project's id, not its name", ("project",))
 
     def mistakes_of_engine(self, engine: str | None) -> Iterator[Mistake]:
@@ -126,6 +134,13 @@ class Kind:
             known = tuple(self.options.model_fields)
             for each in mistakes_of(error, known=lambda below: () if below else known, patterns=self.patterns):
                 yield replace(each, path=("options", *each.path))
+
+    def mistakes_of_sending(self, job: Mapping[str, Any]) -> Iterator[Mistake]:
+        """What a job says of how its items are sent, where nothing is."""
+        for key in _OF_SENDING:
+            if self.follow_only and job.get(key) is not None:
+                message = f"says how items are sent, and nothing of {self.name} is: it only follows"
+                yield Mistake(message, f"leave `{key}` out", (key,))
 
     def mistakes_of_item(self, item: Mapping[str, Any], engine: str | None) -> tuple[Mistake, ...]:
         """The mistakes in one item, with paths below it. Unknown fields are allowed."""

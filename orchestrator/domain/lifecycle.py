@@ -137,9 +137,9 @@ Decision = Same | Change | Contradiction
 def decide(item: Item, seen: ItemReport) -> Decision:
     """Decide how a report changes an item.
 
-    A report of the creation says nothing about an object that is already known. A hint (a word that may be stale) may
-    tell that an object exists and that it has begun to move; it never turns one back, never ends one and never
-    contradicts.
+    A report of the creation says nothing about an object that is already known. A hint (a status that may be stale)
+    may show that an object exists and that its work has begun; it never turns a state back, never ends an item and
+    never contradicts.
     """
     if seen.hint and (item.state.final or _another_object(item, seen)):
         return Same()

@@ -133,6 +133,16 @@ class JobSpec:
     """Nothing of it is ever sent, and it takes no room on the platform."""
     options: bytes | None = None
     """What the job says of all its items at once, as compact JSON."""
+    rows_of: str | None = None
+    """The job whose items are the rows of this one, as the file spells its name; None for every other job."""
+    document: bytes | None = None
+    """The job as its file has it, as compact JSON: where its items are still to be made of rows."""
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The names of the jobs that it waits for, each once."""
+        names = (*(self.after.jobs if self.after else ()), *((self.rows_of,) if self.rows_of else ()))
+        return tuple({name.casefold(): name for name in reversed(names)}.values())[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,15 +286,9 @@ class Item:
     """What else the platform reports of it, as a JSON object."""
 
 
-# ---------------------------------------------------------------- polling
-
-
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """A query for the status of many items. In memory only, as polling has no effect on the platform.
-
-    A poll may take several requests (pages); the result of each page has the poll for the next page.
-    """
+    """A query for the status of many items, in memory only. The result of each page has the poll for the next page."""
 
     name: str
     """Identifies the poll: `items:<batch>`, `search:<project>`, `jobs`."""
@@ -298,7 +302,7 @@ class Poll:
     cost: int
     """Expected number of requests for all pages."""
     expects: frozenset[Stage] = frozenset()
-    """An open item in one of these stages that the whole answer did not tell is *missing* from it."""
+    """An open item in one of these stages that the complete answer does not contain is *missing* from it."""
     names: int = 0
     """So many open items are named in one request, those of `batches` in `expects`; 0: none are."""
     criteria: frozenset[Stage] = frozenset()
@@ -390,6 +394,6 @@ class Receipt:
     status: str | None = None
     final: bool = False
     items: Sequence[ItemReport] = ()
-    """What is reported of single items; empty where the answer does not tell them apart."""
+    """What is reported of single items; empty where the answer does not distinguish them."""
     more: bool = False
     """Accepted, and only the first step: the next submission is composed from what is known now."""

@@ -1,4 +1,4 @@
-"""Notes: what is odd about a queue file or its table and does not keep it from being accepted."""
+"""Notes: what may be wrong in a queue file or its table, although it is accepted."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -31,7 +31,7 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 def ascii_only(text: str) -> str:
-    """`text` with everything but printable ASCII written as escapes, so that look-alikes can be told apart."""
+    """`text` with everything but printable ASCII written as escapes, so that look-alikes can be distinguished."""
     return _FOREIGN.sub(lambda match: _escaped(match[0]), text)
 
 

@@ -19,7 +19,7 @@ HARMLESS_WAIT: Micros = 60 * SECOND
 """Delay before harmless work is sent again, so that the first request can end."""
 
 PATIENCE: Micros = DAY
-"""For as long as the platform may decline to tell us something, before a person is asked."""
+"""How long the platform may refuse to answer before the operator is asked."""
 
 
 MOST_LOSSES = 3
@@ -76,11 +76,11 @@ def may_be_halved(batch: Batch) -> bool:
 
 
 def key_expired(batch: Batch, submission: Submission, *, now: Micros, clock_trusted: bool) -> bool:
-    """Whether a batch that we never sent may have been sent before, in a way that its key would not show.
+    """Whether a batch without a recorded send may have been sent before, in a way that its key would not show.
 
-    Our records may be older than what they tell of: a restored backup has batches as planned that went out long ago.
-    Where the platform knows no key, any of them may be one. A key follows from its job, so no key is older than the
-    job.
+    The database may be older than the platform's state: in a restored backup, batches are planned that were sent long
+    ago. Where the platform keeps no keys, any batch may be one of these. A key follows from its job, so no key is older
+    than the job.
     """
     if submission.resend is not Resend.SAME_KEY:
         return submission.resend is not Resend.HARMLESS

@@ -15,7 +15,7 @@ class Resend(StrEnum):
     HARMLESS = "harmless"
     """Repeat an effect that does not add up (a link made twice is one link)."""
     NEVER = "never"
-    """Repeat an effect that may not be repeated: it must be found, or a person decides."""
+    """Repeat an effect that may not be repeated: it must be found, or the operator decides."""
     FIND_FIRST = "find_first"
     """Make another one: it is searched for first, and what two searches do not show is sent anew."""
     FOLLOW_ONLY = "follow_only"

@@ -1,1 +1,1 @@
-"""What runs for ever: one component a file."""
+"""The components that run as long as the daemon: one a file."""

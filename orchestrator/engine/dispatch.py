@@ -10,7 +10,7 @@ While the account is closed (`account_gate`), a turn does nothing; while it prob
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import anyio.abc
@@ -27,7 +27,7 @@ from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting
 from orchestrator.engine.users import Users
-from orchestrator.platforms.http.contact import Contact
+from orchestrator.platforms.http.contact import Contact, LatestRequest
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.rate_limit.limiter import Lane, RateLimiter
 from orchestrator.store.store import Store
@@ -170,6 +170,15 @@ class Dispatch:
     def oldest_poll(self) -> float | None:
         """When the poll that was answered least recently was answered, on the monotonic clock; None without polls."""
         return self._schedule.oldest
+
+    @property
+    def latest_request(self) -> LatestRequest | None:
+        """The request of the account that ended last; None before the first."""
+        return self._contact.latest
+
+    def next_poll(self, batches: Collection[BatchId]) -> float | None:
+        """When the next poll of any of these batches is due, on the monotonic clock; None when none is planned."""
+        return self._schedule.next_of(batches)
 
     async def turn(self) -> float:
         """Start everything that is due and fits; returns the seconds until more may be due."""

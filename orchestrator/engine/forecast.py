@@ -30,11 +30,7 @@ class Forecasts:
 
     def __init__(self, memory: Mapping[str, str]) -> None:
         """`memory` is the stored memory of the account; see `worth_keeping`."""
-        self._work: dict[str, _Work] = {}
-        for name, text in memory.items():
-            if name.startswith(_NAME):
-                durations = Durations.from_text(text)
-                self._work[name.removeprefix(_NAME)] = _Work(durations, durations.total)
+        self._work = {name: _Work(durations, durations.total) for name, durations in learned_durations(memory).items()}
         self._of_batch: dict[tuple[JobId, int], str] = {}
         self._batches: dict[BatchId, Forecast] = {}
 
@@ -87,4 +83,16 @@ _UNKNOWN = Durations()
 
 
 def _work_of(batch: Batch) -> str:
-    return f"{batch.kind}/{batch.pipeline}" if batch.pipeline else batch.kind
+    return work_name(batch.kind, batch.pipeline)
+
+
+def work_name(kind: str, pipeline: str | None) -> str:
+    """What durations are learned by: the pipeline or, where a kind has none, the kind."""
+    return f"{kind}/{pipeline}" if pipeline else kind
+
+
+def learned_durations(memory: Mapping[str, str]) -> dict[str, Durations]:
+    """The durations in the stored memory of an account, by `work_name`."""
+    return {
+        name.removeprefix(_NAME): Durations.from_text(text) for name, text in memory.items() if name.startswith(_NAME)
+    }

@@ -1,10 +1,10 @@
-"""The result of a job as a document: `JOB.json`, `JOB.csv`, and the output of `show --json` while the job runs."""
+"""The result of a job as documents for programs: `JOB.json`, `JOB.csv`, and `show --json` while the job runs."""
 
 import csv
 import io
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -12,9 +12,11 @@ from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState, Job
 from orchestrator.domain.printable import printable, printable_json
 from orchestrator.domain.result_columns import OUR_COLUMNS, guarded
+from orchestrator.store.reading.history import HistoryEvent
 from orchestrator.store.store import Store
 
-T = TypeVar("T")
+Link = Callable[[str | None], str | None]
+"""The address of an item's page on the platform, by the item's id there."""
 
 
 def when(micros: Micros | None) -> str | None:
@@ -32,7 +34,7 @@ def describe_job(job: Job) -> dict[str, Any]:
         "name": spec.name,
         "kind": spec.kind,
         "account": spec.account,
-        "project": spec.project,
+        "project": spec.project or None,
         "state": job.state,
         "needs": job.needs,
         "detail": job.detail,
@@ -64,15 +66,16 @@ def describe_batch(batch: Batch) -> dict[str, Any]:
 
 async def describe_standstill(store: Store, job: Job, open_items: int | None) -> dict[str, Any]:
     """Since when a job has made no progress and what it waits for; `open_items` is its account's limit, if known."""
+    full = await store.standstill.waits_for(job, open_items) if open_items is not None else None
     return {
         "unchanged_since": when(await store.standstill.unchanged_since(job)),
-        "waits_for": await store.standstill.waits_for(job, open_items) if open_items is not None else None,
+        "waits_for": full.text if full is not None else None,
     }
 
 
-def describe_item(item: Item) -> dict[str, Any]:
-    """One entry of `items`."""
-    return {
+def describe_item(item: Item, link: Link | None = None) -> dict[str, Any]:
+    """One entry of `items`; with the address of its page on the platform where there is a `link`."""
+    described = {
         "key": item.key,
         "batch": item.batch,
         "stage": item.stage,
@@ -87,58 +90,135 @@ def describe_item(item: Item) -> dict[str, Any]:
         "submitted_at": when(item.submitted_at),
         "finished_at": when(item.finished_at),
     }
+    return described if link is None else described | {"link": link(item.remote_id)}
 
 
-async def as_json(store: Store, job: Job) -> AsyncIterator[bytes]:
-    """The whole document, in portions; one item a line, so that people can read it and tools can stream it."""
-    yield b'{"job": ' + printable_json(msgspec.json.encode(describe_job(job))) + b',\n"batches": ['
-    async for lines in _listed(store.batches.stream(job.id), describe_batch):
-        yield lines
-    yield b'],\n"items": ['
-    async for lines in _listed(store.items.stream(job.id), describe_item):
-        yield lines
-    yield b"]}\n"
-
-
-async def as_csv(store: Store, job: Job) -> AsyncIterator[bytes]:
-    """The items as a table: the columns of the table that the job was made from, then ours."""
-    columns: list[str] | None = None
-    async for items in store.items.stream(job.id):
-        lines: list[list[object]] = []
-        for item in items:
-            row = _row_of(item)
-            if columns is None:
-                columns = list(row)
-                lines.append(_header(columns))
-            told = describe_item(item) | _verdict(item)
-            told |= {"previous_ids": " ".join(item.previous_ids), "facts": item.facts}
-            lines.append([*(row.get(name) for name in columns), *(told[name] for name in OUR_COLUMNS)])
-        yield _csv(lines)
-    if columns is None:
-        yield _csv([_header([])])
-
-
-def _verdict(item: Item) -> dict[str, Any]:
-    """What became of an item, for people: why it did not succeed, and how many seconds it took."""
-    both = item.submitted_at is not None and item.finished_at is not None
-    seconds = ((item.finished_at or 0) - (item.submitted_at or 0)) / SECOND if both else None
-    succeeded = item.state is ItemState.SUCCEEDED
+def describe_event(event: HistoryEvent) -> dict[str, Any]:
+    """One entry of a job's history."""
     return {
-        "reason": None if succeeded else item.detail or item.status,
-        "duration_s": None if seconds is None else round(max(0.0, seconds), 3),
-        "link": None,
+        "id": event.id,
+        "at": when(event.at),
+        "event": event.event,
+        "batch": event.batch,
+        "item": event.item,
+        "old": event.old,
+        "new": event.new,
+        "detail": event.detail,
+        "actor": event.actor,
     }
 
 
-async def _listed(
-    chunks: AsyncIterator[Sequence[T]], describe: Callable[[T], Mapping[str, Any]]
-) -> AsyncIterator[bytes]:
-    """The elements of a JSON list without its brackets, one part per chunk."""
-    separator = b""
-    async for chunk in chunks:
-        if chunk:
-            yield separator + b",".join(b"\n" + printable_json(msgspec.json.encode(describe(each))) for each in chunk)
-            separator = b","
+def reason_of(item: Item) -> str | None:
+    """Why an item did not succeed; None if it did, or if nothing is known."""
+    return None if item.state is ItemState.SUCCEEDED else item.detail or item.status
+
+
+# ---------------------------------------------------------------- JSON
+
+
+class JsonDocument:
+    """The document in portions, to be written in this order; an item a line, so that people and tools can read it."""
+
+    def __init__(self, job: Job, link: Link | None = None) -> None:
+        self._job = job
+        self._link = link
+        self._separator = b""
+
+    def head(self) -> bytes:
+        """The job, and the beginning of the list of batches."""
+        return b'{"job": ' + printable_json(msgspec.json.encode(describe_job(self._job))) + b',\n"batches": ['
+
+    def batches(self, chunk: Sequence[Batch]) -> bytes:
+        """Some batches."""
+        return self._listed([describe_batch(batch) for batch in chunk])
+
+    def between(self) -> bytes:
+        """The end of the list of batches, and the beginning of the list of items."""
+        self._separator = b""
+        return b'],\n"items": ['
+
+    def items(self, chunk: Sequence[Item]) -> bytes:
+        """Some items."""
+        return self._listed([describe_item(item, self._link) for item in chunk])
+
+    def tail(self) -> bytes:
+        """The end."""
+        return b"]}\n"
+
+    def _listed(self, described: Sequence[Mapping[str, Any]]) -> bytes:
+        if not described:
+            return b""
+        before, self._separator = self._separator, b","
+        return before + b",".join(b"\n" + printable_json(msgspec.json.encode(each)) for each in described)
+
+
+async def as_json(store: Store, job: Job, link: Link | None = None) -> AsyncIterator[bytes]:
+    """The whole document, in portions."""
+    document = JsonDocument(job, link)
+    yield document.head()
+    async for batches in store.batches.stream(job.id):
+        yield document.batches(batches)
+    yield document.between()
+    async for items in store.items.stream(job.id):
+        yield document.items(items)
+    yield document.tail()
+
+
+# ---------------------------------------------------------------- CSV
+
+
+class CsvTable:
+    """The items as a table, in portions: the columns of the table that the job was made from, then ours."""
+
+    def __init__(self, link: Link | None = None) -> None:
+        self._link = link
+        self._columns: Sequence[str] | None = None
+
+    def items(self, chunk: Sequence[Item]) -> bytes:
+        """Some items; before the first of them, the header."""
+        lines: list[list[object]] = []
+        for item in chunk:
+            row = _row_of(item)
+            if self._columns is None:
+                self._columns = list(row)
+                lines.append(_header(self._columns))
+            fields = describe_item(item) | self._verdict(item)
+            lines.append([*(row.get(name) for name in self._columns), *(fields[name] for name in OUR_COLUMNS)])
+        return _csv(lines)
+
+    def tail(self) -> bytes:
+        """The header of a table without items; nothing otherwise."""
+        return _csv([_header([])]) if self._columns is None else b""
+
+    def _verdict(self, item: Item) -> dict[str, Any]:
+        """What became of an item, for people and spreadsheets."""
+        seconds = None
+        if item.submitted_at is not None and item.finished_at is not None:
+            seconds = max(0, round((item.finished_at - item.submitted_at) / SECOND))
+        return {
+            "reason": reason_of(item),
+            "duration_s": seconds,
+            "link": self._link(item.remote_id) if self._link is not None else None,
+            "previous_ids": " ".join(item.previous_ids),
+            "facts": item.facts,
+            "submitted_at": spreadsheet_time(item.submitted_at),
+            "finished_at": spreadsheet_time(item.finished_at),
+        }
+
+
+async def as_csv(store: Store, job: Job, link: Link | None = None) -> AsyncIterator[bytes]:
+    """The whole table, in portions."""
+    table = CsvTable(link)
+    async for items in store.items.stream(job.id):
+        yield table.items(items)
+    yield table.tail()
+
+
+def spreadsheet_time(micros: Micros | None) -> str | None:
+    """Format a time so that spreadsheets of every language read a date: UTC to the second, without `T` and `Z`."""
+    if micros is None:
+        return None
+    return datetime.fromtimestamp(micros // SECOND, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _row_of(item: Item) -> Mapping[str, Any]:
@@ -150,7 +230,7 @@ def _header(columns: Iterable[str]) -> list[object]:
 
 
 def _own(column: str) -> str:
-    """A table may have a column named like one of ours; the reader must be able to tell them apart."""
+    """A table may have a column named like one of ours; the reader must be able to distinguish them."""
     # Also `table.key` itself, lest it clash with what becomes of `key`.
     return f"table.{column}" if column.replace("table.", "") in OUR_COLUMNS else column
 

@@ -1,8 +1,11 @@
-"""Delivers the outbox: writes `JOB.json` and `JOB.csv` of each settled job, atomically."""
+"""Delivers the outbox: writes `JOB.csv`, `JOB.html` and `JOB.json` of each settled job, atomically."""
 
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import anyio
 import anyio.to_thread
@@ -10,8 +13,11 @@ import anyio.to_thread
 from orchestrator.clock import SECOND, Clock
 from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.model import Job, JobSpec
 from orchestrator.durable import open_draft, sync_file, sync_folder
-from orchestrator.engine.result_document import as_csv, as_json
+from orchestrator.engine.report.context import Context
+from orchestrator.engine.report.outcome import Outcome
+from orchestrator.engine.result_document import CsvTable, JsonDocument
 from orchestrator.engine.retry_delays import RetryDelays, SteadyWallClock
 from orchestrator.store.outbox import Entry
 from orchestrator.store.store import Store
@@ -28,10 +34,19 @@ class Results:
     name = "results"
 
     def __init__(
-        self, *, directory: Path, store: Store, clock: Clock, bus: Bus[Event], retry_delays: RetryDelays
+        self,
+        *,
+        directory: Path,
+        store: Store,
+        clock: Clock,
+        bus: Bus[Event],
+        retry_delays: RetryDelays,
+        context: Callable[[JobSpec], Context] = lambda _: Context(),
     ) -> None:
         self._directory = directory
         self._store = store
+        self._clock = clock
+        self._context = context
         self._due_clock = SteadyWallClock(clock)
         self._bus = bus
         self._retry_delays = retry_delays
@@ -49,14 +64,48 @@ class Results:
     async def _deliver(self, entry: Entry) -> None:
         job = await self._store.jobs.get(entry.job_name)
         if job is not None:
-            path = self._directory / f"{job.spec.name}.json"
-            await write_whole(self._directory / f"{job.spec.name}.csv", as_csv(self._store, job))
-            crash_point(CrashPoint.CSV_WRITTEN)
-            await write_whole(path, as_json(self._store, job))
-            crash_point(CrashPoint.RESULT_WRITTEN)
+            path = await self._write(job)
             self._bus.publish(JobSettled(job.spec.name, job.state, str(path)))
         await self._store.outbox.done(entry)
         crash_point(CrashPoint.RESULT_DELIVERED)
+
+    async def _write(self, job: Job) -> Path:
+        """Write the three files from one reading of the job's items; returns the JSON document, which comes last.
+
+        A file that is visible is complete, and whoever finds the JSON document finds the others too.
+        """
+        from orchestrator.engine.report.page import render  # noqa: PLC0415 - its library is loaded when first needed
+
+        context, now, batches = self._context(job.spec), self._clock.now(), 0
+        table, document, outcome = (
+            CsvTable(context.link),
+            JsonDocument(job, context.link),
+            Outcome(job, now, context.link),
+        )
+        paths = [self._directory / f"{job.spec.name}.{ending}" for ending in ("csv", "html", "json")]
+        async with AsyncExitStack() as stack:
+            drafts = [await stack.enter_async_context(_draft(path)) for path in paths]
+            of_table, of_page, of_document = drafts
+            await of_document.write(document.head())
+            async for chunk in self._store.batches.stream(job.id):
+                batches += len(chunk)
+                await of_document.write(document.batches(chunk))
+            await of_document.write(document.between())
+            async for items in self._store.items.stream(job.id):
+                await of_table.write(table.items(items))
+                await of_document.write(document.items(items))
+                outcome.add(items)
+            await of_table.write(table.tail())
+            await of_document.write(document.tail())
+            await of_page.write(
+                await anyio.to_thread.run_sync(lambda: render(job, outcome, context, batches=batches, now=now))
+            )
+            for draft in drafts:
+                await draft.put_in_place()
+                if draft is of_table:
+                    crash_point(CrashPoint.CSV_WRITTEN)
+        crash_point(CrashPoint.RESULT_WRITTEN)
+        return paths[-1]
 
     async def _delay(self, entry: Entry, error: Exception) -> None:
         """Record and report a failed delivery. Raises, and so fails the whole turn, when the database fails."""
@@ -72,26 +121,40 @@ class Results:
         return str(error) if isinstance(error, OrchestratorError) else f"{type(error).__name__}: {error}"
 
 
-async def write_whole(path: Path, portions: AsyncIterator[bytes]) -> None:
-    """Write a file atomically and durably.
+@dataclass(slots=True)
+class _Draft:
+    """A file that takes the place of `path` once it is complete."""
+
+    path: Path
+    hidden: Path
+    opened: IO[bytes]
+    file: anyio.AsyncFile[bytes]
+
+    async def write(self, portion: bytes) -> None:
+        await self.file.write(portion)
+
+    async def put_in_place(self) -> None:
+        await self.file.flush()
+        await anyio.to_thread.run_sync(self._sync_and_rename)
+
+    def _sync_and_rename(self) -> None:
+        sync_file(self.opened.fileno())
+        self.hidden.replace(self.path)
+        sync_folder(self.path.parent)
+
+
+@asynccontextmanager
+async def _draft(path: Path) -> AsyncIterator[_Draft]:
+    """A draft of a file; it is removed if an error comes before it is put in place.
 
     Raises:
         OSError: the file could not be written; an earlier file of that name is unchanged.
     """
-    draft, opened = await anyio.to_thread.run_sync(open_draft, path)
+    hidden, opened = await anyio.to_thread.run_sync(open_draft, path)
     try:
         async with anyio.wrap_file(opened) as file:
-            async for portion in portions:
-                await file.write(portion)
-            await file.flush()
-            await anyio.to_thread.run_sync(sync_file, opened.fileno())
-        await anyio.to_thread.run_sync(_put_in_place, draft, path)
+            yield _Draft(path, hidden, opened, file)
     except BaseException:
         with anyio.CancelScope(shield=True):
-            await anyio.Path(draft).unlink(missing_ok=True)
+            await anyio.Path(hidden).unlink(missing_ok=True)
         raise
-
-
-def _put_in_place(draft: Path, path: Path) -> None:
-    draft.replace(path)
-    sync_folder(path.parent)

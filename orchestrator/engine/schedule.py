@@ -1,10 +1,10 @@
 """When each poll of an account is due. In memory only: after a start all polls are due, paced by the rate limiter."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from orchestrator.domain.model import Poll
+from orchestrator.domain.model import BatchId, Poll
 from orchestrator.domain.polling.targets import BudgetState, Forecast, PollDemand, PollTargets
 
 MAX_FAILING = 8
@@ -107,6 +107,11 @@ class Schedule:
     def oldest(self) -> float | None:
         """When the poll that completed least recently completed, or was added; None when there is none."""
         return min((entry.answered_at for entry in self._entries.values()), default=None)
+
+    def next_of(self, batches: Collection[BatchId]) -> float | None:
+        """When the next poll of any of these batches is due; None when none of them is polled."""
+        of_them = (entry.due for entry in self._entries.values() if not set(batches).isdisjoint(entry.poll.batches))
+        return min(of_them, default=None)
 
     def start(self, poll: Poll) -> None:
         """Mark a poll as running."""

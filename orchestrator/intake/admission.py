@@ -16,8 +16,8 @@ from orchestrator.clock import Clock
 from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.mistake import Mistakes
 from orchestrator.domain.model import ItemState, JobId, NewItem
+from orchestrator.domain.queue_file.control_models import Adopt, CancelJob, GiveUp, Pause, Resume, RetryJob
 from orchestrator.domain.queue_file.estimate import AccountLimits
-from orchestrator.domain.queue_file.model import Adopt, CancelJob, GiveUp, Pause, Resume, RetryJob
 from orchestrator.intake.control_reports import scope_of, told, user_of
 from orchestrator.intake.ports import Controls, Jobs, Known
 from orchestrator.intake.reading.spill import MOST_BYTES, MOST_ENTRIES
@@ -259,10 +259,7 @@ class Admission:
         mistakes: Mistakes,
     ) -> Mapping[str, tuple[str, ...]]:
         """Returns what the new jobs wait for; `pending` is the same of jobs that are about to be committed."""
-        own = {
-            job.spec.name.casefold(): tuple(name.casefold() for name in job.spec.after.jobs) if job.spec.after else ()
-            for job in new
-        }
+        own = {job.spec.name.casefold(): tuple(name.casefold() for name in job.spec.waits_for) for job in new}
         if not any(own.values()):
             return own
         after = dict(pending) | own
@@ -271,7 +268,8 @@ class Admission:
             found = await self._jobs.after_of(names)
             after |= {name: tuple(found.get(name, ())) for name in names}
             names = {other for waits in found.values() for other in waits} - after.keys()
-        for mistake in dependency_cycles([job.spec.name for job in jobs], after):
+        of_rows = {job.spec.name.casefold() for job in jobs if job.spec.rows_of and not job.spec.after}
+        for mistake in dependency_cycles([job.spec.name for job in jobs], after, of_rows):
             mistakes.append(mistake)
         return own
 
@@ -282,24 +280,28 @@ class Admission:
         now = self._clock.now()
         match control:
             case CancelJob(cancel=name):
-                done = await self._controls.cancel(name, now=now, token=token)
+                done = await self._controls.cancel(name, now=now, token=token, actor=dropped_by)
             case RetryJob(retry=name, items=items, state=state):
                 chosen = ItemState(state) if state else None
                 most = {account: limits.batch_bytes for account, limits in self._accounts.items()}
                 done = await self._controls.retry(
-                    name, now=now, keys=items or (), state=chosen, token=token, batch_bytes=most
+                    name, now=now, keys=items or (), state=chosen, token=token, actor=dropped_by, batch_bytes=most
                 )
             case Pause():
                 job, account = scope_of(control)
-                done = await self._controls.pause(now=now, name=job, account=account, token=token)
+                done = await self._controls.pause(now=now, name=job, account=account, token=token, actor=dropped_by)
             case Resume():
                 job, account = scope_of(control)
-                done = await self._controls.resume(now=now, name=job, account=account, token=token)
+                done = await self._controls.resume(now=now, name=job, account=account, token=token, actor=dropped_by)
             case Adopt(adopt=it):
-                done = await self._controls.adopt(it.job, it.batch, it.remote_id, now=now, token=token)
+                done = await self._controls.adopt(
+                    it.job, it.batch, it.remote_id, now=now, token=token, actor=dropped_by
+                )
             case GiveUp(give_up=name, items=items):
                 user = user_of(dropped_by)
-                done = await self._controls.give_up(name, now=now, user=user, keys=items or (), token=token)
+                done = await self._controls.give_up(
+                    name, now=now, user=user, keys=items or (), token=token, actor=dropped_by
+                )
             case _:
                 assert_never(control)
         if done is None:

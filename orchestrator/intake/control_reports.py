@@ -3,7 +3,7 @@
 import pwd
 from collections.abc import Mapping
 
-from orchestrator.domain.queue_file.model import (
+from orchestrator.domain.queue_file.control_models import (
     Adopt,
     CancelJob,
     GiveUp,

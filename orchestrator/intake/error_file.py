@@ -16,7 +16,7 @@ def error_document(file: Moving, mistakes: Mistakes, *, now: Micros, dropped_by:
     """The mistakes as a JSON document for people and programs.
 
     Keys: `file`, `rejected_at`, `dropped_by` (user id), `token` (which file it speaks of), `mistakes`, and `more`, the
-    number of mistakes beyond those told.
+    number of mistakes beyond those listed.
     """
     document = {
         "file": os.fsencode(file.name).decode("utf-8", "backslashreplace"),
@@ -30,7 +30,7 @@ def error_document(file: Moving, mistakes: Mistakes, *, now: Micros, dropped_by:
 
 
 def as_object(mistake: Mistake) -> dict[str, Any]:
-    """One mistake as `NAME.error.json` and `validate --json` tell it."""
+    """One mistake as in `NAME.error.json` and `validate --json`."""
     return {
         "where": mistake.where,
         "table": mistake.file,

@@ -1,10 +1,10 @@
 """What intake needs of the store, and nothing more."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from orchestrator.clock import Micros
-from orchestrator.domain.model import ItemState, JobId, JobSpec, NewItem
+from orchestrator.domain.model import Item, ItemState, JobId, JobSpec, JobState, NewItem
 
 
 class Known(Protocol):
@@ -41,6 +41,62 @@ class Jobs(Protocol):
     async def after_of(self, names: Collection[str]) -> Mapping[str, Sequence[str]]: ...
 
 
+class Source(Protocol):
+    """The job whose items are the rows of another one, as it was when they were read."""
+
+    @property
+    def id(self) -> JobId: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> JobState: ...
+
+    @property
+    def pruned(self) -> bool: ...
+
+
+class Plannable(Protocol):
+    """A job whose rows are there."""
+
+    @property
+    def id(self) -> JobId: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def document(self) -> bytes: ...
+
+    @property
+    def file(self) -> str | None: ...
+
+    @property
+    def source(self) -> Source: ...
+
+
+Waiting = TypeVar("Waiting", bound=Plannable)
+
+
+class PlannedRows(Protocol[Waiting]):
+    """Jobs that are made of rows. See `orchestrator.store.writing.jobs.planned_rows.PlannedRows`."""
+
+    async def next(self, after: JobId | None = None) -> Waiting | None: ...
+
+    async def begin(self, job: Waiting, spec: JobSpec) -> JobId: ...
+
+    async def commit(self, load: JobId, job: Waiting, now: Micros) -> object | None: ...
+
+    async def block(self, job: Waiting, reason: str, now: Micros) -> Sequence[object]: ...
+
+
+class ItemRows(Protocol):
+    """The items of a job as rows. See `orchestrator.store.reading.items.Items`."""
+
+    def as_rows(self, job: JobId, states: Collection[ItemState]) -> AsyncIterator[Sequence[Item]]: ...
+
+
 class Done(Protocol):
     """What became of a control."""
 
@@ -53,14 +109,28 @@ class Done(Protocol):
 class Controls(Protocol):
     """Controls of users. Each returns None when there is no such job; see `orchestrator.store.writing.advance`."""
 
-    async def cancel(self, name: str, *, now: Micros, token: str | None = None) -> Done | None: ...
+    async def cancel(
+        self, name: str, *, now: Micros, token: str | None = None, actor: str | None = None
+    ) -> Done | None: ...
 
     async def pause(
-        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
+        self,
+        *,
+        now: Micros,
+        name: str | None = None,
+        account: str | None = None,
+        token: str | None = None,
+        actor: str | None = None,
     ) -> Done | None: ...
 
     async def resume(
-        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
+        self,
+        *,
+        now: Micros,
+        name: str | None = None,
+        account: str | None = None,
+        token: str | None = None,
+        actor: str | None = None,
     ) -> Done | None: ...
 
     async def retry(
@@ -71,13 +141,21 @@ class Controls(Protocol):
         keys: Sequence[str] = (),
         state: ItemState | None = None,
         token: str | None = None,
+        actor: str | None = None,
         batch_bytes: Mapping[str, int] = ...,
     ) -> Done | None: ...
 
     async def give_up(
-        self, name: str, *, now: Micros, user: str, keys: Sequence[str] = (), token: str | None = None
+        self,
+        name: str,
+        *,
+        now: Micros,
+        user: str,
+        keys: Sequence[str] = (),
+        token: str | None = None,
+        actor: str | None = None,
     ) -> Done | None: ...
 
     async def adopt(
-        self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None
+        self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None, actor: str | None = None
     ) -> Done | None: ...

@@ -1,8 +1,8 @@
 """The queue directory: sees what is dropped, decides on each file, moves it where it belongs.
 
 The order is what makes a crash harmless: rows under `loading`, one commit that makes them real, then the move. A file
-leaves incoming/ only when what it asked for is durable, or when its mistakes are written down. Trouble of ours (a full
-disk, a locked database) is never held against a file: it stays, and is taken up again.
+leaves incoming/ only when what it asked for is durable, or when its mistakes are written down. A local error (a full
+disk, a locked database) never rejects a file: it stays, and is tried again.
 
 Files are decided in turns. A turn takes a group of small files, the most urgent first, and a few of those that are to
 be rejected unread; large files are decided beside the turns. After each turn the folder is listed anew, so that what
@@ -41,7 +41,7 @@ from orchestrator.telemetry.events import Event, FileDeferred
 
 GROUP = 50
 """Small files that are decided in one turn."""
-ODD_ONES = 10
+OTHER_ENTRIES = 10
 """Names, links, folders and forgotten tables that are rejected in one turn."""
 LARGE_AT_A_TIME = 2
 """Large files that are decided at a time: each may take some tens of megabytes."""
@@ -89,7 +89,7 @@ class Spool:
             publish=publish,
         )
         self._lock = anyio.Lock()
-        self._prepared = False
+        self.prepared = False
         self._deferrals = Deferrals()
         self._large: dict[str, Entry] = {}
         """Files that proved to be too large for a group, as they were."""
@@ -115,12 +115,12 @@ class Spool:
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing can be taken in for the moment; None while all is well."""
+        """Why no file can be accepted at the moment; None while files can."""
         return self._progress.standstill or self._trouble
 
     @property
     def kept_back(self) -> Mapping[str, str]:
-        """Files of the queue that are not taken in, and will not be until somebody acts: path → reason.
+        """Files of the queue that are not accepted until the operator acts: path → reason.
 
         What is not for the queue (`is_foreign`) is not among them: it is in `stale` alone.
         """
@@ -138,7 +138,7 @@ class Spool:
 
     @contextmanager
     def expecting(self, name: str) -> Iterator[None]:
-        """Somebody waits for the decision on a file of that name: it comes before files that nobody waits for."""
+        """A caller waits for the decision on a file of that name: it is decided first."""
         self._expected.add(name)
         try:
             yield
@@ -148,7 +148,7 @@ class Spool:
     # ------------------------------------------------------------ the loop
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Look at once, then at every file event and every `scan_interval`, for ever."""
+        """Scan at once, then at every file event and every `scan_interval`, until cancelled."""
         await self.rescan()
         task_status.started()
         async with anyio.create_task_group() as group:
@@ -163,15 +163,15 @@ class Spool:
         return await in_slices(check_source(source, lambda _: None, terms))
 
     async def rescan(self) -> bool:
-        """Look now, and decide what can be decided; returns whether nothing is left that will be without a person.
+        """Scan now, and decide what can be decided; returns whether all that is left needs an operator.
 
-        A table that nobody names yet is not waited for, nor what is `kept_back` or `stale`.
+        A table that no queue file names yet is not waited for, nor what is `kept_back` or `stale`.
         """
         async with self._lock:
             try:
                 with self._progress.observe():
                     decided = await self._scan()
-            except Exception as error:  # noqa: BLE001 - whatever it is, one failed look must not end the daemon
+            except Exception as error:  # noqa: BLE001 - whatever it is, one failed scan must not end the daemon
                 self._next_scan = self._settings.scan_interval
                 self._report_errors(error)
                 return self._given_up(self._clock.monotonic())
@@ -192,9 +192,9 @@ class Spool:
         await anyio.to_thread.run_sync(self._folders.create)
         # What a crash cut short, or a moment ago an error of the disk: no file is judged without its table.
         await anyio.to_thread.run_sync(self._folders.finish_moves)
-        if not self._prepared:
+        if not self.prepared:
             await self._admission.forget_partial_loads()
-            self._prepared = True
+            self.prepared = True
         entries: Sequence[Entry] = ()
         failure: BaseException | None = None
         async with anyio.create_task_group() as large:
@@ -266,12 +266,12 @@ class Spool:
         now = self._clock.monotonic()
         waiting = [entry for entry in entries if self._may_be_considered(entry, now)]
         files = [entry for entry in waiting if is_queue_file(entry)]
-        odd = [entry for entry in waiting if not is_queue_file(entry)]
+        others = [entry for entry in waiting if not is_queue_file(entry)]
         oldest = files[0] if files else None
         ordered = [candidate for entry in self._in_order(files) if (candidate := self._candidate(entry, oldest, now))]
-        while ordered or odd:
-            yield ordered[:GROUP], odd[:ODD_ONES]
-            del ordered[:GROUP], odd[:ODD_ONES]
+        while ordered or others:
+            yield ordered[:GROUP], others[:OTHER_ENTRIES]
+            del ordered[:GROUP], others[:OTHER_ENTRIES]
 
     def _may_be_considered(self, entry: Entry, now: float) -> bool:
         if is_foreign(entry.name) or entry.name in self._under_way:
@@ -296,8 +296,8 @@ class Spool:
         return candidate if self._decider.worth_reading(candidate) else None
 
     async def _take(self, turn: tuple[Sequence[Candidate], Sequence[Entry]], large: TaskGroup) -> bool:
-        """Returns whether anything left the folder, or is about to."""
-        group, odd = turn
+        """Decide one turn; returns whether anything left the folder, or is about to."""
+        group, others = turn
         moved = False
         small = [each for each in group if self._large.get(each.entry.name) != each.entry]
         for candidate in (each for each in group if self._large.get(each.entry.name) == each.entry):
@@ -308,8 +308,8 @@ class Spool:
             for candidate in (each for each in small if each.entry.name in decided.large):
                 self._large[candidate.entry.name] = candidate.entry
                 moved |= self._begin_large(candidate, large)
-        for entry in odd:
-            moved |= await self._consider_odd(entry)
+        for entry in others:
+            moved |= await self._consider_other(entry)
         return moved
 
     def _begin_large(self, candidate: Candidate, large: TaskGroup) -> bool:
@@ -355,14 +355,14 @@ class Spool:
         self._deferrals.defer(name, reason, now)
         self._publish(FileDeferred(name, reason))
 
-    async def _consider_odd(self, entry: Entry) -> bool:
-        """Decide on what is no queue file; returns whether it was rejected. Never raises for trouble of ours."""
+    async def _consider_other(self, entry: Entry) -> bool:
+        """Decide on what is no queue file; returns whether it was rejected. Never raises for a local error."""
         now = self._clock.monotonic()
         try:
             mistakes = await refusal(entry, self._decider, self._orphans, now)
             if mistakes is not None:
                 await self._decider.reject(entry, mistakes)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours: the file stays, other files go on
+        except Exception as error:  # noqa: BLE001 - any error is local: the file stays, and other files are decided
             self._defer(entry.name, error, now)
             return False
         self._deferrals.end(entry.name)
@@ -372,13 +372,13 @@ class Spool:
     async def _report_unclaimed_tables(self, entries: Sequence[Entry]) -> None:
         """Once no queue file is left that might name a table."""
         tables = [entry for entry in entries if is_table(entry.name) and entry.name not in self._deferrals]
-        if resting := self._orphans.to_tell(tables, self._clock.monotonic()):
-            self._orphans.tell(await anyio.to_thread.run_sync(self._still_there, resting))
+        if resting := self._orphans.to_report(tables, self._clock.monotonic()):
+            self._orphans.report(await anyio.to_thread.run_sync(self._still_there, resting))
 
     # ------------------------------------------------------------ what is left
 
     def _undecided(self, entry: Entry) -> bool:
-        """Whether it will be decided without a person."""
+        """Whether it will be decided without an operator."""
         now = self._clock.monotonic()
         if is_foreign(entry.name) or self._stale.stays(entry.name, now):
             return False

@@ -3,7 +3,7 @@
 Durations are seconds (float) once read. The secret is filled in by `settings.load` and is no key of the file.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -17,9 +17,10 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.domain.fields import BaseUrl, ConfigPath, Count, PositiveDuration, Size
+from orchestrator.domain.fields import BaseUrl, ConfigPath, Count, PositiveDuration, Size, WebUrl
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.queue_file.estimate import BATCH_BYTES, MOST_BATCH_BYTES
+from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.units import format_duration
 
 UNREAD = SecretStr("")
@@ -83,6 +84,8 @@ class Account(Section):
     """Maximum bytes of the items of one submission, and so of one item."""
     page_size: Count = 1000
     """Rows that the platform returns per page."""
+    web_url: dict[str, WebUrl] = {}
+    """Addresses of pages about single items, by kind of work; see `known_kinds_only`."""
     api_key: Annotated[SecretStr, Field(exclude=True)] = UNREAD
     """Never empty after `load` for the daemon."""
 
@@ -94,3 +97,17 @@ def batch_sizes(kinds: Iterable[Kind]) -> type[Section]:
     }
     model: type[Section] = create_model("BatchSize", __base__=Section, **fields)
     return model
+
+
+def known_kinds_only(kinds: Iterable[Kind]) -> Callable[[Account], Account]:
+    """Return a validator of accounts that allows only these kinds in `web_url`; raises ValueError for others."""
+    known = [kind.setting for kind in kinds]
+
+    def check(account: Account) -> Account:
+        for name in account.web_url:
+            if name not in known:
+                meant = did_you_mean(name, known) or f"known are {', '.join(known)}"
+                raise ValueError(f"web_url names {name!r}, which is no kind of {account.platform}: {meant}")
+        return account
+
+    return check

@@ -6,12 +6,12 @@ from functools import reduce
 from operator import or_
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, GetCoreSchemaHandler, Tag, create_model
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, GetCoreSchemaHandler, Tag, create_model
 from pydantic_core import CoreSchema
 
 from orchestrator.domain.fields import BaseUrl, ConfigPath
 from orchestrator.domain.queue_file.validation_messages import TAG
-from orchestrator.platforms.account import BudgetSettings, LimitSettings, Section
+from orchestrator.platforms.account import BudgetSettings, LimitSettings, Section, known_kinds_only
 from orchestrator.platforms.registry import Platforms
 
 _UNKNOWN = f"{TAG}?"
@@ -30,7 +30,10 @@ class OnAnyOf:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's
         del source
-        models: list[Any] = [Annotated[each.account, Tag(f"{TAG}{name}")] for name, each in self.platforms.items()]
+        models: list[Any] = [
+            Annotated[each.account, AfterValidator(known_kinds_only(each.kinds)), Tag(f"{TAG}{name}")]
+            for name, each in self.platforms.items()
+        ]
         models.append(Annotated[_unknown(self.platforms), Tag(_UNKNOWN)])
         return handler.generate_schema(Annotated[reduce(or_, models), Discriminator(self._tag)])
 

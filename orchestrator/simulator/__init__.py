@@ -1,4 +1,4 @@
-"""The platforms as real HTTP servers, with faults to inject and a ledger that tells what was created.
+"""The platforms as real HTTP servers, with faults to inject and a ledger of what was created.
 
 Each platform has its own package: `ica` simulates the batch side of Illumina Connected Analytics, `sevenbridges` the
 Seven Bridges Platform; `registry.py` names them all. What they share is here: `simulated.py` takes a request from its

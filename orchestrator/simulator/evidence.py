@@ -18,6 +18,10 @@ class Evidence(ABC):
         return Counter((effect.kind, effect.name) for effect in self._ledger)
 
     @abstractmethod
+    def duplicates(self) -> dict[tuple[str, str], int]:
+        """How often each thing was made that may be made once, where more often; by kind or project, and by name."""
+
+    @abstractmethod
     def status(self, kind: str, name: str) -> str | None:
         """The true status now of the latest thing of that kind and name; None where there is none."""
 

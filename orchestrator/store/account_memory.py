@@ -84,7 +84,7 @@ async def pause_account(connection: AsyncConnection, account: str | None) -> str
 
 
 async def resume_account(connection: AsyncConnection, account: str | None) -> None:
-    """Undo `pause_account`; one account may go on while the others stay paused."""
+    """Undo `pause_account`; one account may run while the others stay paused."""
     if account is None:
         await connection.execute(sa.delete(memory).where(memory.c.name == _PAUSED))
     else:

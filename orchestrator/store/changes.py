@@ -1,4 +1,4 @@
-"""What the changes of the store tell their caller, for logs and metrics."""
+"""What changes of the store return to their caller, for logs and metrics."""
 
 from dataclasses import dataclass, fields
 
@@ -32,7 +32,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An item of which the platform told how it ended."""
+    """An item whose end the platform reported."""
 
     job: JobId
     batch: int
@@ -43,7 +43,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What was told of one batch could not be written: a row of it is spoilt, or a bug of ours."""
+    """The reports about one batch could not be written: a row of it is damaged, or the program has a bug."""
 
     batch: BatchKey | None
     error: Exception
@@ -58,7 +58,7 @@ class Observed:
     changed: int = 0
     """Items that were written."""
     contradictions: tuple[ItemReport, ...] = ()
-    """Words against an outcome told before: not applied."""
+    """Statuses that contradict an earlier outcome: not applied."""
     unknown_statuses: tuple[str, ...] = ()
     """Statuses that our tables do not have, of items that changed to them."""
     unknown_objects: tuple[ItemReport, ...] = ()

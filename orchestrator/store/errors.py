@@ -22,11 +22,11 @@ class StoreError(OrchestratorError):
 
 
 class SchemaError(StoreError):
-    """The database's schema is not the one that this program works on; the message tells what to run."""
+    """The database's schema is not the one that this program works on; the message says what to run."""
 
 
 class DamagedError(StoreError):
-    """The file is no sound database; the message tells the way out."""
+    """The file is not an intact database; the message says what to do."""
 
 
 class LockedError(StoreError):

@@ -23,6 +23,13 @@ class TimeOrderedIds:
         # 48 bits of milliseconds and 12 of a counter, as one number: a full counter runs on into the next millisecond.
         self._last = max(self._last + 1, (now // 1000) << 12)
         millis, counter = self._last >> 12, self._last & 0xFFF
-        high = (millis & 0xFFFF_FFFF_FFFF) << 16 | 0x7000 | counter
-        low = 0b10 << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
-        return str(uuid.UUID(int=high << 64 | low))
+        return _with_random_bits((millis & 0xFFFF_FFFF_FFFF) << 16 | 0x7000 | counter)
+
+
+def beside(identifier: str) -> str:
+    """Another identifier that sorts where this one does."""
+    return _with_random_bits(uuid.UUID(identifier).int >> 64)
+
+
+def _with_random_bits(high: int) -> str:
+    return str(uuid.UUID(int=high << 64 | 0b10 << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)))

@@ -20,7 +20,7 @@ REVISION = "0004"
 
 
 def literal(value: str) -> sa.ColumnElement[str]:
-    """One of our own words as a literal of the statement, so that a partial index is recognised."""
+    """A value of an enum as a literal of the statement, so that a partial index is recognised."""
     return sa.literal_column(f"'{value}'", sa.Text)
 
 
@@ -29,8 +29,8 @@ def one_of(column: sa.ColumnElement[str], values: Iterable[str]) -> sa.ColumnEle
     return column.in_([literal(value) for value in values])
 
 
-def _check(table: str, column: str, words: type[StrEnum]) -> sa.CheckConstraint:
-    listed = ", ".join(f"'{word}'" for word in words)
+def _check(table: str, column: str, values: type[StrEnum]) -> sa.CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
     return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{table}_{column}_known")
 
 
@@ -90,7 +90,7 @@ jobs = sa.Table(
     _number("priority", required=True),
     _number("max_open"),
     _number("stop_after_failed"),
-    _number("stop_base", default=0),  # failures that a person has already resumed after
+    _number("stop_base", default=0),  # failures before the last `resume`
     _text("after"),
     _text("retry"),
     _text("digest", required=True),
@@ -112,14 +112,22 @@ jobs = sa.Table(
     _text("options"),
     _text("labels"),
     _text("notify"),
-    _text("source"),  # the job whose rows it is made of
-    _text("template"),
-    _text("blocked"),  # the reason, where it cannot be planned
+    _text("source"),  # the folded name of the job whose rows it is made of
+    _text("template"),  # such a job as its file has it
+    _text("blocked"),  # until such a job is planned: NOT_PLANNED, or the reason why it cannot be
     _text("content_digest"),  # of what it does, whatever its name
     *(_number(f"n_{state}", default=0) for state in ItemState),
     _check("jobs", "state", JobState),
     _check("jobs", "needs", Needs),
 )
+
+NOT_PLANNED = ""
+"""In `blocked`: the job is made of rows, and is planned once their job has settled."""
+UNPLANNED_JOB = jobs.c.blocked.is_not(None)
+TO_BE_PLANNED = sa.and_(
+    one_of(jobs.c.state, [JobState.QUEUED]), jobs.c.blocked == NOT_PLANNED, jobs.c.cancelled_at.is_(None)
+)
+"""Jobs that are made of rows which are there."""
 
 REAL_JOB = jobs.c.state != literal(JobState.LOADING)
 LIVE_JOB = one_of(jobs.c.state, [JobState.WAITING, JobState.QUEUED, JobState.RUNNING])

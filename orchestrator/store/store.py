@@ -16,11 +16,14 @@ from orchestrator.store.database.fence import Fence
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.outbox import Entry, Outbox
 from orchestrator.store.reading.batches import MAY_FIND_OUT, MAY_PLAN, Batches
+from orchestrator.store.reading.history import History
 from orchestrator.store.reading.items import Items
 from orchestrator.store.reading.jobs import Jobs, KnownJob
+from orchestrator.store.reading.open_work import OpenWork
 from orchestrator.store.reading.standstill import Standstill
-from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, OPEN_ITEM, batches, items, jobs, literal
+from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, OPEN_ITEM, TO_BE_PLANNED, batches, items, jobs, literal
 from orchestrator.store.writing.advance import Advance
+from orchestrator.store.writing.jobs.planned_rows import PlannedRows
 from orchestrator.store.writing.refusals import Refusals
 
 __all__ = ["Controlled", "Entry", "JobChanged", "KnownJob", "Moved", "Observed", "Store"]
@@ -36,9 +39,12 @@ class Store:
         self.jobs = Jobs(database, ids)
         self.batches = Batches(database)
         self.items = Items(database)
+        self.history = History(database)
+        self.open_work = OpenWork(database)
         self.outbox = Outbox(database)
         self.memory = Memory(database)
         self.refusals = Refusals(database)
+        self.planned_rows = PlannedRows(database, ids)
         self.standstill = Standstill(database)
 
     @classmethod
@@ -51,7 +57,7 @@ class Store:
         progress: upgrade.Progress = upgrade.unreported,
         fence: Fence | None = None,
     ) -> Self:
-        """Open the database, and bring an SQLite one up to date; whoever writes holds the `DaemonLock`.
+        """Open the database, and bring an SQLite one up to date; a process that writes holds the `DaemonLock`.
 
         `fence` is that lock's: with it, every writing transaction on a PostgreSQL server proves the lock.
 
@@ -107,7 +113,7 @@ class Store:
         return self._database.writes
 
     async def moving(self, besides: Collection[str] = ()) -> bool:
-        """Whether anything may still change without a person: something to send, to find out, or to look at.
+        """Whether anything may still change without an operator: something to send, to reconcile, or to poll.
 
         What happens on the accounts in `besides` does not count.
         """
@@ -129,8 +135,11 @@ class Store:
             )
             .limit(1)
         )
+        to_plan = sa.select(jobs.c.id).where(TO_BE_PLANNED).limit(1)
         async with self._database.read() as connection:
-            return (await connection.execute(query)).first() is not None
+            if (await connection.execute(query)).first() is not None:
+                return True
+            return (await connection.execute(to_plan)).first() is not None
 
     async def writable(self) -> None:
         """Write a transaction that changes nothing that counts; raises StoreUnavailableError when that fails."""

@@ -74,7 +74,7 @@ class FileAccepted(Event):
     items: int
     note: str | None = None
     notes: tuple[str, ...] = ()
-    """What is odd about the file, line by line."""
+    """What may be wrong in the file, line by line."""
 
 
 @dataclass(frozen=True, slots=True)

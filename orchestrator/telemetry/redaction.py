@@ -29,7 +29,7 @@ _PATTERNS = MappingProxyType(
             rf"(?i)((?:{_HEADERS})(?:[\"']\s*[:,]|\s*[:=])\s*(?:b(?=[\"']))?[\"']?(?:{_SCHEMES}\s+)?+)"
             rf"(?!{_SCHEMES}\W*(?:\s|$)){_PLACEHOLDER}[^\s\"',;}}]{{4,}}"
         ): rf"\g<1>{REDACTED}",
-        # Prose goes on in lower-case letters; a token has digits or capitals among its sixteen characters and more.
+        # Prose continues in lower-case letters; a token has digits or capitals among its sixteen characters and more.
         re.compile(rf"((?i:bearer)\s+)(?![a-z-]+(?![\w.~+/=-])){_PLACEHOLDER}[\w.~+/=-]{{16,}}"): rf"\g<1>{REDACTED}",
         re.compile(r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"): REDACTED,
         re.compile(rf"(://[^\s/:@]*:){_PLACEHOLDER}[^\s/@]+(?=@)"): rf"\g<1>{REDACTED}",
@@ -112,6 +112,6 @@ def _pattern(spelling: str) -> str:
 
 
 def _last_word(key: str) -> str:
-    """The end of a key that tells what it holds: `X-API-Key` and `psToken` end in a secret, `token_file` does not."""
+    """The end of a key that says what it holds: `X-API-Key` and `psToken` end in a secret, `token_file` does not."""
     found = re.search(_KEY.pattern + r"\Z", key.lower().replace("-", "_"))
     return found[0] if found else ""

@@ -22,7 +22,7 @@ class Notifier:
     """Sends the daemon's state to the service manager."""
 
     address: str | None = None
-    """A socket's path, or an abstract name that begins with `@`; None: nobody listens."""
+    """A socket's path, or an abstract name that begins with `@`; None: there is no service manager."""
     watchdog_interval: float | None = None
     """Seconds between two calls of `watchdog`, half of what the manager allows; None: it does not watch."""
 

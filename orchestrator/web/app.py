@@ -61,6 +61,10 @@ def _api(api: Api, inbox: Inbox) -> APIRouter:
     router.add_api_route("/jobs", api.jobs, response_model=schemas.JobsPage)
     router.add_api_route("/jobs/{name}", api.job, response_model=schemas.JobDocument)
     router.add_api_route("/jobs/{name}/items", api.items, response_model=schemas.ItemsPage)
+    router.add_api_route("/jobs/{name}/history", api.history, response_model=schemas.HistoryPage)
+    router.add_api_route("/jobs/{name}/why", api.why, response_model=schemas.WhyDocument)
+    page = {"description": "The report.", "content": {"text/html": {"schema": {"type": "string"}}}}
+    router.add_api_route("/jobs/{name}/report", api.report, response_model=None, responses={200: page})
     router.add_api_route("/accounts", api.accounts, response_model=schemas.Accounts)
     router.add_api_route(
         "/queue",

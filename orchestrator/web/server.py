@@ -56,7 +56,7 @@ async def run(app: ASGIApp, listener: socket.socket, *, clock: Clock, bus: Bus[E
 
 
 async def _drain(state: ServerState, requests: "_Requests") -> None:
-    """Close all connections: idle ones at once, busy ones after their answer or when the grace period is over."""
+    """Close all connections: idle ones at once, busy ones after their answer or at the end of the grace period."""
     for connection in list(state.connections):
         connection.shutdown()
     with anyio.move_on_after(GRACE):

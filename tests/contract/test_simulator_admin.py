@@ -29,6 +29,7 @@ async def test_the_ledger_tells_what_was_created(ica):
         "link_statuses": {"LINKED": 1, "FAILED": 1},
         "links_sent": 3,
         "aborts": 0,
+        "data": {},
         "batches": 4,
     }
     told = [(row["name"], row["tags"], row["key"], row["status"]) for row in ledger["analyses"]]

@@ -21,6 +21,7 @@ SPEED = 200.0
 
 LINKS = [*(f"fil.{n:04x}" for n in range(40)), "fil.partial0001", "fil.fail0001", "fil.odd0001"]
 ANALYSES = [*(f"story/s{n}" for n in range(20)), "story/fail1", "story/nocreate1", "story/odd1", "story/bad1"]
+RETOLD = "retold/link"
 DOOMED = [f"doomed/stuck{n}" for n in range(5)]
 
 EXPECTED = {
@@ -36,6 +37,7 @@ EXPECTED = {
         "story/bad1": "failed",
     },
     "doomed": dict.fromkeys(DOOMED, "aborted"),
+    "retold": {RETOLD: "succeeded"},
 }
 
 TABLE = "sample\n" + "".join(f"{reference.removeprefix('story/')}\n" for reference in ANALYSES)
@@ -43,7 +45,7 @@ TABLE = "sample\n" + "".join(f"{reference.removeprefix('story/')}\n" for referen
 
 @dataclass
 class Story:
-    """Links, analyses made from a table (one of which the platform refuses), a job to cancel, and a broken file."""
+    """Links, analyses of a table (one of which the platform refuses) and of a row, a job to cancel, a broken file."""
 
     lab: Any
     twice: int = 0
@@ -62,6 +64,11 @@ class Story:
         del analyses["items"]
         lab.drop_jobs("analyses.json", analyses)
         lab.drop_jobs("links.json", lab.links("links", LINKS))
+        of_rows = template | {"userReference": "retold/${stage}"}
+        lab.drop_jobs(
+            "retold.json",
+            analyses | {"name": "retold", "template": of_rows, "table": {"job": "links", "states": ["partial"]}},
+        )
         lab.drop_jobs("doomed.json", lab.analyses("doomed", DOOMED))
         lab.drop("broken.yaml", "version: 1\njobs: nonsense\n")
 
@@ -89,13 +96,15 @@ class Story:
                 if item["stage"] == "link":
                     again = ["ALREADY_LINKED"] if links[lab.project, key].sent > 1 else []
                     assert item["status"] in [links[lab.project, key].status, *again]
-        assert set(statuses) == {key for key in (*ANALYSES, *DOOMED) if key not in ("story/nocreate1", "story/bad1")}
+        assert set(statuses) == {
+            key for key in (*ANALYSES, *DOOMED, RETOLD) if key not in ("story/nocreate1", "story/bad1")
+        }
         assert lab.result("doomed")["job"]["state"] == "cancelled"
         self.twice = sum(link.sent - 1 for link in links.values())
         left = sorted(path.name for path in (lab.queue / "incoming").iterdir())
         assert left == []
         taken = sorted(path.name for path in (lab.queue / "accepted").iterdir())
-        assert taken == ["analyses.json", "cancel.yaml", "doomed.json", "links.json", "samples.csv"]
+        assert taken == ["analyses.json", "cancel.yaml", "doomed.json", "links.json", "retold.json", "samples.csv"]
         refused = sorted(path.name for path in (lab.queue / "rejected").iterdir())
         assert refused == ["broken.yaml", "broken.yaml.error.json"]
 

@@ -94,7 +94,7 @@ async def test_results_that_cannot_be_written_are_written_later(way, lab, needs)
                 with patience():
                     assert await process.wait() == 0
             assert lab.result("links")["job"]["state"] == "succeeded"
-            assert sorted(path.name for path in results.iterdir()) == ["links.csv", "links.json"]
+            assert sorted(path.name for path in results.iterdir()) == ["links.csv", "links.html", "links.json"]
 
 
 async def test_a_read_only_queue_is_told_and_waited_out(lab, needs):

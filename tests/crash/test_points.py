@@ -5,8 +5,11 @@ import pytest
 
 from orchestrator.crash_points import CrashPoint
 
+BEYOND_ICA = {CrashPoint.BATCH_PROCEEDED, CrashPoint.BATCH_FOLLOWED}
+"""Reached by no kind of work of this story; see test_toy_points.py."""
 
-@pytest.mark.parametrize("point", list(CrashPoint))
+
+@pytest.mark.parametrize("point", [point for point in CrashPoint if point not in BEYOND_ICA])
 async def test_a_crash_at_any_named_moment_changes_nothing(point, lab, new_story):
     """Killed there and started again, the daemon leaves the same results, and nothing is created twice."""
     async with lab.open():

@@ -36,9 +36,11 @@ LIES = {
 PLAY = """
 import sys, anyio
 from pathlib import Path
-from chance import Plan, Work, PROJECT, PIPELINE
+from chance import Plan, Work
 from ground import Ground
+from ica_chance import PROJECT, PIPELINE
 from judge import judge
+from sides import ICA
 from orchestrator.simulator.ica import Knobs
 
 def job(name, kind, items, **more):
@@ -49,7 +51,7 @@ links = Work(job("links", "ica.data_linking", [{"dataId": "fil.0a"}, {"dataId": 
 analyses = Work(
     job("analyses", "ica.analysis_creation", [{"userReference": "a/1", **request}], engine="nextflow"), ("a/1",)
 )
-plan = Plan(seed=1, knobs=Knobs(requests=1000), account={}, work=[links, analyses], kills=[], faults=[])
+plan = Plan(seed=1, platform=ICA, knobs=Knobs(requests=1000), account={}, work=[links, analyses], kills=[], faults=[])
 
 async def play():
     ground = Ground(Path(sys.argv[1]), plan)

@@ -25,7 +25,9 @@ def seven_bridges(lab):
 
 
 def job(name, kind, items, **more):
-    asked = {"name": name, "kind": f"sevenbridges.{kind}", "account": "sevenbridges", "project": "lab/cohort"}
+    asked = {"name": name, "kind": f"sevenbridges.{kind}", "account": "sevenbridges"}
+    if kind != "automation_run":
+        asked["project"] = "lab/cohort"
     return asked | {"items": items} | more
 
 

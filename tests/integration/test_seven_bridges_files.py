@@ -22,7 +22,9 @@ async def mistakes(path):
 
 async def mistakes_of(tmp_path, kind, item, **job):
     """The mistakes of a file with one job of one item."""
-    asked = {"name": "a", "kind": f"sevenbridges.{kind}", "account": "sb", "project": "lab/cohort", "items": [item]}
+    asked = {"name": "a", "kind": f"sevenbridges.{kind}", "account": "sb", "items": [item]}
+    if kind != "automation_run":
+        asked["project"] = "lab/cohort"
     (tmp_path / "a.json").write_text(json.dumps({"version": 1, "jobs": [asked | job]}))
     return await mistakes(tmp_path / "a.json")
 
@@ -76,6 +78,35 @@ async def test_a_mistake_says_what_to_write_instead(tmp_path, kind, item, told):
     """Before anything is sent."""
     found = await mistakes_of(tmp_path, kind, item)
     assert any(told in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("kind", "item", "project", "told"),
+    [
+        ("automation_run", {"name": "n", "package": "p"}, None, None),
+        ("automation_run", {"name": "n", "package": "p"}, "lab/cohort", "belongs to no project - leave `project` out"),
+        ("task", TASK, None, "`project` is missing - add `project:`"),
+        ("unheard_of", TASK, None, "`project` is missing"),
+    ],
+)
+async def test_a_job_has_a_project_where_its_kind_has_one(tmp_path, kind, item, project, told):
+    """A run of an automation belongs to none; a job of any other kind needs one."""
+    found = await mistakes_of(tmp_path, kind, item, project=project)
+    assert found == [] if told is None else any(told in line for line in found), found
+
+
+async def test_a_job_without_a_project_has_none_in_its_specification(tmp_path):
+    """The store keeps an empty text."""
+    job = {
+        "name": "a",
+        "kind": "sevenbridges.automation_run",
+        "account": "sb",
+        "items": [{"name": "n", "package": "p"}],
+    }
+    (tmp_path / "a.json").write_text(json.dumps({"version": 1, "jobs": [job]}))
+    with await check(tmp_path / "a.json", ACCOUNTS) as report:
+        (checked,) = report.jobs
+        assert checked.spec.project == ""
 
 
 async def test_a_project_is_not_its_name(tmp_path):

@@ -91,19 +91,19 @@ def _connect_seven_bridges(
 
 
 def _seven_bridges_request(kind: str, key: str) -> dict[str, Any]:
-    match kind:
-        case "tasks":
-            return {"name": key, "app": "lab/cohort/align", "inputs": {}}
-        case "batch_tasks":
-            reads = [{"class": "File", "path": f"{key}-{number}"} for number in range(3)]
-            by = {"batch_input": "reads", "batch_by": {"type": "item"}}
-            return {"name": key, "app": "lab/cohort/align", "inputs": {"reads": reads}} | by
-        case "imports":
-            return {"source": {"volume": "lab/bucket", "location": key}}
-        case "runs":
-            return {"name": key, "package": "lab/rheo/1", "inputs": {"project": "lab/cohort"}}
-        case _:
-            return {"file": key}
+    name, volume = key.rpartition("/")[2], "lab/bucket"
+    reads = [{"class": "File", "path": f"{key}-{number}"} for number in range(3)]
+    by = {"batch_input": "reads", "batch_by": {"type": "item"}}
+    requests: Mapping[str, dict[str, Any]] = {
+        "tasks": {"name": key, "app": "lab/cohort/align", "inputs": {}},
+        "batch_tasks": {"name": key, "app": "lab/cohort/align", "inputs": {"reads": reads}} | by,
+        "imports": {"source": {"volume": volume, "location": key}},
+        "exports": {"source": {"file": f"file-of-{name}"}, "destination": {"volume": volume, "location": key}},
+        "updates": {"file": key, "tags": ["seen"]},
+        "drs": {"drs_uri": key, "name": name},
+        "runs": {"name": key, "package": "lab/rheo/1", "inputs": {"project": "lab/cohort"}},
+    }
+    return requests.get(kind, {"file": key})
 
 
 SEVEN_BRIDGES = PlatformSetup(
@@ -114,6 +114,8 @@ SEVEN_BRIDGES = PlatformSetup(
         "tasks": "sevenbridges.task",
         "batch_tasks": "sevenbridges.task",
         "imports": "sevenbridges.import",
+        "exports": "sevenbridges.export",
+        "drs": "sevenbridges.drs_import",
         "copies": "sevenbridges.file_copy",
         "moves": "sevenbridges.file_move",
         "deletions": "sevenbridges.file_delete",

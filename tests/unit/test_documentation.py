@@ -1,16 +1,22 @@
 """The documentation names files, links, columns and metrics that exist."""
 
+import itertools
 import re
 from pathlib import Path
 
 import pytest
+from documents import batch, item, job
 
-from orchestrator.domain.result_columns import ITEM_COLUMNS
+from orchestrator.domain.mistake import Mistake
+from orchestrator.domain.result_columns import ITEM_COLUMNS, OUR_COLUMNS
+from orchestrator.engine.result_document import describe_batch, describe_item, describe_job
+from orchestrator.intake.error_file import as_object
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 FOLDERS = {"accepted/", "rejected/", "results/", "queue/results/", "orchestrator/"}
 """Folders of the queue directory, and the one that the paths are relative to."""
+ERROR_FILE = ("file", "rejected_at", "dropped_by", "token", "mistakes", "more")
 PAGES = sorted({*DOCS.rglob("*.md"), *ROOT.glob("*.md")})
 
 
@@ -56,8 +62,37 @@ def test_every_module_of_the_architecture_exists():
     assert [path for path in sorted(named) if not (ROOT / "orchestrator" / path).exists()] == []
 
 
-def test_every_column_of_the_results_is_described():
-    """Each field of an item, which is a column of the CSV, has a row on the page."""
-    rows = [line for line in (DOCS / "results.md").read_text().splitlines() if line.startswith("| `")]
-    described = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-    assert set(ITEM_COLUMNS) - described == set()
+def table_below(page, text):
+    """The first cells of the table that comes next after this text on a page of the documentation."""
+    lines = (DOCS / page).read_text().partition(text)[2].splitlines()
+    rows = itertools.takewhile(lambda line: line.startswith("|"), itertools.dropwhile(_is_no_row, lines))
+    return [name for row in list(rows)[2:] for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+
+
+def _is_no_row(line):
+    return not line.startswith("|")
+
+
+def test_the_columns_of_the_table_of_results_are_documented_in_their_order():
+    """The writer's own list of columns, one row each."""
+    assert table_below("results.md", "### JOB.csv") == list(OUR_COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("above", "described"),
+    [
+        ("`job`:", describe_job(job())),
+        ("`batches`, one", describe_batch(batch())),
+        ("## Error files", [*ERROR_FILE, *as_object(Mistake("x"))]),
+    ],
+)
+def test_the_fields_of_results_and_error_files_are_documented_in_their_order(above, described):
+    """The objects as they are written, one row a field."""
+    assert table_below("results.md", above) == list(described)
+
+
+def test_the_fields_of_an_item_are_the_columns_and_its_link():
+    """So one table describes both."""
+    fields = describe_item(item(), lambda _: None)
+    assert list(fields) == [*ITEM_COLUMNS, "link"]
+    assert set(fields) - set(OUR_COLUMNS) == set()

@@ -166,7 +166,7 @@ async def _credential(name: str, account: Account, platform: Platform, users: di
 def _timed_out(name: str, account: Account, sent: int) -> Finding:
     if not sent:
         text = f"the credential was not checked: the request budget was used up for {_TIMEOUT:.0f} s"
-        return warning("account", name, text, "run this command again when the window is over")
+        return warning("account", name, text, "run this command again when the window has ended")
     return wrong(
         "account", name, f"no answer from {account.base_url} within {_TIMEOUT:.0f} s", "check that it can be reached"
     )

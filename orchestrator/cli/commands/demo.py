@@ -1,7 +1,6 @@
-"""`demo`: runs the daemon against a simulated platform, in under a minute."""
+"""`demo`: runs the daemon against a simulated platform, in about a minute."""
 
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -14,17 +13,32 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.invocation import counted, output, run_async
-from orchestrator.cli.showcase.samples import Sample, samples
+from orchestrator.cli.showcase.catalog import DEMONSTRATIONS
+from orchestrator.cli.showcase.demonstration import Demonstration, Sample
 from orchestrator.cli.showcase.scene import KILLS, Progress, Scene
 from orchestrator.cli.showcase.verdict import Verdict, judge
 from orchestrator.domain.model import ItemState, Job
 
 _REASONS_SHOWN = 5
 
+_PLATFORMS = ", ".join(DEMONSTRATIONS)
+_FIRST = next(iter(DEMONSTRATIONS))
+_USUAL_ITEMS = ", ".join(f"{each.items} ({name})" for name, each in DEMONSTRATIONS.items())
+
+
+def _known(name: str) -> str:
+    if name not in DEMONSTRATIONS:
+        raise typer.BadParameter(f"{name!r} has no demonstration; known are {_PLATFORMS}")
+    return name
+
+
+Platform = Annotated[str, typer.Option(help=f"The platform that is simulated: {_PLATFORMS}.", callback=_known)]
 Jobs = Annotated[
-    int, typer.Option(help="Number of jobs: alternately links, and analyses that depend on them.", min=1, max=100)
+    int, typer.Option(help="Number of jobs: alternately data, and the work that depends on it.", min=1, max=100)
 ]
-Items = Annotated[int, typer.Option(help="Number of items in each job.", min=1, max=10_000)]
+Items = Annotated[
+    int | None, typer.Option(help=f"Number of items in each job. Default: {_USUAL_ITEMS}.", min=1, max=10_000)
+]
 Chaos = Annotated[bool, typer.Option("--chaos", help="Simulate network failures, and kill the daemon five times.")]
 
 
@@ -33,17 +47,19 @@ def register(app: typer.Typer) -> None:
     app.command("demo")(demo)
 
 
-def demo(jobs: Jobs = 4, items: Items = 300, *, chaos: Chaos = False) -> None:
+def demo(platform: Platform = _FIRST, jobs: Jobs = 4, items: Items = None, *, chaos: Chaos = False) -> None:
     """Run a simulated platform and the daemon on sample files in a temporary folder, and check the results."""
     folder = Path(tempfile.mkdtemp(prefix="orchestrator-demo-"))
-    sample_jobs = samples(jobs, items)
-    scene = Scene(folder, sample_jobs, chaos=chaos)
+    demonstration = DEMONSTRATIONS[platform]
+    items = items or demonstration.items
+    sample_jobs = demonstration.samples(jobs, items)
+    scene = Scene(demonstration, folder, sample_jobs, chaos=chaos)
     console = output()
     console.print(f"{counted(jobs, 'job')} of {counted(items, 'item')}, and one broken file, in {folder}")
-    console.print(f"{_announcement(sample_jobs, chaos=chaos)}\n")
+    console.print(f"{_announcement(demonstration, sample_jobs, chaos=chaos)}\n")
     with Live(console=console, auto_refresh=False) as live:
         code = run_async(lambda: scene.play(lambda progress: live.update(_screen(progress), refresh=True)))
-    verdict = judge(folder, sample_jobs, scene.simulator)
+    verdict = judge(folder, sample_jobs, demonstration, scene.simulator)
     if code != 0:
         verdict.wrong.append(f"the daemon ended with exit code {code}")
     _print_verdict(verdict, scene, folder)
@@ -51,18 +67,16 @@ def demo(jobs: Jobs = 4, items: Items = 300, *, chaos: Chaos = False) -> None:
         raise typer.Exit(1)
 
 
-def _announcement(sample_jobs: list[Sample], *, chaos: bool) -> str:
+def _announcement(demonstration: Demonstration, sample_jobs: list[Sample], *, chaos: bool) -> str:
     """Announce the failures that are part of the demonstration."""
-    states = Counter(state for sample in sample_jobs for state in sample.expected.values())
-    failing, partial = states[ItemState.FAILED], states[ItemState.PARTIAL]
     text = (
-        f"The simulated platform is set to fail {counted(failing, 'item')} and to link {partial} only in part, "
+        f"The simulated platform is set {demonstration.announce(sample_jobs)}, "
         "and the broken file must be rejected: this is intended."
     )
     if chaos:
         text += (
-            "\nWith --chaos it also answers with errors, cuts connections after processing a request and omits rows "
-            f"from its lists, while the daemon is killed (SIGKILL) and restarted up to {counted(KILLS, 'time')}."
+            f"\nWith --chaos it also {demonstration.chaos}. "
+            f"Meanwhile the daemon is killed (SIGKILL) and restarted up to {counted(KILLS, 'time')}."
         )
     return text
 
@@ -122,6 +136,6 @@ def _checks(verdict: Verdict, scene: Scene) -> Iterator[tuple[str, str]]:
         yield "daemon killed", str(scene.kills)
         for kind, count in scene.faults.most_common():
             yield f"fault: {kind.value.replace('_', ' ')}", counted(count, "time")
-    yield "analyses created", f"{verdict.created}{'' if verdict.wrong else ', none twice'}"
-    yield "links requested again (harmless)", str(verdict.links_sent_twice)
+    for number, (what, made) in enumerate(verdict.created):
+        yield what, f"{made}{'' if number or verdict.wrong else ', none twice'}"
     yield "items with the expected result, in agreement with the platform", f"{verdict.agreeing} of {verdict.items}"

@@ -88,7 +88,7 @@ async def _validate_all(files: Sequence[Path], settings: Settings) -> list[dict[
 
 async def known_jobs(specs: Sequence[JobSpec], settings: Settings) -> Mapping[str, Known] | None:
     """What the database has of these jobs and of those that they wait for; None where it cannot be read."""
-    names = {name for spec in specs for name in (spec.name, *(spec.after.jobs if spec.after else ()))}
+    names = {name for spec in specs for name in (spec.name, *spec.waits_for)}
     if not names:
         return {}
     try:
@@ -112,7 +112,7 @@ def notes_on(specs: Sequence[JobSpec], known: Mapping[str, Known] | None, here: 
     for spec in specs:
         if (note := note_known(spec, known)) is not None:
             notes.append(note)
-        unknown = [name for name in (spec.after.jobs if spec.after else ()) if name.casefold() not in names]
+        unknown = [name for name in spec.waits_for if name.casefold() not in names]
         if unknown:
             notes.append(f"{spec.name} waits for {', '.join(unknown)}: no such job exists yet")
     return notes
@@ -128,6 +128,7 @@ def _describe(file: Path, report: Report) -> dict[str, Any]:
             "requests": job.estimate.requests,
             "seconds": job.estimate.seconds,
             "first_item": first_item(job),
+            "rows_of": job.spec.rows_of,
         }
         for job in report.jobs
     ]
@@ -160,6 +161,9 @@ def _print(file: dict[str, Any], *, plan: bool) -> None:
     items = counted(sum(job["items"] for job in file["jobs"]), "item")
     console.print(f"{file['file']}: valid: {counted(len(file['jobs']), 'job')}, {items}")
     for job in file["jobs"] if plan else ():
+        if job["rows_of"] is not None:
+            console.print(f"  {job['name']}: {_plan_of_rows(job['rows_of'], file['jobs'])}", markup=False)
+            continue
         console.print(
             f"  {job['name']}: {counted(job['items'], 'item')} in {counted(job['batches'], 'batch')}, "
             f"at least {counted(job['requests'], 'request')}; minimum time at the request limit: "
@@ -169,3 +173,10 @@ def _print(file: dict[str, Any], *, plan: bool) -> None:
         console.print("  its first item:\n" + textwrap.indent(shown, "    "))
     for note in file["notes"]:
         console.print(f"{file['file']}: note: {note}")
+
+
+def _plan_of_rows(source: str, jobs: Sequence[Mapping[str, Any]]) -> str:
+    """What can be said of a job before its rows are there; `jobs` are those of the same file."""
+    items = next((job["items"] for job in jobs if job["name"].casefold() == source.casefold() and job["items"]), None)
+    most = f", {counted(items, 'item')} at most" if items else ""
+    return f"planned when {source} has settled, with an item for each matching row of it{most}"

@@ -1,13 +1,13 @@
 """`jobs`, `show`: list jobs, and show one with its batches and items."""
 
 import json
-import pwd
 import sys
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
+from orchestrator.cli.commands.job_history import print_history, print_why, user
 from orchestrator.cli.invocation import AsJson, Config, output, plain, run_async, settings_for
 from orchestrator.cli.sources.job_sources import Described, Source, knowing
 from orchestrator.cli.tables import print_table
@@ -16,6 +16,8 @@ from orchestrator.domain.model import ItemState, JobState
 State = Annotated[JobState | None, typer.Option("--state", help="Only jobs in this state.")]
 Account = Annotated[str | None, typer.Option("--account", help="Only jobs on this account.")]
 Items = Annotated[bool, typer.Option("--items", help="Also list the items, in columns separated by tabs.")]
+History = Annotated[bool, typer.Option("--history", help="List what happened to it, who caused it and when.")]
+Why = Annotated[bool, typer.Option("--why", help="Show what it waits for, and when it is expected to end.")]
 OneState = Annotated[ItemState | None, typer.Option("--state", help="Only items in this state.")]
 
 _BATCH = ("number", "remote_id", "state", "status", "items", "sends", "submitted_at", "detail")
@@ -49,18 +51,26 @@ def show(
     *,
     items: Items = False,
     state: OneState = None,
+    history: History = False,
+    why: Why = False,
     json_: AsJson = False,
 ) -> None:
-    """Show one job: its state, its batches and, with --items, its items."""
+    """Show one job: its state, its batches and, with --items, its items; or its history, or what it waits for."""
     settings = settings_for(config)
+    if history and why:
+        raise typer.BadParameter("--history and --why are two questions: ask one of them")
 
     async def act() -> None:
         async with knowing(settings) as source:
-            if json_:
+            if history:
+                await print_history(source, job, as_json=json_)
+            elif why:
+                await print_why(source, job, as_json=json_)
+            elif json_:
                 async for portion in source.whole(job):
                     sys.stdout.buffer.write(portion)
-                return
-            await _print_job(source, job, items=items or state is not None, state=state)
+            else:
+                await _print_job(source, job, items=items or state is not None, state=state)
 
     run_async(act)
 
@@ -70,7 +80,7 @@ def show(
 
 async def _print_job(source: Source, name: str, *, items: bool, state: ItemState | None) -> None:
     job, batches = await source.job(name)
-    fields = job | {"dropped_by": _user(job["dropped_by"]), "after": await source.awaited(name)}
+    fields = job | {"dropped_by": user(job["dropped_by"]), "after": await source.awaited(name)}
     fields |= await source.standstill(name)
     console = output()
     for key, value in fields.items():
@@ -84,14 +94,6 @@ async def _print_job(source: Source, name: str, *, items: bool, state: ItemState
     )
     if items:
         await _print_items(source, name, state)
-
-
-def _user(number: str | None) -> str | None:
-    """The numeric id of a user, with the name if this system knows it."""
-    try:
-        return f"{number} ({pwd.getpwuid(int(number)).pw_name})" if number else None
-    except (KeyError, ValueError, OverflowError):
-        return number
 
 
 async def _print_items(source: Source, name: str, state: ItemState | None) -> None:

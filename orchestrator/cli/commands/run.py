@@ -13,10 +13,10 @@ from orchestrator.app import run_daemon
 from orchestrator.cli import heap
 from orchestrator.cli.invocation import Config, fail, reading, run_async, settings_for
 from orchestrator.cli.program import REFUSED
-from orchestrator.cli.sources.dependencies import awaited
 from orchestrator.clock import SystemClock
 from orchestrator.connections import Keys
 from orchestrator.domain.model import Job, JobState
+from orchestrator.engine.outlook.why import awaited
 from orchestrator.settings import Settings, exposed_secrets, key_reader
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus

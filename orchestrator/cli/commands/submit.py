@@ -54,7 +54,7 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
 
     try:
         kinds, limits = settings.platforms.kinds, account_limits(settings)
-        run_async(lambda: drop(files, directory, limits, kinds=kinds, refuse=known.refuse, told=report))
+        run_async(lambda: drop(files, directory, limits, kinds=kinds, refuse=known.refuse, report=report))
     except NotDroppedError as error:
         _print_mistakes(error)
         raise typer.Exit(2) from None

@@ -135,9 +135,12 @@ def render(snapshot: Snapshot, console: Console, *, one: bool) -> RenderableType
 def _all(snapshot: Snapshot, rows: int) -> list[RenderableType]:
     # Jobs on hold first, settled jobs last: the end of a long list is not shown.
     order = sorted(snapshot.jobs, key=lambda job: (settled(job), job["needs"] is None, job["state"] != "running"))
-    table = _table("job", "state", "needs", "", "items")
+    # The column is there once something is known, as it costs the others their room.
+    ends = ["expected end"] if any(_end(job) for job in order[:rows]) else []
+    table = _table("job", "state", "needs", "", "items", *ends)
     for job in order[:rows]:
-        table.add_row(plain(job["name"]), job["state"], job["needs"] or "-", _bar(job), _counts(job))
+        cells = [plain(job["name"]), job["state"], job["needs"] or "-", _bar(job), _counts(job)]
+        table.add_row(*cells, *(_end(job) or "-" for _ in ends))
     more = [Text(f"and {counted(len(order) - rows, 'job')} more", style="dim")] if len(order) > rows else []
     return [table, *more]
 
@@ -154,6 +157,8 @@ def _one(snapshot: Snapshot, rows: int) -> list[RenderableType]:
         ("batches", Text(by_state or "-")),
     ):
         head.add_row(name, value)
+    if end := _end(job):
+        head.add_row("expected end", Text(end))
     head.show_header = False
     # Only the batches that have not settled, in their order.
     open_ones = [batch for batch in snapshot.batches if batch["state"] != "settled"]
@@ -187,6 +192,12 @@ def _state(job: Described) -> str:
     """`running, needs blocked: why`."""
     needs = f", needs {job['needs']}" if job["needs"] else ""
     return f"{job['state']}{needs}" + (f": {job['detail']}" if job["detail"] else "")
+
+
+def _end(job: Described) -> str | None:
+    """`2026-01-31 12:05 UTC`, as the estimate is no better than a minute; None where it is not known."""
+    end = job.get("expected_end")
+    return f"{end[:16].replace('T', ' ')} UTC" if end else None
 
 
 def _counts(job: Described) -> str:

@@ -4,36 +4,24 @@ import random
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 import anyio.abc
+import yaml
 
-from orchestrator.cli.showcase.samples import Sample, broken, drop
+from orchestrator.cli.showcase.demonstration import Demonstration, Sample
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.domain.model import Job
-from orchestrator.simulator import Fault, FaultKind, serve
-from orchestrator.simulator.ica import Config, Knobs, Simulator
+from orchestrator.simulator import FaultKind, serve
 from orchestrator.store.errors import StoreError
 from orchestrator.store.store import Store
 
 KILLS = 5
 """How often the daemon is killed (SIGKILL) and restarted with `--chaos`."""
 _REFRESH = 0.25
-
-_CONFIG = """database: sqlite:///state/orchestrator.db
-queue: {{directory: queue, scan_interval: 500ms, rest: 1s}}
-accounts:
-  ica:
-    platform: ica
-    base_url: {base_url}
-    api_key_file: secrets/ica
-    poll: {{min_interval: 500ms, max_interval: 2s}}
-    batch_size: {{analysis_creation: 50}}
-server: null
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +36,18 @@ class Progress:
 class Scene:
     """One run of the demonstration in a folder."""
 
-    def __init__(self, folder: Path, samples: list[Sample], *, chaos: bool, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        demonstration: Demonstration,
+        folder: Path,
+        samples: list[Sample],
+        *,
+        chaos: bool,
+        clock: Clock | None = None,
+    ) -> None:
+        self.demonstration = demonstration
         self.folder = folder
-        self.simulator = Simulator(
-            Config(
-                seed=1,
-                knobs=Knobs(link_seconds=2.0, creation_seconds=1.0, analysis_seconds=5.0, await_seconds=1.0),
-                faults=FAULTS if chaos else (),
-            )
-        )
+        self.simulator = demonstration.simulate(demonstration.faults if chaos else ())
         self._samples = samples
         self.chaos = chaos
         self._clock = clock or SystemClock()
@@ -84,11 +75,25 @@ class Scene:
     def _prepare(self, base_url: str) -> None:
         for name in ("secrets", "queue/incoming"):
             (self.folder / name).mkdir(parents=True)
-        (self.folder / "secrets/ica").write_text("simulator\n")
-        (self.folder / "secrets/ica").chmod(0o600)
-        (self.folder / "config.yaml").write_text(_CONFIG.format(base_url=base_url))
-        for files in (*(sample.files for sample in self._samples), broken()):
-            drop(files, self.folder / "queue/incoming")
+        name = self.demonstration.platform
+        secret = self.folder / "secrets" / name
+        secret.write_text("simulator\n")
+        secret.chmod(0o600)
+        account = {
+            "platform": name,
+            "base_url": base_url,
+            "api_key_file": f"secrets/{name}",
+            "poll": {"min_interval": "500ms", "max_interval": "2s"},
+        }
+        config = {
+            "database": "sqlite:///state/orchestrator.db",
+            "queue": {"directory": "queue", "scan_interval": "500ms", "rest": "1s"},
+            "accounts": {name: {**account, **self.demonstration.account}},
+            "server": None,
+        }
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        for files in (*(sample.files for sample in self._samples), {"broken.yaml": self.demonstration.broken}):
+            _drop(files, self.folder / "queue/incoming")
 
     # ------------------------------------------------------------ the daemon
 
@@ -137,9 +142,9 @@ async def _jobs(database: Path) -> list[Job]:
         return []  # not created yet: the next read will find it
 
 
-FAULTS = (
-    Fault(kind=FaultKind.ERROR, probability=0.03, status=503, html=True),
-    Fault(kind=FaultKind.RESET_AFTER, operation="create*", probability=0.1),
-    Fault(kind=FaultKind.TRUNCATED, probability=0.02),
-    Fault(kind=FaultKind.QUIRK, quirk="item_vanishes", probability=0.05),
-)
+def _drop(files: Mapping[str, str], incoming: Path) -> None:
+    """Write each file under a name that begins with a dot, then rename it; the queue file last."""
+    for name, text in sorted(files.items(), key=lambda file: file[0].endswith((".yaml", ".json"))):
+        draft = incoming / f".{name}.tmp"
+        draft.write_text(text)
+        draft.rename(incoming / name)

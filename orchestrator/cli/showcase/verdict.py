@@ -2,18 +2,16 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli.showcase.samples import PROJECT, Sample
+from orchestrator.cli.showcase.demonstration import AnySimulated, Demonstration, Sample
 from orchestrator.domain.model import ItemState
-from orchestrator.simulator.ica import Simulator
-from orchestrator.simulator.ica.truth import LinkTruth
 
-_LINKED_EARLIER = "ALREADY_LINKED"
-"""What the platform reports for a link that is requested again after it was made."""
+_Differences = Callable[[Mapping[str, Any], ItemState], Iterator[str]]
 
 
 @dataclass(slots=True)
@@ -23,10 +21,8 @@ class Verdict:
     items: int = 0
     agreeing: int = 0
     """Items whose result is as expected and agrees with the platform."""
-    created: int = 0
-    """Analyses that the platform created."""
-    links_sent_twice: int = 0
-    """Links that were requested more than once, which is harmless."""
+    created: list[tuple[str, str]] = field(default_factory=list)
+    """What the platform made, as rows of a table."""
     requests: int = 0
     refused: int = 0
     """Requests answered with 429."""
@@ -38,23 +34,21 @@ class Verdict:
     """Every deviation."""
 
 
-def judge(folder: Path, samples: list[Sample], simulator: Simulator) -> Verdict:
+def judge(folder: Path, samples: list[Sample], demonstration: Demonstration, simulator: AnySimulated) -> Verdict:
     """Compare the results item by item."""
     verdict = Verdict()
-    truth = simulator.truth
-    verdict.created = len(truth.analyses())
-    verdict.links_sent_twice = sum(link.sent - 1 for link in truth.links().values())
-    twice = truth.duplicates()
+    verdict.created = list(demonstration.created(simulator))
+    twice = simulator.truth.duplicates()
     verdict.wrong += [f"created {count} times: {name}" for (_, name), count in twice.items()]
     _count_requests(simulator, verdict)
     for sample in samples:
-        _compare(folder, sample, simulator, verdict)
+        _compare(folder, sample, partial(demonstration.differences, simulator), verdict)
     if not (folder / "queue/rejected/broken.yaml.error.json").exists():
         verdict.wrong.append("the broken file was not rejected")
     return verdict
 
 
-def _count_requests(simulator: Simulator, verdict: Verdict) -> None:
+def _count_requests(simulator: AnySimulated, verdict: Verdict) -> None:
     usage, knobs = simulator.budget.usage.values(), simulator.knobs
     verdict.requests = sum(user.requests for user in usage)
     verdict.refused = sum(user.refused for user in usage)
@@ -63,7 +57,7 @@ def _count_requests(simulator: Simulator, verdict: Verdict) -> None:
         verdict.wrong.append(f"{verdict.worst} requests in {knobs.per:g} s, the budget is {knobs.requests}")
 
 
-def _compare(folder: Path, sample: Sample, simulator: Simulator, verdict: Verdict) -> None:
+def _compare(folder: Path, sample: Sample, differences: _Differences, verdict: Verdict) -> None:
     path = folder / "queue/results" / f"{sample.name}.json"
     if not path.exists():
         verdict.wrong.append(f"{path} was not written")
@@ -73,37 +67,10 @@ def _compare(folder: Path, sample: Sample, simulator: Simulator, verdict: Verdic
     if items.keys() != sample.expected.keys():
         verdict.wrong.append(f"{sample.name}: the result has other items than the file")
         return
-    analyses, links = simulator.truth.by_reference(PROJECT), simulator.truth.links()
     for key, state in sample.expected.items():
         item = items[key]
-        link = links.get((PROJECT, key))
-        again = item["status"] == _LINKED_EARLIER and _LINKED_EARLIER in _link_statuses(link)
-        wrong = [] if item["state"] == (ItemState.SUCCEEDED if again else state) else [f"{item['state']}, not {state}"]
-        wrong += _differences(item, analyses.get(key, []), link)
+        wrong = list(differences(item, state))
         verdict.wrong += [f"{sample.name}: {key} is reported as {each}" for each in wrong]
         verdict.agreeing += not wrong
         if item["detail"] and item["state"] != "succeeded":
             verdict.reasons[item["detail"]] += 1
-
-
-def _differences(item: Mapping[str, Any], analyses: list[str], link: LinkTruth | None) -> list[str]:
-    """The differences between a result and the platform's records."""
-    status = item["status"]
-    if item["stage"] == "analysis":
-        return [] if analyses[-1:] == [status] else [f"{status}, the platform says {_alternatives(analyses[-1:])}"]
-    if item["stage"] == "link":
-        possible = _link_statuses(link)
-        return [] if status in possible else [f"{status}, the platform says {_alternatives(possible)}"]
-    return [f"{status}, the platform created {analyses[-1]}"] if analyses else []
-
-
-def _link_statuses(link: LinkTruth | None) -> list[str]:
-    """The statuses that the platform may have reported for a link; one requested twice has several."""
-    if link is None or link.status is None:
-        return []
-    again = [_LINKED_EARLIER] if link.sent > 1 and link.status in ("LINKED", "PARTIALLY_LINKED") else []
-    return [link.status, *again]
-
-
-def _alternatives(statuses: list[str]) -> str:
-    return " or ".join(statuses) or "no status"

@@ -14,6 +14,15 @@ _TIMEOUT = 3.0
 
 def ask(settings: Settings, path: str) -> dict[str, Any] | None:
     """The JSON document that the daemon serves at `path`; None if it cannot be had."""
+    try:
+        document = json.loads(fetch(settings, path) or b"null")
+    except ValueError:
+        return None  # another program uses its port
+    return document if isinstance(document, dict) else None
+
+
+def fetch(settings: Settings, path: str) -> bytes | None:
+    """What the daemon serves at `path`; None if it cannot be had."""
     server = settings.server
     if server is None:
         return None
@@ -27,12 +36,11 @@ def ask(settings: Settings, path: str) -> dict[str, Any] | None:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         body = answer.read()
-        document = json.loads(body) if answer.status == http.client.OK else None
-    except (OSError, http.client.HTTPException, ValueError):
+    except (OSError, http.client.HTTPException):
         return None  # no daemon, or another program uses its port
     finally:
         connection.close()
-    return document if isinstance(document, dict) else None
+    return body if answer.status == http.client.OK else None
 
 
 def _reachable(host: str) -> str:

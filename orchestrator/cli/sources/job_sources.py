@@ -1,7 +1,7 @@
 """Reads jobs from the database or, for a user who may not read it, from the running daemon."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -10,18 +10,26 @@ import anyio.to_thread
 
 from orchestrator.cli.commands.accounts import from_daemon
 from orchestrator.cli.invocation import fail, job_named, reading
-from orchestrator.cli.sources.dependencies import awaited
-from orchestrator.cli.sources.http import ask
-from orchestrator.domain.model import ItemState, JobState
+from orchestrator.cli.sources.http import ask, fetch
+from orchestrator.clock import Clock, SystemClock
+from orchestrator.domain.model import ItemState, Job, JobState
+from orchestrator.engine.outlook.expected_end import expected_ends
+from orchestrator.engine.outlook.why import awaited, describe_why, why
+from orchestrator.engine.report.compose import compose_report
+from orchestrator.engine.report.context import Context, context_of
 from orchestrator.engine.result_document import (
     as_json,
     describe_batch,
+    describe_event,
     describe_item,
     describe_job,
     describe_standstill,
+    when,
 )
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.store import Store
+
+_NOTHING = "the daemon returns nothing at {}: there is no such job, or it has stopped"
 
 Described = dict[str, Any]
 """A job, a batch or an item as in a result document."""
@@ -35,11 +43,11 @@ class Source(Protocol):
     """Reads jobs as documents. Raises typer.Exit if there is no job with the name."""
 
     async def job(self, name: str) -> tuple[Described, Sequence[Described]]:
-        """A job and its batches."""
+        """A job, with its `expected_end`, and its batches."""
         ...
 
     async def jobs(self, state: JobState | None = None, account: str | None = None) -> list[Described]:
-        """Jobs, the newest first."""
+        """Jobs, each with its `expected_end`, the newest first."""
         ...
 
     def items(self, name: str, state: ItemState | None = None) -> AsyncIterator[Sequence[Described]]:
@@ -50,12 +58,24 @@ class Source(Protocol):
         """The job's result document, in chunks."""
         ...
 
+    async def report(self, name: str) -> bytes:
+        """The job's report as HTML."""
+        ...
+
     async def awaited(self, name: str) -> str | None:
         """The dependencies of a job as text; None if it has none, or if they are unknown."""
         ...
 
     async def standstill(self, name: str) -> Described:
         """Since when the job makes no progress (`unchanged_since`), and what it waits for (`waits_for`)."""
+        ...
+
+    def history(self, name: str) -> AsyncIterator[Sequence[Described]]:
+        """The events of a job, the oldest first, in chunks."""
+        ...
+
+    async def why(self, name: str) -> tuple[Described, bool]:
+        """What a job waits for, and whether a running daemon was asked, which knows more than the database."""
         ...
 
 
@@ -88,7 +108,7 @@ class Daemon:
 
     async def job(self, name: str) -> tuple[Described, Sequence[Described]]:
         document = await self._ask(_path(name))
-        return document["job"], document["batches"]
+        return document["job"] | {"expected_end": document["expected_end"]}, document["batches"]
 
     async def jobs(self, state: JobState | None = None, account: str | None = None) -> list[Described]:
         path = "/api/v1/jobs?limit=1000"
@@ -102,8 +122,8 @@ class Daemon:
             yield page
 
     async def whole(self, name: str) -> AsyncIterator[bytes]:
-        job, batches = await self.job(name)
-        head = json.dumps({"job": job, "batches": batches})
+        document = await self._ask(_path(name))
+        head = json.dumps({"job": document["job"], "batches": document["batches"]})
         yield head.removesuffix("}").encode() + b', "items": ['
         first = True
         async for page in self.items(name):
@@ -112,6 +132,13 @@ class Daemon:
                 first = False
         yield b"]}\n"
 
+    async def report(self, name: str) -> bytes:
+        path = f"{_path(name)}/report"
+        page = await anyio.to_thread.run_sync(fetch, self._settings, path)
+        if page is None:
+            raise UnreachableError(_NOTHING.format(path))
+        return page
+
     async def awaited(self, name: str) -> str | None:
         del name
         return None
@@ -119,6 +146,13 @@ class Daemon:
     async def standstill(self, name: str) -> Described:
         document = await self._ask(_path(name))
         return {key: document.get(key) for key in ("unchanged_since", "waits_for")}
+
+    async def history(self, name: str) -> AsyncIterator[Sequence[Described]]:
+        async for page in self._pages(f"{_path(name)}/history?limit=1000", "events"):
+            yield page
+
+    async def why(self, name: str) -> tuple[Described, bool]:
+        return await self._ask(f"{_path(name)}/why"), True
 
     async def _pages(self, path: str | None, name: str) -> AsyncIterator[Sequence[Described]]:
         while path is not None:
@@ -129,43 +163,72 @@ class Daemon:
     async def _ask(self, path: str) -> Described:
         document = await anyio.to_thread.run_sync(ask, self._settings, path)
         if document is None:
-            raise UnreachableError(f"the daemon returns nothing at {path}: there is no such job, or it has stopped")
+            raise UnreachableError(_NOTHING.format(path))
         return document
 
 
 class Database:
     """Reads jobs from the database."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, clock: Clock | None = None) -> None:
         self._store = store
         self._settings = settings
+        self._clock = clock or SystemClock()
 
     async def job(self, name: str) -> tuple[Described, Sequence[Described]]:
         job = await job_named(self._store, name)
-        return describe_job(job), [describe_batch(batch) for batch in await self._store.batches.of_job(job.id)]
+        (described,) = await self._described([job])
+        return described, [describe_batch(batch) for batch in await self._store.batches.of_job(job.id)]
 
     async def jobs(self, state: JobState | None = None, account: str | None = None) -> list[Described]:
-        return [describe_job(job) for job in await self._store.jobs.list(state, account)]
+        return await self._described(await self._store.jobs.list(state, account))
 
     async def items(self, name: str, state: ItemState | None = None) -> AsyncIterator[Sequence[Described]]:
         job = await job_named(self._store, name)
         async for portion in self._store.items.stream(job.id, state=state):
-            yield [describe_item(item) for item in portion]
+            yield [describe_item(item, self._context(job).link) for item in portion]
 
     async def whole(self, name: str) -> AsyncIterator[bytes]:
-        async for portion in as_json(self._store, await job_named(self._store, name)):
+        job = await job_named(self._store, name)
+        async for portion in as_json(self._store, job, self._context(job).link):
             yield portion
 
-    async def awaited(self, name: str) -> str | None:
+    async def report(self, name: str) -> bytes:
         job = await job_named(self._store, name)
-        if not job.spec.after:
-            return None
-        return f"{await awaited(self._store, job)} (required: {' or '.join(sorted(job.spec.after.accept))})"
+        return await compose_report(self._store, job, self._context(job), now=SystemClock().now())
+
+    def _context(self, job: Job) -> Context:
+        return context_of(self._settings, job.spec)
+
+    async def awaited(self, name: str) -> str | None:
+        return await awaited(self._store, await job_named(self._store, name))
 
     async def standstill(self, name: str) -> Described:
         job = await job_named(self._store, name)
-        account = self._settings.accounts.get(job.spec.account)
-        return await describe_standstill(self._store, job, account.limits.open_items if account else None)
+        return await describe_standstill(self._store, job, self._open_items.get(job.spec.account))
+
+    async def history(self, name: str) -> AsyncIterator[Sequence[Described]]:
+        job = await job_named(self._store, name)
+        async for portion in self._store.history.stream(job.id):
+            yield [describe_event(event) for event in portion]
+
+    async def why(self, name: str) -> tuple[Described, bool]:
+        job = await job_named(self._store, name)
+        if await anyio.to_thread.run_sync(from_daemon, self._settings) is not None:
+            told = await anyio.to_thread.run_sync(ask, self._settings, f"{_path(name)}/why")
+            if told is not None:
+                return told, True
+        most = self._open_items.get(job.spec.account)
+        found = await why(self._store, job, open_items=most, account=None, now=self._clock.now())
+        return describe_why(job, found), False
+
+    async def _described(self, jobs: Sequence[Job]) -> list[Described]:
+        ends = await expected_ends(self._store, jobs, self._open_items, self._clock.now())
+        return [describe_job(job) | {"expected_end": when(ends.get(job.id))} for job in jobs]
+
+    @property
+    def _open_items(self) -> Mapping[str, int]:
+        return {name: account.limits.open_items for name, account in self._settings.accounts.items()}
 
 
 def _path(name: str) -> str:

@@ -32,7 +32,7 @@ _AS_TEXT = "format the column as text in the spreadsheet, then enter the value a
 
 
 class Finding(NamedTuple):
-    """What is odd about a text."""
+    """What may be wrong with a text."""
 
     what: str
     """A phrase that follows the text: `is an error value of a spreadsheet`."""

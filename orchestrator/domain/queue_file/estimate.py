@@ -47,7 +47,7 @@ class AccountLimits:
     per: float = 300.0
     """... in that many seconds."""
     page_size: int = 1000
-    """Rows that the platform tells in one answer."""
+    """Maximum rows in one answer of the platform."""
 
 
 def batch_size(kind: Kind, limits: AccountLimits, max_open: int | None) -> int:
@@ -90,7 +90,9 @@ class Digest:
     In it: kind, account, project, engine, after, priority, max_open, stop_after, retry, `group_by` and `options` where
     there are any, every item as it will be sent, and the row it was made from (result tables show the row). Left out:
     the name, under which it is compared; the names of file and table; `count`, which only guards; and how template and
-    items were spelt. A change of priority is a change of content, so that it is never taken in silence and dropped.
+    items were spelt. A job that is made of the rows of an earlier one has no items yet: in their place stand that job,
+    the template and `count`. A change of priority is a change of content, so that it is never taken in silence and
+    dropped.
     """
 
     def __init__(self, job: QueuedJob) -> None:
@@ -108,6 +110,9 @@ class Digest:
             "stop_after": job.stop_after.failed if job.stop_after else None,
             "retry": {"attempts": retry.attempts, "on": sorted(retry.on)} if retry else None,
         }
+        if job.rows is not None:
+            header["rows"] = {"job": job.rows.job.casefold(), "states": sorted(set(job.rows.states))}
+            header["template"], header["count"] = job.template, job.count
         if job.group_by is not None:  # not in the digests of jobs from before there was such a key
             header["group_by"] = job.group_by
         if job.options:  # so that a job without any keeps the digest that it always had
@@ -126,14 +131,21 @@ class Digest:
 
 
 def job_spec(
-    job: QueuedJob, kind: Kind, limits: AccountLimits, *, digest: str, file: str | None, dropped_by: str | None
+    job: QueuedJob,
+    kind: Kind,
+    limits: AccountLimits,
+    *,
+    digest: str,
+    file: str | None,
+    dropped_by: str | None,
+    document: bytes | None = None,
 ) -> JobSpec:
-    """The job as the store takes it."""
+    """The job as the store takes it. `document` is the job as its file has it, where its items are still to come."""
     return JobSpec(
         name=job.name,
         kind=job.kind,
         account=job.account,
-        project=job.project,
+        project=job.project or "",
         digest=digest,
         engine=job.engine,
         after=job.waits_for,
@@ -147,6 +159,8 @@ def job_spec(
         first_stage=kind.first_stage,
         follow_only=kind.follow_only,
         options=canonical(job.options) if job.options else None,
+        rows_of=job.rows.job if job.rows else None,
+        document=document,
     )
 
 

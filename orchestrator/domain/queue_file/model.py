@@ -1,4 +1,4 @@
-"""The queue file, version 1: what a person or a program may write, checked key by key.
+"""The queue file, version 1: what users and programs may write, checked key by key.
 
 `items` are not looked into here: there may be a hundred thousand of them, and what they hold depends on the kind of the
 job (`kinds.py`). `json_schema()` describes the same document to editors.
@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstrai
 
 from orchestrator.domain.mistake import Mistake, Path
 from orchestrator.domain.model import After, JobState, RetryPolicy
+from orchestrator.domain.queue_file.control_models import CONTROLS, SCOPES, Adoption, AnyControl, Control, RetryJob
+from orchestrator.domain.queue_file.names import JOB_NAME, STRICT, JobName, Text
 from orchestrator.domain.queue_file.validation_messages import TAG, mistakes_of
 
-JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 TABLE_NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,190}\.(csv|tsv|jsonl|ndjson|CSV|TSV|JSONL|NDJSON)$"
 PATTERNS = {
     JOB_NAME: "is no job name: A-Z a-z 0-9 `.` `_` `-`, the first a letter or digit, at most 100",
@@ -26,12 +27,9 @@ MOST_JOBS = 10_000
 
 DEFAULT_PRIORITY = 5
 
-JobName = Annotated[str, StringConstraints(pattern=JOB_NAME)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = STRICT
 
 
 class AfterJobs(_Strict):
@@ -61,8 +59,23 @@ class Retry(_Strict):
     """The platform's own statuses to try again after."""
 
 
+class JobRows(_Strict):
+    """The items of an earlier job, in place of a table: each of them is a row."""
+
+    job: JobName
+    """The job that is waited for; it may be dropped later than this file."""
+    states: Annotated[list[Literal["succeeded", "partial", "failed", "aborted", "cancelled"]], Field(min_length=1)] = [
+        "succeeded"
+    ]
+    """The states of the items that become rows."""
+
+
 def _shape(value: object) -> str:
     return f"{TAG}list" if isinstance(value, list) else f"{TAG}object"
+
+
+def _table_shape(value: object) -> str:
+    return f"{TAG}object" if isinstance(value, dict | JobRows) else f"{TAG}file"
 
 
 class QueuedJob(_Strict):
@@ -73,13 +86,13 @@ class QueuedJob(_Strict):
     )
 
     name: JobName
-    """Unique for ever, without regard to case."""
+    """Unique among all jobs, past ones included, without regard to case."""
     kind: Text
     """What is done: the platform, a dot, and what is done there."""
     account: Text
     """An account of the configuration."""
-    project: Text
-    """The platform's id of the project."""
+    project: Text | None = None
+    """The platform's id of the project; left out for kinds of work that belong to none."""
     engine: Text | None = None
     """For kinds that have several: which one, such as the kind of pipeline of an analysis."""
     options: dict[str, Any] | None = None
@@ -105,8 +118,15 @@ class QueuedJob(_Strict):
     """Merged under every item, or filled from every row of the table: `${column}`; `$$` is a dollar sign."""
     items: Annotated[list[dict[str, Any]], Field(json_schema_extra={"minItems": 1})] | None = None
     """The platform's own objects, with its own field names."""
-    table: Annotated[str, StringConstraints(pattern=TABLE_NAME)] | None = None
-    """A CSV, TSV or JSON lines file dropped into the same folder."""
+    table: (
+        Annotated[
+            Annotated[str, StringConstraints(pattern=TABLE_NAME), Tag(f"{TAG}file")]
+            | Annotated[JobRows, Tag(f"{TAG}object")],
+            Discriminator(_table_shape),
+        ]
+        | None
+    ) = None
+    """A CSV, TSV or JSON lines file dropped into the same folder, or the rows of an earlier job."""
     group_by: Text | None = None
     """A column of the table: rows with equal cells in it are one item, and what differs between them is a list."""
     count: Annotated[int, Field(ge=1)] | None = None
@@ -124,119 +144,13 @@ class QueuedJob(_Strict):
                 return After(tuple(jobs))
 
     @property
+    def rows(self) -> JobRows | None:
+        """The earlier job that its rows come from; None where it names items or a file."""
+        return self.table if isinstance(self.table, JobRows) else None
+
+    @property
     def retry_policy(self) -> RetryPolicy | None:
         return RetryPolicy(self.retry.attempts, frozenset(self.retry.on)) if self.retry else None
-
-
-# ---------------------------------------------------------------- controls
-
-
-class OfAccount(_Strict):
-    """Everything on one account."""
-
-    account: Text
-
-
-class OfAll(_Strict):
-    """Everything."""
-
-    all: Literal[True]
-
-
-class OfJob(_Strict):
-    """One job, as `pause: NAME` says too."""
-
-    job: JobName
-
-
-_SCOPES = ("job", "account", "all")
-
-
-def _scope(value: object) -> str | None:
-    if isinstance(value, str):
-        return f"{TAG}name"
-    if not isinstance(value, dict):
-        return f"{TAG}name"
-    return next((f"{TAG}{key}" for key in _SCOPES if key in value), f"{TAG}job")
-
-
-Scope = Annotated[
-    Annotated[JobName, Tag(f"{TAG}name")]
-    | Annotated[OfJob, Tag(f"{TAG}job")]
-    | Annotated[OfAccount, Tag(f"{TAG}account")]
-    | Annotated[OfAll, Tag(f"{TAG}all")],
-    Discriminator(_scope),
-]
-
-
-class CancelJob(_Strict):
-    """Send nothing more of a job, and abort what runs."""
-
-    cancel: JobName
-
-
-class RetryJob(_Strict):
-    """Send items of a job again."""
-
-    retry: JobName
-    items: Annotated[list[Text], Field(min_length=1)] | None = None
-    """Keys of the items; without them, every item that did not succeed."""
-    state: Literal["failed", "aborted", "partial", "cancelled"] | None = None
-    """Only the items in this state."""
-
-
-class Pause(_Strict):
-    """Submit nothing until `resume`; what was submitted is still looked at."""
-
-    pause: Scope
-
-
-class Resume(_Strict):
-    """Undo `pause`, and go on after `stop_after`."""
-
-    resume: Scope
-
-
-class Adoption(_Strict):
-    """Which batch is which object on the platform."""
-
-    job: JobName
-    batch: Annotated[int, Field(ge=1)]
-    remote_id: Text
-
-
-class Adopt(_Strict):
-    """Tell a batch whose submission could not be found out what became of it."""
-
-    adopt: Adoption
-
-
-class GiveUp(_Strict):
-    """End items that the platform does not bring to an end; nothing is aborted there."""
-
-    give_up: Annotated[JobName, Field(alias="give-up")]
-    items: Annotated[list[Text], Field(min_length=1)] | None = None
-    """Keys of the items; without them, every open item of the job."""
-
-
-AnyControl = CancelJob | RetryJob | Pause | Resume | Adopt | GiveUp
-
-_CONTROLS = ("cancel", "retry", "pause", "resume", "adopt", "give-up")
-
-
-def _control(value: object) -> str | None:
-    return next((f"{TAG}{key}" for key in _CONTROLS if isinstance(value, dict) and key in value), None)
-
-
-Control = Annotated[
-    Annotated[CancelJob, Tag(f"{TAG}cancel")]
-    | Annotated[RetryJob, Tag(f"{TAG}retry")]
-    | Annotated[Pause, Tag(f"{TAG}pause")]
-    | Annotated[Resume, Tag(f"{TAG}resume")]
-    | Annotated[Adopt, Tag(f"{TAG}adopt")]
-    | Annotated[GiveUp, Tag(f"{TAG}give-up")],
-    Discriminator(_control),
-]
 
 
 class QueueFile(_Strict):
@@ -311,7 +225,7 @@ def _read_job(raw: object, path: Path, mistakes: list[Mistake]) -> QueuedJob | N
     if isinstance(raw, dict):
         if "notify" in raw:
             text = "webhooks are not available in this version"
-            mistakes.append(Mistake(text, "leave `notify` out; results/ tells how the job ended", (*path, "notify")))
+            mistakes.append(Mistake(text, "leave `notify` out; results/ reports how the job ended", (*path, "notify")))
             raw = {key: value for key, value in raw.items() if key != "notify"}
         if (raw.get("items") is None) == (raw.get("table") is None):
             which = "neither `items` nor `table`" if raw.get("items") is None else "both `items` and `table`"
@@ -319,6 +233,9 @@ def _read_job(raw: object, path: Path, mistakes: list[Mistake]) -> QueuedJob | N
         if raw.get("group_by") is not None and not (raw.get("table") and raw.get("template")):
             text = "`group_by` gathers the rows of a `table` for a `template`, and one of the two is missing"
             mistakes.append(Mistake(text, "add it, or leave `group_by` out", (*path, "group_by")))
+        if isinstance(raw.get("table"), dict) and not raw.get("template"):
+            text = "has rows of an earlier job, and no `template` that makes items of them"
+            mistakes.append(Mistake(text, "write a `template` that names their columns, such as `${remote_id}`", path))
     job = _validated(QueuedJob, raw, path, mistakes)
     return job if len(mistakes) == before else None
 
@@ -369,9 +286,14 @@ def _known_keys(model: type[BaseModel], below: Path) -> Sequence[str]:
     if below[:1] == ("control",):
         inner = below[1] if len(below) > 1 else ""
         if inner in ("pause", "resume"):
-            return _SCOPES
+            return SCOPES
         if inner == "give-up":
-            return (*_CONTROLS, "items")
-        return tuple(Adoption.model_fields) if inner == "adopt" else (*_CONTROLS, "items", "state")
-    nested: dict[str | int, type[BaseModel]] = {"after": AfterJobs, "stop_after": StopAfter, "retry": Retry}
+            return (*CONTROLS, "items")
+        return tuple(Adoption.model_fields) if inner == "adopt" else (*CONTROLS, "items", "state")
+    nested: dict[str | int, type[BaseModel]] = {
+        "after": AfterJobs,
+        "stop_after": StopAfter,
+        "retry": Retry,
+        "table": JobRows,
+    }
     return tuple((nested.get(below[0], model) if below else model).model_fields)

@@ -21,8 +21,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     found = nearest(name, known)
     if found is None:
         return None
-    odd = next(foreign_in(found), None) or next(foreign_in(name), None)
-    return f"did you mean `{found}`?" + (f" it holds {odd}" if odd else "")
+    foreign = next(foreign_in(found), None) or next(foreign_in(name), None)
+    return f"did you mean `{found}`?" + (f" it holds {foreign}" if foreign else "")
 
 
 def _plain(name: str) -> str:

@@ -151,9 +151,9 @@ class _Compiler:
             (alone,) = used
             return _Part(None, alone.value, alone.many, alone.optional)
         self.mixed.append((path, text, tuple(each.column for each in used)))
-        if odd := next((each for each in used if not each.is_plain), None):
+        if typed := next((each for each in used if not each.is_plain), None):
             message = f"`{text}` has a typed, optional or list placeholder inside a longer text"
-            remedy = f"let it stand alone, or write `${{{odd.column}}}`"
+            remedy = f"let it stand alone, or write `${{{typed.column}}}`"
             self.mistakes.append(Mistake(message, remedy, path))
         values = [each.value for each in used]
         return _Part(None, lambda row: pattern % tuple(value(row) for value in values))

@@ -1,4 +1,4 @@
-"""pydantic's findings in words that a person at the bench understands."""
+"""Translates pydantic's errors into messages that users understand."""
 
 import difflib
 import itertools
@@ -16,7 +16,7 @@ from orchestrator.domain.queue_file.cells import no_id, no_value
 from orchestrator.domain.queue_file.nearest import did_you_mean
 
 TAG = "@"
-"""Tags of our unions begin with it: pydantic puts them into the path, where nobody wrote them."""
+"""Tags of our unions begin with it: pydantic puts them into the path, although no user wrote them."""
 
 MOST_NAMED = 5
 """Characters that one message names."""
@@ -42,7 +42,7 @@ def mistakes_of(
 ) -> Iterator[Mistake]:
     """Each finding as a mistake, with its path below what was validated.
 
-    `known` returns the keys that may stand beside an unknown one, `patterns` says in words what a pattern asks for,
+    `known` returns the keys that may stand beside an unknown one, `patterns` describes what a pattern requires,
     `ids` are the patterns of ids: there, a message says what the text is instead.
     """
     for finding in error.errors(include_url=False, include_context=True, include_input=True):
@@ -50,24 +50,24 @@ def mistakes_of(
         beside = known(below if finding["type"].startswith("union_tag") else below[:-1])
         if finding["type"] == "string_pattern_mismatch":
             pattern = finding["ctx"]["pattern"]
-            words = patterns.get(pattern, f"does not match {pattern}")
-            message, remedy = mismatch(finding["input"], words, is_id=pattern in ids)
+            described = patterns.get(pattern, f"does not match {pattern}")
+            message, remedy = mismatch(finding["input"], described, is_id=pattern in ids)
         else:
             message, remedy = _worded(finding, beside)
         yield Mistake(message, remedy, below)
 
 
-def mismatch(text: str, words: str, *, is_id: bool) -> tuple[str, str | None]:
-    """Why a text does not match a pattern, and the remedy: odd characters first, then what it is in place of an id."""
+def mismatch(text: str, described: str, *, is_id: bool) -> tuple[str, str | None]:
+    """Why a text does not match a pattern, and the remedy: unexpected characters first, then what stands for an id."""
     if foreign := list(itertools.islice(foreign_in(text), MOST_NAMED)):
         remedy = "type it again with plain letters"
         if invisible_in(text):
             remedy = "delete what does not show, or type it again"
-        return f"{_shown(text)} holds {', '.join(foreign)}" + ("" if is_id else f"; it {words}"), remedy
+        return f"{_shown(text)} holds {', '.join(foreign)}" + ("" if is_id else f"; it {described}"), remedy
     found = (no_id if is_id else no_value)(text)
     if found is None:
-        return f"{_shown(text)} {words}", None
-    return f"{_shown(text)} {found.what}; it {words}", found.remedy
+        return f"{_shown(text)} {described}", None
+    return f"{_shown(text)} {found.what}; it {described}", found.remedy
 
 
 def _written(location: Sequence[str | int]) -> Path:
@@ -80,7 +80,7 @@ def _worded(finding: ErrorDetails, known: Sequence[str]) -> tuple[str, str | Non
     name = str(finding["loc"][-1]) if finding["loc"] else "it"
     match finding["type"]:
         case "missing":
-            return f"`{name}` is missing", _absent(name, given)
+            return missing_key(name, given if isinstance(given, dict) else {})
         case "extra_forbidden":
             return f"`{name}` is not a key that belongs here", _meant(name, known)
         case kind if kind in _TYPES:
@@ -102,10 +102,10 @@ def _worded(finding: ErrorDetails, known: Sequence[str]) -> tuple[str, str | Non
             return finding["msg"], None
 
 
-def _absent(name: str, given: object) -> str:
-    """What to do about a missing key; a key beside it may be the same in another spelling."""
-    close = difflib.get_close_matches(name, map(str, given), n=1, cutoff=0.8) if isinstance(given, dict) else []
-    return f"add `{name}:`" + (f"; `{close[0]}` is another key" if close else "")
+def missing_key(name: str, given: Mapping[str, Any]) -> tuple[str, str]:
+    """The message and the remedy for a missing key; a key beside it may be the same in another spelling."""
+    close = difflib.get_close_matches(name, map(str, given), n=1, cutoff=0.8)
+    return f"`{name}` is missing", f"add `{name}:`" + (f"; `{close[0]}` is another key" if close else "")
 
 
 def _not_among(name: str, given: object, expected: str) -> tuple[str, str | None]:
@@ -122,8 +122,8 @@ def _meant(name: str, known: Sequence[str]) -> str:
         return meant
     if not known:
         return "leave it out"
-    odd = next(foreign_in(name), None)
-    return "known are " + ", ".join(f"`{key}`" for key in known) + (f"; it holds {odd}" if odd else "")
+    foreign = next(foreign_in(name), None)
+    return "known are " + ", ".join(f"`{key}`" for key in known) + (f"; it holds {foreign}" if foreign else "")
 
 
 def _called(value: object) -> str:

@@ -130,7 +130,7 @@ class Polling:
             self._log_broken(observed)
             self._log_unexpected(observed, result.bad_rows)
             page = result.next
-            if restarts > MOST_RESTARTS:  # what was not told by a sweep that never ends is not missing
+            if restarts > MOST_RESTARTS:  # what a sweep that never ends did not report is not missing
                 raise Transient(f"the platform forgets our place in {poll.name} again and again")
         return seen, changed, requests
 

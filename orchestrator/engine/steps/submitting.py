@@ -92,6 +92,7 @@ class Submitting:
         submission = await self._next(batch)
         if submission is None:
             await self._store.advance.follow(batch, now=self._clock.now())
+            crash_point(CrashPoint.BATCH_FOLLOWED)
             return
         if (
             batch.step == 1
@@ -145,7 +146,7 @@ class Submitting:
         return False
 
     async def _reconcile_later(self, batch: Batch, submission: Submission, reason: str) -> None:
-        """Somebody who had our name sent it: it is found out like any other, and never sent by us under this key."""
+        """Another database with our name sent it: it is reconciled, and this database never sends it under this key."""
         await self._store.advance.mark_unconfirmed(
             batch, submission, reason, due_at=self.waits.now(), now=self._clock.now()
         )
@@ -222,6 +223,7 @@ class Submitting:
         now = self._clock.now()
         if receipt.more:
             await self._store.advance.proceed(batch, receipt, now=now)
+            crash_point(CrashPoint.BATCH_PROCEEDED)
         elif receipt.items and await self._missing(batch, receipt.items):
             await self._store.advance.confirm_partly(batch, receipt, now=now)
         else:
@@ -262,7 +264,7 @@ class Submitting:
             await self._store.advance.renew(batch, now=now)
             self._hold(batch, "planned", reason)
         elif batch.in_doubt and refusal.status in REFUSED_UNSEEN:
-            await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be found out")
+            await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be determined")
         elif batch.in_doubt and batch.resend is not Resend.HARMLESS:
             await self._reconcile_refusal(batch, reason)
         else:

@@ -43,7 +43,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Examined:
-    """One file of a group on its way."""
+    """One file of a group."""
 
     candidate: Candidate
     opened: dict[str, Source] = field(default_factory=dict)
@@ -175,7 +175,7 @@ class Decider:
             each = _Examined(candidate)
             try:
                 whole = candidate.entry.signature.size <= SMALL_BYTES and self._examine(each)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is ours: the file stays, the others go on
+            except Exception as error:  # noqa: BLE001 - any error is local: the file stays, and the others are decided
                 self._release(each)
                 decided.failures[candidate.entry.name] = error
                 continue
@@ -307,7 +307,7 @@ class Decider:
     async def _reject_each(self, each: _Examined, mistakes: Mistakes, decided: Decided) -> None:
         try:
             await self.reject(each.entry, mistakes, each.tables)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours: the file stays, the others go on
+        except Exception as error:  # noqa: BLE001 - any error is local: the file stays, and the others are decided
             decided.failures[each.entry.name] = error
         else:
             decided.names.add(each.entry.name)

@@ -10,14 +10,14 @@ from orchestrator.domain.errors import OrchestratorError
 LONGEST_PAUSE = 60.0
 """Seconds until a file is taken up again, at most."""
 TROUBLE_PATIENCE = 120.0
-"""Seconds after which nobody waits for the end of it any more: a person has to repair something."""
+"""Seconds after which an error counts as lasting: the operator has to repair something."""
 
 
 log = structlog.get_logger(__name__)
 
 
 def reason_of(error: Exception) -> str:
-    """One line; for an error that nobody foresaw, its traceback goes to the log."""
+    """The reason in one line; the traceback of an unexpected error goes to the log."""
     if not isinstance(error, OSError | OrchestratorError):
         log.error("intake_failed", exc_info=error)
     return f"{type(error).__name__}: {error}"
@@ -31,24 +31,24 @@ class _Deferred:
     reason: str
 
     def lasts(self, now: float) -> bool:
-        """Whether nobody waits for the end of it any more."""
+        """Whether the error counts as lasting."""
         return now - self.since >= TROUBLE_PATIENCE
 
 
 class Deferrals:
-    """Remembers them by name. Times are seconds on the monotonic clock."""
+    """Deferred files, by name. Times are seconds on the monotonic clock."""
 
     def __init__(self) -> None:
         self._deferred: dict[str, _Deferred] = {}
 
     def defer(self, name: str, reason: str, now: float) -> None:
-        """It failed, perhaps not for the first time."""
+        """Record a failure, which need not be the first."""
         before = self._deferred.get(name)
         tries, since = (before.tries + 1, before.since) if before else (1, now)
         self._deferred[name] = _Deferred(now + min(LONGEST_PAUSE, 2.0 ** (tries - 1)), tries, since, reason)
 
     def end(self, name: str) -> None:
-        """It succeeded."""
+        """Record that the file was decided."""
         self._deferred.pop(name, None)
 
     def forget_gone(self, present: Collection[str]) -> None:
@@ -65,10 +65,10 @@ class Deferrals:
         return deferred.until - now if deferred else None
 
     def lasts(self, name: str, now: float) -> bool:
-        """Whether nobody waits for the end of it any more."""
+        """Whether the error counts as lasting."""
         deferred = self._deferred.get(name)
         return deferred is not None and deferred.lasts(now)
 
     def lasting(self, now: float) -> Mapping[str, str]:
-        """What nobody waits for any more: name → reason."""
+        """Files whose error counts as lasting: name → reason."""
         return {name: each.reason for name, each in self._deferred.items() if each.lasts(now)}

@@ -95,12 +95,12 @@ class _Track:
     appeared: float
     """When something of that name was first seen, however it has changed since."""
     was_here: bool = False
-    """It had another visible name before: somebody renamed it."""
+    """It had another visible name before, and was renamed."""
 
 
 @dataclass(slots=True)
 class Arrivals:
-    """Remembers what incoming/ looked like, to tell files that are complete from files that are being written."""
+    """Remembers the entries of incoming/, to distinguish complete files from files that are being written."""
 
     rest: float
     """Seconds after which a file written in place counts as complete."""

@@ -41,7 +41,7 @@ _MILLISECOND = 1_000_000
 
 
 class NotDroppedError(OrchestratorError):
-    """Nothing was dropped; tells what is wrong with which file."""
+    """Nothing was dropped; says what is wrong with which file."""
 
     def __init__(self, mistakes: Mapping[str, Mistakes]) -> None:
         super().__init__("; ".join(f"{file}: {mistake}" for file, found in mistakes.items() for mistake in found))
@@ -60,7 +60,7 @@ class Dropped:
     not_synced: str | None = None
     """Why a power failure may still take the file out of incoming/; None where it cannot."""
     notes: tuple[str, ...] = ()
-    """What is odd about the file and its tables."""
+    """What may be wrong in the file and its tables."""
 
     @property
     def jobs(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ class Dropped:
 
 @dataclass(slots=True)
 class _Parcel:
-    """A queue file on its way, with everything open that belongs to it."""
+    """A queue file that is being dropped, with all its open files."""
 
     path: Path
     sources: dict[str, Source] = field(default_factory=dict)
@@ -97,16 +97,16 @@ async def drop(
     scratch: Path | None = None,
     kinds: Kinds = KINDS,
     refuse: Callable[[Sequence[JobSpec]], Awaitable[Iterable[Mistake]]] | None = None,
-    told: Callable[[Dropped], None] = lambda _: None,
+    report: Callable[[Dropped], None] = lambda _: None,
 ) -> list[Dropped]:
     """Check queue files and drop each with its tables; `count` is written into jobs that do not have it.
 
     Tables are found beside the queue file that names them; they may be listed among `files`, and need not. `refuse`
-    returns further mistakes of the jobs of a file. `told` is called with each file as soon as it lies in incoming/.
+    returns further mistakes of the jobs of a file. `report` is called with each file as soon as it lies in incoming/.
 
     Raises:
         NotDroppedError: there are mistakes, or a name is taken in incoming/; nothing was dropped.
-        OSError: a file cannot be read, or incoming/ cannot be written to; what was `told` before lies there.
+        OSError: a file cannot be read, or incoming/ cannot be written to; what was reported before lies there.
     """
     mistakes: dict[str, Mistakes] = {}
     with contextlib.ExitStack() as stack:
@@ -126,7 +126,7 @@ async def drop(
         dropped = []
         for parcel in parcels:
             dropped.append(await anyio.to_thread.run_sync(_drop_parcel, parcel, incoming))
-            told(dropped[-1])
+            report(dropped[-1])
         return dropped
 
 
@@ -179,7 +179,7 @@ class Placed:
 
 
 class Draft:
-    """A file that is being written under a hidden name, which nobody reads."""
+    """A file that is being written under a hidden name, which intake ignores."""
 
     def __init__(self, target: Path) -> None:
         self._target = target

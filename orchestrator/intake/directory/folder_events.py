@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class Watch:
-    """Wakes whoever waits when something happens in a folder, which may come and go."""
+    """Wakes waiting tasks when something happens in a folder, which may be removed and created again."""
 
     def __init__(self, folder: Path, clock: Clock, announce: Callable[[Collection[str], Iterable[str]], None]) -> None:
         """`announce` is called with the names that came and the names that went."""
@@ -34,7 +34,7 @@ class Watch:
         self._reported: set[type[BaseException]] = set()
 
     async def run(self, pause: float) -> None:
-        """Watch for ever; after the watching failed or its folder was replaced, again in `pause` seconds."""
+        """Watch until cancelled; after the watch failed or its folder was replaced, watch again in `pause` seconds."""
         while True:
             with anyio.CancelScope() as self._scope:
                 try:

@@ -60,7 +60,7 @@ class Folders:
     """The queue directory."""
 
     def __init__(self, directory: Path, own: Path | None = None) -> None:
-        """`own` is a folder where nobody but the daemon may write; None: moves that a crash cuts are not completed."""
+        """`own` is a folder that only the daemon may write to; None: interrupted moves are not completed."""
         self.incoming = directory / "incoming"
         self.accepted = directory / "accepted"
         self.rejected = directory / "rejected"
@@ -234,7 +234,7 @@ def prove_moves(directory: Path) -> None:
 
 
 def token_of(file: Moving) -> str:
-    """What tells, in an error file, which file it speaks of.
+    """Identifies, in an error file, the file that it is about.
 
     Device and inode are none of it: another mount, or the same one after a restart, may number files anew.
     """
@@ -271,7 +271,7 @@ def _is(path: Path, signature: Signature) -> bool:
 
 
 def safe_name(name: str) -> str:
-    """The name itself where it is a good one, else one spelt with %XX that tells it, shortened if need be."""
+    """The name itself where it is valid, else the name with invalid characters as %XX, shortened if necessary."""
     if GOOD_NAME.fullmatch(name):
         return name
     raw = os.fsencode(name)

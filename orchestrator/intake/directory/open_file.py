@@ -43,7 +43,7 @@ class NotReadableError(OrchestratorError):
 
     @classmethod
     def missing(cls, name: str) -> Self:
-        """For a file that somebody named, and that is not there."""
+        """For a file that was named and does not exist."""
         return cls(Mistake(f"there is no file {name}"))
 
 
@@ -63,7 +63,7 @@ class Source:
         return (now.size, now.mtime_ns) == (self.signature.size, self.signature.mtime_ns)
 
     def token(self, step: Callable[[], None]) -> str:
-        """Tells one drop of a file from any other, also from one with the same name and content at another time."""
+        """Identifies one drop of a file, also among drops of the same name and content at other times."""
         digest = sha256(f"{self.name}\n{self.signature.mtime_ns}\n".encode())
         self.file.seek(0)
         while piece := self.file.read(1024 * 1024):

@@ -24,7 +24,7 @@ class NoPendingMoveError(OrchestratorError):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One file on its way."""
+    """One file that is being moved."""
 
     name: str
     """In incoming/."""

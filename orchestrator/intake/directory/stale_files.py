@@ -25,7 +25,7 @@ UNDATED = (
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a name ends like no file of the queue: an upload under way, say, or a note that somebody left."""
+    """Whether a name ends like no file of the queue: for example an upload in progress, or a note of a user."""
     return not name.lower().endswith(ENDINGS)
 
 
@@ -64,7 +64,7 @@ class StaleFiles:
             del self._stays[name]
 
     def stays(self, name: str, now: float) -> bool:
-        """Whether it has stayed so long that nobody waits for it."""
+        """Whether it has stayed so long that nothing waits for it."""
         stay = self._stays.get(name)
         return stay is not None and now - stay.since >= REPORTED_AFTER[0]
 

@@ -1,4 +1,4 @@
-"""Tables that no queue file names: told of once, and given up after an hour."""
+"""Tables that no queue file names: reported once, and rejected after an hour."""
 
 from collections.abc import Callable, Iterable
 
@@ -12,37 +12,37 @@ PATIENCE = 3600.0
 
 
 class UnclaimedTables:
-    """Remembers which of them were told of."""
+    """Remembers which of them were reported."""
 
     def __init__(self, arrivals: Arrivals, publish: Callable[[Event], None]) -> None:
         self._arrivals = arrivals
         self._publish = publish
-        self._told: dict[str, Signature] = {}
+        self._reported: dict[str, Signature] = {}
 
-    def gave_up(self, table: str, now: float) -> Mistakes | None:
-        """What to reject the table for; None while it may lie there."""
+    def expired(self, table: str, now: float) -> Mistakes | None:
+        """Why to reject the table; None while it may still be named."""
         if self._arrivals.age(table, now) < PATIENCE:
             return None
         mistakes = Mistakes()
         mistakes.add("is a table that no queue file named within an hour", "drop it again with the file that names it")
         return mistakes
 
-    def to_tell(self, tables: Iterable[Entry], now: float) -> list[Entry]:
-        """Those that rest and were not told of as they are now. A table is dropped first, and its queue file soon."""
+    def to_report(self, tables: Iterable[Entry], now: float) -> list[Entry]:
+        """Those that rest and were not reported as they are now: a table is dropped before its queue file."""
         return [
             each
             for each in tables
-            if self._told.get(each.name) != each.signature and self._arrivals.rested(each.name, now)
+            if self._reported.get(each.name) != each.signature and self._arrivals.rested(each.name, now)
         ]
 
-    def tell(self, tables: Iterable[Entry]) -> None:
-        """Of each, once."""
+    def report(self, tables: Iterable[Entry]) -> None:
+        """Report each of them once."""
         for table in tables:
-            self._told[table.name] = table.signature
+            self._reported[table.name] = table.signature
             reason = "no queue file names it in `table:`; it is rejected when none did within an hour"
             self._publish(TableUnreferenced(table.name, reason))
 
     def forget_gone(self, present: set[str]) -> None:
-        """What left the folder is told of anew when it comes again."""
-        for name in self._told.keys() - present:
-            del self._told[name]
+        """Report a table again that left the folder and came back."""
+        for name in self._reported.keys() - present:
+            del self._reported[name]

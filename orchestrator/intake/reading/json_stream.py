@@ -1,7 +1,7 @@
 """JSON as events, strictly as RFC 8259 has it: one value, nothing behind it, no NaN, no half characters.
 
-The parser is fed piece by piece, so a document costs the memory of its largest item. Fed line by line it also tells,
-for mistakes, in which line it is. The items of a job need not pass through it: see `values`.
+The parser is fed piece by piece, so a document costs the memory of its largest item. Fed line by line it also reports,
+for mistakes, the line. The items of a job need not pass through it: see `values`.
 """
 
 import re
@@ -35,12 +35,12 @@ class JsonEvents:
     """The events of one JSON document."""
 
     def __init__(self, text: Text, *, by_line: bool = False) -> None:
-        """`by_line` tells the line of every event, and takes longer."""
+        """`by_line`: also report the line of every event, which takes longer."""
         self._text = text
         self._by_line = by_line
         self._line = 1
-        self._told: Any = sendable_list()
-        self._parser = yajl2_c.basic_parse_coro(self._told)
+        self._parsed: Any = sendable_list()
+        self._parser = yajl2_c.basic_parse_coro(self._parsed)
         self._ahead = ""
         """Read, and not given to the parser yet."""
         self._trouble: MalformedTextError | None = None
@@ -48,7 +48,7 @@ class JsonEvents:
         self._opened = False
         """The parser has come to what may open a list of items, and `_ahead` follows it."""
         self._in_list = False
-        """It did, and the event told last says so."""
+        """It did, and the last event was the start of that list."""
 
     @property
     def line(self) -> int | None:
@@ -84,7 +84,7 @@ class JsonEvents:
         self._ahead = self._ahead[end:]
         if taken:  # one value takes the place of all of them: what comes next has to be a comma or the end, as before
             self._feed(self._parser.send, b"{}")
-            del self._told[:]
+            del self._parsed[:]
 
     # ------------------------------------------------------------ reading
 
@@ -115,12 +115,12 @@ class JsonEvents:
         return bool(more)
 
     def _events(self, send: Callable[[bytes], object], piece: bytes) -> Iterator[ParsedEvent]:
-        """What the parser tells of a piece, as far as it can be parsed; then raises what is wrong with it."""
+        """The events of a piece, as far as it can be parsed; then raises what is wrong with it."""
         wrong = self._feed(send, piece)
-        if self._told:
-            *told, last = _translated(self._told)
-            del self._told[:]
-            yield from told
+        if self._parsed:
+            *complete, last = _translated(self._parsed)
+            del self._parsed[:]
+            yield from complete
             self._in_list = self._opened and last[0] == START_ARRAY
             yield last
             self._in_list = False
@@ -139,7 +139,7 @@ class JsonEvents:
         except (ValueError, InvalidOperation, SystemError):
             # Python converts no more than 4300 digits; met inside the parser that surfaces as a SystemError, and leaves
             # an event behind whose value is no object at all: to touch it would end the process.
-            del self._told[:]
+            del self._parsed[:]
             return bad_number(self.line)
         return None
 
@@ -165,8 +165,8 @@ def _half(line: int | None) -> Mistake:
     return Mistake("half a character (a lone surrogate, `\\ud...`)", "write the character itself", line=line)
 
 
-def _translated(told: list[tuple[str, Any]]) -> Iterator[ParsedEvent]:
-    for event, value in told:
+def _translated(events: list[tuple[str, Any]]) -> Iterator[ParsedEvent]:
+    for event, value in events:
         yield (SCALAR if event in _SCALARS else event), value
 
 

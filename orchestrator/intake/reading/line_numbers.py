@@ -1,4 +1,4 @@
-"""On which line of a document something stands: looked up only when there is something to tell about it."""
+"""Finds the line of a value in a document, only when a message needs it."""
 
 import contextlib
 from collections.abc import Generator, Iterable
@@ -25,7 +25,7 @@ def lines_of(events: Events, paths: Iterable[Path]) -> Generator[None, None, dic
     """The line of each path, or of the nearest thing around it that is there; yields now and then."""
     wanted = {path[:length] for path in paths for length in range(len(path) + 1)}
     found: dict[Path, int] = {}
-    with contextlib.suppress(MalformedTextError):  # told already; what stands before it has been found
+    with contextlib.suppress(MalformedTextError):  # reported already; the lines before it were found
         yield from _collect(events, wanted, found)
     return {path: line for path in wanted if (line := _nearest(path, found)) is not None}
 
@@ -59,4 +59,4 @@ def _collect(events: Events, wanted: set[Path], found: dict[Path, int]) -> Gener
 def _note(trail: list[str | int], line: int | None, wanted: set[Path], found: dict[Path, int]) -> None:
     path = tuple(trail)
     if path in wanted and line is not None:
-        found[path] = line  # where a key stands twice, the second place is the one to tell
+        found[path] = line  # of a key that occurs twice, the second line is reported

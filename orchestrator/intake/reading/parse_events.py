@@ -1,4 +1,4 @@
-"""The one vocabulary that YAML and JSON are read in: ijson's words, with one for every kind of scalar."""
+"""The events that YAML and JSON are read as: ijson's, with one event for all scalars."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ MAP_KEY = "map_key"
 SCALAR = "scalar"
 
 ParsedEvent = tuple[str, Any]
-"""What was met, and its value: the text of a key, the value of a scalar, None otherwise."""
+"""An event and its value: the text of a key, the value of a scalar, None otherwise."""
 
 DEEPEST = 64
 """Levels of a document."""
@@ -22,24 +22,24 @@ LONGEST_NUMBER = 1000
 
 
 class Events(Protocol):
-    """A document as a stream of events. Iterating raises SpoiltError where the text is no document."""
+    """A document as a stream of events. Iterating raises MalformedTextError where the text is no document."""
 
     def __iter__(self) -> Iterator[ParsedEvent]: ...
 
     @property
     def line(self) -> int | None:
-        """The line of the event told last, where it is known."""
+        """The line of the last event, where it is known."""
         ...
 
     def values(self, levels: int) -> Iterator[bytes]:
         """The next values of a list, as `canonical` spells them; asked for at its start, or after one of its values.
 
-        As many as can be had faster than as events, none at all perhaps; there is nothing to tell about them, and they
-        are nested no deeper than `levels`. The events go on behind them, and raise what was met on the way.
+        Only as many as can be read faster than as events, perhaps none; they contain no mistakes of syntax, and
+        are nested no deeper than `levels`. The events continue after them, and raise what was wrong.
         """
         ...
 
 
 def bad_number(line: int | None) -> MalformedTextError:
-    """A number that no one can mean."""
+    """A number that is too large."""
     return MalformedTextError(Mistake("a number is too large to keep", "write it in quotes", line=line))

@@ -1,8 +1,8 @@
-"""JSON values taken whole: the way of ordinary items, several times faster than event by event.
+"""Reads ordinary JSON values as a whole, several times faster than event by event.
 
-Only a value with nothing to tell about is taken. Everything else, from a key that stands twice to half a character, is
-left to the events, which see more and have the words for it. So this may refuse what is good, and never takes what the
-events would tell of.
+Only a value without anything unusual is taken. Everything else, from a duplicate key to an unpaired surrogate, is
+left to the events, which find the mistakes and report them. So this may refuse valid values, and never takes what the
+events would report.
 """
 
 import json

@@ -1,9 +1,9 @@
 # ruff: noqa: ANN401 - libyaml's events have no types, and their values are any JSON scalar
-"""YAML items taken whole: the way of ordinary items, faster than an event at a time through reader and checks.
+"""Reads ordinary YAML items as a whole, faster than event by event through reader and checks.
 
-Only an item with nothing to tell about is taken. One with an alias, a tag, a key that stands twice or an unseen
-character is handed back event by event to those that have the words for it. So this may refuse what is good, and never
-takes what they would tell of.
+Only an item without anything unusual is taken. One with an alias, a tag, a duplicate key or an invisible
+character is handed back event by event to the code that reports it. So this may refuse valid items, and never
+takes what that code would report.
 """
 
 import re
@@ -26,7 +26,7 @@ _LITERALS = {"null": None, "true": True, "false": False}
 def meaning(text: str) -> Any:
     """What an unquoted text stands for: only JSON's own literals are anything but text.
 
-    Raises ValueError or ArithmeticError for a number that no one can mean.
+    Raises ValueError or ArithmeticError for a number that is too large.
     """
     if text in _LITERALS:
         return _LITERALS[text]
@@ -52,7 +52,7 @@ def take_plain(next_event: Callable[[], Any], seen: list[Any], levels: int) -> b
 
 
 class _NotPlain(Exception):
-    """There may be something to tell about this item."""
+    """This item is unusual, and may contain a mistake."""
 
 
 def _composed(next_event: Callable[[], Any], seen: list[Any], levels: int) -> Any:  # noqa: C901, PLR0912 - one hot loop

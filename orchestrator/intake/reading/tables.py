@@ -74,6 +74,10 @@ class Table:
             for mistake in wrong.reported():
                 mistakes.append(mistake)
 
+    def place(self, line: int) -> str:
+        """The row on that line, for messages."""
+        return f"line {line}"
+
     def other_separator(self, columns: tuple[str, ...]) -> str | None:
         """What separates the cells instead, when the first line was read as one column; None where nothing does."""
         if self._json or len(columns) != 1:

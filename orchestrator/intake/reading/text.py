@@ -15,14 +15,14 @@ LONGEST_VALUE = 16 * 1024 * 1024
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _YAML_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
-"""YAML 1.1 also breaks lines at U+2028 and U+2029, which nobody sees."""
+"""YAML 1.1 also breaks lines at U+2028 and U+2029, which are invisible."""
 _BOM = codecs.BOM_UTF8
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SAVE = "save the file as UTF-8"
 
 
 class MalformedTextError(OrchestratorError):
-    """A text that cannot be read on from here; carries what to tell about it."""
+    """A text that cannot be read on from here; carries the mistake."""
 
     def __init__(self, mistake: Mistake) -> None:
         super().__init__(str(mistake))

@@ -27,7 +27,7 @@ class Slip(NamedTuple):
 
 
 def slip(problem: str, line: int, column: int, here: str, before: str) -> Slip:
-    """What is wrong, from the parser's words, its place (from 1), and the text of that line and of the one before."""
+    """What is wrong, from the parser's message, its position (from 1), and that line with the one before."""
     if here[: len(here) - len(here.lstrip())].count("\t"):
         return Slip("a tab indents the line", "indent with spaces", line)
     if "${" in here and problem.startswith("did not find expected ',' or"):

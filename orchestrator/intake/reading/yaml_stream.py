@@ -38,7 +38,7 @@ class YamlEvents:
         self._parser: Any = None
         self._event: Any = None
         self._ahead: deque[Any] = deque()
-        """Taken from the parser, and not told yet."""
+        """Taken from the parser, and not yielded yet."""
         self._trouble: Exception | None = None
         """What the parser raised behind them."""
         self._seen_document = False

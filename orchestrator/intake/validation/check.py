@@ -18,8 +18,9 @@ import anyio.to_thread
 from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.mistake import Mistake, Mistakes
 from orchestrator.domain.note import Notes
+from orchestrator.domain.queue_file.control_models import AnyControl
 from orchestrator.domain.queue_file.estimate import AccountLimits
-from orchestrator.domain.queue_file.model import TABLE_NAME, AnyControl, Reading, read
+from orchestrator.domain.queue_file.model import TABLE_NAME, Reading, read
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.intake.directory.open_file import NotReadableError, Source, open_source
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
@@ -29,9 +30,10 @@ from orchestrator.intake.reading.parse_events import Events
 from orchestrator.intake.reading.tables import Table, is_table
 from orchestrator.intake.reading.text import MalformedTextError, Text
 from orchestrator.intake.reading.yaml_stream import YamlEvents
-from orchestrator.intake.validation.dependency_cycles import dependency_cycles, waits_of
+from orchestrator.intake.validation.dependency_cycles import dependency_cycles, is_made_of_rows, waits_of
 from orchestrator.intake.validation.document import Document, DocumentReader
 from orchestrator.intake.validation.job_validation import JobValidation, Setting, ValidatedJob
+from orchestrator.intake.validation.rows_to_come import columns_of_rows
 from orchestrator.platforms.registry import KINDS
 
 STEPS = 20
@@ -231,6 +233,7 @@ class _Check:
             file=report.file,
             dropped_by=terms.dropped_by,
             dropped_bytes=dropped,
+            columns=columns_of_rows(raws, tables),
         )
         checked: list[ValidatedJob] = []
         for index, raw in enumerate(raws):
@@ -246,7 +249,8 @@ class _Check:
     def _check_cycles(self, raws: Sequence[Mapping[str, Any]]) -> Generator[None, None, None]:
         names = [name if isinstance(name := raw.get("name"), str) else None for raw in raws]
         after = {name.casefold(): waits_of(raw) for name, raw in zip(names, raws, strict=True) if name is not None}
-        for mistake in dependency_cycles(names, after):
+        of_rows = {name.casefold() for name, raw in zip(names, raws, strict=True) if name and is_made_of_rows(raw)}
+        for mistake in dependency_cycles(names, after, of_rows):
             self._report.mistakes.append(mistake)
             yield
 

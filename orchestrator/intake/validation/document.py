@@ -200,7 +200,7 @@ class DocumentReader:
         above: list[tuple[Any, str]] = []
         key = ""
         room = _room(path, index)
-        for event, value in self._events:  # noqa: PLR1704 - the events go on
+        for event, value in self._events:  # noqa: PLR1704 - the same events continue
             if event == MAP_KEY:
                 key = value
                 if not key.isprintable():
@@ -248,7 +248,7 @@ def _room(path: Path, index: int | None) -> int:
 
 
 def _path(path: Path, index: int | None, above: Sequence[tuple[Any, str]], container: Any, key: str) -> Path:
-    """Where the value stands that comes next: told only when something is wrong with it."""
+    """Where the next value stands: read only when something is wrong with it."""
     whole: list[str | int] = list(path) if index is None else [*path, index]
     for outer, name in (*above, (container, key)):
         if outer is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -13,8 +13,8 @@ from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.placeholder import CellError, Row, parse
 from orchestrator.domain.queue_file.template import Template, compile_template, merge, uses_of
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
+from orchestrator.intake.reading.separated_values import NumberedRow
 from orchestrator.intake.reading.spill import read_portions
-from orchestrator.intake.reading.tables import Table
 from orchestrator.intake.validation.cell_notes import CellNotes
 from orchestrator.intake.validation.document import ItemRun
 from orchestrator.intake.validation.grouping import gathered, joined
@@ -23,6 +23,25 @@ _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 """Numbers keep the digits that they were written with."""
 
 MOST_COLUMNS_NAMED = 30
+
+
+class Rows(Protocol):
+    """A table, or the rows of an earlier job; see `Table`."""
+
+    name: str
+    is_result: bool
+
+    def columns(self, mistakes: Mistakes) -> tuple[str, ...] | None: ...
+
+    def rows(self, mistakes: Mistakes, notes: Notes | None = None) -> Iterator[NumberedRow]: ...
+
+    def place(self, line: int) -> str: ...
+
+    def other_separator(self, columns: tuple[str, ...]) -> str | None: ...
+
+    def separate_by(self, separator: str, notes: Notes) -> None: ...
+
+    def without_columns(self, columns: tuple[str, ...], needed: frozenset[str]) -> Mistake | None: ...
 
 
 class Entry(NamedTuple):
@@ -75,7 +94,7 @@ class Entries:
                 else:
                     yield Entry(seq, item, spelling, None, 0)
 
-    def from_table(self, table: Table, kind: Kind | None, group_by: str | None) -> Iterator[Entry]:
+    def from_table(self, table: Rows, kind: Kind | None, group_by: str | None) -> Iterator[Entry]:
         """What the rows say, filled into the template where there is one."""
         wrong = Mistakes()
         columns = self._columns(table, kind, wrong)
@@ -86,7 +105,7 @@ class Entries:
             self.counted = None
         self._mistakes.extend(wrong)
 
-    def _columns(self, table: Table, kind: Kind | None, wrong: Mistakes) -> tuple[str, ...] | None:
+    def _columns(self, table: Rows, kind: Kind | None, wrong: Mistakes) -> tuple[str, ...] | None:
         columns = table.columns(wrong)
         needed = _needed(self._under, kind, columns or ())
         if columns and not needed <= set(columns) and (separator := table.other_separator(columns)):
@@ -107,7 +126,7 @@ class Entries:
         return columns
 
     def _rows(
-        self, table: Table, columns: tuple[str, ...], kind: Kind | None, group_by: str | None, wrong: Mistakes
+        self, table: Rows, columns: tuple[str, ...], kind: Kind | None, group_by: str | None, wrong: Mistakes
     ) -> Iterator[Entry]:
         value = self._under
         remedy = "its columns are " + _listed(columns)

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 import msgspec
@@ -25,14 +25,17 @@ from orchestrator.domain.queue_file.estimate import (
 from orchestrator.domain.queue_file.model import QueuedJob
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.template import filled_at
+from orchestrator.domain.queue_file.validation_messages import missing_key
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.reading.spill import PortionWriter, read_portions
 from orchestrator.intake.reading.tables import Table
+from orchestrator.intake.rows.job_table import JobTable
 from orchestrator.intake.validation.blame import KeyTexts, column_to_blame, comes_from
 from orchestrator.intake.validation.document import MOST_WRONG, ItemRun
 from orchestrator.intake.validation.duplicate_keys import Keys, Place
-from orchestrator.intake.validation.entries import Entries, Entry
+from orchestrator.intake.validation.entries import Entries, Entry, Rows
 from orchestrator.intake.validation.repeated_mistakes import RepeatedMistakes, from_template
+from orchestrator.intake.validation.rows_to_come import RowsToCome
 from orchestrator.intake.validation.same_data import SameData
 
 SLICE = 500
@@ -44,9 +47,6 @@ MOST_GROWTH = 4
 """The items of a job may have so many times the bytes of what was dropped..."""
 LEAST_ROOM = 512 * 1024 * 1024
 """... or so many bytes, if that is more."""
-
-_OF_SUBMISSIONS = ("max_open", "stop_after", "retry")
-"""The keys of a job about what is sent, and sent again."""
 
 _Stored = tuple[str, bytes, bytes | None]
 """Key, request and row of an item that may be sent."""
@@ -94,6 +94,10 @@ class Setting:
     dropped_by: str | None
     dropped_bytes: int = 0
     """Of the file and its tables."""
+    rows: JobTable | None = None
+    """The rows of the earlier job that a job is made of, once they are there."""
+    columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The columns of the rows of each job of the file, without `facts.…`, by folded name, where they are known."""
 
 
 class JobValidation:
@@ -108,7 +112,10 @@ class JobValidation:
         self._raw = raw
         self._job = job
         self._run = run
-        self._table = setting.tables.get(_text(raw, "table") or "")
+        self._of_rows = isinstance(raw.get("table"), dict)
+        self._table: Rows | None = setting.tables.get(_text(raw, "table") or "")
+        if self._of_rows:
+            self._table = setting.rows
         self._engine = _text(raw, "engine")
         template = raw.get("template")
         self._under: dict[str, Any] | None = template or None if isinstance(template, dict) else None
@@ -131,13 +138,21 @@ class JobValidation:
         kind = self._kind()
         self._check_engine(kind)
         self._check_options(kind)
-        self._check_what_is_sent(kind)
+        if kind is not None:
+            self._all_at(kind.mistakes_of_sending(self._raw))
         limits = self._limits(kind)
         self._check_project(kind, limits)
         if limits is not None:
             self._most_bytes = limits.batch_bytes
             if kind is not None and self._job is not None:
                 self._cutter = Cutter(batch_size(kind, limits, self._job.max_open), limits.batch_bytes)
+        if self._of_rows and self._table is None:
+            return self._before_rows(kind, limits, before)
+        return (yield from self._check_items(kind, limits, before))
+
+    def _check_items(
+        self, kind: Kind | None, limits: AccountLimits | None, before: int
+    ) -> Generator[None, None, ValidatedJob | None]:
         offset = self._setting.out.seek(0, io.SEEK_END)
         digest = Digest(self._job) if self._job else None
         keys = Keys(self._setting.scratch.file())
@@ -163,15 +178,36 @@ class JobValidation:
         self._report_duplicates((yield from keys.twice()), kind)
         yield from same.note(self._path)
         self._compare_count()
-        if self._mistakes.total > before or not (self._job and kind and limits and digest and self._items.counted):
+        if self._mistakes.total > before or not (self._job and kind and limits and digest):
             return None
-        names = {"file": self._setting.file, "dropped_by": self._setting.dropped_by}
-        spec = job_spec(self._job, kind, limits, digest=digest.hexdigest(), **names)
+        if self._items.counted is None:
+            return None
+        spec = self._spec(self._job, kind, limits, digest)
         cut = self._cutter.batches if self._cutter else None
         cost = estimate(self._items.counted, spec.batch_size, limits, cut=cut, per_batch=kind.requests)
         counted = self._job.count is not None
         size, most = self._bytes, limits.batch_bytes
         return ValidatedJob(spec, self._items.counted, cost, counted, size, most, self._setting.out, offset)
+
+    def _before_rows(self, kind: Kind | None, limits: AccountLimits | None, before: int) -> ValidatedJob | None:
+        """The job without its items: they are made when the job that their rows come from has settled."""
+        if self._job is not None and self._job.rows is not None and self._under is not None:
+            columns = self._setting.columns.get(self._job.rows.job.casefold())
+            to_come = RowsToCome(self._job, self._under, kind, columns)
+            self._all_at(to_come.mistakes())
+            for note in to_come.notes():
+                self._setting.notes.add(note, place=self._job.name)
+        if self._mistakes.total > before or not (self._job and kind and limits):
+            return None
+        spec = self._spec(self._job, kind, limits, Digest(self._job), canonical(self._raw))
+        none = Estimate(0, 0, 0.0)
+        return ValidatedJob(spec, 0, none, True, 0, limits.batch_bytes, self._setting.out, 0)
+
+    def _spec(
+        self, job: QueuedJob, kind: Kind, limits: AccountLimits, digest: Digest, document: bytes | None = None
+    ) -> JobSpec:
+        names = {"file": self._setting.file, "dropped_by": self._setting.dropped_by}
+        return job_spec(job, kind, limits, digest=digest.hexdigest(), document=document, **names)
 
     def _take(
         self, entry: Entry, kind: Kind | None, keys: Keys, digest: Digest | None, out: PortionWriter[_Stored]
@@ -218,6 +254,9 @@ class JobValidation:
         value = self._raw.get("template")
         if value is not None and not isinstance(value, dict):
             return iter(())  # told already, and without it every item would look wrong
+        if self._of_rows and self._setting.rows is not None and not self._setting.rows.count:
+            self._items.counted = 0  # and no columns, which the template could name
+            return iter(())
         if self._table is not None:
             return self._items.from_table(self._table, kind, _text(self._raw, "group_by"))
         if self._run is not None:
@@ -276,27 +315,21 @@ class JobValidation:
         if kind is not None and (options is None or isinstance(options, dict)):
             self._all_at(kind.mistakes_of_options(options))
 
-    def _check_what_is_sent(self, kind: Kind | None) -> None:
-        """Nothing of a kind that is only followed is sent, so there is nothing to limit, to stop or to repeat."""
-        if kind is None or not kind.follow_only:
-            return
-        for key in _OF_SUBMISSIONS:
-            if self._raw.get(key) is not None:
-                message = f"says how items are sent, and nothing of {kind.name} is: it only follows"
-                self._at(Mistake(message, f"leave `{key}` out", (key,)))
-
     def _check_project(self, kind: Kind | None, limits: AccountLimits | None) -> None:
         """By the kind; where that is wrong, by any kind of the platform: it has one way to name projects."""
         platform = limits.platform if limits else (_text(self._raw, "kind") or "").partition(".")[0]
         of = kind or next((each for each in self._setting.kinds.values() if each.platform == platform), None)
-        if of and (project := _text(self._raw, "project")):
+        project = _text(self._raw, "project")
+        if of and project:
             self._all_at(of.mistakes_of_project(project))
+        elif self._raw.get("project") is None and (kind is None or kind.project is not None):
+            self._at(Mistake(*missing_key("project", self._raw), ("project",)))
 
     def _compare_count(self) -> None:
         if self._items.counted is None:
             return
         said = self._raw.get("count")
-        if self._items.counted == 0:
+        if self._items.counted == 0 and not self._of_rows:
             key = "table" if self._table else "items"
             self._at(Mistake("is empty", "a job is made of one item or more", (key,)))
         elif isinstance(said, int) and not isinstance(said, bool) and said != self._items.counted:
@@ -313,7 +346,7 @@ class JobValidation:
             return
         for first, again in twice:
             if self._table is not None:
-                message = f"has the same {kind.key} as line {first.line}"
+                message = f"has the same {kind.key} as {self._table.place(first.line)}"
                 path: Path = at
                 self._mistakes.append(Mistake(message, "each may stand once", path, again.line, self._table.name))
             else:

@@ -11,7 +11,7 @@ from orchestrator.intake.validation.duplicate_keys import Keys
 from orchestrator.intake.validation.entries import Entry
 
 MOST = 1000
-"""Items with the data of another one that are found; more tell nobody more."""
+"""Maximum items with the data of another one that are reported."""
 _PAIR = 2
 
 

@@ -1,8 +1,9 @@
 """Tracks whether requests of an account succeed, and limits attempts while none does."""
 
+from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.clock import Clock
+from orchestrator.clock import Clock, Micros
 from orchestrator.platforms.http.calls import Exchange
 
 LONG: Final = 900.0
@@ -14,6 +15,17 @@ _LONGEST: Final = 900.0
 _GOOD: Final = range(200, 300)
 
 
+@dataclass(frozen=True, slots=True)
+class LatestRequest:
+    """The request of an account that ended last."""
+
+    at: Micros
+    """When it ended, by the local clock."""
+    route: str
+    outcome: str
+    """The HTTP status, or the name of the error."""
+
+
 class Contact:
     """The outcome of one account's latest requests."""
 
@@ -21,10 +33,13 @@ class Contact:
         self._clock = clock
         self._failing_since: float | None = None
         self._failed_at = 0.0
+        self.latest: LatestRequest | None = None
+        """None before the first request of this process."""
 
     def heard(self, exchange: Exchange) -> None:
         """Record the outcome of a request. Only a 2xx response that was read completely counts as success."""
         now = self._clock.monotonic()
+        self.latest = LatestRequest(self._clock.now(), exchange.route, exchange.outcome)
         if exchange.status in _GOOD and exchange.outcome == str(exchange.status):
             self._failing_since = None
             return

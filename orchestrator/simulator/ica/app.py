@@ -13,10 +13,10 @@ from orchestrator.simulator.faults import Fault
 from orchestrator.simulator.ica.api.analyses import AnalysisReads
 from orchestrator.simulator.ica.api.analysis_batches import AnalysisBatches
 from orchestrator.simulator.ica.api.jobs import Jobs
-from orchestrator.simulator.ica.api.link_batches import LinkBatches
 from orchestrator.simulator.ica.api.sessions import Sessions
 from orchestrator.simulator.ica.api.workflow_sessions import WorkflowSessionReads, begin
 from orchestrator.simulator.ica.config import Config
+from orchestrator.simulator.ica.data_endpoints import DataFamilies
 from orchestrator.simulator.ica.endpoints import of_workflow_sessions, operations
 from orchestrator.simulator.ica.knobs import Knobs
 from orchestrator.simulator.ica.protocol.call import Operation
@@ -44,15 +44,15 @@ class Simulator(Simulated[Knobs, Operation, Identity]):
         self._world = World(self.config.seed, clock or OffsetClock(), self.config.knobs)
         self._tokens = Tokens(self.config)
         self._keys = IdempotencyKeys()
-        links = LinkBatches(self._world)
-        self.truth = Truth(self._world, links)
+        data = DataFamilies(self._world)
+        self.truth = Truth(self._world, data)
         analyses = AnalysisReads(self._world)
         endpoints = operations(
             Sessions(self._world, self._tokens),
             Jobs(self._world),
             analyses,
             AnalysisBatches(self._world),
-            links,
+            data,
         )
         endpoints = [*endpoints, *of_workflow_sessions(WorkflowSessionReads(self._world, analyses))]
         super().__init__(self._world, endpoints, self.config.faults)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from orchestrator.simulator.ica.api.analyses import AnalysisReads
 from orchestrator.simulator.ica.api.analysis_batches import AnalysisBatches
 from orchestrator.simulator.ica.api.jobs import Jobs
-from orchestrator.simulator.ica.api.link_batches import LinkBatches
 from orchestrator.simulator.ica.api.sessions import Sessions
 from orchestrator.simulator.ica.api.workflow_sessions import WorkflowSessionReads
+from orchestrator.simulator.ica.data_endpoints import DataFamilies
 from orchestrator.simulator.ica.protocol.call import Operation
 from orchestrator.simulator.ica.protocol.media import Media
 
@@ -16,12 +16,11 @@ _BOTH = Media(gives=(4, 3))
 
 
 def operations(
-    sessions: Sessions, jobs: Jobs, analyses: AnalysisReads, creations: AnalysisBatches, links: LinkBatches
+    sessions: Sessions, jobs: Jobs, analyses: AnalysisReads, creations: AnalysisBatches, data: DataFamilies
 ) -> Sequence[Operation]:
     """All endpoints; paths are relative to the API's base path."""
     analysis = "/api/projects/{project}/analyses/{analysis}"
     creation = "/api/projects/{project}/analysisCreationBatch"
-    linking = "/api/projects/{project}/dataLinkingBatch"
     one, items, item = "/{batch}", "/{batch}/items", "/{batch}/items/{item}"
     return [
         Operation("createJwtToken", "POST", "/api/tokens", sessions.create_token, _V3, public=True),
@@ -43,16 +42,7 @@ def operations(
         Operation("getAnalysisCreationBatch", "GET", creation + one, creations.batch, _V3),
         Operation("getAnalysisCreationBatchItems", "GET", creation + items, creations.items, _BOTH),
         Operation("getAnalysisCreationBatchItem", "GET", creation + item, creations.item, _BOTH),
-        Operation(
-            "createProjectDataLinkingBatch",
-            "POST",
-            linking,
-            links.create,
-            Media(gives=(4, 3), takes=(4, 3), takes_json=True),
-        ),
-        Operation("getProjectDataLinkingBatch", "GET", linking + one, links.batch, _V3),
-        Operation("getProjectDataLinkingBatchItems", "GET", linking + items, links.items, _BOTH),
-        Operation("getProjectDataLinkingBatchItem", "GET", linking + item, links.item, _BOTH),
+        *data.operations(),
     ]
 
 

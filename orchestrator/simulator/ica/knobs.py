@@ -12,6 +12,9 @@ class Knobs:
 
     # How long things take, in seconds. An item whose name says `slow` takes ten times as long.
     link_seconds: float = 5.0
+    """Of links and of their removal, in projects and bundles."""
+    data_seconds: float = 5.0
+    """Of copies, moves, updates and the creation of samples."""
     creation_seconds: float = 2.0
     analysis_seconds: float = 30.0
     session_seconds: float = 60.0
@@ -36,7 +39,13 @@ class Knobs:
     bad_item: Literal["refuse_post", "fail_item"] = "refuse_post"
     """What one invalid item does: the whole POST is refused with 400, or only that item fails."""
     link_race: Literal["already", "failed"] = "already"
-    """What becomes of a link whose data is just being linked by an earlier batch."""
+    """What becomes of a link, or of its removal, while an earlier batch is at work on the same data."""
+    move_again: Literal["failed", "moved"] = "failed"
+    """What becomes of a move of data that is in that folder already."""
+    sample_names: Literal["free", "unique"] = "free"
+    """Whether a second sample of one name in a project is created."""
+    echo: Literal["full", "ids"] = "full"
+    """What items and batches show of what was asked for: all of it, or the data ids alone."""
     sessions_named: bool = True
     """Analyses name the workflow session that orchestrates them."""
     sessions_v3: bool = True

@@ -1,11 +1,13 @@
 """What really happened, whatever the answers said: for tests in the same process, and for the ledger endpoint."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from orchestrator.simulator.evidence import Evidence
-from orchestrator.simulator.ica.api.link_batches import LinkBatches
+from orchestrator.simulator.ica.data_endpoints import DataFamilies
 from orchestrator.simulator.ica.world import World
+from orchestrator.simulator.ledger import Effect
 
 
 class LinkTruth(NamedTuple):
@@ -20,18 +22,18 @@ class LinkTruth(NamedTuple):
 class Truth(Evidence):
     """Judges one world."""
 
-    def __init__(self, world: World, links: LinkBatches) -> None:
+    def __init__(self, world: World, data: DataFamilies) -> None:
         super().__init__(world.ledger)
         self._world = world
-        self._links = links
+        self._data = data
 
     def status(self, kind: str, name: str) -> str | None:
-        """Of the latest `analysis` of that userReference, or the latest `link` of that dataId, in any project."""
+        """Of the latest `analysis` of that userReference, or the latest `link`, `copy`, `sample`… of that name."""
         now, effect = self._world.clock.monotonic(), self._world.ledger.latest(kind, name)
         if effect is None:
             return None
-        if kind == "link":
-            return self._links.status(effect.project, name, now)
+        if kind in self._data.effects:
+            return self._data.status(kind, effect.project, name, now)
         row = self._world.analyses.get(effect.project, effect.id)
         return row.status(now) if row is not None else None
 
@@ -77,7 +79,7 @@ class Truth(Evidence):
         """Each (project, dataId) that was ever asked for."""
         now = self._world.clock.monotonic()
         sent = Counter((effect.project, effect.name) for effect in self._world.ledger.effects("link"))
-        return {name: LinkTruth(self._links.status(*name, now), count) for name, count in sent.items()}
+        return {name: LinkTruth(self._data.status("link", *name, now), count) for name, count in sent.items()}
 
     def summary(self) -> dict[str, Any]:
         """Counts only, as JSON."""
@@ -97,11 +99,12 @@ class Truth(Evidence):
             "link_statuses": Counter(link.status or "NONE" for link in links.values()),
             "links_sent": sum(link.sent for link in links.values()),
             "aborts": len(self._world.ledger.effects("abort")),
+            "data": Counter(effect.kind for effect in self._data_effects()),
             "batches": len(self._world.batches),
         }
 
     def report(self) -> dict[str, Any]:
-        """Everything, as JSON: each analysis, link and abort."""
+        """Everything, as JSON: each analysis, link and abort, and all other work on data."""
         statuses = self.analyses()
         return {
             "summary": self.summary(),
@@ -113,4 +116,11 @@ class Truth(Evidence):
                 for (project, data_id), link in self.links().items()
             ],
             "aborts": [effect._asdict() for effect in self._world.ledger.effects("abort")],
+            "data": [effect._asdict() for effect in self._data_effects()],
         }
+
+    def _data_effects(self) -> Iterator[Effect]:
+        """All other work on data than links, kind by kind."""
+        for kind in self._data.effects:
+            if kind != "link":
+                yield from self._world.ledger.effects(kind)

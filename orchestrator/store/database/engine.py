@@ -1,8 +1,8 @@
-"""The doors to the database: `read()` and `write()`. The only code that knows one database from another.
+"""Transactions of the database: `read()` and `write()`. The only code that distinguishes SQLite from PostgreSQL.
 
-A door is passed wholly inside a shield: cancelling a task in the middle of a database call would leave a connection
-that waits for a lock nobody takes, and shut every other writer out. So nothing but database calls belongs inside.
-Waiting for one's turn happens outside the shield and can be cancelled.
+A transaction is shielded from cancellation: cancelling a task in the middle of a database call would leave a connection
+that waits for a lock that is never taken, and exclude every other writer. So a transaction contains database calls
+only. Waiting for the write lock happens outside the shield and can be cancelled.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -115,13 +115,13 @@ def several_connections(url: sa.URL) -> AsyncEngine:
 
 
 def alone(connection: sa.Connection) -> None:
-    """Nobody else migrates until this transaction ends. On SQLite its BEGIN IMMEDIATE has seen to that."""
+    """No other process migrates until this transaction ends. On SQLite its BEGIN IMMEDIATE has seen to that."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('orchestrator'), hashtext('schema'))")
 
 
 def advise(connection: sa.Connection) -> None:
-    """Tell SQLite's planner what to expect; without this it takes a job to have ten items, and reads them all.
+    """Give SQLite's planner statistics; without them it assumes ten items a job, and reads them all.
 
     Fixed figures, not ANALYZE: the same plans on the first day and after a year.
     """

@@ -46,7 +46,7 @@ async def check_pooler(url: str) -> None:
 class DaemonLock:
     """Held for as long as the daemon runs; the system gives it back whatever becomes of the process.
 
-    The file is never deleted: a lock on a file that is gone would keep nobody out.
+    The file is never deleted: a lock on a deleted file would exclude no other process.
     """
 
     def __init__(self, state_directory: Path, url: str | None = None) -> None:
@@ -69,7 +69,7 @@ class DaemonLock:
         try:
             self._lock_file()
         except LockedError:
-            await SystemClock().sleep(_PROBE)  # a command may just have looked whether somebody holds it
+            await SystemClock().sleep(_PROBE)  # a command may be probing the lock at this moment
             self._lock_file()
         try:
             await self._lock_server()
@@ -129,7 +129,7 @@ class DaemonLock:
     async def _held_at_address(self, fence: Fence, others: AsyncEngine) -> bool | None:
         """Whether a new connection finds the lock where it leads; None where none could be made.
 
-        After a fail-over the session may live on, on a server to which nobody connects any more.
+        After a fail-over the session may live on, on a server to which no client connects any more.
         """
         try:
             with anyio.fail_after(_ANSWERS_WITHIN, shield=True):
@@ -140,7 +140,7 @@ class DaemonLock:
 
     def _lock_file(self) -> None:
         private_folder(self._path.parent)
-        private_file(self._path, make=True)  # whoever may open it could hold it, and keep the daemon out
+        private_file(self._path, make=True)  # a user who may open it could hold it, and exclude the daemon
         handle = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -71,7 +71,7 @@ async def check(url: str) -> list[str]:
 
 
 async def backup(url: str, file: Path) -> None:
-    """A copy of an SQLite database as of one moment, while the daemon goes on; sound and durable when this returns.
+    """A copy of an SQLite database as of one moment, while the daemon runs; checked and durable when this returns.
 
     Raises:
         StoreError: the database is on a server, or `file` exists.
@@ -105,7 +105,7 @@ async def prepare(url: sa.URL, *, state_directory: Path, read_only: bool, progre
     if not read_only:
         await anyio.to_thread.run_sync(private_folder, state_directory)
         await _in_thread(_play_back, url)
-    # Whoever only reads is told of damage when a read meets it, and need not wait for all of the file to be read.
+    # A reader reports damage when a read meets it, and need not wait for all of the file to be read.
     await _in_thread(_require_database if read_only else _require_sound, url)
     if read_only:
         await _in_thread(_require_newest, url)
@@ -342,10 +342,10 @@ def _require_good_copy(path: Path, draft: Path, file: Path, stopped: threading.E
     except DamagedError as error:
         wrong = [str(error)]
     if wrong:
-        told = " ".join(wrong[0].split())
+        damage = " ".join(wrong[0].split())
         raise DamagedError(
-            f"{file} was not made: a copy of {path} is damaged ({told}): stop the daemon, see `orchestrator db check`, "
-            "and put an earlier backup in its place"
+            f"{file} was not made: a copy of {path} is damaged ({damage}): stop the daemon, run `orchestrator db "
+            "check`, and put an earlier backup in its place"
         )
 
 

@@ -41,4 +41,4 @@ def _having_open(files: set[str]) -> Iterator[str]:
             if any(str(descriptor.readlink()) in files for descriptor in (process / "fd").iterdir()):
                 yield f"{process.name} ({(process / 'comm').read_text(encoding='utf-8', errors='replace').strip()})"
         except OSError:
-            continue  # it ended meanwhile, or belongs to somebody else
+            continue  # it ended meanwhile, or belongs to another user

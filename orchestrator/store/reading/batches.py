@@ -47,7 +47,7 @@ MAY_PLAN = sa.and_(_STARTED, jobs.c.cancelled_at.is_(None), sa.not_(_HELD))
 """Jobs whose planned batches may go out."""
 
 MAY_FIND_OUT = sa.and_(_STARTED, sa.or_(jobs.c.cancelled_at.is_not(None), sa.not_(_HELD)))
-"""Jobs whose unconfirmed batches are found out about: those of a cancelled job too, to be stopped."""
+"""Jobs whose unconfirmed batches are reconciled: those of a cancelled job too, to be stopped."""
 
 
 class Batches:
@@ -70,7 +70,7 @@ class Batches:
         The order: priority of the job, fewest items of the job on the platform, age of the job, number of the batch.
         The first planned batch waits until it fits into `room` (items), and none overtakes it; a job at its own
         `max_open` stands aside. A batch larger than the whole allowance goes when nothing else is out. What became of
-        an unconfirmed batch may always be found out: it counts already. A batch that is only followed takes no room.
+        an unconfirmed batch may always be reconciled: it counts already. A batch that is only followed takes no room.
         Planned batches of jobs in `without` stay.
         """
         # As it is now: what goes out while we read is still planned in what we read, and would be offered again.
@@ -191,7 +191,7 @@ def _out_by_job(account: str, busy: Sequence[BatchId]) -> sa.CTE:
 
 
 def _unsure(account: str, now: Micros, busy: Sequence[BatchId]) -> Query:
-    """The first batch whose outcome may be found out now."""
+    """The first batch that may be reconciled now."""
     out = _out_by_job(account, busy)
     turn = _in_turn(batches, out)
     return (

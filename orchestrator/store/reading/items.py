@@ -59,6 +59,33 @@ class Items:
             yield chunk
             last = chunk[-1].seq
 
+    async def as_rows(self, job: JobId, states: Collection[ItemState]) -> AsyncIterator[list[Item]]:
+        """The items of a job in one of these states without those under which others were found, in order.
+
+        What was found has the table row of the item that it was found under.
+        """
+        above, top = items.alias("above"), items.alias("top")
+        row = sa.func.coalesce(items.c.row, above.c.row, top.c.row).label("row")
+        query = (
+            SELECT_ITEM.add_columns(row, items.c.facts, above.c.key.label("parent_key"))
+            .select_from(items)
+            .join(above, sa.and_(above.c.job == items.c.job, above.c.seq == items.c.parent), isouter=True)
+            .join(top, sa.and_(top.c.job == above.c.job, top.c.seq == above.c.parent), isouter=True)
+            .where(items.c.job == job, items.c.found == 0, sa.not_(items.c.superseded))
+            .where(items.c.state.in_(sorted(states)))
+            .order_by(items.c.seq)
+            .limit(_CHUNK)
+        )
+        last = 0
+        while True:
+            async with self._database.read() as connection:
+                rows = (await connection.execute(query.where(items.c.seq > last))).all()
+            if not rows:
+                return
+            chunk = [item_of(row, with_row=True) for row in rows]
+            yield chunk
+            last = chunk[-1].seq
+
     async def request_bytes(self, batch: Batch) -> int:
         """How large the requests of a batch's items are in all: before they are read into memory."""
         query = sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(items.c.request)), 0)).where(*items_in(batch))

@@ -1,4 +1,4 @@
-"""Reading jobs, and taking their history away when nobody needs it any more."""
+"""Reads jobs, and prunes their history when it is no longer needed."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Jobs:
     # ------------------------------------------------------------ loading
 
     async def load(self, spec: JobSpec, now: Micros) -> JobId:
-        """Begin a job. Until `commit` nobody sees it, and it may have the name of another."""
+        """Begin a job. Until `commit` it is invisible, and it may have the name of another."""
         (job,) = await self.load_all([spec], now)
         return job
 
@@ -170,7 +170,7 @@ class Jobs:
     async def prune(self, settled_before: Micros, now: Micros, limit: int = 10) -> Sequence[str]:
         """Remove items, batches and events of jobs that settled long ago; returns their names, at most `limit`.
 
-        Name, digest, state, counts and dates stay for ever. A job whose result is not delivered yet is left alone.
+        Name, digest, state, counts and dates are never pruned. A job whose result is not delivered yet is left alone.
         The rows go portion by portion; where a crash cuts that short, the next call removes what is left.
         """
         return await self._pruning.prune(settled_before, now, limit)

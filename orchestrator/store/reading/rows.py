@@ -144,7 +144,7 @@ def batch_of(row: Row, *, to_send: bool = False) -> Batch:
 def submission_of(row: Row) -> Submission | None:
     """What was stored to be sent; None before that, and once it is no longer needed.
 
-    None too where it cannot be read: a spoilt row must not keep all others from being read, and the same items are
+    None too where it cannot be read: a damaged row must not keep all others from being read, and the same items are
     composed to the same bytes.
     """
     if row.body is None or row.resend is None:
@@ -205,7 +205,7 @@ def places(of: Sequence[tuple[JobId, int]]) -> sa.CTE:
 
 
 def previous_ids_of(text: str | None) -> tuple[str, ...]:
-    """What cannot be read counts as one odd id: a spoilt row keeps no other from being read, and nothing is dropped."""
+    """What cannot be read counts as one id: a damaged row keeps no other from being read, and nothing is discarded."""
     if not text:
         return ()
     try:
@@ -250,4 +250,6 @@ def _spec_of(row: Row) -> JobSpec:
         first_stage=Stage(row.first_stage),
         follow_only=row.follow_only,
         options=row.options.encode() if row.options is not None else None,
+        rows_of=row.source,
+        document=row.template.encode() if row.template is not None else None,
     )

@@ -1,6 +1,8 @@
 """Work that does not move: since when, and what planned work waits for."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -12,7 +14,7 @@ from orchestrator.store.reading.batches import MAY_PLAN, OUT
 from orchestrator.store.schema import LIVE_JOB, batches, events, jobs, literal
 
 _PROGRESS = ("item", "confirm", "adopt", "status", "settle", "split", "refuse", "again", "retry", "job", "plan")
-"""Events that show that work goes on; sending the same again, or searching for it, does not."""
+"""Events that show progress; sending the same again, or searching for it, does not."""
 _MOST_NAMED = 3
 """Jobs that are named as those in front."""
 
@@ -25,6 +27,16 @@ def _moved(job: sa.ColumnElement[str]) -> sa.ScalarSelect[int]:
 
 _IS_OUT = sa.exists().where(batches.c.job == jobs.c.id, OUT, batches.c.open > 0)
 """Jobs of which something is, or may be, on the platform."""
+
+
+@dataclass(frozen=True, slots=True)
+class FullLimit:
+    """A limit of open items that the next batch of a job does not fit into."""
+
+    name: Literal["max_open", "open_items"]
+    """Of the job itself, or of its account."""
+    text: str
+    """How full it is, and with which jobs."""
 
 
 class Standstill:
@@ -50,8 +62,8 @@ class Standstill:
             since: Micros | None = (await connection.execute(query)).scalar_one()
             return since
 
-    async def waits_for(self, job: Job, open_items: int) -> str | None:
-        """Why the next planned batch of a job is not sent; None where it has none, or nothing here holds it.
+    async def waits_for(self, job: Job, open_items: int) -> FullLimit | None:
+        """Which limit keeps the next planned batch of a job; None where it has none, or no limit does.
 
         `open_items`: how many items the account may have on the platform.
         """
@@ -76,16 +88,18 @@ class Standstill:
             rows = (await connection.execute(query.join_from(group, jobs, jobs.c.id == group.c.job))).all()
         ours = sum(row.taken for row in rows if row.id == job.id)
         if job.spec.max_open is not None and ours and ours + size > job.spec.max_open:
-            return f"its own max_open: {ours} of {job.spec.max_open} items are on the platform"
+            text = f"its own max_open: {ours} of {job.spec.max_open} items are on the platform"
+            return FullLimit("max_open", text)
         total = sum(row.taken for row in rows)
         if not total or total + size <= open_items:
             return None
         rows = sorted(rows, key=lambda row: row.at or 0)
         named = "; ".join(_named(row.name, row.taken, row.at) for row in rows[:_MOST_NAMED])
         more = f"; and {len(rows) - _MOST_NAMED} more jobs" if len(rows) > _MOST_NAMED else ""
-        return (
+        return FullLimit(
+            "open_items",
             f"room on the platform: {total} of {open_items} items (limits.open_items) are out, and the next batch has "
-            f"{size}. The jobs there: {named}{more}. What never ends there is freed by `give-up`"
+            f"{size}. The jobs there: {named}{more}. What never ends there is freed by `give-up`",
         )
 
 

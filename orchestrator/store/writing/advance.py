@@ -6,9 +6,7 @@ all of it is there or nothing; called again after that, it either finds its chan
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from types import MappingProxyType
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Concatenate, ParamSpec
 
 from orchestrator.clock import Micros
@@ -19,38 +17,28 @@ from orchestrator.domain.model import (
     BatchState,
     Item,
     ItemReport,
-    ItemState,
     JobId,
     Learned,
     Observation,
     Receipt,
 )
-from orchestrator.domain.queue_file.estimate import BATCH_BYTES
 from orchestrator.domain.submission import Submission
-from orchestrator.store.account_memory import pause_account, resume_account
-from orchestrator.store.changes import Broken, Controlled, Moved, Observed
-from orchestrator.store.database.engine import Database
+from orchestrator.store.changes import Broken, Moved, Observed
 from orchestrator.store.errors import DamagedError, StoreUnavailableError
-from orchestrator.store.ids import TimeOrderedIds
-from orchestrator.store.reading.rows import SELECT_BATCH_TO_SEND, Row, batch_of
-from orchestrator.store.schema import LIVE_BATCH, batches, jobs, literal
-from orchestrator.store.writing import blocking, controls, giving_up, refusals, submitting, unlisted
+from orchestrator.store.reading.rows import SELECT_BATCH_TO_SEND, batch_of
+from orchestrator.store.schema import LIVE_BATCH, batches, literal
+from orchestrator.store.writing import blocking, refusals, submitting, unlisted
 from orchestrator.store.writing.compare import compare
+from orchestrator.store.writing.control_actions import ControlActions
 from orchestrator.store.writing.jobs.settling import settle
 from orchestrator.store.writing.reports import apply, ended_in
 from orchestrator.store.writing.unit_of_work import UnitOfWork
 
-_PAUSED = "paused by a person"
-
 _Given = ParamSpec("_Given")
 
 
-class Advance:
+class Advance(ControlActions):
     """Moves batches, items and jobs on."""
-
-    def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
-        self._database = database
-        self._ids = ids
 
     # ------------------------------------------------------------ submitting
 
@@ -113,7 +101,7 @@ class Advance:
     async def mark_unconfirmed(
         self, batch: Batch, submission: Submission, detail: str, *, due_at: Micros, now: Micros
     ) -> Moved:
-        """The platform has work of a batch that we never sent, as far as our records tell: it is looked for.
+        """The platform has work of a batch that this database never sent: the batch is reconciled.
 
         It is not sent under this key any more, whatever happens to us. `submission` is what would have been sent.
         """
@@ -164,7 +152,7 @@ class Advance:
         return await self._step(batch.id, now, submitting.refuse, detail)
 
     async def block(self, batch: Batch, detail: str, *, now: Micros, not_there: bool = False) -> Moved:
-        """Nothing more can be done without an operator, who reads `detail`; a cancelled job asks nobody and ends.
+        """Nothing more can be done without an operator, who reads `detail`; a cancelled job ends without one.
 
         `not_there`: it was looked for, and nothing of it is on the platform.
         """
@@ -182,30 +170,30 @@ class Advance:
     async def apply_reports(
         self, observations: Sequence[Observation], *, now: Micros, account: str | None = None
     ) -> Observed:
-        """What an answer of the platform told, in its order; writes only what changed.
+        """Apply the reports of one answer, in their order; writes only what changed.
 
         `account` is needed where something may be learnt from an answer that names no batch of ours. What could not be
         written of one batch is told in `broken`, and asked again by the next look.
         """
         async with self._database.read() as connection:
             comparison = await compare(connection, observations, account)
-        odd = Observed(
+        unusual = Observed(
             matched=tuple(comparison.matched),
             contradictions=tuple(comparison.contradictions),
             unknown_objects=tuple(comparison.unknown_objects),
         )
         if not comparison.effective:
-            return odd
+            return unusual
         try:
-            return odd.plus(await self._write(comparison.effective, now, account))
+            return unusual.plus(await self._write(comparison.effective, now, account))
         except (StoreUnavailableError, DamagedError):
             raise
-        except Exception:  # noqa: BLE001 - met again below, alone, and told there
-            return await self._write_each(odd, comparison.effective, now, account)
+        except Exception:  # noqa: BLE001 - it occurs again below, alone, and is reported there
+            return await self._write_each(unusual, comparison.effective, now, account)
 
-    async def _write(self, told: Sequence[Observation], now: Micros, account: str | None) -> Observed:
+    async def _write(self, reported: Sequence[Observation], now: Micros, account: str | None) -> Observed:
         async with self._opened(now) as unit:
-            comparison = await compare(unit.connection, told, account)
+            comparison = await compare(unit.connection, reported, account)
             found = await apply(unit, comparison)
             await settle(unit)
             return Observed(
@@ -217,18 +205,18 @@ class Advance:
             )
 
     async def _write_each(
-        self, observed: Observed, told: Sequence[Observation], now: Micros, account: str | None
+        self, observed: Observed, reported: Sequence[Observation], now: Micros, account: str | None
     ) -> Observed:
         """Batch by batch: what cannot be written of one must not keep the page's other batches as they were."""
         by_batch: defaultdict[BatchKey | None, list[Observation]] = defaultdict(list)
-        for each in told:
+        for each in reported:
             by_batch[None if isinstance(each, Learned) else each.batch].append(each)
         for batch, portion in by_batch.items():
             try:
                 observed = observed.plus(await self._write(portion, now, account))
             except (StoreUnavailableError, DamagedError):
                 raise
-            except Exception as error:  # noqa: BLE001 - a bug of ours or a spoilt row; told in full by the caller
+            except Exception as error:  # noqa: BLE001 - a bug or a damaged row; the caller reports it
                 observed = observed.plus(Observed(broken=(Broken(batch, error),)))
         return observed
 
@@ -248,126 +236,7 @@ class Advance:
         async with self._opened(now) as unit:
             await unlisted.mark_abort_sent(unit, items)
 
-    # ------------------------------------------------------------ controls
-
-    async def cancel(self, name: str, *, now: Micros, token: str | None = None) -> Controlled | None:
-        """Send no more of a job, and stop what is on the platform; None: there is no such job.
-
-        A job that settled, or is being cancelled, stays as it is. Each control may carry a token: a control whose token
-        was seen before does nothing.
-        """
-
-        async def act(unit: UnitOfWork, row: Row) -> Controlled:
-            ended = await controls.ended_by_us(unit, JobId(row.id))
-            await controls.cancel(unit, row)
-            await settle(unit)
-            ended = await controls.ended_by_us(unit, JobId(row.id)) - ended
-            return Controlled(items=ended, batches=len(unit.settled_batches), jobs=unit.jobs)
-
-        return await self._control(f"cancel {name}", name, now, token, act)
-
-    async def pause(
-        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
-    ) -> Controlled | None:
-        """Submit no more of a job, of an account (also of jobs still to come), or of all; None: no such job."""
-
-        async def act(unit: UnitOfWork, row: Row) -> Controlled:
-            await controls.pause(unit, [jobs.c.id == row.id], _PAUSED)
-            await settle(unit)
-            return Controlled(jobs=unit.jobs)
-
-        if name is not None:
-            return await self._control(f"pause {name}", name, now, token, act)
-        async with self._opened(now) as unit:
-            if await controls.repeated(unit, token, f"pause {account or 'all'}"):
-                return Controlled(repeated=True)
-            reason = await pause_account(unit.connection, account)
-            await controls.pause(unit, [jobs.c.account == account] if account else [], reason)
-            await settle(unit)
-            return Controlled(jobs=unit.jobs)
-
-    async def resume(
-        self, *, now: Micros, name: str | None = None, account: str | None = None, token: str | None = None
-    ) -> Controlled | None:
-        """Undo `pause`. A job by its name also goes on after it stopped for its failures; None: no such job."""
-
-        async def act(unit: UnitOfWork, row: Row) -> Controlled:
-            await controls.resume(unit, [jobs.c.id == row.id])
-            await controls.go_on(unit, row)
-            await settle(unit)
-            return Controlled(jobs=unit.jobs)
-
-        if name is not None:
-            return await self._control(f"resume {name}", name, now, token, act)
-        async with self._opened(now) as unit:
-            if await controls.repeated(unit, token, f"resume {account or 'all'}"):
-                return Controlled(repeated=True)
-            await resume_account(unit.connection, account)
-            await controls.resume(unit, [jobs.c.account == account] if account else [])
-            await settle(unit)
-            return Controlled(jobs=unit.jobs)
-
-    async def retry(
-        self,
-        name: str,
-        *,
-        now: Micros,
-        keys: Sequence[str] = (),
-        state: ItemState | None = None,
-        token: str | None = None,
-        batch_bytes: Mapping[str, int] = MappingProxyType({}),
-    ) -> Controlled | None:
-        """Send items again: those named, those in `state`, or all that did not succeed and all blocked batches.
-
-        A settled job is re-opened for a new round, and jobs that were skipped because of it wait again. `batch_bytes`
-        gives the bytes of items that a batch of an account may have, by its name. None: there is no such job.
-
-        Raises:
-            ControlRefusedError: a key that it does not have, a job still being cancelled, or one already pruned.
-        """
-
-        async def act(unit: UnitOfWork, row: Row) -> Controlled:
-            most = batch_bytes.get(row.account, BATCH_BYTES)
-            again, blocked = await controls.retry(unit, row, keys, state, most)
-            await settle(unit)
-            return Controlled(items=again, batches=blocked, jobs=unit.jobs)
-
-        return await self._control(f"retry {name}", name, now, token, act)
-
-    async def give_up(
-        self, name: str, *, now: Micros, user: str, keys: Sequence[str] = (), token: str | None = None
-    ) -> Controlled | None:
-        """End the open items of a job, or those named, as failed; raises ControlRefusedError. None: no such job."""
-
-        async def act(unit: UnitOfWork, row: Row) -> Controlled:
-            ended = await giving_up.give_up(unit, row, keys, user)
-            await settle(unit)
-            return Controlled(items=ended, batches=len(unit.settled_batches), jobs=unit.jobs)
-
-        return await self._control(f"give-up {name}", name, now, token, act)
-
-    async def adopt(
-        self, name: str, number: int, remote_id: str, *, now: Micros, token: str | None = None
-    ) -> Controlled | None:
-        """A person says which remote batch a blocked or unconfirmed one became; None: there is no such job.
-
-        Raises:
-            ControlRefusedError: no such batch, not in a state to be adopted, or the remote one is known already.
-        """
-
-        async def act(unit: UnitOfWork, row: Row) -> Controlled:
-            await controls.adopt(unit, row, number, remote_id)
-            await settle(unit)
-            return Controlled(batches=1, jobs=unit.jobs)
-
-        return await self._control(f"adopt {name} {number} {remote_id}", name, now, token, act)
-
     # ------------------------------------------------------------ one transaction
-
-    @asynccontextmanager
-    async def _opened(self, now: Micros) -> AsyncIterator[UnitOfWork]:
-        async with self._database.write() as connection:
-            yield UnitOfWork(connection, self._ids, now)
 
     async def _step(
         self,
@@ -382,19 +251,3 @@ class Advance:
             await act(unit, before, *given, **named)
             await settle(unit)
             return Moved(batch=await unit.batch(batch), before=before.state, jobs=unit.jobs)
-
-    async def _control(
-        self,
-        what: str,
-        name: str,
-        now: Micros,
-        token: str | None,
-        act: Callable[[UnitOfWork, Row], Awaitable[Controlled]],
-    ) -> Controlled | None:
-        async with self._opened(now) as unit:
-            row = await controls.job_named(unit, name)
-            if row is None:
-                return None
-            if await controls.repeated(unit, token, what):
-                return Controlled(repeated=True)
-            return await act(unit, row)

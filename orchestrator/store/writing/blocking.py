@@ -1,4 +1,4 @@
-"""Batches that wait for a person, and what becomes of them when the person has spoken.
+"""Batches that wait for the operator, and what a control of the operator makes of them.
 
 Each function is the inside of one transaction. What is known to run on the platform is never sent again, and never left
 to run unseen; what may be there is looked for before it is sent again.
@@ -18,7 +18,7 @@ NO_LONGER_FOLLOWED = "no longer followed"
 
 
 async def stop_following(unit: UnitOfWork, batch: Batch) -> None:
-    """Its job is cancelled: what it follows goes on without us."""
+    """Its job is cancelled: what it follows continues on the platform."""
     await unit.move(batch, BatchEvent.ABANDON)
     await end(unit, batch, await items_of(unit, batch, open_only=True), ItemState.CANCELLED, NO_LONGER_FOLLOWED)
 
@@ -60,7 +60,7 @@ async def call_off(unit: UnitOfWork, batch: Batch) -> None:
 
 
 async def _end_unknown(unit: UnitOfWork, batch: Batch, held: Sequence[Item]) -> None:
-    """What may be on the platform is told apart from what never was."""
+    """Distinguishes what may be on the platform from what never was."""
     if batch.resend is Resend.FOLLOW_ONLY:
         await end(unit, batch, held, ItemState.CANCELLED, NO_LONGER_FOLLOWED)
     elif batch.in_doubt or batch.submitted_at is not None:
@@ -71,9 +71,9 @@ async def _end_unknown(unit: UnitOfWork, batch: Batch, held: Sequence[Item]) -> 
 
 
 async def start_over(unit: UnitOfWork, batch: Batch) -> None:
-    """A person wants a blocked batch done again: under a new key, and nothing that is known to be on the platform.
+    """Send a blocked batch again, as the operator asked: under a new key, without what is known to be on the platform.
 
-    Where an earlier send may have had its effect and nobody has looked for it yet, that comes first.
+    Where an earlier send may have had an effect and was not searched for yet, that search comes first.
     """
     held = [item for item in await items_of(unit, batch) if item.parent is None]
     was_there = batch.submitted_at is not None and batch.resend is not Resend.HARMLESS
@@ -115,6 +115,6 @@ async def _follow_on(unit: UnitOfWork, batch: Batch) -> None:
 
 
 def _is_there(batch: Batch, item: Item) -> bool:
-    """Whether what became of an item goes on by itself, as far as we know."""
+    """Whether an item continues on the platform by itself, as far as the database shows."""
     its_own = batch.resend is not Resend.HARMLESS and item.stage != CREATION
     return its_own and item.remote_id is not None and not item.state.final

@@ -1,7 +1,7 @@
-"""Compares what the platform reported with what is stored: decided here, written by `reports.py`.
+"""Compares what the platform reported with the database. What changes is decided here and written by `reports.py`.
 
-A page is compared on a reader first: most pages change nothing, and then nothing is written. What would change
-something is compared again inside the transaction that writes it.
+A page is compared on a read connection first: most pages change nothing, so that nothing is written and no writer
+waits. What would change something is compared again inside the transaction that writes it.
 """
 
 from collections import defaultdict
@@ -27,7 +27,7 @@ from orchestrator.domain.model import (
 from orchestrator.store.reading.rows import SELECT_ITEM, Row, item_of, previous_ids_of
 from orchestrator.store.schema import batches, items, jobs, memory
 from orchestrator.store.writing.comparison import Comparison, Found, ItemChange, KnownBatch
-from orchestrator.store.writing.parents import hold_parents
+from orchestrator.store.writing.found_items import hold_parents
 from orchestrator.store.writing.unit_of_work import chunks
 
 _COLUMNS = (
@@ -297,7 +297,7 @@ def _compare_batch(comparison: Comparison, batch: KnownBatch, seen: BatchReport)
     if batch.state == BatchState.BLOCKED and batch.remote_id:
         comparison.shown_again[batch.id] = None
     if new_status or final_status or batch.id in comparison.shown_again:
-        comparison.words.append((batch, seen))
+        comparison.batch_reports.append((batch, seen))
         comparison.effective.append(seen)
 
 
@@ -308,7 +308,7 @@ async def _compare_learned(
     if not said:
         return
     if account is None:
-        raise ValueError("something was learnt, but nothing tells about which account")
+        raise ValueError("durations were learnt, but no account is given")
     query = sa.select(memory.c.name, memory.c.value).where(memory.c.account == account)
     known = {row.name: row.value for row in await connection.execute(query)}
     for each in said:

@@ -73,7 +73,7 @@ class Comparison:
     unknown_objects: list[ItemReport] = field(default_factory=list)
     touched: dict[BatchId, None] = field(default_factory=dict)
     """The batches of the items that changed."""
-    words: list[tuple[KnownBatch, BatchReport]] = field(default_factory=list)
+    batch_reports: list[tuple[KnownBatch, BatchReport]] = field(default_factory=list)
     shown_again: dict[BatchId, None] = field(default_factory=dict)
     learned: list[tuple[str, Learned]] = field(default_factory=list)
     effective: list[Observation] = field(default_factory=list)

@@ -1,6 +1,6 @@
 """What people ask for: cancel, pause, resume, retry, adopt.
 
-Each function is the inside of one transaction; `advance.py` tells what each is for.
+Each function is the inside of one transaction; `advance.py` says what each is for.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -12,11 +12,20 @@ from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId,
 from orchestrator.domain.queue_file.estimate import Cutter
 from orchestrator.domain.submission import Resend
 from orchestrator.store.errors import ControlRefusedError
-from orchestrator.store.reading.rows import COUNTERS, SELECT_BATCH_TO_SEND, SELECT_ITEM, Row, batch_of, item_of
+from orchestrator.store.reading.rows import (
+    COUNTERS,
+    SELECT_BATCH_TO_SEND,
+    SELECT_ITEM,
+    Row,
+    batch_of,
+    counts_of,
+    item_of,
+)
 from orchestrator.store.schema import (
     FOUND_ITEM,
     LIVE_BATCH,
     LIVE_JOB,
+    NOT_PLANNED,
     REAL_JOB,
     batches,
     controls,
@@ -33,7 +42,7 @@ from orchestrator.store.writing.submitting import track
 from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
 
 _RETRIED = frozenset({ItemState.FAILED, ItemState.ABORTED, ItemState.PARTIAL, ItemState.CANCELLED})
-"""What `retry` without further words sends again."""
+"""The states that `retry` sends again by default."""
 _FAILED = COUNTERS[ItemState.FAILED] + COUNTERS[ItemState.ABORTED]
 
 
@@ -110,7 +119,7 @@ async def _hold(unit: UnitOfWork, where: Sequence[sa.ColumnElement[bool]], reaso
 
 
 async def go_on(unit: UnitOfWork, row: Row) -> None:
-    """A job that stopped after too many failures goes on; those that it has do not count again."""
+    """A job that stopped after too many failures continues; the failures so far do not count again."""
     if row.stopped is None:
         return
     await _forgive(unit, JobId(row.id))
@@ -136,8 +145,11 @@ async def retry(
     blocked = [] if keys or state else await _in_state(unit, job, BatchState.BLOCKED)
     skipped = row.state == JobState.SKIPPED and not keys and state is None
     chosen = await _chosen(unit, job, keys, state)
-    if not (blocked or skipped or chosen):
+    anew = not (keys or state or chosen) and _is_planned_anew(row)
+    if not (blocked or skipped or chosen or anew):
         return 0, 0
+    if anew:
+        await unit.connection.execute(sa.update(jobs).where(jobs.c.id == job).values(blocked=NOT_PLANNED))
     if JobState(row.state).settled:
         await _reopen(unit, row)
     for batch in blocked:
@@ -148,6 +160,11 @@ async def retry(
     unit.event(job, "retry", detail=f"{again} items, {len(blocked)} blocked batches")
     unit.touched_jobs[job] = None
     return again, len(blocked)
+
+
+def _is_planned_anew(row: Row) -> bool:
+    """Whether it is a job made of rows that has no items: it could not be planned, was not, or there were no rows."""
+    return row.source is not None and not counts_of(row) and bool(row.blocked or JobState(row.state).settled)
 
 
 def _may_retry(row: Row) -> None:
@@ -218,7 +235,7 @@ async def _numbered(unit: UnitOfWork, job: JobId, seqs: Sequence[int]) -> AsyncI
 
 async def _reopen(unit: UnitOfWork, row: Row) -> None:
     await withdraw(unit, [JobId(row.id)])
-    # A person who retries a skipped job wants it done although what it waited for did not end well.
+    # An operator who retries a skipped job wants it done although its dependencies did not end as accepted.
     ((_, verdict, _),) = await judge(unit, [row])
     state = JobState.WAITING if verdict is Verdict.WAIT else JobState.QUEUED
     await set_job(unit, row, state, round=row.round + 1, settled_at=None, cancelled_at=None)

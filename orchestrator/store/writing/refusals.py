@@ -42,7 +42,7 @@ class Refusals:
 
 
 async def stop(unit: UnitOfWork, job: JobId, reason: str) -> bool:
-    """Submit no more of the job until `resume`; False where it is over, held already, or has nothing left to submit."""
+    """Submit no more of the job until `resume`; False where it is settled, on hold, or has nothing left to submit."""
     planned = sa.exists().where(batches.c.job == job, batches.c.state == literal(BatchState.PLANNED))
     stopped = await unit.connection.execute(
         sa.update(jobs)

@@ -52,7 +52,7 @@ async def apply(unit: UnitOfWork, comparison: Comparison) -> Sequence[Place]:
     await write_changes(unit, list(comparison.changes.values()))
     places = await add(unit, list(comparison.found.values()))
     unit.touched_batches |= comparison.touched
-    await _write_statuses(unit, comparison.words)
+    await _write_statuses(unit, comparison.batch_reports)
     for account, learned in comparison.learned:
         await remember(unit.connection, account, learned.name, learned.value)
     return places
@@ -70,8 +70,10 @@ async def write_changes(unit: UnitOfWork, changes: Sequence[ItemChange]) -> None
         if old != new:
             unit.count(before.job, number, old, new)
         if (before.state, before.status) != (after.state, after.status):
-            told = " ".join(part for part in (after.status, after.detail) if part) or None
-            unit.event(before.job, "item", batch=number, seq=before.seq, old=before.state, new=after.state, detail=told)
+            detail = " ".join(part for part in (after.status, after.detail) if part) or None
+            unit.event(
+                before.job, "item", batch=number, seq=before.seq, old=before.state, new=after.state, detail=detail
+            )
 
 
 def ended_in(comparison: Comparison, now: int) -> tuple[Ended, ...]:
@@ -103,9 +105,9 @@ def _as_written(change: ItemChange, now: int) -> dict[str, Any]:
     }
 
 
-async def _write_statuses(unit: UnitOfWork, words: Sequence[tuple[KnownBatch, BatchReport]]) -> None:
+async def _write_statuses(unit: UnitOfWork, reports: Sequence[tuple[KnownBatch, BatchReport]]) -> None:
     rows = []
-    for batch, seen in words:
+    for batch, seen in reports:
         status = batch.status if seen.status is None or (batch.status_final and not seen.final) else seen.status
         rows.append(
             {"in_batch": batch.id, "to_status": status, "to_detail": seen.detail}

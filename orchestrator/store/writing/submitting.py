@@ -1,6 +1,6 @@
-"""The way of a batch from planned to tracking, and what becomes of one that is refused or lost.
+"""Moves a batch from planned to tracking, and records what becomes of one that is refused or whose answer is lost.
 
-Each function is the inside of one transaction; `advance.py` tells what each is for.
+Each function is the inside of one transaction; `advance.py` says what each is for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ _ONE = sa.update(items).where(items.c.job == sa.bindparam("in_job"), items.c.seq
 
 
 def as_chosen(batch: Batch, chosen: Batch) -> None:
-    """Whether it may be sent was decided by what it was then; raises IllegalTransitionError when that is over."""
+    """Raise IllegalTransitionError when a batch has changed since it was chosen to be sent."""
     if (batch.state, batch.key, batch.key_void) != (chosen.state, chosen.key, chosen.key_void):
         raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} is not what it was when it was chosen")
 
@@ -232,8 +232,8 @@ async def searched(
         .where(batches.c.id == batch.id)
         .values(searched_at=batch.searched_at or server_now or unit.now, due_at=due_at)
     )
-    told = f"{len(seen)} of {batch.items} items found" if seen else "not found on the platform"
-    unit.event(batch.job, "searched", batch=batch.number, detail=told)
+    result = f"{len(seen)} of {batch.items} items found" if seen else "not found on the platform"
+    unit.event(batch.job, "searched", batch=batch.number, detail=result)
     await apply(unit, await compare(unit.connection, seen))
 
 
@@ -246,7 +246,7 @@ async def renew(unit: UnitOfWork, batch: Batch) -> None:
     drafts = [item for item in held if item.state is ItemState.PENDING and item.remote_id]
     if any((item.remote_id and item not in drafts) or item.state.final for item in held) or _seen(batch, held):
         raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} was seen on the platform, in part")
-    # Whoever has it sent again after it was blocked grants it as many requests as a new one.
+    # After it was blocked, a retry grants it as many requests as a new one has.
     anew = batch.state is BatchState.BLOCKED
     fresh: dict[str, object] = {"attempt": batch.attempt + 1, "step": 1, "due_at": 0, "submitted_at": None}
     fresh["key"] = await key_of(unit.connection, batch.job_name, batch.lineage, batch.attempt + 1)
@@ -262,7 +262,7 @@ async def renew(unit: UnitOfWork, batch: Batch) -> None:
 
 
 def _seen(batch: Batch, held: Sequence[Item]) -> bool:
-    """Whether the platform told anything of an item of a batch that it never confirmed."""
+    """Whether the platform reported an item of a batch that it never confirmed."""
     return batch.state is BatchState.UNCONFIRMED and any(item.state is not ItemState.PENDING for item in held)
 
 
@@ -311,7 +311,7 @@ def _named(lineage: str, _items: Sequence[tuple[int, int]]) -> str:
 async def refuse(unit: UnitOfWork, batch: Batch, detail: str) -> None:
     held = await items_of(unit, batch)
     if len(held) != 1:
-        raise IllegalTransitionError(f"a refusal of {len(held)} items does not tell which is the bad one: split it")
+        raise IllegalTransitionError(f"a refusal of {len(held)} items does not say which one is bad: split it")
     _nothing_reported(batch, held)
     await unit.move(batch, BatchEvent.REFUSE, note=detail, detail=detail, last_error=None, in_doubt=False)
     await end(unit, batch, held, ItemState.FAILED, detail)
@@ -325,7 +325,7 @@ async def postpone(unit: UnitOfWork, batch: Batch, detail: str, due_at: Micros) 
 
 
 async def end(unit: UnitOfWork, batch: Batch, held: Sequence[Item], state: ItemState, detail: str | None) -> None:
-    """Items that the platform will tell nothing about come to their end by our word."""
+    """End items about which the platform will report nothing."""
     if not held:
         return
     values = {"state": state, "status": None, "detail": detail, "finished_at": unit.now}

@@ -1,7 +1,7 @@
 """The bookkeeping of one transaction: events, counters, and the news for the caller.
 
-Whoever changes an item or a batch tells the ledger; `conclude` (consequences.py) then derives what follows for batches
-and jobs, and writes it in the same transaction.
+A function that changes an item or a batch reports it here; `settle` (jobs/settling.py) then derives what follows for
+batches and jobs, and writes it in the same transaction.
 """
 
 from collections import Counter, defaultdict
@@ -64,11 +64,13 @@ class ItemPosition:
 
 
 class UnitOfWork:
-    """What one transaction has still to write, and what it has to tell."""
+    """What one transaction has still to write, and what it returns."""
 
-    def __init__(self, connection: AsyncConnection, ids: TimeOrderedIds, now: Micros) -> None:
+    def __init__(self, connection: AsyncConnection, ids: TimeOrderedIds, now: Micros, actor: str | None = None) -> None:
+        """`actor`: the user whose control this is, for its events; None for what the daemon does by itself."""
         self.connection = connection
         self.now = now
+        self._actor = actor
         self.touched_batches: dict[BatchId, None] = {}
         self.touched_jobs: dict[JobId, None] = {}
         self.settled_batches: list[BatchId] = []
@@ -84,7 +86,7 @@ class UnitOfWork:
 
     def event(
         self,
-        job: JobId,
+        job: JobId | None,
         event: str,
         *,
         batch: int | None = None,
@@ -92,10 +94,11 @@ class UnitOfWork:
         old: str | None = None,
         new: str | None = None,
         detail: str | None = None,
+        actor: str | None = None,
     ) -> None:
-        """One row of the job's history."""
+        """One row of the job's history; without a job, of an account or of everything."""
         self._events.append(
-            {"at": self.now, "job": job, "batch": batch, "seq": seq}
+            {"at": self.now, "job": job, "batch": batch, "seq": seq, "actor": actor or self._actor}
             | {"event": event, "old": old, "new": new, "detail": detail}
         )
 

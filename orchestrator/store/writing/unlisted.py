@@ -25,7 +25,7 @@ _ABORT_SENT = (
 async def to_attention(unit: UnitOfWork, unlisted: Sequence[Item], detail: str) -> int:
     """Items that changed since they were read are left alone: the platform did speak of them.
 
-    Those of a cancelled job end here: nobody will tell more of them.
+    Those of a cancelled job end here: nothing more will be reported of them.
     """
     cancelled = await _cancelled(unit, {item.job for item in unlisted})
     changes = []
@@ -38,8 +38,8 @@ async def to_attention(unit: UnitOfWork, unlisted: Sequence[Item], detail: str) 
         if not as_was or now.state.final:
             continue
         if now.job in cancelled:
-            told = f"cancelled; {detail}, it may be on the platform"
-            changes.append(ItemChange(before=now, after=replace(now, state=ItemState.ABORTED, detail=told)))
+            reason = f"cancelled; {detail}, it may be on the platform"
+            changes.append(ItemChange(before=now, after=replace(now, state=ItemState.ABORTED, detail=reason)))
         elif now.state is not ItemState.ATTENTION:
             changes.append(ItemChange(before=now, after=replace(now, state=ItemState.ATTENTION, detail=detail)))
     await write_changes(unit, changes)

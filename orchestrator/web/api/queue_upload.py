@@ -173,8 +173,8 @@ class Inbox:
         match waiting.verdict:
             case FileAccepted(jobs=jobs, items=items, note=note, notes=notes):
                 headers = {"Location": f"/api/v1/jobs/{jobs[0]}"} if len(jobs) == 1 else None
-                told = {"file": file, "decided": True, "jobs": jobs, "items": items, "note": note, "notes": notes}
-                return document(told, 201 if jobs else 200, headers)
+                decision = {"file": file, "decided": True, "jobs": jobs, "items": items, "note": note, "notes": notes}
+                return document(decision, 201 if jobs else 200, headers)
             case FileRejected(mistakes=count, error_file=place):
                 errors = await _read(Path(place))
                 return self._refused(count, file, errors["mistakes"], errors["more"])

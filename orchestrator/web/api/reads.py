@@ -10,15 +10,29 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from orchestrator.domain.model import ItemState, Job, JobId, JobState
-from orchestrator.engine.result_document import describe_batch, describe_item, describe_job, describe_standstill
+from orchestrator.engine.outlook.expected_end import expected_ends
+from orchestrator.engine.outlook.why import describe_why, why
+from orchestrator.engine.report.compose import compose_report
+from orchestrator.engine.report.context import context_of
+from orchestrator.engine.result_document import (
+    describe_batch,
+    describe_event,
+    describe_item,
+    describe_job,
+    describe_standstill,
+    when,
+)
 from orchestrator.platforms.http.contact import LONG
 from orchestrator.web.api.accounts import Live, describe_accounts
 from orchestrator.web.api.responses import JSON, document
-from orchestrator.web.served import Shown, failing_since
+from orchestrator.web.served import Shown, account_now, failing_since
 
 _LARGEST_PAGE = 1000
 _LARGEST_NUMBER = 2**63 - 1
 """The range of an integer column."""
+
+_REPORT_HEADERS = {"Content-Security-Policy": "sandbox allow-popups", "X-Content-Type-Options": "nosniff"}
+"""Beside the policy in the page itself: it runs no scripts, and has no access to what else this server serves."""
 
 OfState = Annotated[JobState | None, Query(description="Only jobs in this state.")]
 _TEXT = r"^[^\x00]*$"
@@ -32,6 +46,7 @@ ItemOfState = Annotated[ItemState | None, Query(description="Only items in this 
 Most = Annotated[
     int | None, Query(ge=1, le=_LARGEST_NUMBER, description="Items in one answer; all of them where it is left out.")
 ]
+EventPage = Annotated[int, Query(ge=1, le=_LARGEST_PAGE, description="Events in one answer.")]
 After = Annotated[int, Query(ge=0, le=_LARGEST_NUMBER, description="From the `next` of an answer.")]
 
 
@@ -52,16 +67,49 @@ class Api:
         following = None
         if len(found) > limit:
             following = _link("/api/v1/jobs", state=state, account=account, limit=limit, before=shown[-1].id)
-        return document({"jobs": [describe_job(job) for job in shown], "next": following})
+        ends = await expected_ends(self._store, shown, self._shown.open_items, self._shown.clock.now())
+        described = [describe_job(job) | {"expected_end": when(ends.get(job.id))} for job in shown]
+        return document({"jobs": described, "next": following})
 
     async def job(self, name: str) -> Response:
         """One job with its batches: the head of its result, also while it is running."""
         job = await self._named(name)
         batches = await self._store.batches.of_job(job.id)
-        account = self._shown.settings.accounts.get(job.spec.account)
-        open_items = account.limits.open_items if account is not None else None
+        limits = self._shown.open_items
+        ends = await expected_ends(self._store, [job], limits, self._shown.clock.now())
         body = {"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]}
-        return document(body | await describe_standstill(self._store, job, open_items))
+        body |= await describe_standstill(self._store, job, limits.get(job.spec.account))
+        return document(body | {"expected_end": when(ends.get(job.id))})
+
+    async def history(self, name: str, limit: EventPage = 1000, after: After = 0) -> Response:
+        """What happened to one job, the oldest first; `next` is the path of the next page, or null."""
+        job = await self._named(name)
+        found = await self._store.history.page(job.id, after=after, limit=limit + 1)
+        shown = found[:limit]
+        more = len(found) > limit
+        path = f"/api/v1/jobs/{job.spec.name}/history"
+        following = _link(path, limit=limit, after=shown[-1].id) if more else None
+        return document({"events": [describe_event(event) for event in shown], "next": following})
+
+    async def why(self, name: str) -> Response:
+        """What one job waits for, when it is polled next and when it is expected to settle."""
+        job, shown = await self._named(name), self._shown
+        connected = next((each for each in shown.accounts if each.name == job.spec.account), None)
+        found = await why(
+            self._store,
+            job,
+            open_items=shown.open_items.get(job.spec.account),
+            account=account_now(connected, shown.clock) if connected is not None else None,
+            now=shown.clock.now(),
+        )
+        return document(describe_why(job, found))
+
+    async def report(self, name: str) -> Response:
+        """The report of one job as it is now: one HTML page without scripts."""
+        job = await self._named(name)
+        context = context_of(self._shown.settings, job.spec)
+        page = await compose_report(self._store, job, context, now=self._shown.clock.now())
+        return Response(page, media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
 
     async def items(self, name: str, state: ItemOfState = None, limit: Most = None, after: After = 0) -> Response:
         """The items of one job in order, streamed; `next` is the path of the next page, or null."""
@@ -94,13 +142,14 @@ class Api:
 
     async def _stream(self, job: Job, state: ItemState | None, limit: int | None, after: int) -> AsyncIterator[bytes]:
         """One item per line, as in the result."""
+        link = context_of(self._shown.settings, job.spec).link
         yield b'{"items": ['
         sent, more = 0, False
         async for chunk in self._store.items.stream(job.id, state, after=after):
             fits = chunk if limit is None else chunk[: limit - sent]
             more = len(fits) < len(chunk)
             if fits:
-                lines = b",".join(b"\n" + msgspec.json.encode(describe_item(item)) for item in fits)
+                lines = b",".join(b"\n" + msgspec.json.encode(describe_item(item, link)) for item in fits)
                 yield lines if sent == 0 else b"," + lines
                 sent, after = sent + len(fits), fits[-1].seq
             if more:

@@ -62,4 +62,4 @@ class Problems:
 
     async def _of_bug(self, _request: Request, _error: Exception) -> Response:
         """The server logs the error itself."""
-        return self.answer(500, "something unforeseen happened; the daemon's log tells more")
+        return self.answer(500, "an unexpected error occurred; the daemon's log has the details")

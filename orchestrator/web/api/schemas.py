@@ -5,9 +5,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.domain.model import BatchState, ItemState, JobState, Needs
+from orchestrator.engine.outlook.why import WaitsFor
 
 Time = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-01-31T12:00:00.000Z"])]
 Next = Annotated[str | None, Field(description="Where the following page is; null on the last one.")]
+
+
+ExpectedEnd = Annotated[
+    Time | None,
+    Field(description="When it is expected to settle, from how long the same work took before; null if unknown."),
+]
 
 
 class Shape(BaseModel):
@@ -17,14 +24,14 @@ class Shape(BaseModel):
 
 
 class Job(Shape):
-    """A job as its result tells it."""
+    """A job, as in its result."""
 
     name: str
     kind: str
     account: str
     project: str
     state: JobState
-    needs: Annotated[Needs | None, Field(description="Why it does not go on by itself.")]
+    needs: Annotated[Needs | None, Field(description="Why it is on hold.")]
     detail: str | None
     round: int
     file: str | None
@@ -34,6 +41,12 @@ class Job(Shape):
     settled_at: Time | None
     counts: Annotated[dict[ItemState, int], Field(description="Items by state; states without any are left out.")]
     parents: Annotated[int, Field(description="Items under which others were found, which count in their place.")]
+
+
+class ListedJob(Job):
+    """A job in a list."""
+
+    expected_end: ExpectedEnd
 
 
 class Batch(Shape):
@@ -46,7 +59,7 @@ class Batch(Shape):
     submitted_at: Time | None
     items: int
     sends: Annotated[int, Field(description="Sends that may have had an effect.")]
-    detail: Annotated[str | None, Field(description="Why it waits for a person, or what its last attempt met.")]
+    detail: Annotated[str | None, Field(description="Why it waits for the operator, or the error of its last attempt.")]
 
 
 class Item(Shape):
@@ -65,12 +78,13 @@ class Item(Shape):
     facts: Annotated[dict[str, Any] | None, Field(description="What else the platform reports of it.")]
     submitted_at: Time | None
     finished_at: Time | None
+    link: Annotated[str | None, Field(description="Its page on the platform, where `web_url` is configured.")] = None
 
 
 class JobsPage(Shape):
     """Some jobs, the newest first."""
 
-    jobs: list[Job]
+    jobs: list[ListedJob]
     next: Next
 
 
@@ -81,6 +95,61 @@ class JobDocument(Shape):
     batches: list[Batch]
     unchanged_since: Annotated[Time | None, Field(description="When it last made progress; null once it is settled.")]
     waits_for: Annotated[str | None, Field(description="Why its next batch is not sent.")]
+    expected_end: ExpectedEnd
+
+
+class HistoryEvent(Shape):
+    """One change of a job, a batch or an item."""
+
+    id: int
+    at: Time
+    event: Annotated[str, Field(description="What happened.", examples=["job", "item", "pause", "confirm"])]
+    batch: int | None
+    item: Annotated[str | None, Field(description="Key of the item; null for an event of the job or of a batch.")]
+    old: str | None
+    new: str | None
+    detail: str | None
+    actor: Annotated[
+        str | None, Field(description="User id of whoever dropped the file that caused it; null for the daemon.")
+    ]
+
+
+class HistoryPage(Shape):
+    """Some events of a job, the oldest first."""
+
+    events: list[HistoryEvent]
+    next: Next
+
+
+class Reason(Shape):
+    """One thing that a job waits for."""
+
+    waits_for: WaitsFor
+    text: str
+    since: Time | None
+    by: Annotated[str | None, Field(description="User id of whoever caused it; null for the daemon or the platform.")]
+
+
+class LatestRequest(Shape):
+    """The request of an account that ended last."""
+
+    at: Time
+    route: str
+    outcome: Annotated[str, Field(description="The HTTP status, or the name of the error.")]
+
+
+class WhyDocument(Shape):
+    """What a job waits for."""
+
+    name: str
+    state: JobState
+    needs: Needs | None
+    reasons: Annotated[list[Reason], Field(description="Those that need an operator first; none once it is settled.")]
+    unchanged_since: Time | None
+    next_poll: Annotated[Time | None, Field(description="When its batches are polled next.")]
+    last_request: Annotated[LatestRequest | None, Field(description="Of its account, since the daemon started.")]
+    last_error: Annotated[str | None, Field(description="Of its latest batch that failed, else of its account.")]
+    expected_end: ExpectedEnd
 
 
 class ItemsPage(Shape):
@@ -132,10 +201,10 @@ class Account(Shape):
     detail: str | None
     failing_since: Annotated[Time | None, Field(description="Since when nothing succeeds, after 15 minutes of it.")]
     last_error: Annotated[
-        str | None, Field(description="Of a question, a submission or the aborts that goes on failing.")
+        str | None, Field(description="The last error of polls, submissions or aborts that keep failing.")
     ]
     clock_skew_seconds: Annotated[
-        float | None, Field(description="Our clock minus the platform's; null until an answer has told its date.")
+        float | None, Field(description="Our clock minus the platform's; null until an answer had a date.")
     ]
     budget: RateLimiter
     open_items: OpenItems
@@ -156,9 +225,7 @@ class Received(Shape):
     jobs: Annotated[list[str], Field(description="Names of the jobs that are durable now.")]
     items: int
     note: Annotated[str | None, Field(description="What is not plain from names and numbers.")]
-    notes: Annotated[
-        list[str], Field(description="What is odd about the file, and did not keep it from being accepted.")
-    ]
+    notes: Annotated[list[str], Field(description="What may be wrong in the file, although it was accepted.")]
 
 
 class Check(Shape):

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from orchestrator.web.api.responses import Problems, document
 from orchestrator.web.monitoring.health import Check, Health
 
-Verbose = Annotated[bool, Query(description="Tell everything that was looked at.")]
+Verbose = Annotated[bool, Query(description="Report every check.")]
 
 
 class Probes:

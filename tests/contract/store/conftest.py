@@ -303,7 +303,7 @@ class Scene:
                 assert not live, job.name
                 assert all(ItemState(item.state).final for item in mine), job.name
             else:
-                assert live, job.name
+                assert live or job.blocked is not None, job.name
             assert {item.batch for item in mine} <= {batch.number for batch in of_job}
             for batch in of_job:
                 held = [item for item in mine if item.batch == batch.number and not item.superseded]

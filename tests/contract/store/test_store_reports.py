@@ -382,5 +382,5 @@ async def test_what_was_learnt_needs_an_account(scene):
     page = [scene.seen(batch, 1, ItemState.RUNNING), Learned("embedded", "live")]
     await scene.store.advance.apply_reports(page, now=scene.tick())
     assert await scene.store.memory.recall("ica") == {"embedded": "live"}
-    with pytest.raises(ValueError, match="which account"):
+    with pytest.raises(ValueError, match="no account is given"):
         await scene.store.advance.apply_reports([Learned("embedded", "live")], now=scene.tick())

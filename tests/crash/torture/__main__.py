@@ -1,6 +1,7 @@
 """`make torture`: round after round of kills and faults, each judged by the platform's own ledger.
 
-    python tests/crash/torture [--seed S] [--kills K] [--faults F] [--rounds R] [--minutes M] [--json FILE]
+    python tests/crash/torture [--platform P] [--seed S] [--kills K] [--faults F] [--rounds R] [--minutes M]
+                                [--json FILE]
 
 Runs until it has seen at least so many kills and faults, or so many rounds or minutes. Each round is drawn from its own
 seed, which is printed; `--seed S --rounds 1` plays that round again. The draws repeat exactly. The instants repeat as
@@ -20,6 +21,7 @@ from pathlib import Path
 import anyio
 from chance import Plan
 from rounds import Outcome, play
+from sides import PLATFORMS
 
 from orchestrator.clock import SystemClock
 
@@ -31,7 +33,7 @@ def main() -> None:
     """Play, print, and leave with 1 if anything was wrong."""
     asked = _arguments()
     outcomes = anyio.run(_play_all, asked)
-    summary = _summary(outcomes)
+    summary = _summary(asked.platform, outcomes)
     sys.stdout.write(f"{json.dumps(summary, indent=2)}\n")
     if asked.json is not None:
         document = {"summary": summary, "rounds": [outcome.as_json() for outcome in outcomes]}
@@ -41,6 +43,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="torture", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--platform", choices=sorted(PLATFORMS), default="ica", help="which one fails")
     parser.add_argument("--seed", type=int, default=None, help="of the first round; the next has the next number")
     parser.add_argument("--kills", type=int, default=200, help="stop after so many kills")
     parser.add_argument("--faults", type=int, default=2000, help="… and so many faults")
@@ -57,7 +60,8 @@ async def _play_all(asked: argparse.Namespace) -> list[Outcome]:
     seed = asked.seed if asked.seed is not None else secrets.randbelow(1_000_000_000)
     outcomes: list[Outcome] = []
     while not _enough(asked, outcomes, (clock.monotonic() - began) / 60):
-        plan = Plan.draw(seed if asked.repeat else seed + len(outcomes), kills=KILLS_A_ROUND, faults=RULES_A_KILL)
+        number, platform = seed if asked.repeat else seed + len(outcomes), PLATFORMS[asked.platform]
+        plan = Plan.draw(number, platform, kills=KILLS_A_ROUND, faults=RULES_A_KILL)
         folder = Path(tempfile.mkdtemp(prefix=f"torture-{plan.seed}-"))
         started = clock.monotonic()
         outcome = await play(plan, folder)
@@ -82,19 +86,20 @@ def _line(outcome: Outcome, seconds: float) -> str:
     verdict = outcome.verdict
     told = (
         f"seed {outcome.seed}: {outcome.kills} kills, {outcome.faults.total()} faults, {verdict.items} items, "
-        f"{verdict.analyses} analyses, {verdict.links_sent_twice} links sent twice, {seconds:.0f} s"
+        f"{verdict.created} created, {verdict.repeated} repeated without harm, {seconds:.0f} s"
     )
     if not outcome.wrong:
         return f"{told}: right"
     return "\n  ".join([f"{told}: WRONG, see {outcome.folder}", *outcome.wrong[:20]])
 
 
-def _summary(outcomes: list[Outcome]) -> dict[str, object]:
+def _summary(platform: str, outcomes: list[Outcome]) -> dict[str, object]:
     faults: Counter[str] = Counter()
     for outcome in outcomes:
         faults.update(outcome.faults)
     verdicts = [outcome.verdict for outcome in outcomes]
     return {
+        "platform": platform,
         "rounds": len(outcomes),
         "seeds": [outcome.seed for outcome in outcomes],
         "failed_seeds": [outcome.seed for outcome in outcomes if outcome.wrong],
@@ -103,13 +108,14 @@ def _summary(outcomes: list[Outcome]) -> dict[str, object]:
         "faults": faults.total(),
         "faults_by_kind": dict(sorted(faults.items())),
         "items": sum(verdict.items for verdict in verdicts),
-        "analyses": sum(verdict.analyses for verdict in verdicts),
+        "created": sum(verdict.created for verdict in verdicts),
         "lost": sum(len(verdict.lost) for verdict in verdicts),
         "created_twice": sum(len(verdict.twice) for verdict in verdicts),
         "results_that_differ": sum(len(verdict.differ) for verdict in verdicts),
         "over_budget": sum(len(verdict.over_budget) for verdict in verdicts),
-        "links_sent_twice": sum(verdict.links_sent_twice for verdict in verdicts),
-        "a_person_was_needed": sum(outcome.helped for outcome in outcomes),
+        "repeated_without_harm": sum(verdict.repeated for verdict in verdicts),
+        "given_up": sum(verdict.given_up for verdict in verdicts),
+        "an_operator_was_needed": sum(outcome.helped for outcome in outcomes),
     }
 
 

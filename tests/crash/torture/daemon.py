@@ -1,10 +1,11 @@
 """The daemon, started by a test that gives it a faster clock: the only thing in which it differs from `run`.
 
-python daemon.py --config FILE --pace PACE [--until-idle]
+python daemon.py --config FILE --pace PACE [--until-idle] [--toy]
 """
 
 import argparse
 import os
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from fasttime import FastClock, Pace, fast_loop
 
 from orchestrator.app import run_daemon
 from orchestrator.cli.commands.run import logging_bus
+from orchestrator.platforms import registry
 from orchestrator.settings import load
+
+SUPPORT = Path(__file__).parents[2] / "support"
 
 
 def main() -> None:
@@ -22,8 +26,10 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--pace", type=Pace.parse, required=True)
     parser.add_argument("--until-idle", action="store_true")
+    parser.add_argument("--toy", action="store_true", help="also support the toy platform of the tests")
     asked = parser.parse_args()
-    settings = load(asked.config, os.environ, for_daemon=True)
+    platforms = with_toy() if asked.toy else registry.PLATFORMS
+    settings = load(asked.config, os.environ, for_daemon=True, platforms=platforms)
     clock = FastClock(asked.pace, loop_speed=asked.pace.timeouts)
     bus, lines = logging_bus(settings)
     run = partial(run_daemon, settings, bus=bus, until_idle=asked.until_idle, clock=clock)
@@ -32,6 +38,14 @@ def main() -> None:
     finally:
         if lines is not None:
             lines.close()
+
+
+def with_toy() -> registry.Platforms:
+    """The platforms of this version, and the toy."""
+    sys.path.insert(0, str(SUPPORT))
+    from toy.declared import PLATFORM
+
+    return registry.load([PLATFORM])
 
 
 if __name__ == "__main__":

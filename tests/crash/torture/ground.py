@@ -19,7 +19,7 @@ from orchestrator.engine.result_document import as_json
 from orchestrator.settings import load
 from orchestrator.settings.state import state_directory
 from orchestrator.simulator import Fault, OffsetClock, serve
-from orchestrator.simulator.ica import Config, Simulator
+from orchestrator.simulator.simulated import Simulated
 from orchestrator.store.store import Store
 
 API_KEY = "key-torture-5b1f"
@@ -40,14 +40,14 @@ class Ground:
     struck: Counter[str] = field(default_factory=Counter)
     """Faults that have struck, by kind or by quirk."""
     clock: FastClock = field(init=False)
-    simulator: Simulator = field(init=False)
+    simulator: Simulated[Any, Any, Any] = field(init=False)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Ground"]:
         """Serve the platform and furnish the folder."""
         self.clock = FastClock(Pace.from_now(CHAOS_SPEED))
-        config = Config(seed=self.plan.seed, knobs=self.plan.knobs, api_keys=(API_KEY,))
-        self.simulator = Simulator(config, OffsetClock(self.clock))
+        plan = self.plan
+        self.simulator = plan.platform.simulate(plan.seed, plan.knobs, API_KEY, OffsetClock(self.clock))
         async with serve(self.simulator) as base_url:
             self._furnish(base_url)
             yield self
@@ -55,13 +55,14 @@ class Ground:
     def _furnish(self, base_url: str) -> None:
         for name in ("secrets", "queue/incoming"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        secret = self.folder / "secrets/ica"
+        name = self.plan.platform.name
+        secret = self.folder / "secrets" / name
         secret.write_text(f"{API_KEY}\n")
         secret.chmod(0o600)
-        account = {"platform": "ica", "base_url": base_url, "api_key_file": "secrets/ica", **self.plan.account}
+        account = {"platform": name, "base_url": base_url, "api_key_file": f"secrets/{name}", **self.plan.account}
         config: dict[str, Any] = {
             "queue": {"directory": "queue", "scan_interval": "6s", "rest": "18s"},
-            "accounts": {"ica": account},
+            "accounts": {name: account},
             "server": None,
             "log": {"level": "debug", "format": "json"},
         }
@@ -93,8 +94,9 @@ class Ground:
             self.drop(work.document["table"], work.table)
         self.drop(f"{work.name}.json", json.dumps({"version": 1, "jobs": [work.document]}) + "\n")
 
-    def drop_control(self, name: str, verb: str, job: str) -> None:
-        self.drop(f"{name}.json", json.dumps({"version": 1, "controls": [{verb: job}]}) + "\n")
+    def drop_control(self, name: str, verb: str, what: object) -> None:
+        """`what` is the name of a job, or what the control takes in its place."""
+        self.drop(f"{name}.json", json.dumps({"version": 1, "controls": [{verb: what}]}) + "\n")
 
     def names(self, folder: str) -> set[str]:
         """What lies in a folder of the queue; nothing where the daemon has not made it yet."""

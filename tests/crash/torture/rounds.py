@@ -2,14 +2,15 @@
 
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from chance import Plan, Work
 from ground import CALM_SPEED, Ground
-from judge import Verdict, judge
+from judge import judge
+from verdict import Verdict
 
 MOST_HELP = 8
 """Times that a person comes to the help of jobs that need one before a round counts as failed."""
@@ -99,7 +100,7 @@ def _to_cancel(ground: Ground) -> list[Work]:
 async def _calm(ground: Ground, outcome: Outcome) -> None:
     """No more faults, no more kills; time runs on quickly. What waits for a person gets one."""
     ground.clock.change(CALM_SPEED)
-    ground.simulator.change_knobs({"cursor_seconds": 600.0})  # the shortest would pass before a page can be turned
+    ground.simulator.change_knobs(dict(ground.plan.platform.calm))
     if any(work.doomed for work in ground.plan.work):  # some of it may never end by itself
         outcome.starts += 1
         await ground.run_for(ANOTHER_LOOK)
@@ -114,16 +115,26 @@ async def _calm(ground: Ground, outcome: Outcome) -> None:
         if any(job["needs"] == "attention" for job in unsettled):
             outcome.starts += 1
             await ground.run_for(ANOTHER_LOOK)
+        documents = await ground.documents()
         for job in unsettled:
-            verb = _help(ground, job, time)
-            if verb is not None:
-                outcome.helped += verb == "retry"
-                ground.drop_control(f"{verb}-{time}-{job['name']}", verb, job["name"])
+            for number, control in enumerate(_help(ground, documents[job["name"]], time)):
+                [(verb, what)] = control.items()
+                outcome.helped += verb not in {"cancel", "resume"}
+                ground.drop_control(f"{verb}-{time}-{number}-{job['name']}", verb, what)
 
 
-def _help(ground: Ground, job: Mapping[str, Any], time: int) -> str | None:
-    """What a person would ask for: what was to be cancelled, or never comes, is cancelled; what is blocked goes on."""
+def _help(ground: Ground, document: Mapping[str, Any], time: int) -> Sequence[Mapping[str, Any]]:
+    """What an operator would ask for: what was to be cancelled is cancelled, and what is blocked continues.
+
+    What needs attention is cancelled once it has shown that it never gets any, and given up where that ends nothing.
+    """
+    job = document["job"]
     doomed = any(work.name == job["name"] and work.doomed for work in ground.plan.work)
-    if doomed or (job["needs"] == "attention" and time >= PATIENCE):
-        return "cancel"
-    return "retry" if job["needs"] == "blocked" else None
+    lasting = job["needs"] == "attention" and time >= PATIENCE
+    if lasting and time > PATIENCE:
+        return [{"give-up": job["name"]}]
+    if doomed or lasting:
+        return [{"cancel": job["name"]}]
+    if job["needs"] == "stopped":
+        return [{"resume": job["name"]}]
+    return ground.plan.platform.help(ground, document) if job["needs"] == "blocked" else ()

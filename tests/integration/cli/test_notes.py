@@ -105,3 +105,17 @@ def test_submit_counts_the_mistakes_that_it_does_not_list(desk):
     """As `validate` does."""
     (desk.folder / "t.csv").write_text("sample,r1,chip\n" + "".join(f"S{n},x{n},1\n" for n in range(1200)))
     assert desk.run("submit", str(desk.folder / "a.json")).err.endswith("and 200 more\n")
+
+
+def test_a_job_of_rows_is_planned_later(desk):
+    """`--plan` says so with the most items that there can be, and `submit` writes no count of what is not known."""
+    rows = {"name": "b", "kind": "ica.analysis_creation", "account": "ica", "project": PROJECT, "engine": "nextflow"}
+    template = JOB["template"] | {"userReference": "again/${sample}"}
+    write(desk, JOB, rows | {"template": template, "table": {"job": "A"}})
+    ended = validate(desk, "--plan")
+    assert ended.code == 0
+    assert "b: planned when A has settled, with an item for each matching row of it, 2 items at most" in ended.out
+    assert "note: b: its items are made of the rows of A, and checked when that job has settled" in ended.out
+    assert desk.run("submit", str(desk.folder / "a.json")).code == 0
+    (dropped,) = (desk.queue / "incoming").glob("*.json")
+    assert [job.get("count") for job in json.loads(dropped.read_text())["jobs"]] == [2, None]

@@ -168,3 +168,33 @@ def test_a_queue_file_that_cannot_be_read_is_one_line(desk):
     """Not there, or a folder."""
     ended = desk.run("validate", str(desk.folder / "gone.yaml"))
     assert (ended.code, ended.err) == (2, f"{desk.folder}/gone.yaml: file not found\n")
+
+
+# ---------------------------------------------------------------- history and why
+
+
+def test_the_history_is_one_event_a_line(filled):
+    """With its time, the user's id and name, and the change; the same as JSON."""
+    lines = filled.run("show", LONG, "--history").out.splitlines()
+    assert lines[0].split("\t") == ["at", "actor", "batch", "item", "event", "change", "detail"]
+    at, actor, batch, item, event, change, _ = lines[1].split("\t")
+    assert (at, actor) == ("2023-11-14T22:13:20.000Z", "0 (root)")
+    assert (batch, item, event, change) == ("-", "-", "job", "loading → queued")
+    events = json.loads(filled.run("show", LONG, "--history", "--json").out)["events"]
+    assert [(told["event"], told["actor"]) for told in events] == [("job", "0")]
+
+
+def test_why_says_what_is_known_without_a_daemon(filled):
+    """What a job waits for, and that the daemon was not asked; the same as JSON."""
+    out = filled.run("show", "waits", "--why").out
+    assert f"waits for  after: {LONG}: queued, typo: no such job yet (required: succeeded)" in out
+    assert "daemon  none answers" in out
+    told = json.loads(filled.run("show", "waits", "--why", "--json").out)
+    assert [reason["waits_for"] for reason in told["reasons"]] == ["after"]
+
+
+def test_history_and_why_are_two_questions(filled):
+    """Both at once is wrong use, as is a job that is not there."""
+    assert filled.run("show", LONG, "--why", "--history").code == 2
+    assert filled.run("show", "nobody", "--history").code == 2
+    assert filled.run("show", "nobody", "--why").code == 2

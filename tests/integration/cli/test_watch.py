@@ -169,6 +169,14 @@ def test_a_job_is_shown_with_its_batches_and_what_they_met():
 
 
 @pytest.mark.parametrize("one", [True, False])
+def test_the_expected_end_is_shown_where_it_is_known(one):
+    """To the minute, in UTC; without it there is no empty column."""
+    known = told("known", expected_end="2026-01-31T12:05:59.000Z")
+    assert "2026-01-31 12:05 UTC" in "\n".join(drawn(Snapshot([known]), one=one, width=120))
+    assert "expected end" not in "\n".join(drawn(Snapshot([told("unknown", expected_end=None)]), one=one))
+
+
+@pytest.mark.parametrize("one", [True, False])
 def test_a_long_name_is_whole_on_a_narrow_terminal(one):
     """Folded, never cut: it is there to be copied."""
     lines = drawn(Snapshot([told("x" * 90)]), one=one, width=60)

@@ -109,7 +109,7 @@ async def test_what_does_not_move_says_since_when_and_why_others_wait(world):
     await it.run_for(3 * DAY)
     assert await it.store.standstill.unchanged_since(await it.job("stuck")) == since
     assert await it.store.standstill.oldest() == {"ica": since}
-    told = await it.store.standstill.waits_for(await it.job("urgent"), 4)
+    told = (await it.store.standstill.waits_for(await it.job("urgent"), 4)).text
     assert "4 of 4 items" in told
     assert "stuck (4 items, unchanged since" in told
     assert await it.store.standstill.waits_for(await it.job("stuck"), 4) is None
@@ -123,4 +123,4 @@ async def test_a_job_at_its_own_limit_says_so(world):
     it = await world(analysis_seconds=100 * DAY)
     await it.submit("run", KEYS, batch_size=1, max_open=2)
     await it.run_for(HOUR)
-    assert "max_open: 2 of 2" in await it.store.standstill.waits_for(await it.job(), 5000)
+    assert "max_open: 2 of 2" in (await it.store.standstill.waits_for(await it.job(), 5000)).text

@@ -1,13 +1,16 @@
 """Results reach the disk: each by itself, and in the end all of them."""
 
+import csv
 import json
 import shutil
 import sqlite3
+from functools import partial
 
 import pytest
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.model import JobSpec, NewItem
+from orchestrator.engine.report.context import Context, web_link
 from orchestrator.engine.results import Results
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
@@ -24,8 +27,18 @@ class Desk:
         self.events = []
         bus = Bus()
         bus.subscribe(self.events.append)
-        self.results = Results(
-            directory=folder, store=store, clock=self.clock, bus=bus, retry_delays=lambda tries: 10.0
+        self.bus = bus
+        self.results = self.writer()
+
+    def writer(self, **more):
+        """What writes the results, with more than it needs."""
+        return Results(
+            directory=self.folder,
+            store=self.store,
+            clock=self.clock,
+            bus=self.bus,
+            retry_delays=lambda tries: 10.0,
+            **more,
         )
 
     async def settle(self, name):
@@ -87,3 +100,54 @@ async def test_a_result_that_could_not_be_written_waits_no_longer_when_the_clock
     await desk.clock.advance(10)
     await desk.results.turn()
     assert desk.written() == ["first"]
+
+
+# ---------------------------------------------------------------- three files
+
+
+async def test_a_result_is_three_files_from_one_reading(desk):
+    """Table, page and document say the same, as the items are read once; no draft stays behind."""
+    await desk.settle("first")
+    reads, stream = [], desk.store.items.stream
+
+    def counted(*words, **more):
+        reads.append(words)
+        return stream(*words, **more)
+
+    desk.store.items.stream = counted
+    await desk.results.turn()
+    assert len(reads) == 1
+    assert sorted(path.name for path in desk.folder.iterdir()) == ["first.csv", "first.html", "first.json"]
+    document = json.loads((desk.folder / "first.json").read_text())
+    (row,) = csv.DictReader((desk.folder / "first.csv").read_text().splitlines())
+    assert (row["key"], row["state"], row["a"]) == ("fil.1", document["items"][0]["state"], "1")
+    page = (desk.folder / "first.html").read_text()
+    assert ("Cancelled; 0 of 1 item succeeded." in page, "fil.1" in page) == (True, True)
+
+
+@pytest.mark.parametrize("ending", ["csv", "html", "json"])
+async def test_a_file_that_cannot_be_put_in_place_leaves_no_draft(desk, ending):
+    """Whichever of the three it is; what is there already stays, and the result is tried again."""
+    await desk.settle("first")
+    (desk.folder / f"first.{ending}").mkdir()
+    await desk.results.turn()
+    assert [path.name for path in desk.folder.iterdir() if path.name.startswith(".")] == []
+    assert not desk.told(JobSettled)
+    (desk.folder / f"first.{ending}").rmdir()
+    await desk.clock.advance(10)
+    await desk.results.turn()
+    assert len(list(desk.folder.iterdir())) == 3
+
+
+async def test_the_results_have_links_where_the_account_has_a_web_url(desk):
+    """In the table, in the document and on the page; without a `web_url` the document has no such field."""
+    link = partial(web_link, "https://platform.example.org/{remote_id}")
+    desk.results = desk.writer(context=lambda spec: Context("The Platform", None, partial(link, spec.project)))
+    await desk.settle("first")
+    spoil(desk.folder.parent, "UPDATE items SET remote_id = 'id/1'")
+    await desk.results.turn()
+    (row,) = csv.DictReader((desk.folder / "first.csv").read_text().splitlines())
+    item = json.loads((desk.folder / "first.json").read_text())["items"][0]
+    page = (desk.folder / "first.html").read_text()
+    assert row["link"] == item["link"] == "https://platform.example.org/id%2F1"
+    assert f'<a href="{item["link"]}"' in page

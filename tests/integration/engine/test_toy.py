@@ -3,30 +3,10 @@
 import json
 
 import pytest
-from platform_setups import PlatformSetup
-from toy.adapter import Toy
-from toy.server import Server
+from toy.setup import TOY
 
 from orchestrator.domain.model import BatchState, ItemState, JobState
-from orchestrator.platforms.http.responses import unclassified
 
-
-def _request(kind, key):
-    return {"tasks": {"name": key, "parts": int(key.partition("x")[2] or 0)}, "copies": {"source": key}}.get(
-        kind, {"id": key}
-    )
-
-
-TOY = PlatformSetup(
-    name="toy",
-    simulate=lambda clock, **_knobs: Server(clock),
-    connect=Toy,
-    kinds={"tasks": "toy.task", "copies": "toy.file_copy", "sessions": "toy.session"},
-    engines={},
-    request=_request,
-    classify=unclassified,
-    project="",
-)
 RUN, DRAFT, COPY = "POST tasks/run", "POST tasks", "POST copies"
 
 

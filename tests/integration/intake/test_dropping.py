@@ -133,7 +133,7 @@ async def test_what_was_dropped_before_a_failure_is_told(desk, tmp_path, monkeyp
 
         monkeypatch.setattr(dropping, "with_insertions", full)
         with pytest.raises(OSError, match="No space"):
-            await drop([tmp_path / "a.yaml", tmp_path / "b.yaml"], d.queue, d.accounts, told=told.append)
+            await drop([tmp_path / "a.yaml", tmp_path / "b.yaml"], d.queue, d.accounts, report=told.append)
         assert [each.file for each in told] == d.names("incoming") == ["a.yaml"]
 
 

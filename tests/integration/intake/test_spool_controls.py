@@ -6,8 +6,8 @@ import pwd
 import pytest
 
 from orchestrator.domain.model import ItemState, JobState, Needs
+from orchestrator.domain.queue_file.control_models import Adopt, Adoption
 from orchestrator.domain.queue_file.estimate import AccountLimits
-from orchestrator.domain.queue_file.model import Adopt, Adoption
 from orchestrator.intake.control_reports import told
 from orchestrator.telemetry.events import ControlDone
 

@@ -1,6 +1,7 @@
 """What the API tells about jobs, items and accounts, and what it says when it cannot."""
 
 import json
+import os
 from unittest.mock import ANY
 
 import pytest
@@ -59,6 +60,7 @@ async def test_a_job_is_told_as_its_result_will_tell_it(house):
         assert told == {"job": result["job"], "batches": result["batches"]} | {
             "unchanged_since": ANY,
             "waits_for": None,
+            "expected_end": None,
         }
         schemas.JobDocument.model_validate(told)
         items = (await house.client.get("/api/v1/jobs/run-7/items")).json()
@@ -88,6 +90,64 @@ async def test_items_are_chosen_by_state(house):
         assert [len(page) for page in found] == [2, 1]
         none = await house.client.get("/api/v1/jobs/work/items?state=failed")
         assert none.json() == {"items": [], "next": None}
+
+
+async def test_the_report_is_a_page_that_runs_nothing(house):
+    """The same page as the command writes, in a sandbox; a job that does not exist has none."""
+    async with house.open():
+        await house.post(house.links("work", "fil.1", "fil.2"))
+        answer = await house.client.get("/api/v1/jobs/work/report")
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert answer.headers["content-security-policy"].startswith("sandbox")
+        assert "2 items" in answer.text
+        assert (await house.client.get("/api/v1/jobs/other/report")).status_code == 404
+
+
+async def test_items_have_links_where_the_account_has_a_web_url(house):
+    """As in the results."""
+    account = {"platform": "ica", "base_url": "http://127.0.0.1:1/rest", "api_key_file": "secrets/ica"}
+    account["web_url"] = {"data_linking": "https://ica.example.org/{remote_id}"}
+    house.extra = {"accounts": {"ica": account}}
+    async with house.open():
+        await house.post(house.links("work", "fil.1"))
+        page = (await house.client.get("/api/v1/jobs/work/items")).json()
+        assert page["items"][0]["link"] is None
+        schemas.ItemsPage.model_validate(page)
+
+
+# ---------------------------------------------------------------- history and why
+
+
+async def test_the_history_of_a_job_comes_in_pages(house):
+    """The oldest first, each event once, with the user who dropped the file."""
+    async with house.open():
+        await house.post(house.links("work", "fil.1", after=["never"]))
+        await house.post(controls=[{"pause": "work"}])
+        found = await pages(house.client, "/api/v1/jobs/work/history?limit=1", "events")
+        assert len(found) > 2
+        events = [event for page in found for event in page]
+        assert [event["id"] for event in events] == sorted({event["id"] for event in events})
+        whole = (await house.client.get("/api/v1/jobs/work/history")).json()
+        assert whole == {"events": events, "next": None}
+        assert {event["event"] for event in schemas.HistoryPage.model_validate(whole).model_dump()["events"]} == {
+            "job",
+            "pause",
+            "needs",
+        }
+        assert {event["actor"] for event in events if event["event"] == "pause"} == {str(os.getuid())}
+
+
+async def test_why_says_what_a_job_waits_for(house):
+    """By the schema, with who paused it; 404 for a job that is not there."""
+    async with house.open():
+        await house.post(house.links("work", "fil.1", after=["never"]))
+        await house.post(controls=[{"pause": "work"}])
+        told = (await house.client.get("/api/v1/jobs/work/why")).json()
+        schemas.WhyDocument.model_validate(told)
+        assert [reason["waits_for"] for reason in told["reasons"]] == ["after", "paused"]
+        assert told["reasons"][1]["by"] == str(os.getuid())
+        for path in ("why", "history"):
+            assert (await house.client.get(f"/api/v1/jobs/nobody/{path}")).status_code == 404
 
 
 # ---------------------------------------------------------------- accounts
@@ -208,6 +268,9 @@ async def test_the_api_describes_itself(house):
             "/api/v1/jobs",
             "/api/v1/jobs/{name}",
             "/api/v1/jobs/{name}/items",
+            "/api/v1/jobs/{name}/history",
+            "/api/v1/jobs/{name}/why",
+            "/api/v1/jobs/{name}/report",
             "/api/v1/accounts",
             "/api/v1/queue",
         }
@@ -216,7 +279,8 @@ async def test_the_api_describes_itself(house):
                 responses = operation["responses"]
                 assert "application/problem+json" in responses["default"]["content"], path
                 good = responses.get("200") or responses["201"]
-                assert "text/plain" in good["content"] or good["content"]["application/json"]["schema"], path
+                text = {"text/plain", "text/html"} & good["content"].keys()
+                assert text or good["content"]["application/json"]["schema"], path
         assert set(described["paths"]["/api/v1/queue"]["post"]["requestBody"]["content"]) == {
             "application/json",
             "application/yaml",

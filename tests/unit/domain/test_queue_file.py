@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.domain.mistake import spell
 from orchestrator.domain.model import After, JobState, RetryPolicy
-from orchestrator.domain.queue_file.model import (
+from orchestrator.domain.queue_file.control_models import (
     Adopt,
     CancelJob,
     GiveUp,
@@ -13,9 +13,8 @@ from orchestrator.domain.queue_file.model import (
     Pause,
     Resume,
     RetryJob,
-    json_schema,
-    read,
 )
+from orchestrator.domain.queue_file.model import json_schema, read
 
 JOB = {"name": "link-0172", "kind": "ica.data_linking", "account": "ica", "project": "p", "items": []}
 

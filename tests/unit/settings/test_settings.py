@@ -74,10 +74,10 @@ def keys_of(model, prefix=""):
 
 
 def leaves_of(document, prefix=""):
-    """Every key of a document that holds no mapping."""
+    """Every key of a document that holds no mapping, or an empty one."""
     for name, value in document.items():
         shown = "*" if prefix == "accounts." else name
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield from leaves_of(value, f"{prefix}{shown}.")
         else:
             yield f"{prefix}{shown}"

@@ -15,7 +15,7 @@ from orchestrator.platforms.status_table import state_of
 Owner = tuple[str | None, BatchKey | None, int | None]
 """The instance, batch and item in the tags of this program; None for each that is absent."""
 
-NOBODY: Final[Owner] = (None, None, None)
+NO_OWNER: Final[Owner] = (None, None, None)
 
 _DIGITS: Final = 9
 """Maximum digits of an item's number; a longer one was not written by this program."""
@@ -24,7 +24,7 @@ _DIGITS: Final = 9
 def owner_of(tags: Tags | None) -> Owner:
     """Read the tags of this program. The last of each name counts: `compose` puts them behind all others."""
     if tags is None or not tags.technical_tags:
-        return NOBODY
+        return NO_OWNER
     instance = batch = seq = None
     for tag in tags.technical_tags:  # runs for each row of each page; slices are the fastest way to compare a prefix
         if tag[:10] == BATCH_TAG:

@@ -15,7 +15,7 @@ from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY
 from orchestrator.platforms.ica import stages
-from orchestrator.platforms.ica.batches.analyses import NOBODY, Owner, analysis_report, owner_of
+from orchestrator.platforms.ica.batches.analyses import NO_OWNER, Owner, analysis_report, owner_of
 from orchestrator.platforms.ica.protocol.media import V3
 from orchestrator.platforms.ica.protocol.requests import project
 from orchestrator.platforms.ica.protocol.wire import CreationItem, Wire
@@ -101,8 +101,8 @@ def report(row: CreationItem, batch: BatchKey, *, hint: bool) -> ItemReport | No
 
 def owner_of_item(row: CreationItem) -> Owner:
     """The owner of a row by the tags of its request, or of its analysis when ICA does not return the request's."""
-    owner = owner_of(row.request.tags) if row.request is not None else NOBODY
-    if owner is NOBODY and row.created_analysis is not None:
+    owner = owner_of(row.request.tags) if row.request is not None else NO_OWNER
+    if owner is NO_OWNER and row.created_analysis is not None:
         owner = owner_of(row.created_analysis.tags)
     return owner
 

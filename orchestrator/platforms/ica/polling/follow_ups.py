@@ -142,9 +142,9 @@ class FollowUps:
         return [self._tagged(poll, key, items)]
 
     def _pages_report(self, poll: Poll, key: BatchKey, missing: int, visits: int) -> bool:
-        """Whether a page of the batch's items tells of a thousand analyses that searches do not show.
+        """Whether a page of the batch's items reports a thousand analyses that searches do not list.
 
-        While nobody knows whether to believe the words embedded there, it takes turns with the other ways.
+        While it is unknown whether the embedded statuses are current, it alternates with the other routes.
         """
         believed = self._embedded.live or (self._embedded.liveness is Liveness.UNKNOWN and visits % 2 == 0)
         return believed and poll.subjects[key] is not None and self._unlisted_analyses.large(key, missing)

@@ -50,7 +50,7 @@ class DrsImports:
         return Receipt(remote_id=str(job.id), status=job.state, final=job.state == statuses.FINISHED)
 
     async def reconcile(self, batch: Batch) -> Receipt:
-        """The files that carry the batch's tag. Those whose names were left to the platform cannot be told apart."""
+        """The files that carry the batch's tag. Those whose names were left to the platform cannot be distinguished."""
         asked = sent.items_of(batch)
         tagged = [file for place in _places(asked) for file in await self._tagged(place, batch)]
         found = []

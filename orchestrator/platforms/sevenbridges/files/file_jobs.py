@@ -23,7 +23,7 @@ from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.status_table import state_of
 
 _SLACK: Micros = 60 * SECOND
-"""A job may seem to be that much older than its request. Short: an equal job of a person may lie just before."""
+"""A job may seem to be that much older than its request. Short: an equal job of a user may have begun just before."""
 _MOST_CLAIMED: Final = 8192
 """Jobs that are remembered to be some batch's."""
 

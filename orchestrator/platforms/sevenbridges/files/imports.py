@@ -29,7 +29,7 @@ class Imports:
         return _NO_PARAMS
 
     def resend_of(self, items: Sequence[sent.Sent]) -> Resend:
-        """An import that renames itself would be made twice, under two names, and nobody could tell."""
+        """An import that renames itself would be made twice, under two names, and neither would show it."""
         return Resend.NEVER if any(item.get("autorename") for item in items) else Resend.FIND_FIRST
 
     def matches(self, asked: sent.Sent, transfer: wire.Transfer) -> bool | None:

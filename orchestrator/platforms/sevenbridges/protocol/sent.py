@@ -66,7 +66,7 @@ def key_of(kind: Kind, sent: Sent) -> str:
 def undecided(rows: Sequence[Row[Resource]]) -> Transient | Unconfirmed:
     """The error of an answer none of whose rows says what became of its item.
 
-    Where all of them are refusals for the moment nothing was done; anything else has to be found out.
+    Where all of them are refusals for the moment nothing was done; anything else has to be reconciled.
     """
     if rows and all(row.error is not None for row in rows):
         return Transient(f"the platform declined all {len(rows)} items for the moment: {rows[0].error}", status=503)

@@ -156,7 +156,7 @@ def report_of(task: wire.Task, batch: BatchKey, *, seq: int | None = None, key: 
 
 
 def child_report(task: wire.Task, batch: BatchKey, parent: Item, *, ended: bool) -> ItemReport:
-    """What a list says of a task below an item. What was never run is over once the parent `ended`."""
+    """What a list says of a task below an item. What was never run has ended once the parent `ended`."""
     report = msgspec.structs.replace(report_of(task, batch, key=task.id), stage=stages.TASK, parent=parent.seq)
     if ended and task.status == statuses.DRAFT:
         return msgspec.structs.replace(report, state=ItemState.CANCELLED, detail="never run: what it belongs to ended")
@@ -183,7 +183,7 @@ def _counts(task: wire.Task) -> Mapping[str, int]:
 
 
 def _unended(report: ItemReport) -> ItemReport:
-    """A parent whose children are not all known goes on, whatever its status."""
+    """A parent whose children are not all known is open, whatever its status."""
     if not report.state.final:
         return report
     return msgspec.structs.replace(report, state=ItemState.RUNNING, finished_at=None, detail=None, facts=None)

@@ -41,7 +41,7 @@ class TaskSearch:
         self._reading: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
     async def reconcile(self, batch: Batch) -> Sequence[wire.Task]:
-        """The tasks that bear the mark of this batch; more than one where a request was sent twice on its way."""
+        """The tasks that bear the mark of this batch; more than one where the network repeated a request."""
         if batch.first_sent_at is None:
             return (await self._before(batch.project)).get(batch.key, ())
         since = batch.first_sent_at - _SLACK

@@ -28,7 +28,7 @@ from orchestrator.platforms.sevenbridges.tasks.task_search import TaskSearch
 _DRAFT, _RUN = 1, 2
 """The steps of a submission."""
 _SEARCH_DELAY: Micros = 60 * SECOND
-"""A draft that shows up later than this is one draft more, which nobody runs."""
+"""A draft that shows up later than this is one draft more, which is never run."""
 _NOT_A_DRAFT: Final = "7007"
 
 

@@ -1,11 +1,12 @@
-"""What both families of batches have in common: their answer, their pages, their single items."""
+"""What all families of batches have in common: their answer, their pages, their single items."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from orchestrator.simulator.exchange import Reply
 from orchestrator.simulator.ica import quirks
 from orchestrator.simulator.ica.protocol import wire
-from orchestrator.simulator.ica.protocol.bodies import Row
+from orchestrator.simulator.ica.protocol.bodies import ItemFilter, Row, read
 from orchestrator.simulator.ica.protocol.call import Asked, known
 from orchestrator.simulator.ica.protocol.paging import spoilt
 from orchestrator.simulator.ica.protocol.problems import BAD_REQUEST, Problem
@@ -25,21 +26,32 @@ class Batches:
         self._subject_type = subject_type
         self._shown = shown
 
-    def start(self, asked: Asked, rows: Sequence[Row], items: Sequence[Item], usual_seconds: float) -> Reply:
+    def start(
+        self,
+        asked: Asked,
+        rows: Sequence[Row],
+        items: Sequence[Item],
+        usual_seconds: float,
+        echo: dict[str, Any] | None = None,
+    ) -> Reply:
         """Remember a new batch and answer with it; `items` belong to `rows` one by one."""
         world = self._world
         batch_id = world.new_id()
         timeline = job_timeline(
             asked.now, [item.timeline for item in items], usual_seconds, stuck=asked.strikes(quirks.JOB_STUCK)
         )
-        job = world.start_job(self._subject_type, batch_id, asked.project, asked.user, timeline)
+        job = world.start_job(
+            self._subject_type, batch_id, asked.owner, asked.user, timeline, in_bundle=asked.in_bundle
+        )
         listed = [item for row, item in zip(rows, items, strict=True) if not row.fate.unlisted]
         if asked.strikes(quirks.ITEM_UNLISTED):
             del listed[len(listed) // 2]
         if world.knobs.page_order == "shuffled":
             world.order(batch_id).shuffle(listed)
-        world.batches[batch_id] = Batch(batch_id, asked.project, job, listed, {item.id: item for item in items})
-        return asked.json(wire.batch(batch_id, self._job(asked, world.batches[batch_id])), 201)
+        shown = echo if echo is not None and world.knobs.echo == "full" else {}
+        batch = Batch(batch_id, asked.owner, job, listed, {item.id: item for item in items}, shown)
+        world.batches[batch_id] = batch
+        return asked.json(wire.batch(batch, self._job(asked, batch)), 201)
 
     def refuse_bad(self, rows: Sequence[Row]) -> None:
         """Refuse the whole POST for one bad row, when the knob says so; raises Problem 400."""
@@ -52,12 +64,12 @@ class Batches:
     def batch(self, asked: Asked) -> Reply:
         """GET …/{batch}."""
         batch = self._find(asked)
-        return asked.json(wire.batch(batch.id, wire.job(batch.job, asked.at)))
+        return asked.json(wire.batch(batch, wire.job(batch.job, asked.at)))
 
     def items(self, asked: Asked) -> Reply:
-        """GET …/{batch}/items."""
+        """GET …/{batch}/items; with the filter in the body where the family is listed by POST …/items:search."""
         batch, world = self._find(asked), self._world
-        statuses = frozenset(asked.request.query.get("status", ()))
+        statuses = frozenset(_statuses(asked))
 
         def wanted(item: Item) -> bool:
             return not statuses or self._status(item, asked) in statuses
@@ -81,10 +93,18 @@ class Batches:
 
     def _find(self, asked: Asked) -> Batch:
         batch = self._world.batches.get(asked.ids["batch"])
-        found = batch is not None and batch.project == asked.project and batch.job.subject_type == self._subject_type
+        found = batch is not None and batch.owner == asked.owner and batch.job.subject_type == self._subject_type
         return known(batch if found else None, "The batch")
 
     def _job(self, asked: Asked, batch: Batch) -> bytes | None:
         if self._world.knobs.job_null or asked.strikes(quirks.JOB_NULL):
             return None
         return wire.job(batch.job, asked.now)
+
+
+def _statuses(asked: Asked) -> Sequence[str]:
+    if asked.request.method == "POST" and not asked.request.body:
+        return ()
+    if asked.request.method == "POST":
+        return [status for status in read(asked.request.body, ItemFilter).status or () if status is not None]
+    return asked.request.query.get("status", ())

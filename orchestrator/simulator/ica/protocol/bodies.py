@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -26,14 +26,16 @@ class _Tags(msgspec.Struct, rename="camel", frozen=True):
     reference_tags: list[str] | None = None
 
 
-class _DataId(msgspec.Struct, rename="camel", frozen=True):
+class DataId(msgspec.Struct, rename="camel", frozen=True):
+    """One datum by its id."""
+
     data_id: str
 
 
 class _DataInput(msgspec.Struct, rename="camel", frozen=True):
     parameter_code: str
     data_ids: list[str] | None = None
-    mounts: list[_DataId] | None = None
+    mounts: list[DataId] | None = None
 
 
 class _Structured(msgspec.Struct, rename="camel", frozen=True):
@@ -52,7 +54,7 @@ class _CwlStructured(_Structured, rename="camel", frozen=True, tag_field="object
 class _CwlJson(msgspec.Struct, rename="camel", frozen=True, tag_field="objectType", tag="JSON"):
     input_json: str
     data_ids: list[str] | None = None
-    mounts: list[_DataId] | None = None
+    mounts: list[DataId] | None = None
 
     def data(self) -> Iterator[str]:
         yield from self.data_ids or ()
@@ -62,7 +64,7 @@ class _CwlJson(msgspec.Struct, rename="camel", frozen=True, tag_field="objectTyp
 class _Field(msgspec.Struct, rename="camel", frozen=True):
     id: str
     values: list[str] | None = None
-    data_values: list[_DataId] | None = None
+    data_values: list[DataId] | None = None
 
 
 class _GroupValues(msgspec.Struct, frozen=True):
@@ -116,10 +118,10 @@ class CreateBatch(msgspec.Struct, rename="camel", frozen=True):
     nextflow_json_items: list[msgspec.Raw] | None = None
 
 
-class LinkBatch(msgspec.Struct, frozen=True):
-    """Body of createProjectDataLinkingBatch."""
+class ItemFilter(msgspec.Struct, frozen=True):
+    """Body of getProjectDataMoveBatchItems."""
 
-    items: list[msgspec.Raw]
+    status: list[str | None] | None = None
 
 
 class Search(msgspec.Struct, rename="camel", frozen=True):
@@ -133,7 +135,7 @@ class Search(msgspec.Struct, rename="camel", frozen=True):
     reference_tags: list[str] | None = None
 
 
-class _Echo(msgspec.Struct, rename="camel", frozen=True):
+class Echo(msgspec.Struct, rename="camel", frozen=True):
     """What can be told of a row that is not valid."""
 
     user_reference: object = ""
@@ -151,6 +153,8 @@ class Row:
     language: Literal["NEXTFLOW", "CWL"] = "NEXTFLOW"
     tags: Tags = field(default_factory=Tags)
     mistake: str | None = None
+    echo: dict[str, Any] | None = None
+    """What the item's `request` will show; None: its `dataId`."""
 
 
 def read(body: bytes, shape: type[Body]) -> Body:
@@ -171,18 +175,13 @@ def creation_rows(body: bytes) -> list[Row]:
     ]
 
 
-def link_rows(body: bytes) -> list[Row]:
-    """The links that a batch asks for."""
-    return [_link_row(raw) for raw in read(body, LinkBatch).items]
-
-
 def _creation_row(
     raw: msgspec.Raw, shape: type[_Nextflow | _Cwl | _NextflowJson], language: Literal["NEXTFLOW", "CWL"]
 ) -> Row:
     try:
         asked = msgspec.json.decode(raw, type=shape)
     except msgspec.DecodeError as error:
-        echo = _echo(raw)
+        echo = echo_of(raw)
         return Row(str(echo.user_reference), pipeline=str(echo.pipeline_id), mistake=str(error))
     fate = fate_of(asked.user_reference)
     tags = asked.tags or _Tags()
@@ -202,28 +201,15 @@ def _creation_mistake(asked: _Nextflow | _Cwl | _NextflowJson, fate: Fate) -> st
     if not _is_pipeline(asked.pipeline_id):
         return f"Pipeline '{asked.pipeline_id}' was not found"
     inputs = asked.input_form_values if isinstance(asked, _NextflowJson) else asked.analysis_input
-    return next((f"Data '{data_id}' was not found" for data_id in inputs.data() if not _is_data(data_id)), None)
+    return next((f"Data '{data_id}' was not found" for data_id in inputs.data() if not is_data(data_id)), None)
 
 
-def _link_row(raw: msgspec.Raw) -> Row:
+def echo_of(raw: msgspec.Raw) -> Echo:
+    """What can be told of a row, valid or not."""
     try:
-        asked = msgspec.json.decode(raw, type=_DataId)
-    except msgspec.DecodeError as error:
-        return Row(str(_echo(raw).data_id), mistake=str(error))
-    fate = fate_of(asked.data_id)
-    mistake = None
-    if fate.outcome is Outcome.BAD:
-        mistake = f"dataId '{asked.data_id}' is not acceptable"
-    elif not _is_data(asked.data_id):
-        mistake = f"Data '{asked.data_id}' was not found"
-    return Row(asked.data_id, fate, mistake=mistake)
-
-
-def _echo(raw: msgspec.Raw) -> _Echo:
-    try:
-        return msgspec.json.decode(raw, type=_Echo)
+        return msgspec.json.decode(raw, type=Echo)
     except msgspec.DecodeError:
-        return _Echo()
+        return Echo()
 
 
 def _is_pipeline(text: str) -> bool:
@@ -233,5 +219,6 @@ def _is_pipeline(text: str) -> bool:
         return False
 
 
-def _is_data(text: str) -> bool:
+def is_data(text: str) -> bool:
+    """Whether it is the id of data that exists."""
     return _DATA_ID.fullmatch(text) is not None and not fate_of(text).unknown

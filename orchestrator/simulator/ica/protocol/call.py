@@ -37,6 +37,15 @@ class Asked:
         return self.ids["project"]
 
     @property
+    def in_bundle(self) -> bool:
+        return "bundle" in self.ids
+
+    @property
+    def owner(self) -> str:
+        """The id of the project or bundle."""
+        return self.ids["bundle"] if self.in_bundle else self.project
+
+    @property
     def at(self) -> float:
         """The instant that the answer tells of: now, or the past when a fault makes the answer stale."""
         return self.now - self.fault.seconds if self.strikes(STALE) and self.fault else self.now

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from orchestrator.clock import Micros
-from orchestrator.simulator.ica.work.entities import Analysis, Item, Job, Tags
+from orchestrator.simulator.ica.work.entities import Analysis, Batch, Item, Job, Tags
 from orchestrator.simulator.ica.work.lifecycle import FINAL_ANALYSIS, FINAL_JOB
+from orchestrator.simulator.ica.work.words import FAILED, STOPPED
 
 V3, V4 = 3, 4
 
@@ -73,7 +74,7 @@ def creation_item(item: Item, at: float, embedded_at: float, version: int, *, nu
         encode(item.name),
         encode(item.pipeline),
         _tags(item.tags, null_empty),
-        _processing(item, item.status(at)),
+        processing(item, item.status(at)),
     )
     if item.analysis is None or not item.analysis.exists(at):
         return request + b"}"
@@ -81,25 +82,9 @@ def creation_item(item: Item, at: float, embedded_at: float, version: int, *, nu
     return request + b',"createdAnalysis":' + shown + b"}"
 
 
-def link_item(item: Item, project: str, at: float, version: int) -> bytes:
-    """A row of a data linking batch."""
-    status = item.status(at)
-    row: dict[str, Any] = {
-        "id": item.id,
-        "request": {"dataId": item.name},
-        "processing": msgspec.Raw(_processing(item, status if version == V4 else v3_link_status(status))),
-    }
-    if status in {"LINKED", "ALREADY_LINKED", "PARTIALLY_LINKED"}:
-        row["createdProjectData"] = {
-            "data": {"id": item.name, "urn": f"urn:ilmn:ica:region:data:{item.name}"},
-            "projectId": project,
-        }
-    return encode(row)
-
-
-def batch(batch_id: str, job_json: bytes | None) -> bytes:
-    """The answer of a creating call; `job` may be null."""
-    return b'{"id":"%b","job":%b}' % (batch_id.encode(), job_json or b"null")
+def batch(row: Batch, job_json: bytes | None) -> bytes:
+    """A batch with its parameters; `job` may be null."""
+    return encode({"id": row.id, "job": msgspec.Raw(job_json or b"null"), **row.echo})
 
 
 def job(row: Job, at: float) -> bytes:
@@ -118,7 +103,7 @@ def job(row: Job, at: float) -> bytes:
             "timeStarted": iso(row.wall_at(started)) if started is not None and started <= at else None,
             "timeFinished": iso(row.wall_at(finished)) if finished is not None else None,
             "owner": _user(row.user),
-            "project": project(row.project, row.user),
+            "bundle" if row.in_bundle else "project": (_bundle if row.in_bundle else project)(row.owner, row.user),
         }
     )
 
@@ -151,11 +136,11 @@ def _analysis_v3(row: Analysis, at: float, null_empty: bool) -> bytes:  # noqa: 
     return encode(
         {
             "id": row.id,
-            **_owned(row.user),
+            **owned(row.user),
             "reference": row.reference,
             "userReference": row.user_reference,
             "analysisPriority": "MEDIUM",
-            "pipeline": {**_pipeline(row.pipeline, row.language), **_owned(row.user), "analysisStorage": _storage_v3()},
+            "pipeline": {**_pipeline(row.pipeline, row.language), **owned(row.user), "analysisStorage": _storage_v3()},
             "tags": msgspec.Raw(_tags(row.tags, null_empty)),
             **changing,
         }
@@ -175,8 +160,9 @@ def _changing(row: Analysis, stage: int) -> dict[str, Any]:
     }
 
 
-def _processing(item: Item, status: str) -> bytes:
-    if item.detail is None or status != "FAILED":
+def processing(item: Item, status: str) -> bytes:
+    """How far an item is, and why it failed."""
+    if item.detail is None or status not in {FAILED, STOPPED}:
         return b'{"status":"%b"}' % status.encode()
     return encode({"status": status, "additionalStatusInformation": item.detail})
 
@@ -215,10 +201,11 @@ def _pipeline(pipeline_id: str, language: str) -> dict[str, Any]:
 
 
 def _storage_v3() -> dict[str, Any]:
-    return {**_STORAGE, **_owned(TENANT), "timeCreated": _LONG_AGO, "timeModified": _LONG_AGO}
+    return {**_STORAGE, **owned(TENANT), "timeCreated": _LONG_AGO, "timeModified": _LONG_AGO}
 
 
-def _owned(user: str) -> dict[str, Any]:
+def owned(user: str) -> dict[str, Any]:
+    """Whose it is."""
     return {"ownerId": user, "tenantId": TENANT, "tenantName": TENANT_NAME}
 
 
@@ -230,7 +217,7 @@ def _user(user: str) -> msgspec.Raw:
                 "id": user,
                 "timeCreated": _LONG_AGO,
                 "timeModified": _LONG_AGO,
-                **_owned(user),
+                **owned(user),
                 "username": "simulated",
                 "email": "user@example.org",
                 "active": True,
@@ -245,9 +232,6 @@ def _user(user: str) -> msgspec.Raw:
 @lru_cache(maxsize=256)
 def project(project: str, user: str) -> msgspec.Raw:
     """A project, as jobs and sessions show it."""
-    meta = {"timeCreated": _LONG_AGO, "timeModified": _LONG_AGO, **_owned(user)}
-    country = {"id": _derived("country"), "code": "NL", "name": "Netherlands", "region": "EU", **meta}
-    region = {"id": _derived("region"), "code": "EU", "cityName": "Amsterdam", "country": country, **meta}
     return msgspec.Raw(
         encode(
             {
@@ -255,12 +239,39 @@ def project(project: str, user: str) -> msgspec.Raw:
                 "name": f"project-{project[:8]}",
                 "active": True,
                 "billingMode": "PROJECT",
-                "region": region,
+                "region": region(),
                 "tags": {"technicalTags": [], "userTags": []},
-                **meta,
+                **_meta(user),
             }
         )
     )
+
+
+@lru_cache(maxsize=256)
+def _bundle(bundle: str, user: str) -> msgspec.Raw:
+    return msgspec.Raw(
+        encode(
+            {
+                "id": bundle,
+                "name": f"bundle-{bundle[:8]}",
+                "region": region(),
+                "releaseVersion": "1.0",
+                "status": "DRAFT",
+                **_meta(user),
+            }
+        )
+    )
+
+
+def region() -> dict[str, Any]:
+    """Where everything is."""
+    meta = _meta(TENANT)
+    country = {"id": _derived("country"), "code": "NL", "name": "Netherlands", "region": "EU", **meta}
+    return {"id": _derived("region"), "code": "EU", "cityName": "Amsterdam", "country": country, **meta}
+
+
+def _meta(user: str) -> dict[str, Any]:
+    return {"timeCreated": _LONG_AGO, "timeModified": _LONG_AGO, **owned(user)}
 
 
 def _derived(name: str) -> str:

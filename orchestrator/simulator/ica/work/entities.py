@@ -1,10 +1,10 @@
-"""What the simulated ICA remembers: analyses, links, batches with their items, jobs."""
+"""What the simulated ICA remembers: analyses, samples, batches with their items, jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.clock import Micros
 from orchestrator.simulator.ica.work.lifecycle import FINAL_ANALYSIS, Timeline
@@ -59,12 +59,33 @@ class Analysis:
 
 
 @dataclass(slots=True, eq=False)
+class Sample:
+    """Exists from the end of its item on."""
+
+    id: str
+    project: str
+    name: str
+    asked: dict[str, Any]
+    """`sampleToCreate`, as it came."""
+    timeline: Timeline
+    """Of its item."""
+    complete: bool
+    wall: Micros
+    """Wall time of its creation."""
+
+    @property
+    def tags(self) -> dict[str, list[str]]:
+        given = self.asked.get("tags") or {}
+        return {name: given.get(name) or [] for name in ("technicalTags", "userTags", "connectorTags", "runInTags")}
+
+
+@dataclass(slots=True, eq=False)
 class Item:
-    """One row of a batch. A creation row has a pipeline and mostly an analysis, a link row neither."""
+    """One row of a batch. A row that creates an analysis has a pipeline, and mostly an analysis."""
 
     id: str
     name: str
-    """`userReference` or `dataId`."""
+    """`userReference`, `dataId`, or the name of a sample."""
     timeline: Timeline
     detail: str | None = None
     """Why it failed, told once it has."""
@@ -72,6 +93,12 @@ class Item:
     tags: Tags = field(default_factory=Tags)
     analysis: Analysis | None = None
     is_link: bool = False
+    """Whether the statuses of API version 3 are fewer than those of version 4."""
+    echo: dict[str, Any] | None = None
+    """What its `request` shows; None: its `dataId`."""
+    made: str | None = None
+    """The id of the data that it made, or that was there already."""
+    sample: Sample | None = None
 
     def status(self, now: float) -> str:
         return self.timeline.status(now)
@@ -85,7 +112,9 @@ class Job:
     number: int
     subject_type: str
     subject_id: str
-    project: str
+    owner: str
+    """The id of its project or bundle."""
+    in_bundle: bool
     user: str
     timeline: Timeline
     wall: Micros
@@ -102,9 +131,12 @@ class Batch:
     """One submission."""
 
     id: str
-    project: str
+    owner: str
+    """The id of its project or bundle."""
     job: Job
     listed: Sequence[Item]
     """The items that pages show, in the order of the pages."""
     items: dict[str, Item]
     """All items, by id."""
+    echo: dict[str, Any] = field(default_factory=dict)
+    """The parameters that the batch shows."""

@@ -1,4 +1,4 @@
-"""The courses that analyses, links and jobs of the simulated ICA take."""
+"""The courses that analyses, items of batches and jobs of the simulated ICA take."""
 
 import math
 import zlib
@@ -8,17 +8,19 @@ from typing import assert_never
 
 from orchestrator.simulator import timeline
 from orchestrator.simulator.ica.knobs import Knobs
+from orchestrator.simulator.ica.work import words
 from orchestrator.simulator.ica.work.outcomes import Fate, Outcome
+from orchestrator.simulator.ica.work.words import Words
 
 FINAL_ANALYSIS = frozenset({"SUCCEEDED", "FAILED", "FAILED_FINAL", "ABORTED"})
 FINAL_JOB = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED"})
-LINKED = frozenset({"LINKED", "ALREADY_LINKED"})
+SUCCESSFUL = frozenset({"SUCCEEDED"}).union(*(family.successful for family in words.ALL))
 UNKNOWN_STATUS = "HIBERNATING"
 
 _SHORT, _HALF = 0.1, 0.5
 _TAIL = NormalDist()
 """Of the logarithm of a duration: one in a hundred takes ten times the median."""
-_FINAL = FINAL_ANALYSIS | FINAL_JOB | LINKED | {"PARTIALLY_LINKED"}
+_FINAL = FINAL_ANALYSIS.union(FINAL_JOB, *(family.final for family in words.ALL))
 _ANALYSIS_STEPS = (
     ("REQUESTED", 0.0),
     ("QUEUED", 0.05),
@@ -30,6 +32,7 @@ _AWAIT_FROM = 0.5
 _ODD_FROM, _ODD_TO = 0.5, 0.7
 _OUTPUTS_FROM = 0.9
 _WAITING_FROM, _RUNNING_FROM = 0.1, 0.3
+_SHARES = (0.0, _WAITING_FROM, _RUNNING_FROM)
 _JOB_WAITING_FROM, _JOB_RUNNING_FROM = 0.05, 0.1
 
 
@@ -105,23 +108,26 @@ def analysis(begins: float, fate: Fate, pace: float, knobs: Knobs, *, seconds: f
     return _laid_out(begins, seconds, steps)
 
 
-def link(begins: float, fate: Fate, pace: float, knobs: Knobs) -> Timeline:
-    """An item of a data linking batch."""
-    steps = [("INITIALISED", 0.0), ("WAITING_RESOURCES", _WAITING_FROM), ("RUNNING", _RUNNING_FROM)]
+def data_item(begins: float, fate: Fate, seconds: float, said: Words) -> Timeline:
+    """An item of a batch that works on data."""
+    steps = [*zip(said.opening, _SHARES[-len(said.opening) :], strict=True)]
+    steps[0] = (said.opening[0], 0.0)
     match fate.outcome:
         case Outcome.STUCK:
             pass
         case Outcome.FAIL:
-            steps += [("FAILED", 1.0)]
+            steps += [(words.FAILED, 1.0)]
         case Outcome.PARTIAL:
-            steps += [("PARTIALLY_LINKED", 1.0)]
+            steps += [(said.partial, 1.0)]
         case Outcome.ALREADY:
-            steps += [("ALREADY_LINKED", 1.0)]
+            steps += [(said.already or said.done, 1.0)]
+        case Outcome.ABORT:
+            steps += [(said.stopped or said.done, 1.0)]
         case Outcome.ODD:
-            steps += [(UNKNOWN_STATUS, _ODD_FROM), ("RUNNING", _ODD_TO), ("LINKED", 1.0)]
+            steps += [(UNKNOWN_STATUS, _ODD_FROM), (said.opening[-1], _ODD_TO), (said.done, 1.0)]
         case _:
-            steps += [("LINKED", 1.0)]
-    return _laid_out(begins, knobs.link_seconds * pace, steps)
+            steps += [(said.done, 1.0)]
+    return _laid_out(begins, seconds, steps)
 
 
 def job(begins: float, items: Sequence[Timeline], usual: float, *, stuck: bool = False) -> Timeline:
@@ -135,7 +141,7 @@ def job(begins: float, items: Sequence[Timeline], usual: float, *, stuck: bool =
 
 
 def _verdict(final: Iterable[str]) -> str:
-    verdicts = {status in LINKED or status == "SUCCEEDED" for status in final}
+    verdicts = {status in SUCCESSFUL for status in final}
     if verdicts == {False}:
         return "FAILED"
     return "SUCCEEDED" if False not in verdicts else "PARTIALLY_SUCCEEDED"

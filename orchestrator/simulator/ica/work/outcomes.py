@@ -1,18 +1,19 @@
 """A name decides what becomes of its item.
 
-A `userReference` or `dataId` is split at `-`, `_`, `.`, `/` and spaces; digits at the end of a word do not count, nor
-does case. So `run-0172/s1-fail`, `Fail_3` and `fil.fail0001` all carry the word `fail`, but `failure` and an ordinary
-hexadecimal id do not. The first word that names an outcome decides; `slow` and `never` go together with any.
+A `userReference`, `dataId` or name of a sample is split at `-`, `_`, `.`, `/` and spaces; digits at the end of a word
+do not count, nor does case. So `run-0172/s1-fail`, `Fail_3` and `fil.fail0001` all carry the word `fail`, but `failure`
+and an ordinary hexadecimal id do not. The first word that names an outcome decides; `slow` and `never` go together with
+any. "Data" is every other item than an analysis: links, copies, moves, updates, samples, …
 
-    fail       FAILED                                   (analysis, link)
+    fail       FAILED                                   (analysis, data)
     failfinal  FAILED_FINAL                             (analysis)
-    abort      ABORTING, then ABORTED, by itself        (analysis)
-    await      AWAITING_INPUT for a while, then goes on (analysis)
-    stuck      never ends                               (analysis, link)
-    odd        passes through HIBERNATING, which no one knows, and succeeds   (analysis, link)
+    abort      ABORTING, then ABORTED, by itself        (analysis); STOPPED (sample)
+    await      AWAITING_INPUT for a while, then IN_PROGRESS again (analysis)
+    stuck      never ends                               (analysis, data)
+    odd        passes through HIBERNATING, an undocumented status, and succeeds   (analysis, data)
     nocreate   the creation item fails: there is no analysis
-    partial    PARTIALLY_LINKED                         (link)
-    already    ALREADY_LINKED                           (link)
+    partial    PARTIALLY_LINKED, PARTIALLY_COPIED, …    (data)
+    already    ALREADY_LINKED, ALREADY_UNLINKED; success where the family has no such status   (data)
     bad        an invalid item: see the knob `bad_item`
     slow       takes ten times as long
     never      is never listed among its batch's items

@@ -1,6 +1,6 @@
 """How a job's state and needs are written, with their event, their news, and the result to deliver when it settles.
 
-Only the commit of new jobs (`launching.py`) writes them otherwise: nobody has seen those before.
+Only the commit of new jobs (`launching.py`) writes them otherwise: those jobs are new.
 """
 
 from collections import defaultdict
@@ -102,6 +102,6 @@ async def _announce(unit: UnitOfWork, settled: Sequence[Row]) -> None:
 
 
 async def withdraw(unit: UnitOfWork, gone_on: Sequence[JobId]) -> None:
-    """The jobs go on: a result that was not delivered yet would be that of a job that is not settled."""
+    """The jobs run again: a result that was not delivered yet would be that of a job that is not settled."""
     for portion in chunks(gone_on):
         await unit.connection.execute(sa.delete(outbox).where(outbox.c.job.in_(portion)))

@@ -67,27 +67,29 @@ async def _remove_unsent(connection: AsyncConnection, old: Sequence[JobId]) -> N
 
 async def _make_real(unit: UnitOfWork, loads: Sequence[JobId], instance: str) -> None:
     connection = unit.connection
-    rows = await _loading(connection, loads)
+    rows = await loading_rows(connection, loads)
     await _take_names(connection, rows)
-    pending = await _plan_batches(unit, rows, instance)
+    pending = await plan_batches(unit, rows, instance)
     paused = {account: await why_paused(connection, account) for account in sorted({row.account for row in rows})}
     changes: list[dict[str, object]] = []
     for row in rows:
-        job, state = JobId(row.id), JobState.QUEUED if row.after is None else JobState.WAITING
+        waits = row.after is not None or row.source is not None
+        job, state = JobId(row.id), JobState.WAITING if waits else JobState.QUEUED
         reason = paused[row.account]
         needs = Needs.PAUSED if reason else None
         changes.append(
             {"in_job": job, "to_state": state, "to_needs": needs, "to_detail": reason}
-            | {"to_paused": reason, "to_pending": pending[job]}
+            | {"to_paused": reason, "to_pending": pending.get(job, 0)}
         )
-        unit.event(job, "job", old=row.state, new=state)
+        unit.event(job, "job", old=row.state, new=state, detail=row.file, actor=row.dropped_by)
         if needs:
             unit.event(job, "needs", new=needs, detail=reason)
         unit.job_changes[job] = JobChanged(job, row.name, row.account, state, needs, reason)
     await connection.execute(_MAKE_REAL, changes)
 
 
-async def _loading(connection: AsyncConnection, loads: Sequence[JobId]) -> list[Row]:
+async def loading_rows(connection: AsyncConnection, loads: Sequence[JobId]) -> list[Row]:
+    """The rows of jobs that are being loaded; raises StoreError where one is not."""
     query = sa.select(jobs).where(jobs.c.id.in_(loads), IS_LOADING)
     found = {row.id: row for row in await connection.execute(query)}
     for job in loads:
@@ -105,8 +107,8 @@ async def _take_names(connection: AsyncConnection, rows: Sequence[Row]) -> None:
         taken.add(row.folded)
 
 
-async def _plan_batches(unit: UnitOfWork, rows: Sequence[Row], instance: str) -> dict[JobId, int]:
-    """A batch for each slice of a job's items; returns how many items each job has."""
+async def plan_batches(unit: UnitOfWork, rows: Sequence[Row], instance: str) -> dict[JobId, int]:
+    """A batch for each slice of a job's items; returns how many items each job has, if it has any."""
     of_slice = (sa.func.min(items.c.seq), sa.func.max(items.c.seq), sa.func.count())
     query = sa.select(items.c.job, items.c.batch, *of_slice).where(items.c.job.in_([row.id for row in rows]))
     query = query.group_by(items.c.job, items.c.batch).order_by(items.c.job, items.c.batch)
@@ -128,13 +130,13 @@ async def _plan_batches(unit: UnitOfWork, rows: Sequence[Row], instance: str) ->
             )
         await unit.connection.execute(_ADD_BATCHES, new)
     for row in rows:
-        if row.id not in pending:
+        if row.id not in pending and row.source is None:
             raise StoreError(f"job {row.name} has no items")
     return pending
 
 
 async def _next_in_line(connection: AsyncConnection, loads: Sequence[JobId]) -> list[Row]:
-    """Those that wait for a job which has settled already, in order: the others have nothing to be told yet."""
+    """Those that wait for a job which has settled already, in order: the others wait anyway."""
     found: list[Row] = []
     for portion in chunks(loads):
         waits = (

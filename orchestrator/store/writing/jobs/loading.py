@@ -14,9 +14,9 @@ from orchestrator.domain.model import ItemState, JobId, JobSpec, JobState, NewIt
 from orchestrator.store.changes import JobChanged
 from orchestrator.store.database.engine import Database, insertion
 from orchestrator.store.errors import DuplicateKeyError, StoreError
-from orchestrator.store.ids import TimeOrderedIds
+from orchestrator.store.ids import TimeOrderedIds, beside
 from orchestrator.store.reading.rows import as_text
-from orchestrator.store.schema import items, job_after, jobs
+from orchestrator.store.schema import NOT_PLANNED, items, job_after, jobs
 from orchestrator.store.writing.jobs.launching import IS_LOADING, launch
 from orchestrator.store.writing.jobs.settling import settle
 from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
@@ -35,7 +35,7 @@ Portion = Sequence[tuple[JobId, NewItem]]
 
 
 class Loading:
-    """Jobs on their way in. Many small ones take hardly longer than one large one: they share their transactions."""
+    """Loads jobs. Many small ones take hardly longer than one large one, as they share transactions."""
 
     def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
         self._database = database
@@ -43,6 +43,16 @@ class Loading:
 
     async def load(self, specs: Sequence[JobSpec], now: Micros) -> list[JobId]:
         loads = [JobId(self._ids.make(now)) for _ in specs]
+        await self._begin(loads, specs, now)
+        return loads
+
+    async def load_beside(self, waiting: JobId, spec: JobSpec, now: Micros) -> JobId:
+        """Begin the job that is to take the place of one that waits; it sorts where that one does."""
+        load = JobId(beside(waiting))
+        await self._begin([load], [spec], now)
+        return load
+
+    async def _begin(self, loads: Sequence[JobId], specs: Sequence[JobSpec], now: Micros) -> None:
         begun = list(zip(loads, specs, strict=True))
         after = [{"job": job, "folded": folded} for job, spec in begun for folded in _waits_for(spec)]
         async with self._database.write() as connection:
@@ -51,7 +61,6 @@ class Loading:
                 await connection.execute(_ADD_JOBS, rows)
             for names in chunks(after):
                 await connection.execute(_ADD_AFTER, names)
-        return loads
 
     async def add_items(self, new: Sequence[tuple[JobId, Sequence[NewItem]]]) -> None:
         for portion in chunks([(job, item) for job, added in new for item in added], _PORTION):
@@ -129,7 +138,7 @@ def _batch_of(item: NewItem, size: int) -> int:
 
 
 def _waits_for(spec: JobSpec) -> list[str]:
-    return sorted({name.casefold() for name in spec.after.jobs}) if spec.after else []
+    return sorted(name.casefold() for name in spec.waits_for)
 
 
 def _as_columns(spec: JobSpec) -> dict[str, Any]:
@@ -153,4 +162,7 @@ def _as_columns(spec: JobSpec) -> dict[str, Any]:
         "first_stage": spec.first_stage,
         "follow_only": spec.follow_only,
         "options": spec.options.decode() if spec.options is not None else None,
+        "source": spec.rows_of.casefold() if spec.rows_of is not None else None,
+        "template": spec.document.decode() if spec.document is not None else None,
+        "blocked": NOT_PLANNED if spec.rows_of is not None else None,
     }

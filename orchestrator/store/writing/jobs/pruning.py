@@ -1,4 +1,4 @@
-"""Takes the history of jobs away when nobody needs it any more.
+"""Prunes the history of jobs when it is no longer needed.
 
 A job may have a million rows: they go portion by portion, so that others write in between. That the job is pruned is
 written first, and what is still to go is remembered until the last row went: a crash in between leaves nothing behind.
@@ -24,7 +24,7 @@ _LEFT = "pruning"
 """Under which name the jobs are remembered of which rows may be left."""
 
 _HISTORY = ((items, items.c.seq), (events, events.c.id), (batches, batches.c.number))
-"""What goes, each table with the column that tells its rows of one job apart."""
+"""The tables that are pruned, each with the column that identifies its rows within a job."""
 
 
 class Pruning:

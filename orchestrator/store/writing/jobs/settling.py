@@ -1,4 +1,4 @@
-"""What follows from a change, in the same transaction: batches and jobs settle, others start, a person is asked.
+"""What follows from a change, in the same transaction: batches and jobs settle, others start, the operator is asked.
 
 Everything here is derived from what the rows say, so it does not matter which change led to it, nor how often it runs.
 Jobs are gone through in statements for many at a time: a control may touch ten thousand.
@@ -36,7 +36,7 @@ _STOP = sa.update(jobs).where(jobs.c.id == sa.bindparam("in_job")).values(stoppe
 
 
 async def settle(unit: UnitOfWork) -> None:
-    """Bring the touched batches and jobs to rest, and write all that the ledger gathered."""
+    """Settle the touched batches and jobs, and write all that the unit of work gathered."""
     await unit.flush()
     await _settle_batches(unit, list(unit.touched_batches))
     await unit.flush()
@@ -55,7 +55,7 @@ async def _settle_batches(unit: UnitOfWork, touched: Sequence[BatchId]) -> None:
     ended = await _at_their_end(unit, touched)
     shown_again = [batch for batch in ended if batch.state is BatchState.BLOCKED]
     for batch in shown_again:
-        # The platform told the end of every item after all: nobody needs to look at it any more.
+        # The platform reported the end of every item after all: it no longer needs an operator.
         await unit.move(batch, BatchEvent.REOPEN, detail=None)
     if shown_again:
         ended = await _at_their_end(unit, touched, reopened=[batch.id for batch in shown_again])
@@ -110,7 +110,7 @@ def _asks_again(policy: RetryPolicy, item: Item) -> bool:
 
 
 async def _jobs(unit: UnitOfWork, among: Sequence[JobId]) -> list[Row]:
-    """Those of these jobs that are neither on their way in nor settled, in their order."""
+    """Those of these jobs that are neither being loaded nor settled, in their order."""
     found: dict[str, Row] = {}
     for portion in chunks(among):
         query = sa.select(jobs).where(jobs.c.id.in_(portion), LIVE_JOB)
@@ -127,12 +127,17 @@ async def _settle_jobs(unit: UnitOfWork, touched: Sequence[JobId]) -> None:
         await unit.flush()
         rows = await _jobs(unit, touched)
     states = await _states_of_live_batches(unit, [row.id for row in rows])
-    over = [row for row in rows if not states[row.id]]
-    live = await _stop_where_due(unit, [row for row in rows if states[row.id]], states)
+    over = [row for row in rows if not states[row.id] and not _unplanned(row)]
+    live = await _stop_where_due(unit, [row for row in rows if states[row.id] or _unplanned(row)], states)
     await set_jobs(unit, await _asking(unit, live, states))
     outcomes = [(row, outcome_of(counts_of(row), cancelled=row.cancelled_at is not None)) for row in over]
     await set_jobs(unit, [Outcome(row, state) for row, state in outcomes])
     await wake_dependents(unit, [row.folded for row in over])
+
+
+def _unplanned(row: Row) -> bool:
+    """Whether it has no batch because the rows that it is made of are still to come."""
+    return row.blocked is not None and row.cancelled_at is None
 
 
 _States = defaultdict[str, set[BatchState]]
@@ -185,7 +190,7 @@ def _why_stopped(row: Row, failed: int) -> str | None:
 
 
 async def _asking(unit: UnitOfWork, rows: Sequence[Row], states: _States) -> list[Outcome]:
-    """The jobs whose needs, or the words for them, are no longer what the rows say."""
+    """The jobs whose `needs` or detail are no longer what the rows say."""
     blocked = await _why_blocked(unit, [row.id for row in rows if BatchState.BLOCKED in states[row.id]])
     found = []
     for row in rows:
@@ -196,13 +201,13 @@ async def _asking(unit: UnitOfWork, rows: Sequence[Row], states: _States) -> lis
 
 
 def _needs(row: Row, blocked: str | None) -> tuple[Needs | None, str | None]:
-    """Why a person is asked; what keeps a job from being submitted comes first."""
+    """Why the operator is needed; what keeps a job from being submitted comes first."""
     if row.paused is not None:
         return Needs.PAUSED, row.paused
     if row.stopped is not None:
         return Needs.STOPPED, row.stopped
-    if blocked is not None:
-        return Needs.BLOCKED, blocked
+    if reason := blocked or row.blocked:
+        return Needs.BLOCKED, reason
     waiting = counts_of(row).get(ItemState.ATTENTION, 0)
     if waiting:
         return Needs.ATTENTION, f"the platform waits for a person: {waiting} item{'s' if waiting > 1 else ''}"
@@ -213,7 +218,7 @@ async def _why_blocked(unit: UnitOfWork, among: Sequence[str]) -> dict[str, str]
     """For each of these jobs its first blocked batch, and how many more there are."""
     is_blocked = (LIVE_BATCH, batches.c.state == literal(BatchState.BLOCKED))
     of_job = (sa.func.min(batches.c.number).label("number"), sa.func.count().label("count"))
-    told: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for portion in chunks(among):
         first = sa.select(batches.c.job, *of_job).where(batches.c.job.in_(portion), *is_blocked)
         group = first.group_by(batches.c.job).subquery()
@@ -222,8 +227,8 @@ async def _why_blocked(unit: UnitOfWork, among: Sequence[str]) -> dict[str, str]
         for row in await unit.connection.execute(query):
             job, number, count, detail = row
             more = f" (and {count - 1} more)" if count > 1 else ""
-            told[job] = f"batch {number}: {detail}{more}"
-    return told
+            reasons[job] = f"batch {number}: {detail}{more}"
+    return reasons
 
 
 # ---------------------------------------------------------------- what a cancelled job no longer sends

@@ -1,0 +1,1 @@
+"""The report of a job for people: one self-contained page, `JOB.html`."""

@@ -1,0 +1,87 @@
+"""What happened to a job, and who caused it: the rows of `events`, in order."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from orchestrator.clock import Micros
+from orchestrator.domain.model import JobId
+from orchestrator.store.database.engine import Database
+from orchestrator.store.schema import events, items
+
+_CHUNK = 1000
+
+_OF_ITEM = sa.and_(items.c.job == events.c.job, items.c.seq == events.c.seq)
+_SELECT = sa.select(
+    events.c.id,
+    events.c.at,
+    events.c.event,
+    events.c.batch,
+    events.c.old,
+    events.c.new,
+    events.c.detail,
+    events.c.actor,
+    items.c.key,
+).join_from(events, items, _OF_ITEM, isouter=True)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEvent:
+    """One change of a job, a batch or an item."""
+
+    id: int
+    """Ascends with each event; a page begins behind it."""
+    at: Micros
+    event: str
+    """What happened: `job`, `needs`, `item`, `status`, `cancel`, `pause`, or an event of a batch."""
+    batch: int | None
+    item: str | None
+    """The key of the item; None for an event of a batch or a job."""
+    old: str | None
+    new: str | None
+    detail: str | None
+    actor: str | None
+    """The user id of whoever dropped the file that caused it; None where the daemon or a platform did."""
+
+
+class History:
+    """Questions about the events of a job. They are removed with its items when it is pruned."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(self, job: JobId, *, after: int = 0, limit: int = _CHUNK) -> Sequence[HistoryEvent]:
+        """At most `limit` events, the oldest first, beginning behind the one with the id `after`."""
+        query = _SELECT.where(events.c.job == job, events.c.id > after).order_by(events.c.id).limit(limit)
+        async with self._database.read() as connection:
+            return [_event_of(row) for row in await connection.execute(query)]
+
+    async def newest(self, job: JobId, *, before: int | None = None, limit: int = _CHUNK) -> Sequence[HistoryEvent]:
+        """At most `limit` events, the newest first, beginning before the one with the id `before`."""
+        query = _SELECT.where(events.c.job == job).order_by(events.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(events.c.id < before)
+        async with self._database.read() as connection:
+            return [_event_of(row) for row in await connection.execute(query)]
+
+    async def stream(self, job: JobId) -> AsyncIterator[Sequence[HistoryEvent]]:
+        """All events, the oldest first, in chunks."""
+        last = 0
+        while chunk := await self.page(job, after=last):
+            yield chunk
+            last = chunk[-1].id
+
+
+def _event_of(row: sa.Row[*tuple[object, ...]]) -> HistoryEvent:
+    return HistoryEvent(
+        id=row.id,
+        at=row.at,
+        event=row.event,
+        batch=row.batch,
+        item=row.key,
+        old=row.old,
+        new=row.new,
+        detail=row.detail,
+        actor=row.actor,
+    )

@@ -1,0 +1,130 @@
+"""What of a job has not ended: what holds it, what waits for a retry, and how much of it is out since when."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.clock import Micros
+from orchestrator.domain.model import BatchId, BatchState, Job, JobId, Needs
+from orchestrator.store.database.engine import Database
+from orchestrator.store.schema import LIVE_BATCH, batches, events, jobs
+from orchestrator.store.writing.unit_of_work import chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why nothing of a job is submitted, since when, and who caused it."""
+
+    reason: str
+    since: Micros | None
+    by: str | None
+    """The user id of whoever dropped the file; None where the daemon did, or it is not recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """What holds a job back: both may at once."""
+
+    paused: Hold | None = None
+    stopped: Hold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBatch:
+    """A batch that has not settled."""
+
+    id: BatchId
+    number: int
+    state: BatchState
+    open: int
+    """Its items that are not final."""
+    detail: str | None
+    last_error: str | None
+    due_at: Micros
+    """Not before this time it is sent or searched for again; 0: at any time."""
+    sent_at: Micros | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGroup:
+    """Open items of a job whose batches are in one state and run the same pipeline."""
+
+    state: BatchState
+    pipeline: str | None
+    items: int
+    youngest: Micros | None
+    """When the latest of these batches was accepted."""
+
+
+class OpenWork:
+    """Questions about what of jobs has not ended."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def live_batches(self, job: JobId) -> Sequence[LiveBatch]:
+        """The batches of a job that have not settled, by number."""
+        names = ("id", "number", "state", "open", "detail", "last_error", "due_at", "sent_at")
+        query = sa.select(*(batches.c[name] for name in names)).where(batches.c.job == job, LIVE_BATCH)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query.order_by(batches.c.number))).all()
+        return [
+            LiveBatch(
+                id=BatchId(row.id),
+                number=row.number,
+                state=BatchState(row.state),
+                open=row.open,
+                detail=row.detail,
+                last_error=row.last_error,
+                due_at=row.due_at,
+                sent_at=row.sent_at,
+            )
+            for row in rows
+        ]
+
+    async def holds(self, job: Job) -> Holds:
+        """Why nothing of a job is submitted, where it is paused or stopped."""
+        async with self._database.read() as connection:
+            query = sa.select(jobs.c.paused, jobs.c.stopped).where(jobs.c.id == job.id)
+            row = (await connection.execute(query)).one_or_none()
+            if row is None:
+                return Holds()
+            paused = await _hold(connection, job, row.paused, "pause", Needs.PAUSED) if row.paused is not None else None
+            stopped = (
+                await _hold(connection, job, row.stopped, "stop", Needs.STOPPED) if row.stopped is not None else None
+            )
+            return Holds(paused, stopped)
+
+    async def groups(self, among: Sequence[JobId]) -> Mapping[JobId, Sequence[OpenGroup]]:
+        """The open items of these jobs by the state and pipeline of their batches; jobs without any are left out."""
+        by = (batches.c.job, batches.c.state, batches.c.pipeline)
+        query = sa.select(*by, sa.func.sum(batches.c.open).label("open_items"), sa.func.max(batches.c.submitted_at))
+        query = query.where(LIVE_BATCH, batches.c.open > 0).group_by(*by)
+        found: defaultdict[JobId, list[OpenGroup]] = defaultdict(list)
+        for portion in chunks(among):
+            async with self._database.read() as connection:
+                for job, state, pipeline, count, youngest in await connection.execute(
+                    query.where(batches.c.job.in_(portion))
+                ):
+                    found[JobId(job)].append(OpenGroup(BatchState(state), pipeline, int(count), youngest))
+        return found
+
+
+async def _hold(connection: AsyncConnection, job: Job, reason: str | None, event: str, needs: Needs) -> Hold | None:
+    """When a hold began: by the job's own event or, if its account was paused earlier, by that of the account."""
+    if reason is None:
+        return None
+    latest = sa.select(events.c.at, events.c.actor).order_by(events.c.id.desc()).limit(1)
+    sources = (
+        (events.c.job == job.id, events.c.event == event, events.c.detail == reason),
+        (events.c.job.is_(None), events.c.event == event, events.c.detail == reason),
+        (events.c.job == job.id, events.c.event == "needs", events.c.new == needs),
+    )
+    for where in sources:
+        row = (await connection.execute(latest.where(*where))).one_or_none()
+        if row is not None:
+            return Hold(reason, row.at, row.actor)
+    return Hold(reason, None, None)
