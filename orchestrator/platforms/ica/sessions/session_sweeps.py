@@ -25,7 +25,7 @@ from orchestrator.platforms.ica.sessions.session_rows import SESSIONS, SessionRo
 from orchestrator.platforms.ica.statuses import FINAL_ANALYSIS
 
 _MOST_ENDED: Final = 16_384
-"""Ended sessions whose last row is kept until they are read; one that is forgotten is searched for again."""
+"""Ended sessions whose last row is kept; one that is forgotten is searched for again."""
 
 
 class _Place(msgspec.Struct, frozen=True, array_like=True):
@@ -40,7 +40,7 @@ _PLACE: Final = msgspec.json.Decoder(_Place)
 
 
 class EndedSessions:
-    """The last rows of sessions that have ended and are not read yet."""
+    """The last rows of sessions that have ended."""
 
     def __init__(self) -> None:
         self._rows: Bounded[str, SessionRow] = Bounded(_MOST_ENDED)
@@ -60,10 +60,6 @@ class EndedSessions:
     def get(self, session_id: str) -> SessionRow | None:
         """The last row of a session; None while it is not known to have ended."""
         return self._rows.get(session_id)
-
-    def read(self, session_id: str) -> None:
-        """Forget a session: all of it was read."""
-        self._rows.pop(session_id)
 
 
 class SessionSweeps:
