@@ -25,7 +25,7 @@ from orchestrator.platforms.ica.polling.routes import question
 from orchestrator.platforms.ica.protocol.session import Session
 from orchestrator.platforms.ica.sessions import session_calls
 from orchestrator.platforms.ica.sessions.ended_searches import EndedSearches
-from orchestrator.platforms.ica.sessions.pacing_of_ends import EndSearches, Rests
+from orchestrator.platforms.ica.sessions.pacing_of_ends import PAGES_OF_ANALYSES, PAGES_OF_SESSIONS, EndSearches, Rests
 from orchestrator.platforms.ica.sessions.pages_by_cursor import following, page_of, restarted
 from orchestrator.platforms.ica.sessions.selectors import INDEX_LAG, followed
 from orchestrator.platforms.ica.sessions.session_ends import SessionEnds
@@ -57,7 +57,7 @@ _MOST_NAMED: Final = 5000
 _MOST_MISSED: Final = 16_384
 _SEEN_BY_NONE: Final = 2
 """Searches for the latest ends without a session or analysis, until it is asked about alone."""
-_FEW_PAGES: Final = 3
+_FEW_PAGES: Final = 2
 """Pages of a sweep over sessions and analyses beside which a search for the latest ends costs nothing that counts."""
 _MOST_PROJECTS: Final = 1024
 _LAG: Final = INDEX_LAG / 1_000_000
@@ -211,7 +211,8 @@ class WorkflowSessions:
     def _is_time(self, poll: Poll, route: SessionRoute) -> bool:
         """Whether to search for the latest ends now."""
         sweep = sum(self._cost.get(name) or 0 for name in (_of_sessions(poll.project), _of_analyses(poll.project)))
-        return self._pacing.due(poll.project, route, few=sweep <= _FEW_PAGES)
+        between = PAGES_OF_SESSIONS if route is SessionRoute.ENDED_SESSIONS else PAGES_OF_ANALYSES
+        return self._pacing.due(poll.project, route, pages=between, few=sweep <= _FEW_PAGES)
 
     def _read_ended(self, poll: Poll, items: Iterable[Item]) -> list[Poll]:
         return self._one_by_one(

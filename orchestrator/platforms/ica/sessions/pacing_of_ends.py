@@ -7,9 +7,10 @@ from typing import Final
 from orchestrator.clock import Clock
 from orchestrator.platforms.bounded import Bounded
 
-PAGES: Final = 60
+PAGES_OF_SESSIONS: Final = 100
+PAGES_OF_ANALYSES: Final = 200
 """Pages of open sessions and analyses between two searches for the latest ends, so that these add little to them..."""
-LONGEST: Final = 300.0
+LONGEST: Final = 600.0
 """... or so many seconds, if that is less..."""
 SOON: Final = 60.0
 """... and these where a sweep takes few pages."""
@@ -31,13 +32,13 @@ class EndSearches:
         """Record a page of what is open."""
         self._pages[project] = (self._pages.get(project) or 0) + 1
 
-    def due(self, project: str, what: str, *, few: bool) -> bool:
-        """Whether to search now; if so, the next search waits. `few`: a sweep takes few pages."""
-        pages, now = self._pages.get(project) or 0, self._clock.monotonic()
-        before, at = self._last.get((project, what)) or (-PAGES, -math.inf)
-        if pages - before < PAGES and now - at < (SOON if few else LONGEST):
+    def due(self, project: str, what: str, *, pages: int, few: bool) -> bool:
+        """Whether to search now; if so, the next search waits for so many pages. `few`: a sweep takes few pages."""
+        read, now = self._pages.get(project) or 0, self._clock.monotonic()
+        before, at = self._last.get((project, what)) or (-pages, -math.inf)
+        if read - before < pages and now - at < (SOON if few else LONGEST):
             return False
-        self._last[project, what] = (pages, now)
+        self._last[project, what] = (read, now)
         return True
 
 
