@@ -46,7 +46,6 @@ class EndSearches:
 class _Asked:
     due: float
     rest: float
-    times: int
 
 
 class Rests:
@@ -66,14 +65,8 @@ class Rests:
         asked = self._asked.get(object_id)
         return asked.due if asked is not None else -math.inf
 
-    def times(self, object_id: str) -> int:
-        """How often it was asked about."""
-        asked = self._asked.get(object_id)
-        return asked.times if asked is not None else 0
-
     def ask(self, object_id: str) -> None:
         """Record that it is asked about now."""
         asked = self._asked.get(object_id)
         rest = _FIRST_REST if asked is None else min(2 * asked.rest, _LONGEST_REST)
-        times = 1 if asked is None else asked.times + 1
-        self._asked[object_id] = _Asked(self._clock.monotonic() + rest, rest, times)
+        self._asked[object_id] = _Asked(self._clock.monotonic() + rest, rest)
