@@ -8,6 +8,11 @@ from orchestrator.domain.model import Stage
 CREATION: Final = ITS_CREATION
 ANALYSIS: Final = Stage("analysis")
 LINK: Final = Stage("link")
+UNLINK: Final = Stage("unlink")
+COPY: Final = Stage("copy")
+MOVE: Final = Stage("move")
+UPDATE: Final = Stage("update")
+SAMPLE: Final = Stage("sample")
 SEARCH: Final = Stage("search")
 """A selector of workflow sessions, and a named session that was not found yet."""
 SESSION: Final = Stage("session")
