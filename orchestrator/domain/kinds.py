@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from orchestrator.domain.mistake import Mistake, Path
 from orchestrator.domain.model import CREATION, Stage
@@ -13,6 +13,8 @@ from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.validation_messages import mismatch, mistakes_of
 
 NO_ENGINE = None
+_OF_SENDING = ("max_open", "stop_after", "retry")
+"""The keys of a job about what is sent, and sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Kind:
     @property
     def fields(self) -> frozenset[str]:
         """The fields of an item that are known, whatever the engine."""
-        return frozenset(name for model in self.models.values() for name in model.model_fields)
+        return frozenset(name for model in self.models.values() for name in _fields_of(model))
 
     @property
     def setting(self) -> str:
@@ -139,6 +141,13 @@ class Kind:
             for each in mistakes_of(error, known=lambda below: () if below else known, patterns=self.patterns):
                 yield replace(each, path=("options", *each.path))
 
+    def mistakes_of_sending(self, job: Mapping[str, Any]) -> Iterator[Mistake]:
+        """What a job says of how its items are sent, where nothing is."""
+        for key in _OF_SENDING:
+            if self.follow_only and job.get(key) is not None:
+                message = f"says how items are sent, and nothing of {self.name} is: it only follows"
+                yield Mistake(message, f"leave `{key}` out", (key,))
+
     def mistakes_of_item(self, item: Mapping[str, Any], engine: str | None) -> tuple[Mistake, ...]:
         """The mistakes in one item, with paths below it. Unknown fields are allowed.
 
@@ -154,8 +163,23 @@ class Kind:
         try:
             model.__pydantic_validator__.validate_python(item)  # as `model_validate`, without its options
         except ValidationError as error:
-            return tuple(mistakes_of(error, known=lambda _below: (), patterns=self.patterns, ids=self.ids))
+            known = sorted(self.fields)
+            of_item = mistakes_of(
+                error, known=lambda below: () if below else known, patterns=self.patterns, ids=self.ids
+            )
+            return tuple(of_item)
         return ()
+
+
+def _fields_of(annotation: object) -> Iterator[str]:
+    """The fields of a model; of a union, those of each."""
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        yield from _fields_of(annotation.model_fields["root"].annotation)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield from annotation.model_fields
+    else:
+        for each in get_args(annotation):
+            yield from _fields_of(each)
 
 
 class Kinds(Mapping[str, Kind]):

@@ -147,7 +147,7 @@ def decide(item: Item, seen: ItemReport) -> Decision:
         return Contradiction(seen.status)
     if item.state.final:
         goes_on = is_given_up(item) and not seen.state.final  # no outcome yet, so nothing is contradicted
-        stale = goes_on or seen.state is item.state or seen.stage == CREATION != item.stage
+        stale = goes_on or seen.state is item.state or seen.stage == CREATION != item.stage or seen.by_children
         return Same() if stale else Contradiction(seen.status)
     if seen.stage == CREATION != item.stage:
         return Contradiction(seen.status) if seen.state is ItemState.FAILED and not seen.hint else Same()
@@ -184,6 +184,14 @@ _HOW_FAR: Mapping[ItemState, int] = MappingProxyType(
 
 def _as_change(item: Item) -> Change:
     return Change(item.stage, item.state, item.status, item.remote_id, item.detail)
+
+
+def outcome_of_children(states: Mapping[ItemState, int]) -> ItemState:
+    """The final state of an item that is what was found under it; `states` counts those items."""
+    good = states.get(ItemState.SUCCEEDED, 0)
+    if good == sum(states.values()):
+        return ItemState.SUCCEEDED
+    return ItemState.PARTIAL if good or states.get(ItemState.PARTIAL, 0) else ItemState.FAILED
 
 
 # ---------------------------------------------------------------- jobs

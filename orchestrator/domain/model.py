@@ -289,15 +289,9 @@ class Item:
     """What else the platform reports of it, as a JSON object."""
 
 
-# ---------------------------------------------------------------- polling
-
-
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """A query for the status of many items. In memory only, as polling has no effect on the platform.
-
-    A poll may take several requests (pages); the result of each page has the poll for the next page.
-    """
+    """A query for the status of many items, in memory only. The result of each page has the poll for the next page."""
 
     name: str
     """Identifies the poll: `items:<batch>`, `search:<project>`, `jobs`."""
@@ -314,6 +308,8 @@ class Poll:
     """An open item in one of these stages that the complete answer does not contain is *missing* from it."""
     names: int = 0
     """So many open items are named in one request, those of `batches` in `expects`; 0: none are."""
+    criteria: frozenset[Stage] = frozenset()
+    """The open items in these stages say what to ask for: all of them come along in `named`, with their requests."""
     named: tuple["Item", ...] = ()
     """The items that are requested by id. Empty: everything in `subjects`."""
     homes: Mapping[tuple[JobId, int], BatchKey] = field(default_factory=dict)
@@ -350,6 +346,12 @@ class ItemReport(msgspec.Struct, frozen=True, gc=False):
     """Number of the item that it belongs to: where no item has its key, it becomes one."""
     facts: str | None = None
     """A JSON object for the result, kept with a report that changes something."""
+    parent_key: str | None = None
+    """The key of the item that it belongs to, where its number is not known."""
+    to_job: bool = False
+    """Any batch of the job may have the item; where none has it, nor its parent, the report concerns nothing."""
+    by_children: bool = False
+    """With a final state: the item ends as those found under it did, and succeeds where there are none."""
 
 
 @dataclass(frozen=True, slots=True)

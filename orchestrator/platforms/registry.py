@@ -8,11 +8,7 @@ from orchestrator.platforms.ica.declared import PLATFORM as ICA
 from orchestrator.platforms.odm.declared import PLATFORM as ODM
 from orchestrator.platforms.sevenbridges.declared import PLATFORM as SEVEN_BRIDGES
 
-_PLANNED_KINDS = frozenset(
-    {
-        "ica.workflow_session",
-    }
-)
+_PLANNED_KINDS: frozenset[str] = frozenset()
 """Kinds whose names are reserved; this version rejects them."""
 
 

@@ -214,21 +214,21 @@ class Estimate:
 
     batches: int
     requests: int
-    """One submission a batch, and one whole look at each."""
+    """The submissions of all batches, and one whole poll of each."""
     seconds: float
     """What the account's budget alone makes it take; what runs on the platform takes its own time."""
 
 
-def estimate(items: int, size: int, limits: AccountLimits, *, cut: int | None = None) -> Estimate:
+def estimate(items: int, size: int, limits: AccountLimits, *, cut: int | None = None, per_batch: int = 1) -> Estimate:
     """For `validate --plan`: batches, requests and time of `items` items in batches of `size`.
 
-    `cut`: how many batches there are where their bytes make them more.
+    `cut`: how many batches there are where their bytes make them more. `per_batch`: requests of one submission.
     """
     batches = math.ceil(items / size)
     last = items - (batches - 1) * size if batches else 0
     pages = max(0, batches - 1) * math.ceil(size / limits.page_size) + math.ceil(last / limits.page_size)
     if cut is not None and cut > batches:
         batches, pages = cut, max(pages, cut)
-    requests = batches + pages
+    requests = batches * per_batch + pages
     windows = max(0, math.ceil(requests / max(1, limits.requests)) - 1)
     return Estimate(batches, requests, windows * limits.per)

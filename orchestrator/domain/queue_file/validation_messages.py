@@ -120,6 +120,8 @@ def _not_among(name: str, given: object, expected: str) -> tuple[str, str | None
 def _meant(name: str, known: Sequence[str]) -> str:
     if meant := did_you_mean(name, known):
         return meant
+    if not known:
+        return "leave it out"
     foreign = next(foreign_in(name), None)
     return "known are " + ", ".join(f"`{key}`" for key in known) + (f"; it holds {foreign}" if foreign else "")
 

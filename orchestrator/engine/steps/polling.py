@@ -28,6 +28,10 @@ MOST_MISSES = 3
 """Whole sweeps without an item, after the platform ended its batch, until the item needs the operator's attention."""
 
 
+_PORTION = 1000
+"""Items that say what to ask for, read at a time."""
+
+
 class Polling:
     """Runs the polls of one account. Polling has no effect on the platform, so an interrupted poll is just repeated."""
 
@@ -94,7 +98,11 @@ class Polling:
         return seen, requests
 
     async def _questions(self, poll: Poll) -> AsyncIterator[Poll]:
-        """The look itself, or one for each portion of the open items that it names."""
+        """The poll itself, or one for each portion of the open items that it names."""
+        if poll.criteria:
+            portions = self._store.items.in_portions(poll.batches, poll.criteria, _PORTION)
+            yield replace(poll, named=tuple([item async for portion in portions for item in portion]))
+            return
         if not poll.names:
             yield poll
             return

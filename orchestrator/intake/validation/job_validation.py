@@ -142,6 +142,8 @@ class JobValidation:
         kind = self._kind()
         self._check_engine(kind)
         self._check_options(kind)
+        if kind is not None:
+            self._all_at(kind.mistakes_of_sending(self._raw))
         limits = self._limits(kind)
         self._check_project(kind, limits)
         self._all_at(mistakes_of_notify(self._raw.get("notify"), self._setting.webhooks))
@@ -188,9 +190,8 @@ class JobValidation:
         spec = self._spec(self._job, kind, limits, digest)
         if (note := stop_after_note(self._job, self._items.counted, limits)) is not None:
             self._setting.notes.add(note, place=self._job.name)
-        cost = estimate(
-            self._items.counted, spec.batch_size, limits, cut=self._cutter.batches if self._cutter else None
-        )
+        cut = self._cutter.batches if self._cutter else None
+        cost = estimate(self._items.counted, spec.batch_size, limits, cut=cut, per_batch=kind.requests)
         counted = self._job.count is not None
         size, most = self._bytes, limits.batch_bytes
         return ValidatedJob(spec, self._items.counted, cost, counted, size, most, self._setting.out, offset)

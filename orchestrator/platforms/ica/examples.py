@@ -60,3 +60,6 @@ SAMPLE_CREATION: Final[Mapping[str, Any]] = MappingProxyType(
         ]
     }
 )
+WORKFLOW_SESSION: Final[Mapping[str, Any]] = MappingProxyType(
+    {**_PROJECT, "items": [{"name": "night-0172", "userTags": ["run-0172"], "since": "-24h", "until": "+8h"}]}
+)

@@ -20,6 +20,8 @@ from orchestrator.platforms.ica.items import (
     NextflowAnalysis,
     NextflowJsonAnalysis,
 )
+from orchestrator.platforms.ica.sessions.requested_sessions import PATTERNS as SESSION_PATTERNS
+from orchestrator.platforms.ica.sessions.requested_sessions import SESSION_ID, FollowedSession
 
 _LINKS: Final = 25_000
 """What ICA recommends as the most of a linking batch."""
@@ -128,5 +130,19 @@ KINDS = (
         batch_size=_LINKS,
         about="Removes links to data from a bundle.",
         example=examples.DATA,
+    ),
+    Kind(
+        name="ica.workflow_session",
+        stage=stages.SEARCH,  # until its session is found; that of a selector for good
+        keys=("id", "name"),
+        batch_size=1000,
+        models=MappingProxyType({NO_ENGINE: FollowedSession}),
+        project=UUID,
+        follow_only=True,
+        requests=0,
+        patterns=MappingProxyType({**PATTERNS, **SESSION_PATTERNS}),
+        ids=IDS | {SESSION_ID},
+        about="Follows workflow sessions and the analyses that they orchestrate; nothing is sent.",
+        example=examples.WORKFLOW_SESSION,
     ),
 )

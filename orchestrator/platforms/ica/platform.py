@@ -1,4 +1,4 @@
-"""Illumina Connected Analytics: batches of analyses, and of work on data and samples."""
+"""Illumina Connected Analytics: batches of analyses, of work on data and samples, and sessions that are followed."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -29,6 +29,8 @@ from orchestrator.platforms.ica.polling.unlisted_analyses import UnlistedAnalyse
 from orchestrator.platforms.ica.protocol import requests, wire
 from orchestrator.platforms.ica.protocol.session import ApiKey, Session
 from orchestrator.platforms.ica.reconcile import Reconciler
+from orchestrator.platforms.ica.sessions import following
+from orchestrator.platforms.ica.sessions.following import WorkflowSessions
 from orchestrator.platforms.ica.statuses import FINAL_JOB
 
 _KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in KINDS})
@@ -69,6 +71,7 @@ class Ica:
             UnlistedAnalyses(clock),
             UnansweredPolls(clock),
         )
+        self._sessions = WorkflowSessions(self._session, page_size, statuses, clock)
         self._plan = Plan(
             page_size=page_size,
             strategy=strategy,
@@ -112,7 +115,9 @@ class Ica:
     async def user(self) -> str:
         return await self._session.user()
 
-    def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
+    def compose(self, batch: Batch, items: Sequence[Item]) -> Submission | None:
+        if batch.kind == following.KIND:
+            return None
         family = FAMILIES.get(batch.kind)
         if family is None:
             raise ValueError(f"ICA does no {batch.kind}; it does {', '.join(_KINDS)}")
@@ -145,12 +150,17 @@ class Ica:
         for batch in batches:
             if batch.remote_id is not None and batch.remote_id not in self._claimed:
                 self._claimed[batch.remote_id] = batch.key
-        return self._plan.polls(batches)
+        sessions = [batch for batch in batches if batch.kind == following.KIND]
+        return [*self._plan.polls(batches), *self._sessions.polls(sessions)]
 
     async def poll(self, poll: Poll) -> PollResult:
+        if poll.route.startswith(following.PREFIX):
+            return await self._sessions.poll(poll)
         return await self._reader.poll(poll)
 
     def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll] | None:
+        if poll.route.startswith(following.PREFIX):
+            return self._sessions.follow_up(poll, missing)
         return self._follow_ups.up(poll, missing)
 
     async def abort(self, batch: Batch, item: Item) -> None:

@@ -13,3 +13,6 @@ COPY: Final = Stage("copy")
 MOVE: Final = Stage("move")
 UPDATE: Final = Stage("update")
 SAMPLE: Final = Stage("sample")
+SEARCH: Final = Stage("search")
+"""A selector of workflow sessions, and a named session that was not found yet."""
+SESSION: Final = Stage("session")

@@ -4,33 +4,30 @@ A page is compared on a read connection first: most pages change nothing, so tha
 waits. What would change something is compared again inside the transaction that writes it.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import groupby
-from operator import itemgetter
+from dataclasses import replace
 from typing import Any, cast
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.domain.details import bounded
 from orchestrator.domain.lifecycle import Change, Contradiction, Same, decide
 from orchestrator.domain.model import (
-    BatchId,
     BatchKey,
     BatchReport,
     BatchState,
-    Item,
     ItemReport,
-    ItemState,
     JobId,
     Learned,
     Observation,
-    Stage,
 )
 from orchestrator.store.reading.rows import SELECT_ITEM, Row, item_of, previous_ids_of
-from orchestrator.store.schema import FOUND_ITEM, OPEN_ITEM, batches, items, jobs, memory
+from orchestrator.store.schema import batches, items, jobs, memory
+from orchestrator.store.writing.comparison import Comparison, Found, ItemChange, KnownBatch
+from orchestrator.store.writing.found_items import hold_parents
 from orchestrator.store.writing.unit_of_work import chunks
 
 _COLUMNS = (
@@ -48,7 +45,11 @@ _COLUMNS = (
     batches.c.detail,
     jobs.c.first_stage,
 )
-_BATCHES = sa.select(*_COLUMNS).join_from(batches, jobs).where(batches.c.key.in_(sa.bindparam("keys", expanding=True)))
+_KNOWN = sa.select(*_COLUMNS).join_from(batches, jobs)
+_BATCHES = _KNOWN.where(batches.c.key.in_(sa.bindparam("keys", expanding=True)))
+_NUMBERED = _KNOWN.where(
+    batches.c.job == sa.bindparam("in_job"), batches.c.number.in_(sa.bindparam("numbers", expanding=True))
+)
 
 _IN_JOB = SELECT_ITEM.where(items.c.job == sa.bindparam("in_job"))
 _WORD = slice(4, 9)
@@ -62,69 +63,8 @@ _NOT_OUT = frozenset({BatchState.PLANNED, BatchState.SUBMITTING})
 """A word about such a batch is ours to expect later: the answer to its submission comes first."""
 
 
-@dataclass(frozen=True, slots=True)
-class KnownBatch:
-    """What has to be known of a batch; the columns of `_COLUMNS`."""
-
-    id: BatchId
-    job: JobId
-    number: int
-    key: BatchKey
-    account: str
-    state: str
-    open: int
-    remote_id: str | None
-    status: str | None
-    status_final: bool
-    worded: bool
-    detail: str | None
-    first_stage: Stage
-
-
-@dataclass(slots=True)
-class ItemChange:
-    """An item before and after what was said about it."""
-
-    before: Item
-    after: Item
-    finished_at: int | None = None
-    facts: str | None = None
-    said: list[ItemReport] = field(default_factory=list)
-    """The observations that led to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An item that was reported below another, and was none of the job so far."""
-
-    batch: KnownBatch
-    seen: ItemReport
-    superseded: int | None = None
-    """Its number, where an earlier run of its parent had found it."""
-
-    @property
-    def parent(self) -> int:
-        return self.seen.parent or 0
-
-
-@dataclass(slots=True)
-class Comparison:
-    """What a page of observations means."""
-
-    matched: list[tuple[JobId, int]] = field(default_factory=list)
-    changes: dict[tuple[JobId, int], ItemChange] = field(default_factory=dict)
-    found: dict[tuple[JobId, str], Found] = field(default_factory=dict)
-    """By job and key."""
-    contradictions: list[ItemReport] = field(default_factory=list)
-    unknown_statuses: list[str] = field(default_factory=list)
-    unknown_objects: list[ItemReport] = field(default_factory=list)
-    touched: dict[BatchId, None] = field(default_factory=dict)
-    """The batches of the items that changed."""
-    batch_reports: list[tuple[KnownBatch, BatchReport]] = field(default_factory=list)
-    shown_again: dict[BatchId, None] = field(default_factory=dict)
-    learned: list[tuple[str, Learned]] = field(default_factory=list)
-    effective: list[Observation] = field(default_factory=list)
-    """The observations that change something."""
+_CLOSED = _NOT_OUT | {BatchState.SETTLED}
+"""Nothing is found in such a batch, and nothing in it is followed any more, or yet."""
 
 
 async def compare(
@@ -136,15 +76,18 @@ async def compare(
     known = await _batches(connection, {each.batch for each in observations if not isinstance(each, Learned)})
     rows = _Rows()
     await rows.read(connection, observations, known)
+    homes = await _homes(connection, observations, known, rows)
     for each in observations:
         match each:
+            case ItemReport(to_job=True):
+                _compare_addressed(comparison, known.get(each.batch), homes, rows, each)
             case ItemReport():
                 _compare_item(comparison, known.get(each.batch), rows, each)
             case BatchReport() if each.batch in known:
                 _compare_batch(comparison, known[each.batch], each)
             case BatchReport() | Learned():
                 pass
-    await _hold_parents(connection, comparison)
+    await hold_parents(connection, comparison)
     await _compare_learned(connection, comparison, observations, account or _account_of(known.values()))
     return comparison
 
@@ -159,6 +102,31 @@ async def _batches(connection: AsyncConnection, keys: Iterable[BatchKey]) -> dic
             batch = KnownBatch(*cast("tuple[Any, ...]", row))
             found[batch.key] = batch
     return found
+
+
+_Homes = dict[tuple[JobId, int], KnownBatch]
+
+
+async def _homes(
+    connection: AsyncConnection,
+    observations: Sequence[Observation],
+    known: Mapping[BatchKey, KnownBatch],
+    rows: "_Rows",
+) -> _Homes:
+    """The batches that hold the items which reports to whole jobs concern, by job and number."""
+    homes = {(batch.job, batch.number): batch for batch in known.values()}
+    wanted: defaultdict[JobId, set[int]] = defaultdict(set)
+    for each in observations:
+        if isinstance(each, ItemReport) and each.to_job and each.batch in known:
+            job = known[each.batch].job
+            for row in (rows.find(job, each), rows.parent_of(job, each)):
+                if row is not None and (job, row.batch) not in homes:
+                    wanted[job].add(row.batch)
+    for job, numbers in wanted.items():
+        for portion in chunks(sorted(numbers)):
+            for row in (await connection.execute(_NUMBERED, {"in_job": job, "numbers": portion})).all():
+                homes[job, row.number] = KnownBatch(*cast("tuple[Any, ...]", row))
+    return homes
 
 
 def _account_of(known: Iterable[KnownBatch]) -> str | None:
@@ -184,6 +152,8 @@ class _Rows:
                 seqs[known[each.batch].job].add(each.seq)
             elif each.key is not None:
                 keys[known[each.batch].job].add(each.key)
+            if each.parent_key is not None:
+                keys[known[each.batch].job].add(each.parent_key)
         for job, numbers in seqs.items():
             for portion in chunks(sorted(numbers)):
                 self._by_seq.update(((job, row.seq), row) for row in await _numbered(connection, job, portion))
@@ -199,6 +169,10 @@ class _Rows:
         row = self._by_seq.get((job, seen.seq))
         return row if row is None or seen.key is None or row.key == seen.key else None
 
+    def parent_of(self, job: str, seen: ItemReport) -> Row | None:
+        """The row of the item that it names as its parent by the key."""
+        return self._by_key.get((job, seen.parent_key)) if seen.parent_key is not None else None
+
 
 async def _numbered(connection: AsyncConnection, job: str, seqs: Sequence[int]) -> Sequence[Row]:
     """The items of these ascending numbers; a few more where they lie close, for a range reads fastest."""
@@ -209,6 +183,25 @@ async def _numbered(connection: AsyncConnection, job: str, seqs: Sequence[int]) 
 
 
 # ---------------------------------------------------------------- deciding
+
+
+def _compare_addressed(
+    comparison: Comparison, batch: KnownBatch | None, homes: _Homes, rows: _Rows, seen: ItemReport
+) -> None:
+    """A report to a whole job concerns the batch that has its item, or else the one that has its parent."""
+    if batch is None:
+        return
+    row, above = rows.find(batch.job, seen), rows.parent_of(batch.job, seen)
+    home: KnownBatch | None = batch if seen.parent is not None else None
+    if row is not None and not row.superseded:
+        home = homes.get((batch.job, row.batch))
+    elif above is not None and not above.superseded:
+        home = homes.get((batch.job, above.batch))
+        seen = msgspec.structs.replace(seen, parent=above.seq)
+    elif seen.parent_key is not None:
+        home = None
+    if home is not None and home.state not in _CLOSED:
+        _compare_item(comparison, home, rows, seen)
 
 
 def _compare_item(comparison: Comparison, batch: KnownBatch | None, rows: _Rows, seen: ItemReport) -> None:
@@ -285,50 +278,6 @@ def _change(comparison: Comparison, batch: KnownBatch, row: Row, seen: ItemRepor
             comparison.effective.append(seen)
             if not seen.known_status and seen.status is not None:
                 comparison.unknown_statuses.append(seen.status)
-
-
-# ---------------------------------------------------------------- parents
-
-
-async def _hold_parents(connection: AsyncConnection, comparison: Comparison) -> None:
-    """A parent ends after its children: while one of them is open, the parent is open, whatever its status."""
-    ending = {
-        place: change
-        for place, change in comparison.changes.items()
-        if change.after.state.final and not change.before.state.final
-    }
-    open_below = await _open_below(connection, comparison, ending)
-    held: set[int] = set()
-    for place, change in ending.items():
-        if not open_below[place]:
-            continue
-        change.after = replace(change.after, state=ItemState.RUNNING)
-        change.finished_at = None
-        if change.after == change.before:
-            held.update(id(seen) for seen in change.said)
-            del comparison.changes[place]
-    if held:
-        comparison.effective = [each for each in comparison.effective if id(each) not in held]
-
-
-async def _open_below(
-    connection: AsyncConnection, comparison: Comparison, ending: Mapping[tuple[JobId, int], ItemChange]
-) -> Counter[tuple[JobId, int]]:
-    """How many children of these are open, once the page is written."""
-    below: Counter[tuple[JobId, int]] = Counter()
-    parents = sorted(place for place, change in ending.items() if change.before.found)
-    for job, places in groupby(parents, itemgetter(0)):
-        for portion in chunks([seq for _, seq in places]):
-            query = sa.select(items.c.parent, sa.func.count()).where(items.c.job == job, FOUND_ITEM, OPEN_ITEM)
-            query = query.where(items.c.parent.in_(portion), sa.not_(items.c.superseded)).group_by(items.c.parent)
-            for seq, count in await connection.execute(query):
-                below[job, seq] += count
-    for (job, _), change in comparison.changes.items():
-        if change.before.parent is not None:
-            below[job, change.before.parent] += change.before.state.final - change.after.state.final
-    for each in comparison.found.values():
-        below[each.batch.job, each.parent] += each.seen.hint or not each.seen.state.final
-    return below
 
 
 # ---------------------------------------------------------------- batches

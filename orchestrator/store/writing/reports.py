@@ -1,4 +1,4 @@
-"""Writes what a page of observations changed, and nothing else; see `weighing.py` for what it means."""
+"""Writes what a page of observations changed, and nothing else; see `compare.py` for what it means."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from orchestrator.domain.model import CREATION, BatchReport, ItemState
 from orchestrator.store.account_memory import remember
 from orchestrator.store.changes import Ended, Place
 from orchestrator.store.schema import batches, items
-from orchestrator.store.writing.compare import Comparison, ItemChange, KnownBatch
+from orchestrator.store.writing.comparison import Comparison, ItemChange, KnownBatch
 from orchestrator.store.writing.found_items import add
 from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
 

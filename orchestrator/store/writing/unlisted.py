@@ -9,7 +9,7 @@ from orchestrator.domain.lifecycle import IllegalTransitionError
 from orchestrator.domain.model import Batch, BatchId, BatchState, Item, ItemState, JobId
 from orchestrator.store.reading.rows import SELECT_ITEM, item_of, places
 from orchestrator.store.schema import batches, items, jobs
-from orchestrator.store.writing.compare import ItemChange
+from orchestrator.store.writing.comparison import ItemChange
 from orchestrator.store.writing.reports import write_changes
 from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
 

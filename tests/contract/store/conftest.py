@@ -296,7 +296,8 @@ class Scene:
             if job.state == JobState.LOADING or job.pruned_at is not None:
                 continue
             mine = [item for item in all_items if item.job == job.id]
-            assert counts_of(job) == Counter(ItemState(item.state) for item in mine), job.name
+            leaves = [item for item in mine if not (item.found or item.superseded)]
+            assert counts_of(job) == Counter(ItemState(item.state) for item in leaves), job.name
             of_job = [batch for batch in all_batches if batch.job == job.id]
             live = [batch for batch in of_job if batch.state != BatchState.SETTLED]
             if JobState(job.state).settled and job.state != JobState.SKIPPED:
@@ -306,7 +307,8 @@ class Scene:
                 assert live or job.blocked is not None, job.name
             assert {item.batch for item in mine} <= {batch.number for batch in of_job}
             for batch in of_job:
-                self._audit_batch(batch, [item for item in mine if item.batch == batch.number])
+                held = [item for item in mine if item.batch == batch.number and not item.superseded]
+                self._audit_batch(batch, held)
 
     def _audit_batch(self, batch: sa.Row, held: list[sa.Row]) -> None:
         still_open = [item for item in held if not ItemState(item.state).final]

@@ -15,11 +15,13 @@ from typing import Any
 import httpx
 import pytest
 from platform_setups import ICA, PIPELINE, PlatformSetup, request_bytes
+from session_jobs import SESSIONS
 from virtual_time import Killed, OurClock, Steps, Time
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.model import Batch, BatchState, Item, Job, JobSpec, JobState, NewItem, RetryPolicy
 from orchestrator.domain.polling.targets import PollTargets
+from orchestrator.domain.units import SECOND
 from orchestrator.engine import dispatch
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.forecast import Forecasts
@@ -30,6 +32,7 @@ from orchestrator.engine.steps.submitting import Submitting
 from orchestrator.engine.stopped_jobs import report_stopped
 from orchestrator.platforms.http.clock_skew import Skew
 from orchestrator.platforms.http.transport import Exchange, Remote
+from orchestrator.platforms.ica.sessions import selectors
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.rate_limit.limiter import RateLimiter
 from orchestrator.platforms.rate_limit.slots import MemorySlots
@@ -373,3 +376,16 @@ async def world(
                 assert it.simulator.truth.duplicates() == {}
         finally:
             await it.stop()
+
+
+@pytest.fixture
+def session_lab(
+    world: Callable[..., Awaitable[World]], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Awaitable[World]]:
+    """Starts worlds on ICA, where searches of sessions are taken to be complete after 20 seconds."""
+    monkeypatch.setattr(selectors, "INDEX_LAG", 20 * SECOND)
+
+    async def build(**given: Any) -> World:
+        return await world(setup=SESSIONS, **{"jitter": 0.0, "session_seconds": 40.0, **given})
+
+    return build

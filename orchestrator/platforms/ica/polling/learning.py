@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from orchestrator.clock import Clock
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.model import Learned
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.ica.statuses import ANALYSIS, FINAL_ANALYSIS, OPEN_ANALYSIS
@@ -20,6 +21,7 @@ _PATIENCE: Final = 600.0
 _MAX_STATUSES: Final = 16
 """Maximum undocumented statuses that a search asks for."""
 _MAX_LENGTH: Final = 64
+_BAD_REQUEST: Final = 400
 _NONE: Final = "-"
 """Stored in place of statuses when ICA refused to search for them."""
 
@@ -114,6 +116,10 @@ class SearchStatuses:
             return None
         self._more.append(status)
         return Learned(self.NAME, ",".join(self._more))
+
+    def refused_by(self, refusal: Refused) -> Learned | None:
+        """Record that a search was refused; returns None when no learned status can be the reason."""
+        return self.refused() if refusal.status == _BAD_REQUEST else None
 
     def refused(self) -> Learned | None:
         """Record a refused search; returns None when no learned status can be the reason."""
