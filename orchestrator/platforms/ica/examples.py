@@ -23,6 +23,49 @@ ANALYSIS_CREATION: Final[Mapping[str, Any]] = MappingProxyType(
         ],
     }
 )
-DATA_LINKING: Final[Mapping[str, Any]] = MappingProxyType(
-    _PROJECT | {"items": [{"dataId": "fil.0a1b"}, {"dataId": "fil.0a1c"}]}
+_DATA: Final = {"items": [{"dataId": "fil.0a1b"}, {"dataId": "fil.0a1c"}]}
+DATA_LINKING: Final[Mapping[str, Any]] = MappingProxyType(_PROJECT | _DATA)
+DATA_UNLINKING: Final = DATA_LINKING
+DATA_COPY: Final[Mapping[str, Any]] = MappingProxyType(
+    _PROJECT
+    | {
+        "options": {
+            "destinationFolderId": "fol.0a1d",
+            "copyUserTags": True,
+            "copyTechnicalTags": True,
+            "copyInstrumentInfo": False,
+            "actionOnExist": "SKIP",
+        }
+    }
+    | _DATA
 )
+DATA_MOVE: Final[Mapping[str, Any]] = MappingProxyType(
+    _PROJECT | {"options": {"destinationFolderId": "fol.0a1d"}} | _DATA
+)
+DATA_UPDATE: Final[Mapping[str, Any]] = MappingProxyType(
+    _PROJECT
+    | {
+        "items": [
+            {
+                "dataId": "fil.0a1b",
+                "userTags": {"addTags": ["run-0172"], "removeTags": ["new"]},
+                "willBeArchivedAt": "2031-01-30T08:30:00Z",
+            }
+        ]
+    }
+)
+SAMPLE_CREATION: Final[Mapping[str, Any]] = MappingProxyType(
+    _PROJECT
+    | {
+        "items": [
+            {
+                "sampleToCreate": {"name": "S1", "tags": {"userTags": ["run-0172"]}},
+                "dataToLink": [{"dataId": "fil.0a1b"}],
+                "completeSample": True,
+            }
+        ]
+    }
+)
+_BUNDLE: Final = {"project": "66666666-7777-8888-9999-000000000000"}
+BUNDLE_LINKING: Final[Mapping[str, Any]] = MappingProxyType(_BUNDLE | _DATA)
+BUNDLE_UNLINKING: Final = BUNDLE_LINKING
