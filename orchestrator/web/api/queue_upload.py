@@ -54,7 +54,7 @@ class _Filled(Enum):
 
 
 @dataclass(slots=True)
-class _Waiting:
+class Waiting:
     """One file whose outcome a request waits for."""
 
     over: anyio.Event = field(default_factory=anyio.Event)
@@ -69,7 +69,7 @@ class Verdicts:
     """A subscriber of the bus that passes the outcome of a file to the request that waits for it."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, _Waiting] = {}
+        self._waiting: dict[str, Waiting] = {}
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -88,9 +88,9 @@ class Verdicts:
                 pass  # not about a file
 
     @contextmanager
-    def of(self, file: str) -> Iterator[_Waiting]:
+    def of(self, file: str) -> Iterator[Waiting]:
         """Wait for the outcome of a file that is about to be queued."""
-        waiting = self._waiting[file] = _Waiting()
+        waiting = self._waiting[file] = Waiting()
         try:
             yield waiting
         finally:
@@ -135,7 +135,7 @@ class Inbox:
                 return self._problems.answer(400, "the request ended early; nothing was taken")
 
     async def _post(
-        self, name: str | None, suffix: str, drop: Callable[[str, _Waiting], Awaitable[Response | None]]
+        self, name: str | None, suffix: str, drop: Callable[[str, Waiting], Awaitable[Response | None]]
     ) -> Response:
         """Drop a file under a name of its own, and wait for what becomes of it."""
         file = f"{name or 'api'}-{secrets.token_hex(6)}{suffix}"
@@ -146,7 +146,7 @@ class Inbox:
                 await waiting.over.wait()
             return await self._answer(file, waiting)
 
-    async def _drop_parts(self, parts: Parts, file: str, waiting: _Waiting) -> Response | None:
+    async def _drop_parts(self, parts: Parts, file: str, waiting: Waiting) -> Response | None:
         """Write the queue file and its tables under hidden names, check them, then give all of them their own names."""
         drafts: dict[str, Draft] = {}
         try:
@@ -171,12 +171,11 @@ class Inbox:
         try:
             for each, draft in drafts.items():
                 sources[each] = await anyio.to_thread.run_sync(draft.reread)
-            with await self._spool.review(
-                sources[file], lambda name: sources.get(name) if name != file else None
-            ) as report:
-                for table in drafts.keys() - {file, *report.tables}:
+            tables = {name: source for name, source in sources.items() if name != file}
+            with await self._spool.review(sources[file], tables.get) as report:
+                for name in sorted(tables.keys() - set(report.tables)):
                     report.mistakes.add(
-                        "is a table that the queue file does not name", "name it in `table:`", file=table
+                        "is a table that the queue file does not name", "name it in `table:`", file=name
                     )
                 mistakes = [as_object(mistake) for mistake in report.mistakes]
                 total, more = report.mistakes.total, report.mistakes.more
@@ -185,7 +184,7 @@ class Inbox:
             for source in sources.values():
                 source.close()
 
-    async def _drop(self, body: AsyncIterator[bytes], file: str, waiting: _Waiting) -> Response | None:
+    async def _drop(self, body: AsyncIterator[bytes], file: str, waiting: Waiting) -> Response | None:
         """Write the body into incoming/; on failure, remove it and return the reason."""
         draft = await anyio.to_thread.run_sync(begin_draft, file, self._directory)
         try:
@@ -230,7 +229,7 @@ class Inbox:
         finally:
             source.close()
 
-    async def _answer(self, file: str, waiting: _Waiting) -> Response:
+    async def _answer(self, file: str, waiting: Waiting) -> Response:
         match waiting.verdict:
             case FileAccepted(jobs=jobs, items=items, note=note, notes=notes):
                 headers = {"Location": f"/api/v1/jobs/{jobs[0]}"} if len(jobs) == 1 else None
