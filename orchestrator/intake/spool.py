@@ -35,14 +35,7 @@ from orchestrator.intake.directory.unclaimed_tables import UnclaimedTables
 from orchestrator.intake.ports import Controls, Jobs
 from orchestrator.intake.reading.tables import is_table
 from orchestrator.intake.standstill import Progress
-from orchestrator.intake.validation.check import (
-    JSON_SUFFIX,
-    FindTable,
-    Report,
-    ValidationContext,
-    check_source,
-    in_slices,
-)
+from orchestrator.intake.validation.check import JSON_SUFFIX, Report, ValidationContext, check_source, in_slices
 from orchestrator.platforms.registry import KINDS
 from orchestrator.telemetry.events import Event, FileDeferred
 
@@ -161,7 +154,7 @@ class Spool:
                 await self._watch.wait(self._next_scan)
                 await self.rescan()
 
-    async def review(self, source: Source, find_table: FindTable | None = None) -> Report:
+    async def review(self, source: Source, find_table: Callable[[str], Source | None] | None = None) -> Report:
         """The report on a queue file that lies elsewhere, with the tables that come with it. Close it when done."""
         scratch, hooks, some = self._settings.scratch, self._settings.webhooks, find_table is not None
         terms = ValidationContext(self._accounts, scratch, tables=some, kinds=self._kinds, webhooks=hooks)

@@ -15,7 +15,7 @@ from orchestrator.clock import SystemClock
 from orchestrator.domain.lifecycle import is_cancelling
 from orchestrator.domain.model import ItemState, JobState
 from orchestrator.domain.search_terms import labels_in, parse_since
-from orchestrator.store.reading.job_search import JobSearch
+from orchestrator.store.reading.job_criteria import JobCriteria
 
 State = Annotated[JobState | None, typer.Option("--state", help="Only jobs in this state.")]
 Account = Annotated[str | None, typer.Option("--account", help="Only jobs on this account.")]
@@ -59,7 +59,7 @@ def jobs(
         fail(f"unknown account {account!r}; configured accounts: {', '.join(settings.accounts)}")
     try:
         after = parse_since(since, SystemClock().now()) if since is not None else None
-        search = JobSearch(state, account, project, name, labels_in(label or ()), after)
+        search = JobCriteria(state, account, project, name, labels_in(label or ()), after)
     except ValueError as error:
         fail(str(error))
 

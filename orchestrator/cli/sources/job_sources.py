@@ -29,7 +29,7 @@ from orchestrator.engine.result_document import (
 )
 from orchestrator.notify.documents import describe_notices
 from orchestrator.settings import Settings, SettingsError
-from orchestrator.store.reading.job_search import JobSearch
+from orchestrator.store.reading.job_criteria import JobCriteria
 from orchestrator.store.store import Store
 
 _NOTHING = "the daemon returns nothing at {}: there is no such job, or it has stopped"
@@ -49,7 +49,7 @@ class Source(Protocol):
         """A job, with its `expected_end`, and its batches."""
         ...
 
-    async def jobs(self, search: JobSearch) -> list[Described]:
+    async def jobs(self, search: JobCriteria) -> list[Described]:
         """Jobs, each with its `expected_end`, the newest first."""
         ...
 
@@ -113,7 +113,7 @@ class Daemon:
         document = await self._ask(_path(name))
         return document["job"] | {"expected_end": document["expected_end"]}, document["batches"]
 
-    async def jobs(self, search: JobSearch) -> list[Described]:
+    async def jobs(self, search: JobCriteria) -> list[Described]:
         asked: dict[str, Any] = {"state": search.state, "account": search.account, "project": search.project}
         asked |= {"name": search.name, "since": None if search.since is None else rfc3339(search.since)}
         asked |= {"label": [f"{name}={value}" for name, value in search.labels.items()], "limit": 1000}
@@ -184,7 +184,7 @@ class Database:
         (described,) = await self._described([job])
         return described, [describe_batch(batch) for batch in await self._store.batches.of_job(job.id)]
 
-    async def jobs(self, search: JobSearch) -> list[Described]:
+    async def jobs(self, search: JobCriteria) -> list[Described]:
         return await self._described(await self._store.jobs.list(search=search))
 
     async def items(self, name: str, state: ItemState | None = None) -> AsyncIterator[Sequence[Described]]:

@@ -10,7 +10,7 @@ from orchestrator.cli.invocation import reading
 from orchestrator.cli.sources.job_sources import Daemon, Database, Described, Source, UnreachableError
 from orchestrator.domain.model import JobState
 from orchestrator.settings import Settings
-from orchestrator.store.reading.job_search import JobSearch
+from orchestrator.store.reading.job_criteria import JobCriteria
 
 _UNSETTLED = tuple(state for state in JobState if not state.settled and state is not JobState.LOADING)
 _MOST_ENDED = 100
@@ -77,7 +77,7 @@ class ProgressReader:
         return Snapshot(jobs, batches, relevant, daemon=errors is not None)
 
     async def _unsettled(self, source: Source) -> Sequence[Described]:
-        jobs = [job for state in _UNSETTLED for job in reversed(await source.jobs(JobSearch(state)))]
+        jobs = [job for state in _UNSETTLED for job in reversed(await source.jobs(JobCriteria(state)))]
         # A job that changed its state between two requests is in both answers; the later one counts.
         now = {job["name"]: job for job in sorted(jobs, key=lambda job: job["created_at"])}
         ended = [(await source.job(name))[0] for name in self._open if name not in now]

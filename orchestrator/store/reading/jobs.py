@@ -10,7 +10,7 @@ from orchestrator.domain.model import ItemState, Job, JobId, JobSpec, JobState, 
 from orchestrator.store.changes import JobChanged
 from orchestrator.store.database.engine import Database
 from orchestrator.store.ids import TimeOrderedIds
-from orchestrator.store.reading.job_search import JobSearch
+from orchestrator.store.reading.job_criteria import JobCriteria
 from orchestrator.store.reading.rows import COUNTERS, SELECT_JOB, Query, job_of
 from orchestrator.store.schema import LIVE_JOB, REAL_JOB, job_after, jobs
 from orchestrator.store.writing.jobs.loading import Loading
@@ -120,17 +120,17 @@ class Jobs:
         return job_of(row) if row is not None else None
 
     async def list(
-        self, state: JobState | None = None, account: str | None = None, *, search: JobSearch | None = None
+        self, state: JobState | None = None, account: str | None = None, *, search: JobCriteria | None = None
     ) -> list[Job]:
         """Jobs, the newest first; all at once, so for people's lists: see `each` for any number."""
-        search = search or JobSearch(state, account)
+        search = search or JobCriteria(state, account)
         return [job async for chunk in self.each(search=search) for job in chunk]
 
     async def each(
-        self, state: JobState | None = None, account: str | None = None, *, search: JobSearch | None = None
+        self, state: JobState | None = None, account: str | None = None, *, search: JobCriteria | None = None
     ) -> AsyncIterator[Sequence[Job]]:
         """Jobs, the newest first, in chunks."""
-        search, before = search or JobSearch(state, account), None
+        search, before = search or JobCriteria(state, account), None
         while chunk := await self.page(search=search, before=before):
             yield chunk
             before = chunk[-1].id
@@ -140,12 +140,12 @@ class Jobs:
         state: JobState | None = None,
         account: str | None = None,
         *,
-        search: JobSearch | None = None,
+        search: JobCriteria | None = None,
         before: JobId | None = None,
         limit: int = _CHUNK,
     ) -> Sequence[Job]:
         """At most `limit` jobs, the newest first, beginning with the one made before that of the id `before`."""
-        search = search or JobSearch(state, account)
+        search = search or JobCriteria(state, account)
         query: Query = SELECT_JOB.where(REAL_JOB, *search.conditions).order_by(jobs.c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(jobs.c.id < before)

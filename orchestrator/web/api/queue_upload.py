@@ -171,12 +171,11 @@ class Inbox:
         try:
             for each, draft in drafts.items():
                 sources[each] = await anyio.to_thread.run_sync(draft.reread)
-            with await self._spool.review(
-                sources[file], lambda name: sources.get(name) if name != file else None
-            ) as report:
-                for table in drafts.keys() - {file, *report.tables}:
+            tables = {name: source for name, source in sources.items() if name != file}
+            with await self._spool.review(sources[file], tables.get) as report:
+                for name in sorted(tables.keys() - set(report.tables)):
                     report.mistakes.add(
-                        "is a table that the queue file does not name", "name it in `table:`", file=table
+                        "is a table that the queue file does not name", "name it in `table:`", file=name
                     )
                 mistakes = [as_object(mistake) for mistake in report.mistakes]
                 total, more = report.mistakes.total, report.mistakes.more

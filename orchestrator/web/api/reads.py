@@ -27,7 +27,7 @@ from orchestrator.engine.result_document import (
 )
 from orchestrator.notify.documents import describe_notices
 from orchestrator.platforms.http.contact import LONG
-from orchestrator.store.reading.job_search import JobSearch
+from orchestrator.store.reading.job_criteria import JobCriteria
 from orchestrator.web.api.accounts import Live, describe_accounts
 from orchestrator.web.api.responses import JSON, document
 from orchestrator.web.served import Shown, account_now, failing_since
@@ -87,7 +87,7 @@ class Api:
     ) -> Response:
         """Jobs, the newest first; `next` is the path of the next page, or null."""
         after = _since(since, self._shown.clock.now()) if since is not None else None
-        search = JobSearch(state, account, project, name, labels_in(label), after)
+        search = JobCriteria(state, account, project, name, labels_in(label), after)
         before_id = JobId(before) if before is not None else None
         found = await self._store.jobs.page(search=search, before=before_id, limit=limit + 1)
         shown = found[:limit]

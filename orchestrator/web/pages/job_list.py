@@ -12,7 +12,7 @@ from starlette.responses import Response
 from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.model import Job, JobId, JobState
 from orchestrator.engine.outlook.expected_end import expected_ends
-from orchestrator.store.reading.job_pages import JobFilter, JobsFound
+from orchestrator.store.reading.job_search import JobFilter, JobsFound
 from orchestrator.web.pages.content.progress_bar import ProgressBar, progress_bar
 from orchestrator.web.pages.forms import Query
 from orchestrator.web.pages.site import Site
@@ -49,7 +49,7 @@ class JobList:
     def __init__(self, site: Site, shown: Shown) -> None:
         self._site = site
         self._shown = shown
-        self._search = shown.store.job_pages
+        self._search = shown.store.job_search
 
     async def get(self, request: Request) -> Response:
         """The page."""

@@ -111,6 +111,7 @@ async def test_a_name_that_is_taken_is_a_conflict_and_undone(house, auth):
     """A table of that name belongs to another file: the tables that were placed before are gone again."""
     async with house.open(turning=False, token_file="secrets/token"):
         incoming = house.folder / "queue/incoming"
+        incoming.mkdir(parents=True, exist_ok=True)
         (incoming / "b.csv").write_text(ROWS)
         answer = await house.client.post("/api/v1/queue", files=form(house, "a", "b", "c"), headers=auth)
         assert (answer.status_code, answer.headers["content-type"]) == (409, PROBLEM)
