@@ -17,7 +17,7 @@ The message of each names the request and the response. No error becomes an item
 """
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class OrchestratorError(Exception):
@@ -53,6 +53,8 @@ class PlatformError(OrchestratorError):
     """The platform's explanation."""
     server_date: int | None = None
     """The platform's `Date` in microseconds UTC, if any."""
+    body: bytes = field(default=b"", repr=False)
+    """The beginning of the response as received, for adapters that read more of it; in no message or log."""
 
     def __str__(self) -> str:
         return self.message

@@ -40,17 +40,18 @@ def next_step(batch: Batch, *, user: str, now: Micros, clock_trusted: bool) -> R
     """Whether an unconfirmed batch may be sent again as it is, or must be searched for first.
 
     A key protects only while the platform stores it, for the user who sent it first, and if the local clock can be
-    used to compute its age. After a 5xx of the platform itself it does not, as no response was stored. A cancelled
-    batch is never sent again, only searched for.
+    used to compute its age. After a 5xx of the platform itself it does not, as no response was stored. Work that is
+    harmless for a limited time is treated in the same way. A cancelled batch is never sent again, only searched for.
     """
     if batch.cancelled:
         return Recovery.SEARCH
-    if batch.step > 1 and batch.resend is Resend.SAME_KEY and batch.key_life is None:
+    unforgotten = batch.resend is Resend.SAME_KEY and batch.key_life is None
+    if unforgotten and batch.step > 1:
         return Recovery.RESEND  # what the first step made is the key: never another one, however often no answer comes
-    if never_answered(batch):
+    if never_answered(batch) and (batch.key_void or not unforgotten):
         return Recovery.SEARCH
     if batch.resend is Resend.HARMLESS:
-        return Recovery.RESEND
+        return Recovery.RESEND if _is_kept(batch, now=now, clock_trusted=clock_trusted) else Recovery.SEARCH
     if batch.resend is not Resend.SAME_KEY or batch.key_void:
         return Recovery.SEARCH
     same_user = batch.user is None or batch.user == user
@@ -58,7 +59,7 @@ def next_step(batch: Batch, *, user: str, now: Micros, clock_trusted: bool) -> R
 
 
 def _is_kept(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
-    """Whether the platform still knows the key of a batch."""
+    """Whether a repeat still is what its rule says: the platform knows the key, or the effect does not add up."""
     if batch.key_life is None:
         return True
     young = batch.first_sent_at is None or -CLOCK_SLACK <= now - batch.first_sent_at < batch.key_life
@@ -68,6 +69,12 @@ def _is_kept(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
 def never_answered(batch: Batch) -> bool:
     """Whether a batch has been sent so often without a response that another send is not likely to get one."""
     return batch.in_doubt and batch.sends >= MOST_LOSSES
+
+
+def may_repeat_unfound(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
+    """Whether a batch that is never answered may be sent in smaller parts as soon as one search did not find it."""
+    harmless = batch.resend is Resend.HARMLESS and _is_kept(batch, now=now, clock_trusted=clock_trusted)
+    return harmless and never_answered(batch) and not batch.cancelled
 
 
 def may_be_halved(batch: Batch) -> bool:
@@ -80,10 +87,10 @@ def key_expired(batch: Batch, submission: Submission, *, now: Micros, clock_trus
 
     The database may be older than the platform's state: in a restored backup, batches are planned that were sent long
     ago. Where the platform keeps no keys, any batch may be one of these. A key follows from its job, so no key is older
-    than the job.
+    than the job. Harmless work counts as well once a repeat is no longer harmless.
     """
-    if submission.resend is not Resend.SAME_KEY:
-        return submission.resend is not Resend.HARMLESS
+    if submission.resend not in {Resend.SAME_KEY, Resend.HARMLESS}:
+        return True
     if submission.key_life is None:
         return False
     return not clock_trusted or (batch.planned_at is not None and now - batch.planned_at >= submission.key_life)

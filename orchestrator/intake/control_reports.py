@@ -35,9 +35,11 @@ def scope_of(control: Control) -> tuple[str | None, str | None]:
 
 
 def user_of(dropped_by: str | None) -> str:
-    """The name of a user by the numeric id of a file's owner, where this system knows it."""
+    """The name of a user by the numeric id of a file's owner, where this system knows it; an operator's as it is."""
     if dropped_by is None:
         return "an unknown user"
+    if not dropped_by.isdecimal():
+        return dropped_by
     try:
         return pwd.getpwuid(int(dropped_by)).pw_name
     except (KeyError, ValueError, OverflowError):

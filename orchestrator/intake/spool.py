@@ -75,6 +75,7 @@ class Spool:
         self._stale = StaleFiles(publish)
         self._orphans = UnclaimedTables(self._arrivals, publish)
         self._urgency = Urgency(self._folders.incoming)
+        self._expected: dict[str, str | None] = {}
         self._watch = Watch(self._folders.incoming, clock, self._arrivals.announce)
         self._decider = Decider(
             settings,
@@ -98,7 +99,6 @@ class Spool:
         self._large_ended = anyio.Event()
         self._postponed: set[str] = set()
         """Files that wait until no older one does."""
-        self._expected: set[str] = set()
         self._next_scan = settings.scan_interval
         self._trouble: str | None = "the queue directory was not looked at yet"
         """Why the last look at the folder failed."""
@@ -137,13 +137,13 @@ class Spool:
         return self._stale.reported(self._clock.monotonic())
 
     @contextmanager
-    def expecting(self, name: str) -> Iterator[None]:
-        """A caller waits for the decision on a file of that name: it is decided first."""
-        self._expected.add(name)
+    def expecting(self, name: str, actor: str | None = None) -> Iterator[None]:
+        """A caller waits for the decision on a file of that name: it is decided first. `actor`: who queued it."""
+        self._expected[name] = actor
         try:
             yield
         finally:
-            self._expected.discard(name)
+            self._expected.pop(name, None)
 
     # ------------------------------------------------------------ the loop
 
@@ -292,7 +292,7 @@ class Spool:
                 reason = f"it keeps changing: it is read once it has rested for {self._settings.rest:g} s"
                 self._stale.note(entry.name, reason, appeared)
             return None
-        candidate = Candidate(entry, sure=ready is Ready.YES, early=entry is not oldest)
+        candidate = Candidate(entry, ready is Ready.YES, entry is not oldest, self._expected.get(entry.name))
         return candidate if self._decider.worth_reading(candidate) else None
 
     async def _take(self, turn: tuple[Sequence[Candidate], Sequence[Entry]], large: TaskGroup) -> bool:

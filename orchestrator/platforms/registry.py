@@ -5,13 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from orchestrator.domain.kinds import Kinds
 from orchestrator.platforms.declaration import Declaration
 from orchestrator.platforms.ica.declared import PLATFORM as ICA
+from orchestrator.platforms.odm.declared import PLATFORM as ODM
 from orchestrator.platforms.sevenbridges.declared import PLATFORM as SEVEN_BRIDGES
 
 _PLANNED_KINDS = frozenset(
     {
         "ica.workflow_session",
-        "odm.publish",
-        "odm.import",
     }
 )
 """Kinds whose names are reserved; this version rejects them."""
@@ -45,7 +44,7 @@ class Platforms(Mapping[str, Declaration]):
 
 def load(extra: Iterable[Declaration] = ()) -> Platforms:
     """The platforms of this version, and `extra` ones beside them."""
-    return Platforms((ICA, SEVEN_BRIDGES, *extra), _PLANNED_KINDS)
+    return Platforms((ICA, SEVEN_BRIDGES, ODM, *extra), _PLANNED_KINDS)
 
 
 PLATFORMS: Platforms = load()

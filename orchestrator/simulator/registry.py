@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.simulator import ica, sevenbridges
+from orchestrator.simulator import ica, odm, sevenbridges
 from orchestrator.simulator.admin import PREFIX
 from orchestrator.simulator.exchange import App, Connection, Receive, Reply, Scope, Send
 from orchestrator.simulator.simulated import Simulated
@@ -14,6 +14,7 @@ AnySimulated = Simulated[Any, Any, Any]
 
 PLATFORMS: Mapping[str, Callable[[int], AnySimulated]] = {
     "ica": lambda seed: ica.Simulator(ica.Config(seed=seed)),
+    "odm": lambda seed: odm.Simulator(odm.Config(seed=seed)),
     "sevenbridges": lambda seed: sevenbridges.Simulator(sevenbridges.Config(seed=seed)),
 }
 """Makes a platform from a seed."""

@@ -9,7 +9,7 @@ from orchestrator.store.database.engine import Database
 from orchestrator.store.errors import InstanceError, StoreError
 from orchestrator.store.schema import REAL_JOB, jobs, memory, meta
 
-_PAUSED = "paused"
+PAUSED = "paused"
 _INSTANCE = sa.select(meta.c.value).where(meta.c.name == "instance")
 
 
@@ -80,24 +80,24 @@ async def pause_account(connection: AsyncConnection, account: str | None, by: st
     `by` says who paused it, and when.
     """
     if account is None:
-        await connection.execute(sa.delete(memory).where(memory.c.name == _PAUSED))
+        await connection.execute(sa.delete(memory).where(memory.c.name == PAUSED))
     reason = f"account {account} is paused {by}" if account else f"everything is paused {by}"
-    await remember(connection, account or _EVERY, _PAUSED, reason)
+    await remember(connection, account or _EVERY, PAUSED, reason)
     return reason
 
 
 async def resume_account(connection: AsyncConnection, account: str | None) -> None:
     """Undo `pause_account`; one account may run while the others stay paused."""
     if account is None:
-        await connection.execute(sa.delete(memory).where(memory.c.name == _PAUSED))
+        await connection.execute(sa.delete(memory).where(memory.c.name == PAUSED))
     else:
-        await remember(connection, account, _PAUSED, "")
+        await remember(connection, account, PAUSED, "")
 
 
 async def why_paused(connection: AsyncConnection, account: str) -> str | None:
     """The reason why new jobs of this account are not submitted; None when they are."""
     query = sa.select(memory.c.account, memory.c.value).where(
-        memory.c.name == _PAUSED, memory.c.account.in_([account, _EVERY])
+        memory.c.name == PAUSED, memory.c.account.in_([account, _EVERY])
     )
     said = {row.account: row.value for row in await connection.execute(query)}
     return said.get(account, said.get(_EVERY)) or None

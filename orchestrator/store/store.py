@@ -15,9 +15,12 @@ from orchestrator.store.database.engine import Database, Timed, parse
 from orchestrator.store.database.fence import Fence
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.outbox import Entry, Outbox
+from orchestrator.store.reading.batch_pages import BatchPages
 from orchestrator.store.reading.batches import MAY_FIND_OUT, MAY_PLAN, Batches
 from orchestrator.store.reading.history import History
+from orchestrator.store.reading.item_search import ItemSearch
 from orchestrator.store.reading.items import Items
+from orchestrator.store.reading.job_search import JobSearch
 from orchestrator.store.reading.jobs import Jobs, KnownJob
 from orchestrator.store.reading.open_work import OpenWork
 from orchestrator.store.reading.standstill import Standstill
@@ -39,6 +42,9 @@ class Store:
         self.jobs = Jobs(database, ids)
         self.batches = Batches(database)
         self.items = Items(database)
+        self.job_search = JobSearch(database)
+        self.item_search = ItemSearch(database)
+        self.batch_pages = BatchPages(database)
         self.history = History(database)
         self.open_work = OpenWork(database)
         self.outbox = Outbox(database)

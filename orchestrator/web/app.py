@@ -17,14 +17,23 @@ from orchestrator.web.guard import QUEUE_FILE_SUFFIXES, Guard
 from orchestrator.web.monitoring.health import Health
 from orchestrator.web.monitoring.probes import Probes
 from orchestrator.web.monitoring.scrape import Scrape
+from orchestrator.web.pages.routes import page_routes
+from orchestrator.web.pages.site import Site
 from orchestrator.web.served import Shown
+from orchestrator.web.sessions import Sessions
 
 
 def build(shown: Shown, health: Health, group: anyio.abc.TaskGroup) -> ASGIApp:
-    """Build the app behind its guard; its background tasks run in `group`."""
+    """Build the app behind its guard: probes, API and pages; its background tasks run in `group`."""
     server = shown.settings.server
     token = server.token if server is not None else None
-    problems = Problems(Redactor(shown.settings.secrets))
+    secret = token.get_secret_value() if token is not None else None
+    redactor = Redactor(shown.settings.secrets)
+    site = Site(
+        shown.instance, shown.clock, lambda: shown.store.writes, has_token=secret is not None, redactor=redactor
+    )
+    problems = Problems(redactor, site.error_page)
+    sessions = Sessions(secret, shown.clock)
     scrape = Scrape(shown)
     group.start_soon(scrape.run)
     app = FastAPI(
@@ -40,9 +49,9 @@ def build(shown: Shown, health: Health, group: anyio.abc.TaskGroup) -> ASGIApp:
     )
     app.include_router(_own(Probes(health, problems), scrape))
     app.include_router(_api(Api(shown), Inbox(shown, problems)))
+    app.router.routes.extend(page_routes(site, shown, sessions))
     problems.handle(app)
-    secret = token.get_secret_value() if token is not None else None
-    return Guard(app, token=secret, clock=shown.clock, problems=problems)
+    return Guard(app, token=secret, clock=shown.clock, problems=problems, sessions=sessions)
 
 
 def _own(probes: Probes, scrape: Scrape) -> APIRouter:

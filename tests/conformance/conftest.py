@@ -3,17 +3,19 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import anyio.from_thread
 import anyio.to_thread
 import libica.openapi.v3 as libica
+import odm_clients
 import pytest
 import sevenbridges
 from sevenbridges.http import error_handlers
 
 from orchestrator.clock import ManualClock
-from orchestrator.simulator import Fault, serve
+from orchestrator.simulator import Fault, odm, serve
 from orchestrator.simulator import sevenbridges as simulated
 from orchestrator.simulator.ica import Config, Knobs, Simulator
 
@@ -133,3 +135,68 @@ def virtual_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[ManualClock], Vir
         return time
 
     return patch
+
+
+class Odm:
+    """odm-api of one version against one simulator. It is synchronous: its calls run in a thread."""
+
+    def __init__(self, client: ModuleType, simulator: odm.Simulator, clock: ManualClock, base_url: str) -> None:
+        self.client = client
+        self.simulator = simulator
+        self.clock = clock
+        self.base_url = base_url
+        self.api = self.connect({"Genestack-API-Token": "simulator"})
+
+    def connect(self, api_key: dict[str, str], **prefixes: str) -> Any:
+        """A client that signs its requests with these keys."""
+        configuration = self.client.Configuration(host=self.base_url, api_key=api_key, api_key_prefix=prefixes)
+        configuration.retries = False
+        return self.client.ApiClient(configuration)
+
+    async def call(self, api: str, method: str, *args: Any, through: Any = None, **kwargs: Any) -> Any:
+        """Run one call of one of the client's many APIs."""
+        bound = getattr(getattr(self.client, api)(through or self.api), method)
+        return await anyio.to_thread.run_sync(partial(bound, *args, _request_timeout=20.0, **kwargs))
+
+    async def start(self, what: str, *, allow_dups: bool = False, **body: Any) -> Any:
+        """Start an import job of this type."""
+        model = {
+            "expression": "ImportExpressionSignalRunRequest",
+            "variant": "StartImportVariantRequest",
+            "flow-cytometry": "StartImportVariantRequest",
+            "cells": "ImportCellsRequest",
+            "file": "ImportAFileRequest",
+        }.get(what, "ImportMetadataRequest")
+        name = {"file": "a_file"}.get(what, what.replace("-", "_"))
+        flags = {"allow_dups": True} if allow_dups else {}
+        asked = getattr(self.client, model)(**body)
+        return await self.call("DataImportJobsApi", f"start_import_{name}", body=asked, **flags)
+
+
+@pytest.fixture(scope="session")
+def odm_client() -> Callable[[str], ModuleType]:
+    """Loads the vendor's client in some version, once each."""
+    loaded: dict[str, ModuleType] = {}
+
+    def load(version: str) -> ModuleType:
+        if version not in loaded:
+            loaded[version] = odm_clients.load(version)
+        return loaded[version]
+
+    return load
+
+
+@pytest.fixture
+def genestack(
+    odm_client: Callable[[str], ModuleType],
+) -> Callable[..., AbstractAsyncContextManager[Odm]]:
+    """Serves a simulator and connects to it; the arguments are the client's version and knobs."""
+
+    @asynccontextmanager
+    async def served(version: str = "1.64.1", **knobs: Any) -> AsyncIterator[Odm]:
+        clock = ManualClock()
+        simulator = odm.Simulator(odm.Config(seed=3, knobs=odm.Knobs(**({"jitter": 0.0} | knobs))), clock)
+        async with serve(simulator) as base_url:
+            yield Odm(odm_client(version), simulator, clock, base_url)
+
+    return served

@@ -29,3 +29,7 @@ def test_the_wheel_carries_its_migrations(tmp_path):
         done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path, env=environ)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "state/orchestrator.db").exists()
+    pages = Path("orchestrator/web/pages")
+    for folder in ("templates", "static"):
+        shipped = {path.name for path in (site / pages / folder).iterdir()}
+        assert shipped == {path.name for path in (ROOT / pages / folder).iterdir()}

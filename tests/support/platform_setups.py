@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.clock import Clock
-from orchestrator.platforms.http.responses import Classifier
+from orchestrator.platforms.http.responses import Classifier, unclassified
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.ica.platform import Ica
 from orchestrator.platforms.ica.protocol.error_classes import classify
+from orchestrator.platforms.odm.platform import connect as connect_odm
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.sevenbridges.classification import classify as classify_seven_bridges
 from orchestrator.platforms.sevenbridges.platform import connect as connect_seven_bridges
-from orchestrator.simulator import ica, sevenbridges
+from orchestrator.simulator import ica, odm, sevenbridges
 from orchestrator.simulator.simulated import Simulated
 
 PROJECT = "11111111-1111-1111-1111-111111111111"
@@ -54,16 +55,33 @@ def _simulate_ica(
 
 
 def _ica_request(kind: str, key: str) -> dict[str, Any]:
-    if kind == "links":
-        return {"dataId": key}
-    return {"userReference": key, "pipelineId": PIPELINE, "analysisInput": {"inputs": []}}
+    match kind:
+        case "analyses":
+            return {"userReference": key, "pipelineId": PIPELINE, "analysisInput": {"inputs": []}}
+        case "updates":
+            return {"dataId": key, "userTags": {"addTags": ["seen"]}, "willBeDeletedAt": "2031-01-30T08:30:00Z"}
+        case "samples":
+            sample = {"name": key, "tags": {"userTags": ["cohort"]}}
+            return {"sampleToCreate": sample, "dataToLink": [{"dataId": "fil.1"}], "completeSample": True}
+        case _:
+            return {"dataId": key}
 
 
 ICA = PlatformSetup(
     name="ica",
     simulate=_simulate_ica,
     connect=Ica,
-    kinds={"analyses": "ica.analysis_creation", "links": "ica.data_linking"},
+    kinds={
+        "analyses": "ica.analysis_creation",
+        "links": "ica.data_linking",
+        "unlinks": "ica.data_unlinking",
+        "copies": "ica.data_copy",
+        "moves": "ica.data_move",
+        "updates": "ica.data_update",
+        "samples": "ica.sample_creation",
+        "bundle_links": "ica.bundle_linking",
+        "bundle_unlinks": "ica.bundle_unlinking",
+    },
     engines={"analyses": "nextflow"},
     request=_ica_request,
     classify=classify,
@@ -126,6 +144,43 @@ SEVEN_BRIDGES = PlatformSetup(
     request=_seven_bridges_request,
     classify=classify_seven_bridges,
     project="lab/cohort",
+)
+
+
+def _simulate_odm(
+    clock: Clock | None,
+    *,
+    seed: int = 0,
+    api_keys: tuple[str, ...] = ("simulator",),
+    faults: tuple[Any, ...] = (),
+    knobs: Mapping[str, Any],
+) -> odm.Simulator:
+    return odm.Simulator(odm.Config(seed=seed, tokens=api_keys, faults=faults, knobs=odm.Knobs(**knobs)), clock)
+
+
+def _connect_odm(*, remote: Remote, api_key: str, instance: str, clock: Clock, **_: Any) -> Platform:
+    return connect_odm(remote=remote, secret=api_key, header="Genestack-API-Token", instance=instance, clock=clock)
+
+
+def _odm_request(kind: str, key: str) -> dict[str, Any]:
+    match kind:
+        case "imports":
+            return {"type": "samples", "metadataLink": key}
+        case "tasks":
+            return {"id": key}
+        case _:
+            return {"study": key}
+
+
+ODM = PlatformSetup(
+    name="odm",
+    simulate=_simulate_odm,
+    connect=_connect_odm,
+    kinds={"publications": "odm.publish", "imports": "odm.import", "tasks": "odm.task"},
+    engines={},
+    request=_odm_request,
+    classify=unclassified,
+    project="",
 )
 
 

@@ -96,7 +96,7 @@ class Submitting:
             return
         if (
             batch.step == 1
-            and submission.resend is not Resend.HARMLESS
+            and (submission.resend is not Resend.HARMLESS or submission.key_life is not None)
             and await self._was_sent_before(batch, submission)
         ):
             return
@@ -295,7 +295,8 @@ class Submitting:
 
         Harmless work waits for no second search: it is sent again in smaller batches at once.
         """
-        may_repeat = batch.resend is Resend.HARMLESS and not batch.cancelled
+        now, there = self._clock.now(), self._skew.platform_now
+        may_repeat = resending.may_repeat_unfound(batch, now=there, clock_trusted=self._skew.small)
         try:
             found = await find(self._platform, self._store, batch)
         except Refused as refusal:
@@ -303,7 +304,6 @@ class Submitting:
                 raise
             await self._send_smaller(batch, not_there=False, why=str(refusal))
             return
-        now, there = self._clock.now(), self._skew.platform_now
         missing = await self._missing(batch, found.items)
         wait = resending.wait_for_second_search(batch, now=there)
         if missing == 0:

@@ -14,6 +14,13 @@ class Candidate:
     """It is complete by all that can be seen from outside; else its text has to prove so."""
     early: bool = False
     """Older files wait: what only the database has against it may change until its turn by age."""
+    actor: str | None = None
+    """Who queued it, where it came from a page and the owner of the file is the daemon itself."""
+
+    @property
+    def dropped_by(self) -> str:
+        """Who queued it: `actor`, else the numeric id of the owner of the file."""
+        return self.actor or str(self.entry.owner)
 
 
 @dataclass(slots=True)

@@ -231,12 +231,11 @@ class Decider:
 
     def _check(self, each: _Examined) -> Generator[None, None, Report]:
         may_wait = self._may_wait(each.entry)
-        owner = str(each.entry.owner)
         terms = ValidationContext(
             self._accounts,
             self._settings.scratch,
             wait_for_tables=may_wait,
-            dropped_by=owner,
+            dropped_by=each.candidate.dropped_by,
             kinds=self._kinds,
         )
         return check_source(each.source, lambda name: self._open_table(name, each.opened), terms)
@@ -263,7 +262,7 @@ class Decider:
                 sound.append(each)
         if not sound:
             return
-        drops = [Drop(each.report, each.token, str(each.entry.owner)) for each in sound if each.report is not None]
+        drops = [Drop(each.report, each.token, each.candidate.dropped_by) for each in sound if each.report is not None]
         admitted: list[tuple[_Examined, Admitted]] = []
         for each, verdict in zip(sound, await self._admission.admit_all(drops), strict=True):
             match verdict:

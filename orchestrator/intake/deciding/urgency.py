@@ -6,7 +6,7 @@ name which an older waiting file mentions too is not decided before it.
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class Urgency:
         """Read the beginning of each file that is new or changed; forget those that are not among `entries`."""
         self._seen = {entry.name: self._glance_at(entry) for entry in entries}
 
-    def in_order(self, entries: Iterable[Entry], expected: set[str]) -> list[Entry]:
+    def in_order(self, entries: Iterable[Entry], expected: Collection[str]) -> list[Entry]:
         """The most urgent first, and of equals the first in `entries`, which begins with the oldest."""
         behind: dict[bytes, int] = {}
         ranked: list[tuple[int, Entry]] = []

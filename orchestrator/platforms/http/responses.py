@@ -147,7 +147,7 @@ def error_of(
         target = one_line(head.headers.get("location", "").partition("?")[0], (*secrets_of(call), *secrets))
         said = f"redirects to {target}" if target else said or "redirects to nowhere"
     message = f"{call.label} at {host}: {head.status} {said or 'and no reason'}"
-    facts = (message, head.status, complaint.code, complaint.detail, head.hints.date)
+    facts = (message, head.status, complaint.code, complaint.detail, head.hints.date, body)
     classified = classify(call, head, complaint)
     kind = classified or _kind(call.effect, head)
     if kind is Throttled:

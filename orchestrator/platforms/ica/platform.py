@@ -1,4 +1,4 @@
-"""Illumina Connected Analytics: batches of analyses and of data links."""
+"""Illumina Connected Analytics: batches of analyses, and of work on data and samples."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -9,14 +9,14 @@ from orchestrator.domain.errors import KeyConflict, Refused, Transient, Unconfir
 from orchestrator.domain.identity import depth_of
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, Poll, PollResult, Receipt
-from orchestrator.domain.submission import Submission
+from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import read
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.ica import stages
-from orchestrator.platforms.ica.batches import creation, linking
-from orchestrator.platforms.ica.batches.families import ANALYSES, FAMILIES
+from orchestrator.platforms.ica.batches import creation
+from orchestrator.platforms.ica.batches.families import FAMILIES
 from orchestrator.platforms.ica.kinds import KINDS
 from orchestrator.platforms.ica.polling.follow_ups import FollowUps
 from orchestrator.platforms.ica.polling.last_sweeps import LastSweeps
@@ -62,7 +62,7 @@ class Ica:
         self._instance = instance
         self._session = Session(remote, api_key, clock)
         self._claimed: Bounded[str, BatchKey] = Bounded(_MOST_CLAIMED)
-        self._reconciler = Reconciler(self._session, page_size, self._claimed)
+        self._reconciler = Reconciler(self._session, page_size, self._claimed, started_at=clock.now())
         embedded, statuses, last_sweeps = EmbeddedStatus(memory, clock), SearchStatuses(memory), LastSweeps()
         status_filter, unlisted_analyses, unanswered = (
             StatusFilter(memory, page_size),
@@ -113,20 +113,22 @@ class Ica:
         return await self._session.user()
 
     def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
-        if batch.kind == linking.KIND:
-            return linking.compose(batch, items)
-        if batch.kind == creation.KIND:
+        family = FAMILIES.get(batch.kind)
+        if family is None:
+            raise ValueError(f"ICA does no {batch.kind}; it does {', '.join(_KINDS)}")
+        if family.data is None:
             return creation.compose(batch, items, self._instance)
-        raise ValueError(f"ICA does no {batch.kind}; it does {' and '.join(_KINDS)}")
+        return family.data.compose(batch, items, self._instance)
 
     async def submit(self, batch: Batch) -> Receipt:
         if batch.submission is None:
             raise ValueError(f"batch {batch.id} has nothing to send")
-        call = requests.submission(batch.submission, FAMILIES[batch.kind].segment)
+        call = requests.submission(batch.submission, FAMILIES[batch.kind].at)
         try:
             receipt = _receipt(await self._session.send(call))
         except Refused as refusal:
-            if refusal.status == _OTHER_BODY and batch.kind == creation.KIND and _may_be_used(batch):
+            keyed = batch.submission.resend is Resend.SAME_KEY
+            if refusal.status == _OTHER_BODY and keyed and _may_be_used(batch):
                 raise _other_body(batch, refusal) from refusal
             raise
         if receipt.remote_id is not None:
@@ -134,8 +136,7 @@ class Ica:
         return receipt
 
     async def reconcile(self, batch: Batch) -> Receipt:
-        family = FAMILIES[batch.kind]
-        return await (self._reconciler.analyses(batch) if family is ANALYSES else self._reconciler.data(batch, family))
+        return await self._reconciler.find(batch)
 
     async def knows_instance(self, project: str) -> bool:
         return await self._reconciler.knows_instance(project, self._instance)
@@ -187,7 +188,7 @@ def _may_be_used(batch: Batch) -> bool:
 def _other_body(batch: Batch, refusal: Refused) -> KeyConflict:
     """The error when ICA has another request under this key: what that one created must be found first.
 
-    Sending the batch again, or parts of it under new keys, might create the same analyses twice.
+    Sending the batch again, or parts of it under new keys, might create the same twice.
     """
     return KeyConflict(
         f"ICA has another request under the key {batch.key}: {refusal.detail or refusal}. "

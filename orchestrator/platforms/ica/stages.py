@@ -8,3 +8,8 @@ from orchestrator.domain.model import Stage
 CREATION: Final = ITS_CREATION
 ANALYSIS: Final = Stage("analysis")
 LINK: Final = Stage("link")
+UNLINK: Final = Stage("unlink")
+COPY: Final = Stage("copy")
+MOVE: Final = Stage("move")
+UPDATE: Final = Stage("update")
+SAMPLE: Final = Stage("sample")

@@ -37,18 +37,38 @@ ANALYSIS: Final[Mapping[str, ItemState]] = MappingProxyType(
 )
 """The status of an analysis (API version 4)."""
 
-LINK: Final[Mapping[str, ItemState]] = MappingProxyType(
-    {
-        "INITIALISED": ItemState.SUBMITTED,
-        "WAITING_RESOURCES": ItemState.SUBMITTED,
-        "RUNNING": ItemState.RUNNING,
-        "LINKED": ItemState.SUCCEEDED,
-        "ALREADY_LINKED": ItemState.SUCCEEDED,
-        "PARTIALLY_LINKED": ItemState.PARTIAL,
-        "FAILED": ItemState.FAILED,
-    }
+
+def _item_of_data(waiting: str, running: str, done: str, **more: ItemState) -> Mapping[str, ItemState]:
+    """The statuses of an item that works on data; names are separated by spaces."""
+    return MappingProxyType(
+        {
+            **dict.fromkeys(waiting.split(), ItemState.SUBMITTED),
+            running: ItemState.RUNNING,
+            **dict.fromkeys(done.split(), ItemState.SUCCEEDED),
+            f"PARTIALLY_{done.split(maxsplit=1)[0]}": ItemState.PARTIAL,
+            "FAILED": ItemState.FAILED,
+            **more,
+        }
+    )
+
+
+_WAITING: Final = "INITIALISED WAITING_RESOURCES"
+LINK: Final = _item_of_data(_WAITING, "RUNNING", "LINKED ALREADY_LINKED")
+"""The status of an item that links data into a project (API version 4) or bundle."""
+UNLINK: Final = _item_of_data(_WAITING, "RUNNING", "UNLINKED ALREADY_UNLINKED")
+"""The status of an item that takes linked data out of a project or bundle."""
+COPY: Final = _item_of_data("QUEUED", "COPYING", "COPIED")
+"""The status of an item of a data copy batch."""
+MOVE: Final = _item_of_data("QUEUED", "MOVING", "MOVED")
+"""The status of an item of a data move batch."""
+UPDATE: Final = _item_of_data(_WAITING, "UPDATING", "UPDATED")
+"""The status of an item of a data update batch."""
+SAMPLE: Final = _item_of_data("INITIALIZED WAITING_RESOURCES", "RUNNING", "SUCCEEDED", STOPPED=ItemState.ABORTED)
+"""The status of an item of a sample creation batch."""
+SAMPLE_OBJECT: Final[Mapping[str, ItemState]] = MappingProxyType(
+    {"AVAILABLE": ItemState.SUCCEEDED, "PARTIAL": ItemState.PARTIAL, "DELETED": ItemState.FAILED}
 )
-"""The status of an item of a data linking batch (API version 4)."""
+"""The status of a sample itself."""
 
 OPEN_ANALYSIS: Final = tuple(status for status, state in ANALYSIS.items() if not state.final)
 """The statuses of open analyses, for searches."""
@@ -57,8 +77,12 @@ FINAL_ANALYSIS: Final = tuple(status for status, state in ANALYSIS.items() if st
 
 UNRESOLVED_CREATION: Final = ("WAITING_RESOURCES", "RUNNING")
 """The statuses of a batch's items that are not created yet."""
-UNRESOLVED_LINK: Final = tuple(status for status, state in LINK.items() if not state.final)
-"""The statuses of open links."""
+
+
+def unresolved(table: Mapping[str, ItemState]) -> tuple[str, ...]:
+    """The statuses of items that have not ended."""
+    return tuple(status for status, state in table.items() if not state.final)
+
 
 IDLE_JOB: Final = frozenset({"INITIALIZED", "WAITING_FOR_RESOURCES"})
 """The statuses of a batch's job that has not begun."""

@@ -51,7 +51,7 @@ class _Filled(Enum):
 
 
 @dataclass(slots=True)
-class _Waiting:
+class Waiting:
     """One file whose outcome a request waits for."""
 
     over: anyio.Event = field(default_factory=anyio.Event)
@@ -66,7 +66,7 @@ class Verdicts:
     """A subscriber of the bus that passes the outcome of a file to the request that waits for it."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, _Waiting] = {}
+        self._waiting: dict[str, Waiting] = {}
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -85,9 +85,9 @@ class Verdicts:
                 pass  # not about a file
 
     @contextmanager
-    def of(self, file: str) -> Iterator[_Waiting]:
+    def of(self, file: str) -> Iterator[Waiting]:
         """Wait for the outcome of a file that is about to be queued."""
-        waiting = self._waiting[file] = _Waiting()
+        waiting = self._waiting[file] = Waiting()
         try:
             yield waiting
         finally:
@@ -124,7 +124,7 @@ class Inbox:
                 await waiting.over.wait()
             return await self._answer(file, waiting)
 
-    async def _drop(self, file: str, body: AsyncIterator[bytes], waiting: _Waiting) -> Response | None:
+    async def _drop(self, file: str, body: AsyncIterator[bytes], waiting: Waiting) -> Response | None:
         """Write the body into incoming/; on failure, remove it and return the reason."""
         draft = await anyio.to_thread.run_sync(begin_draft, file, self._directory)
         try:
@@ -169,7 +169,7 @@ class Inbox:
         finally:
             source.close()
 
-    async def _answer(self, file: str, waiting: _Waiting) -> Response:
+    async def _answer(self, file: str, waiting: Waiting) -> Response:
         match waiting.verdict:
             case FileAccepted(jobs=jobs, items=items, note=note, notes=notes):
                 headers = {"Location": f"/api/v1/jobs/{jobs[0]}"} if len(jobs) == 1 else None

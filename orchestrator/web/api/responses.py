@@ -1,6 +1,6 @@
 """JSON answers, and problem details as defined by RFC 9457."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import msgspec
@@ -8,12 +8,16 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from orchestrator.store.errors import StoreError
 from orchestrator.telemetry.redaction import Redactor
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+
+ErrorPage = Callable[[Scope, int, str], Response | None]
+"""The page for an operator in place of a problem, by request, status and text; None for a program."""
 
 
 def document(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -24,8 +28,9 @@ def document(content: object, status: int = 200, headers: Mapping[str, str] | No
 class Problems:
     """Builds every error answer, with secrets removed."""
 
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, redactor: Redactor, error_page: ErrorPage = lambda _scope, _status, _detail: None) -> None:
         self._redactor = redactor
+        self._error_page = error_page
 
     def answer(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: object) -> Response:
         """`detail` says what happened and what to do; `more` are additional members."""
@@ -38,6 +43,16 @@ class Problems:
         body = msgspec.json.encode(self._redactor.value(problem)) + b"\n"
         return Response(body, status, headers, media_type=PROBLEM)
 
+    def refuse(
+        self, scope: Scope, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
+    ) -> Response:
+        """`answer`, or a page with the same text where the request is a browser's for a page."""
+        page = self._error_page(scope, status, str(self._redactor.value(detail)))
+        if page is None:
+            return self.answer(status, detail, headers=headers, **more)
+        page.headers.update(headers or {})
+        return page
+
     def handle(self, app: FastAPI) -> None:
         """Convert an exception of a route to an answer."""
         app.add_exception_handler(HTTPException, self._of_routing)
@@ -45,21 +60,21 @@ class Problems:
         app.add_exception_handler(StoreError, self._of_store)
         app.add_exception_handler(Exception, self._of_bug)
 
-    async def _of_routing(self, _request: Request, error: Exception) -> Response:
+    async def _of_routing(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise error
-        return self.answer(error.status_code, str(error.detail), headers=error.headers)
+        return self.refuse(request.scope, error.status_code, str(error.detail), headers=error.headers)
 
-    async def _of_parameters(self, _request: Request, error: Exception) -> Response:
+    async def _of_parameters(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, RequestValidationError):
             raise error
         wrong = [{"parameter": str(found["loc"][-1]), "message": found["msg"]} for found in error.errors()]
         text = "; ".join(f"{each['parameter']}: {each['message']}" for each in wrong)
-        return self.answer(422, text, parameters=wrong)
+        return self.refuse(request.scope, 422, text, parameters=wrong)
 
-    async def _of_store(self, _request: Request, error: Exception) -> Response:
-        return self.answer(503, str(error), headers={"Retry-After": "5"})
+    async def _of_store(self, request: Request, error: Exception) -> Response:
+        return self.refuse(request.scope, 503, str(error), headers={"Retry-After": "5"})
 
-    async def _of_bug(self, _request: Request, _error: Exception) -> Response:
+    async def _of_bug(self, request: Request, _error: Exception) -> Response:
         """The server logs the error itself."""
-        return self.answer(500, "an unexpected error occurred; the daemon's log has the details")
+        return self.refuse(request.scope, 500, "an unexpected error occurred; the daemon's log has the details")

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -63,7 +63,15 @@ class Bench:
 
     # ------------------------------------------------------------ work
 
-    def plan(self, kind: str, names: Sequence[str], *, job: str = "run", project: str = PROJECT) -> Batch:
+    def plan(
+        self,
+        kind: str,
+        names: Sequence[str],
+        *,
+        job: str = "run",
+        project: str = PROJECT,
+        options: Mapping[str, Any] | None = None,
+    ) -> Batch:
         """A batch as intake would plan it, one item a name."""
         number = sum(batch.job_name == job for batch in self.batches.values()) + 1
         begin = sum(seq > 0 and owner == job for owner, seq in self.items)
@@ -94,6 +102,8 @@ class Bench:
             settled_at=None,
             user=None,
             searched_at=None,
+            planned_at=self.clock.now(),
+            options=json.dumps(options).encode() if options else None,
         )
         for seq, name in enumerate(names, begin + 1):
             self.items[job, seq] = Item(
@@ -101,18 +111,23 @@ class Bench:
                 seq=seq,
                 key=name,
                 batch=number,
-                stage=Stage.LINK if kind == LINKING else Stage.CREATION,
+                stage=self.ica.kinds[kind].first_stage,
                 state=ItemState.SUBMITTED,
                 status=None,
                 remote_id=None,
                 detail=None,
-                request=json.dumps(request_of(kind, name)).encode(),
+                request=json.dumps(self.request_of(kind, name)).encode(),
             )
         batch = replace(batch, submission=self.ica.compose(batch, self.of(batch)))
         self.batches[batch.key] = batch
         return batch
 
-    async def submit(self, kind: str, names: Sequence[str], **where: str) -> Batch:
+    def request_of(self, kind: str, name: str) -> dict[str, Any]:
+        """A native object for an item of that name."""
+        [short] = [short for short, each in self.setup.kinds.items() if each == kind]
+        return self.setup.request(short, name)
+
+    async def submit(self, kind: str, names: Sequence[str], **where: Any) -> Batch:
         """Plan a batch, send it, track it."""
         batch = self.plan(kind, names, **where)
         created = await self.ica.submit(batch)
@@ -235,13 +250,6 @@ class Bench:
     def asked(self) -> Counter[str]:
         """Requests so far, by operation."""
         return Counter({name: count for name, count in self.simulator.ledger.calls.items() if "/" not in name})
-
-
-def request_of(kind: str, name: str) -> dict[str, Any]:
-    """A native object for an item of that name."""
-    if kind == LINKING:
-        return {"dataId": name}
-    return {"userReference": name, "pipelineId": PIPELINE, "analysisInput": {"inputs": []}}
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ async def test_all_mistakes_come_at_once_with_their_lines(tmp_path):
         "        dataId: fil.1\n"
         "      - just text\n"
         "  - name: b\n"
-        "    kind: odm.import\n"
+        "    kind: ica.import\n"
         "    account: ica\n"
         "    project: x\n"
         "    items: []\n"

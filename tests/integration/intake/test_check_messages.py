@@ -99,7 +99,7 @@ async def test_what_two_jobs_have_from_one_table_is_told_once(told):
 # ---------------------------------------------------------------- a wrong kind
 
 
-@pytest.mark.parametrize("kind", ["ica.data_linkng", "odm.import", 5, None])
+@pytest.mark.parametrize("kind", ["ica.data_linkng", "ica.import", 5, None])
 async def test_a_wrong_kind_hides_nothing_that_does_not_depend_on_it(told, kind):
     """Project, names, numbers, templates and counts are checked all the same."""
     job = {"name": "ä", "kind": kind, "account": "ica", "project": "mine", "after": ["a b"], "priority": 10}

@@ -8,6 +8,7 @@ from orchestrator.clock import ManualClock
 from orchestrator.telemetry.redaction import Redactor
 from orchestrator.web.api.responses import Problems
 from orchestrator.web.guard import Guard
+from orchestrator.web.sessions import COOKIE, Sessions
 
 TOKEN = "token-5d2f8e11"
 JSON = {"content-type": "application/json"}
@@ -15,13 +16,15 @@ RIGHT = {"authorization": f"Bearer {TOKEN}"}
 WRONG = {"authorization": "Bearer token-5d2f8e12"}
 
 
-async def ask(method="GET", path="/api/v1/jobs", *, token=None, peer="127.0.0.1", host="localhost:8080", headers=()):
+async def ask(
+    method="GET", path="/api/v1/jobs", *, token=None, peer="127.0.0.1", host="localhost:8080", headers=(), sessions=None
+):
     """One request through the guard to an app that tells whether it may speak freely."""
 
     async def app(scope, receive, send):
         await PlainTextResponse(str(scope["state"]["trusted"]))(scope, receive, send)
 
-    guard = Guard(app, token=token, clock=ManualClock(), problems=Problems(Redactor()))
+    guard = Guard(app, token=token, clock=ManualClock(), problems=Problems(Redactor()), sessions=sessions)
     transport = httpx.ASGITransport(guard, client=(peer, 40000))
     async with httpx.AsyncClient(transport=transport, base_url="http://orchestrator") as client:
         return await client.request(method, path, headers={"host": host, **dict(headers)})
@@ -153,3 +156,81 @@ async def test_every_answer_is_stamped():
         assert answer.headers["date"] == "Tue, 14 Nov 2023 22:13:20 GMT"
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+# ---------------------------------------------------------------- pages
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+FAR = {"token": TOKEN, "peer": "10.0.0.7", "host": "lab.example"}
+OWN = {"origin": "https://lab.example"}
+
+
+def logged_in():
+    """Sessions with one session, and the header that shows it."""
+    sessions = Sessions(TOKEN, ManualClock())
+    return sessions, {"cookie": f"{COOKIE}={sessions.log_in(TOKEN, 'Ada', '10.0.0.7')}"}
+
+
+@pytest.mark.parametrize("path", ["/", "/jobs/x", "/accounts", "/files"])
+async def test_without_a_session_pages_beyond_this_machine_lead_to_the_login(path):
+    """With the way back. A page that asks for its newer version is not led anywhere."""
+    answer = await ask(path=f"{path}?q=a%26b", **FAR)
+    there = httpx.URL(f"{path}?q=a%26b").raw_path.decode()
+    assert answer.status_code == 303
+    assert httpx.URL(answer.headers["location"]).params["next"] == there
+    assert (await ask(path=path, **FAR, headers={"x-live": "1"})).status_code == 401
+    assert (await ask(path=path, **FAR, headers=WRONG)).status_code == 401
+
+
+async def test_the_login_page_is_for_everybody_where_there_is_a_token():
+    """With what it needs to look like a page; nothing else is."""
+    for path in ("/login", "/static/page.css"):
+        answer = await ask(path=path, **FAR)
+        assert (answer.status_code, answer.text) == (200, "False")
+        assert (await ask(path=path, peer="10.0.0.7")).status_code == 403
+        assert (await ask(path=path, host="rebound.example")).status_code == 403
+    assert (await ask("POST", "/login", **FAR, headers=FORM | OWN)).status_code == 200
+    for path in ("/loginx", "/staticx", "/metrics", "/api/v1/jobs", "/openapi.json"):
+        assert (await ask(path=path, **FAR)).status_code == 401
+
+
+async def test_a_session_reads_everything_and_sends_forms_to_pages_alone():
+    """The API is changed with the bearer token only: its callers are programs."""
+    sessions, cookie = logged_in()
+    for path in ("/", "/api/v1/jobs", "/metrics"):
+        answer = await ask(path=path, **FAR, headers=cookie, sessions=sessions)
+        assert (answer.status_code, answer.text) == (200, "True")
+    form = FORM | OWN | cookie
+    assert (await ask("POST", "/jobs/x/cancel", **FAR, headers=form, sessions=sessions)).status_code == 200
+    for headers in (form, JSON | OWN | cookie):
+        assert (await ask("POST", "/api/v1/queue", **FAR, headers=headers, sessions=sessions)).status_code == 401
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+async def test_a_form_of_a_page_needs_a_session_and_the_same_origin(method):
+    """Also on this machine, where reading needs neither."""
+    sessions, cookie = logged_in()
+    for origin in ({}, {"origin": "null"}, {"origin": "https://evil.example"}, {"origin": "https://lab.example:1"}):
+        answer = await ask(method, "/jobs/x/cancel", **FAR, headers=FORM | cookie | origin, sessions=sessions)
+        assert answer.status_code == 403
+    local = {"token": TOKEN, "headers": FORM | {"origin": "http://localhost:8080"}}
+    assert (await ask(method, "/jobs/x/cancel", **local)).status_code == 401
+    assert (await ask(method, "/jobs/x/cancel", headers=FORM | {"origin": "http://localhost:8080"})).status_code == 403
+    assert (await ask(method, "/jobs/x/cancel", **FAR, headers=FORM | RIGHT)).status_code == 200
+
+
+async def test_behind_a_proxy_the_name_that_the_browser_knows_counts():
+    """It is in a header that no page of another server can set."""
+    sessions, cookie = logged_in()
+    far = FAR | {"host": "127.0.0.1:8080"}
+    headers = FORM | OWN | cookie
+    assert (await ask("POST", "/files", **far, headers=headers, sessions=sessions)).status_code == 403
+    forwarded = headers | {"x-forwarded-host": "lab.example"}
+    assert (await ask("POST", "/files", **far, headers=forwarded, sessions=sessions)).status_code == 200
+
+
+async def test_every_answer_forbids_frames_and_scripts():
+    """Where a page does not say otherwise; refusals too."""
+    for answer in (await ask(), await ask(peer="10.0.0.7")):
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'; frame-ancestors 'none'")
+        assert answer.headers["referrer-policy"] == "same-origin"

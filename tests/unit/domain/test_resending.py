@@ -13,20 +13,23 @@ from orchestrator.domain.identity import echo_lineage, halves_of, retry_lineage
 from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, Item, ItemState, JobId
 from orchestrator.domain.resending import (
     CLOCK_SLACK,
+    MOST_LOSSES,
     PATIENCE,
     Recovery,
     is_unresolvable,
     key_expired,
     may_be_echo,
+    may_repeat_unfound,
     next_step,
     wait_for_second_search,
 )
 from orchestrator.domain.submission import Resend, Submission
 
 NOW = 1_700_000_000 * SECOND
-DAY = 24 * 3600 * SECOND
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
 KEY_LIFE = 6 * DAY
-SEARCH_DELAY = 3600 * SECOND
+SEARCH_DELAY = HOUR
 SENT = Submission("POST", "/", {}, b"", resend=Resend.SAME_KEY, key_life=KEY_LIFE)
 
 
@@ -99,6 +102,15 @@ def test_a_key_that_the_platform_never_forgets_is_sent_again_at_any_age(age, tru
     assert way(batch, user="you", clock_trusted=trusted) is Recovery.SEARCH
 
 
+@pytest.mark.parametrize("sends", [1, MOST_LOSSES, 50])
+def test_a_key_that_the_platform_never_forgets_is_sent_until_it_is_answered(sends):
+    """Unless a key does not count any more: then it is searched for, as other keys are after three losses."""
+    assert way(lost(sends=sends, in_doubt=True, key_life=None)) is Recovery.RESEND
+    assert way(lost(sends=sends, in_doubt=True, key_life=None, key_void=True)) is Recovery.SEARCH
+    expected = Recovery.SEARCH if sends >= MOST_LOSSES else Recovery.RESEND
+    assert way(lost(sends=sends, in_doubt=True, first_sent_at=NOW)) is expected
+
+
 @pytest.mark.parametrize(
     ("fields", "given"),
     [
@@ -130,7 +142,31 @@ BATCHES = st.builds(
 @given(BATCHES, st.booleans())
 def test_a_harmless_effect_is_repeated_whatever_is_doubted(batch, trusted):
     """A link made twice is one link."""
-    assert way(batch, Resend.HARMLESS, clock_trusted=trusted) is Recovery.RESEND
+    assert way(replace(batch, key_life=None), Resend.HARMLESS, clock_trusted=trusted) is Recovery.RESEND
+
+
+@pytest.mark.parametrize(
+    ("age", "trusted", "expected"),
+    [
+        (0, True, Recovery.RESEND),
+        (HOUR - 1, True, Recovery.RESEND),
+        (HOUR, True, Recovery.SEARCH),
+        (0, False, Recovery.SEARCH),
+    ],
+)
+def test_an_effect_that_is_harmless_for_an_hour_is_searched_for_after_it(age, trusted, expected):
+    """A file overwritten once more an hour later may be another file by then; a clock in doubt proves no hour."""
+    batch = lost(first_sent_at=NOW - age, key_life=HOUR, sends=3, in_doubt=True, resend=Resend.HARMLESS)
+    assert way(replace(batch, sends=1), Resend.HARMLESS, clock_trusted=trusted) is expected
+    unfound = may_repeat_unfound(batch, now=NOW, clock_trusted=trusted)
+    assert unfound is (expected is Recovery.RESEND)
+    assert not may_repeat_unfound(replace(batch, cancelled=True), now=NOW, clock_trusted=trusted)
+    planned = replace(batch, first_sent_at=None, planned_at=NOW - age)
+    submission = replace(SENT, resend=Resend.HARMLESS, key_life=HOUR)
+    assert key_expired(planned, submission, now=NOW, clock_trusted=trusted) is (expected is Recovery.SEARCH)
+    for rule in (Resend.HARMLESS, Resend.SAME_KEY):
+        unlimited = replace(submission, resend=rule, key_life=None)
+        assert not key_expired(planned, unlimited, now=NOW, clock_trusted=trusted)
 
 
 @given(BATCHES, st.booleans())

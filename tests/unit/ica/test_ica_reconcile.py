@@ -175,6 +175,7 @@ async def test_whether_we_were_here_is_asked_to_the_end(ica, script, analysis, p
     last = len(pages) - 1
     told = [{"items": [rows[page]]} | ({"nextPageToken": f"t{n}"} if n < last else {}) for n, page in enumerate(pages)]
     script.say(SEARCH, *told)
+    script.say("samples:search", NOBODY)
     assert await ica().knows_instance("p") is here
 
 

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.platforms.ica.account import IcaAccount, PollStrategy
+from orchestrator.platforms.registry import PLATFORMS
 from orchestrator.settings import (
     Address,
     BudgetSettings,
@@ -101,8 +102,9 @@ def test_every_key_of_the_example_is_explained():
         and not above.strip().startswith("#")
         and above.strip().removesuffix(":") not in sections
     ]
-    # Pairs that one comment explains.
-    assert bare == ["ica:", "per: 300s", "max_interval: 5m", "data_linking: 25000"]
+    # Pairs and lists that one comment explains.
+    kinds = [f"{kind.setting}: {kind.batch_size}" for kind in PLATFORMS["ica"].kinds[1:]]
+    assert bare == ["ica:", "per: 300s", "max_interval: 5m", *kinds]
 
 
 # ---------------------------------------------------------------- values

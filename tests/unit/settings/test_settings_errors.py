@@ -106,7 +106,7 @@ def test_a_mistake_is_told_with_its_key_and_the_way_out(problems, text, line):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("platform: odm", "platform: odm is not available in this version; only ica and sevenbridges are"),
+        ("platform: dnanexus", "platform: must be 'ica'"),
         ("platform: [ica]", "platform: must be 'ica'"),
         ("base_url: 'http://ica.illumina.com'", "base_url: must begin with https://: over http the API key"),
         ("base_url: 'http://localhost.evil.org'", "base_url: must begin with https://"),

@@ -16,14 +16,13 @@ from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.analyses import NO_OWNER, Owner, analysis_report, owner_of
+from orchestrator.platforms.ica.protocol.batch_paths import ANALYSIS_CREATION
 from orchestrator.platforms.ica.protocol.media import V3
-from orchestrator.platforms.ica.protocol.requests import project
 from orchestrator.platforms.ica.protocol.wire import CreationItem, Wire
 from orchestrator.platforms.ica.statuses import CREATION
 from orchestrator.platforms.status_table import state_of
 
 KIND: Final = "ica.analysis_creation"
-SEGMENT: Final = "analysisCreationBatch"
 
 _KEY_LIFE: Final = 6 * DAY
 """ICA keeps the answer to a key for 7 days; we stop relying on it a day before."""
@@ -61,7 +60,7 @@ def compose(batch: Batch, items: Sequence[Item], instance: str) -> Submission:
     first = items[0].request if items else None
     return Submission(
         method="POST",
-        path=f"{project(batch.project)}/{SEGMENT}",
+        path=ANALYSIS_CREATION.of(batch.project),
         headers={"Content-Type": V3, "Accept": V3, "Idempotency-Key": batch.key},
         body=msgspec.json.encode(body),
         resend=Resend.SAME_KEY,

@@ -10,7 +10,7 @@
 | analyses that ENDED does not list either | TAGGED or ITEMS, per batch | one per page of its analyses |
 | only a few of these | ANALYSIS | one |
 | analyses where ICA refuses searches | ITEMS, per batch; UNSEARCHED | one per page; one ANALYSIS for each in turn |
-| links and other work on data | ITEMS, per batch | one per page of its items |
+| work on data and samples | ITEMS, per batch | one per page of its items |
 | the last items of a large batch | UNRESOLVED, per batch | one per page of open items |
 """
 

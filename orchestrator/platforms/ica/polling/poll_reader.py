@@ -119,7 +119,7 @@ class PollReader:
 
     async def _batch(self, poll: Poll, family: Family) -> PollResult:
         ((key, remote_id),) = poll.subjects.items()
-        answer = await self._session.send(requests.batch(poll.project, family.segment, remote_id or ""))
+        answer = await self._session.send(requests.batch(family.at, poll.project, remote_id or ""))
         job = read(answer, wire.REMOTE_BATCH).job
         if job is None or job.status is None:
             return PollResult([BatchReport(key, None, final=True)])
@@ -180,7 +180,7 @@ class PollReader:
 
     def _items(self, poll: Poll, family: Family, statuses: Sequence[str] = ()) -> Call:
         (remote_id,) = poll.subjects.values()
-        return requests.items(poll.project, family.segment, remote_id or "", self._size, poll.cursor, statuses=statuses)
+        return requests.items(family.at, poll.project, remote_id or "", self._size, poll.cursor, statuses=statuses)
 
     async def _data_items(self, poll: Poll, family: Family) -> PollResult:
         answer = await self._page(poll, self._items(poll, family))

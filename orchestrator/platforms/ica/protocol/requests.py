@@ -8,6 +8,7 @@ import msgspec
 
 from orchestrator.domain.submission import Submission
 from orchestrator.platforms.http.calls import Call, Effect
+from orchestrator.platforms.ica.protocol.batch_paths import BatchPath
 from orchestrator.platforms.ica.protocol.media import PROBLEM, V3, V4
 from orchestrator.platforms.rate_limit.lanes import URGENT, Lane
 
@@ -20,7 +21,7 @@ def project(project_id: str) -> str:
     return f"/api/projects/{quote(project_id, safe='')}"
 
 
-def submission(sent: Submission, segment: str) -> Call:
+def submission(sent: Submission, at: BatchPath) -> Call:
     """Create a batch from the stored request."""
     return Call(
         method=sent.method,
@@ -30,7 +31,7 @@ def submission(sent: Submission, segment: str) -> Call:
         body=sent.body,
         effect=Effect.UNSAFE,
         timeout=SUBMIT_TIMEOUT,
-        route=segment,
+        route=at.route,
     )
 
 
@@ -50,19 +51,20 @@ def abort(project_id: str, analysis_id: str) -> Call:
     )
 
 
-def batch(project_id: str, segment: str, batch_id: str) -> Call:
-    """One batch, with its job."""
-    path = f"{project(project_id)}/{segment}/{quote(batch_id, safe='')}"
-    return _get(path, V3, {}, route=f"{segment}/get")
+def batch(at: BatchPath, owner: str, batch_id: str) -> Call:
+    """One batch of a project or bundle, with its job and parameters."""
+    return _get(f"{at.of(owner)}/{quote(batch_id, safe='')}", V3, {}, route=f"{at.route}/get")
 
 
 def items(
-    project_id: str, segment: str, batch_id: str, size: int, token: str | None = None, *, statuses: Sequence[str] = ()
+    at: BatchPath, owner: str, batch_id: str, size: int, token: str | None = None, *, statuses: Sequence[str] = ()
 ) -> Call:
     """A page of a batch's items with one of `statuses`; of all items when there are none."""
-    path = f"{project(project_id)}/{segment}/{quote(batch_id, safe='')}/items"
-    params = [*_by_cursor(size, token).items(), *(("status", status) for status in statuses)]
-    return _get(path, V4, params, route=f"{segment}/items")
+    path, route = f"{at.of(owner)}/{quote(batch_id, safe='')}/items", f"{at.route}/items"
+    params = _by_cursor(size, token)
+    if at.posted:
+        return _post(f"{path}:search", {"status": list(statuses)} if statuses else {}, params, route=route)
+    return _get(path, at.items, [*params.items(), *(("status", status) for status in statuses)], route=route)
 
 
 def jobs(size: int, offset: int) -> Call:
@@ -89,6 +91,13 @@ def ended(project_id: str, tag: str, statuses: Sequence[str], size: int, offset:
     return _search(project_id, tag, statuses, _by_offset(size, offset, "endDate desc"))
 
 
+def samples(project_id: str, tag: str, size: int, token: str | None = None) -> Call:
+    """A page of the samples with `tag`. As ICA may match more, the caller must compare the tags of the rows."""
+    lists: dict[str, object] = {f"{kind}Conditions": [] for kind in ("date", "number", "boolean")}
+    wanted = {"conditions": [], **lists, "techTags": [tag], "techTagMatchMode": "EXACT"}
+    return _post(f"{project(project_id)}/samples:search", wanted, _by_cursor(size, token), route="samples:search")
+
+
 def _by_cursor(size: int, token: str | None) -> dict[str, str]:
     """Cursor paging: each row once, unordered."""
     return {"pageSize": str(size)} | ({"pageToken": token} if token else {})
@@ -100,15 +109,20 @@ def _by_offset(size: int, offset: int, sort: str) -> dict[str, str]:
 
 def _search(project_id: str, tag: str, statuses: Sequence[str], params: Mapping[str, str]) -> Call:
     wanted = {"status": list(statuses), "technicalTags": [tag]} if statuses else {"technicalTags": [tag]}
+    return _post(f"{project(project_id)}/analysis:search", wanted, params, route="analysis:search")
+
+
+def _post(path: str, wanted: Mapping[str, object], params: Mapping[str, str], *, route: str) -> Call:
+    """A question that is sent as a body."""
     return Call(
         method="POST",
-        path=f"{project(project_id)}/analysis:search",
+        path=path,
         lane=Lane.POLL,
         params=params,
         headers={"Content-Type": V3, "Accept": V3},
         body=msgspec.json.encode(wanted),
         effect=Effect.SAFE,
-        route="analysis:search",
+        route=route,
     )
 
 

@@ -58,23 +58,107 @@ class CreationItem(Wire):
     created_analysis: Analysis | None = None
 
 
-class LinkRequest(Wire):
-    """The request of a link item."""
+class DataRequest(Wire):
+    """The request of an item that works on one datum."""
 
     data_id: str
 
 
-class LinkItem(Wire):
-    """An item of a data linking batch."""
-
-    processing: Processing
-    request: LinkRequest
-
-
-class ProjectId(Wire):
-    """A project, by its id."""
+class OwnerId(Wire):
+    """A project, bundle or datum, by its id."""
 
     id: str
+
+
+class ProjectData(Wire):
+    """A datum of a project."""
+
+    data: OwnerId
+
+
+class DataItem(Wire):
+    """An item that links, unlinks, copies or moves a datum."""
+
+    processing: Processing
+    request: DataRequest
+    created_project_data: ProjectData | None = None
+
+
+class TagUpdate(Wire):
+    """Tags to add and to remove."""
+
+    add_tags: list[str | None] | None = None
+    remove_tags: list[str | None] | None = None
+
+
+class Change(Wire):
+    """What an update changes; None where it is not said."""
+
+    user_tags: TagUpdate | None = None
+    technical_tags: TagUpdate | None = None
+    will_be_archived_at: str | None = None
+    will_be_deleted_at: str | None = None
+
+
+class UpdateRequest(Change, kw_only=True):
+    """The request of an item that changes a datum."""
+
+    data_id: str
+
+
+class UpdateItem(Wire):
+    """An item of a data update batch."""
+
+    processing: Processing
+    request: UpdateRequest
+
+
+class SampleTags(Wire):
+    """The tags of a sample. This program uses technical tags."""
+
+    technical_tags: list[str | None] | None = None
+
+
+class SampleToCreate(Wire):
+    """A sample as it was asked for."""
+
+    name: str
+    tags: SampleTags | None = None
+
+
+class SampleRequest(Wire):
+    """The request of an item that creates a sample."""
+
+    sample_to_create: SampleToCreate
+
+
+class Sample(Wire):
+    """A sample."""
+
+    id: str
+    name: str
+    status: str
+    tags: SampleTags | None = None
+
+
+class SampleId(Wire):
+    """The sample that an item created."""
+
+    id: str
+
+
+class SampleItem(Wire):
+    """An item of a sample creation batch."""
+
+    processing: Processing
+    request: SampleRequest
+    created_sample: SampleId | None = None
+
+
+class ProjectSample(Wire):
+    """A row of a search for samples."""
+
+    sample: Sample
 
 
 class Job(Wire):
@@ -85,7 +169,8 @@ class Job(Wire):
     time_created: str | None = None
     subject_type: str | None = None
     additional_status_information: str | None = None
-    project: ProjectId | None = None
+    project: OwnerId | None = None
+    bundle: OwnerId | None = None
 
 
 class BatchJob(Wire):
@@ -100,6 +185,16 @@ class RemoteBatch(Wire):
 
     id: str
     job: BatchJob | None = None
+
+
+class Parameters(Wire):
+    """What a copy or move says of all its items at once, as it is sent and as the batch shows it."""
+
+    destination_folder_id: str | None = None
+    copy_user_tags: bool | None = None
+    copy_technical_tags: bool | None = None
+    copy_instrument_info: bool | None = None
+    action_on_exist: str | None = None
 
 
 class Token(Wire):
@@ -162,9 +257,13 @@ class PageReader(Generic[Row]):
 _RAW_PAGE = msgspec.json.Decoder(_Page[msgspec.Raw])
 
 CREATION_ITEMS = PageReader(CreationItem)
-LINK_ITEMS = PageReader(LinkItem)
+DATA_ITEMS = PageReader(DataItem)
+UPDATE_ITEMS = PageReader(UpdateItem)
+SAMPLE_ITEMS = PageReader(SampleItem)
+SAMPLES = PageReader(ProjectSample)
 ANALYSES = PageReader(Analysis)
 JOBS = PageReader(Job)
 ANALYSIS = msgspec.json.Decoder(Analysis)
 REMOTE_BATCH = msgspec.json.Decoder(RemoteBatch)
+PARAMETERS = msgspec.json.Decoder(Parameters)
 TOKEN = msgspec.json.Decoder(Token)

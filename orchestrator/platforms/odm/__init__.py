@@ -1,0 +1,1 @@
+"""Genestack's Open Data Manager."""

@@ -1,0 +1,167 @@
+"""What ODM sends, as far as we read it.
+
+Everything that the platform may leave out or write as null may be missing here too. Statuses are any text, and times
+any value: only those that leave no doubt are taken.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from orchestrator.clock import Micros
+from orchestrator.domain.errors import PlatformError
+from orchestrator.domain.model import Item
+from orchestrator.platforms.http.calls import Answer
+from orchestrator.platforms.http.json_bodies import UNREADABLE, decode, read
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS_FROM, _MILLISECONDS_FROM = 1_000_000_000, 100_000_000_000
+"""A time above this counts seconds, or milliseconds; ODM's specification says of neither which it is."""
+_JOB_NAMED: Final = re.compile(rb"jobExecId\W{1,4}([0-9]{1,18})")
+NO_STATUS: Final = "?"
+
+
+class TaskInfo(msgspec.Struct, rename="camel"):
+    """A task."""
+
+    id: str | int | None = None
+    name: str | None = None
+    status: str | None = None
+    application: str | None = None
+    started_at: Any = None
+    ended_at: Any = None
+    created_by: str | None = None
+
+
+class JobInfo(msgspec.Struct, rename="camel"):
+    """One run of an import job."""
+
+    job_exec_id: int | str
+    status: str | None = None
+    create_time: Any = None
+    end_time: Any = None
+
+    @property
+    def id(self) -> str:
+        return str(self.job_exec_id)
+
+
+class Output(msgspec.Struct):
+    """What an import job left."""
+
+    status: str | None = None
+    result: Any = None
+    errors: Any = None
+
+
+class Version(msgspec.Struct):
+    """A published version of a study."""
+
+    message: Any = None
+    version: Any = None
+
+
+class AuditEvent(msgspec.Struct, rename="camel"):
+    """One record of the audit log."""
+
+    study_accession: str | None = None
+
+
+class AuditPage(msgspec.Struct):
+    """One answer of the audit log."""
+
+    cursor: str | None = None
+    events: list[msgspec.Raw] | None = None
+
+
+def versions_in(answer: Answer) -> Iterator[Version]:
+    """The versions in a list; raises Transient where one cannot be read: it may be the one that is searched for."""
+    yield from read(answer, _VERSIONS)
+
+
+def job_named_by(refusal: PlatformError) -> str | None:
+    """The id of the job that a conflict names; None where it names none."""
+    found = _JOB_NAMED.search(refusal.body)
+    return found[1].decode() if found is not None else None
+
+
+def moment(value: object) -> Micros | None:
+    """A time that leaves no doubt: a Unix time, or a date with its zone; None for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if value < _SECONDS_FROM:
+            return None
+        return round(value * (1_000 if value >= _MILLISECONDS_FROM else 1_000_000))
+    try:
+        parsed = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return (parsed - _EPOCH) // timedelta(microseconds=1) if parsed is not None and parsed.tzinfo is not None else None
+
+
+def written(micros: Micros) -> str:
+    """A moment as filters of the audit log take it: UTC without a zone, whole seconds."""
+    return (_EPOCH + timedelta(microseconds=micros)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def request_of(item: Item) -> dict[str, Any]:
+    """The item's own object; raises ValueError where it has none."""
+    if item.request is None:
+        raise ValueError(f"item {item.key!r} has no request")
+    return _OBJECT.decode(item.request)
+
+
+def object_in(body: bytes) -> Mapping[str, Any]:
+    """The object that was, or is to be, sent."""
+    return _OBJECT.decode(body)
+
+
+def facts(**fields: object) -> str | None:
+    """A JSON object of the fields that hold anything; None for none."""
+    held = {name: value for name, value in fields.items() if value not in (None, {}, [], "")}
+    return msgspec.json.encode(held).decode() if held else None
+
+
+def results_of(output: Output) -> Mapping[str, object]:
+    """What an import made: its accession under one name whatever its type, and all that ODM says of it."""
+    result = output.result if isinstance(output.result, Mapping) else {}
+    return {"accession": result.get("accession") or result.get("groupAccession"), **result}
+
+
+def errors_of(output: Output) -> str | None:
+    """Why an import failed, stage by stage, in one line; None where nothing is said."""
+    stages = output.errors if isinstance(output.errors, Sequence) else ()
+    return "; ".join(filter(None, map(_stage, stages))) or None
+
+
+def study_in(event: msgspec.Raw) -> str | None:
+    """The study of an audit event; None where there is none, or it cannot be read."""
+    try:
+        return decode(_EVENT, event).study_accession
+    except UNREADABLE:
+        return None
+
+
+def _stage(error: object) -> str:
+    if not isinstance(error, Mapping):
+        return str(error)
+    stack = error.get("stack")
+    causes = [_joined(each, "type", "message") for each in stack] if isinstance(stack, Sequence) else []
+    return ": ".join(filter(None, [str(error.get("stage") or ""), ", caused by ".join(filter(None, causes))]))
+
+
+def _joined(fields: object, *names: str) -> str:
+    if not isinstance(fields, Mapping):
+        return str(fields)
+    return ": ".join(str(fields[name]) for name in names if fields.get(name) not in (None, ""))
+
+
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
+_VERSIONS = msgspec.json.Decoder(list[Version])
+_EVENT = msgspec.json.Decoder(AuditEvent)
+TASK_INFO = msgspec.json.Decoder(TaskInfo)
+JOB_INFO = msgspec.json.Decoder(JobInfo)
+OUTPUT = msgspec.json.Decoder(Output)
+AUDIT_PAGE = msgspec.json.Decoder(AuditPage)

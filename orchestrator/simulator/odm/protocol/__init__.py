@@ -1,0 +1,1 @@
+"""How the simulated ODM reads requests and writes answers."""

@@ -1,0 +1,1 @@
+"""What the simulated ODM works on, and which status it has at which time."""

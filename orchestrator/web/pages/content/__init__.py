@@ -1,0 +1,1 @@
+"""What pages show, as values that templates print: texts, drawings, lists."""

@@ -1,0 +1,92 @@
+"""What a request of a page brings: its query and its form, checked."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import FormData, QueryParams
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Receive
+
+from orchestrator.web.guard import content_type
+from orchestrator.web.sessions import Session
+
+LONGEST_TEXT = 200
+"""Characters of a search."""
+LARGEST_FORM = 64 * 1024
+"""Bytes of a form without a file."""
+FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+_LARGEST_NUMBER = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The parameters of a page; the empty ones are left out, as forms send all of their fields."""
+
+    values: Mapping[str, str]
+
+    @classmethod
+    def of(cls, parameters: QueryParams) -> "Query":
+        return cls({name: value for name, value in parameters.items() if value and "\0" not in value})
+
+    def text(self, name: str) -> str:
+        return self.values.get(name, "").strip()[:LONGEST_TEXT]
+
+    def number(self, name: str) -> int:
+        """A number from 0; 0 where there is none. A hand-made one that is out of range counts as none."""
+        value = self.values.get(name, "")
+        return int(value) if value.isascii() and value.isdecimal() and int(value) <= _LARGEST_NUMBER else 0
+
+    def link(self, path: str, **changes: str | int | None) -> str:
+        """The address of another page with the same parameters but these; None takes one out."""
+        merged = {**self.values, **changes}
+        query = urlencode({name: value for name, value in merged.items() if value not in (None, "")})
+        return f"{path}?{query}" if query else path
+
+
+async def read_form(request: Request, *, most_bytes: int = LARGEST_FORM, most_files: int = 0) -> FormData:
+    """The form of a request, once it carries its session's CSRF token. A caller with the bearer token needs none.
+
+    Raises:
+        HTTPException: no form, too large, malformed, or not from a page of this session.
+    """
+    if content_type(request.headers) not in FORM_TYPES:
+        raise HTTPException(415, "send a form: application/x-www-form-urlencoded or multipart/form-data")
+    bounded = Request(request.scope, _bounded(request, most_bytes))
+    try:
+        form = await bounded.form(max_files=most_files, max_fields=100, max_part_size=most_bytes)
+    except (MultiPartException, FormParserError) as error:
+        raise HTTPException(400, f"the form cannot be read: {error}") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the request ended early; nothing was changed") from None
+    session: Session | None = request.state.session
+    if not request.state.bearer and session is not None:
+        sent = form.get("csrf")
+        if not isinstance(sent, str) or not hmac.compare_digest(sent.encode(), session.csrf.encode()):
+            await form.close()
+            raise HTTPException(403, "the form is not from a page of your session: reload the page and send it again")
+    return form
+
+
+def field(form: FormData, name: str) -> str:
+    """A text of a form; empty where there is none."""
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _bounded(request: Request, most: int) -> Receive:
+    received = 0
+
+    async def receive() -> Message:
+        nonlocal received
+        message = await request.receive()
+        received += len(message.get("body", b""))
+        if received > most:
+            raise HTTPException(413, f"the form is larger than {most} bytes; nothing was changed")
+        return message
+
+    return receive

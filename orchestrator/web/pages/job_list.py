@@ -1,0 +1,111 @@
+"""`/`: all jobs, filtered, searched and in pages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orchestrator.clock import SECOND, Micros
+from orchestrator.domain.model import Job, JobId, JobState
+from orchestrator.engine.outlook.expected_end import expected_ends
+from orchestrator.store.reading.job_search import JobFilter, JobsFound
+from orchestrator.web.pages.content.progress_bar import ProgressBar, progress_bar
+from orchestrator.web.pages.forms import Query
+from orchestrator.web.pages.site import Site
+from orchestrator.web.served import Shown
+
+PAGE = 50
+"""Jobs on a page."""
+_LIVE = frozenset({JobState.WAITING, JobState.QUEUED, JobState.RUNNING})
+_GROUPS: Mapping[str, tuple[str, frozenset[JobState]]] = MappingProxyType(
+    {
+        "active": ("active", _LIVE),
+        "settled": ("settled", frozenset(state for state in JobState if state.settled)),
+    }
+)
+_SINCE: Mapping[str, tuple[str, int]] = MappingProxyType(
+    {"1": ("last 24 hours", 86_400), "7": ("last 7 days", 7 * 86_400), "30": ("last 30 days", 30 * 86_400)}
+)
+"""Days → what they are called, and their seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """One line of the list."""
+
+    job: Job
+    url: str
+    bar: ProgressBar
+    expected_end: Micros | None
+
+
+class JobList:
+    """The page of all jobs."""
+
+    def __init__(self, site: Site, shown: Shown) -> None:
+        self._site = site
+        self._shown = shown
+        self._search = shown.store.job_search
+
+    async def get(self, request: Request) -> Response:
+        """The page."""
+        query = Query.of(request.query_params)
+        return await self._site.page(request, "jobs.html", lambda: self._read(query))
+
+    async def _read(self, query: Query) -> Mapping[str, Any]:
+        found = await self._search.page(
+            self._filter(query),
+            before=JobId(query.text("before")) if query.text("before") else None,
+            after=JobId(query.text("after")) if query.text("after") else None,
+            limit=PAGE,
+        )
+        counts = await self._search.live_counts()
+        ends = await expected_ends(self._shown.store, found.jobs, self._shown.open_items, self._shown.clock.now())
+        on_hold = sum(count for (_, needs), count in counts.items() if needs is not None)
+        return {
+            "section": "jobs",
+            "rows": [_row(job, ends.get(job.id)) for job in found.jobs],
+            "query": query.values,
+            "accounts": list(self._shown.settings.accounts),
+            "groups": {name: label for name, (label, _) in _GROUPS.items()},
+            "periods": {days: label for days, (label, _) in _SINCE.items()},
+            "active": sum(counts.values()),
+            "on_hold": on_hold,
+            "filtered": any(query.text(name) for name in ("q", "state", "account", "since")),
+            **_links(query, found),
+        }
+
+    def _filter(self, query: Query) -> JobFilter:
+        chosen = query.text("state")
+        group = _GROUPS.get(chosen)
+        states = group[1] if group else frozenset(state for state in JobState if state == chosen)
+        period = _SINCE.get(query.text("since"))
+        return JobFilter(
+            text=query.text("q"),
+            states=states,
+            on_hold=chosen == "hold",
+            account=query.text("account") or None,
+            created_since=self._shown.clock.now() - period[1] * SECOND if period else None,
+        )
+
+
+def job_url(name: str) -> str:
+    """The address of the page of one job."""
+    return f"/jobs/{quote(name, safe='')}"
+
+
+def _row(job: Job, expected_end: Micros | None) -> JobRow:
+    return JobRow(job, job_url(job.spec.name), progress_bar(job.counts), expected_end)
+
+
+def _links(query: Query, found: JobsFound) -> dict[str, str | None]:
+    newer, older = found.newer, found.older
+    return {
+        "first": query.link("/", before=None, after=None) if newer else None,
+        "newer": query.link("/", before=None, after=newer) if newer else None,
+        "older": query.link("/", before=older, after=None) if older else None,
+    }

@@ -1,0 +1,168 @@
+"""`/jobs/NAME`: one job, its items, its batches and its history."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orchestrator.clock import SECOND
+from orchestrator.domain.model import BatchState, Item, ItemState, Job
+from orchestrator.store.reading.item_search import SHOWN_OF_PARENT, ItemFilter, ItemsFound
+from orchestrator.web.pages.content.job_outlook import read_outlook
+from orchestrator.web.pages.content.progress_bar import progress_bar
+from orchestrator.web.pages.forms import Query
+from orchestrator.web.pages.job_list import job_url
+from orchestrator.web.pages.site import Site
+from orchestrator.web.served import Shown
+
+PAGE = 100
+"""Items or batches on a page."""
+EVENTS = 100
+"""Events on a page."""
+RETRIED = (ItemState.FAILED, ItemState.ABORTED, ItemState.PARTIAL, ItemState.CANCELLED)
+"""What `retry` sends again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """One line of the items."""
+
+    item: Item
+    seconds: float | None
+    """How long it took; None while it has not ended."""
+    under: str | None = None
+    """The key of its parent, where that is not the line above."""
+    is_child: bool = False
+    more: int = 0
+    """Found items below it that are not on the page."""
+    retry: str | None = None
+    """The address of the page that retries it."""
+    found_url: str | None = None
+
+
+class JobPage:
+    """The pages of one job."""
+
+    def __init__(self, site: Site, shown: Shown) -> None:
+        self._site = site
+        self._shown = shown
+        self._store = shown.store
+
+    async def items(self, request: Request) -> Response:
+        """The job with its items."""
+        query = Query.of(request.query_params)
+
+        async def read() -> Mapping[str, Any]:
+            job = await self.named(request)
+            return await self._head(job, "items") | await self._items(job, query)
+
+        return await self._site.page(request, "items.html", read)
+
+    async def batches(self, request: Request) -> Response:
+        """The job with its batches."""
+        query = Query.of(request.query_params)
+
+        async def read() -> Mapping[str, Any]:
+            job = await self.named(request)
+            chosen = query.text("state")
+            states = [state for state in BatchState if state == chosen]
+            found = await self._store.batch_pages.page(job.id, states, after=query.number("after"), limit=PAGE + 1)
+            page, path = found[:PAGE], f"{job_url(job.spec.name)}/batches"
+            return await self._head(job, "batches") | {
+                "batches": page,
+                "query": query.values,
+                "first": query.link(path, after=None) if query.number("after") else None,
+                "following": query.link(path, after=page[-1].number) if len(found) > PAGE else None,
+            }
+
+        return await self._site.page(request, "batches.html", read)
+
+    async def history(self, request: Request) -> Response:
+        """The job with its events, the newest first."""
+        query = Query.of(request.query_params)
+
+        async def read() -> Mapping[str, Any]:
+            job = await self.named(request)
+            found = await self._store.history.newest(job.id, before=query.number("before") or None, limit=EVENTS + 1)
+            page, path = found[:EVENTS], f"{job_url(job.spec.name)}/history"
+            return await self._head(job, "history") | {
+                "events": page,
+                "first": path if query.number("before") else None,
+                "following": query.link(path, before=page[-1].id) if len(found) > EVENTS else None,
+            }
+
+        return await self._site.page(request, "history.html", read)
+
+    async def named(self, request: Request) -> Job:
+        """The job of a request.
+
+        Raises:
+            HTTPException: there is none.
+        """
+        name: str = request.path_params["name"]
+        job = await self._store.jobs.get(name) if "\0" not in name else None
+        if job is None:
+            raise HTTPException(404, f"no job is named {name!r}; its file may still be in incoming/, see Files")
+        return job
+
+    async def _head(self, job: Job, tab: str) -> dict[str, Any]:
+        return {
+            "section": "jobs",
+            "tab": tab,
+            "job": job,
+            "url": job_url(job.spec.name),
+            "bar": progress_bar(job.counts),
+            "outlook": await read_outlook(self._shown, job),
+            "may_retry": job.state.settled or any(job.counts.get(state) for state in RETRIED) or job.needs is not None,
+        }
+
+    async def _items(self, job: Job, query: Query) -> dict[str, Any]:
+        path = job_url(job.spec.name)
+        parent_key = query.text("parent")
+        parent = await self._store.item_search.number_of(job.id, parent_key) if parent_key else None
+        if parent_key and parent is None:
+            raise HTTPException(404, f"{job.spec.name} has no item {parent_key!r}")
+        state = next((each for each in ItemState if each == query.text("state")), None)
+        wanted = ItemFilter(query.text("q"), state, query.text("status") or None, parent)
+        found = await self._store.item_search.page(job.id, wanted, after=query.number("after"), limit=PAGE)
+        rows = list(_rows(found, query, path, may_retry=job.cancelled_at is None or job.state.settled))
+        return {
+            "rows": rows,
+            "query": query.values,
+            "filtered": bool(wanted.text or wanted.state or wanted.status),
+            "parent": parent_key or None,
+            "statuses": sorted({row.item.status for row in rows if row.item.status}),
+            "first": query.link(path, after=None) if query.number("after") else None,
+            "following": query.link(path, after=found.next) if found.next is not None else None,
+        }
+
+
+def _rows(found: ItemsFound, query: Query, path: str, *, may_retry: bool) -> Sequence[ItemRow]:
+    rows = []
+    for item in found.items:
+        under = found.under.get(item.seq, ())
+        parent = found.parents.get(item.parent) if item.parent is not None and not query.text("parent") else None
+        retry = query.link(f"{path}/retry", **_only(item.key)) if may_retry and _retried(item) else None
+        found_url = query.link(path, **_only(None), parent=item.key) if item.found else None
+        more = max(0, item.found - SHOWN_OF_PARENT) if under else item.found
+        rows.append(ItemRow(item, _seconds(item), parent, more=more, retry=retry, found_url=found_url))
+        rows += [ItemRow(child, _seconds(child), is_child=True) for child in under]
+    return rows
+
+
+def _only(key: str | None) -> Mapping[str, str | None]:
+    """The parameters of a page that is about one item, without those of the list."""
+    return {"item": key, "q": None, "state": None, "status": None, "after": None}
+
+
+def _retried(item: Item) -> bool:
+    return item.parent is None and item.state in RETRIED
+
+
+def _seconds(item: Item) -> float | None:
+    if item.submitted_at is None or item.finished_at is None:
+        return None
+    return max(0.0, (item.finished_at - item.submitted_at) / SECOND)

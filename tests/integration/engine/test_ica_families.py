@@ -1,0 +1,249 @@
+"""Every family of ICA's batches on data under the whole engine: main jobs, lost answers, kills, restored backups."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from orchestrator.domain.model import BatchState
+from orchestrator.domain.submission import Resend
+from orchestrator.platforms.registry import KINDS
+from orchestrator.simulator import FaultKind
+
+HOUR, DAY = 3600.0, 86_400.0
+MOST_COMMITS = 60
+FOLDER = "fol.0f"
+
+
+@dataclass(frozen=True)
+class Family:
+    """How a family is asked for, and what the platform's ledger calls its work."""
+
+    kind: str
+    effect: str
+    operation: str
+    resend: Resend
+    words: tuple[str, str]
+    """Of an item that succeeds, and of one that succeeds in part."""
+    options: dict[str, object] | None = None
+    keys: tuple[str, ...] = ("fil.1", "fil.2-fail", "fil.3-partial", "fil.4-odd")
+
+    @property
+    def most(self):
+        """How often an item may meet its effect when its batch goes out twice: a link made twice is one link."""
+        return 2 if self.resend is Resend.HARMLESS and self.effect != "copy" else 1
+
+    def judge(self, made):
+        """What fails where its batch may have been sent twice is sent once more before the failure counts."""
+        for key, count in made.items():
+            assert count <= (3 if self.resend is Resend.HARMLESS and "fail" in key else self.most), (key, count)
+
+
+def copying(action, **more):
+    options = {"copyUserTags": True, "copyTechnicalTags": False, "copyInstrumentInfo": False, "actionOnExist": action}
+    words = ("COPIED", "PARTIALLY_COPIED")
+    resend = more.pop("resend", Resend.HARMLESS)
+    return Family(
+        "copies",
+        "copy",
+        "createProjectDataCopyBatch",
+        resend,
+        words,
+        options | {"destinationFolderId": FOLDER},
+        **more,
+    )
+
+
+LINKED, UNLINKED = ("LINKED", "PARTIALLY_LINKED"), ("UNLINKED", "PARTIALLY_UNLINKED")
+FAMILIES = {
+    "unlinking": Family("unlinks", "unlink", "createProjectDataUnlinkingBatch", Resend.HARMLESS, UNLINKED),
+    "copy-skip": copying("SKIP"),
+    "copy-rename": copying("RENAME", resend=Resend.NEVER),
+    "copy-folders": copying("SKIP", resend=Resend.NEVER, keys=("fol.1", "fil.2-fail", "fol.3-partial", "fil.4-odd")),
+    "move": Family(
+        "moves",
+        "move",
+        "createProjectDataMoveBatch",
+        Resend.NEVER,
+        ("MOVED", "PARTIALLY_MOVED"),
+        {"destinationFolderId": FOLDER},
+    ),
+    "update": Family(
+        "updates", "update", "createProjectDataUpdateBatch", Resend.NEVER, ("UPDATED", "PARTIALLY_UPDATED")
+    ),
+    "samples": Family(
+        "samples",
+        "sample",
+        "createSampleCreationBatch",
+        Resend.SAME_KEY,
+        ("SUCCEEDED", "PARTIALLY_SUCCEEDED"),
+        keys=("s1", "s2-fail", "s3-partial", "s4-odd"),
+    ),
+    "bundle-linking": Family("bundle_links", "bundle_link", "createBundleDataLinkingBatch", Resend.HARMLESS, LINKED),
+    "bundle-unlinking": Family(
+        "bundle_unlinks", "bundle_unlink", "createBundleDataUnlinkingBatch", Resend.HARMLESS, UNLINKED
+    ),
+}
+STATES = ["succeeded", "failed", "partial", "succeeded"]
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request):
+    """Each family in turn."""
+    return FAMILIES[request.param]
+
+
+async def submit(it, family, *, name="run", keys=None, **spec):
+    """A job of this family."""
+    first_stage = KINDS[it.setup.kinds[family.kind]].first_stage
+    options = json.dumps(family.options).encode() if family.options else None
+    await it.submit(name, keys or family.keys, kind=family.kind, options=options, first_stage=first_stage, **spec)
+
+
+def made(it, family):
+    """How often each item had its effect."""
+    return {name: count for (kind, name), count in it.simulator.truth.made().items() if kind == family.effect}
+
+
+async def test_a_job_runs_to_its_end(world, family):
+    """Each item once, in the state and with the word of its own end; what was made is named."""
+    it = await world()
+    await submit(it, family)
+    await it.until_settled("run")
+    items = list((await it.items()).values())
+    assert [str(item.state) for item in items] == STATES
+    done, partial = family.words
+    assert [item.status for item in items] == [done, "FAILED", partial, done]
+    assert items[1].detail
+    assert made(it, family) == dict.fromkeys(family.keys, 1)
+    new = {"copy", "sample"}
+    assert (items[0].remote_id != items[0].key) is (family.effect in new)
+    assert items[0].remote_id is not None
+
+
+async def test_what_sending_again_would_do(world, family):
+    """The rule is stored with the bytes; a copy's follows from its options and from what it copies."""
+    it = await world()
+    await submit(it, family)
+    await it.until_state(BatchState.TRACKING)
+    assert (await it.batch()).resend is family.resend
+
+
+@pytest.mark.parametrize("fault", [FaultKind.RESET_AFTER, FaultKind.ERROR_AFTER], ids=str)
+async def test_an_answer_that_was_lost_doubles_nothing(world, family, fault):
+    """It had its effect: it is found by its content, its tag or its key, or repeated where that is harmless."""
+    it = await world()
+    it.fault(fault, family.operation, status=500, count=1)
+    await submit(it, family)
+    await it.until_settled("run", within=6 * HOUR)
+    assert list((await it.states()).values()) == STATES
+    family.judge(made(it, family))
+    found = family.resend is Resend.NEVER or (family.resend is Resend.SAME_KEY and fault is FaultKind.ERROR_AFTER)
+    assert it.calls(family.operation) == (1 if found else 3 if family.resend is Resend.HARMLESS else 2)
+
+
+@pytest.mark.parametrize("name", ["copy-rename", "move", "update"])
+async def test_what_shows_its_data_alone_is_found_by_them(world, name):
+    """The platform may leave out what was asked for: what it does not show contradicts nothing."""
+    it, family = await world(echo="ids"), FAMILIES[name]
+    it.fault(FaultKind.MALFORMED, family.operation, count=1)
+    await submit(it, family)
+    await it.until_settled("run", within=6 * HOUR)
+    assert made(it, family) == dict.fromkeys(family.keys, 1)
+
+
+async def test_a_request_that_was_lost_is_sent_again_where_that_is_harmless(world, family):
+    """Nothing happened. Work that may not be repeated waits for the operator, and its retry sends it."""
+    it = await world()
+    it.fault(FaultKind.RESET, family.operation, count=1)
+    await submit(it, family)
+    if family.resend is Resend.NEVER:
+        batch = await it.until_state(BatchState.BLOCKED, within=6 * HOUR)
+        assert "may not be sent twice" in (batch.detail or "")
+        assert made(it, family) == {}
+        await it.store.advance.retry("run", now=it.clock.now())
+    await it.until_settled("run", within=6 * HOUR)
+    assert list((await it.states()).values()) == STATES
+    assert set(made(it, family)) == set(family.keys)
+    family.judge(made(it, family))
+
+
+async def test_a_kill_after_any_transaction_doubles_nothing(world, family):
+    """However far its submission came: the next process continues; what may not be repeated is found or blocked.
+
+    What comes behind the submission is the same for all kinds, and killed elsewhere.
+    """
+    blocked = 0
+    for commits in range(1, MOST_COMMITS):
+        it = await world()
+        await submit(it, family)
+        it.kill_after(commits)
+
+        async def ended(it=it):
+            job = await it.job()
+            return job.state.settled or job.needs == "blocked"
+
+        killed = await it.killed_or(it.until(ended, within=6 * HOUR))
+        accepted = (await it.batch()).remote_id is not None
+        await it.until(ended, within=6 * HOUR)
+        if (await it.job()).needs == "blocked":  # killed between the intent and the request: nobody can tell
+            assert (family.resend, made(it, family)) == (Resend.NEVER, {})
+            blocked += 1
+            await it.store.advance.retry("run", now=it.clock.now())
+            await it.until_settled("run", within=6 * HOUR)
+        assert list((await it.states()).values()) == STATES
+        family.judge(made(it, family))
+        assert killed
+        if accepted:
+            break
+    assert accepted
+    assert blocked == (family.resend is Resend.NEVER)
+
+
+async def test_a_cancelled_job_sends_no_more_and_lets_the_platform_finish(world, family):
+    """What was sent cannot be stopped: its items end as the platform says. What was not sent never is."""
+    it = await world(open_items=2)
+    await submit(it, family, keys=["fil.1", "fil.2"], batch_size=1)
+    await it.until_state(BatchState.TRACKING)
+    await submit(it, family, name="later", keys=["fil.3-slow", "fil.4", "fil.5"], batch_size=1)
+    await it.store.advance.cancel("later", now=it.clock.now())
+    await it.until_settled("run", "later")
+    assert set((await it.states()).values()) == {"succeeded"}
+    assert set((await it.states("later")).values()) == {"cancelled"}
+    assert sorted(made(it, family)) == ["fil.1", "fil.2"]
+    assert it.calls("abortAnalysis") == 0
+
+
+async def test_after_a_restored_backup_nothing_is_done_twice(world, family):
+    """The backup is from before the first send; what was sent since is found, days later too."""
+    it = await world()
+    await submit(it, family)
+    old = await it.backup()
+    await it.until_settled("run")
+    it.suspend(8 * DAY if family.resend is Resend.SAME_KEY else 3 * HOUR)
+    await it.restore(old)
+    await it.until_settled("run", within=6 * HOUR)
+    assert list((await it.states()).values()) == STATES
+    family.judge(made(it, family))
+
+
+async def test_one_list_of_jobs_reports_the_batches_of_all_families(world):
+    """Whatever the family, a sweep reads one list of jobs, and one list of items for each batch that is open."""
+    it = await world(jitter=0.0, link_seconds=60.0, data_seconds=60.0)
+    for name, family in FAMILIES.items():
+        await submit(it, family, name=name)
+    await it.until_settled(*FAMILIES, within=2 * HOUR)
+    assert [call for call in it.simulator.ledger.calls if call.startswith("get") and call.endswith("Batch")] == []
+    listings = {call: it.calls(call) for call in it.simulator.ledger.calls if call.endswith("BatchItems")}
+    assert len(listings) == 7
+    assert it.calls("getJobs") <= 1 + max(listings.values())
+
+
+async def test_the_last_items_of_a_large_batch_are_asked_for_by_their_status(world):
+    """Also where items are listed by POST, and in pages."""
+    it = await world(page_size=10, data_seconds=20.0)
+    keys = [f"fil.{number}" for number in range(95)] + [f"fil.{number}-slow" for number in range(95, 100)]
+    await submit(it, FAMILIES["move"], keys=keys)
+    await it.until_settled("run")
+    assert set((await it.states()).values()) == {"succeeded"}
+    assert made(it, FAMILIES["move"]) == dict.fromkeys(keys, 1)

@@ -1,0 +1,168 @@
+"""What an operator changes from a page: jobs, accounts, and files that are queued."""
+
+import re
+
+from operator_browser import text_of
+
+
+async def events_of(house, name):
+    """Event and actor of each event with an actor, in order."""
+    job = await house.daemon.store.jobs.get(name)
+    events = await house.daemon.store.history.page(job.id)
+    return [(event.event, event.actor) for event in events if event.actor]
+
+
+async def test_a_job_is_paused_resumed_cancelled_and_retried(house, operator):
+    """Each after a question; the history has who did it, from where."""
+    ada = "Ada (token, from 127.0.0.1)"
+    async with operator() as browser:
+        await browser.get("/files")
+        queued = await browser.post("/files", action="queue", text=_text("work", "fil.1", "fil.2"))
+        assert queued.url.path == "/jobs/work"
+        assert "Accepted: 1 job with 2 items." in text_of(queued.text)
+
+        question = await browser.get("/jobs/work/pause")
+        assert "Pause work?" in text_of(question.text)
+        shown = text_of((await browser.post("/jobs/work/pause")).text)
+        assert "Accepted: paused work." in shown
+        assert "On hold: paused" in shown
+        assert f"by {ada}" in shown
+
+        shown = text_of((await browser.post("/jobs/work/resume")).text)
+        assert "Accepted: resumed work." in shown
+
+        question = text_of((await browser.get("/jobs/work/cancel")).text)
+        assert "2 items not yet submitted: never sent." in question
+        shown = text_of((await browser.post("/jobs/work/cancel")).text)
+        assert "Accepted: cancelled work." in shown
+        await _until_state(house, "work", "cancelled")
+
+        question = text_of((await browser.get("/jobs/work/retry")).text)
+        assert "cancelled only (2)" in question
+        shown = text_of((await browser.post("/jobs/work/retry", item="fil.2")).text)
+        assert "Accepted: retried work (1 item)." in shown
+        job = await house.daemon.store.jobs.get("work")
+        assert job.round == 2
+        assert job.spec.dropped_by == ada
+        done = [
+            event
+            for event in await events_of(house, "work")
+            if event[0] in ("job", "pause", "resume", "cancel", "retry")
+        ]
+        assert {actor for _, actor in done} == {ada}
+        assert [event for event, _ in done if event != "job"] == ["pause", "resume", "cancel", "retry"]
+
+
+async def test_what_cannot_be_done_says_why(house, operator):
+    """On the page of the question, with the remedy, and nothing is changed."""
+    async with operator() as browser:
+        await browser.get("/files")
+        await browser.post("/files", action="queue", text=_text("work", "fil.1"))
+        await browser.get("/jobs/work/retry")
+        answer = await browser.post("/jobs/work/retry", item="nothing")
+        assert answer.status_code == 422
+        assert "work has no item nothing" in text_of(answer.text)
+        answer = await browser.post("/jobs/work/retry", state="happy")
+        assert answer.status_code == 422
+
+
+async def test_an_account_is_paused_and_resumed(house, operator):
+    """With all of its jobs; the page shows it at once."""
+    async with operator() as browser:
+        assert "Pause account ica?" in text_of((await browser.get("/accounts/ica/pause")).text)
+        shown = text_of((await browser.post("/accounts/ica/pause")).text)
+        assert "ica paused" in shown
+        assert "account ica is paused" in shown
+        assert "ica open" in text_of((await browser.post("/accounts/ica/resume")).text)
+
+
+async def test_a_file_with_mistakes_is_not_queued(house, operator):
+    """The page has the same mistakes and lines as `validate`, and keeps the text."""
+    text = "version: 1\njobs:\n  - name: bad name\n    kind: ica.data_linking\n    items: [{dataId: fil.1}]\n"
+    async with operator() as browser:
+        await browser.get("/files")
+        for action in ("check", "queue"):
+            answer = await browser.post("/files", action=action, text=text.replace("\n", "\r\n"))
+            assert answer.status_code == 422
+            shown = text_of(answer.text)
+            assert "line 3, jobs[0].name 'bad name' is no job name" in shown
+            assert "jobs[0].account `account` is missing" in shown
+            assert "- name: bad name\n" in answer.text.replace("\r", "")
+        assert house.names("rejected") == house.names("incoming") == []
+
+
+async def test_a_checked_file_is_not_queued(house, operator):
+    """It is only reported that it could be."""
+    async with operator() as browser:
+        await browser.get("/files")
+        answer = await browser.post("/files", action="check", text=_text("work", "fil.1", "fil.2"))
+        assert answer.status_code == 200
+        assert "No mistakes: 1 job with 2 items. Nothing was queued." in text_of(answer.text)
+        assert house.names("accepted") == house.names("incoming") == []
+
+
+async def test_a_file_is_uploaded_with_its_table(house, operator):
+    """Both end in accepted/; a name that is taken there is no obstacle."""
+    document = _text("work").replace("items: []", "table: samples.csv\n    template: {dataId: '${id}'}")
+    async with operator() as browser:
+        for number, name in enumerate(("work", "more")):
+            files = [
+                ("files", ("run.yaml", document.replace("work", name))),
+                ("files", ("samples.csv", f"id\nfil.{number}\n")),
+            ]
+            await browser.get("/files")
+            answer = await browser.post("/files", files=files, action="queue")
+            assert answer.url.path == f"/jobs/{name}", text_of(answer.text)
+        assert len([each for each in house.names("accepted") if re.fullmatch(r"run-[0-9a-f]{12}\.yaml", each)]) == 2
+        assert not list((house.folder / "state").glob(".upload-*"))
+
+
+async def test_a_form_that_makes_no_file_is_refused(house, operator):
+    """With what is wrong with it, and nothing is left behind."""
+    async with operator() as browser:
+        await browser.get("/files")
+        forms = [
+            ({"text": ""}, None, "neither a file nor a text"),
+            ({"text": "x"}, [("files", ("run.yaml", "x"))], "both files and a text"),
+            ({}, [("files", ("../run.yaml", "x"))], "is no name that is taken"),
+            ({}, [("files", (".run.yaml", "x"))], "is no name that is taken"),
+            ({}, [("files", ("run.yaml", "x")), ("files", ("run.yaml", "x"))], "was chosen twice"),
+            ({}, [("files", ("a.yaml", "x\n")), ("files", ("b.yaml", "x\n"))], "choose one queue file"),
+            ({}, [("files", ("samples.csv", "x\n"))], "no queue file among them"),
+        ]
+        for fields, files, text in forms:
+            answer = await browser.post("/files", files=files, action="queue", **fields)
+            assert answer.status_code == 422
+            assert text in text_of(answer.text)
+        assert house.names("incoming") == house.names("rejected") == house.names("accepted") == []
+        assert not list((house.folder / "state").glob(".upload-*"))
+
+
+async def test_a_form_is_bounded(house, operator):
+    """A body larger than a queue file may be is not read to its end."""
+    house.extra["queue"] = {"directory": "queue", "scan_interval": "50ms", "rest": "200ms", "max_bytes": "64KiB"}
+    async with operator() as browser:
+        await browser.get("/files")
+        answer = await browser.post("/files", files=[("files", ("run.yaml", b"x" * 200_000))])
+        assert answer.status_code == 413
+        answer = await browser.post("/jobs/x/pause", junk="x" * 100_000)
+        assert answer.status_code in (404, 413)
+        answer = await browser.client.post(
+            "/files",
+            content=b"{}",
+            headers={"origin": str(browser.client.base_url).rstrip("/"), "content-type": "text/plain"},
+        )
+        assert answer.status_code == 415
+
+
+def _text(name, *ids):
+    items = ", ".join(f"{{dataId: {each}}}" for each in ids)
+    return (
+        f"version: 1\njobs:\n  - name: {name}\n    kind: ica.data_linking\n    account: ica\n"
+        f"    project: 11111111-1111-1111-1111-111111111111\n    items: [{items}]\n"
+    )
+
+
+async def _until_state(house, name, state):
+    while (await house.daemon.store.jobs.get(name)).state != state:
+        await house.daemon.clock.sleep(0.02)

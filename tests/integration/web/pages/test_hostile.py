@@ -1,0 +1,122 @@
+"""Texts that try to break out of a page, or to be taken for another."""
+
+import re
+
+from operator_browser import OperatorBrowser, tags_of, text_of
+
+from orchestrator.domain.model import ItemState, JobSpec, NewItem, Stage
+from orchestrator.store.schema import batches, items, jobs
+
+ATTACKS = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' autofocus onfocus='alert(1)",
+    "</textarea></title></svg><script>alert(1)</script>",
+    "javascript:alert(1)",
+    "{{ 7 * 7 }}{% raw %}",
+    "&lt;b&gt;&#x3c;i&#x3e;",
+    "\x1b[31mred\x07",
+    "line\nbreak\ttab\x00nul",
+    "admin\u202egnp.exe\u200b",
+    'name="csrf" value="x"',
+    "\ud7ff\uffff\U000e0041",
+]
+ALLOWED = (
+    {"html", "head", "meta", "title", "link", "script", "body", "a", "header", "div", "img", "nav", "span", "main"}
+    | {
+        "footer",
+        "button",
+        "form",
+        "label",
+        "input",
+        "select",
+        "option",
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+    }
+    | {"td", "svg", "rect", "line", "time", "b", "h1", "h2", "h3", "p", "ul", "li", "section", "dl", "dt", "dd", "code"}
+    | {"datalist", "details", "summary", "figure", "figcaption", "textarea", "fieldset", "legend"}
+)
+
+
+def assert_harmless(html):
+    """No element, no attribute and no address of a page comes from a text that it shows."""
+    for tag, attributes in tags_of(html):
+        assert tag in ALLOWED
+        assert not [name for name in attributes if name.startswith("on") or name in ("style", "srcdoc", "autofocus")]
+        for name in ("href", "src", "action"):
+            assert (attributes.get(name) or "/").startswith(("/", "#")), attributes
+    assert len(re.findall(r"<script\b", html)) == 1
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u200b\u202e]", html)
+
+
+async def test_no_text_of_a_job_breaks_out_of_a_page(house):
+    """Of its keys, statuses, errors, actors, project and file; what does not show is printed as an escape."""
+    async with house.open(turning=False):
+        browser, store, now = OperatorBrowser(house.client), house.daemon.store, house.daemon.clock.now()
+        for number, attack in enumerate(ATTACKS):
+            text = attack.replace("\x00", "")  # no database keeps it
+            spec = JobSpec(
+                name=f"job-{number}",
+                kind="ica.data_linking",
+                account="ica",
+                project=text,
+                digest=str(number),
+                file=text,
+                first_stage=Stage("link"),
+                batch_size=10,
+                dropped_by=text,
+            )
+            job = await store.jobs.load(spec, now)
+            await store.jobs.add_items(job, [NewItem(1, text, b"{}")])
+            await store.jobs.commit([job], now)
+            await store.advance.pause(name=spec.name, now=now, actor=text)
+            async with store._database.write() as connection:
+                values = {"status": text, "detail": text, "remote_id": f"{text}{number}"}
+                await connection.execute(
+                    items.update().where(items.c.job == job).values(state=ItemState.FAILED, **values)
+                )
+                await connection.execute(batches.update().where(batches.c.job == job).values(last_error=text, **values))
+                await connection.execute(jobs.update().where(jobs.c.id == job).values(detail=text))
+            for path in ("/", f"/jobs/{spec.name}", f"/jobs/{spec.name}/batches", f"/jobs/{spec.name}/history"):
+                page = await browser.get(f"{path}?q=" if path == "/" else path)
+                assert page.status_code == 200
+                assert_harmless(page.text)
+            shown = text_of((await browser.get(f"/jobs/{spec.name}/history")).text)
+            if text.isprintable():
+                assert text in shown
+        assert r"\x1b[31mred\x07" in text_of((await browser.get("/jobs/job-7")).text)
+        assert r"admin\u202egnp.exe\u200b" in text_of((await browser.get("/jobs/job-9")).text)
+
+
+async def test_no_text_of_a_request_breaks_out_of_a_page(house, operator):
+    """Of searches, addresses, forms and names; the text of a form comes back as it was typed."""
+    async with operator() as browser:
+        for attack in ATTACKS:
+            sent = attack.encode("utf-8", "replace").decode()
+            for path in ("/", "/jobs/nobody"):
+                page = await browser.client.get(
+                    path,
+                    params={"q": sent, "state": sent, "status": sent, "account": sent, "before": sent, "since": sent},
+                )
+                assert page.status_code in (200, 404)
+            page = await browser.client.get(
+                "/", params={"q": sent, "state": sent, "account": sent}, headers={"accept": "text/html"}
+            )
+            assert_harmless(page.text)
+            page = await browser.client.get("/login", params={"next": sent}, headers={"accept": "text/html"})
+            assert_harmless(page.text)
+            await browser.get("/files")
+            page = await browser.post("/files", action="check", text=f"{sent}: x")
+            assert len(re.findall(r"<script\b", page.text)) == 1
+            for tag, attributes in tags_of(page.text):
+                assert tag in ALLOWED
+                assert not [name for name in attributes if name.startswith("on")]
+        await browser.post("/logout")
+        page = await browser.log_in(house.token, ATTACKS[1])
+        assert_harmless(page.text)
+        assert ATTACKS[1] in text_of(page.text)

@@ -1,0 +1,57 @@
+"""Numbers, times and durations as pages show them."""
+
+import pytest
+
+from orchestrator.web.pages.content import formatting
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        (-5, "0 s"),
+        (59.4, "59 s"),
+        (60, "1 min"),
+        (3600, "1 h"),
+        (12_000, "3 h 20 min"),
+        (86_400, "1 d"),
+        (187_300, "2 d 4 h"),
+    ],
+)
+def test_durations_have_two_parts_at_most(seconds, text):
+    """Enough for the eye."""
+    assert formatting.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [(0, 0, "0%"), (0, 9, "0%"), (1, 100_000, "<1%"), (1, 2, "50%"), (99_999, 100_000, ">99%"), (5, 5, "100%")],
+)
+def test_a_share_says_all_and_nothing_only_where_it_is_so(part, whole, text):
+    """One failure of a hundred thousand is not 100%."""
+    assert formatting.share(part, whole) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (2**40, "1024.0 GiB")])
+def test_sizes(count, text):
+    """In binary units."""
+    assert formatting.size(count) == text
+
+
+def test_times_are_for_programs_and_for_people():
+    """The page's script replaces the text; without it, the text says UTC."""
+    shown = formatting.time(1_700_000_000_123_456)
+    assert shown == '<time datetime="2023-11-14T22:13:20.123456Z">2023-11-14 22:13 UTC</time>'
+    assert formatting.time(None) == ""
+
+
+def test_who_did_something_is_named():
+    """A user of this machine by name, an operator of a page as recorded."""
+    assert formatting.user("0") == "root"
+    assert formatting.user("Ada (token, from 10.0.0.7)") == "Ada (token, from 10.0.0.7)"
+
+
+@pytest.mark.parametrize(("count", "noun", "text"), [(1, "item", "1 item"), (1200, "batch", "1,200 batches")])
+def test_counts_agree_with_their_nouns(count, noun, text):
+    """One item, two batches."""
+    assert formatting.counted(count, noun) == text
