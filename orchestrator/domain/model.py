@@ -252,8 +252,7 @@ class Batch:
     """See `Submission`."""
     first_stage: Stage = CREATION
     """Of its job."""
-    options: bytes | None = None
-    """Of its job."""
+    options: bytes | None = None  # of its job
     found_open: int = 0
     """Those of its open items that were found, and not asked for."""
 
@@ -279,8 +278,7 @@ class Item:
     row: bytes | None = None
     parent: int | None = None
     """The number of the item under which it was found; None for an item that was asked for."""
-    parent_key: str | None = None
-    """The key of that item, where items are read for people."""
+    parent_key: str | None = None  # where items are read for people
     found: int = 0
     """How many items were found under it."""
     superseded: bool = False

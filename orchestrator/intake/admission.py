@@ -21,9 +21,9 @@ from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.intake.control_reports import described, scope_of, user_of
 from orchestrator.intake.ports import Controls, Done, Jobs, Known
 from orchestrator.intake.reading.spill import MOST_BYTES, MOST_ENTRIES
+from orchestrator.intake.validated_job import ValidatedJob
 from orchestrator.intake.validation.check import Control, Report
 from orchestrator.intake.validation.dependency_cycles import dependency_cycles
-from orchestrator.intake.validation.job_validation import ValidatedJob
 from orchestrator.intake.validation.known_names import conflict, same_content
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.telemetry.events import ControlDone, Event

@@ -28,8 +28,8 @@ from orchestrator.domain.units import format_duration
 from orchestrator.intake.error_file import as_object
 from orchestrator.intake.limits import account_limits, webhook_terms
 from orchestrator.intake.ports import Known
+from orchestrator.intake.validated_job import ValidatedJob
 from orchestrator.intake.validation.check import Report, check
-from orchestrator.intake.validation.job_validation import ValidatedJob
 from orchestrator.intake.validation.known_names import conflict, note_known
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.errors import StoreError

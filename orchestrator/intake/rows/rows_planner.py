@@ -22,8 +22,9 @@ from orchestrator.domain.queue_file.model import QueuedJob, read
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.ports import ItemRows, Jobs, Plannable, PlannedRows, Waiting
 from orchestrator.intake.rows.job_table import JobTable
+from orchestrator.intake.validated_job import ValidatedJob
 from orchestrator.intake.validation.check import in_slices
-from orchestrator.intake.validation.job_validation import JobValidation, Setting, ValidatedJob
+from orchestrator.intake.validation.job_validation import JobValidation, Setting
 from orchestrator.telemetry.events import Event
 from orchestrator.telemetry.job_events import JobPlanned, JobPlanRefused
 

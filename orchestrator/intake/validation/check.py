@@ -31,9 +31,10 @@ from orchestrator.intake.reading.parse_events import Events
 from orchestrator.intake.reading.tables import Table, is_table
 from orchestrator.intake.reading.text import MalformedTextError, Text
 from orchestrator.intake.reading.yaml_stream import YamlEvents
+from orchestrator.intake.validated_job import ValidatedJob
 from orchestrator.intake.validation.dependency_cycles import dependency_cycles, is_made_of_rows, waits_of
 from orchestrator.intake.validation.document import Document, DocumentReader
-from orchestrator.intake.validation.job_validation import JobValidation, Setting, ValidatedJob
+from orchestrator.intake.validation.job_validation import JobValidation, Setting
 from orchestrator.intake.validation.rows_to_come import columns_of_rows
 from orchestrator.platforms.registry import KINDS
 

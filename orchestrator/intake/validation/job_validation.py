@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.domain.kinds import Kind, Kinds, find_kind
 from orchestrator.domain.mistake import Mistake, Mistakes, Path, spell
-from orchestrator.domain.model import JobSpec, NewItem
+from orchestrator.domain.model import JobSpec
 from orchestrator.domain.note import Notes
 from orchestrator.domain.queue_file.estimate import (
     BATCH_BYTES,
@@ -29,9 +29,10 @@ from orchestrator.domain.queue_file.template import filled_at
 from orchestrator.domain.queue_file.validation_messages import missing_key
 from orchestrator.domain.webhook import WebhookTerms
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
-from orchestrator.intake.reading.spill import PortionWriter, read_portions
+from orchestrator.intake.reading.spill import PortionWriter
 from orchestrator.intake.reading.tables import Table
 from orchestrator.intake.rows.job_table import JobTable
+from orchestrator.intake.validated_job import StoredItem, ValidatedJob
 from orchestrator.intake.validation.blame import KeyTexts, column_to_blame, comes_from
 from orchestrator.intake.validation.document import MOST_WRONG, ItemRun
 from orchestrator.intake.validation.duplicate_keys import Keys, Place
@@ -50,33 +51,6 @@ MOST_GROWTH = 4
 """The items of a job may have so many times the bytes of what was dropped..."""
 LEAST_ROOM = 512 * 1024 * 1024
 """... or so many bytes, if that is more."""
-
-_Stored = tuple[str, bytes, bytes | None]
-"""Key, request and row of an item that may be sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class ValidatedJob:
-    """A job that the store may have."""
-
-    spec: JobSpec
-    items: int
-    estimate: Estimate
-    counted: bool
-    """Whether the file itself says how many there are."""
-    size: int
-    """Bytes of its items, as they will be sent, and of the rows that they were made from."""
-    _batch_bytes: int
-    _file: IO[bytes]
-    _offset: int
-
-    def chunks(self) -> Iterator[list[NewItem]]:
-        """Its items, portion by portion, as often as it is asked for."""
-        seq = 1
-        cutter = Cutter(self.spec.batch_size, self._batch_bytes)
-        for portion in read_portions(self._file, self._offset, self.items, list[_Stored]):
-            yield [NewItem(number, *each, cutter.add(len(each[1]))) for number, each in enumerate(portion, seq)]
-            seq += len(portion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +136,7 @@ class JobValidation:
         digest = Digest(self._job) if self._job else None
         keys = Keys(self._setting.scratch.file())
         same = SameData(kind, self._setting.scratch, self._setting.notes, self._table.name if self._table else None)
-        out = PortionWriter[_Stored](self._setting.out)
+        out = PortionWriter[StoredItem](self._setting.out)
         pause_at = SLICE_BYTES
         under = len(canonical(self._under)) if self._under else 0
         for number, entry in enumerate(self._entries(kind), 1):
@@ -217,7 +191,7 @@ class JobValidation:
         return job_spec(job, kind, limits, digest=digest.hexdigest(), document=document, **names)
 
     def _take(
-        self, entry: Entry, kind: Kind | None, keys: Keys, digest: Digest | None, out: PortionWriter[_Stored]
+        self, entry: Entry, kind: Kind | None, keys: Keys, digest: Digest | None, out: PortionWriter[StoredItem]
     ) -> bytes | None:
         """Check one item and keep it; returns it as it will be sent, None where it will not be."""
         seq, item, request, row, line, _ = entry

@@ -1,0 +1,36 @@
+"""A job of a queue file that passed validation, with its items in a scratch file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from orchestrator.domain.model import JobSpec, NewItem
+from orchestrator.domain.queue_file.estimate import Cutter, Estimate
+from orchestrator.intake.reading.spill import read_portions
+
+StoredItem = tuple[str, bytes, bytes | None]
+"""Key, request and row of an item that may be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedJob:
+    """A job that the store may have."""
+
+    spec: JobSpec
+    items: int
+    estimate: Estimate
+    counted: bool
+    """Whether the file itself says how many there are."""
+    size: int
+    """Bytes of its items, as they will be sent, and of the rows that they were made from."""
+    _batch_bytes: int
+    _file: IO[bytes]
+    _offset: int
+
+    def chunks(self) -> Iterator[list[NewItem]]:
+        """Its items, portion by portion, as often as it is asked for."""
+        seq = 1
+        cutter = Cutter(self.spec.batch_size, self._batch_bytes)
+        for portion in read_portions(self._file, self._offset, self.items, list[StoredItem]):
+            yield [NewItem(number, *each, cutter.add(len(each[1]))) for number, each in enumerate(portion, seq)]
+            seq += len(portion)
