@@ -72,9 +72,9 @@ class ControlActions:
     ) -> Controlled | None:
         """Submit no more of a job, of an account (also of jobs still to come), or of all; None: no such job.
 
-        `user` and the time are part of the reason that the jobs show.
+        `user`, a name, and the time are part of the reason that the jobs show.
         """
-        by = f"by {user} at {rfc3339(now)}"
+        by = f"by {user} at {rfc3339(now)[:19]}Z"
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
             held = await controls.pause(unit, [jobs.c.id == row.id], f"paused {by}")

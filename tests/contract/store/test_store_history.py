@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.domain.model import BatchState
+from orchestrator.domain.units import rfc3339
 from orchestrator.store.reading.open_work import OpenGroup
 
 
@@ -18,10 +19,11 @@ async def test_each_event_has_its_time_and_its_user(scene):
     await scene.store.advance.pause(name="alpha", now=at, actor="1001")
     await scene.store.advance.resume(name="alpha", now=scene.tick(), actor="1002")
     events = await whole(scene)
+    paused = f"paused by an operator at {rfc3339(at)[:19]}Z"
     assert [(event.event, event.actor, event.detail) for event in events if event.actor] == [
         ("job", "1000", "a.yaml"),
-        ("pause", "1001", "paused by an operator"),
-        ("needs", "1001", "paused by an operator"),
+        ("pause", "1001", paused),
+        ("needs", "1001", paused),
         ("resume", "1002", None),
         ("needs", "1002", None),
     ]
@@ -66,7 +68,7 @@ async def test_a_job_that_came_while_its_account_was_paused_knows_since_when(acc
     await scene.add()
     hold = (await scene.store.open_work.holds(await scene.job())).paused
     assert (hold.since, hold.by) == (paused_at, "1002")
-    assert hold.reason == ("account ica is paused" if account else "everything is paused")
+    assert hold.reason.startswith("account ica is paused by " if account else "everything is paused by ")
 
 
 async def test_a_hold_that_ended_and_came_again_counts_from_the_latest(scene):

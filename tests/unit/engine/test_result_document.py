@@ -47,6 +47,7 @@ async def test_the_document_is_as_promised():
         "settled_at": "2023-11-14T22:13:22.000Z",
         "counts": {"succeeded": 99, "failed": 1},
         "parents": 0,
+        "labels": {},
     }
     promised = {"number": 1, "remote_id": "remote-1", "state": "settled", "status": "PARTIALLY_SUCCEEDED"}
     assert told_batch == told_batch | promised | {"submitted_at": "2023-11-14T22:13:21.000Z", "items": 100}

@@ -128,7 +128,8 @@ def test_no_look_starves_however_little_is_left(polls, requests_a_second):
     schedule.want(wanted.values(), now=0)
     seconds_a_request = 1 / (requests_a_second * POLLING_SHARE)
     even = sum(each.cost for each, _ in wanted.values()) * seconds_a_request
-    bound = 2 * max(AIMS.max_interval, MAX_STRETCH**2 * even)
+    # Its own rest, and once the time that all others take.
+    bound = 2 * max(AIMS.max_interval, MAX_STRETCH**2 * even) + even
     now, asked = 0.0, dict.fromkeys(wanted, 0.0)
     while now < 3 * bound:
         for each in schedule.due(now=now)[:1]:

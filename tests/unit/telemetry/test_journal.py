@@ -27,6 +27,7 @@ SAMPLES = {
     bool: True,
     tuple[str, ...]: ("a", "b"),
     str | None: "text",
+    dict[str, int] | None: {"succeeded": 3},
     events.UnexpectedKind: events.UnexpectedKind.UNKNOWN_OBJECTS,
     events.CloseCause: events.CloseCause.IDLE,
 }

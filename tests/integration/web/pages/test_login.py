@@ -142,4 +142,4 @@ async def test_the_bearer_token_may_send_forms_without_a_session(house, operator
             "/accounts/ica/pause", data={"x": "y"}, headers={"authorization": f"Bearer {house.token}"}
         )
         assert answer.status_code == 303
-        assert (await house.daemon.store.memory.recall("ica"))["paused"] == "account ica is paused"
+        assert (await house.daemon.store.memory.recall("ica"))["paused"].startswith("account ica is paused by ")

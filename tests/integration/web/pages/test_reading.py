@@ -130,7 +130,7 @@ async def test_a_job_shows_its_batches_and_its_history(house):
         batches = text_of((await browser.get("/jobs/work/batches")).text)
         assert "1 tracking \N{EN DASH} remote-1 1 1 1" in batches
         history = text_of((await browser.get("/jobs/work/history")).text)
-        assert "pause \N{EN DASH} paused by an operator Ada (token)" in history
+        assert "pause \N{EN DASH} paused by an operator at 20" in history
         assert "confirm batch 1 submitting → to tracking" in history
         shown = text_of((await browser.get("/jobs/work")).text)
         assert "On hold: paused" in shown
