@@ -54,7 +54,7 @@ class Admitted:
         parts = [
             f"known already, nothing changed: {', '.join(self.known)}" if self.known else "",
             f"replaced before anything was sent: {', '.join(self.replaced)}" if self.replaced else "",
-            ", ".join(self.controls[:_NOTED]),
+            "; ".join(self.controls[:_NOTED]),
             f"and {more} more controls" if (more := len(self.controls) - _NOTED) > 0 else "",
         ]
         return "; ".join(part for part in parts if part) or None
@@ -200,7 +200,7 @@ class Admission:
             self._step()
             crash_point(CrashPoint.CONTROL_DONE)
             kind, target, words = described(control, names)
-            words += f" ({done.outcome})" if done.outcome else ""
+            words += f": {done.outcome}" if done.outcome else ""
             admitted.controls.append(words)
             if not done.repeated:
                 self._publish(ControlDone(kind, target, words, report.file, drop.dropped_by))

@@ -13,7 +13,8 @@ def cancelled(row: Row, ended: int) -> str:
     if row.cancelled_at is not None:
         return f"{_NOTHING}it is being cancelled already"
     running = sum(count for state, count in counts_of(row).items() if not state.final) - ended
-    return f"{_items(ended)} ended, {_items(running)} still to be aborted on the platform"
+    aborted = f"{_items(running)} {'is' if running == 1 else 'are'} still to be aborted on the platform"
+    return ", ".join([f"{_items(ended)} ended", *([aborted] if running else [])])
 
 
 def retried(row: Row, again: int, blocked: int, *, acted: bool) -> str:
@@ -27,7 +28,9 @@ def retried(row: Row, again: int, blocked: int, *, acted: bool) -> str:
     if row.source is not None and not counts_of(row):
         parts.append("it is planned anew from its rows")
     if again or blocked or not parts:
-        parts.append(f"{_items(again)} and {blocked} blocked batch{'es'[: 2 * (blocked != 1)]} are submitted again")
+        named = [_items(again)] if again or not blocked else []
+        named += [f"{blocked} blocked batch{'es' if blocked > 1 else ''}"] if blocked else []
+        parts.append(f"{' and '.join(named)} {'is' if again + blocked == 1 else 'are'} submitted again")
     return "; ".join(parts)
 
 

@@ -66,15 +66,15 @@ async def test_each_control_is_told_with_its_target_and_who_asked(desk):
         await d.decide(spool)
         assert [(each.control, each.target, each.result) for each in d.told(ControlDone)] == [
             ("pause", "Big", "paused Big"),
-            ("pause", "account ica", "paused account ica (0 jobs paused)"),
-            ("resume", "everything", "resumed everything (1 job resumed)"),
-            ("cancel", "Big", "cancelled Big (2 items ended, 0 items still to be aborted on the platform)"),
-            ("retry", "Big", "retried Big (1 item) (1 item and 0 blocked batches are submitted again)"),
-            ("cancel", "Big", "cancelled Big (1 item ended, 0 items still to be aborted on the platform)"),
-            ("retry", "Big", "retried Big (cancelled items) (2 items and 0 blocked batches are submitted again)"),
+            ("pause", "account ica", "paused account ica: 0 jobs paused"),
+            ("resume", "everything", "resumed everything: 1 job resumed"),
+            ("cancel", "Big", "cancelled Big: 2 items ended"),
+            ("retry", "Big", "retried Big (1 item): 1 item is submitted again"),
+            ("cancel", "Big", "cancelled Big: 1 item ended"),
+            ("retry", "Big", "retried Big (cancelled items): 2 items are submitted again"),
         ]
         assert {(each.file, each.dropped_by) for each in d.told(ControlDone)} == {("c.json", str(os.getuid()))}
-        assert d.accepted[-1].note == ", ".join(each.result for each in d.told(ControlDone))
+        assert d.accepted[-1].note == "; ".join(each.result for each in d.told(ControlDone))
 
 
 async def test_a_note_of_many_controls_is_short(desk):
@@ -82,7 +82,7 @@ async def test_a_note_of_many_controls_is_short(desk):
     async with desk() as d:
         d.write("c.json", control(*[{"pause": {"account": "ica"}}] * 12))
         await d.decide(d.spool())
-        assert d.accepted[-1].note == ", ".join(["paused account ica (0 jobs paused)"] * 10) + "; and 2 more controls"
+        assert d.accepted[-1].note == "; ".join(["paused account ica: 0 jobs paused"] * 10) + "; and 2 more controls"
         assert len(d.told(ControlDone)) == 12
 
 
@@ -149,7 +149,7 @@ async def test_a_job_is_given_up_in_the_name_of_whoever_dropped_the_file(desk):
         details = [item.detail async for items in d.store.items.stream(job.id) for item in items]
         assert set(details) == {f"given up by {user}"}
         assert [(each.control, each.result) for each in d.told(ControlDone)] == [
-            ("give-up", "gave up a (1 item ended as failed)")
+            ("give-up", "gave up a: 1 item ended as failed")
         ]
 
 

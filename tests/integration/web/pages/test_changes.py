@@ -36,13 +36,13 @@ async def test_a_job_is_paused_resumed_cancelled_and_retried(house, operator):
         question = text_of((await browser.get("/jobs/work/cancel")).text)
         assert "2 items not yet submitted: never sent." in question
         shown = text_of((await browser.post("/jobs/work/cancel")).text)
-        assert "Accepted: cancelled work (2 items ended, " in shown
+        assert "Accepted: cancelled work: 2 items ended" in shown
         await _until_state(house, "work", "cancelled")
 
         question = text_of((await browser.get("/jobs/work/retry")).text)
         assert "cancelled only (2)" in question
         shown = text_of((await browser.post("/jobs/work/retry", item="fil.2")).text)
-        assert "Accepted: retried work (1 item) (1 item and 0 blocked batches are submitted again)." in shown
+        assert "Accepted: retried work (1 item): 1 item is submitted again." in shown
         job = await house.daemon.store.jobs.get("work")
         assert job.round == 2
         assert job.spec.dropped_by == ada
