@@ -12,8 +12,8 @@ import anyio
 import typer
 from rich.console import Console
 
+from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.model import Job
-from orchestrator.domain.printable import printable
 from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings import Problem, Settings, SettingsError, find_config, load
 from orchestrator.settings.state import state_directory

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, RootModel, ValidationError
 
-from orchestrator.domain.mistake import Mistake, Path
+from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.model import CREATION, Stage
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.validation_messages import mismatch, mistakes_of

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from orchestrator.clock import SECOND, Micros
+from orchestrator.domain.messages.printable import printable, printable_json
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState, Job
-from orchestrator.domain.printable import printable, printable_json
 from orchestrator.domain.result_columns import OUR_COLUMNS, guarded
 from orchestrator.store.reading.history import HistoryEvent
 from orchestrator.store.store import Store

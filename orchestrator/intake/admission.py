@@ -14,7 +14,7 @@ import structlog
 
 from orchestrator.clock import Clock
 from orchestrator.crash_points import CrashPoint, crash_point
-from orchestrator.domain.mistake import Mistakes
+from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.domain.model import ItemState, JobId, NewItem
 from orchestrator.domain.queue_file.control_models import Adopt, CancelJob, GiveUp, Pause, Resume, RetryJob
 from orchestrator.domain.queue_file.estimate import AccountLimits

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from orchestrator.clock import Micros
-from orchestrator.domain.mistake import Mistake, Mistakes, spell
-from orchestrator.domain.printable import printable
+from orchestrator.domain.messages.mistake import Mistake, Mistakes, spell
+from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.units import rfc3339
 from orchestrator.intake.directory.moves import Moving, token_of
 

@@ -15,7 +15,7 @@ import anyio
 import httpx
 
 from orchestrator import __version__
-from orchestrator.domain.printable import printable
+from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.webhook import IpAddress, Network, Target, may_connect
 from orchestrator.platforms.http.trust import authorities
 

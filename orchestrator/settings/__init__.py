@@ -5,7 +5,7 @@ environment or the file.
 """
 
 from orchestrator.domain.fields import Address, Database
-from orchestrator.domain.problems import Problem, SettingsError
+from orchestrator.domain.messages.problems import Problem, SettingsError
 from orchestrator.platforms.account import Account, BudgetSettings, LimitSettings, PollSettings
 from orchestrator.settings.credentials import exposed_secrets, key_file_name, key_reader
 from orchestrator.settings.loading import find_config, load

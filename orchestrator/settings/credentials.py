@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from orchestrator.domain.problems import Problem
+from orchestrator.domain.messages.problems import Problem
 from orchestrator.platforms.account import Account
 from orchestrator.platforms.credential_source import FoundCredential
 from orchestrator.platforms.registry import Platforms

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from orchestrator.domain.problems import Problem, SettingsError
+from orchestrator.domain.messages.problems import Problem, SettingsError
 from orchestrator.platforms.registry import PLATFORMS, Platforms
 from orchestrator.settings.credentials import read_secrets, refuse_variables, refuse_written
 from orchestrator.settings.model import Settings, settings_model

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from orchestrator.domain.problems import Problem
+from orchestrator.domain.messages.problems import Problem
 from orchestrator.domain.queue_file.validation_messages import TAG
 from orchestrator.settings.accounts import OnAnyOf
 from orchestrator.settings.model import Settings

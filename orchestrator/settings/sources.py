@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.sources.utils import parse_env_vars
 
-from orchestrator.domain.problems import Problem
+from orchestrator.domain.messages.problems import Problem
 from orchestrator.settings.model import Settings
 from orchestrator.settings.problems import KeyPath, holds, known_keys
 

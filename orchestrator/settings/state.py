@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from orchestrator.domain.problems import Problem, SettingsError
+from orchestrator.domain.messages.problems import Problem, SettingsError
 from orchestrator.durable import private_folder
 from orchestrator.settings.model import Settings
 from orchestrator.store.database.lock import LOCK

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
 from orchestrator.clock import Clock
-from orchestrator.domain.printable import printable
+from orchestrator.domain.messages.printable import printable
 
 COOKIE = "orchestrator_session"
 LIFETIME = 12 * 3600.0

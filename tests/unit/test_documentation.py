@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from documents import batch, item, job
 
-from orchestrator.domain.mistake import Mistake
+from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.domain.result_columns import ITEM_COLUMNS, OUR_COLUMNS
 from orchestrator.engine.result_document import describe_batch, describe_item, describe_job
 from orchestrator.intake.error_file import as_object

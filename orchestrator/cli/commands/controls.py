@@ -20,7 +20,7 @@ from orchestrator.cli.invocation import (
     unsynced,
 )
 from orchestrator.cli.sources.file_outcome import control_token, daemon_holds, outcome_of
-from orchestrator.domain.mistake import spell
+from orchestrator.domain.messages.mistake import spell
 from orchestrator.domain.model import BatchState, ItemState
 from orchestrator.domain.model import Job as StoredJob
 from orchestrator.domain.queue_file.model import read

@@ -21,8 +21,8 @@ from orchestrator.cli.invocation import (
     run_async,
     settings_for,
 )
+from orchestrator.domain.messages.printable import printable_json
 from orchestrator.domain.model import JobSpec
-from orchestrator.domain.printable import printable_json
 from orchestrator.domain.queue_file.editor_schema import json_schema
 from orchestrator.domain.units import format_duration
 from orchestrator.intake.error_file import as_object

@@ -12,7 +12,7 @@ import typer
 from orchestrator.cli.commands.files import known_jobs, notes_on
 from orchestrator.cli.invocation import Config, fail, output, reading, run_async, settings_for, unsynced
 from orchestrator.clock import Clock, SystemClock
-from orchestrator.domain.mistake import Mistake
+from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.domain.model import Job, JobSpec, JobState
 from orchestrator.intake.directory.dropping import Dropped, NotDroppedError, drop
 from orchestrator.intake.directory.moves import Folders

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, ValidationError
 
-from orchestrator.domain.mistake import Mistake, Path
+from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.model import After, JobState, RetryPolicy
 from orchestrator.domain.queue_file.control_models import CONTROLS, SCOPES, Adoption, AnyControl, Control, RetryJob
 from orchestrator.domain.queue_file.names import JOB_NAME, STRICT, JobName, Text

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-from orchestrator.domain.printable import foreign_in
+from orchestrator.domain.messages.printable import foreign_in
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
-from orchestrator.domain.mistake import Mistake, Path
+from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.queue_file.placeholder import LEFT_OUT, Placeholder, Row, parse
 
 _MARK = re.compile(r"\$(?:\$|\{([^{}]*)\}|(\{))")

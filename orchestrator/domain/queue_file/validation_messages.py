@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from orchestrator.domain.mistake import Mistake, Path
-from orchestrator.domain.printable import ascii_only, foreign_in, invisible_in, printable
+from orchestrator.domain.messages.mistake import Mistake, Path
+from orchestrator.domain.messages.printable import ascii_only, foreign_in, invisible_in, printable
 from orchestrator.domain.queue_file.cells import no_id, no_value
 from orchestrator.domain.queue_file.nearest import did_you_mean
 

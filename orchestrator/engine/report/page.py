@@ -15,8 +15,8 @@ from markupsafe import Markup, escape
 
 from orchestrator import __version__
 from orchestrator.clock import Micros
+from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.model import ItemState, Job
-from orchestrator.domain.printable import printable
 from orchestrator.engine.report import chart
 from orchestrator.engine.report.context import Context
 from orchestrator.engine.report.outcome import Listed, Outcome, clipped

@@ -8,7 +8,7 @@ import anyio.to_thread
 from orchestrator.clock import Clock
 from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.kinds import Kinds
-from orchestrator.domain.mistake import Mistakes
+from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.durable import begin_sync, sync_file
 from orchestrator.intake.admission import Admission, Admitted, Drop

@@ -2,7 +2,7 @@
 
 import anyio.to_thread
 
-from orchestrator.domain.mistake import Mistakes
+from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.intake.deciding.decider import Decider
 from orchestrator.intake.directory.arrivals import Entry
 from orchestrator.intake.directory.moves import GOOD_NAME

@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.kinds import Kinds
-from orchestrator.domain.mistake import Mistake, Mistakes
+from orchestrator.domain.messages.mistake import Mistake, Mistakes
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queue_file.estimate import AccountLimits, canonical
 from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.mistake import Mistake
+from orchestrator.domain.messages.mistake import Mistake
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from orchestrator.domain.mistake import Mistakes
+from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.intake.directory.arrivals import Arrivals, Entry
 from orchestrator.intake.directory.open_file import Signature
 from orchestrator.telemetry.events import Event, TableUnreferenced

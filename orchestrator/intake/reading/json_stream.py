@@ -13,7 +13,7 @@ import ijson
 from ijson import sendable_list
 from ijson.backends import yajl2_c
 
-from orchestrator.domain.mistake import Mistake
+from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.intake.reading.parse_events import SCALAR, START_ARRAY, ParsedEvent, bad_number
 from orchestrator.intake.reading.plain_json import take_plain
 from orchestrator.intake.reading.text import PIECE, MalformedTextError, Text

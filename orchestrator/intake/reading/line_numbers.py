@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Generator, Iterable
 
-from orchestrator.domain.mistake import Path
+from orchestrator.domain.messages.mistake import Path
 from orchestrator.intake.reading.parse_events import (
     DEEPEST,
     END_ARRAY,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from orchestrator.domain.mistake import Mistake
+from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.intake.reading.text import MalformedTextError
 
 START_MAP, END_MAP = "start_map", "end_map"

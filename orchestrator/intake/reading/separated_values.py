@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import IO
 
-from orchestrator.domain.mistake import Mistake
-from orchestrator.domain.note import Notes
+from orchestrator.domain.messages.mistake import Mistake
+from orchestrator.domain.messages.note import Notes
 from orchestrator.intake.reading.foreign_formats import is_data_section, is_sample_sheet
 from orchestrator.intake.reading.text import PIECE, Bytes, MalformedTextError, Text
 from orchestrator.intake.validation.repeated_mistakes import RowMistakes

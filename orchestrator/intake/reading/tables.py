@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any
 
-from orchestrator.domain.mistake import Mistake, Mistakes
-from orchestrator.domain.note import Notes
+from orchestrator.domain.messages.mistake import Mistake, Mistakes
+from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.result_columns import is_result, unguarded
 from orchestrator.intake.reading.foreign_formats import START, recognise
 from orchestrator.intake.reading.separated_values import SEPARATORS, Layout, NumberedRow, Separated

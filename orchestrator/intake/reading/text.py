@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NoReturn, Protocol
 
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.mistake import Mistake
+from orchestrator.domain.messages.mistake import Mistake
 
 PIECE = 64 * 1024
 LONGEST_LINE = 1024 * 1024

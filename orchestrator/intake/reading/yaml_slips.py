@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from orchestrator.domain.printable import invisible_in, name_of
+from orchestrator.domain.messages.printable import invisible_in, name_of
 
 _CURLY = re.compile("[\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb]")
 _NO_SPACE = re.compile(r"\s*(?:- +)?([A-Za-z_][A-Za-z0-9_]*:)([^\s/].*)")

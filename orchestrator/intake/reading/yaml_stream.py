@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from yaml._yaml import CParser
 
-from orchestrator.domain.mistake import Mistake, Mistakes
+from orchestrator.domain.messages.mistake import Mistake, Mistakes
 from orchestrator.intake.reading.parse_events import (
     END_ARRAY,
     END_MAP,

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.domain.mistake import Mistake, Mistakes
+from orchestrator.domain.messages.mistake import Mistake, Mistakes
+from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.model import Item
-from orchestrator.domain.note import Notes
 from orchestrator.domain.queue_file.estimate import canonical
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.reading.separated_values import NumberedRow

@@ -13,10 +13,10 @@ import msgspec
 from orchestrator.clock import Clock
 from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.kinds import Kinds
-from orchestrator.domain.mistake import Mistake, Mistakes, spell
+from orchestrator.domain.messages.mistake import Mistake, Mistakes, spell
+from orchestrator.domain.messages.note import Notes
+from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.model import ItemState, JobId, JobState
-from orchestrator.domain.note import Notes
-from orchestrator.domain.printable import printable
 from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.domain.queue_file.model import QueuedJob, read
 from orchestrator.intake.directory.temporary_files import TemporaryFiles

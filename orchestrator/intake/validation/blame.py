@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.mistake import Mistake, Path
-from orchestrator.domain.printable import foreign_in
+from orchestrator.domain.messages.mistake import Mistake, Path
+from orchestrator.domain.messages.printable import foreign_in
 from orchestrator.domain.queue_file.cells import no_value, spreadsheet_made
 from orchestrator.domain.queue_file.placeholder import parse
 from orchestrator.domain.queue_file.template import filled_at, uses_of

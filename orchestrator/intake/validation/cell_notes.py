@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.mistake import spell
-from orchestrator.domain.note import Notes
-from orchestrator.domain.printable import invisible_in, name_of
+from orchestrator.domain.messages.mistake import spell
+from orchestrator.domain.messages.note import Notes
+from orchestrator.domain.messages.printable import invisible_in, name_of
 from orchestrator.domain.queue_file.cells import SUSPECT, no_value, spreadsheet_made
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.placeholder import Row

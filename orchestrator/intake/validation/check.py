@@ -16,8 +16,8 @@ from typing import Any, Generic, Self, TypeVar
 import anyio.to_thread
 
 from orchestrator.domain.kinds import Kinds
-from orchestrator.domain.mistake import Mistake, Mistakes
-from orchestrator.domain.note import Notes
+from orchestrator.domain.messages.mistake import Mistake, Mistakes
+from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.queue_file.control_models import AnyControl
 from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.domain.queue_file.model import TABLE_NAME, Reading, read

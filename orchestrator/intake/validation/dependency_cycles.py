@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from orchestrator.domain.mistake import Mistake
+from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.domain.queue_file.estimate import cycle_in
 
 MAX_CYCLES = 100

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from orchestrator.domain.mistake import Mistake, Mistakes, Path
+from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path
 from orchestrator.domain.queue_file.estimate import canonical
 from orchestrator.domain.queue_file.model import MOST_JOBS
 from orchestrator.intake.reading.parse_events import (

@@ -7,8 +7,8 @@ from typing import IO, Any, NamedTuple, Protocol
 import msgspec
 
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.mistake import Mistake, Mistakes, Path
-from orchestrator.domain.note import Notes
+from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path
+from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.placeholder import CellError, Row, parse
 from orchestrator.domain.queue_file.template import Template, compile_template, merge, uses_of

@@ -8,9 +8,9 @@ from typing import IO, Any
 import msgspec
 
 from orchestrator.domain.kinds import Kind, Kinds, find_kind
-from orchestrator.domain.mistake import Mistake, Mistakes, Path, spell
+from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path, spell
+from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.model import JobSpec
-from orchestrator.domain.note import Notes
 from orchestrator.domain.queue_file.estimate import (
     BATCH_BYTES,
     AccountLimits,

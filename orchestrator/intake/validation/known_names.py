@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from orchestrator.domain.mistake import Mistake
+from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.domain.model import JobSpec
 from orchestrator.intake.ports import Known
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from orchestrator.domain.mistake import Mistake, Path
+from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.queue_file.template import reaches
 
 _LINES = 5

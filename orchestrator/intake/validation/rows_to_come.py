@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.mistake import Mistake, Mistakes, Path
+from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path
 from orchestrator.domain.queue_file.model import QueuedJob
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.placeholder import CellError, parse

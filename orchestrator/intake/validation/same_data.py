@@ -4,8 +4,8 @@ import re
 from collections.abc import Generator
 
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.mistake import Path, spell
-from orchestrator.domain.note import Notes
+from orchestrator.domain.messages.mistake import Path, spell
+from orchestrator.domain.messages.note import Notes
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.validation.duplicate_keys import Keys
 from orchestrator.intake.validation.entries import Entry

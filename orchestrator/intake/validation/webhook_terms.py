@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from orchestrator.domain.mistake import Mistake
+from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.domain.webhook import WebhookTerms, named, parse_target
 
 

@@ -17,7 +17,7 @@ from typing import Final
 
 import certifi
 
-from orchestrator.domain.problems import Problem, SettingsError
+from orchestrator.domain.messages.problems import Problem, SettingsError
 
 FILE: Final = "SSL_CERT_FILE"
 DIRECTORY: Final = "SSL_CERT_DIR"

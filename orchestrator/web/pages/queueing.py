@@ -16,7 +16,7 @@ import anyio.to_thread
 import msgspec
 from starlette.exceptions import HTTPException
 
-from orchestrator.domain.mistake import Mistakes
+from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.domain.queue_file.estimate import AccountLimits, canonical
 from orchestrator.intake.directory.dropping import NotDroppedError, begin_draft, drop
 from orchestrator.intake.error_file import as_object

@@ -9,8 +9,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.model import BatchState, ItemState, JobState
-from orchestrator.domain.printable import printable
 from orchestrator.web.pages.content import formatting
 
 FOLDER = Path(__file__).parent

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from orchestrator.domain.printable import invisible_in
+from orchestrator.domain.messages.printable import invisible_in
 from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.intake.error_file import as_object
 from orchestrator.intake.validation.check import check

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.mistake import Mistakes
+from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.intake.reading.json_stream import JsonEvents
 from orchestrator.intake.reading.text import Text

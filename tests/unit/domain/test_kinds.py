@@ -6,7 +6,7 @@ import json
 import pytest
 
 from orchestrator.domain.kinds import find_kind
-from orchestrator.domain.mistake import Mistake, spell
+from orchestrator.domain.messages.mistake import Mistake, spell
 from orchestrator.platforms.registry import KINDS
 
 ANALYSIS = KINDS["ica.analysis_creation"]

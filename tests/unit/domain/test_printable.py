@@ -5,7 +5,14 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.domain.printable import ascii_only, foreign_in, invisible_in, name_of, printable, printable_json
+from orchestrator.domain.messages.printable import (
+    ascii_only,
+    foreign_in,
+    invisible_in,
+    name_of,
+    printable,
+    printable_json,
+)
 
 
 @given(st.text())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.domain.mistake import spell
+from orchestrator.domain.messages.mistake import spell
 from orchestrator.domain.model import After, JobState, RetryPolicy
 from orchestrator.domain.queue_file.control_models import (
     Adopt,

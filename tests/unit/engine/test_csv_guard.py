@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.domain.printable import printable
+from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.result_columns import guarded
 from orchestrator.engine.result_document import _safe
 

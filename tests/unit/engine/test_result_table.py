@@ -8,8 +8,8 @@ from documents import FakeStore, all_of, cell_of, item, job, row, table, written
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.model import ItemState
-from orchestrator.domain.printable import printable
 from orchestrator.domain.result_columns import ITEM_COLUMNS, OUR_COLUMNS
 from orchestrator.engine.result_document import (
     as_csv,

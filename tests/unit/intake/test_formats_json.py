@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.domain.mistake import Mistakes
+from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.intake.reading.json_stream import JsonEvents
 from orchestrator.intake.reading.text import PIECE, MalformedTextError, Text
 from orchestrator.intake.validation.document import DocumentReader

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from orchestrator.domain.mistake import Mistakes
+from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.intake.reading.tables import Table, is_table
 
 

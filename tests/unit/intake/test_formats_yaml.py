@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from orchestrator.domain.mistake import Mistakes
+from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.intake.reading.text import MalformedTextError, Text
 from orchestrator.intake.reading.yaml_stream import YamlEvents
 from orchestrator.intake.validation.document import DocumentReader

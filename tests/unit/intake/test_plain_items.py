@@ -8,7 +8,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orchestrator.domain.mistake import Mistake, Mistakes
+from orchestrator.domain.messages.mistake import Mistake, Mistakes
 from orchestrator.intake.reading import json_stream, plain_yaml, text
 from orchestrator.intake.reading.json_stream import JsonEvents
 from orchestrator.intake.reading.plain_json import LONGEST, take_plain

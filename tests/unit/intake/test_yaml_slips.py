@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.domain.mistake import Mistakes
+from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.intake.reading.text import MalformedTextError, Text
 from orchestrator.intake.reading.yaml_slips import slip
 from orchestrator.intake.reading.yaml_stream import YamlEvents

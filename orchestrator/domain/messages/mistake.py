@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from orchestrator.domain.printable import printable
+from orchestrator.domain.messages.printable import printable
 
 Path = tuple[str | int, ...]
 """Where in a document: `("jobs", 0, "items", 3, "userReference")`; empty for the document as a whole."""

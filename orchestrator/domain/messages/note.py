@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from orchestrator.domain.printable import printable
+from orchestrator.domain.messages.printable import printable
 
 MOST_NOTES = 100
 """Different notes of one file; further ones are counted."""

@@ -1,0 +1,1 @@
+"""Messages for users: mistakes, notes, problems of the configuration, and text that prints safely."""
