@@ -114,7 +114,8 @@ async def test_a_page_is_read_by_an_index(search, scene):
             by_id = "sqlite_autoindex_jobs_1" in plan and "TEMP B-TREE" not in plan
             assert by_id or "jobs_live" in plan, plan
         else:
-            await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            for other in ("seqscan", "bitmapscan", "sort"):  # the plan for a table of five rows says nothing
+                await connection.exec_driver_sql(f"SET LOCAL enable_{other} = off")
             rows = await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
             plan = "\n".join(row[0] for row in rows)
             assert "jobs_pkey" in plan or "jobs_live" in plan, plan

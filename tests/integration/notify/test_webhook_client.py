@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import subprocess
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_network
 
 import pytest
@@ -18,18 +18,23 @@ LOOPBACK = [ip_network("127.0.0.0/8")]
 @asynccontextmanager
 async def receiver(answer=b"HTTP/1.1 204 No Content\r\n\r\n", context=None):
     """A server that keeps what it is sent; its port and the requests."""
-    seen = []
+    seen, serving = [], []
 
     async def serve(reader, writer):
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
-        seen.append(head + await reader.readexactly(int(length.partition(b":")[2])))
-        writer.write(answer)
-        await writer.drain()
+        serving.append(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError, OSError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+            seen.append(head + await reader.readexactly(int(length.partition(b":")[2])))
+            writer.write(answer)
+            await writer.drain()
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
         yield server.sockets[0].getsockname()[1], seen
+    await asyncio.gather(*serving)
 
 
 def to(*addresses):
@@ -99,14 +104,20 @@ async def test_a_receiver_that_hangs_is_left(monkeypatch):
     """After the time-out, which covers the whole attempt."""
     monkeypatch.setattr(client, "TOTAL_TIMEOUT", 0.05)
 
+    left = asyncio.Event()
+
     async def hang(reader, writer):
-        await reader.read()  # until the caller leaves
-        await reader.read()
+        with suppress(OSError):
+            await reader.read()  # until the caller leaves
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        left.set()
 
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
         with pytest.raises(UndeliverableError, match="no response within"):
             await post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        await left.wait()
 
 
 async def test_a_host_that_is_not_there_says_so():
