@@ -17,6 +17,7 @@ from orchestrator.cli.sources import job_sources
 from orchestrator.clock import SystemClock
 from orchestrator.domain.model import ItemState, JobState
 from orchestrator.settings import Problem, SettingsError, load
+from orchestrator.store.reading.job_criteria import JobCriteria
 
 
 @pytest.fixture
@@ -184,7 +185,13 @@ async def test_who_may_not_read_the_database_is_told_by_the_daemon(lab, port, mo
         async def all_of(source):
             items = [item async for page in source.items("links", ItemState.SUCCEEDED) for item in page]
             whole = json.loads(b"".join([portion async for portion in source.whole("links")]))
-            return await source.jobs(), await source.jobs(JobState.FAILED, "ica"), await source.job("one"), items, whole
+            return (
+                await source.jobs(JobCriteria()),
+                await source.jobs(JobCriteria(JobState.FAILED, "ica")),
+                await source.job("one"),
+                items,
+                whole,
+            )
 
         async with job_sources.knowing(settings) as source:
             assert isinstance(source, job_sources.Database)

@@ -74,7 +74,8 @@ class Engine:
     def build(self) -> None:
         """The image of this checkout, without a network."""
         deploy = ROOT / "deploy/container"
-        if not any((deploy / "wheels").glob("*.whl")):
+        wheels = [wheel.stat().st_mtime for wheel in (deploy / "wheels").glob("*.whl")]
+        if max(lock.stat().st_mtime for lock in deploy.glob("*.lock")) > max(wheels, default=0.0):
             seen = run(deploy / "fetch-wheels.sh", env={**os.environ, "PYTHON": tool("python3.11")})
             assert seen.returncode == 0, seen.stderr
         self.make_base()
