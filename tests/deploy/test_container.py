@@ -17,6 +17,7 @@ DEPLOY = ROOT / "deploy/container"
 LARGEST_ARCHIVE = 120_000_000
 """Bytes, compressed."""
 PACKAGE_MANAGERS = ("apt", "apt-get", "dpkg", "pip", "pip3", "cpan", "easy_install")
+TOKEN = "token-of-the-test"
 PROJECT = "11111111-1111-1111-1111-111111111111"
 
 
@@ -126,7 +127,7 @@ class Pod:
         for name in ("data", "config", "secrets"):
             (folder / name).mkdir()
         os.chown(folder / "data", 10001, 10001)
-        for name, secret in (("ica_api_key", "simulator"), ("server_token", "token")):
+        for name, secret in (("ica_api_key", "simulator"), ("server_token", TOKEN)):
             (folder / "secrets" / name).write_text(secret)
             os.chown(folder / "secrets" / name, 0, 10001)
             (folder / "secrets" / name).chmod(0o440)
@@ -170,7 +171,7 @@ class Pod:
             return False
 
     def ask(self, path):
-        return get(f"http://127.0.0.1:{self.port}{path}", "token")
+        return get(f"http://127.0.0.1:{self.port}{path}", TOKEN)
 
     def inspect(self):
         (found,) = json.loads(self.engine.do("podman", "inspect", self.container))

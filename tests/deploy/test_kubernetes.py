@@ -188,7 +188,7 @@ def test_the_configuration_is_one_that_the_program_takes(overlay, tmp_path):
     assert paths
     assert all(any(path.startswith(f"{mount}/") or path == mount for mount in mounts) for path in paths)
     for name in ("ica_api_key", "server_token"):
-        (tmp_path / name).write_text("secret")
+        (tmp_path / name).write_text("secret-of-the-test")
     config = tmp_path / "config.yaml"
     config.write_text(text.replace("/run/secrets/orchestrator", str(tmp_path)))
     environment = {each["name"]: each["value"] for each in spec["containers"][0].get("env", [])}

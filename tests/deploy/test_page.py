@@ -130,7 +130,7 @@ def test_a_job_is_paused_resumed_retried_and_cancelled(lab, visit):
         page.get_by_role("link", name="Retry fil.00-fail").click()
         page.get_by_text("The item fil.00-fail is submitted again").wait_for()
         page.get_by_role("button", name="Retry the items").click()
-        page.get_by_text("Accepted: retried link-run-0172 (1 item).").wait_for()
+        page.get_by_text("Accepted: retried link-run-0172 (1 item): 1 item is submitted again.").wait_for()
         lab.until("link-run-0172", "partial")
         assert lab.job("link-run-0172")["round"] == 2
         page.goto(f"{lab.url}/jobs/somatic-run-0174")
@@ -144,7 +144,7 @@ def test_a_job_is_paused_resumed_retried_and_cancelled(lab, visit):
         page.get_by_role("link", name="Cancel…").click()
         page.get_by_text("1 item not yet submitted: never sent.").wait_for()
         page.get_by_role("button", name="Cancel the job").click()
-        page.get_by_text("Accepted: cancelled somatic-run-0174.").wait_for()
+        page.get_by_text("Accepted: cancelled somatic-run-0174: ").wait_for()
         lab.until("somatic-run-0174", "cancelled")
 
 
@@ -308,7 +308,7 @@ def test_a_job_is_cancelled_by_keyboard_alone(lab, visit):
         page.get_by_role("heading", name="Cancel keyboard-run?").wait_for()
         page.get_by_role("button", name="Cancel the job").focus()
         page.keyboard.press("Enter")
-        page.get_by_text("Accepted: cancelled keyboard-run.").wait_for()
+        page.get_by_text("Accepted: cancelled keyboard-run: ").wait_for()
 
 
 def test_a_printed_page_has_the_content_alone(visit):

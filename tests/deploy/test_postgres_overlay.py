@@ -49,7 +49,7 @@ def test_the_init_container_finds_the_password(server, tmp_path, password, code)
     url = config["database"].replace("postgres.example.org/orchestrator", f"127.0.0.1:{server}/postgres")
     assert url != config["database"]
     (tmp_path / "ica_api_key").write_text("key")
-    (tmp_path / "server_token").write_text("token")
+    (tmp_path / "server_token").write_text("token-of-the-test")
     config |= {"database": url, "secrets_dir": str(tmp_path), "queue": {"directory": str(tmp_path / "queue")}}
     config["server"]["token_file"] = str(tmp_path / "server_token")
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
