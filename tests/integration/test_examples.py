@@ -11,14 +11,14 @@ from waiting import patience
 from orchestrator.app import daemon
 from orchestrator.platforms.registry import KINDS, PLATFORMS
 from orchestrator.settings import load
-from orchestrator.simulator import ica, serve, sevenbridges
+from orchestrator.simulator import ica, odm, serve, sevenbridges
 from orchestrator.simulator.registry import PLATFORMS as SIMULATED
 from orchestrator.simulator.registry import SideBySide
 from orchestrator.telemetry.bus import Bus
 
 QUICK = {
     "ica": lambda: ica.Simulator(
-        ica.Config(knobs=ica.Knobs(link_seconds=0.2, creation_seconds=0.1, analysis_seconds=0.3))
+        ica.Config(knobs=ica.Knobs(link_seconds=0.2, data_seconds=0.2, creation_seconds=0.1, analysis_seconds=0.3))
     ),
     "sevenbridges": lambda: sevenbridges.Simulator(
         sevenbridges.Config(
@@ -32,6 +32,7 @@ QUICK = {
             )
         )
     ),
+    "odm": lambda: odm.Simulator(odm.Config(knobs=odm.Knobs(publish_seconds=0.2, import_seconds=0.2))),
 }
 """Platforms whose work takes no time to speak of; any other as it is."""
 FILES = [file for file in example_files() if "jobs" in parsed(file.read_text())]
