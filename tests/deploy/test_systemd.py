@@ -21,7 +21,7 @@ from orchestrator.settings import SettingsError, load
 from orchestrator.settings.credentials import key_file_name
 from orchestrator.settings.loading import SYSTEM_CONFIG
 from orchestrator.settings.state import state_directory
-from orchestrator.telemetry import events
+from orchestrator.telemetry import events, job_events, webhook_events
 from orchestrator.telemetry.events import ComponentError, DaemonStarted, Event, RequestDone, UnexpectedKind
 from orchestrator.telemetry.journal import name_of
 from orchestrator.telemetry.metrics import AccountReading, BackupReading, Metrics, Readings, StoreReading
@@ -293,7 +293,8 @@ def test_every_event_that_the_page_explains_exists(page):
     """And it leaves none out that asks for a person's attention."""
     table = page.partition("## What the log says")[2].partition("What systemd says")[0]
     told = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
-    kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)]
+    found = [each for module in (events, job_events, webhook_events) for each in vars(module).values()]
+    kinds = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Event)]
     names = {name_of(kind.__new__(kind)) for kind in kinds if kind is not Event}
     assert told - names == OUR_PART
     loud = {name_of(kind.__new__(kind)) for kind in kinds if kind.level is not Event.level}
@@ -324,7 +325,9 @@ def _metrics():
     ):
         metrics(event)
     account = AccountReading(1000, 0, 300.0, {"submit": 0}, closed=False, oldest_poll=1, skew=0.0)
-    store = StoreReading({("a", ItemState.PENDING): 1}, {("a", JobState.RUNNING, None): 1}, {"a": 0}, {"a": 1}, 0)
+    store = StoreReading(
+        {("a", ItemState.PENDING): 1}, {("a", JobState.RUNNING, None): 1}, {"a": 0}, {"a": 1}, {"pending": 0}, 0
+    )
     page = metrics.render(Readings({"a": account}, store, BackupReading(None, 1.0))).decode()
     return {sample.name for family in text_string_to_metric_families(page) for sample in family.samples}
 
