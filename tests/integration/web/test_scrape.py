@@ -56,6 +56,7 @@ async def test_a_scrape_reads_no_items(house):
     statements = []
     async with house.open():
         await house.post(house.links("waits", "fil.1", after=["never"]))
+    async with house.open(turning=False):
         engine = house.daemon.store._database._readers.sync_engine
         await house.daemon.store.jobs.list()
 
