@@ -1,16 +1,12 @@
 """Requests of one account on ODM: each carries its token, in the header that the account names."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
-import anyio
-import anyio.to_thread
-
 from orchestrator.clock import Clock
-from orchestrator.domain.errors import Missing, Refused, Unauthorised, WrongAddress
+from orchestrator.domain.errors import Missing, Refused, WrongAddress
 from orchestrator.domain.submission import Submission
 from orchestrator.platforms.declaration import Secret
 from orchestrator.platforms.http.calls import Answer, Call, Effect
@@ -18,24 +14,14 @@ from orchestrator.platforms.http.responses import page_of
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.odm.account import Header
 from orchestrator.platforms.rate_limit.lanes import URGENT, Lane
+from orchestrator.platforms.token_sender import TokenSender
 
 Params = Sequence[tuple[str, str]]
 
-_REREAD: Final = 300.0
-"""Seconds after which the secret is read again: it may have been replaced while the old one is still accepted."""
 _SUBMIT_TIMEOUT: Final = 300.0
 _ACCEPT: Final = {"Accept": "application/json"}
 _STUDIES: Final = "/api/v1/as-user/studies"
 """What every user may read: ODM has no call that says whose a token is."""
-
-
-@dataclass(slots=True, repr=False)
-class _Held:
-    """A token in use, without its text in any repr."""
-
-    text: str
-    read_at: float
-    user: str | None = None
 
 
 class Session:
@@ -43,26 +29,12 @@ class Session:
 
     def __init__(self, remote: Remote, secret: Secret, header: Header, clock: Clock) -> None:
         self._remote = remote
-        self._secret = secret
-        self._header = header
-        self._clock = clock
-        self._held: _Held | None = None
-        self._asking = anyio.Lock()
+        scheme = "Bearer " if header == "Authorization" else ""
+        self._sender = TokenSender(remote, secret, clock, lambda token: {header: f"{scheme}{token}"})
 
     async def send(self, call: Call) -> Answer:
-        """Send `call` with the token; after a 401 once more, if there is another token by then.
-
-        Raises:
-            Unauthorised: ODM does not accept the token. Nothing was done.
-            PlatformError: whatever else `Remote.send` raises.
-        """
-        held = await self._token()
-        try:
-            return await self._remote.send(self._signed(call, held))
-        except Unauthorised:
-            if (other := await self._token(anew=True)).text == held.text:
-                raise
-        return await self._remote.send(self._signed(call, other))
+        """Send `call` with the token; see `TokenSender.send`."""
+        return await self._sender.send(call)
 
     async def user(self) -> str:
         """A digest of the token, once ODM has accepted it; asked once for each token.
@@ -70,13 +42,7 @@ class Session:
         Raises:
             WrongAddress: there is something else at the account's address.
         """
-        async with self._asking:
-            held = await self._token()
-            if held.user is None:
-                await self._try_out()
-                held = self._held or held  # another one by now, if the first was refused
-                held.user = f"token-{hashlib.sha256(held.text.encode()).hexdigest()[:16]}"
-            return held.user
+        return await self._sender.user(self._accept)
 
     async def get(self, path: str, route: str, params: Params = ()) -> Answer:
         """Read something."""
@@ -117,6 +83,10 @@ class Session:
         """Close the connections."""
         await self._remote.aclose()
 
+    async def _accept(self) -> Callable[[str], str]:
+        await self._try_out()
+        return lambda token: f"token-{hashlib.sha256(token.encode()).hexdigest()[:16]}"
+
     async def _try_out(self) -> None:
         """Whether ODM is there and accepts the token."""
         params = (("pageLimit", "1"), ("returnedMetadataFields", "minimal_data"))
@@ -131,20 +101,6 @@ class Session:
             return  # the token was accepted; what its user may do is another matter
         if (page := page_of(answer.headers.get("content-type", ""), answer.body)) is not None:
             raise WrongAddress(f"{self._remote.base_url} is not ODM: it answers with {page}. Check `base_url`")
-
-    async def _token(self, *, anew: bool = False) -> _Held:
-        held, now = self._held, self._clock.monotonic()
-        if held is not None and not anew and now - held.read_at < _REREAD:
-            return held
-        text = self._secret if isinstance(self._secret, str) else await anyio.to_thread.run_sync(self._secret)
-        if self._held is None or self._held.text != text:
-            self._held = _Held(text, now)
-        self._held.read_at = now
-        return self._held
-
-    def _signed(self, call: Call, held: _Held) -> Call:
-        value = f"Bearer {held.text}" if self._header == "Authorization" else held.text
-        return replace(call, headers={**call.headers, self._header: value})
 
 
 def submission_headers(*, body: bool) -> dict[str, str]:

@@ -1,15 +1,12 @@
 """Requests of one account on Seven Bridges: each carries its token."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-import anyio
-import anyio.to_thread
 import msgspec
 
 from orchestrator.clock import Clock
-from orchestrator.domain.errors import Unauthorised
 from orchestrator.domain.submission import Submission
 from orchestrator.platforms.declaration import Secret
 from orchestrator.platforms.http.calls import Answer, Call, Effect
@@ -17,22 +14,12 @@ from orchestrator.platforms.http.json_bodies import read
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.rate_limit.lanes import URGENT, Lane
 from orchestrator.platforms.sevenbridges.wire import USER
+from orchestrator.platforms.token_sender import TokenSender
 
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
 
-_REREAD: Final = 300.0
-"""Seconds after which the secret is read again: it may have been replaced while the old one is still accepted."""
 _SUBMIT_TIMEOUT: Final = 300.0
 _HEADERS: Final = {"Accept": "application/json", "Content-Type": "application/json"}
-
-
-@dataclass(slots=True, repr=False)
-class _Held:
-    """A token in use, without its text in any repr."""
-
-    text: str
-    read_at: float
-    user: str | None = None
 
 
 class Session:
@@ -40,37 +27,15 @@ class Session:
 
     def __init__(self, remote: Remote, secret: Secret, clock: Clock) -> None:
         self._remote = remote
-        self._secret = secret
-        self._clock = clock
-        self._held: _Held | None = None
-        self._asking = anyio.Lock()
+        self._sender = TokenSender(remote, secret, clock, lambda token: {"X-SBG-Auth-Token": token})
 
     async def send(self, call: Call) -> Answer:
-        """Send `call` with the token; after a 401 once more, if there is another token by then.
-
-        Raises:
-            Unauthorised: the platform does not accept the token. Nothing was done.
-            PlatformError: whatever else `Remote.send` raises.
-        """
-        held = await self._token()
-        try:
-            return await self._remote.send(_signed(call, held))
-        except Unauthorised:
-            if (other := await self._token(anew=True)).text == held.text:
-                raise
-        return await self._remote.send(_signed(call, other))
+        """Send `call` with the token; see `TokenSender.send`."""
+        return await self._sender.send(call)
 
     async def user(self) -> str:
         """The user name that the token stands for; asked once for each token."""
-        async with self._asking:
-            held = await self._token()
-            if held.user is None:
-                answer = await self.send(_get("/user", (), "user", Lane.CONTROL))
-                name = read(answer, USER).username
-                if self._held is not None:  # another one by now, if the first was refused
-                    self._held.user = name
-                return name
-            return held.user
+        return await self._sender.user(self._ask_name)
 
     async def get(self, path: str, route: str, params: Params = ()) -> Answer:
         """Read something."""
@@ -115,15 +80,9 @@ class Session:
         """Close the connections."""
         await self._remote.aclose()
 
-    async def _token(self, *, anew: bool = False) -> _Held:
-        held, now = self._held, self._clock.monotonic()
-        if held is not None and not anew and now - held.read_at < _REREAD:
-            return held
-        text = self._secret if isinstance(self._secret, str) else await anyio.to_thread.run_sync(self._secret)
-        if self._held is None or self._held.text != text:
-            self._held = _Held(text, now)
-        self._held.read_at = now
-        return self._held
+    async def _ask_name(self) -> Callable[[str], str]:
+        name = read(await self.send(_get("/user", (), "user", Lane.CONTROL)), USER).username
+        return lambda _token: name
 
 
 def submission_headers() -> dict[str, str]:
@@ -133,7 +92,3 @@ def submission_headers() -> dict[str, str]:
 
 def _get(path: str, params: Params, route: str, lane: Lane) -> Call:
     return Call(method="GET", path=path, lane=lane, params=params, headers=_HEADERS, effect=Effect.SAFE, route=route)
-
-
-def _signed(call: Call, held: _Held) -> Call:
-    return replace(call, headers={**call.headers, "X-SBG-Auth-Token": held.text})
