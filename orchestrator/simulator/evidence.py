@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 from orchestrator.simulator.ledger import Ledger
 
@@ -32,3 +32,31 @@ class Evidence(ABC):
     @abstractmethod
     def report(self) -> dict[str, Any]:
         """Everything, as JSON; the counts under `summary`."""
+
+
+class EffectEvidence(Evidence):
+    """Evidence on a platform where the ledger's effects, with their present statuses, say everything."""
+
+    once: ClassVar[frozenset[str]]
+    """Kinds of effects of which two of one name are one too many."""
+
+    def duplicates(self) -> dict[tuple[str, str], int]:
+        return {thing: count for thing, count in self.made().items() if thing[0] in self.once and count > 1}
+
+    def summary(self) -> dict[str, Any]:
+        """Effects by kind, and names that occur more than once."""
+        return {
+            "effects": dict(Counter(effect.kind for effect in self._ledger)),
+            "duplicates": [
+                {"kind": kind, "name": name, "made": count} for (kind, name), count in self.duplicates().items()
+            ],
+        }
+
+    def report(self) -> dict[str, Any]:
+        """Every effect, with the present status of what it made."""
+        return {
+            "summary": self.summary(),
+            "effects": [
+                {**effect._asdict(), "status": self.status(effect.kind, effect.name)} for effect in self._ledger
+            ],
+        }

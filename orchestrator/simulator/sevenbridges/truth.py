@@ -1,21 +1,18 @@
 """What really happened on the simulated Seven Bridges, whatever its answers said."""
 
-from collections import Counter
-from typing import Any
-
-from orchestrator.simulator.evidence import Evidence
+from orchestrator.simulator.evidence import EffectEvidence
 from orchestrator.simulator.sevenbridges.world import World
 
-ONCE = frozenset({"run", "automation_run"})
-"""Effects that cost money: one a name, or something was sent twice."""
 
-
-class Truth(Evidence):
+class Truth(EffectEvidence):
     """Judges one world.
 
     Effects: draft, draft_deleted, run, abort, import, export, copy, move, delete, update,
     drs_import, automation_run, stop.
     """
+
+    once = frozenset({"run", "automation_run"})
+    """Effects that cost money: one a name, or something was sent twice."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world.ledger)
@@ -38,25 +35,3 @@ class Truth(Evidence):
             return None
         state = job.course.status(now)
         return state if state != "FINISHED" else "COMPLETED" if job.names[name] else "FAILED"
-
-    def duplicates(self) -> dict[tuple[str, str], int]:
-        """How often each name was run, by kind, where more than once."""
-        return {thing: count for thing, count in self.made().items() if thing[0] in ONCE and count > 1}
-
-    def summary(self) -> dict[str, Any]:
-        """Effects by kind, and names that were run more than once."""
-        return {
-            "effects": dict(Counter(effect.kind for effect in self._ledger)),
-            "duplicates": [
-                {"kind": kind, "name": name, "made": count} for (kind, name), count in self.duplicates().items()
-            ],
-        }
-
-    def report(self) -> dict[str, Any]:
-        """Every effect, with the present status of what it made."""
-        return {
-            "summary": self.summary(),
-            "effects": [
-                {**effect._asdict(), "status": self.status(effect.kind, effect.name)} for effect in self._ledger
-            ],
-        }

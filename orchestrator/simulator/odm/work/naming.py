@@ -21,12 +21,10 @@ split at `-`, `_`, `.`, `/`, `:` and spaces; digits at the end of a word do not 
     slow       takes ten times as long                                              (everything)
 """
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-_SEPARATORS = re.compile(r"[-_./: ]+")
-_DIGITS = "0123456789"
+from orchestrator.simulator.words import first_known, words_of
 
 
 class Outcome(StrEnum):
@@ -61,6 +59,6 @@ _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
 def fate_of(name: str) -> Fate:
     """Read a name; see the module's docstring."""
-    words = [word.rstrip(_DIGITS) for word in _SEPARATORS.split(name.lower())]
-    outcome = next((_OUTCOMES[word] for word in words if word in _OUTCOMES), Outcome.SUCCEED)
+    words = words_of(name)
+    outcome = first_known(words, _OUTCOMES, Outcome.SUCCEED)
     return Fate(outcome, "slow" in words)

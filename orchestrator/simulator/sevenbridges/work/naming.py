@@ -19,12 +19,10 @@ decides; `slow` goes together with any.
 A child of a batch task is named after its parent and the file or group that it works on; only the latter decides.
 """
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-_SEPARATORS = re.compile(r"[-_./: ]+")
-_DIGITS = "0123456789"
+from orchestrator.simulator.words import first_known, words_of
 
 
 class Outcome(StrEnum):
@@ -55,6 +53,6 @@ _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
 def fate_of(*names: str) -> Fate:
     """Read names, the first one first; see the module's docstring."""
-    words = [word.rstrip(_DIGITS) for name in names for word in _SEPARATORS.split(name.lower())]
-    outcome = next((_OUTCOMES[word] for word in words if word in _OUTCOMES), Outcome.SUCCEED)
+    words = words_of(*names)
+    outcome = first_known(words, _OUTCOMES, Outcome.SUCCEED)
     return Fate(outcome, "slow" in words)
