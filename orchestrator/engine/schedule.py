@@ -110,7 +110,8 @@ class Schedule:
 
     def next_of(self, batches: Collection[BatchId]) -> float | None:
         """When the next poll of any of these batches is due; None when none of them is polled."""
-        of_them = (entry.due for entry in self._entries.values() if not set(batches).isdisjoint(entry.poll.batches))
+        among = set(batches)
+        of_them = (entry.due for entry in self._entries.values() if not among.isdisjoint(entry.poll.batches))
         return min(of_them, default=None)
 
     def start(self, poll: Poll) -> None:
