@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.types import Message
 
 from orchestrator.intake.directory.moves import GOOD_NAME
 from orchestrator.intake.reading.tables import is_table
 from orchestrator.intake.validation.check import JSON_SUFFIX, YAML_SUFFIXES
+from orchestrator.web.bounded_body import bounded
 
 MOST_PARTS = 100
 """Files that one request may have."""
@@ -44,17 +44,8 @@ async def parts_of(request: Request, most: int) -> AsyncIterator[Parts]:
         UploadError: the request is too large, malformed, or has not exactly one queue file.
         ClientDisconnect: it ended early.
     """
-    size = 0
-
-    async def receive() -> Message:
-        nonlocal size
-        message = await request.receive()
-        size += len(message.get("body", b""))
-        if size > most:
-            raise UploadError(413, f"a queue file and its tables may have {most} bytes (`queue.max_bytes`) in all")
-        return message
-
-    limited = Request(request.scope, receive)
+    too_large = f"a queue file and its tables may have {most} bytes (`queue.max_bytes`) in all"
+    limited = bounded(request, most, lambda: UploadError(413, too_large))
     try:
         form = await limited.form(max_files=MOST_PARTS, max_fields=MOST_PARTS)
     except HTTPException as error:

@@ -10,8 +10,8 @@ from starlette.datastructures import FormData, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import Message, Receive
 
+from orchestrator.web.bounded_body import bounded
 from orchestrator.web.guard import content_type
 from orchestrator.web.sessions import Session
 
@@ -56,9 +56,10 @@ async def read_form(request: Request, *, most_bytes: int = LARGEST_FORM, most_fi
     """
     if content_type(request.headers) not in FORM_TYPES:
         raise HTTPException(415, "send a form: application/x-www-form-urlencoded or multipart/form-data")
-    bounded = Request(request.scope, _bounded(request, most_bytes))
+    too_large = f"the form is larger than {most_bytes} bytes; nothing was changed"
+    limited = bounded(request, most_bytes, lambda: HTTPException(413, too_large))
     try:
-        form = await bounded.form(max_files=most_files, max_fields=100, max_part_size=most_bytes)
+        form = await limited.form(max_files=most_files, max_fields=100, max_part_size=most_bytes)
     except (MultiPartException, FormParserError) as error:
         raise HTTPException(400, f"the form cannot be read: {error}") from None
     except ClientDisconnect:
@@ -76,17 +77,3 @@ def field(form: FormData, name: str) -> str:
     """A text of a form; empty where there is none."""
     value = form.get(name)
     return value if isinstance(value, str) else ""
-
-
-def _bounded(request: Request, most: int) -> Receive:
-    received = 0
-
-    async def receive() -> Message:
-        nonlocal received
-        message = await request.receive()
-        received += len(message.get("body", b""))
-        if received > most:
-            raise HTTPException(413, f"the form is larger than {most} bytes; nothing was changed")
-        return message
-
-    return receive
