@@ -183,12 +183,10 @@ def _fields_of(annotation: object) -> Iterator[str]:
 
 
 class Kinds(Mapping[str, Kind]):
-    """The supported kinds of work by name, and the reserved names."""
+    """The supported kinds of work by name."""
 
-    def __init__(self, kinds: Iterable[Kind], planned: Iterable[str] = ()) -> None:
+    def __init__(self, kinds: Iterable[Kind]) -> None:
         self._kinds = {kind.name: kind for kind in kinds}
-        self.planned = frozenset(planned) - self._kinds.keys()
-        """Kinds whose names are reserved; this version rejects them."""
 
     def __getitem__(self, name: str) -> Kind:
         return self._kinds[name]
@@ -213,6 +211,4 @@ def find_kind(name: str, kinds: Kinds) -> Kind | Mistake:
     if kind := kinds.get(name):
         return kind
     known = did_you_mean(name, kinds) or "known are " + ", ".join(kinds)
-    if name in kinds.planned:
-        return Mistake(f"{name} is not available in this version", known, ("kind",))
     return Mistake(f"{name!r} is no kind of work", known, ("kind",))

@@ -6,7 +6,7 @@ from functools import reduce
 from operator import or_
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, GetCoreSchemaHandler, Tag, create_model
+from pydantic import AfterValidator, ConfigDict, Discriminator, GetCoreSchemaHandler, Tag, create_model
 from pydantic_core import CoreSchema
 
 from orchestrator.domain.fields import BaseUrl, ConfigPath
@@ -56,13 +56,6 @@ class _Unknown(Section):
 def _unknown(platforms: Platforms) -> type[Section]:
     """A model that accepts nothing: its `platform` is missing or wrong."""
     known = tuple(platforms)
-
-    def available(platform: object) -> object:
-        if isinstance(platform, str) and platform in platforms.planned:
-            text = f"{' and '.join(known)} {'is' if len(known) == 1 else 'are'}"
-            raise ValueError(f"{platform} is not available in this version; only {text}")
-        return platform
-
-    fields: dict[str, Any] = {"platform": (Annotated[Literal[known], BeforeValidator(available)], ...)}
+    fields: dict[str, Any] = {"platform": (Literal[known], ...)}
     model: type[Section] = create_model("Account", __base__=_Unknown, **fields)
     return model

@@ -8,7 +8,7 @@ import pytest
 from orchestrator.platforms.registry import PLATFORMS
 
 PACKAGE = Path(__file__).parents[2] / "orchestrator"
-NAMES = sorted({*PLATFORMS, *PLATFORMS.planned})
+NAMES = sorted(PLATFORMS)
 REGISTRIES = {"platforms/registry.py", "simulator/registry.py"}
 DEMO = ("cli/showcase/", "cli/demo.py", "cli/simulator.py")
 

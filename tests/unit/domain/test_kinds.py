@@ -173,14 +173,6 @@ def test_the_job_is_checked_for_its_kind():
     assert len(list(LINKING.mistakes_of_engine("cwl"))) == 1
 
 
-@pytest.mark.parametrize("name", sorted(KINDS.planned))
-def test_kinds_to_come_are_refused_as_such(name):
-    """A kind that has a name but is not built says so."""
-    found = find_kind(name, KINDS)
-    assert isinstance(found, Mistake)
-    assert "not available in this version" in found.message
-
-
 def test_an_unknown_kind_names_the_known_ones():
     """The remedy of a misspelt kind is the list of kinds."""
     found = find_kind("ica.analysis", KINDS)
