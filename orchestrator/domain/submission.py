@@ -45,6 +45,6 @@ class SentWork:
     """What else of one kind of work was sent lately, as far as the records go."""
 
     ids: frozenset[str] = frozenset()
-    """The platform's ids of other batches and of their items: none of them is that of a batch that is looked for."""
+    """The platform's ids of other batches and of their items: none of them belongs to a batch that is searched for."""
     in_doubt: int = 0
     """Other batches of as many items whose outcome is not known either: each might be what is found."""

@@ -72,7 +72,7 @@ class Results:
     async def _write(self, job: Job) -> Path:
         """Write the three files from one reading of the job's items; returns the JSON document, which comes last.
 
-        A file that is visible is complete, and whoever finds the JSON document finds the others too.
+        A file that is visible is complete, and where the JSON document exists the others do too.
         """
         from orchestrator.engine.report.page import render  # noqa: PLC0415 - its library is loaded when first needed
 

@@ -45,7 +45,7 @@ class Platform(Protocol):
         """Search for a batch whose response was lost.
 
         `batch.submission` is what was sent, or would be. Of a batch that was never sent, as far as we know, only what
-        bears its name is looked for.
+        bears its name is searched for.
         """
         ...
 

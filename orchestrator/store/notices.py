@@ -143,8 +143,8 @@ class Notices:
     async def _end(self, pending: PendingNotice, detail: str, now: Micros, change: sa.UpdateBase) -> None:
         async with self._database.write() as connection:
             if (await connection.execute(change)).rowcount:
-                told = {"at": now, "job": pending.job, "event": "notify", "new": pending.notice, "detail": detail}
-                await connection.execute(sa.insert(events).values(told))
+                event = {"at": now, "job": pending.job, "event": "notify", "new": pending.notice, "detail": detail}
+                await connection.execute(sa.insert(events).values(event))
 
 
 def _pending_of(row: Row) -> PendingNotice:

@@ -30,22 +30,22 @@ async def print_history(source: Source, name: str, *, as_json: bool) -> None:
 
 async def print_why(source: Source, name: str, *, as_json: bool) -> None:
     """Print what a job waits for, those reasons first that need an operator."""
-    told, by_daemon = await source.why(name)
+    described, by_daemon = await source.why(name)
     if as_json:
-        sys.stdout.write(json.dumps(told, indent=1) + "\n")
+        sys.stdout.write(json.dumps(described, indent=1) + "\n")
         return
-    latest = told["last_request"]
+    latest = described["last_request"]
     lines = {
-        "job": told["name"],
-        "state": told["state"] + (f", needs {told['needs']}" if told["needs"] else ""),
+        "job": described["name"],
+        "state": described["state"] + (f", needs {described['needs']}" if described["needs"] else ""),
     }
-    rows = [*lines.items(), *(("waits for", _reason(reason)) for reason in told["reasons"])]
+    rows = [*lines.items(), *(("waits for", _reason(reason)) for reason in described["reasons"])]
     rows += [
-        ("unchanged since", told["unchanged_since"]),
-        ("next poll", told["next_poll"]),
+        ("unchanged since", described["unchanged_since"]),
+        ("next poll", described["next_poll"]),
         ("last request", f"{latest['at']}  {latest['route']}  {latest['outcome']}" if latest else None),
-        ("last error", told["last_error"]),
-        ("expected end", told["expected_end"]),
+        ("last error", described["last_error"]),
+        ("expected end", described["expected_end"]),
         ("daemon", None if by_daemon else "none answers: its budget, polls and requests are not known"),
     ]
     console = output()

@@ -220,9 +220,9 @@ class Database:
     async def why(self, name: str) -> tuple[Described, bool]:
         job = await job_named(self._store, name)
         if await anyio.to_thread.run_sync(from_daemon, self._settings) is not None:
-            told = await anyio.to_thread.run_sync(ask, self._settings, f"{_path(name)}/why")
-            if told is not None:
-                return told, True
+            described = await anyio.to_thread.run_sync(ask, self._settings, f"{_path(name)}/why")
+            if described is not None:
+                return described, True
         most = self._open_items.get(job.spec.account)
         found = await why(self._store, job, open_items=most, account=None, now=self._clock.now())
         return describe_why(job, found), False

@@ -67,7 +67,7 @@ class RetryJob(_Strict):
 
 
 class Pause(_Strict):
-    """Submit nothing until `resume`; what was submitted is still looked at."""
+    """Submit nothing until `resume`; what was submitted is still polled."""
 
     pause: Scope
 

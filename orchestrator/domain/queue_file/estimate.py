@@ -103,7 +103,7 @@ class Digest:
     the row). Left out: the name, under which it is compared; the names of file and table; `count`, which only guards;
     and how template and items were spelt. A job that is made of the rows of an earlier one has no items yet: in their
     place stand that job, the template and `count`. A change of priority is a change of content, so that it is never
-    taken in silence and dropped.
+    accepted without a message and discarded.
     """
 
     def __init__(self, job: QueuedJob) -> None:

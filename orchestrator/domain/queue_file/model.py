@@ -288,7 +288,7 @@ def _validated(model: type[Model], raw: object, path: Path, mistakes: list[Mista
 
 
 def _meant(raw: object, below: Path) -> str | None:
-    """What somebody meant who wrote one value where an object, a list or the name of a file belongs."""
+    """The suggestion for a single value where an object, a list or the name of a file belongs."""
     value = raw.get(below[0]) if isinstance(raw, dict) and len(below) == 1 else None
     is_number = isinstance(value, int) and not isinstance(value, bool)
     match below:

@@ -51,7 +51,7 @@ class Reason:
     text: str
     since: Micros | None = None
     by: str | None = None
-    """The user id of whoever caused it; None where the daemon or the platform did."""
+    """The id of the user who caused it; None where the daemon or the platform did."""
 
 
 @dataclass(frozen=True, slots=True)

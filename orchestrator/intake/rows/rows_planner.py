@@ -1,7 +1,7 @@
 """Makes the items of jobs that consist of the rows of an earlier one, once that one has settled.
 
-The rows are copied to a scratch file, checked there as those of a table are, and loaded under a job that nobody sees.
-One commit puts it in the place of the job that waited. A mistake in the rows blocks that job: `retry` plans it anew.
+The rows are copied to a scratch file, checked there as those of a table are, and loaded under an invisible job. One
+commit puts it in the place of the job that waited. A mistake in the rows blocks that job: `retry` plans it anew.
 """
 
 from collections.abc import Callable, Mapping

@@ -58,7 +58,7 @@ class Candidates:
     _before: _Listed | None = field(default=None, init=False)
 
     def none_possible(self, batch: Batch) -> bool:
-        """Whether nobody can have sent this batch: it was planned in the lifetime of this process, and never sent."""
+        """Whether this batch cannot have been sent: it was planned in the lifetime of this process, and never sent."""
         return batch.first_sent_at is None and (batch.planned_at or 0) >= self.started_at
 
     async def of(self, batch: Batch, family: Family, unread: Unread, *, slack: Micros) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Tasks that somebody else started: nothing is sent, each is followed to its end."""
+"""Tasks that were started elsewhere: nothing is sent, each is followed to its end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

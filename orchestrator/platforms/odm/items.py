@@ -39,7 +39,7 @@ class Publication(_Open):
 
 
 class FollowedTask(_Open):
-    """A task that somebody else started."""
+    """A task that was started elsewhere."""
 
     id: _Accession
 

@@ -44,7 +44,7 @@ class HistoryEvent:
     new: str | None
     detail: str | None
     actor: str | None
-    """The user id of whoever dropped the file that caused it; None where the daemon or a platform did."""
+    """The id of the user who dropped the file that caused it; None where the daemon or a platform did."""
 
 
 class History:
@@ -70,7 +70,7 @@ class History:
     async def newest_without_items(
         self, job: JobId, *, before: int | None = None, limit: int
     ) -> tuple[Sequence[HistoryEvent], int | None]:
-        """As `newest`, but what happened to the job and its batches alone; and where to go on, if there may be more.
+        """As `newest`, but what happened to the job and its batches alone; and where to continue, if there may be more.
 
         A job has several events for each of its items: one call reads at most `_SCANNED` of them.
         """

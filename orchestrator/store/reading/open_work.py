@@ -21,7 +21,7 @@ class Hold:
     reason: str
     since: Micros | None
     by: str | None
-    """The user id of whoever dropped the file; None where the daemon did, or it is not recorded."""
+    """The id of the user who dropped the file; None where the daemon did, or it is not recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The controls of operators: cancel, pause, resume, retry, give up, adopt. Each is one transaction.
 
-Each may carry a token: a control whose token was seen before does nothing. `actor` is the user id of whoever asked for
+Each may carry a token: a control whose token was seen before does nothing. `actor` is the id of the user who asked for
 it; the events of the transaction keep it.
 """
 

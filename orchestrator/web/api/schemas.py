@@ -126,7 +126,7 @@ class HistoryEvent(Shape):
     new: str | None
     detail: str | None
     actor: Annotated[
-        str | None, Field(description="User id of whoever dropped the file that caused it; null for the daemon.")
+        str | None, Field(description="Id of the user who dropped the file that caused it; null for the daemon.")
     ]
 
 
@@ -143,7 +143,7 @@ class Reason(Shape):
     waits_for: WaitsFor
     text: str
     since: Time | None
-    by: Annotated[str | None, Field(description="User id of whoever caused it; null for the daemon or the platform.")]
+    by: Annotated[str | None, Field(description="Id of the user who caused it; null for the daemon or the platform.")]
 
 
 class LatestRequest(Shape):

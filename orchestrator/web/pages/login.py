@@ -1,4 +1,4 @@
-"""`/login` and `/logout`: a session for whoever knows the server's token."""
+"""`/login` and `/logout`: a session for a user who knows the server's token."""
 
 import math
 from urllib.parse import urlsplit

@@ -70,7 +70,7 @@ def static_bytes(name: str) -> bytes:
 
 @cache
 def asset(name: str) -> str:
-    """The address of a static file; it changes with its content, so that browsers may keep the file for ever."""
+    """The address of a static file; it changes with its content, so that browsers may cache the file without limit."""
     return f"/static/{name}?v={hashlib.sha256(static_bytes(name)).hexdigest()[:12]}"
 
 

@@ -26,7 +26,7 @@ class Role(StrEnum):
     READ = "read"
     """May log in to change something."""
     READ_ONLY = "read-only"
-    """No token is configured: nobody may change anything here."""
+    """No token is configured: nothing can be changed here."""
 
 
 class Site:

@@ -21,7 +21,7 @@ from orchestrator.platforms.ica.protocol.batch_paths import BatchPath
 from orchestrator.platforms.ica.protocol.wire import CREATION_ITEMS, DATA_ITEMS, SAMPLE_ITEMS, UPDATE_ITEMS, PageReader
 
 _SUBJECTS: Final = ("analysis", "unlink", "link", "copy", "move", "update", "sample")
-"""Words that tell the types of jobs apart, longer ones before those that they contain."""
+"""Words that distinguish the types of jobs, longer ones before those that they contain."""
 
 
 @dataclass(frozen=True, slots=True)

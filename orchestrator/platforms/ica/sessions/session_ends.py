@@ -44,7 +44,7 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
     part: str
     token: str | None = None
     open: bool = False
-    """Whether an analysis goes on."""
+    """Whether an analysis has not ended."""
     inputs: str | None = None
     """As JSON."""
 

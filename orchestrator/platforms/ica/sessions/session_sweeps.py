@@ -52,7 +52,7 @@ class EndedSessions:
             self._wanted[session_id] = None
 
     def note(self, row: SessionRow, *, wanted: bool = False) -> None:
-        """Keep a row, if it is the last of a session that somebody follows."""
+        """Keep a row, if it is the last of a session that is followed."""
         if row.status in FINAL_ANALYSIS and (wanted or row.id in self._wanted):
             self._wanted.pop(row.id)
             self._rows[row.id] = row

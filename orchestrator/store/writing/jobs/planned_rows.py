@@ -1,6 +1,6 @@
 """Jobs that are made of the rows of an earlier one: which are to be planned, and the commit that gives one its items.
 
-Its items are loaded portion by portion under a job of their own that nobody sees. The commit puts that job in the place
+Its items are loaded portion by portion under an invisible job of their own. The commit puts that job in the place
 of the one that waited, with its history: a crash before it leaves the one that waited, and nothing else.
 """
 

@@ -37,7 +37,7 @@ function adapt(old, fresh) {
     if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
     return;
   }
-  if ("keep" in old.dataset || old.matches("form")) return; // what somebody is filling in stays
+  if ("keep" in old.dataset || old.matches("form")) return; // keep a form that is being filled in
   if (old.nodeName === "TIME" && old.dateTime === fresh.dateTime) return;
   for (const { name, value } of fresh.attributes) {
     if (old.nodeName === "DETAILS" && name === "open") continue;
