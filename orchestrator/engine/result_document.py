@@ -213,14 +213,6 @@ class CsvTable:
         }
 
 
-async def as_csv(store: Store, job: Job, link: Link | None = None) -> AsyncIterator[bytes]:
-    """The whole table, in portions."""
-    table = CsvTable(link)
-    async for items in store.items.stream(job.id):
-        yield table.items(items)
-    yield table.tail()
-
-
 def spreadsheet_time(micros: Micros | None) -> str | None:
     """Format a time so that spreadsheets of every language read a date: UTC to the second, without `T` and `Z`."""
     if micros is None:

@@ -20,7 +20,7 @@ from orchestrator.domain.model import (
     JobSpec,
     JobState,
 )
-from orchestrator.engine.result_document import as_csv
+from orchestrator.engine.result_document import CsvTable
 
 START = 1_700_000_000 * SECOND
 JOB = JobId("j1")
@@ -129,6 +129,14 @@ def row(**cells):
 
 async def written(portions):
     return b"".join([portion async for portion in portions])
+
+
+async def as_csv(store, found):
+    """The whole table of a job, in portions."""
+    writer = CsvTable()
+    async for items in store.items.stream(found.id):
+        yield writer.items(items)
+    yield writer.tail()
 
 
 async def table(*portions):

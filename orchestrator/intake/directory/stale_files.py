@@ -68,15 +68,6 @@ class StaleFiles:
         stay = self._stays.get(name)
         return stay is not None and now - stay.since >= REPORTED_AFTER[0]
 
-    def next_report(self, now: float) -> float | None:
-        """Seconds until a file has stayed long enough to be reported; None while none is going to."""
-        pauses = [
-            pause
-            for stay in self._stays.values()
-            if stay.reports < len(REPORTED_AFTER) and (pause := stay.since + REPORTED_AFTER[stay.reports] - now) > 0
-        ]
-        return min(pauses, default=None)
-
     def report(self, now: float) -> None:
         """Publish what has stayed for a minute, and again for an hour."""
         due: list[tuple[str, _Stay]] = []

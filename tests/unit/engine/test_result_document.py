@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from documents import FakeStore, all_of, batch, item, job, written
+from documents import FakeStore, all_of, as_csv, batch, item, job, written
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +15,6 @@ from orchestrator.domain.model import (
     Needs,
 )
 from orchestrator.engine.result_document import (
-    as_csv,
     as_json,
     describe_batch,
     describe_job,

@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from documents import FakeStore, all_of, cell_of, item, job, row, table, written
+from documents import FakeStore, all_of, as_csv, cell_of, item, job, row, table, written
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +12,6 @@ from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.model import ItemState
 from orchestrator.domain.result_columns import ITEM_COLUMNS, OUR_COLUMNS
 from orchestrator.engine.result_document import (
-    as_csv,
     describe_item,
 )
 

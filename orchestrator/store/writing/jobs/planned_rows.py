@@ -77,12 +77,6 @@ class PlannedRows:
         """Begin to load the items of a job; `Jobs.add_items` takes them, `Jobs.abandon` forgets them."""
         return await self._loading.load_beside(job.id, spec, job.created_at)
 
-    async def is_current(self, job: PlannableJob) -> bool:
-        """Whether a job is still to be planned, and its rows are still the same."""
-        async with self._database.read() as connection:
-            current = await connection.execute(_current(job))
-            return current.first() is not None
-
     async def block(self, job: PlannableJob, reason: str, now: Micros) -> tuple[JobChanged, ...]:
         """No items can be made of its rows: it waits for an operator. A job that changed meanwhile is left alone."""
         async with self._database.write() as connection:
