@@ -163,10 +163,3 @@ def unsynced(directory: Path, reason: str) -> str:
         f"{directory / 'incoming'} could not be synced ({reason}): the file is queued, but a power failure before the "
         "daemon has read it may remove it"
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 job`, `2 jobs`, `3 batches`."""
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number} {noun}{'es' if noun.endswith('ch') else 's'}"

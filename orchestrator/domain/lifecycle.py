@@ -8,6 +8,9 @@ from types import MappingProxyType
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.model import CREATION, BatchState, Item, ItemReport, ItemState, JobState, Stage
 
+RETRIED_STATES = (ItemState.FAILED, ItemState.ABORTED, ItemState.PARTIAL, ItemState.CANCELLED)
+"""The states of items that `retry` sends again by default."""
+
 # ---------------------------------------------------------------- batches
 
 

@@ -1,8 +1,8 @@
 """What the controls of a queue file speak of, and what to say when they were carried out."""
 
-import pwd
 from collections.abc import Mapping
 
+from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.queue_file.control_models import (
     Adopt,
     CancelJob,
@@ -15,6 +15,7 @@ from orchestrator.domain.queue_file.control_models import (
     RetryJob,
 )
 from orchestrator.intake.validation.check import Control
+from orchestrator.user_names import user_name
 
 
 def scope_of(control: Control) -> tuple[str | None, str | None]:
@@ -40,10 +41,7 @@ def user_of(dropped_by: str | None) -> str:
         return "an unknown user"
     if not dropped_by.isdecimal():
         return dropped_by
-    try:
-        return pwd.getpwuid(int(dropped_by)).pw_name
-    except (KeyError, ValueError, OverflowError):
-        return f"user id {dropped_by}"
+    return user_name(dropped_by) or f"user id {dropped_by}"
 
 
 def described(control: Control, names: Mapping[str, str]) -> tuple[str, str, str]:
@@ -57,10 +55,10 @@ def described(control: Control, names: Mapping[str, str]) -> tuple[str, str, str
         case CancelJob():
             return "cancel", target, f"cancelled {target}"
         case RetryJob(items=items, state=state):
-            which = f" ({state} items)" if state else f" ({len(items)} item{'s'[: len(items) > 1]})" if items else ""
+            which = f" ({state} items)" if state else f" ({counted(len(items), 'item')})" if items else ""
             return "retry", target, f"retried {target}{which}"
         case GiveUp(items=items):
-            which = f" ({len(items)} item{'s'[: len(items) > 1]})" if items else ""
+            which = f" ({counted(len(items), 'item')})" if items else ""
             return "give-up", target, f"gave up {target}{which}"
         case Pause():
             return "pause", target, f"paused {target}"

@@ -2,13 +2,12 @@
 
 import errno
 import os
-import pwd
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from orchestrator.cli.checkup.finding import Finding, ok, warning, wrong
-from orchestrator.cli.invocation import counted
+from orchestrator.domain.messages.counting import counted
 from orchestrator.durable import open_draft, rename_exclusively
 from orchestrator.engine.unsynced import CONSEQUENCE, not_synced
 from orchestrator.platforms.http.trust import authorities
@@ -17,6 +16,7 @@ from orchestrator.settings import Settings, SettingsError, exposed_secrets, load
 from orchestrator.settings.mounts import MOUNTS, network_file_system
 from orchestrator.settings.state import state_directory
 from orchestrator.store.database.lock import LOCK
+from orchestrator.user_names import user_name
 from orchestrator.web.monitoring.health import LEAST_ROOM, without_room
 
 _MIB = 1024 * 1024
@@ -199,7 +199,4 @@ def _current_user() -> str:
 
 
 def _user(number: int) -> str:
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"user {number}"
+    return user_name(number) or f"user {number}"

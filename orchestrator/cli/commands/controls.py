@@ -10,7 +10,6 @@ import typer
 from orchestrator.cli.invocation import (
     Config,
     NoDatabaseError,
-    counted,
     fail,
     output,
     reading,
@@ -20,6 +19,7 @@ from orchestrator.cli.invocation import (
     unsynced,
 )
 from orchestrator.cli.sources.file_outcome import control_token, daemon_holds, outcome_of
+from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.messages.mistake import spell
 from orchestrator.domain.model import BatchState, ItemState
 from orchestrator.domain.model import Job as StoredJob

@@ -8,7 +8,6 @@ import typer
 from orchestrator.cli.invocation import (
     UNUSABLE,
     Config,
-    counted,
     fail,
     output,
     permission_errors,
@@ -17,6 +16,7 @@ from orchestrator.cli.invocation import (
     settings_for,
 )
 from orchestrator.clock import SECOND, SystemClock
+from orchestrator.domain.messages.counting import counted
 from orchestrator.durable import private_folder
 from orchestrator.settings import Settings
 from orchestrator.settings.state import state_directory

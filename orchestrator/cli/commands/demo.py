@@ -12,11 +12,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.invocation import counted, output, run_async
+from orchestrator.cli.invocation import output, run_async
 from orchestrator.cli.showcase.catalog import DEMONSTRATIONS
 from orchestrator.cli.showcase.demonstration import Demonstration, Sample
 from orchestrator.cli.showcase.scene import KILLS, Progress, Scene
 from orchestrator.cli.showcase.verdict import Verdict, judge
+from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import ItemState, Job
 
 _REASONS_SHOWN = 5

@@ -13,7 +13,6 @@ from orchestrator.cli.invocation import (
     AsJson,
     Config,
     NoDatabaseError,
-    counted,
     fail,
     output,
     platforms,
@@ -21,6 +20,7 @@ from orchestrator.cli.invocation import (
     run_async,
     settings_for,
 )
+from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.messages.printable import printable_json
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queue_file.editor_schema import json_schema

@@ -1,13 +1,13 @@
 """`show --history` and `show --why`: what happened to a job, and what it waits for."""
 
 import json
-import pwd
 import sys
 
 from rich.text import Text
 
 from orchestrator.cli.invocation import output, plain
 from orchestrator.cli.sources.job_sources import Described, Source
+from orchestrator.user_names import user_name
 
 _COLUMNS = ("at", "actor", "batch", "item", "event", "change", "detail")
 
@@ -56,10 +56,10 @@ async def print_why(source: Source, name: str, *, as_json: bool) -> None:
 
 def user(number: str | None) -> str | None:
     """The numeric id of a user, with the name if this system knows it."""
-    try:
-        return f"{number} ({pwd.getpwuid(int(number)).pw_name})" if number else None
-    except (KeyError, ValueError, OverflowError):
-        return number
+    if not number:
+        return None
+    name = user_name(number)
+    return f"{number} ({name})" if name is not None else number
 
 
 def _cells(event: Described) -> list[str]:

@@ -13,10 +13,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.invocation import Config, counted, output, plain, run_async, settings_for
+from orchestrator.cli.invocation import Config, output, plain, run_async, settings_for
 from orchestrator.cli.sources.job_sources import Described
 from orchestrator.cli.sources.progress import ProgressReader, Snapshot, settled
 from orchestrator.clock import Clock, SystemClock
+from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import ItemState
 from orchestrator.domain.units import rfc3339
 from orchestrator.store.errors import StoreUnavailableError

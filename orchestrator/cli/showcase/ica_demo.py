@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from orchestrator.cli.invocation import counted
 from orchestrator.cli.showcase.demonstration import AnySimulated, Demonstration, Outcomes, Sample, state, suffix
+from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import ItemState
 from orchestrator.simulator import Fault, FaultKind
 from orchestrator.simulator.ica import Config, Knobs, Simulator

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.clock import Micros
+from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import BatchId, BatchState, ItemState, Job, JobState, Needs
 from orchestrator.domain.units import format_duration, rfc3339
 from orchestrator.engine.outlook.expected_end import expected_ends
@@ -169,12 +170,12 @@ def _at_the_platform(job: Job, batches: Sequence[LiveBatch]) -> Iterator[Reason]
         yield Reason(WaitsFor.BLOCKED, job.detail or "it cannot be planned")
     asked = job.counts.get(ItemState.ATTENTION, 0)
     if asked:
-        yield Reason(WaitsFor.ATTENTION, f"{_items(asked)} at the platform: it waits for an operator there")
+        yield Reason(WaitsFor.ATTENTION, f"{counted(asked, 'item')} at the platform: it waits for an operator there")
     out = sum(batch.open for batch in batches if batch.state in _OUT)
     if job.cancelled_at is not None:
-        yield Reason(WaitsFor.CANCELLING, f"the end of {_items(out)} on the platform", job.cancelled_at)
+        yield Reason(WaitsFor.CANCELLING, f"the end of {counted(out, 'item')} on the platform", job.cancelled_at)
     elif out > asked:
-        yield Reason(WaitsFor.PLATFORM, f"the end of {_items(out - asked)} on the platform")
+        yield Reason(WaitsFor.PLATFORM, f"the end of {counted(out - asked, 'item')} on the platform")
     unsure = [batch for batch in batches if batch.state is BatchState.UNCONFIRMED]
     if unsure:
         texts = (f"batch {batch.number}: {batch.last_error or 'the response was lost'}" for batch in unsure)
@@ -216,14 +217,10 @@ def _delayed(batches: Sequence[LiveBatch], now: Micros) -> Iterator[Reason]:
 
 def _turn(batches: Sequence[LiveBatch]) -> str:
     planned = sum(batch.state is BatchState.PLANNED for batch in batches)
-    return f"its turn: {planned} batch{'es' if planned != 1 else ''} to submit"
+    return f"its turn: {counted(planned, 'batch')} to submit"
 
 
 def _listed(texts: Iterator[str], among: Sequence[LiveBatch]) -> str:
     more = len(among) - _MOST_NAMED
     named = "; ".join(text for text, _ in zip(texts, range(_MOST_NAMED), strict=False))
     return f"{named} (and {more} more)" if more > 0 else named
-
-
-def _items(count: int) -> str:
-    return f"{count} item{'s' if count != 1 else ''}"

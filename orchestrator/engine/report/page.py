@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import pwd
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +21,7 @@ from orchestrator.engine.report.context import Context
 from orchestrator.engine.report.outcome import Listed, Outcome, clipped
 from orchestrator.engine.report.sentences import date, duration, headline, stamp
 from orchestrator.engine.result_document import when
+from orchestrator.user_names import user_name
 
 MOST_BYTES = 2_000_000
 """Size of a page, at most."""
@@ -111,10 +111,10 @@ def _shares(counts: Mapping[ItemState, int], total: int) -> Sequence[Share]:
 
 def _user(number: str | None) -> str | None:
     """The user who submitted the queue file, by name if this system knows it."""
-    try:
-        return f"{pwd.getpwuid(int(number)).pw_name} (user id {number})" if number else None
-    except (KeyError, ValueError, OverflowError):
-        return f"user id {number}"
+    if not number:
+        return None
+    name = user_name(number)
+    return f"{name} (user id {number})" if name is not None else f"user id {number}"
 
 
 def _that_fit(listed: Sequence[Listed]) -> Sequence[Listed]:

@@ -1,5 +1,6 @@
 """What a control did, in one line with numbers; one that changed nothing says why."""
 
+from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import JobState
 from orchestrator.store.reading.rows import Row, counts_of
 
@@ -13,8 +14,8 @@ def cancelled(row: Row, ended: int) -> str:
     if row.cancelled_at is not None:
         return f"{_NOTHING}it is being cancelled already"
     running = sum(count for state, count in counts_of(row).items() if not state.final) - ended
-    aborted = f"{_items(running)} {'is' if running == 1 else 'are'} still to be aborted on the platform"
-    return ", ".join([f"{_items(ended)} ended", *([aborted] if running else [])])
+    aborted = f"{counted(running, 'item')} {'is' if running == 1 else 'are'} still to be aborted on the platform"
+    return ", ".join([f"{counted(ended, 'item')} ended", *([aborted] if running else [])])
 
 
 def retried(row: Row, again: int, blocked: int, *, acted: bool) -> str:
@@ -28,8 +29,8 @@ def retried(row: Row, again: int, blocked: int, *, acted: bool) -> str:
     if row.source is not None and not counts_of(row):
         parts.append("it is planned anew from its rows")
     if again or blocked or not parts:
-        named = [_items(again)] if again or not blocked else []
-        named += [f"{blocked} blocked batch{'es' if blocked > 1 else ''}"] if blocked else []
+        named = [counted(again, "item")] if again or not blocked else []
+        named += [counted(blocked, "blocked batch")] if blocked else []
         parts.append(f"{' and '.join(named)} {'is' if again + blocked == 1 else 'are'} submitted again")
     return "; ".join(parts)
 
@@ -38,7 +39,7 @@ def held(row: Row | None, jobs: int, *, paused: bool) -> str:
     """A job, or (None) so many jobs of an account or of all, were paused or resumed; empty where that is all to say."""
     done = "paused" if paused else "resumed"
     if row is None:
-        return f"{jobs} job{'s'[: jobs != 1]} {done}"
+        return f"{counted(jobs, 'job')} {done}"
     if jobs:
         return ""
     if JobState(row.state).settled:
@@ -49,9 +50,5 @@ def held(row: Row | None, jobs: int, *, paused: bool) -> str:
 def given_up(row: Row, ended: int) -> str:
     """So many open items ended as failed."""
     if ended:
-        return f"{_items(ended)} ended as failed"
+        return f"{counted(ended, 'item')} ended as failed"
     return f"{_NOTHING}no such item is open ({row.state})"
-
-
-def _items(count: int) -> str:
-    return f"{count} item{'s'[: count != 1]}"

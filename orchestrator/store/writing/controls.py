@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import sqlalchemy as sa
 
-from orchestrator.domain.lifecycle import BatchEvent
+from orchestrator.domain.lifecycle import RETRIED_STATES, BatchEvent
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId, JobState, Receipt, Stage
 from orchestrator.domain.queue_file.estimate import Cutter
 from orchestrator.domain.submission import Resend
@@ -41,8 +41,6 @@ from orchestrator.store.writing.planning import Origin, send_again
 from orchestrator.store.writing.submitting import track
 from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
 
-_RETRIED = frozenset({ItemState.FAILED, ItemState.ABORTED, ItemState.PARTIAL, ItemState.CANCELLED})
-"""The states that `retry` sends again by default."""
 _FAILED = COUNTERS[ItemState.FAILED] + COUNTERS[ItemState.ABORTED]
 
 
@@ -208,7 +206,7 @@ async def _known_keys(unit: UnitOfWork, row: Row, keys: Sequence[str]) -> None:
 
 async def _chosen(unit: UnitOfWork, job: JobId, keys: Sequence[str], state: ItemState | None) -> list[int]:
     """The numbers of the items that go out again, in order."""
-    wanted = _RETRIED & {state} if state else _RETRIED
+    wanted = [each for each in RETRIED_STATES if state in (None, each)]
     query = sa.select(items.c.seq).where(items.c.job == job, items.c.state.in_(sorted(wanted)), sa.not_(FOUND_ITEM))
     found: list[int] = []
     for portion in chunks(sorted(set(keys))) if keys else [None]:

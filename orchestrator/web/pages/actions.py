@@ -10,11 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from orchestrator.domain.lifecycle import RETRIED_STATES
 from orchestrator.domain.model import ItemState, Job
 from orchestrator.web.pages.content.formatting import counted
 from orchestrator.web.pages.forms import Query, field, read_form
 from orchestrator.web.pages.job_list import job_url
-from orchestrator.web.pages.job_page import RETRIED, JobPage
+from orchestrator.web.pages.job_page import JobPage
 from orchestrator.web.pages.queueing import Outcome, Queueing, unwritable
 from orchestrator.web.pages.site import Site
 from orchestrator.web.served import Shown
@@ -95,7 +96,7 @@ class Actions:
 
     def _confirm_job(self, request: Request, job: Job, action: Action, refused: Outcome | None = None) -> Response:
         item = Query.of(request.query_params).text("item")
-        retried = {state: job.counts[state] for state in RETRIED if job.counts.get(state)}
+        retried = {state: job.counts[state] for state in RETRIED_STATES if job.counts.get(state)}
         return self._site.single(
             request,
             "confirm.html",

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orchestrator.clock import SECOND
+from orchestrator.domain.lifecycle import RETRIED_STATES
 from orchestrator.domain.model import BatchState, Item, ItemState, Job
 from orchestrator.engine.report.context import context_of
 from orchestrator.engine.result_document import Link
@@ -25,8 +26,6 @@ PAGE = 100
 """Items or batches on a page."""
 EVENTS = 100
 """Events on a page."""
-RETRIED = (ItemState.FAILED, ItemState.ABORTED, ItemState.PARTIAL, ItemState.CANCELLED)
-"""What `retry` sends again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,9 @@ class JobPage:
             "url": job_url(job.spec.name),
             "bar": progress_bar(job.counts),
             "outlook": await read_outlook(self._shown, job),
-            "may_retry": job.state.settled or any(job.counts.get(state) for state in RETRIED) or job.needs is not None,
+            "may_retry": job.state.settled
+            or any(job.counts.get(state) for state in RETRIED_STATES)
+            or job.needs is not None,
         }
 
     async def _items(self, job: Job, query: Query) -> dict[str, Any]:
@@ -179,7 +180,7 @@ def _only(key: str | None) -> Mapping[str, str | None]:
 
 
 def _retried(item: Item) -> bool:
-    return item.parent is None and item.state in RETRIED
+    return item.parent is None and item.state in RETRIED_STATES
 
 
 def _seconds(item: Item) -> float | None:

@@ -16,6 +16,7 @@ import anyio.to_thread
 import msgspec
 from starlette.exceptions import HTTPException
 
+from orchestrator.domain.messages.counting import plural
 from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.domain.queue_file.estimate import AccountLimits, canonical
 from orchestrator.intake.directory.dropping import NotDroppedError, begin_draft, drop
@@ -120,7 +121,7 @@ class Queueing:
                 items += report.items
         if mistakes:
             return _refused(mistakes)
-        text = f"No mistakes: {len(jobs)} job{'s' * (len(jobs) != 1)} with {items:,} items. Nothing was queued."
+        text = f"No mistakes: {len(jobs)} {plural(len(jobs), 'job')} with {items:,} items. Nothing was queued."
         return Outcome(text, notes=tuple(notes))
 
     async def _decision(self, name: str, waiting: Waiting) -> Outcome:
@@ -128,7 +129,7 @@ class Queueing:
             await waiting.over.wait()
         match waiting.verdict:
             case FileAccepted(jobs=jobs, items=items, note=note, notes=notes):
-                added = f"{len(jobs)} job{'s' * (len(jobs) != 1)} with {items:,} items" if jobs else ""
+                added = f"{len(jobs)} {plural(len(jobs), 'job')} with {items:,} items" if jobs else ""
                 text = "; ".join(part for part in (added, note or "") if part)
                 return Outcome(f"Accepted: {text or 'nothing changed'}.", tuple(jobs), notes=tuple(notes))
             case FileRejected(error_file=place, mistakes=count):
@@ -136,7 +137,7 @@ class Queueing:
                 listed = [
                     FileMistake(name, each["where"], each["message"], each["remedy"]) for each in document["mistakes"]
                 ]
-                text = f"Rejected: {count} mistake{'s' * (count != 1)}."
+                text = f"Rejected: {count} {plural(count, 'mistake')}."
                 return Outcome(text, mistakes=listed, more=document["more"])
             case None:
                 reason = waiting.reason + waiting.not_synced

@@ -10,8 +10,8 @@ import termios
 import pytest
 from commands import PROJECT, Desk, job
 
-from orchestrator.cli.invocation import counted
 from orchestrator.cli.tables import lay_out
+from orchestrator.domain.messages.counting import counted
 
 LONG = "germline-" + "x" * 80
 REMOTE = "c2a9a2f4-6d3f-4b67-b2c8-6f1a3de0f111"

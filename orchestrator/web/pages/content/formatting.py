@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 from orchestrator.clock import SECOND, Micros
+from orchestrator.domain.messages.counting import plural
 from orchestrator.domain.units import rfc3339
 from orchestrator.intake.control_reports import user_of
 
@@ -19,9 +20,7 @@ def number(value: float | None) -> str:
 
 def counted(count: int, noun: str) -> str:
     """`1 item`, `1,200 items`, `2 batches`."""
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count:,} {noun}{'es' if noun.endswith(('ch', 's')) else 's'}"
+    return f"{count:,} {plural(count, noun)}"
 
 
 def time(micros: Micros | None) -> Markup:
