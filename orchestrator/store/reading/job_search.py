@@ -9,6 +9,7 @@ from orchestrator.clock import Micros
 from orchestrator.domain.model import Job, JobId, JobState, Needs
 from orchestrator.store.database.engine import Database
 from orchestrator.store.reading.contains import contains
+from orchestrator.store.reading.job_criteria import JobCriteria
 from orchestrator.store.reading.rows import SELECT_JOB, Query, job_of
 from orchestrator.store.schema import LIVE_JOB, REAL_JOB, jobs
 
@@ -74,7 +75,7 @@ class JobSearch:
 
 
 def _conditions(wanted: JobFilter) -> Collection[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
+    conditions = list(JobCriteria(account=wanted.account, since=wanted.created_since).conditions)
     if wanted.text:
         columns = (jobs.c.name, jobs.c.project, jobs.c.file, jobs.c.labels)
         conditions.append(sa.or_(*(contains(column, wanted.text) for column in columns)))
@@ -82,8 +83,4 @@ def _conditions(wanted: JobFilter) -> Collection[sa.ColumnElement[bool]]:
         conditions.append(jobs.c.state.in_(sorted(wanted.states)))
     if wanted.on_hold:
         conditions += [LIVE_JOB, jobs.c.needs.is_not(None)]
-    if wanted.account is not None:
-        conditions.append(jobs.c.account == wanted.account)
-    if wanted.created_since is not None:
-        conditions.append(jobs.c.created_at >= wanted.created_since)
     return conditions
