@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from planned_batch import planned_batch
 from platform_setups import ICA, PlatformSetup
 from stages import Stage
 
@@ -75,33 +76,19 @@ class Bench:
         """A batch as intake would plan it, one item a name."""
         number = sum(batch.job_name == job for batch in self.batches.values()) + 1
         begin = sum(seq > 0 and owner == job for owner, seq in self.items)
-        batch = Batch(
+        batch = planned_batch(
+            job=job,
+            number=number,
+            items=len(names),
             id=BatchId(f"{job}/{number}"),
-            job=JobId(job),
-            job_name=job,
             account=self.setup.name,
             project=project,
             kind=kind,
             engine="nextflow",
-            number=number,
-            lineage=str(number),
-            attempt=0,
             key=batch_key("bench", job, str(number), 0),
-            state=BatchState.PLANNED,
-            items=len(names),
-            open=len(names),
             creating=len(names) if kind == CREATION else 0,
-            remote_id=None,
-            status=None,
-            status_final=False,
-            detail=None,
-            sends=0,
             first_sent_at=self.clock.now(),
             sent_at=self.clock.now(),
-            submitted_at=None,
-            settled_at=None,
-            user=None,
-            searched_at=None,
             planned_at=self.clock.now(),
             options=json.dumps(options).encode() if options else None,
         )

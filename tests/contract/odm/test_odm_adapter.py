@@ -8,11 +8,12 @@ from urllib.parse import parse_qs
 import anyio
 import httpx
 import pytest
+from planned_batch import planned_batch
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.errors import PlatformError, Refused, Unauthorised
 from orchestrator.domain.identity import batch_key
-from orchestrator.domain.model import Batch, BatchId, BatchState, Item, ItemState, JobId
+from orchestrator.domain.model import BatchId, BatchState, Item, ItemState
 from orchestrator.domain.submission import Resend
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.odm.kinds import KINDS
@@ -46,33 +47,16 @@ class Account:
     def planned(self, setting, request, *, number=1, attempt=0, step=1):
         """A batch as the store has it, and its item."""
         kind = BY_SETTING[setting]
-        batch = Batch(
+        batch = planned_batch(
+            job="run",
+            number=number,
+            items=1,
             id=BatchId(str(number)),
-            job=JobId("run"),
-            job_name="run",
             account="odm",
             project="",
             kind=kind.name,
-            engine=None,
-            number=number,
-            lineage=str(number),
             attempt=attempt,
             key=batch_key("lab", "run", str(number), attempt),
-            state=BatchState.PLANNED,
-            items=1,
-            open=1,
-            creating=0,
-            remote_id=None,
-            status=None,
-            status_final=False,
-            detail=None,
-            sends=0,
-            first_sent_at=None,
-            sent_at=None,
-            submitted_at=None,
-            settled_at=None,
-            user=None,
-            searched_at=None,
             planned_at=self.clock.now(),
             first_stage=kind.first_stage,
             step=step,

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from planned_batch import planned_batch
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.errors import Unconfirmed
@@ -85,33 +86,15 @@ class Lab:
             assert kind.mistakes_of_item(request, None) == (), request
         number = sum(batch.job_name == job for batch in self.batches.values()) + 1
         begin = sum(owner == job for owner, _ in self.items)
-        batch = Batch(
+        batch = planned_batch(
+            job=job,
+            number=number,
+            items=len(requests),
             id=BatchId(f"{job}/{number}"),
-            job=JobId(job),
-            job_name=job,
             account="sb",
             project=PROJECT,
             kind=kind.name,
-            engine=None,
-            number=number,
-            lineage=str(number),
-            attempt=0,
             key=batch_key("lab", job, str(number), 0),
-            state=BatchState.PLANNED,
-            items=len(requests),
-            open=len(requests),
-            creating=0,
-            remote_id=None,
-            status=None,
-            status_final=False,
-            detail=None,
-            sends=0,
-            first_sent_at=None,
-            sent_at=None,
-            submitted_at=None,
-            settled_at=None,
-            user=None,
-            searched_at=None,
             planned_at=self.clock.now(),
             first_stage=kind.first_stage,
             options=json.dumps(options).encode() if options else None,

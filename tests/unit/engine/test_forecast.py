@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from planned_batch import planned_batch
 
-from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, JobId, Poll
+from orchestrator.domain.model import BatchId, BatchKey, BatchState, JobId, Poll
 from orchestrator.engine.forecast import Forecasts
 from orchestrator.store.changes import Ended
 
@@ -13,33 +14,21 @@ NOW = 1_000_000 * 1_000_000
 
 
 def batch(number=1, *, age=HOUR, **changes):
-    made = Batch(
+    made = planned_batch(
+        job="j",
+        number=number,
+        items=100,
         id=BatchId(f"b{number}"),
-        job=JobId("j"),
         job_name="run",
         account="ica",
         project="p",
         kind="ica.analysis_creation",
         engine="nextflow",
-        number=number,
-        lineage=str(number),
-        attempt=0,
         key=BatchKey(f"k{number}"),
         state=BatchState.TRACKING,
-        items=100,
-        open=100,
-        creating=0,
         remote_id=f"remote-{number}",
-        status=None,
-        status_final=False,
-        detail=None,
         sends=1,
-        first_sent_at=None,
-        sent_at=None,
         submitted_at=NOW - age * 1_000_000,
-        settled_at=None,
-        user=None,
-        searched_at=None,
         pipeline="germline",
     )
     return replace(made, **changes)

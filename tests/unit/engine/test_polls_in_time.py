@@ -5,9 +5,10 @@ import random
 from dataclasses import replace
 
 import pytest
+from planned_batch import planned_batch
 
 from orchestrator.clock import SECOND
-from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, JobId, Poll
+from orchestrator.domain.model import BatchId, BatchKey, BatchState, JobId, Poll
 from orchestrator.domain.polling.targets import BudgetState, PollTargets
 from orchestrator.engine.forecast import Forecasts
 from orchestrator.engine.schedule import Schedule
@@ -94,33 +95,20 @@ class FollowUps:
 
 
 def batch(number, now, items):
-    return Batch(
+    return planned_batch(
+        job="j",
+        number=number,
+        items=items,
         id=BatchId(f"b{number}"),
-        job=JobId("j"),
         job_name="run",
         account="ica",
         project="p",
         kind="ica.data_linking",
-        engine=None,
-        number=number,
-        lineage=str(number),
-        attempt=0,
         key=BatchKey(f"k{number}"),
         state=BatchState.TRACKING,
-        items=items,
-        open=items,
-        creating=0,
         remote_id=f"remote-{number}",
-        status=None,
-        status_final=False,
-        detail=None,
         sends=1,
-        first_sent_at=None,
-        sent_at=None,
         submitted_at=round(now * SECOND),
-        settled_at=None,
-        user=None,
-        searched_at=None,
     )
 
 
