@@ -27,7 +27,7 @@ test-deploy: $(READY) $(DEPLOY)/.ready   ## image, manifests, rules and dashboar
 	$(BIN)/pytest -q -n0 $(DEPLOY_TESTS)
 
 screenshots: $(READY) $(DEPLOY)/.ready  ## the images of docs/page.md, by a real browser
-	$(BIN)/python tests/support/page_screenshots.py
+	PYTHONPATH=tests/support $(BIN)/python tests/support/browser/page_screenshots.py
 
 torture: $(READY)         ## hundreds of kills and thousands of faults at random; prints its seeds; TORTURE="--seed 7 --rounds 1"
 	$(BIN)/python tests/crash/torture $(TORTURE)

@@ -14,7 +14,7 @@ from orchestrator.platforms.registry import KINDS, PLATFORMS
 
 SCHEMA = json_schema(KINDS)
 VALIDATOR = Draft202012Validator(SCHEMA)
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 DOCUMENTED = [
     pytest.param(text, id=f"{page.name}-{number}")
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))

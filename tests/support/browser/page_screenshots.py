@@ -7,7 +7,7 @@ from pathlib import Path
 from chromium import chromium
 from page_scene import TOKEN, analyses, links, scene
 
-IMAGES = Path(__file__).parents[2] / "docs/images"
+IMAGES = Path(__file__).parents[3] / "docs/images"
 DESKTOP = {"viewport": {"width": 1180, "height": 760}}
 PHONE = {"viewport": {"width": 390, "height": 780}, "is_mobile": True, "device_scale_factor": 1.5}
 SHOTS = {

@@ -11,7 +11,7 @@ from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.intake.admission import Admission, Admitted
 from orchestrator.intake.validation.check import check
 
-DOC = Path(__file__).parents[3] / "docs/queue-files.md"
+DOC = Path(__file__).parents[4] / "docs/queue-files.md"
 CAVATICA = replace(SEVEN_BRIDGES, name="cavatica", project="kfdrc/cohort-7")
 ACCOUNTS = {
     "ica": AccountLimits("ica", 5000),

@@ -21,7 +21,7 @@ from orchestrator.store.schema import metadata
 from orchestrator.store.store import Store
 
 NEWEST = "0004"
-BEFORE = Path(__file__).parents[2] / "fixtures" / "schema-0003.sql"
+BEFORE = Path(__file__).parents[3] / "fixtures" / "schema-0003.sql"
 NOW = 1_700_000_100_000_000
 SIX_DAYS = 6 * 24 * HOUR
 

@@ -8,7 +8,7 @@ import yaml
 
 from orchestrator.intake.reading.plain_yaml import meaning
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
 
 
