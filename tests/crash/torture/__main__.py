@@ -19,6 +19,9 @@ from collections import Counter
 from pathlib import Path
 
 import anyio
+
+sys.path.append(str(Path(__file__).parents[2] / "support"))
+
 from chance import Plan
 from rounds import Outcome, play
 from sides import PLATFORMS

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +12,7 @@ from typing import Any
 import anyio
 from chance import Kill, Plan, Side, Work
 from fasttime import FastClock, Pace
+from forkserver import Forked, ForkServer
 
 from orchestrator.crash_points import VARIABLE
 from orchestrator.engine.result_document import as_json
@@ -74,6 +74,7 @@ class Ground:
     clock: FastClock = field(init=False)
     sites: dict[str, Site] = field(init=False)
     """By the name of the platform."""
+    _forks: ForkServer = field(init=False)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Ground"]:
@@ -91,6 +92,7 @@ class Ground:
                 accounts[name] = {"platform": name, "base_url": base_url, "api_key_file": f"secrets/{name}"}
                 accounts[name] |= side.account
             self._furnish(accounts)
+            self._forks = stack.enter_context(ForkServer.running(self.folder / "forks", LAUNCHER))
             yield self
 
     def _furnish(self, accounts: Mapping[str, Mapping[str, Any]]) -> None:
@@ -107,6 +109,7 @@ class Ground:
             "log": {"level": "debug", "format": "json"},
         }
         self.config.write_text(json.dumps(config))
+        self.log.touch()
 
     @property
     def config(self) -> Path:
@@ -169,7 +172,7 @@ class Ground:
             raise RuntimeError(f"the daemon ended with code {code}; see {self.log}")
         return code != 0
 
-    async def _begun(self, process: anyio.abc.Process, log_size: int) -> None:
+    async def _begun(self, process: Forked, log_size: int) -> None:
         """Wait until the process says that it works, in the part of the log beyond a size; or until it has ended."""
         while process.returncode is None:
             with self.log.open("rb") as log:
@@ -210,18 +213,11 @@ class Ground:
             raise RuntimeError(f"the daemon ended with code {code} at SIGTERM; see {self.log}")
 
     @asynccontextmanager
-    async def _daemon(self, point: str | None, *, until_idle: bool = True) -> AsyncIterator[anyio.abc.Process]:
-        command = [sys.executable, str(LAUNCHER), "--config", str(self.config), "--pace", str(self.clock.pace)]
-        command += ["--until-idle"] if until_idle else []
-        environ = {**os.environ, VARIABLE: point or ""}
-        with self.log.open("ab") as log:
-            process = await anyio.open_process(command, stdin=None, stdout=log, stderr=log, env=environ)
-        async with process:
-            try:
-                yield process
-            finally:
-                if process.returncode is None:
-                    process.kill()
+    async def _daemon(self, point: str | None, *, until_idle: bool = True) -> AsyncIterator[Forked]:
+        arguments = ["--config", str(self.config), "--pace", str(self.clock.pace)]
+        arguments += ["--until-idle"] if until_idle else []
+        async with self._forks.start(arguments, log=self.log, environ={**os.environ, VARIABLE: point or ""}) as process:
+            yield process
 
     # ------------------------------------------------------------ what the database says
 
