@@ -30,7 +30,7 @@ from orchestrator.clock import SystemClock
 
 KILLS_A_ROUND = 8
 FEW_KILLS = 4
-RULES_A_KILL = 10
+RULES_A_KILL = 15
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,8 @@ class Outcome:
         return [*([f"broke: {self.broke}"] if self.broke else []), *self.verdict.wrong]
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "faults": dict(self.faults), "blocked": dict(self.blocked)}
+        counted = {"faults": dict(self.faults), "blocked": dict(self.blocked)}
+        return {**asdict(replace(self, verdict=Verdict())), **counted, "verdict": self.verdict.as_json()}
 
 
 async def play(plan: Plan, folder: Path) -> Outcome:

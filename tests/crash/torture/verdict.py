@@ -44,6 +44,9 @@ class Verdict:
             *(f"over budget: {each}" for each in self.over_budget),
         ]
 
+    def as_json(self) -> dict[str, Any]:
+        return {**vars(self), "kinds": dict(self.kinds)}
+
 
 def ids_of(item: Item) -> set[str]:
     """All that an item says it is or was on the platform."""
