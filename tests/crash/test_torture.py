@@ -75,6 +75,12 @@ anyio.run(play)
 def test_the_judge_sees_what_is_wrong(lie, tmp_path):
     """A round that ended right is spoilt in one way, and the judge says so."""
     command = [sys.executable, "-c", PLAY, str(tmp_path), LIES[lie]]
-    said = subprocess.run(command, capture_output=True, text=True, check=False, env={"PYTHONPATH": f"{TORTURE}:{TORTURE.parents[1] / 'support'}"})
+    said = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": f"{TORTURE}:{TORTURE.parents[1] / 'support'}"},
+    )
     assert said.returncode == 0, said.stderr[-2000:]
     assert said.stdout.strip()

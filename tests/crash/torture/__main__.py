@@ -1,7 +1,7 @@
 """`make torture`: round after round of kills and faults, each judged by the platforms' own ledgers.
 
-    python tests/crash/torture [--platform P] [--every-kind] [--seed S] [--kills K] [--faults F] [--rounds R] [--minutes M]
-                                [--json FILE]
+    python tests/crash/torture [--platform P] [--every-kind] [--seed S] [--kills K] [--faults F] [--rounds R]
+                                [--minutes M] [--json FILE]
 
 Runs until it has seen at least so many kills and faults, or so many rounds or minutes. Each round is drawn from its own
 seed, which is printed; `--seed S --rounds 1` plays that round again. The draws repeat exactly. The instants repeat as

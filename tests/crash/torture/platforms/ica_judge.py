@@ -85,7 +85,7 @@ def _nothing_twice(verdict: Verdict, site: Site, documents: Mapping[str, Any]) -
 
 
 def help_with(site: Site, document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """What is blocked is tried again, as a key or tags keep it from being created twice; or adopted, where nothing does."""
+    """What is blocked is tried again, as a key or tags keep it from being made twice; else adopted, if it is there."""
     return ica_data_judge.adoptions(site, document) or [{"retry": document["job"]["name"]}]
 
 

@@ -22,10 +22,10 @@ def judge(verdict: Verdict, site: Site, work: Work, document: Mapping[str, Any])
         if f"{work.name}-night" not in session.tags.technical:
             continue
         parent = None if session.id in work.keys else selector["key"]
-        _compare(verdict, site, work, items.get(session.id), session, parent)
+        _compare(verdict, site, work, items.get(session.id), thing=session, parent=parent)
         expected.add(session.id)
         for analysis in session.analyses:
-            _compare(verdict, site, work, items.get(analysis.id), analysis, session.id)
+            _compare(verdict, site, work, items.get(analysis.id), thing=analysis, parent=session.id)
             expected.add(analysis.id)
         stopped = {effect.id for effect in site.simulator.ledger.effects("abort")}
         if stopped & {analysis.id for analysis in session.analyses}:
@@ -35,7 +35,7 @@ def judge(verdict: Verdict, site: Site, work: Work, document: Mapping[str, Any])
     _selector(verdict, work, selector, document)
 
 
-def _compare(verdict: Verdict, site: Site, work: Work, item: Item | None, thing: Any, parent: str | None) -> None:
+def _compare(verdict: Verdict, site: Site, work: Work, item: Item | None, *, thing: Any, parent: str | None) -> None:
     """An item against the session or analysis that it is; what is no longer followed need not be known."""
     now = site.clock.monotonic()
     if item is None:

@@ -84,7 +84,7 @@ def _publications(verdict: Verdict, site: Site, work: Work, document: Mapping[st
             verdict.differ.append(f"{work.name} {item['key']}: there is no version {version}")
 
 
-# ---------------------------------------------------------------- imports
+# ---------------------------------------------------------------- imported data
 
 
 def _imports(verdict: Verdict, site: Site, work: Work, document: Mapping[str, Any]) -> None:
@@ -105,7 +105,7 @@ def _imports(verdict: Verdict, site: Site, work: Work, document: Mapping[str, An
 
 
 def _each_import_once(verdict: Verdict, site: Site) -> None:
-    """A job that ended badly is restarted once by each attempt of each job; one that ended well stays alone.
+    """What ended badly is restarted once by each attempt of each job; one that ended well stays alone.
 
     Where ODM begins another job for links whose first one failed, it also does so when that one's answer was lost.
     """
