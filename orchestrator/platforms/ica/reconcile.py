@@ -250,8 +250,8 @@ class Reconciler:
             if same is not None:
                 raise Unattributed(
                     f"ICA has a batch that did exactly this within the last week, {remote_id}, and this database has "
-                    "no record of it: an earlier database submitted it, or another program. If it is this work, `adopt` "
-                    "that batch; to have it done once more, `retry` the job"
+                    "no record of it: an earlier database or another program submitted it. `adopt` that batch if it is "
+                    "this work; `retry` the job to have it done once more"
                 )
 
     async def _same_items(
