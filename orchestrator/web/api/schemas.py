@@ -40,6 +40,7 @@ class Job(Shape):
     dropped_by: str | None
     created_at: Time
     started_at: Time | None
+    cancelled_at: Time | None
     settled_at: Time | None
     counts: Annotated[dict[ItemState, int], Field(description="Items by state; states without any are left out.")]
     parents: Annotated[int, Field(description="Items under which others were found, which count in their place.")]
