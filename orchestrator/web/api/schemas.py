@@ -246,14 +246,14 @@ class Received(Shape):
 
 
 class Check(Shape):
-    """One thing that was looked at."""
+    """One check of the daemon, and what is wrong."""
 
     name: str
-    trouble: str | None
+    error: str | None
 
 
 class Health(Shape):
-    """How the daemon is."""
+    """Whether the daemon is healthy, check by check."""
 
     status: str
     checks: list[Check] = []
