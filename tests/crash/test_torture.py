@@ -66,7 +66,7 @@ LIES = {
     "session_differs": "documents['night']['items'][1].update(status='FAILED', state='failed')",
     "published_often": "ledger('odm').record(ledger('odm').effects('publish') * 2)",
     "version_invented": "documents['publish']['items'][0]['facts'] = {'version': 'GSF1.9'}",
-    "imported_twice": "ledger('odm').record(ledger('odm').effects('import'))",
+    "imported_twice": "ledger('odm').record(list(ledger('odm').effects('import')))",
     "import_differs": "documents['import']['items'][0].update(status='FAILED', state='failed')",
     "task_differs": "documents['tasks']['items'][0].update(status='KILLED', state='aborted')",
     "file_lost": "(ground.queue / 'accepted/links.json').unlink()",
