@@ -142,18 +142,25 @@ class Reconciler:
     # ------------------------------------------------------------ samples
 
     async def _samples(self, batch: Batch, family: Family) -> Receipt:
-        """Find a batch of samples: its items, and samples with its tag where no batch lists them."""
+        """Find a batch of samples: its items, and samples with its tag where no batch lists them.
+
+        A batch that this process planned was sent by an earlier database if there are such samples.
+        """
         if batch.submission is None:
             return Receipt()
         unread = Unread()
         found: list[ItemReport] = []
         remote_id: str | None = None
-        if not self._candidates.none_possible(batch):
-            remote_id = await self._tagged_batch(batch, family, unread)
+        of_this_process = self._candidates.none_possible(batch)
+        if of_this_process:
+            found = await self._tagged_samples(batch, batch.submission, unread)
+        if found or not of_this_process:
+            slack = _LOOK_BACK if of_this_process else _SKEW
+            remote_id = await self._tagged_batch(batch, family, unread, slack=slack)
         if remote_id is not None:
             rows = await self._candidates.all_items(batch, family, remote_id, unread)
-            found = _each_once(SAMPLES.report(row, batch.key) for row in rows)
-        if len(found) < batch.items:
+            found = _each_once([*(SAMPLES.report(row, batch.key) for row in rows), *found])
+        if len(found) < batch.items and not of_this_process:
             found = _each_once([*found, *await self._tagged_samples(batch, batch.submission, unread)])
         if len(found) < batch.items:
             unread.refuse(batch)
@@ -191,10 +198,10 @@ class Reconciler:
 
     # ------------------------------------------------------------ batches with a tag
 
-    async def _tagged_batch(self, batch: Batch, family: Family, unread: Unread) -> str | None:
+    async def _tagged_batch(self, batch: Batch, family: Family, unread: Unread, *, slack: Micros = _SKEW) -> str | None:
         """The remote batch whose items have the batch's tag."""
         owner_of_row = creation.owner_of_item if family is ANALYSES else sample_creation.owner_of_row
-        for remote_id in await self._candidates.of(batch, family, unread, slack=_SKEW):
+        for remote_id in await self._candidates.of(batch, family, unread, slack=slack):
             call = requests.items(family.at, batch.project, remote_id, min(_FIRST_ROWS, self._size))
             try:
                 page = family.items.read(await self._session.send(call))

@@ -167,7 +167,7 @@ async def test_what_is_dropped_again_after_a_restore_is_not_done_twice(world, fa
         assert before.remote_id in batch.detail
         assert "`adopt`" in batch.detail
         assert "`retry`" in batch.detail
-        assert await it.store.advance.adopt("run", 1, before.remote_id, now=it.clock.now()) is None
+        await it.store.advance.adopt("run", 1, before.remote_id, now=it.clock.now())
     await it.until_settled("run", within=6 * HOUR)
     assert list((await it.states()).values()) == STATES
     family.judge(made(it, family))
