@@ -114,7 +114,7 @@ class Kind:
             yield Mistake(f"{self.name} belongs to no project", "leave `project` out", ("project",))
         elif not re.fullmatch(self.project, project):
             described = self.patterns.get(self.project, f"does not match {self.project}")
-            message, remedy = mismatch(project, described, is_id=True)
+            message, remedy = mismatch(project, described, is_id=False)
             yield Mistake(message, remedy or "take the project's id, not its name", ("project",))
 
     def mistakes_of_engine(self, engine: str | None) -> Iterator[Mistake]:

@@ -118,6 +118,8 @@ def _not_among(name: str, given: object, expected: str) -> tuple[str, str | None
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
+    if name in known:
+        return "leave it out: it belongs to an item of another form"
     if meant := did_you_mean(name, known):
         return meant
     if not known:

@@ -56,6 +56,19 @@ def test_a_key_that_is_unknown_is_told_the_nearest():
     assert mistake.remedy == "did you mean `since`?"
 
 
+def test_a_key_of_the_other_form_is_to_be_left_out():
+    """It is known, so that a nearest one would be itself."""
+    [mistake] = KIND.mistakes_of_item({"id": ID, "name": "x"}, None)
+    assert (mistake.path, mistake.remedy) == (("name",), "leave it out: it belongs to an item of another form")
+
+
+def test_the_name_of_a_project_is_told_to_be_no_id():
+    """It has no columns: its spaces separate no values."""
+    [mistake] = KIND.mistakes_of_project("my project")
+    assert mistake.message.startswith("'my project' is no UUID")
+    assert mistake.remedy == "take the project's id, not its name"
+
+
 @pytest.mark.parametrize(
     ("text", "micros"),
     [("-24h", 100 * HOUR - 24 * HOUR), ("+90m", 101 * HOUR + HOUR // 2), ("1970-01-01T01:00+01:00", 0)],
