@@ -199,6 +199,14 @@ def test_two_accounts_with_one_secret_are_refused(refused, keys):
     ]
 
 
+def test_accounts_on_different_platforms_may_have_one_secret(configured, keys):
+    """It is another credential there: all simulated platforms accept the same one."""
+    keys("ica")
+    odm = "{platform: odm, base_url: https://odm.example.org, api_key_file: keys/ica}"
+    settings = configured(f"accounts:\n  a: {{platform: ica, api_key_file: keys/ica}}\n  b: {odm}\n")
+    assert list(settings.accounts) == ["a", "b"]
+
+
 def test_tokens_are_read_from_their_files(configured, keys):
     """With a token the server may listen to everyone."""
     keys("ica")
