@@ -188,7 +188,8 @@ class JobValidation:
         self, job: QueuedJob, kind: Kind, limits: AccountLimits, digest: Digest, document: bytes | None = None
     ) -> JobSpec:
         names = {"file": self._setting.file, "dropped_by": self._setting.dropped_by}
-        return job_spec(job, kind, limits, digest=digest.hexdigest(), document=document, **names)
+        work = digest.work() if document is None else None
+        return job_spec(job, kind, limits, digest=digest.hexdigest(), work=work, document=document, **names)
 
     def _take(
         self, entry: Entry, kind: Kind | None, keys: Keys, digest: Digest | None, out: PortionWriter[StoredItem]

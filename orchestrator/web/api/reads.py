@@ -18,7 +18,7 @@ from orchestrator.engine.outlook.why import describe_why, why
 from orchestrator.engine.report.compose import compose_report
 from orchestrator.engine.report.context import context_of
 from orchestrator.engine.result_document import (
-    describe_batch,
+    describe_batches,
     describe_event,
     describe_item,
     describe_job,
@@ -107,7 +107,7 @@ class Api:
         batches = await self._store.batches.of_job(job.id)
         limits = self._shown.open_items
         ends = await expected_ends(self._store, [job], limits, self._shown.clock.now())
-        body = {"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]}
+        body = {"job": describe_job(job), "batches": await describe_batches(self._store, batches)}
         body |= await describe_standstill(self._store, job, limits.get(job.spec.account))
         notices = describe_notices(await self._store.notices.undelivered(job.id))
         return document(body | {"expected_end": when(ends.get(job.id)), "undelivered": notices})

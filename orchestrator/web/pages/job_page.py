@@ -77,6 +77,7 @@ class JobPage:
             page, path = found[:PAGE], f"{job_url(job.spec.name)}/batches"
             return await self._head(job, "batches") | {
                 "batches": page,
+                "counts": await self._store.batches.counts(page),
                 "query": query.values,
                 "first": query.link(path, after=None) if query.number("after") else None,
                 "following": query.link(path, after=page[-1].number) if len(found) > PAGE else None,
