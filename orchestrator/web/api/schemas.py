@@ -30,7 +30,7 @@ class Job(Shape):
     name: str
     kind: str
     account: str
-    project: str
+    project: str | None
     labels: dict[str, str]
     state: JobState
     needs: Annotated[Needs | None, Field(description="Why it is on hold.")]

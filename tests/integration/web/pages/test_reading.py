@@ -125,17 +125,10 @@ async def test_a_job_shows_its_batches_and_its_history(house):
     async with house.open(turning=False):
         browser = OperatorBrowser(house.client)
         await load(house, "work", ["fil.1"])
-        await track(house)
+        batch = await track(house)
         await house.daemon.store.advance.pause(name="work", now=house.daemon.clock.now(), actor="Ada (token)")
         batches = text_of((await browser.get("/jobs/work/batches")).text)
         assert "1 tracking \N{EN DASH} remote-1 1 1 submitted 1" in batches
-        batch = (await house.daemon.store.batches.of_job((await house.daemon.store.jobs.get("work")).id))[0]
-        await report(house, batch, 1, ItemState.FAILED)
-        await house.daemon.store.advance.apply_reports(
-            [BatchReport(batch.key, "SUCCEEDED", final=True)], now=house.daemon.clock.now(), account="ica"
-        )
-        batches = text_of((await browser.get("/jobs/work/batches?after=0")).text)
-        assert "settled link: SUCCEEDED remote-1 1 1 failed 1" in batches
         history = text_of((await browser.get("/jobs/work/history")).text)
         assert "pause \N{EN DASH} paused by an operator at 20" in history
         assert "confirm batch 1 submitting → to tracking" in history
@@ -143,6 +136,12 @@ async def test_a_job_shows_its_batches_and_its_history(house):
         assert "On hold: paused" in shown
         assert "by Ada (token)" in shown
         assert "No batch is blocked" in text_of((await browser.get("/jobs/work/batches?state=blocked")).text)
+        await report(house, batch, 1, ItemState.FAILED)
+        await house.daemon.store.advance.apply_reports(
+            [BatchReport(batch.key, "SUCCEEDED", final=True)], now=house.daemon.clock.now(), account="ica"
+        )
+        batches = text_of((await browser.get("/jobs/work/batches?after=0")).text)
+        assert "settled link: SUCCEEDED remote-1 1 1 failed 1" in batches
 
 
 MISSING = {
