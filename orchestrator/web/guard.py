@@ -77,7 +77,7 @@ class Guard:
         problems: Problems,
         sessions: Sessions | None = None,
     ) -> None:
-        """`routes` are those of the app: what none of them takes is left to it, which answers 404 or 405; None: all do."""
+        """`routes` are those of the app: what none of them takes is left to it, which answers 404 or 405."""
         self._app = app
         self._routes = routes
         self._token = token.encode() if token is not None else None

@@ -1,9 +1,10 @@
 """`submit`: checks queue files and queues them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import anyio.to_thread
@@ -11,6 +12,7 @@ import typer
 
 from orchestrator.cli.commands.files import Stored, notes_on
 from orchestrator.cli.invocation import Config, fail, output, reading, run_async, settings_for, unsynced
+from orchestrator.cli.sources.file_outcome import warn_without_daemon
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.domain.model import Job, JobState
@@ -26,7 +28,12 @@ Files = Annotated[
     list[Path], typer.Argument(help="Queue files; their tables are taken from the same folder.", show_default=False)
 ]
 Wait = Annotated[
-    bool, typer.Option("--wait", help="Wait until the jobs have settled; exit code 1 if one did not succeed.")
+    bool,
+    typer.Option(
+        "--wait",
+        help="Wait until what was requested is over: the jobs have settled with their results on disk, and controls "
+        "were carried out; exit code 1 if a file was rejected or a job did not succeed.",
+    ),
 ]
 
 _POLL_INTERVAL = 0.5
@@ -69,6 +76,7 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
     for each in dropped:
         for note in notes_on(each.specs, stored, here):
             output().print(f"{each.file}: note: {note}", markup=False)
+    warn_without_daemon(settings, ("they" if len(dropped) > 1 else "it") + " will be read")
     if wait:
         _wait(Waiting(settings, dropped, SystemClock()))
 
@@ -106,12 +114,20 @@ class Waiting:
     are in the database, or there is an error file for it.
     """
 
-    def __init__(self, settings: Settings, dropped: Sequence[Dropped], clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        dropped: Sequence[Dropped],
+        clock: Clock,
+        *,
+        accepted: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`accepted` are jobs whose files were accepted already: name → file."""
         self._settings = settings
         self._folders = Folders(settings.queue.directory)
         self._clock = clock
         self._queued = list(dropped)
-        self._open: dict[str, str] = {}
+        self._open = dict(accepted)
         """Accepted jobs that have not settled: name → file."""
         self._found: list[Job] = []
         self.lost: list[str] = []

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 import anyio.from_thread
 import httpx
-import jsonschema
-import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.generation import GenerationMode
