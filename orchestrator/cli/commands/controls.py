@@ -191,11 +191,11 @@ async def _carried_out(control: dict[str, Any], file: str, settings: Settings) -
     if job.state.settled or kind != "cancel":
         return text, name
     left = sum(count for state, count in job.counts.items() if not state.final)
-    return (
+    text = (
         f"{name} is no longer submitted; {counted(left, 'item')} not yet aborted on the platform, see "
-        f"`orchestrator show {name}`; use `orchestrator give-up {name}` if the platform never aborts them",
-        name,
+        f"`orchestrator show {name}`; use `orchestrator give-up {name}` if the platform never aborts them"
     )
+    return text, name
 
 
 def _wait_for(job: str, file: str, settings: Settings, *, must_succeed: bool) -> None:

@@ -12,20 +12,11 @@ from orchestrator.web.guard import FORM, PROBES, QUEUE_FILE_SUFFIXES
 _SCHEMAS = "#/components/schemas/{model}"
 _TOKEN = "token"  # noqa: S105 - the name of the scheme
 _READS = frozenset({"get", "head"})
-_QUEUE_FILE_BODY: Mapping[str, Any] = {
-    "required": True,
-    "description": "A queue file. `orchestrator schema` prints its JSON Schema with the fields of every kind of work.",
-    "content": {
-        **{media: {"schema": {"$ref": _SCHEMAS.format(model="QueueFile")}} for media in QUEUE_FILE_SUFFIXES},
-        FORM: {
-            "schema": {
-                "type": "object",
-                "description": "One queue file, and the tables that it names; each part has a file name.",
-                "minProperties": 1,
-                "additionalProperties": {"type": "string", "format": "binary"},
-            }
-        },
-    },
+_FORM_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "description": "One queue file, and the tables that it names; each part has a file name.",
+    "minProperties": 1,
+    "additionalProperties": {"type": "string", "format": "binary"},
 }
 
 
@@ -51,8 +42,17 @@ def _document(app: FastAPI, *, has_token: bool) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["security"] = _security(path, method, has_token=has_token)
-    document["paths"]["/api/v1/queue"]["post"]["requestBody"] = dict(_QUEUE_FILE_BODY)
+    document["paths"]["/api/v1/queue"]["post"]["requestBody"] = _queue_file_body(has_token=has_token)
     return document
+
+
+def _queue_file_body(*, has_token: bool) -> dict[str, Any]:
+    """A form is taken with the token alone, as a page of another origin can send one."""
+    content = {media: {"schema": {"$ref": _SCHEMAS.format(model="QueueFile")}} for media in QUEUE_FILE_SUFFIXES}
+    if has_token:
+        content[FORM] = {"schema": dict(_FORM_SCHEMA)}
+    text = "A queue file. `orchestrator schema` prints its JSON Schema with the fields of every kind of work."
+    return {"required": True, "description": text, "content": content}
 
 
 def _security(path: str, method: str, *, has_token: bool) -> list[dict[str, list[str]]]:

@@ -1,12 +1,12 @@
 """`/api/v1`: reads jobs, their items and accounts. Changes are made with queue files only."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
 from fastapi import Query
-from pydantic import StringConstraints
+from pydantic import StringConstraints, WithJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
@@ -51,8 +51,16 @@ WithLabels = Annotated[
 Named = Annotated[
     str | None, Query(pattern=_TEXT, description="Only jobs with this text in their name, without regard to case.")
 ]
+_SINCE: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "pattern": "^[1-9][0-9]{0,3}(ms|s|m|h|d)$"},
+        {"type": "string", "format": "date"},
+        {"type": "string", "format": "date-time"},
+    ]
+}
 Since = Annotated[
-    str | None, Query(description="Only jobs accepted since: a duration such as `7d`, a date, or a time in RFC 3339.")
+    Annotated[str, WithJsonSchema(_SINCE)] | None,
+    Query(description="Only jobs accepted since: a duration such as `7d`, a date, or a time in RFC 3339."),
 ]
 Page = Annotated[int, Query(ge=1, le=_LARGEST_PAGE, description="Jobs in one answer.")]
 Before = Annotated[
