@@ -37,6 +37,7 @@ from orchestrator.intake.validation.blame import KeyTexts, column_to_blame, come
 from orchestrator.intake.validation.document import MOST_WRONG, ItemRun
 from orchestrator.intake.validation.duplicate_keys import Keys, Place
 from orchestrator.intake.validation.entries import Entries, Entry, Rows
+from orchestrator.intake.validation.odd_rows import no_object, no_row, repeats_columns
 from orchestrator.intake.validation.repeated_mistakes import RepeatedMistakes, from_template
 from orchestrator.intake.validation.rows_to_come import RowsToCome
 from orchestrator.intake.validation.same_data import SameData
@@ -47,6 +48,7 @@ SLICE = 500
 SLICE_BYTES = 1024 * 1024
 """... and bytes of them."""
 
+_ONCE_IN_TABLE = "each may stand once: tell them apart, or gather rows that belong together with `group_by`"
 MOST_GROWTH = 4
 """The items of a job may have so many times the bytes of what was dropped..."""
 LEAST_ROOM = 512 * 1024 * 1024
@@ -196,20 +198,16 @@ class JobValidation:
     ) -> bytes | None:
         """Check one item and keep it; returns it as it will be sent, None where it will not be."""
         seq, item, request, row, line, _ = entry
-        if not isinstance(item, dict):
-            self._wrong(entry, Mistake("must be an object (keys and values)", "write `- {key: value}`"))
+        wrong = self._mistakes_in(entry, kind)
+        if kind is None or wrong is None:
             return None
-        if kind is None:
-            return None
-        wrong = kind.mistakes_of_item(item, self._engine)
-        if row is not None and self._under is not None:
-            wrong = self._key_texts.mistakes_of(kind, self._under, row, wrong)
         for mistake in wrong:
             self._wrong(entry, mistake)
         key = kind.key_of(item)
         if key is None:
             return None  # told already
-        keys.add(key, seq, line)
+        if not any(mistake.path in kind.key_paths for mistake in wrong):
+            keys.add(key, seq, line)
         if wrong or digest is None:
             return None
         request = request or canonical(item)
@@ -229,6 +227,27 @@ class JobValidation:
             self._bytes += len(request) + len(cells)
             out.add((key, request, cells), len(request) + len(cells))
         return request
+
+    def _mistakes_in(self, entry: Entry, kind: Kind | None) -> Sequence[Mistake] | None:
+        """What is wrong with an item; None where it is no item at all, which is reported."""
+        if not isinstance(entry.item, dict):
+            mistake = no_object(entry.item, kind)
+            self._repeated.add(replace(mistake, path=(*self._path, "items")))
+            return None
+        row = entry.row
+        if kind is None or (row and self._is_no_row(repeats_columns(row), entry.line)):
+            return None
+        wrong = kind.mistakes_of_item(entry.item, self._engine)
+        if row is not None and self._under is not None:
+            wrong = self._key_texts.mistakes_of(kind, self._under, row, wrong)
+        return None if wrong and row and self._is_no_row(no_row(row), entry.line) else wrong
+
+    def _is_no_row(self, mistake: Mistake | None, line: int) -> bool:
+        """Report a line that is no row; whether it is none."""
+        if mistake is None or self._table is None:
+            return False
+        self._repeated.add_cell(replace(mistake, file=self._table.name, line=line))
+        return True
 
     # ------------------------------------------------------------ where items come from
 
@@ -330,7 +349,7 @@ class JobValidation:
             if self._table is not None:
                 message = f"has the same {kind.key} as {self._table.place(first.line)}"
                 path: Path = at
-                self._mistakes.append(Mistake(message, "each may stand once", path, again.line, self._table.name))
+                self._mistakes.append(Mistake(message, _ONCE_IN_TABLE, path, again.line, self._table.name))
             else:
                 also: Path = (*self._path, "items", first.seq - 1)
                 path = (*self._path, "items", again.seq - 1, *at)
