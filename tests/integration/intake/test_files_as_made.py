@@ -1,4 +1,4 @@
-"""Broken queue files and tables as a lab makes them: one message for each cause, which is enough to correct the file."""
+"""Broken queue files and tables as a lab makes them: one message for each cause, which is enough to correct it."""
 
 from dataclasses import dataclass, field
 
@@ -122,9 +122,7 @@ FILES = {
         corrected={"table": TABLE},
     ),
     "a_mate_is_missing": Made(
-        (
-            "t.csv, line 3, column R2, analysisInput.inputs[0].dataIds[1]: is empty - enter the value, or write `${?R2}`",
-        ),
+        ("t.csv, line 3, column R2, analysisInput.inputs[0].dataIds[1]: is empty - enter the value, or write",),
         TABLE.replace("fil.2b", ""),
         corrected={"queue_file": ANALYSES.replace("${R2}", "${?R2}")},
     ),
