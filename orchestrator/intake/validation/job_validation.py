@@ -29,6 +29,7 @@ from orchestrator.domain.queue_file.template import filled_at
 from orchestrator.domain.queue_file.validation_messages import missing_key
 from orchestrator.domain.webhook import WebhookTerms
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
+from orchestrator.intake.reading.odd_rows import no_object, no_row, repeats_columns
 from orchestrator.intake.reading.spill import PortionWriter
 from orchestrator.intake.reading.tables import Table
 from orchestrator.intake.rows.job_table import JobTable
@@ -37,7 +38,6 @@ from orchestrator.intake.validation.blame import KeyTexts, column_to_blame, come
 from orchestrator.intake.validation.document import MOST_WRONG, ItemRun
 from orchestrator.intake.validation.duplicate_keys import Keys, Place
 from orchestrator.intake.validation.entries import Entries, Entry, Rows
-from orchestrator.intake.validation.odd_rows import no_object, no_row, repeats_columns
 from orchestrator.intake.validation.repeated_mistakes import RepeatedMistakes, from_template
 from orchestrator.intake.validation.rows_to_come import RowsToCome
 from orchestrator.intake.validation.same_data import SameData
