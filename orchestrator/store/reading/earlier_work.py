@@ -3,10 +3,12 @@
 The digests of work have no index, so jobs are gone over once; keys are compared with a bounded number of recent jobs.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import ItemState, JobState
@@ -16,8 +18,8 @@ from orchestrator.store.reading.rows import COUNTERS, counts_of
 from orchestrator.store.schema import LIVE_JOB, REAL_JOB, items, jobs
 from orchestrator.store.writing.unit_of_work import chunks
 
-_PROBES = 50_000
-"""Keys times jobs that are compared: some tens of milliseconds."""
+_COMPARED = 20_000
+"""Items that are compared: some tens of milliseconds."""
 _MAY_HAVE_WORKED = sa.and_(REAL_JOB, sa.or_(jobs.c.sent_at.is_not(None), LIVE_JOB), sa.not_(jobs.c.follow_only))
 """Jobs of which something was or will be sent."""
 
@@ -66,24 +68,55 @@ class EarlierWork:
     async def with_keys(self, kind: str, project: str, keys: Collection[str], since: Micros) -> list[EarlierItem]:
         """The items with these keys in jobs of this kind and project made since then, those of the newest job first.
 
-        With many keys, only the newest jobs are compared: 50,000 divided by the number of keys.
+        So many jobs are compared as have 20,000 items in all, or as many times the keys: the newest.
         """
-        if not keys:
-            return []
-        recent = (
-            sa.select(jobs.c.id, jobs.c.name)
-            .where(jobs.c.id >= least_id(since), jobs.c.kind == kind, jobs.c.project == project, _MAY_HAVE_WORKED)
-            .order_by(jobs.c.id.desc())
-            .limit(max(1, _PROBES // len(keys)))
-            .subquery()
-        )
-        query = sa.select(recent.c.id, recent.c.name, items.c.key, items.c.state).join_from(
-            recent, items, items.c.job == recent.c.id
-        )
+        wanted = frozenset(keys)
+        names: dict[str, str] = {}
         found: list[tuple[str, EarlierItem]] = []
-        for portion in chunks(sorted(set(keys))):
-            async with self._database.read() as connection:
-                rows = await connection.execute(query.where(items.c.key.in_(portion), items.c.parent.is_(None)))
-                found += [(row.id, EarlierItem(row.name, row.key, row.state == ItemState.SUCCEEDED)) for row in rows]
-        found.sort(key=lambda each: each[0], reverse=True)
-        return [item for _, item in found]
+        async with self._database.read() as connection:
+            few, many = await _candidates(connection, kind, project, since, most=len(wanted), names=names)
+            common = await _keys_in_common(connection, few, wanted)
+            for job in many:
+                common[job] = wanted
+            for job, shared in common.items():
+                for portion in chunks(sorted(shared)):
+                    query = sa.select(items.c.key, items.c.state).where(items.c.job == job, items.c.key.in_(portion))
+                    for row in await connection.execute(query.where(items.c.parent.is_(None))):
+                        item = EarlierItem(names[job], row.key, succeeded=row.state == ItemState.SUCCEEDED)
+                        found.append((job, item))
+        return [item for _, item in sorted(found, key=itemgetter(0), reverse=True)]
+
+
+async def _candidates(
+    connection: AsyncConnection, kind: str, project: str, since: Micros, *, most: int, names: dict[str, str]
+) -> tuple[list[str], list[str]]:
+    """The jobs to compare so many keys with: those with fewer items, and the others; `names` gets their names."""
+    total = sum(COUNTERS.values(), start=sa.literal(0)).label("total")
+    query = (
+        sa.select(jobs.c.id, jobs.c.name, total)
+        .where(jobs.c.id >= least_id(since), jobs.c.kind == kind, jobs.c.project == project, _MAY_HAVE_WORKED)
+        .order_by(jobs.c.id.desc())
+        .limit(_COMPARED)
+    )
+    few: list[str] = []
+    many: list[str] = []
+    left = _COMPARED
+    for row in await connection.execute(query) if most else ():
+        if left <= 0:
+            break
+        left -= max(1, min(row.total, most))
+        names[row.id] = row.name
+        (few if row.total <= most else many).append(row.id)
+    return few, many
+
+
+async def _keys_in_common(
+    connection: AsyncConnection, among: Sequence[str], wanted: frozenset[str]
+) -> dict[str, frozenset[str]]:
+    """Which of the keys each of these jobs has: read in the order of the index, which has nothing else."""
+    common: dict[str, set[str]] = {}
+    for portion in chunks(among):
+        for row in await connection.execute(sa.select(items.c.job, items.c.key).where(items.c.job.in_(portion))):
+            if row.key in wanted:
+                common.setdefault(row.job, set()).add(row.key)
+    return {job: frozenset(shared) for job, shared in common.items()}

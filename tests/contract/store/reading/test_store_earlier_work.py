@@ -2,6 +2,7 @@
 
 from orchestrator.domain.model import ItemState
 from orchestrator.domain.units import DAY
+from orchestrator.store.reading import earlier_work
 from orchestrator.store.reading.earlier_work import EarlierItem, EarlierJob
 
 WORK = "digest of the work"
@@ -43,10 +44,12 @@ async def test_items_are_found_by_their_keys(scene):
     assert await earlier.with_keys("ica.analysis_creation", "p", [], 0) == []
 
 
-async def test_many_keys_are_compared_with_few_jobs(scene):
-    """The newest: the comparison is bounded."""
+async def test_no_more_than_so_many_items_are_compared(scene, monkeypatch):
+    """Those of the newest jobs, whether they have fewer items than there are keys, or more."""
+    monkeypatch.setattr(earlier_work, "_COMPARED", 3)
     await scene.add("first", items=1)
     await scene.add("second", items=1)
-    keys = [f"k{number}" for number in range(30_000)]
+    await scene.add("large", items=5)
+    keys = ["k1", "k2"]
     found = await scene.store.jobs.earlier.with_keys("ica.analysis_creation", "p", keys, 0)
-    assert [item.job for item in found] == ["second"]
+    assert [(item.job, item.key) for item in found] == [("large", "k1"), ("large", "k2"), ("second", "k1")]
