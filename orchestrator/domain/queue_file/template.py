@@ -220,7 +220,7 @@ def _left_out_without(fill: Fill, keys: Sequence[str]) -> Fill:
 
 def _list(parts: Sequence[_Part]) -> _Part:
     whole = [part.constant for part in parts]
-    filled = [(index, fill) for index, part in enumerate(parts) if (fill := part.as_element or part.fill)]
+    filled = [(index, own) for index, part in enumerate(parts) if (own := part.as_element or part.fill)]
 
     def fill(row: Row) -> list[Any]:
         value = whole.copy()
