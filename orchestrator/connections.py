@@ -1,6 +1,6 @@
 """Connects an account to its platform: rate limiter, HTTP client and adapter. Connects webhooks to their receivers."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ from orchestrator.telemetry.events import Event, RequestDone
 
 Keys = Mapping[str, Callable[[], str]]
 """Account name → function that reads its API key again."""
+WebhookSecrets = Callable[[], Sequence[str]]
+"""Reads the secrets of webhooks again, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class ConnectionContext:
     bus: Bus[Event]
     random: Random
     keys: Keys
+    webhook_secrets: WebhookSecrets | None = None
+    """None: those of the settings, which are never replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +113,9 @@ def connect_webhooks(
     """The deliveries of notices; their attempts run in `group`."""
     client = WebhookClient(settings.notify.allow_private)
     stack.push_async_callback(client.aclose)
-    secrets = [secret.get_secret_value() for secret in settings.notify.secrets]
+    fixed = tuple(secret.get_secret_value() for secret in settings.notify.secrets)
     return Deliveries(
-        Sender(context.instance, secrets, webhook_terms(settings)),
+        Sender(context.instance, context.webhook_secrets or (lambda: fixed), webhook_terms(settings)),
         client=client,
         store=context.store,
         clock=context.clock,
