@@ -2,15 +2,16 @@
 
 import csv
 import json
+import re
 import subprocess
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
-import yaml
 from chromium import barriers, chromium
-from page_scene import PIPELINE, PROJECT, TOKEN, links, scene
+from page_scene import TOKEN, links, scene
 from processes import free_port, until
 from standardwebhooks import Webhook
 
@@ -21,7 +22,9 @@ SAMPLES = 500
 FAILING = {10: "-flaky", 20: "-fail", 30: "-fail", 40: "-fail", 50: "-fail", 60: "-fail", 470: "-stuck"}
 """What becomes of some samples: the first fails once; the last never ends."""
 NAMES = [f"sample-{number:03}{FAILING.get(number, '')}" for number in range(SAMPLES)]
-JOB = "germline-cohort-7"
+DOC = Path(__file__).parents[2] / "docs/queue-files.md"
+HOOK = "https://lims.example.org/hook"
+JOB = "germline-cohort-8"
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -54,34 +57,11 @@ def receiver(port):
 
 
 def queue_file(hook):
-    """Two jobs as docs/queue-files.md has them: link what the table names, then analyse what was linked."""
-    common = {"account": "ica", "project": PROJECT}
-    inputs = {"inputs": [{"parameterCode": "fastqs", "dataIds": ["${key}"]}]}
-    analysis = {"userReference": "cohort-7/${sample}", "pipelineId": PIPELINE, "analysisInput": inputs}
-    return {
-        "version": 1,
-        "jobs": [
-            common
-            | {
-                "name": "link-cohort-7",
-                "kind": "ica.data_linking",
-                "template": {"dataId": "${ica_id}"},
-                "table": "cohort-7.csv",
-            },
-            common
-            | {
-                "name": JOB,
-                "kind": "ica.analysis_creation",
-                "engine": "nextflow",
-                "labels": {"cohort": "7"},
-                "max_open": 120,
-                "stop_after": {"failed": 5},
-                "notify": {"webhook": hook},
-                "template": analysis,
-                "table": {"job": "link-cohort-7"},
-            },
-        ],
-    }
+    """The file of docs/queue-files.md as it stands there, but for the address of the receiver."""
+    text = DOC.read_text().partition("## A cohort from a table")[2]
+    (document,) = re.findall(r"^```yaml\n(.*?)^```$", text.partition("\n## ")[0], re.DOTALL | re.MULTILINE)
+    assert HOOK in document
+    return document.replace(HOOK, hook)
 
 
 @pytest.fixture
@@ -113,9 +93,9 @@ def operator(browser, lab, path):
 def submit(lab, hook):
     """Type what a new user types: a table, a queue file, `submit`."""
     rows = [("sample", "ica_id"), *((name, f"fil.{number:04}") for number, name in enumerate(NAMES))]
-    (lab.folder / "cohort-7.csv").write_text("".join(f"{sample},{ica_id}\n" for sample, ica_id in rows))
-    (lab.folder / "cohort-7.yaml").write_text(yaml.safe_dump(queue_file(hook), sort_keys=False))
-    command = [str(lab.program), "submit", "cohort-7.yaml"]
+    (lab.folder / "cohort-8.csv").write_text("".join(f"{sample},{ica_id}\n" for sample, ica_id in rows))
+    (lab.folder / "cohort-8.yaml").write_text(queue_file(hook))
+    command = [str(lab.program), "submit", "cohort-8.yaml"]
     done = subprocess.run(command, cwd=lab.folder, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -156,13 +136,13 @@ def resume_and_treat(page, lab):
 
     lab.until_counts(JOB, succeeded=SAMPLES - len(FAILING), failed=6)
     page.goto(f"{lab.url}/jobs/{JOB}?state=failed")
-    page.get_by_role("link", name="Retry cohort-7/sample-010-flaky").click()
+    page.get_by_role("link", name="Retry cohort-8/sample-010-flaky").click()
     page.get_by_role("button", name="Retry the items").click()
     page.get_by_text("1 item is submitted again.").wait_for()
     lab.until_counts(JOB, succeeded=SAMPLES - len(FAILING) + 1)
 
     page.goto(f"{lab.url}/jobs/{JOB}?q=stuck")
-    page.get_by_role("link", name="Give up cohort-7/sample-470-stuck").click()
+    page.get_by_role("link", name="Give up cohort-8/sample-470-stuck").click()
     page.get_by_text("Nothing is aborted on the platform").wait_for()
     assert barriers(page) == []
     page.get_by_role("button", name="Give up").click()

@@ -57,6 +57,10 @@ class ItemsFound:
     """The following page begins after this number; None on the last page."""
 
 
+NOTHING = ItemsFound((), {}, {}, None)
+"""A page without items."""
+
+
 class ItemSearch:
     """Questions of the page of one job."""
 

@@ -16,7 +16,7 @@ from orchestrator.engine.report.context import context_of
 from orchestrator.engine.report.policy import policy
 from orchestrator.engine.result_document import Link
 from orchestrator.store.reading.history import HistoryEvent
-from orchestrator.store.reading.item_search import SHOWN_OF_PARENT, ItemFilter, ItemsFound
+from orchestrator.store.reading.item_search import NOTHING, SHOWN_OF_PARENT, ItemFilter, ItemsFound
 from orchestrator.web.pages.content.job_actions import ADOPTABLE, OUT, may_give_up, may_retry
 from orchestrator.web.pages.content.job_outlook import read_outlook
 from orchestrator.web.pages.content.progress_bar import progress_bar
@@ -158,7 +158,10 @@ class JobPage:
             raise HTTPException(404, f"{job.spec.name} has no item {parent_key!r}")
         state = next((each for each in ItemState if each == query.text("state")), None)
         wanted = ItemFilter(query.text("q"), state, query.text("status") or None, parent)
-        found = await self._store.item_search.page(job.id, wanted, after=query.number("after"), limit=PAGE)
+        if state is not None and not job.parents and not job.counts.get(state):
+            found = NOTHING  # the counts say so, and no row has to be read
+        else:
+            found = await self._store.item_search.page(job.id, wanted, after=query.number("after"), limit=PAGE)
         may_retry = job.cancelled_at is None or job.state.settled
         rows = _rows(found, query, path, link=context_of(self._shown.settings, job.spec).link, may_retry=may_retry)
         return {

@@ -52,13 +52,13 @@ def duration(seconds: float | None) -> str:
 
 
 def size(count: int) -> str:
-    """`512 B`, `1.5 KiB`, `200 MiB`."""
+    """`512 B`, `1.5 KiB`, `256 MiB`."""
     value, unit = float(count), "B"
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < _KIB or unit == "GiB":
             break
         value /= _KIB
-    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+    return f"{count} B" if unit == "B" else f"{value:.1f}".removesuffix(".0") + f" {unit}"
 
 
 def share(part: float, whole: float) -> str:
