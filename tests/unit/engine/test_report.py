@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
 
@@ -111,7 +112,8 @@ def test_it_says_what_was_done_on_the_way_and_by_whom():
         event("adopt", batch=3, actor=ada),
         event("pause", actor="4242424"),
     ]
-    text = Read(page_of([item(1)], steps=steps, labels={"run": "0172"}, dropped_by=ada)).text
+    spec = replace(job().spec, labels={"run": "0172"}, dropped_by=ada)
+    text = Read(page_of([item(1)], steps=steps, spec=spec)).text
     for row in (
         "2023-11-14 22:14:20 Stopped: 10 items failed (stop_after) the daemon",
         f"Resumed {ada}",

@@ -34,7 +34,9 @@ def test_a_share_says_all_and_nothing_only_where_it_is_so(part, whole, text):
     assert formatting.share(part, whole) == text
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (2**40, "1024 GiB"), (2**28, "256 MiB")])
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (2**40, "1024 GiB"), (2**28, "256 MiB")]
+)
 def test_sizes(count, text):
     """In binary units."""
     assert formatting.size(count) == text
