@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 
 import anyio.abc
 
@@ -25,10 +26,15 @@ from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event, RequestDone
 
-Keys = Mapping[str, Callable[[], str]]
-"""Account name → function that reads its API key again."""
-WebhookSecrets = Callable[[], Sequence[str]]
-"""Reads the secrets of webhooks again, the newest first."""
+
+@dataclass(frozen=True, slots=True)
+class SecretReaders:
+    """Read secrets again, as they are replaced while the daemon runs; without a reader, that of the settings stays."""
+
+    keys: Mapping[str, Callable[[], str]] = MappingProxyType({})
+    """By account: its API key."""
+    webhooks: Callable[[], Sequence[str]] | None = None
+    """What webhooks are signed with, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +47,7 @@ class ConnectionContext:
     clock: Clock
     bus: Bus[Event]
     random: Random
-    keys: Keys
-    webhook_secrets: WebhookSecrets | None = None
-    """None: those of the settings, which are never replaced."""
+    secrets: SecretReaders
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ async def connect(
         name=name,
         account=account,
         remote=remote,
-        secret=context.keys.get(name) or account.api_key.get_secret_value(),
+        secret=context.secrets.keys.get(name) or account.api_key.get_secret_value(),
         instance=context.instance,
         memory=memory,
         clock=clock,
@@ -115,7 +119,7 @@ def connect_webhooks(
     stack.push_async_callback(client.aclose)
     fixed = tuple(secret.get_secret_value() for secret in settings.notify.secrets)
     return Deliveries(
-        Sender(context.instance, context.webhook_secrets or (lambda: fixed), webhook_terms(settings)),
+        Sender(context.instance, context.secrets.webhooks or (lambda: fixed), webhook_terms(settings)),
         client=client,
         store=context.store,
         clock=context.clock,

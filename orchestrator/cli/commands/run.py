@@ -15,6 +15,7 @@ from orchestrator.cli import heap
 from orchestrator.cli.invocation import Config, fail, reading, run_async, settings_for
 from orchestrator.cli.program import REFUSED
 from orchestrator.clock import SystemClock
+from orchestrator.connections import SecretReaders
 from orchestrator.domain.model import Job, JobState
 from orchestrator.engine.outlook.why import awaited
 from orchestrator.settings import Settings, exposed_secrets, key_reader
@@ -47,11 +48,9 @@ def run(config: Config = None, *, until_idle: UntilIdle = False) -> None:
     redactor = Redactor(settings.secrets)
     keys = {name: key_reader(settings, name, os.environ, redactor.learn) for name in settings.accounts}
     known = tuple(secret.get_secret_value() for secret in settings.notify.secrets)
-    secrets = webhook_secret_reader(settings.notify.secret_file, known, redactor.learn)
+    secrets = SecretReaders(keys, webhook_secret_reader(settings.notify.secret_file, known, redactor.learn))
     bus, lines = logging_bus(settings, redactor)
-    start = partial(
-        run_daemon, settings, bus=bus, until_idle=until_idle, notifier=notifier, keys=keys, webhook_secrets=secrets
-    )
+    start = partial(run_daemon, settings, bus=bus, until_idle=until_idle, notifier=notifier, secrets=secrets)
     try:
         _run(settings, bus, start, lines)
     finally:

@@ -3,13 +3,11 @@
 import base64
 import hashlib
 import re
-from collections import Counter
-from dataclasses import replace
 from functools import partial
-from html.parser import HTMLParser
 
 import pytest
 from documents import START, item, job
+from report_pages import Read, failed, page_of
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.model import ItemState, JobState, Needs
@@ -17,57 +15,10 @@ from orchestrator.domain.units import HOUR
 from orchestrator.engine.report import chart, outcome
 from orchestrator.engine.report.context import Context, web_link
 from orchestrator.engine.report.outcome import BINS, MOST_LISTED, MOST_REASONS, Outcome, Timeline
-from orchestrator.engine.report.page import MEANINGS, MOST_BYTES, STEPS_SHOWN, SYMBOLS, render
+from orchestrator.engine.report.page import MEANINGS, MOST_BYTES, SYMBOLS
 from orchestrator.engine.report.sentences import duration, headline
-from orchestrator.store.reading.history import HistoryEvent
 
 WEB = "https://platform.example.org/{project}/runs/{remote_id}"
-VOID = {"meta", "br", "link", "img", "input", "base", "hr"}
-
-
-class Read(HTMLParser):
-    """The tags, attributes and text of a page."""
-
-    def __init__(self, page):
-        super().__init__(convert_charrefs=True)
-        self.tags, self.attributes, self.text, self.open = [], [], "", []
-        self.feed(page)
-        self.close()
-        self.text = re.sub(r"\s+", " ", self.text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value) for name, value in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value) for name, value in attrs]
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-        self.text += " " if tag in ("td", "th") else ""
-
-    def handle_data(self, data):
-        if self.open[-1:] != ["style"]:
-            self.text += data
-
-
-def page_of(items, *, context=None, steps=(), **fields):
-    """The page of a job that ended with these items, as text."""
-    counts = Counter(each.state for each in items if not each.found)
-    told = job(**({"counts": counts, "settled_at": START + 2 * HOUR} | fields))
-    context = context or Context()
-    found = Outcome(told, START + 3 * HOUR, context.link)
-    for at in range(0, len(items), 1000):
-        found.add(items[at : at + 1000])
-    return render(told, found, context, batches=2, now=START + 3 * HOUR, steps=steps).decode()
-
-
-def failed(seq=1, **fields):
-    """An item that failed."""
-    return item(seq, **({"state": ItemState.FAILED, "status": "FAILED", "detail": "out of memory"} | fields))
 
 
 # ---------------------------------------------------------------- what it says
@@ -95,57 +46,6 @@ def test_it_says_what_happened_to_someone_who_has_not_seen_the_run():
         assert text in read.text, text
     links = [value for tag, name, value in read.attributes if (tag, name) == ("a", "href")]
     assert links == [f"https://platform.example.org/p1/runs/analysis-{seq}" for seq in (3, 4, 5)]
-
-
-def event(event, *, batch=None, detail=None, actor=None):
-    """One step of a job's history."""
-    return HistoryEvent(1, START + 60 * SECOND, event, batch, None, None, None, detail, actor)
-
-
-def test_it_says_what_was_done_on_the_way_and_by_whom():
-    """Stops of the daemon, and what operators did, with their names: those of the system, and those of the pages."""
-    ada = "Ada (token, from 10.0.0.7)"
-    steps = [
-        event("stop", detail="10 items failed (stop_after)"),
-        event("resume", actor=ada, detail="10 items failed (stop_after)"),
-        event("retry", actor="0", detail="1 item"),
-        event("adopt", batch=3, actor=ada),
-        event("pause", actor="4242424"),
-    ]
-    spec = replace(job().spec, labels={"run": "0172"}, dropped_by=ada)
-    text = Read(page_of([item(1)], steps=steps, spec=spec)).text
-    for row in (
-        "2023-11-14 22:14:20 Stopped: 10 items failed (stop_after) the daemon",
-        f"Resumed {ada}",
-        "Retried: 1 item root (user id 0)",
-        f"Adopted batch 3 {ada}",
-        "Paused user id 4242424",
-        f"Submitted by{ada}",
-        "Labelsrun=0172",
-    ):
-        assert row in text, row
-    assert "What was done on the way" not in Read(page_of([item(1)])).text
-
-
-def test_a_long_list_of_steps_is_cut():
-    """The page stays bounded, and names the command that lists all."""
-    text = Read(page_of([item(1)], steps=[event("pause")] * (STEPS_SHOWN + 1))).text
-    assert text.count("Paused") == STEPS_SHOWN
-    assert "orchestrator show germline-run-0172 --history" in text
-
-
-def test_it_says_how_long_items_took_and_which_needed_another_attempt():
-    """Half and nine tenths of those that succeeded, within 2%; nothing where too few did."""
-    items = [item(seq, submitted_at=START, finished_at=START + seq * 100 * SECOND) for seq in range(1, 11)]
-    items += [item(11, attempts=2), failed(12, attempts=3), failed(13)]
-    text = Read(page_of(items)).text
-    assert "2 items were submitted more than once; 1 of them succeeded." in text
-    half, most = re.search(r"at most (.*?), nine in ten at most (.*?)\.", text).groups()
-    assert re.fullmatch(r"8 min 2\d s", half)  # of 500 s
-    assert re.fullmatch(r"15 min( \d+ s)?", most)  # of 900 s
-    few = Read(page_of([item(1), item(2, attempts=2)])).text
-    assert "nine in ten" not in few
-    assert "1 item was submitted more than once; it succeeded." in few
 
 
 @pytest.mark.parametrize(
