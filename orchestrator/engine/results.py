@@ -4,6 +4,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -74,7 +75,7 @@ class Results:
 
         A file that is visible is complete, and where the JSON document exists the others do too.
         """
-        from orchestrator.engine.report.page import render  # noqa: PLC0415 - its library is loaded when first needed
+        from orchestrator.engine.report.page import STEPS_SHOWN, render  # noqa: PLC0415 - its library is loaded when needed
 
         context, now, batches = self._context(job.spec), self._clock.now(), 0
         table, document, outcome = (
@@ -97,9 +98,9 @@ class Results:
                 outcome.add(items)
             await of_table.write(table.tail())
             await of_document.write(document.tail())
-            await of_page.write(
-                await anyio.to_thread.run_sync(lambda: render(job, outcome, context, batches=batches, now=now))
-            )
+            steps = await self._store.history.steps(job.id, limit=STEPS_SHOWN + 1)
+            of_job = partial(render, job, outcome, context, batches=batches, now=now, steps=steps)
+            await of_page.write(await anyio.to_thread.run_sync(of_job))
             for draft in drafts:
                 await draft.put_in_place()
                 if draft is of_table:

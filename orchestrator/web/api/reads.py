@@ -17,6 +17,7 @@ from orchestrator.engine.outlook.expected_end import expected_ends
 from orchestrator.engine.outlook.why import describe_why, why
 from orchestrator.engine.report.compose import compose_report
 from orchestrator.engine.report.context import context_of
+from orchestrator.engine.report.policy import policy
 from orchestrator.engine.result_document import (
     describe_batches,
     describe_event,
@@ -35,9 +36,6 @@ from orchestrator.web.served import Shown, account_now, failing_since
 _LARGEST_PAGE = 1000
 _LARGEST_NUMBER = 2**63 - 1
 """The range of an integer column."""
-
-_REPORT_HEADERS = {"Content-Security-Policy": "sandbox allow-popups", "X-Content-Type-Options": "nosniff"}
-"""Beside the policy in the page itself: it runs no scripts, and has no access to what else this server serves."""
 
 OfState = Annotated[JobState | None, Query(description="Only jobs in this state.")]
 _TEXT = r"^[^\x00]*$"
@@ -148,7 +146,7 @@ class Api:
         job = await self._named(name)
         context = context_of(self._shown.settings, job.spec)
         page = await compose_report(self._store, job, context, now=self._shown.clock.now())
-        return Response(page, media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
+        return Response(page, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": policy()})
 
     async def items(self, name: str, state: ItemOfState = None, limit: Most = None, after: After = 0) -> Response:
         """The items of one job in order, streamed; `next` is the path of the next page, or null."""
