@@ -200,7 +200,10 @@ class JobValidation:
             return None
         if kind is None:
             return None
-        wrong = kind.mistakes_of_item(item, self._engine)
+        wrong = (
+            *kind.mistakes_of_item(item, self._engine),
+            *kind.mistakes_of_place(item, _text(self._raw, "project")),
+        )
         if row is not None and self._under is not None:
             wrong = self._key_texts.mistakes_of(kind, self._under, row, wrong)
         for mistake in wrong:
