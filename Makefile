@@ -55,6 +55,7 @@ bench: $(READY)           ## the figures of docs/performance.md, side by side wi
 	$(BIN)/python -m benchmarks.tracking
 	$(BIN)/python -m benchmarks.idle
 	$(BIN)/python -m benchmarks.hardship
+	$(BIN)/python -m benchmarks.seven_bridges
 	$(BIN)/python -m benchmarks.plots
 
 $(DEPLOY)/.ready: deploy/tools.txt deploy/editor/package-lock.json

@@ -33,6 +33,8 @@ class Kind:
     """The model of an item, by the job's engine; a kind without engines has the single key None."""
     project: str | None = None
     """What the project must look like; None: this work belongs to no project."""
+    project_of_item: Path = ()
+    """Where an item may name its project, which has to be the job's; empty: it may name any, or none."""
     max_batch_size: int | None = None
     """Items that one submission may hold; None: as many as the account says."""
     created_first: bool = False
@@ -121,6 +123,15 @@ class Kind:
             described = self.patterns.get(self.project, f"does not match {self.project}")
             message, remedy = mismatch(project, described, is_id=True)
             yield Mistake(message, remedy or "take the project's id, not its name", ("project",))
+
+    def mistakes_of_place(self, item: Mapping[str, Any], project: str | None) -> Iterator[Mistake]:
+        """The mistake of an item that is to go into another project than its job's."""
+        value: Any = item if self.project_of_item else None
+        for part in self.project_of_item:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if isinstance(value, str) and project and value != project:
+            message = f"{value!r} is not the project of the job, {project!r}"
+            yield Mistake(message, "leave it out, or write a job for each project", self.project_of_item)
 
     def mistakes_of_engine(self, engine: str | None) -> Iterator[Mistake]:
         """The mistakes in the job's engine."""

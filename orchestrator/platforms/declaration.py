@@ -45,6 +45,20 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedLimit:
+    """The request limit of a user, as the platform states it."""
+
+    requests: int
+    per: float
+    """Seconds."""
+
+
+async def no_stated_limit(platform: Platform) -> StatedLimit | None:
+    """The platform states no limit: a `Declaration.stated_limit`."""
+    del platform
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """One platform."""
 
@@ -67,6 +81,9 @@ class Declaration:
     """Where a user gets an API key, in one sentence."""
     credential_source: CredentialSource = no_source
     """One more place for an account's secret: what the platform's own tools read."""
+
+    stated_limit: Callable[[Platform], Awaitable[StatedLimit | None]] = no_stated_limit
+    """Asks the platform for the limit of its user, in a request that is not counted; None where it states none."""
 
     def __post_init__(self) -> None:
         foreign = [kind.name for kind in self.kinds if kind.platform != self.name]

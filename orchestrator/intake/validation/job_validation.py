@@ -205,7 +205,7 @@ class JobValidation:
             self._wrong(entry, mistake)
         key = kind.key_of(item)
         if key is None:
-            return None  # told already
+            return None  # reported already
         if not any(mistake.path in kind.key_paths for mistake in wrong):
             keys.add(key, seq, line)
         if wrong or digest is None:
@@ -237,7 +237,8 @@ class JobValidation:
         row = entry.row
         if kind is None or (row and self._is_no_row(repeats_columns(row), entry.line)):
             return None
-        wrong = kind.mistakes_of_item(entry.item, self._engine)
+        of_place = kind.mistakes_of_place(entry.item, _text(self._raw, "project"))
+        wrong: Sequence[Mistake] = (*kind.mistakes_of_item(entry.item, self._engine), *of_place)
         if row is not None and self._under is not None:
             wrong = self._key_texts.mistakes_of(kind, self._under, row, wrong)
         return None if wrong and row and self._is_no_row(no_row(row), entry.line) else wrong

@@ -46,6 +46,7 @@ IMPORT: Final = _kind(
     stages.IMPORT,
     "source.location",
     items.Import,
+    project_of_item=("destination", "project"),
     about="Imports files of a volume into the project.",
     example=examples.IMPORT,
 )

@@ -9,6 +9,8 @@ from orchestrator.domain.errors import Refused, Transient, Unconfirmed
 from orchestrator.domain.model import BatchState, ItemState
 from orchestrator.domain.units import HOUR
 from orchestrator.simulator import FaultKind
+from orchestrator.simulator.sevenbridges.api.imports import Imports
+from orchestrator.simulator.sevenbridges.protocol.errors import Refusal
 
 VOLUME = "lab/bucket"
 
@@ -119,14 +121,46 @@ async def test_a_repeat_that_finds_its_file_there_ends_as_the_first_one_did(lab)
     assert first.status_final
 
 
-async def test_a_file_that_somebody_else_put_there_fails_a_first_import(lab):
-    """It was sent once, so the file is not ours: the platform's text is the answer."""
+async def test_a_file_that_came_from_elsewhere_fails_an_import(lab):
+    """No import of the user's brought it from this location: the platform's text is the answer."""
     await lab.submit("import", imported("other/f1.bam"), job="somebody")
     await lab.finish()
     await lab.submit("import", imported("run/f1.bam"))
     await lab.finish()
     assert lab.items["run", 1].state is ItemState.FAILED
     assert lab.items["run", 1].detail == "9108: f1.bam exists already."
+
+
+async def test_a_file_that_a_forgotten_import_put_there_is_found(lab):
+    """The records of it were lost, and its file was dropped again: 9108 starts a search, and is not the answer."""
+    await lab.submit("import", imported("run/f1.bam"), job="forgotten")
+    await lab.finish()
+    await lab.submit("import", imported("run/f1.bam"))
+    await lab.finish()
+    item, original = lab.items["run", 1], lab.items["forgotten", 1]
+    assert item.state is ItemState.SUCCEEDED
+    assert original.remote_id in item.detail
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_refusal_in_the_answer_because_the_file_is_there_starts_a_search(lab, monkeypatch, there):
+    """What brought it is what became of the item; where nothing did, the refusal is."""
+    if there:
+        await lab.submit("import", imported("run/f1.bam"), job="before")
+    begun = len(lab.simulator._world.transfers)
+
+    def refuse(*_):
+        raise Refusal(400, "f1.bam exists already.", 9108)
+
+    monkeypatch.setattr(Imports, "start", refuse)
+    await lab.submit("import", imported("run/f1.bam"))
+    await lab.finish()
+    item = lab.items["run", 1]
+    assert len(lab.simulator._world.transfers) == begun
+    if there:
+        assert (item.state, item.remote_id) == (ItemState.SUCCEEDED, lab.items["before", 1].remote_id)
+    else:
+        assert (item.state, item.detail) == (ItemState.FAILED, "9108: f1.bam exists already.")
 
 
 async def test_copy_only_of_a_job_leaves_the_files_where_they_are(lab):
