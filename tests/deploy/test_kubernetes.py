@@ -211,7 +211,7 @@ def test_the_schema_of_a_server_is_upgraded_first():
 
 
 def test_the_job_runs_until_idle_and_does_not_repeat_what_repeating_does_not_change():
-    """Jobs that wait for an operator, wrong use, and a refused credential end it."""
+    """A local error, wrong configuration, and a refused credential end it."""
     spec = documents("job")["Job"]["spec"]
     assert spec["template"]["spec"]["containers"][0]["args"] == ["run", "--until-idle"]
     assert spec["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [1, 2, 4]

@@ -11,7 +11,7 @@ BASE = "localhost/base:bookworm"
 IMAGE = "localhost/orchestrator:test"
 
 _STORAGE = """[storage]
-driver = "vfs"
+driver = "{driver}"
 runroot = "{folder}/run"
 graphroot = "{folder}/graph"
 """
@@ -32,14 +32,20 @@ class Engine:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "storage.conf").write_text(_STORAGE.format(folder=self.folder))
         (self.folder / "containers.conf").write_text(_ENGINE)
+        self._store_with("overlay")
+        # In a container whose own files are an overlay there is no second one: each layer is a full copy then.
+        if self.call("podman", "info").returncode != 0:
+            self._store_with("vfs")
+
+    def _store_with(self, driver: str) -> None:
+        (self.folder / "storage.conf").write_text(_STORAGE.format(driver=driver, folder=self.folder))
 
     @property
     def environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if name != "STORAGE_DRIVER"}
         return {
-            **os.environ,
-            "STORAGE_DRIVER": "vfs",
+            **inherited,
             "BUILDAH_ISOLATION": "chroot",
             "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf"),
             "CONTAINERS_CONF": str(self.folder / "containers.conf"),
