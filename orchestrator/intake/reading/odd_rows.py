@@ -33,4 +33,4 @@ def no_object(item: object, kind: Kind | None) -> Mistake:
     """Why an entry of `items` that is no object is no item, such as an id alone."""
     named = kind is not None and len(kind.keys) == 1 and isinstance(item, str)
     remedy = f"write `- {{{kind.key}: {item}}}`" if kind is not None and named else "write `- {key: value}`"
-    return Mistake("must be a list of objects (keys and values)", remedy)
+    return Mistake("must be an object (keys and values)", remedy)

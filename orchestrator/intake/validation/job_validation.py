@@ -111,6 +111,7 @@ class JobValidation:
         if run is not None:
             self._items.counted = run.count
         self._key_texts = KeyTexts()
+        self._no_object: Path = ()  # the first item that is no object
 
     def check(self) -> Generator[None, None, ValidatedJob | None]:
         """The job, or None when it has a mistake. What is wrong with other jobs is no matter here."""
@@ -231,8 +232,8 @@ class JobValidation:
     def _mistakes_in(self, entry: Entry, kind: Kind | None) -> Sequence[Mistake] | None:
         """What is wrong with an item; None where it is no item at all, which is reported."""
         if not isinstance(entry.item, dict):
-            mistake = no_object(entry.item, kind)
-            self._repeated.add(replace(mistake, path=(*self._path, "items")))
+            self._no_object = self._no_object or (*self._path, "items", entry.seq - 1)
+            self._repeated.add(replace(no_object(entry.item, kind), path=self._no_object))
             return None
         row = entry.row
         if kind is None or (row and self._is_no_row(repeats_columns(row), entry.line)):

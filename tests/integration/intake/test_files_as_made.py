@@ -162,7 +162,7 @@ FILES = {
         corrected={"queue_file": LINKS},
     ),
     "ids_without_their_key": Made(
-        ("line 7, jobs[0].items: must be a list of objects (keys and values), for 1 item - write `- {dataId: fil.1}`",),
+        ("line 8, jobs[0].items[0]: must be an object (keys and values), for 1 item - write `- {dataId: fil.1}`",),
         queue_file=LINKS.replace("- dataId: fil.1", "- fil.1"),
         corrected={"queue_file": LINKS},
     ),

@@ -62,7 +62,7 @@ def _try(operation, mode, base_url, headers):
     @_SETTINGS
     @given(case=operation.as_strategy(generation_mode=mode))
     def examples(case):
-        case.call_and_validate(base_url=base_url, headers=own)
+        case.call_and_validate(base_url=base_url, headers=own, timeout=60)
 
     examples()
 
