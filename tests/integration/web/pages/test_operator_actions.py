@@ -18,8 +18,9 @@ WEEK = 7 * 86_400 * 1_000_000
 
 
 @pytest.fixture
-def undecided(monkeypatch):
+def undecided(house, monkeypatch):
     """The intake does not run: what a form has queued stays in incoming/."""
+    (house.folder / "queue/incoming").mkdir(parents=True)
     monkeypatch.setattr("orchestrator.web.pages.queueing.ANSWER_WITHIN", 0)
 
 
