@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from types import MappingProxyType
 
 import anyio.abc
 
@@ -31,7 +30,7 @@ from orchestrator.telemetry.events import Event, RequestDone
 class SecretReaders:
     """Read secrets again, as they are replaced while the daemon runs; without a reader, that of the settings stays."""
 
-    keys: Mapping[str, Callable[[], str]] = MappingProxyType({})
+    keys: Mapping[str, Callable[[], str]] = field(default_factory=dict)
     """By account: its API key."""
     webhooks: Callable[[], Sequence[str]] | None = None
     """What webhooks are signed with, the newest first."""

@@ -151,7 +151,7 @@ def resume_and_treat(page, lab):
 
 
 def read_report(page, lab):
-    """The report opens from the job's page, and says what happened. No script runs in it."""
+    """The report opens from the page of the job, and says what happened. No script runs in it, the driver's neither."""
     page.goto(f"{lab.url}/jobs/{JOB}")
     with page.expect_response(f"**/jobs/{JOB}/report") as answer:
         page.get_by_role("link", name="Report").click()

@@ -170,8 +170,7 @@ def _at_the_platform(job: Job, work: LiveWork) -> Iterator[Reason]:
     asked = job.counts.get(ItemState.ATTENTION, 0)
     if asked:
         yield Reason(WaitsFor.ATTENTION, f"{counted(asked, 'item')} at the platform: it waits for an operator there")
-    out = sum(job.counts.get(state, 0) for state in _OUT)
-    out += sum(batch.open for batch in work.doubtful if batch.state is not BatchState.BLOCKED)
+    out = _items_out(job, work)
     if job.cancelled_at is not None:
         yield Reason(WaitsFor.CANCELLING, f"the end of {counted(out, 'item')} on the platform", job.cancelled_at)
     elif out > asked:
@@ -180,6 +179,14 @@ def _at_the_platform(job: Job, work: LiveWork) -> Iterator[Reason]:
     if unsure:
         texts = (f"batch {batch.number}: {batch.last_error or 'the response was lost'}" for batch in unsure)
         yield Reason(WaitsFor.UNCONFIRMED, f"the outcome of {_listed(texts, unsure)}")
+
+
+def _items_out(job: Job, work: LiveWork) -> int:
+    """How many items are, or may be, on the platform; from the counts of the job where not all batches were read."""
+    unanswered = sum(batch.open for batch in work.doubtful if batch.state is not BatchState.BLOCKED)
+    if len(work.tracked) < MOST_READ:
+        return unanswered + sum(batch.open for batch in work.tracked)
+    return unanswered + sum(job.counts.get(state, 0) for state in _OUT)
 
 
 def _closed(account: AccountNow | None) -> Iterator[Reason]:

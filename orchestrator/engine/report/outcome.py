@@ -27,6 +27,9 @@ LONGEST_LINK = 2000
 _RESOLUTION = 0.02
 """Durations are counted in classes, each longer than the one before by this part: few, whatever the number of items."""
 _FEWEST_DURATIONS = 4
+_MINUTE = 60
+_WHOLE_MINUTES = 600
+"""Seconds from which on a duration is given in minutes, as it is not known more exactly."""
 _TOKEN = re.compile(r"\w+(?:[.:-]\w+)*")
 _CODE = re.compile(r"[0-9]{1,4}|[^0-9]*")
 """A part of a reason that may be the same for many items: a word, or a short number such as 404."""
@@ -133,7 +136,12 @@ class Outcome:
         for place in sorted(self._took):
             seen += self._took[place]
             if seen >= share * total:
-                return round(math.expm1(place * _RESOLUTION) * SECOND)
+                seconds = math.expm1(place * _RESOLUTION)
+                return (
+                    round(seconds / _MINUTE) * _MINUTE * SECOND
+                    if seconds >= _WHOLE_MINUTES
+                    else round(seconds) * SECOND
+                )
         return None
 
     def _add_attempts(self, item: Item) -> None:

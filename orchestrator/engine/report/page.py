@@ -56,7 +56,7 @@ MEANINGS: Mapping[ItemState, str] = MappingProxyType(
         ItemState.ATTENTION: "the platform waits for input from a user",
         ItemState.SUCCEEDED: "the platform reports success",
         ItemState.PARTIAL: "the platform reports that only a part was done",
-        ItemState.FAILED: "the platform reports a failure, or refused the item",
+        ItemState.FAILED: "the platform reports a failure or refused the item, or an operator gave it up",
         ItemState.ABORTED: "stopped on the platform before its end",
         ItemState.CANCELLED: "never submitted, as the job was cancelled",
     }

@@ -71,7 +71,8 @@ def step(event: HistoryEvent) -> str:
     said = _STEPS.get(event.event, event.event)
     if event.event == "adopt":
         return f"{said} batch {event.batch}"
-    return f"{said}: {event.detail}" if event.detail and event.event in _WITH_DETAIL else said
+    detail = (event.detail or "").partition(", by ")[0]  # who did it is said beside it
+    return f"{said}: {detail}" if detail and event.event in _WITH_DETAIL else said
 
 
 def stamp(micros: Micros) -> str:
