@@ -9,6 +9,8 @@ from containers import IMAGE
 from pods import INCOMING, USER, Pod, beside_a_platform, links
 from processes import get, until
 
+pytestmark = pytest.mark.xdist_group("image")
+
 # ---------------------------------------------------------------- the sqlite overlay
 
 
