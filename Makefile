@@ -32,7 +32,7 @@ test: lint                ## lint, types, import rules, and every test but those
 	$(IN_MEMORY) $(PYTEST) --ignore tests/deploy
 
 test-deploy: $(READY) $(DEPLOY)/.ready   ## image, manifests, rules and dashboard by real tools; needs what .ci/run installs
-	$(BIN)/pytest -q -n0 $(DEPLOY_TESTS)
+	$(BIN)/pytest -q --numprocesses 2 --dist loadgroup $(DEPLOY_TESTS)
 
 screenshots: $(READY) $(DEPLOY)/.ready  ## the images of docs/page.md, by a real browser
 	PYTHONPATH=tests/support $(BIN)/python tests/support/browser/page_screenshots.py

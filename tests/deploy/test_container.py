@@ -8,6 +8,8 @@ import pytest
 from containers import IMAGE
 from tools import ROOT, run, tool
 
+pytestmark = pytest.mark.xdist_group("image")
+
 DEPLOY = ROOT / "deploy/container"
 LARGEST_ARCHIVE = 120_000_000
 """Bytes, compressed."""

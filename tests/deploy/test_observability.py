@@ -13,6 +13,8 @@ import yaml
 from processes import free_port, get, running, until
 from tools import ROOT, run, tool
 
+pytestmark = pytest.mark.xdist_group("observability")
+
 FOLDER = ROOT / "deploy/observability"
 RULES = FOLDER / "rules.yml"
 ALERTS = {rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
@@ -59,15 +61,17 @@ def test_every_alert_has_both_tests():
 
 def test_an_alert_that_no_longer_fires_would_be_seen(tmp_path):
     """The unit tests of the rules can fail."""
-    text = RULES.read_text()
+    text, alert = RULES.read_text(), "OrchestratorCredentialRefused"
     assert "orchestrator_credential_rejected == 1" in text
     (tmp_path / "rules.yml").write_text(
         text.replace("orchestrator_credential_rejected == 1", "orchestrator_credential_rejected == 2")
     )
-    (tmp_path / "rules_test.yml").write_text((FOLDER / "rules_test.yml").read_text())
+    tests = yaml.safe_load((FOLDER / "rules_test.yml").read_text())
+    tests["tests"] = [each for each in tests["tests"] if each["alert_rule_test"][0]["alertname"] == alert]
+    (tmp_path / "rules_test.yml").write_text(yaml.safe_dump(tests))
     seen = run(tool("promtool"), "test", "rules", tmp_path / "rules_test.yml")
     assert seen.returncode != 0
-    assert "OrchestratorCredentialRefused" in seen.stdout + seen.stderr
+    assert alert in seen.stdout + seen.stderr
 
 
 def test_the_operator_gets_the_same_rules():
@@ -141,7 +145,8 @@ def scraped(tmp_path_factory):
         knobs = f"http://127.0.0.1:{ports[0]}/ica/rest/_simulator/knobs"
         urlopen(Request(knobs, data=b'{"link_seconds": 100000}', method="PUT"), timeout=10).close()
         drop(folder, "open")  # metrics of work on the platform exist while there is any
-        until(lambda: b"orchestrator_oldest_poll_timestamp_seconds{" in get(f"{daemon}/metrics"))
+        for name in (b"orchestrator_oldest_poll_timestamp_seconds", b"orchestrator_unchanged_since_timestamp_seconds"):
+            until(lambda name=name: name + b"{" in get(f"{daemon}/metrics"))
 
         def ask(query):
             url = f"http://127.0.0.1:{ports[2]}/api/v1/query?{urllib.parse.urlencode({'query': query})}"

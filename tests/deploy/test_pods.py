@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
 import urllib.error
 
 import pytest
 from containers import IMAGE
 from pods import INCOMING, USER, Pod, beside_a_platform, links
 from processes import get, until
+from tools import ROOT
+
+pytestmark = pytest.mark.xdist_group("image")
 
 # ---------------------------------------------------------------- the sqlite overlay
 
@@ -72,7 +76,7 @@ def by_shared_volume(pod, name, text):
 
 def by_post(pod, _name, text):
     """To the API, with the server token; the response confirms that the job is stored."""
-    assert json.loads(pod.ask("/api/v1/queue", text))["jobs"] == ["by-post"]
+    assert json.loads(pod.ask("/api/v1/queue", text))["decided"]
 
 
 @pytest.mark.parametrize("way", [by_copy, by_shared_volume, by_post])
@@ -82,6 +86,20 @@ def test_files_reach_the_pod(shared, way):
     way(shared, f"{name}.json", links(name, f"fil.{name}-1", f"fil.{name}-2"))
     until(lambda: shared.settled(name))
     until((shared.shared_queue / f"results/{name}.csv").exists)
+
+
+def test_the_commands_of_the_guide_work_inside(shared):
+    """Each `kubectl exec` of it as it stands, on a job that has failed items."""
+    by_post(shared, "", links("night", "fil.1", "fil.2-fail"))
+    until(lambda: shared.settled("night"))
+    until((shared.shared_queue / "results/night.csv").exists)
+    guide = (ROOT / "docs/operations/kubernetes.md").read_text()
+    commands = re.findall(r"^kubectl exec orchestrator-0 -- (orchestrator [^#\n]+|cat [^#\n]+)", guide, re.MULTILINE)
+    assert len(commands) == 7
+    for command in commands:
+        words = command.strip().replace("JOB", "night").split()
+        ended = shared.engine.call("podman", "exec", shared.container, *words)
+        assert ended.returncode == 0, (command, ended.stdout, ended.stderr)
 
 
 def test_what_lies_beyond_the_probes_needs_the_token(shared):

@@ -13,6 +13,8 @@ from pods import Pod, beside_a_platform, links
 from processes import free_port, until
 from tools import ROOT, run, tool
 
+pytestmark = pytest.mark.xdist_group("image")
+
 OVERLAY = ROOT / "deploy/kubernetes/overlays/postgres"
 
 

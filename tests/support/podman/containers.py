@@ -1,9 +1,10 @@
 """Buildah and Podman with a storage of their own, as they run without systemd and without a registry."""
 
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import IO
 
 from tools import ROOT, run, tool
 
@@ -51,13 +52,13 @@ class Engine:
             "CONTAINERS_CONF": str(self.folder / "containers.conf"),
         }
 
-    def call(self, program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    def call(self, program: str, *arguments: object, stdin: IO[bytes] | None = None) -> CompletedProcess[str]:
         """Run `buildah` or `podman` to its end, whatever its exit code."""
-        return run(tool(program), *arguments, env=self.environment)
+        return run(tool(program), *arguments, env=self.environment, stdin=stdin)
 
-    def do(self, program: str, *arguments: object) -> str:
+    def do(self, program: str, *arguments: object, stdin: IO[bytes] | None = None) -> str:
         """The same, which has to succeed; returns what it printed."""
-        seen = self.call(program, *arguments)
+        seen = self.call(program, *arguments, stdin=stdin)
         assert seen.returncode == 0, f"{program} {arguments}: {seen.stdout}{seen.stderr}"
         return seen.stdout.strip()
 

@@ -1,11 +1,14 @@
 """The pod of an overlay, executed on this machine by `podman play kube` beside a simulated platform."""
 
+import io
 import json
 import os
 import sys
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import yaml
@@ -44,7 +47,9 @@ class Pod:
             file.write_text(secret)
             os.chown(file, 0, USER)
             file.chmod(0o440)
-        self.container = "orchestrator-orchestrator"
+        self.name = f"{overlay}-{self.port}"
+        self.container = f"{self.name}-orchestrator"
+        self.scratch = f"{self.name}-tmp"  # Podman makes it a volume of this name, and removes it with the pod
         self.shared_queue: Path | None = None
 
     def share_queue(self, folder: Path) -> None:
@@ -65,12 +70,15 @@ class Pod:
             folders["queue"] = self.shared_queue
         spec["volumes"] = [
             {"name": name, "hostPath": {"path": str(path), "type": "Directory"}} for name, path in folders.items()
-        ] + [{"name": "tmp", "emptyDir": {}}]
-        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "orchestrator"}, "spec": spec}
+        ] + [{"name": self.scratch, "emptyDir": {}}]
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": self.name}, "spec": spec}
 
     def _container(self, given: dict[str, Any]) -> dict[str, Any]:
         names = ("name", "args", "env", "resources", "securityContext", "volumeMounts")
         kept = {key: given[key] for key in names if key in given} | {"image": IMAGE}
+        kept["volumeMounts"] = [
+            each | {"name": self.scratch} if each["name"] == "tmp" else each for each in kept["volumeMounts"]
+        ]
         if self.shared_queue is not None:
             kept["volumeMounts"] = [*kept["volumeMounts"], {"name": "queue", "mountPath": _ON_THE_VOLUME}]
         return kept
@@ -89,7 +97,7 @@ class Pod:
 
     def remove(self) -> None:
         """Remove the pod at once; its volumes stay."""
-        self.engine.call("podman", "pod", "rm", "-f", "-t", "0", "orchestrator")
+        self.engine.call("podman", "pod", "rm", "-f", "-t", "0", self.name)
 
     def kill(self) -> None:
         """Kill the daemon, and remove what is left of the pod."""
@@ -136,12 +144,17 @@ class Pod:
     # ------------------------------------------------------------ files
 
     def copy_in(self, name: str, text: str) -> None:
-        """Into the queue as `kubectl cp` and `kubectl exec … mv` do it."""
-        draft = self.folder / name
-        draft.write_text(text)
-        draft.chmod(0o644)
-        self.engine.do("podman", "cp", draft, f"{self.container}:{INCOMING}/.{name}.tmp")
-        self.engine.do("podman", "exec", self.container, "mv", f"{INCOMING}/.{name}.tmp", f"{INCOMING}/{name}")
+        """Into the queue as `kubectl cp` and `kubectl exec … mv` do it: by the container's own `tar` and user."""
+        data = text.encode()
+        with TemporaryFile() as archive:
+            with tarfile.open(fileobj=archive, mode="w") as packed:
+                member = tarfile.TarInfo(f".{name}.tmp")
+                member.size = len(data)
+                packed.addfile(member, io.BytesIO(data))
+            archive.seek(0)
+            inside = ("exec", "-i", self.container)
+            self.engine.do("podman", *inside, "tar", "-xmf", "-", "-C", INCOMING, stdin=archive)
+        self.engine.do("podman", *inside, "mv", f"{INCOMING}/.{name}.tmp", f"{INCOMING}/{name}")
 
 
 @contextmanager
