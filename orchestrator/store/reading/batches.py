@@ -1,6 +1,7 @@
 """Reading batches, and choosing the one to submit next."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -76,14 +77,15 @@ class Batches:
         Planned batches of jobs in `without` stay.
         """
         # As it is now: what goes out while we read is still planned in what we read, and would be offered again.
-        busy = sorted(frozenset(busy))
+        given = {"account": account, "now": now, "busy": sorted(frozenset(busy)), "without": sorted(without)}
+        some_busy, some_without = bool(busy), bool(without)
         async with self._database.read() as connection:
-            unsure = await _first(connection, [_unsure(account, now, busy)])
-            planned = await _first(connection, _planned(account, now, busy, sorted(without)))
+            unsure = await _first(connection, [_unsure(some_busy=some_busy)], given)
+            planned = await _first(connection, _planned(some_busy=some_busy, some_without=some_without), given)
             if planned is not None and planned.items > room:
-                alone = room > 0 and not busy and await _nothing_out(connection, account)
+                alone = room > 0 and not some_busy and await _nothing_out(connection, account)
                 planned = planned if alone else None
-            followed = await _first(connection, [_to_follow(account, now, busy)])
+            followed = await _first(connection, [_to_follow(some_busy=some_busy)], given)
             offered = min(filter(None, (unsure, planned, followed)), key=_place, default=None)
             if offered is None:
                 return None
@@ -104,10 +106,10 @@ class Batches:
 
         `busy`: batches that are about to be sent, whatever their row says.
         """
-        out = _out_with(account, sorted(busy)).subquery()
-        query = sa.select(sa.func.coalesce(sa.func.sum(out.c.open), 0))
+        given = {"account": account, "busy": sorted(busy)}
+        query = _open_items(some_busy=bool(busy))
         async with self._database.read() as connection:
-            return int((await connection.execute(query)).scalar_one())
+            return int((await connection.execute(query, given)).scalar_one())
 
     async def unconfirmed(self) -> Mapping[str, int]:
         """How many submissions have an unknown outcome, by account; accounts without any are left out."""
@@ -204,66 +206,83 @@ class Batches:
 
 # ---------------------------------------------------------------- the queue
 
-# There may be ten thousand jobs: what goes next is found by indexes, in a few statements whatever their number.
+# There may be ten thousand jobs: what goes next is found by indexes, in a few statements whatever their number. They
+# are executed after every write, and building one takes longer than executing it: each form is built once.
+
+_ACCOUNT, _NOW = sa.bindparam("account"), sa.bindparam("now")
+_BUSY, _WITHOUT = sa.bindparam("busy", expanding=True), sa.bindparam("without", expanding=True)
 
 
-def _out_with(account: str, busy: Sequence[BatchId]) -> sa.CompoundSelect[tuple[str, int]]:
+@cache
+def _open_items(*, some_busy: bool) -> sa.Select[tuple[int]]:
+    out = _out_with(some_busy=some_busy).subquery()
+    return sa.select(sa.func.coalesce(sa.func.sum(out.c.open), 0))
+
+
+def _out_with(*, some_busy: bool) -> sa.CompoundSelect[tuple[str, int]]:
     """Job and open items of each batch that is on the platform, or on the way there."""
     mine = (batches.c.open - batches.c.found_open).label("open")  # what was found takes no room of its own
-    some = sa.select(batches.c.job, mine).where(batches.c.account == account, batches.c.open > 0)
-    leaving = [some.where(batches.c.id.in_(busy), sa.not_(OUT))] if busy else []
+    some = sa.select(batches.c.job, mine).where(batches.c.account == _ACCOUNT, batches.c.open > 0)
+    leaving = [some.where(batches.c.id.in_(_BUSY), sa.not_(OUT))] if some_busy else []
     return sa.union_all(some.where(OUT), *leaving)
 
 
-def _out_by_job(account: str, busy: Sequence[BatchId]) -> sa.CTE:
-    each = _out_with(account, busy).subquery()
+def _out_by_job(*, some_busy: bool) -> sa.CTE:
+    each = _out_with(some_busy=some_busy).subquery()
     return sa.select(each.c.job, sa.func.sum(each.c.open).label("items")).group_by(each.c.job).cte("out")
 
 
-def _unsure(account: str, now: Micros, busy: Sequence[BatchId]) -> Query:
+def _idle(*, some_busy: bool) -> Sequence[sa.ColumnElement[bool]]:
+    return [batches.c.id.not_in(_BUSY)] if some_busy else []
+
+
+@cache
+def _unsure(*, some_busy: bool) -> Query:
     """The first batch that may be reconciled now."""
-    out = _out_by_job(account, busy)
+    out = _out_by_job(some_busy=some_busy)
     turn = _in_turn(batches, out)
     return (
         turn.join_from(batches, jobs)
         .outerjoin(out, out.c.job == jobs.c.id)
-        .where(batches.c.account == account, LIVE_BATCH, batches.c.state == literal(BatchState.UNCONFIRMED))
-        .where(batches.c.due_at <= now, batches.c.id.not_in(busy), LIVE_JOB, MAY_FIND_OUT)
+        .where(batches.c.account == _ACCOUNT, LIVE_BATCH, batches.c.state == literal(BatchState.UNCONFIRMED))
+        .where(batches.c.due_at <= _NOW, *_idle(some_busy=some_busy), LIVE_JOB, MAY_FIND_OUT)
     )
 
 
-def _planned(account: str, now: Micros, busy: Sequence[BatchId], without: Sequence[JobId]) -> Sequence[Query]:
+@cache
+def _planned(*, some_busy: bool, some_without: bool) -> Sequence[Query]:
     """The first planned batch of a job that has nothing out, and the first of the others: one of them is the first.
 
     The former are gone through in the order of their index, the latter are few.
     """
-    out = _out_by_job(account, busy)
-    due = _first_due(now, busy)
+    out = _out_by_job(some_busy=some_busy)
+    due = _first_due(some_busy=some_busy)
     first = batches.alias("first")
     lets_go = sa.or_(jobs.c.max_open.is_(None), first.c["items"] <= jobs.c.max_open - out.c["items"])
     fresh = _in_turn(first).join_from(jobs, first, first.c.id == due)
     others = _in_turn(first, out).join_from(out, jobs, jobs.c.id == out.c.job).join(first, first.c.id == due)
-    of_account = (jobs.c.account == account, LIVE_JOB, sa.not_(jobs.c.follow_only))
-    may_plan = sa.and_(MAY_PLAN, jobs.c.id.not_in(without)) if without else MAY_PLAN
+    of_account = (jobs.c.account == _ACCOUNT, LIVE_JOB, sa.not_(jobs.c.follow_only))
+    may_plan = sa.and_(MAY_PLAN, jobs.c.id.not_in(_WITHOUT)) if some_without else MAY_PLAN
     return (
         fresh.where(*of_account, may_plan, jobs.c.id.not_in(sa.select(out.c.job))),
         others.where(may_plan, lets_go),  # found by those that are out, so not by the index of all that are live
     )
 
 
-def _to_follow(account: str, now: Micros, busy: Sequence[BatchId]) -> Query:
+@cache
+def _to_follow(*, some_busy: bool) -> Query:
     """The first planned batch of a job of which nothing is ever sent."""
     first = batches.alias("first")
-    turn = _in_turn(first).join_from(jobs, first, first.c.id == _first_due(now, busy))
-    return turn.where(jobs.c.account == account, LIVE_JOB, MAY_PLAN, jobs.c.follow_only)
+    turn = _in_turn(first).join_from(jobs, first, first.c.id == _first_due(some_busy=some_busy))
+    return turn.where(jobs.c.account == _ACCOUNT, LIVE_JOB, MAY_PLAN, jobs.c.follow_only)
 
 
-def _first_due(now: Micros, busy: Sequence[BatchId]) -> sa.ScalarSelect[str]:
+def _first_due(*, some_busy: bool) -> sa.ScalarSelect[str]:
     """The first planned batch of a job that may go out now."""
     return (
         sa.select(batches.c.id)
         .where(batches.c.job == jobs.c.id, UNSENT_BATCH, batches.c.state == literal(BatchState.PLANNED))
-        .where(batches.c.due_at <= now, batches.c.id.not_in(busy))
+        .where(batches.c.due_at <= _NOW, *_idle(some_busy=some_busy))
         .order_by(batches.c.number)
         .limit(1)
         .correlate(jobs)
@@ -287,8 +306,8 @@ def _place(row: Row) -> tuple[Any, ...]:
     return row.priority, row.out, row.created_at, row.job, row.number
 
 
-async def _first(connection: AsyncConnection, queries: Sequence[Query]) -> Row | None:
-    found = [(await connection.execute(query)).one_or_none() for query in queries]
+async def _first(connection: AsyncConnection, queries: Sequence[Query], given: Mapping[str, object]) -> Row | None:
+    found = [(await connection.execute(query, given)).one_or_none() for query in queries]
     return min(filter(None, found), key=_place, default=None)
 
 
