@@ -208,6 +208,15 @@ class Lab:
                 await clock.sleep(0.02)
 
 
+def pytest_configure() -> None:
+    """Programs that tests start end on SIGINT, also where these run in the background.
+
+    A shell without job control has SIGINT ignored in what it starts with `&`, and every program inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_finish() -> None:
     """The garbage collector need not walk through the imported modules and the collected tests again and again."""
     gc.collect()
