@@ -19,10 +19,10 @@ from orchestrator.domain.model import Batch, BatchId, Poll, PollResult
 from orchestrator.domain.polling.targets import PollTargets
 from orchestrator.domain.submission import Submission
 from orchestrator.engine.dispatch import Dispatch, Limits
-from orchestrator.engine.forecast import Forecasts
 from orchestrator.engine.loop import Loop
+from orchestrator.engine.polling.forecast import Forecasts
+from orchestrator.engine.polling.schedule import Schedule
 from orchestrator.engine.retry_delays import engine_retry_delays
-from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting

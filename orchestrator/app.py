@@ -21,12 +21,12 @@ from orchestrator.domain.polling.targets import PollTargets
 from orchestrator.durable import OWN_DRAFT
 from orchestrator.engine.backups import BackupPlan, Backups
 from orchestrator.engine.dispatch import Dispatch, Limits
-from orchestrator.engine.forecast import Forecasts
 from orchestrator.engine.loop import Loop, Part, kept_running
+from orchestrator.engine.polling.forecast import Forecasts
+from orchestrator.engine.polling.schedule import Schedule
 from orchestrator.engine.report.context import context_of
 from orchestrator.engine.results import Results
 from orchestrator.engine.retry_delays import RetryDelays, engine_retry_delays
-from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting

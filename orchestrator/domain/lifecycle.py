@@ -200,18 +200,10 @@ def outcome_of_children(states: Mapping[ItemState, int]) -> ItemState:
 # ---------------------------------------------------------------- jobs
 
 
-_CANCELLING = "being cancelled: "
-
-
 def cancelling(open_items: int) -> str:
     """The detail of a cancelled job of which so many items are not final yet."""
     items = "1 item is" if open_items == 1 else f"{open_items} items are"
-    return f"{_CANCELLING}{items} still to end on the platform"
-
-
-def is_cancelling(detail: str | None) -> bool:
-    """Whether a job's detail says that it is being cancelled."""
-    return (detail or "").startswith(_CANCELLING)
+    return f"being cancelled: {items} still to end on the platform"
 
 
 def outcome_of(counts: Mapping[ItemState, int], *, cancelled: bool) -> JobState:

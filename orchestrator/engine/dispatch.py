@@ -18,10 +18,10 @@ import anyio.abc
 from orchestrator.clock import SECOND, Clock, Micros
 from orchestrator.domain.model import Batch, BatchId, JobId
 from orchestrator.engine.account_gate import AccountGate, Cause
-from orchestrator.engine.forecast import Forecasts
-from orchestrator.engine.poll_dispatch import PollDispatch
+from orchestrator.engine.polling.forecast import Forecasts
+from orchestrator.engine.polling.poll_dispatch import PollDispatch
+from orchestrator.engine.polling.schedule import Schedule
 from orchestrator.engine.retry_delays import RetryDelays
-from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.step_runner import ABORT, SUBMIT, StepRunner
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.polling import Polling

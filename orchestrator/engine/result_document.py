@@ -44,6 +44,7 @@ def describe_job(job: Job) -> dict[str, Any]:
         "dropped_by": spec.dropped_by,
         "created_at": when(job.created_at),
         "started_at": when(job.started_at),
+        "cancelled_at": when(job.cancelled_at),
         "settled_at": when(job.settled_at),
         "counts": {state.value: count for state, count in job.counts.items() if count},
         "parents": job.parents,

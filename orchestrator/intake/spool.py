@@ -23,7 +23,7 @@ from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.intake.admission import Admission
 from orchestrator.intake.deciding.candidates import Candidate, Decided
 from orchestrator.intake.deciding.decider import Decider
-from orchestrator.intake.deciding.deferrals import TROUBLE_PATIENCE, Deferrals, reason_of
+from orchestrator.intake.deciding.deferrals import ERROR_PATIENCE, Deferrals, reason_of
 from orchestrator.intake.deciding.refusals import refusal
 from orchestrator.intake.deciding.urgency import Urgency
 from orchestrator.intake.directory.arrivals import Arrivals, Entry, Listing, Ready, list_folder
@@ -100,9 +100,9 @@ class Spool:
         self._postponed: set[str] = set()
         """Files that wait until no older one does."""
         self._next_scan = settings.scan_interval
-        self._trouble: str | None = "the queue directory was not looked at yet"
-        """Why the last look at the folder failed."""
-        self._trouble_since = clock.monotonic()
+        self._error: str | None = "the queue directory has not been read yet"
+        """Why the last scan of the folder failed."""
+        self._error_since = clock.monotonic()
 
     @property
     def changed(self) -> Callable[[], None]:
@@ -114,16 +114,16 @@ class Spool:
         self._decider.changed = call
 
     @property
-    def trouble(self) -> str | None:
+    def error(self) -> str | None:
         """Why no file can be accepted at the moment; None while files can."""
-        return self._progress.standstill or self._trouble
+        return self._progress.standstill or self._error
 
     @property
     def kept_back(self) -> Mapping[str, str]:
         """Files of the queue that are not accepted until the operator acts, without foreign ones: path → reason."""
         now = self._clock.monotonic()
-        if self._given_up(now) and self._trouble is not None:
-            return {str(self._folders.incoming): self._trouble}
+        if self._given_up(now) and self._error is not None:
+            return {str(self._folders.incoming): self._error}
         held = {name: reason for name, reason in self.stale.items() if not is_foreign(name)}
         held |= self._deferrals.lasting(now)
         return {str(self._folders.incoming / name): reason for name, reason in sorted(held.items())}
@@ -173,17 +173,17 @@ class Spool:
                 self._next_scan = self._settings.scan_interval
                 self._report_errors(error)
                 return self._given_up(self._clock.monotonic())
-            self._trouble, self._trouble_since = None, self._clock.monotonic()
+            self._error, self._error_since = None, self._clock.monotonic()
             return decided
 
     def _given_up(self, now: float) -> bool:
-        return self._trouble is not None and now - self._trouble_since >= TROUBLE_PATIENCE
+        return self._error is not None and now - self._error_since >= ERROR_PATIENCE
 
     def _report_errors(self, error: Exception) -> None:
         """Once, for as long as it stays the same."""
         reason = reason_of(error)
-        if reason != self._trouble:
-            self._trouble = reason
+        if reason != self._error:
+            self._error = reason
             self._publish(FileDeferred(str(self._folders.incoming), reason))
 
     async def _scan(self) -> bool:

@@ -37,4 +37,4 @@ class Progress:
         if began is None or now - self._stepped <= LONGEST_STANDSTILL:
             return None
         idle = now - self._stepped
-        return f"has been looking through incoming/ for {now - began:.0f} s, without a step for {idle:.0f} s"
+        return f"has been scanning incoming/ for {now - began:.0f} s, without a step for {idle:.0f} s"

@@ -23,7 +23,7 @@ _NOT_FOUND = 404
 
 
 class SideBySide:
-    """Several platforms on one port, told apart by base path; see `server.Served`."""
+    """Several platforms on one port, distinguished by base path; see `server.Served`."""
 
     base_path = ""
 

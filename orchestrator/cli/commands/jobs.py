@@ -12,7 +12,6 @@ from orchestrator.cli.invocation import AsJson, Config, fail, output, plain, run
 from orchestrator.cli.sources.job_sources import Described, Source, knowing
 from orchestrator.cli.tables import print_table
 from orchestrator.clock import SystemClock
-from orchestrator.domain.lifecycle import is_cancelling
 from orchestrator.domain.model import ItemState, JobState
 from orchestrator.domain.search_terms import labels_in, parse_since
 from orchestrator.store.reading.job_criteria import JobCriteria
@@ -151,10 +150,14 @@ def _print_jobs(found: list[Described]) -> None:
     for job in found:
         counts = " ".join(f"{state} {count}" for state, count in job["counts"].items())
         row = [_text(job[name]) for name in ("name", "kind", "account", "state")]
-        row.append("cancelling" if is_cancelling(job["detail"]) else _text(job["needs"]))
+        row.append("cancelling" if _is_cancelling(job) else _text(job["needs"]))
         rows.append([*row, str(sum(job["counts"].values())), counts, _text(job["created_at"])])
     header = ("job", "kind", "account", "state", "needs", "items", "progress", "created")
     print_table(header, rows, spare=("created", "kind", "account", "items", "progress"))
+
+
+def _is_cancelling(job: Described) -> bool:
+    return job["cancelled_at"] is not None and not JobState(job["state"]).settled
 
 
 def _text(value: object) -> str:

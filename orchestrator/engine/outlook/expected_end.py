@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.model import BatchState, Job, JobId, JobState
 from orchestrator.domain.polling.durations import Durations
-from orchestrator.engine.forecast import learned_durations, work_name
+from orchestrator.engine.polling.forecast import learned_durations, work_name
 from orchestrator.store.reading.open_work import OpenGroup
 from orchestrator.store.store import Store
 

@@ -8,7 +8,7 @@ from orchestrator.clock import Clock
 from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.errors import Missing, PlatformError, Throttled, Transient, Unauthorised
 from orchestrator.domain.model import BatchState, Item, Poll
-from orchestrator.engine.forecast import Forecasts
+from orchestrator.engine.polling.forecast import Forecasts
 from orchestrator.engine.steps.missed_items import ConditionTimer, ItemId, MissCounter
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Observed, Store

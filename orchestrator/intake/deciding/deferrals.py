@@ -9,7 +9,7 @@ from orchestrator.domain.errors import OrchestratorError
 
 LONGEST_PAUSE = 60.0
 """Seconds until a file is taken up again, at most."""
-TROUBLE_PATIENCE = 120.0
+ERROR_PATIENCE = 120.0
 """Seconds after which an error counts as lasting: the operator has to repair something."""
 
 
@@ -32,7 +32,7 @@ class _Deferred:
 
     def lasts(self, now: float) -> bool:
         """Whether the error counts as lasting."""
-        return now - self.since >= TROUBLE_PATIENCE
+        return now - self.since >= ERROR_PATIENCE
 
 
 class Deferrals:

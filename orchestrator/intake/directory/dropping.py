@@ -150,19 +150,6 @@ def drop_controls(
     return name
 
 
-def drop_text(name: str, text: bytes, queue_directory: Path) -> None:
-    """Drop the text of a queue file that came some other way; what is wrong with it, the spool will say.
-
-    Raises FileExistsError when the name is taken in incoming/, ValueError when it is no name for a queue file.
-    """
-    draft = begin_draft(name, queue_directory)
-    try:
-        draft.write(text)
-        draft.finish()
-    finally:
-        draft.discard()
-
-
 def begin_draft(name: str, queue_directory: Path) -> "Draft":
     """Begin a queue file whose text comes piece by piece.
 

@@ -43,7 +43,7 @@ class JsonEvents:
         self._parser = yajl2_c.basic_parse_coro(self._parsed)
         self._ahead = ""
         """Read, and not given to the parser yet."""
-        self._trouble: MalformedTextError | None = None
+        self._error: MalformedTextError | None = None
         """What lies behind `_ahead`."""
         self._opened = False
         """The parser has come to what may open a list of items, and `_ahead` follows it."""
@@ -96,20 +96,20 @@ class JsonEvents:
         return text[:end].encode()
 
     def _read(self) -> str:
-        if self._trouble is not None:
-            raise self._trouble
+        if self._error is not None:
+            raise self._error
         return self._text.read_text()
 
     def _read_on(self, start: int) -> bool:
         """Read more, if that may complete the value which begins at `start`."""
         begun = len(self._ahead) - start
-        if begun > _MOST_AHEAD or self._trouble is not None or self._ahead[start:].lstrip(" \t\n\r")[:1] == "]":
+        if begun > _MOST_AHEAD or self._error is not None or self._ahead[start:].lstrip(" \t\n\r")[:1] == "]":
             return False
         self._text.mark = self._text.position - begun
         try:
             more = self._text.read_text()
         except MalformedTextError as error:
-            self._trouble = error  # not before what stands in front of it was read
+            self._error = error  # not before what stands in front of it was read
             return False
         self._ahead += more
         return bool(more)

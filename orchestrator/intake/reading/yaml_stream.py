@@ -39,7 +39,7 @@ class YamlEvents:
         self._event: Any = None
         self._ahead: deque[Any] = deque()
         """Taken from the parser, and not yielded yet."""
-        self._trouble: Exception | None = None
+        self._error: Exception | None = None
         """What the parser raised behind them."""
         self._seen_document = False
 
@@ -49,14 +49,14 @@ class YamlEvents:
 
     def values(self, levels: int) -> Iterator[bytes]:
         """The values of the list that the events are in; see `Events.values`."""
-        while not self._ahead and self._trouble is None:
+        while not self._ahead and self._error is None:
             self._text.mark = self._text.position
             seen: list[Any] = []
             try:
                 seen.append(self._parser.get_event())
                 plain = take_plain(self._parser.get_event, seen, levels)
             except (yaml.YAMLError, MalformedTextError) as error:
-                plain, self._trouble = None, error
+                plain, self._error = None, error
             if plain is None:
                 self._ahead.extend(seen)
             else:
@@ -110,8 +110,8 @@ class YamlEvents:
     def _next_event(self) -> Any:
         if self._ahead:
             return self._ahead.popleft()
-        if self._trouble is not None:
-            raise self._trouble
+        if self._error is not None:
+            raise self._error
         return self._parser.get_event()
 
     def _frame(self, event: Any) -> None:

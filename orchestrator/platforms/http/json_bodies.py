@@ -1,11 +1,13 @@
 """Decodes JSON response bodies, including characters that databases cannot store, and bodies that are not JSON."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import msgspec
 
-from orchestrator.domain.errors import Transient
+from orchestrator.domain.errors import Transient, Unconfirmed
 from orchestrator.platforms.http.calls import Answer
 
 Read = TypeVar("Read")
@@ -36,6 +38,19 @@ def read(answer: Answer, decoder: msgspec.json.Decoder[Read]) -> Read:
         return decode(decoder, answer.body)
     except UNREADABLE as error:
         raise unreadable(answer, error) from error
+
+
+@contextmanager
+def unreadable_is_unconfirmed() -> Iterator[None]:
+    """Reads the answer to a submission: one that cannot be read says nothing about what the platform has done.
+
+    Raises:
+        Unconfirmed: in place of Transient, which would have the submission sent again.
+    """
+    try:
+        yield
+    except Transient as unreadable:
+        raise Unconfirmed(str(unreadable), status=unreadable.status, server_date=unreadable.server_date) from unreadable
 
 
 def decode(decoder: msgspec.json.Decoder[Read], body: bytes | msgspec.Raw) -> Read:

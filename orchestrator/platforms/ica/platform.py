@@ -5,14 +5,14 @@ from types import MappingProxyType
 from typing import Final
 
 from orchestrator.clock import Clock
-from orchestrator.domain.errors import KeyConflict, Refused, Transient, Unconfirmed
+from orchestrator.domain.errors import KeyConflict, Refused
 from orchestrator.domain.identity import depth_of
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.http.calls import Answer
-from orchestrator.platforms.http.json_bodies import read
+from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches import creation
@@ -32,6 +32,7 @@ from orchestrator.platforms.ica.reconcile import Reconciler
 from orchestrator.platforms.ica.sessions import following
 from orchestrator.platforms.ica.sessions.following import WorkflowSessions
 from orchestrator.platforms.ica.statuses import FINAL_JOB
+from orchestrator.platforms.prepared import prepared
 
 _KINDS: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in KINDS})
 
@@ -126,13 +127,12 @@ class Ica:
         return family.data.compose(batch, items, self._instance)
 
     async def submit(self, batch: Batch) -> Receipt:
-        if batch.submission is None:
-            raise ValueError(f"batch {batch.id} has nothing to send")
-        call = requests.submission(batch.submission, FAMILIES[batch.kind].at)
+        submission = prepared(batch)
+        call = requests.submission(submission, FAMILIES[batch.kind].at)
         try:
             receipt = _receipt(await self._session.send(call))
         except Refused as refusal:
-            keyed = batch.submission.resend is Resend.SAME_KEY
+            keyed = submission.resend is Resend.SAME_KEY
             if refusal.status == _OTHER_BODY and keyed and _may_be_used(batch):
                 raise _other_body(batch, refusal) from refusal
             raise
@@ -178,10 +178,8 @@ def _receipt(answer: Answer) -> Receipt:
     Raises:
         Unconfirmed: it says that it did, and cannot be understood; the batch is there.
     """
-    try:
+    with unreadable_is_unconfirmed():
         batch = read(answer, wire.REMOTE_BATCH)
-    except Transient as unreadable:
-        raise Unconfirmed(str(unreadable), status=answer.status, server_date=answer.server_date) from unreadable
     if batch.job is None or batch.job.status is None:
         return Receipt(batch.id)
     return Receipt(batch.id, batch.job.status, final=batch.job.status in FINAL_JOB)

@@ -13,16 +13,17 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from orchestrator.clock import Micros
-from orchestrator.domain.errors import Missing, Refused, Transient, Unconfirmed
+from orchestrator.domain.errors import Missing, Refused
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND
 from orchestrator.platforms.http.calls import Answer
-from orchestrator.platforms.http.json_bodies import read
+from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
 from orchestrator.platforms.odm import kinds, stages, statuses, wire
 from orchestrator.platforms.odm.session import Session, submission_headers
 from orchestrator.platforms.odm.task_reports import polls_of, subject_of
+from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.status_table import state_of
 
 _START, _RESTART = 1, 2
@@ -68,11 +69,10 @@ class ImportJobs:
         )
 
     async def submit(self, batch: Batch) -> Receipt:
-        if batch.submission is None:
-            raise ValueError(f"batch {batch.id} has nothing to send")
+        submission = prepared(batch)
         if batch.step == _START:
-            return await self._start(batch, batch.submission)
-        return await self._restart(batch, batch.submission)
+            return await self._start(batch, submission)
+        return await self._restart(batch, submission)
 
     async def _start(self, batch: Batch, submission: Submission) -> Receipt:
         key = self._key(submission)
@@ -128,13 +128,11 @@ class ImportJobs:
         Raises:
             Refused: a start of a cancelled job cannot be found, and is not sent again.
         """
-        if batch.submission is None:
-            raise ValueError(f"batch {batch.id} has nothing to search for")
         if batch.step == _START:
             if batch.cancelled:
                 raise Refused("ODM has no list of import jobs: whether this one was started is not known")
             return Receipt()
-        job_id, key = _restart_of(batch.submission)
+        job_id, key = _restart_of(prepared(batch))
         info = await self._info(job_id)
         if info is None:
             return Receipt()
@@ -212,10 +210,8 @@ def _restart_of(submission: Submission) -> tuple[str, str]:
 
 def _job(answer: Answer) -> wire.JobInfo:
     """The job in the answer to a submission; raises Unconfirmed where the answer cannot be read."""
-    try:
+    with unreadable_is_unconfirmed():
         return read(answer, wire.JOB_INFO)
-    except Transient as unreadable:
-        raise Unconfirmed(str(unreadable), status=answer.status, server_date=answer.server_date) from unreadable
 
 
 def _is_of(batch: Batch, info: wire.JobInfo) -> bool:

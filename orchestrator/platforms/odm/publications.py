@@ -13,17 +13,18 @@ from urllib.parse import quote, unquote, urlencode
 import msgspec
 
 from orchestrator.clock import Clock
-from orchestrator.domain.errors import Missing, Refused, Transient, Unconfirmed
+from orchestrator.domain.errors import Missing, Refused, Unconfirmed
 from orchestrator.domain.identity import batch_tag
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
-from orchestrator.platforms.http.json_bodies import read
+from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
 from orchestrator.platforms.odm import kinds, stages, wire
 from orchestrator.platforms.odm.items import ALL
 from orchestrator.platforms.odm.publication_search import PublicationSearch, in_message
 from orchestrator.platforms.odm.session import Session, submission_headers
 from orchestrator.platforms.odm.task_reports import polls_of, subject_of, task_info, task_report
+from orchestrator.platforms.prepared import prepared
 
 _ALL_PATH: Final = "/api/v1/tasks/publish-versions"
 _STUDY_PATH: Final = "/api/v1/as-curator/integration/studies/{}/tasks/publish-versions"
@@ -63,17 +64,14 @@ class Publications:
         )
 
     async def submit(self, batch: Batch) -> Receipt:
-        if batch.submission is None:
-            raise ValueError(f"batch {batch.id} has nothing to send")
-        study = _study_of(batch.submission)
+        submission = prepared(batch)
+        study = _study_of(submission)
         try:
-            answer = await self.session.submit(batch.submission, "tasks/publish-versions")
+            answer = await self.session.submit(submission, "tasks/publish-versions")
         except Refused as refusal:
             raise _explained(refusal, study) from refusal
-        try:
+        with unreadable_is_unconfirmed():
             info = read(answer, wire.TASK_INFO)
-        except Transient as unreadable:
-            raise Unconfirmed(str(unreadable), status=answer.status) from unreadable
         if info.id is None:
             raise Unconfirmed(f"ODM has answered to the publication of {study} without the id of its task")
         report = task_report(info, batch.key, stages.PUBLICATION, key=study)
@@ -83,9 +81,7 @@ class Publications:
 
     async def reconcile(self, batch: Batch) -> Receipt:
         """What bears our mark was published: the version has no status, and its task is not known."""
-        if batch.submission is None:
-            raise ValueError(f"batch {batch.id} has nothing to search for")
-        study = _study_of(batch.submission)
+        study = _study_of(prepared(batch))
         if study == ALL:
             since = batch.first_sent_at or batch.planned_at or self.clock.now()
             studies = await self.search.published(batch, since)

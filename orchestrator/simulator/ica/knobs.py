@@ -33,7 +33,7 @@ class Knobs:
     """The analysis inside an item page: as it is, as it was when created, or as it was `embedded_lag` seconds ago."""
     embedded_lag: float = 60.0
     search_lag: float = 0.0
-    """`analysis:search` tells the world of so many seconds ago."""
+    """`analysis:search` answers with the state of so many seconds ago."""
     tag_filter: Literal["all", "any", "prefix"] = "all"
     """Tags of a search: all must be there, one is enough, or one that begins so is enough."""
     bad_item: Literal["refuse_post", "fail_item"] = "refuse_post"

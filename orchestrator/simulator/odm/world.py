@@ -6,8 +6,8 @@ from orchestrator.simulator.ledger import Effect
 from orchestrator.simulator.odm.knobs import Knobs
 from orchestrator.simulator.odm.work.naming import Fate, Outcome, fate_of
 from orchestrator.simulator.odm.work.objects import AuditEvent, Execution, Instance, Study, Task
+from orchestrator.simulator.outcomes.timeline import Timeline, pace
 from orchestrator.simulator.platform_state import PlatformState
-from orchestrator.simulator.timeline import Timeline, pace
 
 _FIRST_ACCESSION = 500_000
 _FIRST_JOB = 10_000

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 
 from orchestrator.simulator.ledger import Effect
+from orchestrator.simulator.outcomes.timeline import pace
 from orchestrator.simulator.platform_state import PlatformState
 from orchestrator.simulator.sevenbridges.knobs import Knobs
 from orchestrator.simulator.sevenbridges.work.naming import Fate
 from orchestrator.simulator.sevenbridges.work.task import Task
 from orchestrator.simulator.sevenbridges.work.things import AutomationRun, File, FileJob, Transfer
-from orchestrator.simulator.timeline import pace
 
 _FILE_ID = 24
 

@@ -29,7 +29,7 @@ from orchestrator.store.reading.rows import SELECT_BATCH_TO_SEND, batch_of
 from orchestrator.store.schema import LIVE_BATCH, batches, literal
 from orchestrator.store.writing import blocking, refusals, submitting, unlisted
 from orchestrator.store.writing.compare import compare
-from orchestrator.store.writing.control_actions import ControlActions
+from orchestrator.store.writing.controls.actions import ControlActions
 from orchestrator.store.writing.jobs.settling import settle
 from orchestrator.store.writing.reports import apply, ended_in
 from orchestrator.store.writing.unit_of_work import UnitOfWork

@@ -21,7 +21,7 @@ class Live:
     budget: LimiterView
     refusal: str | None
     """Why the platform refuses the credential; None while it accepts it."""
-    trouble: str | None = None
+    error: str | None = None
     """The last error of a poll, a submission or an abort that keeps failing."""
     closed_because: str | None = None
     """`credential`, `address` or `user`; None while it is open."""
@@ -56,7 +56,7 @@ def _describe(name: str, account: Account, live: Live | None) -> dict[str, Any]:
         "closed_because": live.closed_because if live else None,
         "detail": live.refusal if live else None,
         "failing_since": rfc3339(live.failing_since) if live and live.failing_since is not None else None,
-        "last_error": live.trouble if live else None,
+        "last_error": live.error if live else None,
         "clock_skew_seconds": round(live.skew, 1) if live and live.skew is not None else None,
         "budget": _describe_budget(account, live.budget if live else None),
     }

@@ -40,6 +40,7 @@ class Job(Shape):
     dropped_by: str | None
     created_at: Time
     started_at: Time | None
+    cancelled_at: Time | None
     settled_at: Time | None
     counts: Annotated[dict[ItemState, int], Field(description="Items by state; states without any are left out.")]
     parents: Annotated[int, Field(description="Items under which others were found, which count in their place.")]
@@ -245,14 +246,14 @@ class Received(Shape):
 
 
 class Check(Shape):
-    """One thing that was looked at."""
+    """One check of the daemon, and what is wrong."""
 
     name: str
-    trouble: str | None
+    error: str | None
 
 
 class Health(Shape):
-    """How the daemon is."""
+    """Whether the daemon is healthy, check by check."""
 
     status: str
     checks: list[Check] = []

@@ -36,7 +36,7 @@ class Check:
     """The result of one check."""
 
     name: str
-    trouble: str | None = None
+    error: str | None = None
     """What is wrong; None if the check passed."""
 
 
@@ -69,10 +69,10 @@ class Health:
 
     async def ready(self) -> Sequence[Check]:
         """Readiness: whether queue files can be accepted and stored. Takes a few seconds if the disk hangs."""
-        found: dict[str, str | None] = {"running": self._stopping, "intake": self._shown.spool.trouble}
+        found: dict[str, str | None] = {"running": self._stopping, "intake": self._shown.spool.error}
 
         async def poll(name: str, recent: Recent[str | None] | Recent[None]) -> None:
-            found[name] = await _trouble(recent)
+            found[name] = await _error(recent)
 
         async with anyio.create_task_group() as group:
             group.start_soon(poll, "database", self._database)
@@ -101,7 +101,7 @@ class Health:
         return await anyio.to_thread.run_sync(without_room, folders)
 
 
-async def _trouble(recent: Recent[str | None] | Recent[None]) -> str | None:
+async def _error(recent: Recent[str | None] | Recent[None]) -> str | None:
     try:
         return await recent.get()
     except TimeoutError:

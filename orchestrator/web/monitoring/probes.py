@@ -45,7 +45,7 @@ class Probes:
         accounts: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
     ) -> Response:
-        wrong = [f"{check.name}: {check.trouble}" for check in checks if check.trouble]
+        wrong = [f"{check.name}: {check.error}" for check in checks if check.error]
         more: dict[str, Any] = {}
         if verbose:
             more = {"checks": [asdict(check) for check in checks]}

@@ -166,9 +166,11 @@ async def _renamed(path: Path, name: str) -> Path:
 def _refused(by_file: Mapping[str, Mistakes], names: Mapping[str, str] = MappingProxyType({})) -> Outcome:
     """`names`: those under which the operator knows the files, where they are others."""
     listed = [
-        FileMistake(names.get(Path(file).name, Path(file).name), told["where"], told["message"], told["remedy"])
+        FileMistake(
+            names.get(Path(file).name, Path(file).name), described["where"], described["message"], described["remedy"]
+        )
         for file, mistakes in by_file.items()
-        for told in map(as_object, mistakes)
+        for described in map(as_object, mistakes)
     ]
     more = sum(mistakes.more for mistakes in by_file.values())
     total = len(listed) + more

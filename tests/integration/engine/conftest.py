@@ -24,8 +24,8 @@ from orchestrator.domain.polling.targets import PollTargets
 from orchestrator.domain.units import SECOND
 from orchestrator.engine import dispatch
 from orchestrator.engine.dispatch import Dispatch, Limits
-from orchestrator.engine.forecast import Forecasts
-from orchestrator.engine.schedule import Schedule
+from orchestrator.engine.polling.forecast import Forecasts
+from orchestrator.engine.polling.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
 from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.domain.model import BatchState
-from orchestrator.engine.poll_dispatch import MAX_POLLS, MAX_WAITING, START_INTERVAL
+from orchestrator.engine.polling.poll_dispatch import MAX_POLLS, MAX_WAITING, START_INTERVAL
 from orchestrator.simulator import FaultKind
 
 HOUR, DAY = 3600.0, 86_400.0

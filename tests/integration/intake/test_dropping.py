@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from orchestrator import durable
 from orchestrator.intake.directory import dropping
-from orchestrator.intake.directory.dropping import NotDroppedError, drop, drop_controls, drop_text
+from orchestrator.intake.directory.dropping import NotDroppedError, begin_draft, drop, drop_controls
 from orchestrator.intake.validation.check import check
 
 JOB = "    kind: ica.data_linking\n    account: ica\n    project: 11111111-1111-1111-1111-111111111111\n"
@@ -135,6 +135,16 @@ async def test_what_was_dropped_before_a_failure_is_told(desk, tmp_path, monkeyp
         with pytest.raises(OSError, match="No space"):
             await drop([tmp_path / "a.yaml", tmp_path / "b.yaml"], d.queue, d.accounts, report=told.append)
         assert [each.file for each in told] == d.names("incoming") == ["a.yaml"]
+
+
+def drop_text(name, text, queue):
+    """Drop the text of a queue file through a draft, as the API does."""
+    draft = begin_draft(name, queue)
+    try:
+        draft.write(text)
+        draft.finish()
+    finally:
+        draft.discard()
 
 
 def test_a_planted_link_is_not_written_through(tmp_path, monkeypatch):

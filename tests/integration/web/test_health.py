@@ -57,7 +57,7 @@ class Ward:
         self.clock, self.bus = ManualClock(), Bus()
         self.part, self.store = Turning(), Books()
         self.loop = Loop(self.part, clock=self.clock, bus=self.bus, retry_delays=lambda _: 1.0)
-        self.spool = SimpleNamespace(trouble=None)
+        self.spool = SimpleNamespace(error=None)
         self.dispatch = SimpleNamespace(refusal=None)
         settings = SimpleNamespace(
             queue=SimpleNamespace(directory=folder), database=SimpleNamespace(path=folder / "state.db")
@@ -76,12 +76,12 @@ class Ward:
 
     def dead(self):
         """What keeps it from being alive."""
-        return {check.name: check.trouble for check in self.health.alive() if check.trouble}
+        return {check.name: check.error for check in self.health.alive() if check.error}
 
     async def unready(self):
         """What keeps it from being ready, by a fresh look."""
         await self.clock.advance(1.0)
-        return {check.name: check.trouble for check in await self.health.ready() if check.trouble}
+        return {check.name: check.error for check in await self.health.ready() if check.error}
 
 
 @asynccontextmanager
@@ -198,9 +198,9 @@ async def test_a_folder_that_is_gone_is_not_ready(tmp_path):
 async def test_intake_and_stopping_count(tmp_path):
     """Work that would not be taken in must not be sent here."""
     async with ward(tmp_path) as on:
-        on.spool.trouble = "OSError: no such folder"
+        on.spool.error = "OSError: no such folder"
         assert await on.unready() == {"intake": "OSError: no such folder"}
-        on.spool.trouble = None
+        on.spool.error = None
         on.bus.publish(DaemonStopping("SIGTERM"))
         assert await on.unready() == {"running": "stopping: SIGTERM"}
 
@@ -224,7 +224,7 @@ async def test_the_daemon_becomes_ready_after_its_first_look(house):
         answer = await house.client.get("/readyz")
         assert answer.status_code == 503
         assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.json()["reasons"][-1] == "intake: the queue directory was not looked at yet"
+        assert answer.json()["reasons"][-1] == "intake: the queue directory has not been read yet"
         house.daemon.start()
         assert (await house.until_status("/readyz", 200)).json() == {"status": "ready"}
 
@@ -233,7 +233,7 @@ async def test_verbose_tells_everything(house):
     """Each check and each account, whether well or not."""
     async with house.open():
         told = (await house.client.get("/readyz?verbose=1")).json()
-        assert told["checks"] == [{"name": name, "trouble": None} for name in ("running", "database", "disk", "intake")]
+        assert told["checks"] == [{"name": name, "error": None} for name in ("running", "database", "disk", "intake")]
         assert told["accounts"] == {"ica": "open"}
         names = [check["name"] for check in (await house.client.get("/livez?verbose=1")).json()["checks"]]
         assert names == ["heartbeat", *(loop.name for loop in house.daemon.loops)]
@@ -279,7 +279,7 @@ async def test_unready_while_the_queue_directory_does_not_answer(house, monkeypa
         monkeypatch.setattr(spool, "list_folder", lambda folder: (answers.wait(), list_folder(folder))[1])
         try:
             answer = await house.until_status("/readyz", 503)
-            assert answer.json()["reasons"][0].startswith("intake: has been looking through incoming/ for ")
+            assert answer.json()["reasons"][0].startswith("intake: has been scanning incoming/ for ")
             assert (await house.client.get("/livez")).status_code == 200
         finally:
             answers.set()
@@ -289,25 +289,25 @@ async def test_unready_while_the_queue_directory_does_not_answer(house, monkeypa
 async def test_unready_while_the_database_cannot_be_written(house):
     """A database whose folder was taken away is noticed, and one that is back is used again."""
 
-    async def until_troubled(*wanted):
-        """Ask until exactly these of the two are in trouble; the loops rest, so that nobody else opens the database."""
+    async def until_failing(*wanted):
+        """Ask until exactly these of the two fail; the loops rest, so that nobody else opens the database."""
         clock = SystemClock()
         with patience():
             while True:
                 checks = (await house.client.get("/readyz?verbose=1")).json()["checks"]
-                if {each["name"] for each in checks if each["trouble"]} & {"database", "disk"} == {*wanted}:
+                if {each["name"] for each in checks if each["error"]} & {"database", "disk"} == {*wanted}:
                     return
                 await clock.sleep(0.1)
 
     async with house.open(turning=False):
         state, lost = house.folder / "state", house.folder / "lost"
         (house.folder / "queue").mkdir()
-        await until_troubled()
+        await until_failing()
         await house.daemon.store.aclose()
         state.rename(lost)
-        await until_troubled("database", "disk")
+        await until_failing("database", "disk")
         lost.rename(state)
-        await until_troubled()
+        await until_failing()
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])

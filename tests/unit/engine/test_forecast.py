@@ -6,7 +6,7 @@ import pytest
 from planned_batch import planned_batch
 
 from orchestrator.domain.model import BatchId, BatchKey, BatchState, JobId, Poll
-from orchestrator.engine.forecast import Forecasts
+from orchestrator.engine.polling.forecast import Forecasts
 from orchestrator.store.changes import Ended
 
 HOUR = 3600

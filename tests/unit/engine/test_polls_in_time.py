@@ -10,8 +10,8 @@ from planned_batch import planned_batch
 from orchestrator.clock import SECOND
 from orchestrator.domain.model import BatchId, BatchKey, BatchState, JobId, Poll
 from orchestrator.domain.polling.targets import BudgetState, PollTargets
-from orchestrator.engine.forecast import Forecasts
-from orchestrator.engine.schedule import Schedule
+from orchestrator.engine.polling.forecast import Forecasts
+from orchestrator.engine.polling.schedule import Schedule
 from orchestrator.store.changes import Ended
 
 AIMS = PollTargets(min_interval=10, max_interval=300)

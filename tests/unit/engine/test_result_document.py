@@ -43,6 +43,7 @@ async def test_the_document_is_as_promised():
         "dropped_by": "1000",
         "created_at": "2023-11-14T22:13:20.000Z",
         "started_at": "2023-11-14T22:13:21.000Z",
+        "cancelled_at": None,
         "settled_at": "2023-11-14T22:13:22.000Z",
         "counts": {"succeeded": 99, "failed": 1},
         "parents": 0,

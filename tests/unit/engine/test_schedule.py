@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from polls import AIMS, budget_state, names, poll, want
 
 from orchestrator.domain.polling.targets import POLLING_SHARE, BudgetState
-from orchestrator.engine.schedule import Schedule
+from orchestrator.engine.polling.schedule import Schedule
 
 
 @pytest.fixture

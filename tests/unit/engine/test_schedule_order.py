@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from polls import AIMS, budget_state, forecast, names, poll, want
 
 from orchestrator.domain.polling.targets import MAX_STRETCH, POLLING_SHARE, Forecast
-from orchestrator.engine.schedule import MAX_FAILING, Schedule
+from orchestrator.engine.polling.schedule import MAX_FAILING, Schedule
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from orchestrator.domain.identity import batch_tag
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
+from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, statuses, wire
 from orchestrator.platforms.sevenbridges.files.jobs import JobPolls, job_in
 from orchestrator.platforms.sevenbridges.protocol import sent
@@ -45,9 +46,7 @@ class DrsImports:
         return sent.submission(f"{_PATH}/create", body, Resend.HARMLESS if resolution == _SKIP else Resend.NEVER)
 
     async def submit(self, batch: Batch) -> Receipt:
-        if batch.submission is None:
-            raise ValueError(f"batch {batch.id} has nothing to send")
-        job = job_in(await self.session.submit(batch.submission, "bulk/drs/imports/create"))
+        job = job_in(await self.session.submit(prepared(batch), "bulk/drs/imports/create"))
         return Receipt(remote_id=str(job.id), status=job.state)
 
     async def reconcile(self, batch: Batch) -> Receipt:

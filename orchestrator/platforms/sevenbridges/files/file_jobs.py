@@ -16,6 +16,7 @@ from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.declaration import SentBesides
+from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, statuses, wire
 from orchestrator.platforms.sevenbridges.files.jobs import JobPolls, job_in
 from orchestrator.platforms.sevenbridges.protocol import sent
@@ -69,9 +70,7 @@ class FileJobs:
         return sent.submission(self._path, {"items": bodies}, self.verb.resend)
 
     async def submit(self, batch: Batch) -> Receipt:
-        if batch.submission is None:
-            raise ValueError(f"batch {batch.id} has nothing to send")
-        job = job_in(await self.session.submit(batch.submission, self._path.strip("/")))
+        job = job_in(await self.session.submit(prepared(batch), self._path.strip("/")))
         self._claimed[str(job.id)] = batch.key
         return Receipt(remote_id=str(job.id), status=job.state)
 

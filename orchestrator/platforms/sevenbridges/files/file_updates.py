@@ -6,10 +6,12 @@ What is left out stays as it is, and the same change made twice is one change.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.domain.errors import Refused, Transient, Unconfirmed
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
+from orchestrator.platforms.http.json_bodies import unreadable_is_unconfirmed
+from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, wire
 from orchestrator.platforms.sevenbridges.protocol import sent
 from orchestrator.platforms.sevenbridges.protocol.matching import match
@@ -35,13 +37,9 @@ class FileUpdates:
         return sent.submission("/bulk/files/edit", {"items": bodies}, Resend.HARMLESS)
 
     async def submit(self, batch: Batch) -> Receipt:
-        if batch.submission is None:
-            raise ValueError(f"batch {batch.id} has nothing to send")
-        answer = await self.session.submit(batch.submission, "bulk/files/edit")
-        try:
+        answer = await self.session.submit(prepared(batch), "bulk/files/edit")
+        with unreadable_is_unconfirmed():
             rows = wire.FILE_ROWS.read(answer)
-        except Transient as unreadable:
-            raise Unconfirmed(str(unreadable), status=answer.status) from unreadable
         asked = sent.items_of(batch)
         matched = match(asked, rows, lambda each, file: None if file.id is None else bool(file.id == each["id"]))
         reports = [self._report(batch, asked[at]["id"], row) for at, row in matched.items()]

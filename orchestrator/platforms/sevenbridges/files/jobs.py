@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from orchestrator.domain.errors import Transient, Unconfirmed
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, BatchReport, Item, ItemReport, ItemState, Poll, PollResult
 from orchestrator.platforms.http.calls import Answer
-from orchestrator.platforms.http.json_bodies import read
+from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
 from orchestrator.platforms.sevenbridges import statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls, sent
 from orchestrator.platforms.sevenbridges.protocol.matching import match
@@ -120,7 +119,5 @@ class JobPolls:
 
 def job_in(answer: Answer) -> wire.FileJob:
     """The job in the answer to a submission; raises Unconfirmed where the answer cannot be read."""
-    try:
+    with unreadable_is_unconfirmed():
         return read(answer, wire.FILE_JOB)
-    except Transient as unreadable:
-        raise Unconfirmed(str(unreadable), status=answer.status, server_date=answer.server_date) from unreadable

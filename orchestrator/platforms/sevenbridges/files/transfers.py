@@ -11,12 +11,14 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from orchestrator.clock import Clock, Micros
-from orchestrator.domain.errors import Refused, Transient, Unconfirmed
+from orchestrator.domain.errors import Refused, Unconfirmed
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY, SECOND
 from orchestrator.platforms.declaration import SentBesides
+from orchestrator.platforms.http.json_bodies import unreadable_is_unconfirmed
+from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls, sent
 from orchestrator.platforms.sevenbridges.protocol.listing import pages
@@ -79,14 +81,10 @@ class Transfers:
         return sent.submission(self._path("create"), {"items": bodies}, self.direction.resend_of(bodies))
 
     async def submit(self, batch: Batch) -> Receipt:
-        if batch.submission is None:
-            raise ValueError(f"batch {batch.id} has nothing to send")
         route = f"bulk/{self.direction.collection}/create"
-        answer = await self.session.submit(batch.submission, route, self.direction.params_of(batch))
-        try:
+        answer = await self.session.submit(prepared(batch), route, self.direction.params_of(batch))
+        with unreadable_is_unconfirmed():
             rows = wire.TRANSFER_ROWS.read(answer)
-        except Transient as unreadable:
-            raise Unconfirmed(str(unreadable), status=answer.status) from unreadable
         asked = sent.items_of(batch)
         matched = match(asked, rows, self.direction.matches)
         reports = [report for at, row in matched.items() if (report := self._accepted(batch, asked[at], row))]

@@ -10,6 +10,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import HOUR, Micros
+from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges.session import submission_headers
 from orchestrator.platforms.sevenbridges.wire import Problem, Resource, Row
 
@@ -44,9 +45,7 @@ def submission(path: str, body: object, resend: Resend, *, search_delay: Micros 
 
 def body_of(batch: Batch) -> Sent:
     """The body that was, or is to be, sent; raises ValueError where there is none."""
-    if batch.submission is None:
-        raise ValueError(f"batch {batch.id} has nothing to send")
-    return _BODY.decode(batch.submission.body)
+    return _BODY.decode(prepared(batch).body)
 
 
 def items_of(batch: Batch) -> Sequence[Sent]:

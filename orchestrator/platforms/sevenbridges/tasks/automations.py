@@ -10,12 +10,13 @@ from urllib.parse import quote
 
 import msgspec
 
-from orchestrator.domain.errors import Refused, Transient, Unconfirmed
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.bounded import Bounded
-from orchestrator.platforms.http.json_bodies import read
+from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
+from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, stages, statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls, sent
 from orchestrator.platforms.sevenbridges.protocol.listing import pages, step_of
@@ -50,13 +51,9 @@ class Automations:
         return sent.submission(_PATH, {**request, "name": in_name(request["name"], batch.key)}, Resend.FIND_FIRST)
 
     async def submit(self, batch: Batch) -> Receipt:
-        if batch.submission is None:
-            raise ValueError(f"batch {batch.id} has nothing to send")
-        answer = await self.session.submit(batch.submission, "automation/runs/create")
-        try:
+        answer = await self.session.submit(prepared(batch), "automation/runs/create")
+        with unreadable_is_unconfirmed():
             run = read(answer, wire.RUN)
-        except Transient as unreadable:
-            raise Unconfirmed(str(unreadable), status=answer.status) from unreadable
         return self._receipt(batch, [run])
 
     async def reconcile(self, batch: Batch) -> Receipt:

@@ -11,13 +11,14 @@ from urllib.parse import quote
 
 import msgspec
 
-from orchestrator.domain.errors import Missing, Refused, Transient, Unconfirmed
+from orchestrator.domain.errors import Missing, Refused, Unconfirmed
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND, Micros
 from orchestrator.platforms.http.calls import Answer
-from orchestrator.platforms.http.json_bodies import read
+from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
+from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, stages, statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import sent
 from orchestrator.platforms.sevenbridges.protocol.marks import Mark, in_description, read_mark
@@ -67,12 +68,11 @@ class Tasks:
         )
 
     async def submit(self, batch: Batch) -> Receipt:
-        if batch.submission is None:
-            raise ValueError(f"batch {batch.id} has nothing to send")
+        submission = prepared(batch)
         if batch.step == _DRAFT:
-            task = _task(await self.session.submit(batch.submission, "tasks/create"))
+            task = _task(await self.session.submit(submission, "tasks/create"))
         else:
-            task = await self._run(batch.submission)
+            task = await self._run(submission)
         refusal = wire.problems(task.errors) if task.status == statuses.DRAFT else None
         if refusal is not None and not batch.in_doubt:
             raise Refused(f"the platform cannot run task {task.id}: {refusal}", status=400, detail=refusal)
@@ -173,10 +173,8 @@ def _path(task_id: str) -> str:
 
 def _task(answer: Answer) -> wire.Task:
     """The task in the answer to a submission; raises Unconfirmed where the answer cannot be read."""
-    try:
+    with unreadable_is_unconfirmed():
         return read(answer, wire.TASK)
-    except Transient as unreadable:
-        raise Unconfirmed(str(unreadable), status=answer.status, server_date=answer.server_date) from unreadable
 
 
 def _two_ran(batch: Batch, tasks: Sequence[wire.Task]) -> Receipt:

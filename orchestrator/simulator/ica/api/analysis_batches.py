@@ -15,7 +15,7 @@ SUBJECT = "AnalysisCreationBatch"
 
 
 class AnalysisBatches(Batches):
-    """Creates analyses and tells how far their creation is."""
+    """Creates analyses and reports how far their creation is."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world, SUBJECT, self._show)

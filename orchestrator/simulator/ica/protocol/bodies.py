@@ -136,7 +136,7 @@ class Search(msgspec.Struct, rename="camel", frozen=True):
 
 
 class Echo(msgspec.Struct, rename="camel", frozen=True):
-    """What can be told of a row that is not valid."""
+    """What is known of a row that is not valid."""
 
     user_reference: object = ""
     pipeline_id: object = ""
@@ -205,7 +205,7 @@ def _creation_mistake(asked: _Nextflow | _Cwl | _NextflowJson, fate: Fate) -> st
 
 
 def echo_of(raw: msgspec.Raw) -> Echo:
-    """What can be told of a row, valid or not."""
+    """What is known of a row, valid or not."""
     try:
         return msgspec.json.decode(raw, type=Echo)
     except msgspec.DecodeError:

@@ -47,7 +47,7 @@ class Asked:
 
     @property
     def at(self) -> float:
-        """The instant that the answer tells of: now, or the past when a fault makes the answer stale."""
+        """The instant that the answer describes: now, or the past when a fault makes the answer stale."""
         return self.now - self.fault.seconds if self.strikes(STALE) and self.fault else self.now
 
     def strikes(self, quirk: str) -> bool:

@@ -88,7 +88,7 @@ class Item:
     """`userReference`, `dataId`, or the name of a sample."""
     timeline: Timeline
     detail: str | None = None
-    """Why it failed, told once it has."""
+    """Why it failed; shown once it has."""
     pipeline: str = ""
     tags: Tags = field(default_factory=Tags)
     analysis: Analysis | None = None

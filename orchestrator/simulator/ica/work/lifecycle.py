@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from statistics import NormalDist
 from typing import assert_never
 
-from orchestrator.simulator import timeline
 from orchestrator.simulator.ica.knobs import Knobs
 from orchestrator.simulator.ica.work import words
 from orchestrator.simulator.ica.work.outcomes import Fate, Outcome
 from orchestrator.simulator.ica.work.words import Words
+from orchestrator.simulator.outcomes import timeline
 
 FINAL_ANALYSIS = frozenset({"SUCCEEDED", "FAILED", "FAILED_FINAL", "ABORTED"})
 FINAL_JOB = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED"})

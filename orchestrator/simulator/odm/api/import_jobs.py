@@ -12,7 +12,7 @@ from orchestrator.simulator.odm.work import courses
 from orchestrator.simulator.odm.work.naming import Outcome, fate_of
 from orchestrator.simulator.odm.work.objects import Execution, Instance
 from orchestrator.simulator.odm.world import World
-from orchestrator.simulator.timeline import Timeline
+from orchestrator.simulator.outcomes.timeline import Timeline
 
 NEEDED = {
     "study": "metadataLink",

@@ -3,7 +3,7 @@
 import math
 
 from orchestrator.simulator.odm.work.naming import Fate, Outcome
-from orchestrator.simulator.timeline import Timeline, laid_out
+from orchestrator.simulator.outcomes.timeline import Timeline, laid_out
 
 BLOCKED = "BLOCKED_BY_DEPENDENCY_FAILURE"
 UNKNOWN_STATUS = "HIBERNATING"

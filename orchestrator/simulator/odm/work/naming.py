@@ -24,7 +24,7 @@ split at `-`, `_`, `.`, `/`, `:` and spaces; digits at the end of a word do not 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from orchestrator.simulator.words import first_known, words_of
+from orchestrator.simulator.outcomes.words import first_known, words_of
 
 
 class Outcome(StrEnum):

@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.clock import Micros
 from orchestrator.simulator.odm.work.naming import Fate
-from orchestrator.simulator.timeline import Timeline
+from orchestrator.simulator.outcomes.timeline import Timeline
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.simulator.exchange import Reply
+from orchestrator.simulator.outcomes.timeline import Timeline
 from orchestrator.simulator.sevenbridges.api.batch_tasks import bear_children, check_batch
 from orchestrator.simulator.sevenbridges.api.task_view import show_task
 from orchestrator.simulator.sevenbridges.protocol.bulk import bulk, rows_of
@@ -14,7 +15,6 @@ from orchestrator.simulator.sevenbridges.work import courses
 from orchestrator.simulator.sevenbridges.work.naming import Fate, Outcome, fate_of
 from orchestrator.simulator.sevenbridges.work.task import Task
 from orchestrator.simulator.sevenbridges.world import World
-from orchestrator.simulator.timeline import Timeline
 
 _NOT_THERE, _NOT_A_UUID, _NOT_A_DRAFT, _NOT_RUNNING, _INVALID, _NO_APP = 7002, 7005, 7007, 7011, 7024, 6002
 _ABORTABLE = frozenset({"CREATING", "QUEUED", "RUNNING", courses.UNKNOWN_STATUS})

@@ -2,8 +2,8 @@
 
 import math
 
+from orchestrator.simulator.outcomes.timeline import Timeline, laid_out
 from orchestrator.simulator.sevenbridges.work.naming import Fate, Outcome
-from orchestrator.simulator.timeline import Timeline, laid_out
 
 FINAL_TASK = frozenset({"COMPLETED", "FAILED", "ABORTED"})
 FINAL_RUN = frozenset({"FINISHED", "FAILED", "ABORTED"})

@@ -22,7 +22,7 @@ A child of a batch task is named after its parent and the file or group that it 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from orchestrator.simulator.words import first_known, words_of
+from orchestrator.simulator.outcomes.words import first_known, words_of
 
 
 class Outcome(StrEnum):

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.clock import Micros
+from orchestrator.simulator.outcomes.timeline import Timeline
 from orchestrator.simulator.sevenbridges.work import courses
 from orchestrator.simulator.sevenbridges.work.naming import Fate
-from orchestrator.simulator.timeline import Timeline
 
 COUNTED = {"QUEUED": "queued", "RUNNING": "running", "COMPLETED": "completed", "FAILED": "failed", "ABORTED": "aborted"}
 """The statuses that a batch task counts its children by, and the names of the counts."""

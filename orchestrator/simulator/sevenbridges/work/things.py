@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.clock import Micros
+from orchestrator.simulator.outcomes.timeline import Timeline
 from orchestrator.simulator.sevenbridges.work.task import Task
-from orchestrator.simulator.timeline import Timeline
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

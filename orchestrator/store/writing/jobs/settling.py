@@ -222,7 +222,7 @@ def _needs(row: Row, blocked: str | None) -> tuple[Needs | None, str | None]:
         return Needs.BLOCKED, reason
     waiting = counts_of(row).get(ItemState.ATTENTION, 0)
     if waiting:
-        return Needs.ATTENTION, f"the platform waits for a person: {waiting} item{'s' if waiting > 1 else ''}"
+        return Needs.ATTENTION, f"the platform waits for someone to act: {waiting} item{'s' if waiting > 1 else ''}"
     return None, None
 
 

@@ -1,4 +1,4 @@
-"""Crashes between any two steps, and trouble of ours: the same end as without."""
+"""Crashes between any two steps, and local errors: the same end as without."""
 
 import errno
 
@@ -7,7 +7,8 @@ from structlog.testing import capture_logs
 
 from orchestrator import durable
 from orchestrator.crash_points import CrashPoint
-from orchestrator.intake import admission, spool
+from orchestrator.intake import admission
+from orchestrator.intake import spool as spool_module
 from orchestrator.intake.deciding import decider
 from orchestrator.intake.directory import moves
 from orchestrator.store.errors import StoreUnavailableError
@@ -144,7 +145,7 @@ class Troubled:
 @pytest.mark.parametrize(
     "error", [StoreUnavailableError("database is locked"), OSError(errno.ENOSPC, "No space left"), ValueError("a bug")]
 )
-async def test_our_own_trouble_is_never_held_against_a_file(desk, method, error):
+async def test_a_local_error_is_never_held_against_a_file(desk, method, error):
     """A locked database, a full disk or a bug leave the file where it is; later it is accepted, whole and once."""
     async with desk() as d:
         spool = d.spool(jobs=Troubled(d.store.jobs, method, error, times=2))
@@ -216,59 +217,59 @@ def unreadable(path):
 
 
 async def test_a_folder_that_cannot_be_looked_at_is_told_once(desk, monkeypatch):
-    """The spool goes on looking; the trouble is told when it begins, not at every look."""
+    """The spool keeps scanning; the error is reported when it begins, not at every look."""
     async with desk() as d:
-        looker = d.spool()
+        spool = d.spool()
         with monkeypatch.context() as patched:
-            patched.setattr(spool, "list_folder", unreadable)
-            assert not await looker.rescan()
-            assert not await looker.rescan()
+            patched.setattr(spool_module, "list_folder", unreadable)
+            assert not await spool.rescan()
+            assert not await spool.rescan()
         assert len(d.deferred) == 1
-        assert await looker.rescan()
+        assert await spool.rescan()
 
 
-async def test_trouble_that_lasts_is_left_to_a_person(desk):
+async def test_an_error_that_lasts_is_left_to_the_operator(desk):
     """After two minutes nobody waits for its end, and it is said why; when it ends all the same, the file is taken."""
     async with desk() as d:
         commit = Troubled(d.store.jobs, "commit", OSError(errno.ENOSPC, "No space left"), times=1000)
-        looker = d.spool(jobs=commit)
+        spool = d.spool(jobs=commit)
         d.write("a.json", d.file(d.links("a")))
-        await d.decide(looker)
-        assert (await looker.rescan(), looker.kept_back) == (False, {})
+        await d.decide(spool)
+        assert (await spool.rescan(), spool.kept_back) == (False, {})
         for _ in range(130):
             await d.clock.advance(1)
-            idle = await looker.rescan()
+            idle = await spool.rescan()
         assert idle
-        ((path, reason),) = looker.kept_back.items()
+        ((path, reason),) = spool.kept_back.items()
         assert (path, "No space left" in reason) == (str(d.incoming / "a.json"), True)
         d.write("b.json", d.file(d.links("b")))
-        assert not await looker.rescan()
+        assert not await spool.rescan()
         commit.times = 0
         await d.clock.advance(60)
-        assert await looker.rescan()
-        assert (d.names("accepted"), looker.kept_back) == (["a.json", "b.json"], {})
+        assert await spool.rescan()
+        assert (d.names("accepted"), spool.kept_back) == (["a.json", "b.json"], {})
 
 
 async def test_a_folder_that_cannot_be_looked_at_for_long_is_left_to_a_person(desk, monkeypatch):
     """The same for the folder as a whole; one good look, and all is well."""
     async with desk() as d:
-        looker = d.spool()
+        spool = d.spool()
         with monkeypatch.context() as patched:
-            patched.setattr(spool, "list_folder", unreadable)
-            assert not await looker.rescan()
+            patched.setattr(spool_module, "list_folder", unreadable)
+            assert not await spool.rescan()
             await d.clock.advance(121)
-            assert await looker.rescan()
-            assert list(looker.kept_back) == [str(d.incoming)]
-        assert await looker.rescan()
-        assert looker.kept_back == {}
+            assert await spool.rescan()
+            assert list(spool.kept_back) == [str(d.incoming)]
+        assert await spool.rescan()
+        assert spool.kept_back == {}
 
 
 async def test_a_platform_without_renameat2_moves_all_the_same(desk, monkeypatch):
     """Where the system call is missing, names are looked at first."""
     async with desk() as d:
         monkeypatch.setattr(durable, "_LIBC", object())
-        looker = d.spool()
+        spool = d.spool()
         for _ in range(2):
             d.write("a.json", d.file(d.links("a")))
-            await d.decide(looker)
+            await d.decide(spool)
         assert d.names("accepted") == ["a-2.json", "a.json"]

@@ -7,7 +7,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from orchestrator.intake import spool
+from orchestrator.intake import spool as spool_module
 from orchestrator.intake.deciding import decider
 from orchestrator.intake.directory import folder_events
 from orchestrator.intake.directory.arrivals import list_folder
@@ -26,28 +26,28 @@ class Mount:
         return list_folder(folder)
 
 
-async def test_a_look_that_hangs_is_trouble(desk, monkeypatch):
+async def test_a_scan_that_hangs_is_an_error(desk, monkeypatch):
     """After two minutes without an answer it is said how long it has been, and no longer once it came."""
     async with desk() as d:
-        looker, mount = d.spool(), Mount()
-        await looker.rescan()
-        monkeypatch.setattr(spool, "list_folder", mount.list_folder)
+        spool, mount = d.spool(), Mount()
+        await spool.rescan()
+        monkeypatch.setattr(spool_module, "list_folder", mount.list_folder)
         async with anyio.create_task_group() as group:
-            group.start_soon(looker.rescan)
+            group.start_soon(spool.rescan)
             try:
                 while not mount.asked.is_set():
                     await anyio.lowlevel.checkpoint()
                 await d.clock.advance(LONGEST_STANDSTILL)
-                assert looker.trouble is None
+                assert spool.error is None
                 await d.clock.advance(1)
-                assert looker.trouble == "has been looking through incoming/ for 121 s, without a step for 121 s"
+                assert spool.error == "has been scanning incoming/ for 121 s, without a step for 121 s"
             finally:
                 mount.answers.set()
-        assert looker.trouble is None
+        assert spool.error is None
 
 
 async def test_a_look_that_gets_on_may_take_long(desk):
-    """Files that take two minutes each are no trouble, however many there are; one that takes longer is."""
+    """Files that take two minutes each are no error, however many there are; one that takes longer is."""
     async with desk() as d:
         seen, takes = [], LONGEST_STANDSTILL
 
@@ -59,17 +59,17 @@ async def test_a_look_that_gets_on_may_take_long(desk):
 
             async def known(self, names):
                 await d.clock.advance(takes)
-                seen.append(looker.trouble is None)
+                seen.append(spool.error is None)
                 return await d.store.jobs.known(names)
 
-        looker = d.spool(jobs=Slow())
+        spool = d.spool(jobs=Slow())
         for name in ("a", "b", "c"):  # of one job's name, so that each is admitted alone
             d.write(f"{name}.json", d.file(d.links("same")))
-        await d.decide(looker)
+        await d.decide(spool)
         assert seen == [True] * 3
         takes += 1
         d.write("d.json", d.file(d.links("d")))
-        await d.decide(looker)
+        await d.decide(spool)
         assert seen == [True, True, True, False]
 
 
@@ -89,7 +89,7 @@ def threads(monkeypatch):
 
     for module, name in (
         (decider, "open_source"),
-        (spool, "list_folder"),
+        (spool_module, "list_folder"),
         (folder_events, "_identity"),
         (os.path, "lexists"),
     ):
@@ -104,12 +104,12 @@ async def test_the_folder_is_never_asked_on_the_event_loop(desk, threads):
         d.write("a.json", d.file({key: value for key, value in d.links("a", table="t.csv").items() if key != "items"}))
         (d.incoming / "link.yaml").symlink_to("nowhere")
         d.write("cut.json", "{")
-        looker = d.spool()
+        spool = d.spool()
         async with anyio.create_task_group() as group:
-            await group.start(looker.run)
-            while looker._watch._watched is None:
+            await group.start(spool.run)
+            while spool._watch._watched is None:
                 await anyio.lowlevel.checkpoint()
             group.cancel_scope.cancel()
-        await d.decide(looker)
+        await d.decide(spool)
         assert d.names("accepted") == ["a.json", "t.csv"]
         assert threads == {(name, False) for name in ("open_source", "list_folder", "_identity", "lexists")}

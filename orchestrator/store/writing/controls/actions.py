@@ -21,7 +21,7 @@ from orchestrator.store.database.engine import Database
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.reading.rows import Row
 from orchestrator.store.schema import jobs
-from orchestrator.store.writing import control_outcomes, controls, giving_up
+from orchestrator.store.writing.controls import effects, giving_up, outcomes
 from orchestrator.store.writing.jobs.settling import settle
 from orchestrator.store.writing.unit_of_work import UnitOfWork
 
@@ -51,11 +51,11 @@ class ControlActions:
         """
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
-            ended = await controls.ended_by_us(unit, JobId(row.id))
-            await controls.cancel(unit, row)
+            ended = await effects.ended_by_us(unit, JobId(row.id))
+            await effects.cancel(unit, row)
             await settle(unit)
-            ended = await controls.ended_by_us(unit, JobId(row.id)) - ended
-            outcome = control_outcomes.cancelled(row, ended)
+            ended = await effects.ended_by_us(unit, JobId(row.id)) - ended
+            outcome = outcomes.cancelled(row, ended)
             return Controlled(items=ended, batches=len(unit.settled_batches), outcome=outcome, jobs=unit.jobs)
 
         return await self._control(f"cancel {name}", name, act, now=now, token=token, actor=actor)
@@ -77,13 +77,13 @@ class ControlActions:
         by = f"by {user} at {rfc3339(now)[:19]}Z"
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
-            held = await controls.pause(unit, [jobs.c.id == row.id], f"paused {by}")
+            held = await effects.pause(unit, [jobs.c.id == row.id], f"paused {by}")
             return await _held(unit, row, held, paused=True)
 
         async def act_on_all(unit: UnitOfWork) -> Controlled:
             reason = await pause_account(unit.connection, account, by)
             unit.event(None, "pause", detail=reason)
-            held = await controls.pause(unit, [jobs.c.account == account] if account else [], reason)
+            held = await effects.pause(unit, [jobs.c.account == account] if account else [], reason)
             return await _held(unit, None, held, paused=True)
 
         if name is not None:
@@ -102,13 +102,13 @@ class ControlActions:
         """Undo `pause`. A job by its name also continues after it stopped for its failures; None: no such job."""
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
-            resumed = await controls.resume(unit, [jobs.c.id == row.id])
-            return await _held(unit, row, resumed + await controls.go_on(unit, row), paused=False)
+            resumed = await effects.resume(unit, [jobs.c.id == row.id])
+            return await _held(unit, row, resumed + await effects.go_on(unit, row), paused=False)
 
         async def act_on_all(unit: UnitOfWork) -> Controlled:
             await resume_account(unit.connection, account)
             unit.event(None, "resume", detail=f"account {account}" if account else "everything")
-            resumed = await controls.resume(unit, [jobs.c.account == account] if account else [])
+            resumed = await effects.resume(unit, [jobs.c.account == account] if account else [])
             return await _held(unit, None, resumed, paused=False)
 
         if name is not None:
@@ -137,9 +137,9 @@ class ControlActions:
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
             most = batch_bytes.get(row.account, BATCH_BYTES)
-            again, blocked, acted = await controls.retry(unit, row, keys, state, most)
+            again, blocked, acted = await effects.retry(unit, row, keys, state, most)
             await settle(unit)
-            outcome = control_outcomes.retried(row, again, blocked, acted=acted)
+            outcome = outcomes.retried(row, again, blocked, acted=acted)
             return Controlled(items=again, batches=blocked, outcome=outcome, jobs=unit.jobs)
 
         return await self._control(f"retry {name}", name, act, now=now, token=token, actor=actor)
@@ -159,7 +159,7 @@ class ControlActions:
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
             ended = await giving_up.give_up(unit, row, keys, user)
             await settle(unit)
-            outcome = control_outcomes.given_up(row, ended)
+            outcome = outcomes.given_up(row, ended)
             return Controlled(items=ended, batches=len(unit.settled_batches), outcome=outcome, jobs=unit.jobs)
 
         return await self._control(f"give-up {name}", name, act, now=now, token=token, actor=actor)
@@ -174,7 +174,7 @@ class ControlActions:
         """
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:
-            await controls.adopt(unit, row, number, remote_id)
+            await effects.adopt(unit, row, number, remote_id)
             await settle(unit)
             return Controlled(batches=1, outcome=f"{remote_id} is followed from now on", jobs=unit.jobs)
 
@@ -201,13 +201,13 @@ class ControlActions:
         actor: str | None,
     ) -> Controlled | None:
         async with self._opened(now, actor) as unit:
-            row = await controls.job_named(unit, name)
+            row = await effects.job_named(unit, name)
             if row is None:
                 return None
-            if await controls.repeated(unit, token, what):
+            if await effects.repeated(unit, token, what):
                 return Controlled(repeated=True)
             done = await act(unit, row)
-            await controls.keep_outcome(unit, token, what, done.outcome)
+            await effects.keep_outcome(unit, token, what, done.outcome)
             return done
 
     async def _control_all(
@@ -220,13 +220,13 @@ class ControlActions:
         actor: str | None,
     ) -> Controlled:
         async with self._opened(now, actor) as unit:
-            if await controls.repeated(unit, token, what):
+            if await effects.repeated(unit, token, what):
                 return Controlled(repeated=True)
             done = await act(unit)
-            await controls.keep_outcome(unit, token, what, done.outcome)
+            await effects.keep_outcome(unit, token, what, done.outcome)
             return done
 
 
 async def _held(unit: UnitOfWork, row: Row | None, held: int, *, paused: bool) -> Controlled:
     await settle(unit)
-    return Controlled(outcome=control_outcomes.held(row, held, paused=paused), jobs=unit.jobs)
+    return Controlled(outcome=outcomes.held(row, held, paused=paused), jobs=unit.jobs)

@@ -7,8 +7,8 @@ import anyio.abc
 
 from orchestrator.clock import Clock
 from orchestrator.domain.model import Poll
-from orchestrator.engine.forecast import Forecasts
-from orchestrator.engine.schedule import Schedule
+from orchestrator.engine.polling.forecast import Forecasts
+from orchestrator.engine.polling.schedule import Schedule
 from orchestrator.engine.step_runner import POLL, StepRunner
 from orchestrator.engine.steps.polling import Polling
 from orchestrator.platforms.platform import Platform

@@ -1,0 +1,1 @@
+"""When each poll of an account is due, and what starts it."""
