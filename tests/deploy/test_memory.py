@@ -1,22 +1,25 @@
 """Callers that keep connections open, while the daemon has the memory and the descriptors of its unit and no more."""
 
 import json
+import os
 import re
 import resource
 import socket
 import sys
 import urllib.error
-from contextlib import ExitStack
+import uuid
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from memory_limit import memory_limit
 from processes import free_port, get, running, until
 from tools import ROOT
 
 UNIT = (ROOT / "deploy/systemd/orchestrator.service").read_text()
 MIB = 1024 * 1024
 ITEMS = 100_000
+GROUPS = Path("/sys/fs/cgroup")
 
 
 def of_unit(setting):
@@ -34,6 +37,52 @@ def links(name, count):
     }
     items = [{"dataId": f"fil.{name}{number:06}"} for number in range(count)]
     return json.dumps({"version": 1, "jobs": [job | {"items": items}], "controls": [{"pause": {"all": True}}]})
+
+
+@dataclass(frozen=True)
+class MemoryLimit:
+    """A control group whose processes have so much memory together."""
+
+    folder: Path
+    version: int
+
+    @property
+    def kills(self):
+        """How often the kernel killed a process of the group because it had no memory left."""
+        name = "memory.events" if self.version == 2 else "memory.oom_control"
+        lines = dict(line.split() for line in (self.folder / name).read_text().splitlines())
+        return int(lines.get("oom_kill", 0))
+
+    def entered(self, *command, descriptors):
+        """The command, started in the group and with so many descriptors at most."""
+        script = 'echo $$ > "$0" && ulimit -n "$1" && shift && exec "$@"'
+        return ["sh", "-c", script, str(self.folder / "cgroup.procs"), str(descriptors), *map(str, command)]
+
+
+@contextmanager
+def memory_limit(size):
+    """A group of `size` bytes. Its processes have ended by the end of the block."""
+    version = 2 if "memory" in controllers() else 1
+    parent = GROUPS if version == 2 else GROUPS / "memory"
+    folder = parent / f"orchestrator-test-{uuid.uuid4().hex[:8]}"
+    try:
+        if version == 2:
+            (GROUPS / "cgroup.subtree_control").write_text("+memory")
+        folder.mkdir()
+        (folder / ("memory.max" if version == 2 else "memory.limit_in_bytes")).write_text(str(size))
+    except OSError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI needs a memory cgroup: {error}")
+        pytest.skip(f"needs a memory cgroup: {error}")
+    try:
+        yield MemoryLimit(folder, version)
+    finally:
+        folder.rmdir()
+
+
+def controllers():
+    file = GROUPS / "cgroup.controllers"
+    return file.read_text().split() if file.exists() else []
 
 
 class Daemon:
