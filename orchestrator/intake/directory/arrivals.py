@@ -3,7 +3,8 @@
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -114,7 +115,7 @@ class Arrivals:
     _hidden: frozenset[Identity] = frozenset()
     _announced: set[str] = field(default_factory=set)
 
-    def announce(self, added: Set[str], deleted: Iterable[str]) -> None:
+    def announce(self, added: AbstractSet[str], deleted: Iterable[str]) -> None:
         """File events: a hidden name that went while the name it stands for came was renamed to it."""
         for name in deleted:
             if IGNORED.fullmatch(name):

@@ -233,8 +233,8 @@ class Batches:
 
 # ---------------------------------------------------------------- the queue
 
-# There may be ten thousand jobs: what goes next is found by indexes, in a few statements whatever their number. They are
-# executed after every change, so they are built once: to build one takes longer than to execute it.
+# There may be ten thousand jobs: what goes next is found by indexes, in a few statements whatever their number. These
+# are executed after every change, so they are built once: to build one takes longer than to execute it.
 
 _ACCOUNT = sa.bindparam("account", type_=sa.Text)
 _NOW = sa.bindparam("now", type_=sa.BigInteger)

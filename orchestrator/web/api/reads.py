@@ -34,6 +34,8 @@ from orchestrator.web.api.responses import JSON, document
 from orchestrator.web.served import Shown, account_now, failing_since
 
 _LARGEST_PAGE = 1000
+_PORTION = 250
+"""Items that are read and encoded at a time: about as many bytes as go to a connection at once."""
 _LARGEST_NUMBER = 2**63 - 1
 """The range of an integer column."""
 
@@ -178,22 +180,26 @@ class Api:
         return job
 
     async def _stream(self, job: Job, state: ItemState | None, limit: int | None, after: int) -> AsyncIterator[bytes]:
-        """One item per line, as in the result."""
-        link = context_of(self._shown.settings, job.spec).link
+        """One item per line, as in the result. While the caller reads, only encoded items are kept, and few of them."""
         yield b'{"items": ['
-        sent, more = 0, False
-        async for chunk in self._store.items.stream(job.id, state, after=after):
-            fits = chunk if limit is None else chunk[: limit - sent]
-            more = len(fits) < len(chunk)
-            if fits:
-                lines = b",".join(b"\n" + msgspec.json.encode(describe_item(item, link)) for item in fits)
+        sent, more = 0, True
+        while more and (limit is None or sent < limit):
+            size = _PORTION if limit is None else min(_PORTION, limit - sent)
+            lines, count, after, more = await self._portion(job, state, size, after)
+            if count:
                 yield lines if sent == 0 else b"," + lines
-                sent, after = sent + len(fits), fits[-1].seq
-            if more:
-                break
+            sent += count
         path = f"/api/v1/jobs/{job.spec.name}/items"
         following = _link(path, state=state, limit=limit, after=after) if more else None
         yield b'],\n"next": ' + msgspec.json.encode(following) + b"}\n"
+
+    async def _portion(self, job: Job, state: ItemState | None, size: int, after: int) -> tuple[bytes, int, int, bool]:
+        """Up to `size` items as JSON, how many they are, the number of the last one, and whether more follow."""
+        link = context_of(self._shown.settings, job.spec).link
+        found = await self._store.items.page(job.id, state, after=after, limit=size + 1)
+        shown = found[:size]
+        lines = b",".join(b"\n" + msgspec.json.encode(describe_item(item, link)) for item in shown)
+        return lines, len(shown), shown[-1].seq if shown else after, len(found) > size
 
 
 def _since(text: str, now: Micros) -> Micros:
