@@ -200,10 +200,9 @@ class JobValidation:
             return None
         if kind is None:
             return None
-        wrong = (
-            *kind.mistakes_of_item(item, self._engine),
-            *kind.mistakes_of_place(item, _text(self._raw, "project")),
-        )
+        wrong = kind.mistakes_of_item(item, self._engine)
+        if kind.project_of_item:
+            wrong = (*wrong, *kind.mistakes_of_place(item, _text(self._raw, "project")))
         if row is not None and self._under is not None:
             wrong = self._key_texts.mistakes_of(kind, self._under, row, wrong)
         for mistake in wrong:
