@@ -53,11 +53,6 @@ class StatedLimit:
     """Seconds."""
 
 
-async def no_stated_limit(platform: Platform) -> StatedLimit | None:
-    """The platform states no limit: a `Declaration.stated_limit`."""
-    del platform
-
-
 @dataclass(frozen=True, slots=True)
 class Declaration:
     """One platform."""
@@ -82,7 +77,7 @@ class Declaration:
     credential_source: CredentialSource = no_source
     """One more place for an account's secret: what the platform's own tools read."""
 
-    stated_limit: Callable[[Platform], Awaitable[StatedLimit | None]] = no_stated_limit
+    stated_limit: Callable[[Platform], Awaitable[StatedLimit | None]] | None = None
     """Asks the platform for the limit of its user, in a request that is not counted; None where it states none."""
 
     def __post_init__(self) -> None:

@@ -133,7 +133,7 @@ async def _check(
     try:
         with anyio.move_on_after(_TIMEOUT):
             finding = await _credential(name, account, platform, users)
-            if finding.result == "ok":
+            if finding.result == "ok" and declaration.stated_limit is not None:
                 limit = await declaration.stated_limit(platform)
                 if limit is not None and budget.limit / budget.window > limit.requests / limit.per:
                     return [_too_large(name, budget, limit)]

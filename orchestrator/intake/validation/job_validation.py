@@ -238,8 +238,9 @@ class JobValidation:
         row = entry.row
         if kind is None or (row and self._is_no_row(repeats_columns(row), entry.line)):
             return None
-        of_place = kind.mistakes_of_place(entry.item, _text(self._raw, "project"))
-        wrong: Sequence[Mistake] = (*kind.mistakes_of_item(entry.item, self._engine), *of_place)
+        wrong = tuple(kind.mistakes_of_item(entry.item, self._engine))
+        if kind.project_of_item:
+            wrong = (*wrong, *kind.mistakes_of_place(entry.item, _text(self._raw, "project")))
         if row is not None and self._under is not None:
             wrong = self._key_texts.mistakes_of(kind, self._under, row, wrong)
         return None if wrong and row and self._is_no_row(no_row(row), entry.line) else wrong

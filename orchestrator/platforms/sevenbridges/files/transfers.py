@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from orchestrator.clock import Clock, Micros
-from orchestrator.domain.errors import Refused, Unconfirmed
+from orchestrator.domain.errors import PlatformError, Refused, Unconfirmed
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
@@ -33,6 +33,8 @@ ALREADY_THERE: Final = frozenset({9107, 9108})
 """Codes of a location, or of a name, that is taken."""
 _SLACK: Micros = 600 * SECOND
 """A transfer may seem to be that much older than its request: the platform's clock and ours differ."""
+_REPEATED: Final = "get-repeated"
+"""A poll of transfers that may repeat earlier ones of the same batch."""
 _REPEATED_WITHIN: Micros = 7 * DAY
 """A repeat and the transfer that it repeats are no further apart."""
 
@@ -113,18 +115,19 @@ class Transfers:
         return Receipt(final=True, items=found)
 
     def polls(self, batches: Sequence[Batch]) -> Sequence[Poll]:
-        return polls.by_id(batches, f"{self.kind.setting}/get", {self.kind.stage})
+        repeated = [batch for batch in batches if sent.may_repeat(batch)]
+        first = [batch for batch in batches if not sent.may_repeat(batch)]
+        setting, expects = self.kind.setting, {self.kind.stage}
+        return [
+            *polls.by_id(first, f"{setting}/get", expects),
+            *polls.by_id(repeated, f"{setting}/{_REPEATED}", expects),
+        ]
 
     async def poll(self, poll: Poll) -> PollResult:
         ids = {item.remote_id: item for item in poll.named if item.remote_id is not None}
         if not ids:
             return PollResult(())
-        asked = {f"{self.kind.setting}_ids": list(ids)}
-        fields = ",".join(f"resource.{field}" for field in FIELDS.split(","))
-        answer = await self.session.ask(
-            self._path("get"), f"bulk/{self.direction.collection}/get", asked, {"fields": fields}
-        )
-        rows = wire.TRANSFER_ROWS.read(answer)
+        rows = await self._read(list(ids))
         transfers = [row.resource for row in rows if row.resource is not None and row.resource.id in ids]
         bad = sum(row.resource is None and row.error is None for row in rows)
         reports = []
@@ -135,7 +138,8 @@ class Transfers:
                 continue
             report = self._report(batch, transfer, item=item)
             if _is_taken(transfer.error):
-                report = await self._by_original(transfer, item, poll.project, report)
+                repeated = poll.route == f"{self.kind.setting}/{_REPEATED}"
+                report = await self._by_original(transfer, item, poll.project, report, repeated=repeated)
             reports.append(report)
         return PollResult(reports, bad_rows=bad)
 
@@ -186,11 +190,15 @@ class Transfers:
     ) -> list[ItemReport]:
         """What became of items that were refused because their files are there: done before, or failed.
 
-        An item of a batch that may have been sent before is left to the search for lost answers, which asks again.
+        What is left out is sent again: an item of a batch that may have been sent before, and all of them where the
+        list cannot be read. That must not look like a failure of the call, which others of its items were accepted by.
         """
-        now = self.clock.now()
-        listed = await self._listed(now - _REPEATED_WITHIN)
-        reports = []
+        now, repeated = self.clock.now(), sent.may_repeat(batch)
+        reports: list[ItemReport] = []
+        try:
+            listed = await self._may_be_original(now, repeated=repeated)
+        except PlatformError:
+            return reports
         for asked, error in refused:
             key = sent.key_of(self.kind, asked)
             original = self._original(listed, asked, now)
@@ -198,20 +206,45 @@ class Transfers:
                 done = self._report(batch.key, original, key=key)
                 detail = f"done before by {self.kind.setting} {original.id}"
                 reports.append(msgspec.structs.replace(done, detail=detail))
-            elif error is not None and not sent.may_repeat(batch):
+            elif error is not None and not repeated:
                 reports.append(sent.declined(batch.key, self.kind, key, error))
         return reports
 
-    async def _by_original(self, repeat: wire.Transfer, item: Item, project: str, report: ItemReport) -> ItemReport:
+    async def _by_original(
+        self, repeat: wire.Transfer, item: Item, project: str, report: ItemReport, *, repeated: bool
+    ) -> ItemReport:
         """The report of a repeat that failed because an earlier one had worked: what became of that one."""
         asked = self.direction.body_of(sent.request_of(item), project)
         began = wire.moment(repeat.started_on) or self.clock.now()
-        original = self._original(await self._listed(began - _REPEATED_WITHIN), asked, began, but=repeat.id)
+        original = self._original(await self._may_be_original(began, repeated=repeated), asked, began, but=repeat.id)
         if original is None:
             return report
-        done = self._report(report.batch, original, item=item)
+        done = self._report(report.batch, await self._up_to_date(original), item=item)
         detail = f"done by {self.kind.setting} {original.id}, which this one repeated"
         return msgspec.structs.replace(done, remote_id=repeat.id, detail=detail)
+
+    async def _read(self, ids: Sequence[str]) -> Sequence[wire.Row[wire.Transfer]]:
+        """A bulk read of transfers."""
+        asked = {f"{self.kind.setting}_ids": ids}
+        fields = {"fields": ",".join(f"resource.{field}" for field in FIELDS.split(","))}
+        route = f"bulk/{self.direction.collection}/get"
+        return wire.TRANSFER_ROWS.read(await self.session.ask(self._path("get"), route, asked, fields))
+
+    async def _up_to_date(self, listed: wire.Transfer) -> wire.Transfer:
+        """A transfer as it is now, if it had not ended when it was listed."""
+        if state_of(listed.state, statuses.TRANSFER)[0].final:
+            return listed
+        rows = await self._read([listed.id])
+        return next((row.resource for row in rows if row.resource is not None), listed)
+
+    async def _may_be_original(self, until: Micros, *, repeated: bool) -> Sequence[wire.Transfer]:
+        """What may have put a file there: an earlier send of the same batch, else work of which the records were lost.
+
+        Such work began before this process, so it is listed once, however many files are dropped again.
+        """
+        if repeated:
+            return await self._listed(until - _REPEATED_WITHIN)
+        return await self._made_before(self.started_at - _REPEATED_WITHIN)
 
     def _original(
         self, listed: Sequence[wire.Transfer], asked: sent.Sent, until: Micros, *, but: str | None = None
