@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orchestrator.clock import Micros
 from orchestrator.domain.model import Batch, BatchId, BatchState, ItemState, JobId, JobState
 from orchestrator.domain.submission import Resend, SentWork
+from orchestrator.domain.units import DAY
 from orchestrator.store.database.engine import Database
 from orchestrator.store.reading.marks import Mark, marks, placed, places_for
 from orchestrator.store.reading.rows import SELECT_BATCH, SELECT_BATCH_TO_SEND, Query, Row, batch_of, places
@@ -29,6 +30,8 @@ from orchestrator.store.schema import (
 from orchestrator.store.writing.unit_of_work import chunks
 
 _CHUNK = 1000
+_LONGEST_ON_THE_WAY: Micros = DAY
+"""From the beginning of a request until it reaches the platform, while the account is closed in between."""
 
 OUT = sa.and_(
     LIVE_BATCH,
@@ -199,12 +202,16 @@ class Batches:
         return found
 
     async def sent_besides(self, batch: Batch, since: Micros) -> SentWork:
-        """What was sent since then of the same kind on the same account, this batch left out."""
+        """What may have reached the platform since then of the same kind on the same account, this batch left out.
+
+        A request begins before it waits for the rate limiter and arrives later still, so what was begun up to a day
+        before is among it.
+        """
         others = (
             batches.c.account == batch.account,
             jobs.c.kind == batch.kind,
             batches.c.id != batch.id,
-            batches.c.sent_at >= since,
+            batches.c.sent_at >= since - _LONGEST_ON_THE_WAY,
         )
         state = batches.c.state
         unknown = sa.or_(

@@ -321,3 +321,16 @@ async def _counts(scene):
     counts = await scene.store.batches.counts(await scene.batches())
     assert sum((Counter(each) for each in counts.values()), Counter()) == Counter((await scene.job()).counts)
     return counts
+
+
+async def test_what_was_begun_long_before_may_be_what_is_found(scene):
+    """A request waits for the rate limiter after it has begun, so it may arrive after one that was begun later."""
+    await scene.add("alpha", items=2)
+    await scene.add("beta", items=2)
+    await scene.add("gamma", items=2)
+    await scene.lost()
+    known = await scene.track()
+    scene.tick(3600)
+    late = await scene.lost()
+    sent = await scene.store.batches.sent_besides(late, late.first_sent_at - 60_000_000)
+    assert (sent.in_doubt, known.remote_id in sent.ids) == (1, True)
