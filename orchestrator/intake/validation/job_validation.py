@@ -218,15 +218,11 @@ class JobValidation:
             return None
         if self._cutter is not None:
             self._cutter.add(len(request))
-        if row is None:
-            digest.add(request, None)
-            self._bytes += len(request)
-            out.add((key, request, None), len(request))
-        else:
-            digest.add(request, canonical(row))
-            cells = _in_order(row)
-            self._bytes += len(request) + len(cells)
-            out.add((key, request, cells), len(request) + len(cells))
+        digest.add(request, canonical(row) if row is not None else None)
+        cells = _in_order(row) if row is not None else None
+        size = len(request) + len(cells or b"")
+        self._bytes += size
+        out.add((key, request, cells), size)
         return request
 
     def _mistakes_in(self, entry: Entry, kind: Kind | None) -> Sequence[Mistake] | None:
@@ -257,7 +253,7 @@ class JobValidation:
     def _entries(self, kind: Kind | None) -> Iterator[Entry]:
         value = self._raw.get("template")
         if value is not None and not isinstance(value, dict):
-            return iter(())  # told already, and without it every item would look wrong
+            return iter(())  # reported already, and without it every item would look wrong
         if self._of_rows and self._setting.rows is not None and not self._setting.rows.count:
             self._items.counted = 0  # and no columns, which the template could name
             return iter(())
@@ -293,7 +289,7 @@ class JobValidation:
     def _check_engine(self, kind: Kind | None) -> None:
         """By the kind; where that is wrong, by all of them."""
         if self._raw.get("engine") is not None and not self._engine:
-            return  # told already
+            return  # reported already
         engines = self._setting.kinds.engines
         if kind is not None:
             self._all_at(kind.mistakes_of_engine(self._engine))
