@@ -1,11 +1,12 @@
 """What tests of the whole program share: a laboratory with a simulated platform and a real daemon process."""
 
+import gc
 import json
 import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ import hypothesis
 import pytest
 from forkserver import Forked, ForkServer
 from platform_setups import ICA, PlatformSetup
+from shared_statements import share
 from waiting import patience
 
 from orchestrator.clock import SystemClock
@@ -216,6 +218,29 @@ class Lab:
         with patience():
             while not condition():
                 await clock.sleep(0.02)
+
+
+def pytest_configure() -> None:
+    """Programs that tests start end on SIGINT, also where these run in the background.
+
+    A shell without job control has SIGINT ignored in what it starts with `&`, and every program inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector need not walk through the imported modules and the collected tests again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_statements() -> Iterator[None]:
+    """Stores of SQLite compile each statement once in a test process."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        share(monkeypatch)
+        yield
 
 
 def _key(platform: str) -> str:

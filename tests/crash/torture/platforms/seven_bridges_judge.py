@@ -12,6 +12,8 @@ TASK = {"COMPLETED": "succeeded", "FAILED": "failed", "ABORTED": "aborted"}
 RUN = {"FINISHED": "succeeded", "FAILED": "failed", "ABORTED": "aborted"}
 NEVER_RUN = ("bad", "invalid")
 """Words of items of which nothing is ever run."""
+NOT_THERE = "the file is not there"
+"""What the daemon says of a file that an earlier request for its deletion may have removed."""
 JOBS = {"file_copy": "copy", "file_move": "move", "file_delete": "delete", "drs_import": "drs_import"}
 """Kinds that are jobs over many files, and the effect that each has on one."""
 
@@ -95,8 +97,10 @@ def _runs(verdict: Verdict, site: Site, work: Work, document: Mapping[str, Any])
             continue
         _compare(verdict, work, item, run.course.status(now), RUN)
         there = {task.id for task in run.tasks if task.exists(now)}
+        # What is listed only after the end of its run is promised by nobody.
+        listed = {task.id for task in run.tasks if task.created + world.knobs.list_lag <= run.course.instants[-1]}
         found = {each["key"] for each in document["items"] if each["parent"] == item["key"]}
-        if there != found and item["state"] != "aborted":
+        if not listed & there <= found <= there and item["state"] != "aborted":
             verdict.lost.append(f"{work.name} {item['key']}: {len(found)} of its {len(there)} tasks")
 
 
@@ -162,10 +166,30 @@ def _file_jobs(kind: str, verdict: Verdict, site: Site, work: Work, document: Ma
             verdict.repeated += max(0, len(outcomes) - 1)
         elif sum(outcomes) > 1:
             verdict.twice.append(f"{work.name} {item['key']} was done {sum(outcomes)} times")
+        if kind == "file_delete" and not any(outcomes) and NOT_THERE in (item["detail"] or ""):
+            if _is_there(site, item["key"]):
+                verdict.differ.append(f"{work.name} {item['key']}: says that it is not there, and it is")
+            continue
         _ended_as(verdict, work, item, succeeded=any(outcomes))
+        _names_its_copy(verdict, site, work, item)
     for job in jobs:
         if job.course.status(now) != "FINISHED":
             verdict.differ.append(f"job {job.id} still runs")
+
+
+def _is_there(site: Site, file_id: str) -> bool:
+    """A file whose name says that it is unknown never was; any other is there until it is deleted."""
+    file = site.simulator._world.files.get(file_id)
+    return file is not None and file.exists(site.clock.monotonic())
+
+
+def _names_its_copy(verdict: Verdict, site: Site, work: Work, item: Item) -> None:
+    """A copy's id is that of a file with the name that was asked for, or with the original's."""
+    if work.kind.endswith("file_copy") and item["remote_id"] is not None:
+        asked = next(each for each in work.document["items"] if each["file"] == item["key"])
+        name = site.simulator._world.files[item["remote_id"]].name
+        if name != asked.get("name", item["key"]):
+            verdict.differ.append(f"{work.name} {item['key']}: its copy is called {name}")
 
 
 def _updates(verdict: Verdict, site: Site, work: Work, document: Mapping[str, Any]) -> None:
