@@ -93,7 +93,7 @@ class History:
         return read, scanned[-1].id if len(scanned) == _SCANNED else None
 
     async def steps(self, job: JobId, *, limit: int) -> Sequence[HistoryEvent]:
-        """At most `limit` events, the oldest first: what operators did with a job, and when it was stopped or blocked."""
+        """At most `limit` events, the oldest first: what operators did with a job, and what stopped or blocked it."""
         of_job = sa.or_(events.c.batch.is_(None), events.c.event == _ADOPT)
         shown = sa.or_(events.c.event.in_(_STEPS), _HELD)
         query = _SELECT.where(events.c.job == job, events.c.seq.is_(None), of_job, shown)

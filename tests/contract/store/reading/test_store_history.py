@@ -114,13 +114,12 @@ async def test_the_history_of_a_job_may_leave_its_items_out(scene, monkeypatch):
 
 async def test_the_steps_of_a_job_are_what_operators_did_and_what_held_it(scene):
     """The oldest first, at most so many; nothing of its items and batches, but the batch that was adopted."""
-    await scene.drop("run", 3, batch_size=1)
-    job = await scene.job("run")
+    job = await scene.add(items=6)
     lost = await scene.lost()
-    await scene.store.advance.adopt("run", lost.number, "remote-9", now=scene.tick(), actor="1")
+    await scene.store.advance.adopt("alpha", lost.number, "remote-9", now=scene.tick(), actor="1")
     await scene.store.advance.stop(job.id, "16 refusals", now=scene.tick())
-    await scene.store.advance.resume(name="run", now=scene.tick(), actor="2")
-    await scene.store.advance.cancel("run", now=scene.tick(), actor="3")
+    await scene.store.advance.resume(name="alpha", now=scene.tick(), actor="2")
+    await scene.store.advance.cancel("alpha", now=scene.tick(), actor="3")
     steps = await scene.store.history.steps(job.id, limit=10)
     assert [(step.event, step.new, step.actor) for step in steps] == [
         ("adopt", "tracking", "1"),
