@@ -18,7 +18,7 @@ from orchestrator.domain.model import Job, JobSpec
 from orchestrator.durable import open_draft, sync_file, sync_folder
 from orchestrator.engine.report.context import Context
 from orchestrator.engine.report.outcome import Outcome
-from orchestrator.engine.result_document import CsvTable, JsonDocument
+from orchestrator.engine.result_document import CsvTable, JsonDocument, describe_batches
 from orchestrator.engine.retry_delays import RetryDelays, SteadyWallClock
 from orchestrator.store.outbox import Entry
 from orchestrator.store.store import Store
@@ -90,7 +90,7 @@ class Results:
             await of_document.write(document.head())
             async for chunk in self._store.batches.stream(job.id):
                 batches += len(chunk)
-                await of_document.write(document.batches(chunk))
+                await of_document.write(document.batches(await describe_batches(self._store, chunk)))
             await of_document.write(document.between())
             async for items in self._store.items.stream(job.id):
                 await of_table.write(table.items(items))

@@ -52,24 +52,27 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def get(url: str, token: str | None = None) -> bytes:
-    """The body of an answer of 200.
+def get(url: str, token: str | None = None, body: str | None = None) -> bytes:
+    """The body of an answer of success; with a `body`, to a POST of that JSON document.
 
     Raises:
         HTTPError: the answer had another status.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    request = urllib.request.Request(url, data=body.encode() if body is not None else None, headers=headers)
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return bytes(answer.read())
     except urllib.error.HTTPError as error:
         error.close()
         raise
 
 
-def until(condition: Callable[[], Any]) -> Any:
-    """Wait until the condition holds; what is not there yet raises OSError. Fails after three minutes."""
-    end = time.monotonic() + 180  # noqa: TID251 - other processes run by the machine's clock
+def until(condition: Callable[[], Any], *, patience: float = 180) -> Any:
+    """Wait until the condition holds; what is not there yet raises OSError. Fails after so many seconds."""
+    end = time.monotonic() + patience  # noqa: TID251 - other processes run by the machine's clock
     while True:
         try:
             if held := condition():

@@ -82,6 +82,7 @@ class JobPage:
             page, path = found[:PAGE], f"{job_url(job.spec.name)}/batches"
             return await self._head(job, "batches") | {
                 "batches": page,
+                "counts": await self._store.batches.counts(page),
                 "adoptable": {batch.number for batch in page if batch.state in ADOPTABLE},
                 "query": query.values,
                 "first": query.link(path, after=None) if query.number("after") else None,

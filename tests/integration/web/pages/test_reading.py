@@ -6,7 +6,7 @@ from operator_browser import OperatorBrowser, tags_of, text_of
 from stored_jobs import load, report, track
 
 from orchestrator.domain.errors import Unauthorised
-from orchestrator.domain.model import ItemState
+from orchestrator.domain.model import BatchReport, ItemState
 from orchestrator.telemetry.events import RequestDone
 
 # ---------------------------------------------------------------- jobs
@@ -88,10 +88,10 @@ async def test_a_job_shows_its_batches_and_its_history(house):
     async with house.open(turning=False):
         browser = OperatorBrowser(house.client)
         await load(house, "work", ["fil.1"])
-        await track(house)
+        batch = await track(house)
         await house.daemon.store.advance.pause(name="work", now=house.daemon.clock.now(), actor="Ada (token)")
         batches = text_of((await browser.get("/jobs/work/batches")).text)
-        assert "1 tracking \N{EN DASH} remote-1 1 1 1" in batches
+        assert "1 tracking \N{EN DASH} remote-1 1 1 submitted 1" in batches
         history = text_of((await browser.get("/jobs/work/history")).text)
         assert "pause \N{EN DASH} paused by an operator at 20" in history
         assert "confirm batch 1 submitting → to tracking" in history
@@ -99,6 +99,12 @@ async def test_a_job_shows_its_batches_and_its_history(house):
         assert "On hold: paused" in shown
         assert "by Ada (token)" in shown
         assert "No batch is blocked" in text_of((await browser.get("/jobs/work/batches?state=blocked")).text)
+        await report(house, batch, 1, ItemState.FAILED)
+        await house.daemon.store.advance.apply_reports(
+            [BatchReport(batch.key, "SUCCEEDED", final=True)], now=house.daemon.clock.now(), account="ica"
+        )
+        batches = text_of((await browser.get("/jobs/work/batches?after=0")).text)
+        assert "settled link: SUCCEEDED remote-1 1 1 failed 1" in batches
 
 
 MISSING = {
