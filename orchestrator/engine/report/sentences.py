@@ -19,7 +19,8 @@ _ENDED: Mapping[ItemState, tuple[str, str]] = MappingProxyType(
 )
 _STEPS: Mapping[str, str] = MappingProxyType(
     {
-        "stop": "Stopped",
+        "stopped": "Stopped",
+        "blocked": "Blocked",
         "pause": "Paused",
         "resume": "Resumed",
         "cancel": "Cancelled",
@@ -28,7 +29,7 @@ _STEPS: Mapping[str, str] = MappingProxyType(
         "adopt": "Adopted",
     }
 )
-_WITH_DETAIL = frozenset({"stop", "retry", "give_up"})
+_WITH_DETAIL = frozenset({"needs", "retry", "give_up"})
 """Events whose detail says more than their name."""
 _UNITS = (("d", 86_400, "h"), ("h", 3600, "min"), ("min", 60, "s"), ("s", 1, ""))
 """Name, seconds, and the name of the next smaller one."""
@@ -68,7 +69,7 @@ def _others(counts: Mapping[ItemState, int]) -> str:
 
 def step(event: HistoryEvent) -> str:
     """What an operator did, or why the daemon stopped the job: `Resumed`, `Stopped: 10 items failed`."""
-    said = _STEPS.get(event.event, event.event)
+    said = _STEPS.get(event.new or "" if event.event == "needs" else event.event, event.event)
     if event.event == "adopt":
         return f"{said} batch {event.batch}"
     detail = (event.detail or "").partition(", by ")[0]  # who did it is said beside it

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from orchestrator.clock import Micros
-from orchestrator.domain.model import JobId
+from orchestrator.domain.model import JobId, Needs
 from orchestrator.store.database.engine import Database
 from orchestrator.store.schema import events, items
 
@@ -15,8 +15,10 @@ _SCANNED = 5000
 """Events that are read to find those without an item."""
 
 _ADOPT = "adopt"
-_STEPS = ("stop", "pause", "resume", "cancel", "retry", "give_up", _ADOPT)
-"""Events of a job that someone who reads of it later has to know."""
+_STEPS = ("pause", "resume", "cancel", "retry", "give_up", _ADOPT)
+"""What operators do with a job."""
+_HELD = sa.and_(events.c.event == "needs", events.c.new.in_([Needs.STOPPED, Needs.BLOCKED]))
+"""The daemon stopped or blocked a job."""
 
 _OF_ITEM = sa.and_(items.c.job == events.c.job, items.c.seq == events.c.seq)
 _SELECT = sa.select(
@@ -91,9 +93,10 @@ class History:
         return read, scanned[-1].id if len(scanned) == _SCANNED else None
 
     async def steps(self, job: JobId, *, limit: int) -> Sequence[HistoryEvent]:
-        """What operators did with a job, and where the daemon stopped it: at most `limit` events, the oldest first."""
+        """At most `limit` events, the oldest first: what operators did with a job, and what stopped or blocked it."""
         of_job = sa.or_(events.c.batch.is_(None), events.c.event == _ADOPT)
-        query = _SELECT.where(events.c.job == job, events.c.seq.is_(None), of_job, events.c.event.in_(_STEPS))
+        shown = sa.or_(events.c.event.in_(_STEPS), _HELD)
+        query = _SELECT.where(events.c.job == job, events.c.seq.is_(None), of_job, shown)
         async with self._database.read() as connection:
             return [_event_of(row) for row in await connection.execute(query.order_by(events.c.id).limit(limit))]
 

@@ -11,16 +11,17 @@ from orchestrator.engine.report.page import STEPS_SHOWN
 from orchestrator.store.reading.history import HistoryEvent
 
 
-def event(event, *, batch=None, detail=None, actor=None):
+def event(event, *, batch=None, new=None, detail=None, actor=None):
     """One step of a job's history."""
-    return HistoryEvent(1, START + 60 * SECOND, event, batch, None, None, None, detail, actor)
+    return HistoryEvent(1, START + 60 * SECOND, event, batch, None, None, new, detail, actor)
 
 
 def test_it_says_what_was_done_on_the_way_and_by_whom():
     """Stops of the daemon, and what operators did, with their names: those of the system, and those of the pages."""
     ada = "Ada (token, from 10.0.0.7)"
     steps = [
-        event("stop", detail="10 items failed (stop_after)"),
+        event("needs", new="stopped", detail="10 items failed (stop_after)"),
+        event("needs", new="blocked", detail="batch 2: refused"),
         event("resume", actor=ada, detail="10 items failed (stop_after)"),
         event("retry", actor="0", detail="1 item"),
         event("adopt", batch=3, actor=ada),
@@ -31,6 +32,7 @@ def test_it_says_what_was_done_on_the_way_and_by_whom():
     text = Read(page_of([item(1)], steps=steps, spec=spec)).text
     for row in (
         "2023-11-14 22:14:20 Stopped: 10 items failed (stop_after) the daemon",
+        "Blocked: batch 2: refused the daemon",
         f"Resumed {ada}",
         "Retried: 1 item root (user id 0)",
         f"Adopted batch 3 {ada}",

@@ -110,3 +110,21 @@ async def test_the_history_of_a_job_may_leave_its_items_out(scene, monkeypatch):
         calls += 1
     assert seen == expected[::-1]
     assert calls > len(expected) / 3
+
+
+async def test_the_steps_of_a_job_are_what_operators_did_and_what_held_it(scene):
+    """The oldest first, at most so many; nothing of its items and batches, but the batch that was adopted."""
+    job = await scene.add(items=6)
+    lost = await scene.lost()
+    await scene.store.advance.adopt("alpha", lost.number, "remote-9", now=scene.tick(), actor="1")
+    await scene.store.advance.stop(job.id, "16 refusals", now=scene.tick())
+    await scene.store.advance.resume(name="alpha", now=scene.tick(), actor="2")
+    await scene.store.advance.cancel("alpha", now=scene.tick(), actor="3")
+    steps = await scene.store.history.steps(job.id, limit=10)
+    assert [(step.event, step.new, step.actor) for step in steps] == [
+        ("adopt", "tracking", "1"),
+        ("needs", "stopped", None),
+        ("resume", None, "2"),
+        ("cancel", None, "3"),
+    ]
+    assert await scene.store.history.steps(job.id, limit=2) == steps[:2]
