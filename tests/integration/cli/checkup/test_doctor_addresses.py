@@ -76,7 +76,8 @@ async def test_two_accounts_of_one_user_are_found(desk, monkeypatch, shared):
     other.write_text("key-of-another\n")
     other.chmod(0o600)
     if shared:
-        monkeypatch.setattr(tokens, "user_of", lambda _, user=tokens.user_of("both"): user)
+        user = tokens.user_of("both")
+        monkeypatch.setattr(tokens, "user_of", lambda _: user)
     async with serve(Simulator(Config(api_keys=(KEY, "key-of-another")))) as base_url:
         account = {"platform": "ica", "base_url": base_url, "api_key_file": "key"}
         configure(desk, accounts={"ica": account, "second": account | {"api_key_file": "other"}})
