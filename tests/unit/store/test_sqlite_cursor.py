@@ -58,7 +58,7 @@ async def test_an_error_leaves_the_connection_usable(connection):
     """It is the driver's own, and the next statement works."""
     cursor = connection.cursor()
     with pytest.raises(sqlite3.OperationalError, match="syntax"):
-        await cursor.execute("SELEKT")
+        await cursor.execute("nonsense")
     await cursor.executemany("INSERT INTO numbers VALUES (?)", [(0,), (-1,)])
     assert cursor.rowcount == 2
     assert await (await cursor.execute("SELECT count(*) FROM numbers WHERE x < ?", (1,))).fetchone() == (2,)
