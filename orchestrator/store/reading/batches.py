@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
-from orchestrator.domain.model import Batch, BatchId, BatchState, JobId, JobState
+from orchestrator.domain.model import Batch, BatchId, BatchState, ItemState, JobId, JobState
 from orchestrator.domain.submission import Resend, SentWork
+from orchestrator.domain.units import DAY
 from orchestrator.store.database.engine import Database
 from orchestrator.store.reading.marks import Mark, marks, placed, places_for
 from orchestrator.store.reading.rows import SELECT_BATCH, SELECT_BATCH_TO_SEND, Query, Row, batch_of, places
@@ -29,6 +30,8 @@ from orchestrator.store.schema import (
 from orchestrator.store.writing.unit_of_work import chunks
 
 _CHUNK = 1000
+_LONGEST_ON_THE_WAY: Micros = DAY
+"""From the beginning of a request until it reaches the platform, while the account is closed in between."""
 
 OUT = sa.and_(
     LIVE_BATCH,
@@ -142,6 +145,31 @@ class Batches:
             yield chunk
             last = chunk[-1].number
 
+    async def counts(self, of: Sequence[Batch]) -> dict[int, dict[ItemState, int]]:
+        """The items of neighbouring batches of one job by state, by the number of the batch; of a parent its children.
+
+        A batch whose items are all in other batches by now has empty counts.
+        """
+        if not of:
+            return {}
+        job, numbers = of[0].job, [batch.number for batch in of]
+        here = (batches.c.job == job, batches.c.number.between(min(numbers), max(numbers)))
+        first, last = sa.func.min(batches.c.first_seq), sa.func.max(batches.c.last_seq)
+        query = (
+            sa.select(items.c.batch, items.c.state, sa.func.count())
+            .where(items.c.job == job, items.c.found == 0, sa.not_(items.c.superseded))
+            .where(items.c.batch.between(min(numbers), max(numbers)))
+            .group_by(items.c.batch, items.c.state)
+        )
+        found: dict[int, dict[ItemState, int]] = {number: {} for number in numbers}
+        async with self._database.read() as connection:
+            bounds = (await connection.execute(sa.select(first, last).where(*here))).one()
+            within = items.c.seq.between(bounds[0] or 0, bounds[1] or 0)
+            for number, state, count in await connection.execute(query.where(within)):
+                if number in found:
+                    found[number][ItemState(state)] = count
+        return found
+
     async def get(self, batch: BatchId) -> Batch | None:
         """One batch, with its submission where one is stored."""
         async with self._database.read() as connection:
@@ -174,12 +202,16 @@ class Batches:
         return found
 
     async def sent_besides(self, batch: Batch, since: Micros) -> SentWork:
-        """What was sent since then of the same kind on the same account, this batch left out."""
+        """What may have reached the platform since then of the same kind on the same account, this batch left out.
+
+        A request begins before it waits for the rate limiter and arrives later still, so what was begun up to a day
+        before is among it.
+        """
         others = (
             batches.c.account == batch.account,
             jobs.c.kind == batch.kind,
             batches.c.id != batch.id,
-            batches.c.sent_at >= since,
+            batches.c.sent_at >= since - _LONGEST_ON_THE_WAY,
         )
         state = batches.c.state
         unknown = sa.or_(

@@ -1,12 +1,12 @@
 """`/api/v1`: reads jobs, their items and accounts. Changes are made with queue files only."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
 from fastapi import Query
-from pydantic import StringConstraints
+from pydantic import StringConstraints, WithJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
@@ -17,8 +17,9 @@ from orchestrator.engine.outlook.expected_end import expected_ends
 from orchestrator.engine.outlook.why import describe_why, why
 from orchestrator.engine.report.compose import compose_report
 from orchestrator.engine.report.context import context_of
+from orchestrator.engine.report.policy import policy
 from orchestrator.engine.result_document import (
-    describe_batch,
+    describe_batches,
     describe_event,
     describe_item,
     describe_job,
@@ -38,9 +39,6 @@ _PORTION = 250
 _LARGEST_NUMBER = 2**63 - 1
 """The range of an integer column."""
 
-_REPORT_HEADERS = {"Content-Security-Policy": "sandbox allow-popups", "X-Content-Type-Options": "nosniff"}
-"""Beside the policy in the page itself: it runs no scripts, and has no access to what else this server serves."""
-
 OfState = Annotated[JobState | None, Query(description="Only jobs in this state.")]
 _TEXT = r"^[^\x00]*$"
 """PostgreSQL cannot store NUL characters or compare with them."""
@@ -53,8 +51,16 @@ WithLabels = Annotated[
 Named = Annotated[
     str | None, Query(pattern=_TEXT, description="Only jobs with this text in their name, without regard to case.")
 ]
+_SINCE: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "pattern": "^[1-9][0-9]{0,3}(ms|s|m|h|d)$"},
+        {"type": "string", "format": "date"},
+        {"type": "string", "format": "date-time"},
+    ]
+}
 Since = Annotated[
-    str | None, Query(description="Only jobs accepted since: a duration such as `7d`, a date, or a time in RFC 3339.")
+    Annotated[str, WithJsonSchema(_SINCE)] | None,
+    Query(description="Only jobs accepted since: a duration such as `7d`, a date, or a time in RFC 3339."),
 ]
 Page = Annotated[int, Query(ge=1, le=_LARGEST_PAGE, description="Jobs in one answer.")]
 Before = Annotated[
@@ -109,7 +115,7 @@ class Api:
         batches = await self._store.batches.of_job(job.id)
         limits = self._shown.open_items
         ends = await expected_ends(self._store, [job], limits, self._shown.clock.now())
-        body = {"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]}
+        body = {"job": describe_job(job), "batches": await describe_batches(self._store, batches)}
         body |= await describe_standstill(self._store, job, limits.get(job.spec.account))
         notices = describe_notices(await self._store.notices.undelivered(job.id))
         return document(body | {"expected_end": when(ends.get(job.id)), "undelivered": notices})
@@ -142,7 +148,7 @@ class Api:
         job = await self._named(name)
         context = context_of(self._shown.settings, job.spec)
         page = await compose_report(self._store, job, context, now=self._shown.clock.now())
-        return Response(page, media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
+        return Response(page, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": policy()})
 
     async def items(self, name: str, state: ItemOfState = None, limit: Most = None, after: After = 0) -> Response:
         """The items of one job in order, streamed; `next` is the path of the next page, or null."""
