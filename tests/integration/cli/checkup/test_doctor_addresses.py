@@ -13,6 +13,7 @@ from commands import Desk
 from orchestrator.platforms.http import transport
 from orchestrator.simulator import serve
 from orchestrator.simulator.ica import Config, Simulator
+from orchestrator.simulator.ica.protocol import tokens
 
 PAGE = b"<!DOCTYPE html><html><head><title>Intranet</title></head></html>"
 WEB_PAGE = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: %d\r\n\r\n%b" % (len(PAGE), PAGE)
@@ -48,7 +49,7 @@ async def answering(response):
     ("response", "said"), [(WEB_PAGE, "a page titled 'Intranet'"), (LOGIN, "https://login.example.org")]
 )
 async def test_what_answers_in_place_of_the_platform_is_named(desk, response, said):
-    """A web page or a login: code 4, as with a refused key, with what `base_url` should be."""
+    """A web page or a login: the account is wrong, with what answered and what `base_url` should be."""
     async with answering(response) as address:
         configure(desk, {"base_url": f"{address}/ica"})
         code, found = await anyio.to_thread.run_sync(examine, desk)
@@ -68,29 +69,23 @@ async def test_one_path_part_too_many_is_seen(desk):
     assert f"base_url should be {base_url}: change the configuration" in account["found"]
 
 
-async def test_two_accounts_of_one_user_are_found(desk):
-    """Each credential is accepted, and the later account is wrong: the platform counts their requests together."""
-    async with serve(Simulator(Config(api_keys=(KEY,)))) as base_url:
-        account = {"platform": "ica", "base_url": base_url, "api_key_file": "key"}
-        configure(desk, accounts={"ica": account, "second": account})
-        code, found = await anyio.to_thread.run_sync(examine, desk)
-    wrong = [each for each in about(found, "account") if each["result"] == "wrong"]
-    assert (code, [each["subject"] for each in wrong]) == (2, ["second"])
-    assert "ica" in wrong[0]["found"]
-    assert [each["subject"] for each in about(found, "account") if each["result"] == "ok"] == ["ica", "second"]
-
-
-async def test_accounts_of_two_users_are_two(desk):
-    """One address and two keys of different users are fine."""
-    write_key(desk, KEY)
+@pytest.mark.parametrize("shared", [True, False], ids=["one user", "two users"])
+async def test_two_accounts_of_one_user_are_found(desk, monkeypatch, shared):
+    """Each key is accepted, and the later account is wrong: the platform counts their requests together."""
     other = desk.folder / "other"
     other.write_text("key-of-another\n")
     other.chmod(0o600)
+    if shared:
+        user = tokens.user_of("both")
+        monkeypatch.setattr(tokens, "user_of", lambda _: user)
     async with serve(Simulator(Config(api_keys=(KEY, "key-of-another")))) as base_url:
         account = {"platform": "ica", "base_url": base_url, "api_key_file": "key"}
         configure(desk, accounts={"ica": account, "second": account | {"api_key_file": "other"}})
         code, found = await anyio.to_thread.run_sync(examine, desk)
-    assert (code, {each["result"] for each in about(found, "account")}) == (0, {"ok"})
+    wrong = [each for each in about(found, "account") if each["result"] == "wrong"]
+    assert (code, [each["subject"] for each in wrong]) == ((2, ["second"]) if shared else (0, []))
+    assert all("ica" in each["found"] for each in wrong)
+    assert [each["subject"] for each in about(found, "account") if each["result"] == "ok"] == ["ica", "second"]
 
 
 def test_certificates_that_are_missing_are_one_finding(desk, monkeypatch):
