@@ -200,9 +200,7 @@ class JobValidation:
             return None
         if kind is None:
             return None
-        wrong = kind.mistakes_of_item(item, self._engine)
-        if kind.project_of_item:
-            wrong = (*wrong, *kind.mistakes_of_place(item, _text(self._raw, "project")))
+        wrong = self._mistakes_of(kind, item)
         if row is not None and self._under is not None:
             wrong = self._key_texts.mistakes_of(kind, self._under, row, wrong)
         for mistake in wrong:
@@ -230,6 +228,13 @@ class JobValidation:
             self._bytes += len(request) + len(cells)
             out.add((key, request, cells), len(request) + len(cells))
         return request
+
+    def _mistakes_of(self, kind: Kind, item: Mapping[str, Any]) -> tuple[Mistake, ...]:
+        """What is wrong with an item, by itself and in this job."""
+        wrong = kind.mistakes_of_item(item, self._engine)
+        if not kind.project_of_item:
+            return wrong
+        return (*wrong, *kind.mistakes_of_place(item, _text(self._raw, "project")))
 
     # ------------------------------------------------------------ where items come from
 

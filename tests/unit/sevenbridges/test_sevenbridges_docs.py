@@ -35,7 +35,7 @@ def error_table():
                 yield int(status), code[1] if code else "7000", cells[1].strip("`"), cells[2].strip("`")
 
 
-@pytest.mark.parametrize(("status", "code", "asked", "sent"), error_table())
+@pytest.mark.parametrize(("status", "code", "asked", "sent"), list(error_table()))
 def test_the_table_of_errors_is_what_the_program_makes_of_them(status, code, asked, sent):
     """By status and code, for requests that may be repeated and for those that may not."""
     body = json.dumps({"status": status, "code": int(code), "message": "", "more_info": ""}).encode()
