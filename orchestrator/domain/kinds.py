@@ -1,7 +1,7 @@
 """Kinds of work: the fields of their items and how an item is named. Each platform defines its kinds."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -58,6 +58,11 @@ class Kind:
     """The fields of a job of this kind beyond `name`, `kind` and `account`, as they could stand in a queue file."""
     data: str | None = field(default=None, repr=False)
     """Matches an id of data inside an item as it is sent, where two items that read the same data are worth a note."""
+
+    repeats: frozenset[str] = frozenset()
+    """Keys of objects inside an item that take one text alone: a list of a table makes an object for each value."""
+    further: Callable[[Mapping[str, Any]], Iterable[Mistake]] | None = field(default=None, repr=False)
+    """The mistakes in an item that its model does not see, with paths below the item."""
 
     @property
     def example_job(self) -> Mapping[str, Any]:
@@ -166,7 +171,8 @@ class Kind:
         """
         model = self.models.get(engine)
         if model is not None:
-            return self._mistakes_by(model, item)
+            further = self.further(item) if self.further is not None else ()
+            return (*self._mistakes_by(model, item), *further)
         first, *others = (self._mistakes_by(each, item) for each in self.models.values())
         return tuple(mistake for mistake in first if all(mistake in found for found in others))
 

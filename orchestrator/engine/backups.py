@@ -23,6 +23,16 @@ _NAME = re.compile(r"orchestrator-(\d{8}T\d{6})Z\.db")
 _FORMAT = "orchestrator-%Y%m%dT%H%M%SZ.db"
 
 
+def made_backups(directory: Path) -> dict[Micros, Path]:
+    """The scheduled backups in a folder, by the time when they were made. Raises OSError."""
+    found = {}
+    for path in directory.iterdir():
+        if match := _NAME.fullmatch(path.name):
+            made = datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+            found[round(made.timestamp()) * SECOND] = path
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class BackupPlan:
     """Where backups are written, how often (in seconds), and how many are kept."""
@@ -94,7 +104,7 @@ class Backups:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             for draft in directory.glob(".orchestrator-*.db.*"):
                 shutil.rmtree(draft)
-            copies = _copies(directory)
+            copies = made_backups(directory)
         except OSError as error:
             place = error.filename or directory
             raise StoreError(
@@ -105,18 +115,9 @@ class Backups:
 
     def _prune(self, newest: Path) -> tuple[int, int]:
         """Remove surplus backups, by name; returns the size of the newest and how many were removed."""
-        copies = _copies(self._plan.directory)
+        copies = made_backups(self._plan.directory)
         surplus = sorted(copies, reverse=True)[self._plan.keep :]
         for made_at in surplus:
             if copies[made_at] != newest:
                 copies[made_at].unlink(missing_ok=True)
         return newest.stat().st_size, len(surplus)
-
-
-def _copies(directory: Path) -> dict[Micros, Path]:
-    found = {}
-    for path in directory.iterdir():
-        if match := _NAME.fullmatch(path.name):
-            made = datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-            found[round(made.timestamp()) * SECOND] = path
-    return found

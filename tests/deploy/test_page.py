@@ -6,6 +6,8 @@ import pytest
 from chromium import barriers, chromium
 from page_scene import PROJECT, TOKEN, analyses, links, scene
 
+pytestmark = pytest.mark.xdist_group("page")
+
 PATIENCE = 180_000
 """Milliseconds until a test fails that waits for something on a page."""
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}

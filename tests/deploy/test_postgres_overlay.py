@@ -1,4 +1,4 @@
-"""What the `postgres` overlay relies on, with a real server: the password comes from the file of the Secret."""
+"""The `postgres` overlay with a real server: the password from the Secret, the init container, a kill, a start."""
 
 import os
 import shutil
@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from processes import free_port
+from pods import Pod, beside_a_platform, links
+from processes import free_port, until
 from tools import ROOT, run, tool
+
+pytestmark = pytest.mark.xdist_group("image")
 
 OVERLAY = ROOT / "deploy/kubernetes/overlays/postgres"
 
@@ -61,3 +64,40 @@ def test_the_init_container_finds_the_password(server, tmp_path, password, code)
     assert ("schema" in seen.stdout) == (code == 0)
     assert "Traceback" not in seen.stderr
     assert password not in seen.stdout + seen.stderr
+
+
+@pytest.fixture
+def pod(engine, server, tmp_path):
+    """The pod of the overlay beside the server, not started yet; as root, or it cannot be run."""
+    service = "[orchestrator]\npassword=correct\nsslmode=disable\n"
+    found = Pod(engine, tmp_path / "pod", "postgres", **{"pg_service.conf": service})
+    url = found.config["database"]
+    found.config["database"] = url.replace("postgres.example.org/orchestrator", f"127.0.0.1:{server}/postgres")
+    assert found.config["database"] != url
+    with beside_a_platform(found):
+        yield found
+
+
+def test_the_pod_upgrades_the_schema_works_is_killed_and_goes_on(pod):
+    """The daemon does not start on an empty database: that it is ready shows that the init container ran before it."""
+    pod.start_until_ready()
+    pod.copy_in("first.json", links("first", "fil.1", "fil.2"))
+    until(lambda: pod.settled("first"))
+    pod.copy_in("second.json", links("second", *(f"fil.{number}" for number in range(100, 400))))
+    until(lambda: pod.settled("second") is None)
+    pod.kill()
+
+    pod.start_until_ready()
+    assert pod.settled("first")
+    until(lambda: pod.settled("second"))
+    assert not list((pod.folder / "data").glob("**/*.db")), "all that is stored is on the server"
+    assert pod.stop() == 0
+
+
+def test_without_its_init_container_the_daemon_refuses_an_empty_database(pod):
+    """With exit code 1 and the command that helps: the overlay is what runs it."""
+    del pod.spec["initContainers"]
+    pod.spec["restartPolicy"] = "Never"
+    pod.start()
+    assert pod.ended() == 1
+    assert "orchestrator db upgrade" in pod.logs()

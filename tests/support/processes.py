@@ -8,20 +8,41 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+
+class Started:
+    """A process that may be killed and started again; what it writes is kept in the folder."""
+
+    def __init__(self, folder: Path, *command: object) -> None:
+        self._folder = folder
+        self._command = [str(part) for part in command]
+        self._log = folder / f"{Path(self._command[0]).name}-{self._command[1].strip('-')[:9]}.log"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+    def start(self) -> None:
+        """Start it, behind what an earlier one wrote."""
+        with self._log.open("a") as log:
+            self.process = subprocess.Popen(self._command, cwd=self._folder, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """End it at once, as a loss of power would."""
+        self.process.kill()
+        self.process.wait(30)
 
 
 @contextmanager
 def running(folder: Path, *command: object) -> Iterator[subprocess.Popen[bytes]]:
     """A process that ends with the block; what it writes is kept in the folder."""
-    texts = [str(part) for part in command]
-    with (folder / f"{Path(texts[0]).name}-{texts[1].strip('-')[:9]}.log").open("w") as log:
-        process = subprocess.Popen(texts, cwd=folder, stdout=log, stderr=log)
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(30)
+    with Started(folder, *command) as started:
+        yield started.process
 
 
 def free_port() -> int:
@@ -31,24 +52,27 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def get(url: str, token: str | None = None) -> bytes:
-    """The body of an answer of 200.
+def get(url: str, token: str | None = None, body: str | None = None) -> bytes:
+    """The body of an answer of success; with a `body`, to a POST of that JSON document.
 
     Raises:
         HTTPError: the answer had another status.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    request = urllib.request.Request(url, data=body.encode() if body is not None else None, headers=headers)
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return bytes(answer.read())
     except urllib.error.HTTPError as error:
         error.close()
         raise
 
 
-def until(condition: Callable[[], Any]) -> Any:
-    """Wait until the condition holds; what is not there yet raises OSError. Fails after three minutes."""
-    end = time.monotonic() + 180  # noqa: TID251 - other processes run by the machine's clock
+def until(condition: Callable[[], Any], *, patience: float = 180) -> Any:
+    """Wait until the condition holds; what is not there yet raises OSError. Fails after so many seconds."""
+    end = time.monotonic() + patience  # noqa: TID251 - other processes run by the machine's clock
     while True:
         try:
             if held := condition():

@@ -145,8 +145,8 @@ async def _check(
     if finding is None:
         finding = _timed_out(name, account, sent)
     elif finding.result == "ok":
-        limit = f"{budget.used} of {budget.limit} requests in {format_duration(budget.window)} used"
-        finding = ok("account", name, f"{finding.found}; {limit}")
+        used = f"{budget.used} of {budget.limit} requests in {format_duration(budget.window)} used"
+        finding = ok("account", name, f"{finding.found}; {used}")
     return [finding, daemon.clock(name, skew.seconds)] if skew.known else [finding]
 
 

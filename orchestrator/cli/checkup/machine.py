@@ -72,13 +72,13 @@ def certificates(environ: Mapping[str, str]) -> list[Finding]:
 def folders(settings: Settings) -> Iterator[Finding]:
     """Check that files can be written and moved in the daemon's folders."""
     queue = settings.queue.directory
-    found = {name: _folder("queue", queue / name) for name in ("incoming", "accepted", "rejected", "results")}
+    found = {name: folder_access("queue", queue / name) for name in ("incoming", "accepted", "rejected", "results")}
     yield from found.values()
     for target in ("accepted", "rejected"):
         both = (queue / "incoming", queue / target)
         if all(found[folder.name].result != "wrong" and folder.exists() for folder in both):
             yield _move(*both)
-    yield _folder("state", state_directory(settings))
+    yield folder_access("state", state_directory(settings))
     yield from _network(settings)
 
 
@@ -89,7 +89,8 @@ def nearest(path: Path) -> Path:
     return path
 
 
-def _folder(check: str, path: Path) -> Finding:
+def folder_access(check: str, path: Path) -> Finding:
+    """Check that a folder can be read and written, or be created where it is missing."""
     try:
         above = nearest(path)
         if not above.is_dir():

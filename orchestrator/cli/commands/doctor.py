@@ -13,6 +13,7 @@ from rich.text import Text
 from orchestrator.cli.checkup import credentials, daemon, machine
 from orchestrator.cli.checkup.finding import Finding, Result
 from orchestrator.cli.checkup.incoming import incoming
+from orchestrator.cli.checkup.scheduled_backup import scheduled_backup
 from orchestrator.cli.checkup.stored import database
 from orchestrator.cli.commands.accounts import from_daemon
 from orchestrator.cli.invocation import AsJson, Config, output, plain, platforms, run_async
@@ -71,6 +72,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     trusted = machine.certificates(os.environ)
     found += trusted
     found += await database(settings)
+    found += scheduled_backup(settings, clock)
     if any(each.result is Result.WRONG for each in trusted):
         return found + credentials.unasked(settings, "the certificate authorities cannot be read", _FIX_CERTIFICATES)
     return found + await _daemon_and_accounts(settings, clock)

@@ -59,11 +59,10 @@ class Outcomes:
             return _removed(asked, rows, there)
         if there is not None:
             asked = [{**each, "name": each.get("name") or there.names.get(each["file"])} for each in asked]
-        matched = dict(match(asked, rows, self.is_of))
-        return matched | _alike(
-            [place for place in range(len(asked)) if place not in matched],
-            [row for row in rows if not any(row is used for used in matched.values())],
-        )
+        matched = match(asked, rows, self.is_of)
+        unmatched = [place for place in range(len(asked)) if place not in matched]
+        left = [row for row in rows if not any(row is used for used in matched.values())]
+        return {**matched, **_alike(unmatched, left)}
 
 
 def _removed(asked: Sequence[Sent], rows: Sequence[FileRow], there: FilesThere) -> Mapping[int, FileRow]:

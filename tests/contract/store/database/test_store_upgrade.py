@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import alembic.command
+import anyio
 import pytest
 import sqlalchemy as sa
 
@@ -163,11 +164,17 @@ async def test_an_upgrade_reports_its_progress(before):
     assert all(done == total > 0 for _, done, total in told)
 
 
-async def test_an_upgrade_without_room_is_refused_and_changes_nothing(before, monkeypatch):
-    """The message says how much room it takes, and how much there is."""
-    held = _raw(before)
-    usage = shutil.disk_usage("/")._replace(free=10_000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
-    with pytest.raises(StoreUnavailableError, match="free: make room"):
-        await upgrade.upgrade(before)
-    assert _raw(before) == held
+def test_an_upgrade_without_room_is_refused_and_changes_nothing(before, monkeypatch):
+    """It takes two and a half times the size, less the log that a killed upgrade left; the message has both figures."""
+    held, file = _raw(before), Path(before.removeprefix("sqlite:///"))
+    size, log = file.stat().st_size, file.with_name(f"{file.name}-wal")
+    for left in (0, size):
+        enough = shutil.disk_usage("/")._replace(free=round(2.5 * size) - left)
+        log.write_bytes(bytes(left))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path, it=enough: it._replace(free=it.free - 1))
+        with pytest.raises(StoreUnavailableError, match=r"MiB more disk space.*free: make room"):
+            anyio.run(upgrade.upgrade, before)
+        assert _raw(before) == held
+        log.write_bytes(bytes(left))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path, it=enough: it)
+        upgrade._require_room(file)

@@ -44,6 +44,15 @@ async def test_every_earlier_schema_is_upgraded_and_its_copy_is_the_way_back(rev
     assert held(f"sqlite:///{copy}") == [revision]
 
 
+@pytest.mark.parametrize("revision", EARLIER)
+async def test_every_earlier_schema_of_a_server_is_upgraded(revision, empty_postgres_url):
+    """In one transaction, by `db upgrade`, with all that was in it."""
+    made_at(empty_postgres_url, revision)
+    assert await upgrade.upgrade(empty_postgres_url) == REVISION
+    assert await upgrade.check(empty_postgres_url) == []
+    assert held(empty_postgres_url) == [revision]
+
+
 def test_there_is_an_earlier_schema_to_come_from():
     """The test above is not empty."""
     assert "0001" in EARLIER

@@ -1,9 +1,10 @@
 """Buildah and Podman with a storage of their own, as they run without systemd and without a registry."""
 
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import IO
 
 from tools import ROOT, run, tool
 
@@ -11,7 +12,7 @@ BASE = "localhost/base:bookworm"
 IMAGE = "localhost/orchestrator:test"
 
 _STORAGE = """[storage]
-driver = "vfs"
+driver = "{driver}"
 runroot = "{folder}/run"
 graphroot = "{folder}/graph"
 """
@@ -32,26 +33,32 @@ class Engine:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "storage.conf").write_text(_STORAGE.format(folder=self.folder))
         (self.folder / "containers.conf").write_text(_ENGINE)
+        self._store_with("overlay")
+        # In a container whose own files are an overlay there is no second one: each layer is a full copy then.
+        if self.call("podman", "info").returncode != 0:
+            self._store_with("vfs")
+
+    def _store_with(self, driver: str) -> None:
+        (self.folder / "storage.conf").write_text(_STORAGE.format(driver=driver, folder=self.folder))
 
     @property
     def environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if name != "STORAGE_DRIVER"}
         return {
-            **os.environ,
-            "STORAGE_DRIVER": "vfs",
+            **inherited,
             "BUILDAH_ISOLATION": "chroot",
             "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf"),
             "CONTAINERS_CONF": str(self.folder / "containers.conf"),
         }
 
-    def call(self, program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    def call(self, program: str, *arguments: object, stdin: IO[bytes] | None = None) -> CompletedProcess[str]:
         """Run `buildah` or `podman` to its end, whatever its exit code."""
-        return run(tool(program), *arguments, env=self.environment)
+        return run(tool(program), *arguments, env=self.environment, stdin=stdin)
 
-    def do(self, program: str, *arguments: object) -> str:
+    def do(self, program: str, *arguments: object, stdin: IO[bytes] | None = None) -> str:
         """The same, which has to succeed; returns what it printed."""
-        seen = self.call(program, *arguments)
+        seen = self.call(program, *arguments, stdin=stdin)
         assert seen.returncode == 0, f"{program} {arguments}: {seen.stdout}{seen.stderr}"
         return seen.stdout.strip()
 
