@@ -33,7 +33,7 @@ async def test_a_budget_above_the_limit_of_the_platform_is_a_warning(desk):
     simulator = Simulator(Config(tokens=(KEY,), knobs=Knobs(requests=500)))
     _, account = await examined(desk, simulator)
     assert account["result"] == "warning"
-    assert "the platform takes 500 requests in 5 minutes from this user" in account["found"]
+    assert "the platform takes 500 requests in 5m from this user" in account["found"]
     assert simulator.budget.usage["user-1"].requests == 1
 
 
