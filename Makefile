@@ -20,13 +20,16 @@ export PYTHONDONTWRITEBYTECODE :=
 WORKERS := $(shell echo $$(( $$(nproc) * 2 < 8 ? $$(nproc) * 2 : 8 )))
 PYTEST  := $(BIN)/pytest -q --numprocesses $(WORKERS) --dist worksteal
 
+# The files of tests lie in memory where 4 GiB of it are free for files: a commit to a disk waits for the disk.
+IN_MEMORY := $(shell df --output=avail /dev/shm 2>&1 | awk '$$1 > 4194304 {print "TMPDIR=/dev/shm"}')
+
 .PHONY: demo test test-deploy screenshots torture lint unit bench lock clean
 
 demo: $(READY)            ## the main job against the bundled simulator; ends by itself in under a minute
 	$(BIN)/orchestrator demo
 
 test: lint                ## lint, types, import rules, and every test but those of the installation
-	$(PYTEST) --ignore tests/deploy
+	$(IN_MEMORY) $(PYTEST) --ignore tests/deploy
 
 test-deploy: $(READY) $(DEPLOY)/.ready   ## image, manifests, rules and dashboard by real tools; needs what .ci/run installs
 	$(BIN)/pytest -q --numprocesses 2 --dist loadgroup $(DEPLOY_TESTS)
@@ -60,6 +63,7 @@ bench: $(READY)           ## the figures of docs/performance.md, side by side wi
 	$(BIN)/python -m benchmarks.tracking
 	$(BIN)/python -m benchmarks.idle
 	$(BIN)/python -m benchmarks.hardship
+	$(BIN)/python -m benchmarks.seven_bridges
 	$(BIN)/python -m benchmarks.plots
 
 $(DEPLOY)/.ready: deploy/tools.txt deploy/npm/package-lock.json

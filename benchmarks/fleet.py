@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import anyio.abc
@@ -31,9 +31,11 @@ from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.ica.platform import Ica
 from orchestrator.platforms.ica.polling.poll_plan import Strategy
 from orchestrator.platforms.ica.protocol.error_classes import classify
+from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.rate_limit.limiter import Limit, RateLimiter
 from orchestrator.platforms.rate_limit.slots import MemorySlots
 from orchestrator.simulator.ica import Config, Knobs, Simulator
+from orchestrator.simulator.simulated import Simulated
 from orchestrator.store.database import upgrade
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
@@ -51,7 +53,7 @@ class Distant(httpx.AsyncBaseTransport):
 
     def __init__(
         self,
-        simulator: Simulator,
+        simulator: Simulated[Any, Any, Any],
         round_trip: tuple[float, float] = RTT,
         hangs: Callable[[httpx.URL], bool] = lambda _: False,
     ) -> None:
@@ -128,20 +130,27 @@ class Fleet:
 
 
 def daemon_loop(
-    store: Store, ica: Ica, budget: RateLimiter, bus: Bus[Event], group: anyio.abc.TaskGroup, *, targets: PollTargets
+    store: Store,
+    platform: Platform,
+    budget: RateLimiter,
+    bus: Bus[Event],
+    group: anyio.abc.TaskGroup,
+    *,
+    targets: PollTargets,
+    account: str = "ica",
 ) -> Loop:
-    """The parts of the daemon that submit and look, for one account."""
+    """The parts of the daemon that submit and poll, for one account."""
     clock, waits, forecasts = LoopClock(), engine_retry_delays(Random(1)), Forecasts({})
     dispatch = Dispatch(
-        account="ica",
+        account=account,
         limits=Limits(open_items=1_000_000, max_interval=targets.max_interval),
-        platform=ica,
+        platform=platform,
         limiter=budget,
         schedule=Schedule(targets, budget.budget_state),
         forecasts=forecasts,
-        submitting=Submitting(platform=ica, skew=Skew(clock), store=store, clock=clock, bus=bus, pauses=waits),
-        polling=Polling(account="ica", platform=ica, forecasts=forecasts, store=store, clock=clock, bus=bus),
-        aborting=Aborting(account="ica", platform=ica, store=store, clock=clock, bus=bus),
+        submitting=Submitting(platform=platform, skew=Skew(clock), store=store, clock=clock, bus=bus, pauses=waits),
+        polling=Polling(account=account, platform=platform, forecasts=forecasts, store=store, clock=clock, bus=bus),
+        aborting=Aborting(account=account, platform=platform, store=store, clock=clock, bus=bus),
         store=store,
         clock=clock,
         bus=bus,

@@ -72,11 +72,13 @@ async def _measure(paper: report.Report, folder: Path) -> None:
     async with daemon(load(folder / "config.yaml", {}), bus=Bus()) as running, anyio.create_task_group() as group:
         group.start_soon(_sweep, running, folder / "state/orchestrator.db")
         url = f"http://127.0.0.1:{port}"
-        latency = await _in_child(_read_pages, url)
+        idle = await _cost(None)
+        latency = [await _page(url, name, path, idle) for name, path in PAGES.items()]
         paper.table("one page while a sweep writes, ms", latency)
         worst = max(float(str(row["p99"])) for row in latency)
         paper.verdict("every page under 200 ms (p99)", f"{worst:.0f} ms", reached=worst < 200)
-        idle = await _cost(None)
+        dearest = max(float(str(row["processor"])) for row in latency)
+        paper.verdict("every page under 200 ms of processor time", f"{dearest:.0f} ms", reached=dearest < 200)
         busy = await _cost(url)
         paper.table(
             "processor time of the daemon", [{"browsers": 0, "share": idle}, {"browsers": BROWSERS, "share": busy}]
@@ -84,6 +86,15 @@ async def _measure(paper: report.Report, folder: Path) -> None:
         share = busy - idle
         paper.verdict(f"{BROWSERS} browsers under 2% of a core", f"{share:.2%}", reached=share < 0.02)
         group.cancel_scope.cancel()
+
+
+async def _page(url: str, name: str, path: str, idle: float) -> report.Row:
+    """The latency of a page, and the processor time that one rendering of it takes."""
+    began, used = time.monotonic(), time.process_time()  # noqa: TID251 - real time is what is measured
+    times = [float(str(row["ms"])) for row in await _in_child(_read_page, url + path)]
+    own = time.process_time() - used - idle * (time.monotonic() - began)  # noqa: TID251 - as above
+    quantiles = {"p50": report.quantile(times, 0.5), "p99": report.quantile(times, 0.99)}
+    return {"page": name} | quantiles | {"processor": round(own / len(times) * 1000, 1)}
 
 
 async def _sweep(running: Daemon, database: Path) -> None:
@@ -129,18 +140,15 @@ async def _in_child(work: object, url: str) -> list[dict[str, object]]:
 # ---------------------------------------------------------------- the callers
 
 
-def _read_pages(url: str, answer: Connection) -> None:
-    _until_ready(url)
-    rows = []
-    for name, path in PAGES.items():
-        times = []
-        for number in range(ROUNDS):
-            began = time.perf_counter()
-            mark = "&" if "?" in path else "?"
-            _get(f"{url}{path}{mark}round={number}")  # an address of its own, so that no kept page answers
-            times.append((time.perf_counter() - began) * 1000)
-        rows.append({"page": name, "p50": report.quantile(times, 0.5), "p99": report.quantile(times, 0.99)})
-    answer.send(rows)
+def _read_page(address: str, answer: Connection) -> None:
+    _until_ready(address)
+    mark = "&" if "?" in address else "?"
+    times = []
+    for number in range(ROUNDS):
+        began = time.perf_counter()
+        _get(f"{address}{mark}round={number}")  # an address of its own, so that no kept page answers
+        times.append((time.perf_counter() - began) * 1000)
+    answer.send([{"ms": each} for each in times])
 
 
 def _browse(url: str, answer: Connection) -> None:
@@ -173,10 +181,10 @@ def _get(address: str, headers: Mapping[str, str] | None = None) -> str | None:
         raise
 
 
-def _until_ready(url: str) -> None:
+def _until_ready(address: str) -> None:
     while True:
         try:
-            _get(f"{url}/")
+            _get(address)
         except OSError:
             time.sleep(0.1)
         else:

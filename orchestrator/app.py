@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
-from types import MappingProxyType
 
 import anyio
 import anyio.abc
@@ -15,7 +14,7 @@ import anyio.from_thread
 
 from orchestrator import __version__
 from orchestrator.clock import Clock, SystemClock
-from orchestrator.connections import ConnectedAccount, ConnectionContext, Keys, connect, connect_webhooks
+from orchestrator.connections import ConnectedAccount, ConnectionContext, SecretReaders, connect, connect_webhooks
 from orchestrator.domain.model import Job, JobState
 from orchestrator.domain.polling.targets import PollTargets
 from orchestrator.durable import OWN_DRAFT
@@ -88,7 +87,7 @@ async def run_daemon(
     until_idle: bool = False,
     clock: Clock | None = None,
     notifier: Notifier | None = None,
-    keys: Keys = MappingProxyType({}),
+    secrets: SecretReaders | None = None,
     lost_log_lines: Callable[[], int] = lambda: 0,
 ) -> Leftovers:
     """Run until SIGTERM or SIGINT or, with `until_idle`, until only an operator can make progress.
@@ -99,7 +98,7 @@ async def run_daemon(
         until_idle: return once nothing is left that progresses by itself.
         clock: the clock of every component; the system's by default.
         notifier: notifies the service manager of the daemon's state.
-        keys: functions that read an account's API key again; without one, the key in `settings` is never replaced.
+        secrets: read secrets again; without it, those in `settings` are never replaced.
         lost_log_lines: returns the number of log lines that were lost, for the metrics.
         The work that is left for an operator; empty after a signal.
 
@@ -112,7 +111,7 @@ async def run_daemon(
         StoreError: the database cannot be used; the message says how to fix it.
     """
     left, notifier = Leftovers(), notifier or Notifier()
-    async with daemon(settings, bus=bus, clock=clock, keys=keys, lost_log_lines=lost_log_lines) as running:
+    async with daemon(settings, bus=bus, clock=clock, secrets=secrets, lost_log_lines=lost_log_lines) as running:
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as group:
                 group.start_soon(_stop_on_signal, bus, scope)
@@ -221,7 +220,7 @@ async def daemon(
     bus: Bus[Event],
     clock: Clock | None = None,
     random: Random | None = None,
-    keys: Keys = MappingProxyType({}),
+    secrets: SecretReaders | None = None,
     lost_log_lines: Callable[[], int] = lambda: 0,
 ) -> AsyncIterator[Daemon]:
     """Build the daemon without starting its loops; leaving the context stops everything.
@@ -248,7 +247,7 @@ async def daemon(
         store.advance.job_changed = report_stopped(bus.publish)
         instance = await store.memory.instance(settings.instance)
         unconfirmed = await store.advance.recover(clock.now())
-        context = ConnectionContext(state, instance, store, clock, bus, random, keys)
+        context = ConnectionContext(state, instance, store, clock, bus, random, secrets or SecretReaders())
         accounts = [
             await connect(name, account, settings.platforms[account.platform], context, stack)
             for name, account in settings.accounts.items()

@@ -1,8 +1,8 @@
 """Connects an account to its platform: rate limiter, HTTP client and adapter. Connects webhooks to their receivers."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -25,8 +25,15 @@ from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event, RequestDone
 
-Keys = Mapping[str, Callable[[], str]]
-"""Account name → function that reads its API key again."""
+
+@dataclass(frozen=True, slots=True)
+class SecretReaders:
+    """Read secrets again, as they are replaced while the daemon runs; without a reader, that of the settings stays."""
+
+    keys: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    """By account: its API key."""
+    webhooks: Callable[[], Sequence[str]] | None = None
+    """What webhooks are signed with, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,7 @@ class ConnectionContext:
     clock: Clock
     bus: Bus[Event]
     random: Random
-    keys: Keys
+    secrets: SecretReaders
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,7 @@ async def connect(
         name=name,
         account=account,
         remote=remote,
-        secret=context.keys.get(name) or account.api_key.get_secret_value(),
+        secret=context.secrets.keys.get(name) or account.api_key.get_secret_value(),
         instance=context.instance,
         memory=memory,
         clock=clock,
@@ -109,9 +116,9 @@ def connect_webhooks(
     """The deliveries of notices; their attempts run in `group`."""
     client = WebhookClient(settings.notify.allow_private)
     stack.push_async_callback(client.aclose)
-    secrets = [secret.get_secret_value() for secret in settings.notify.secrets]
+    fixed = tuple(secret.get_secret_value() for secret in settings.notify.secrets)
     return Deliveries(
-        Sender(context.instance, secrets, webhook_terms(settings)),
+        Sender(context.instance, context.secrets.webhooks or (lambda: fixed), webhook_terms(settings)),
         client=client,
         store=context.store,
         clock=context.clock,

@@ -23,6 +23,7 @@ _RIGHTS = 0o666
 _AT_FDCWD = -100
 _NO_REPLACE = 1
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _PRIVATE_FILE = 0o600
 _PRIVATE_FOLDER = 0o700
 
@@ -116,9 +117,8 @@ def private_file(path: Path, *, make: bool = False) -> None:
 
 def rename_exclusively(source: Path, target: Path) -> None:
     """Rename without overwriting; raises FileExistsError. Symbolic links are not followed."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if hasattr(libc, "renameat2"):
-        result = libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _NO_REPLACE)
+    if hasattr(_LIBC, "renameat2"):
+        result = _LIBC.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _NO_REPLACE)
         if result == 0:
             return
         code = ctypes.get_errno()

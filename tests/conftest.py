@@ -1,12 +1,13 @@
 """What tests of the whole program share: a laboratory with a simulated platform and a real daemon process."""
 
+import gc
 import json
 import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import hypothesis
 import pytest
 from forkserver import Forked, ForkServer
 from platform_setups import ICA, PlatformSetup
+from shared_statements import share
 from waiting import patience
 
 from orchestrator.clock import SystemClock
@@ -64,7 +66,7 @@ class Lab:
     knobs: Knobs = QUICK
     seed: int = 0
     account: dict[str, Any] = field(default_factory=dict)
-    """Keys laid over the account's configuration."""
+    """Keys laid over the account's configuration; `poll` over that of the others too."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Keys laid over the configuration."""
     program: tuple[str, ...] = ("-m", "orchestrator", "run")
@@ -77,34 +79,46 @@ class Lab:
     pipeline = PIPELINE
     setup: PlatformSetup = ICA
     """The platform; `knobs` are its knobs."""
+    beside: Sequence[tuple[PlatformSetup, Any]] = ()
+    """Further platforms and their knobs; each has an account of its name."""
     simulator: Any = field(init=False)
+    simulators: dict[str, Any] = field(init=False)
+    """Of all platforms, by name."""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Lab"]:
-        """Serve the platform and furnish the folder."""
-        self.simulator = self.setup.simulate(self.clock, seed=self.seed, knobs=asdict(self.knobs), api_keys=(API_KEY,))
-        async with serve(self.simulator) as base_url:
-            self._furnish(base_url)
+        """Serve the platform, and those beside it, and furnish the folder."""
+        self.simulators, urls = {}, {}
+        async with AsyncExitStack() as stack:
+            for setup, knobs in ((self.setup, self.knobs), *self.beside):
+                keys = (_key(setup.name),)
+                simulator = setup.simulate(self.clock, seed=self.seed, knobs=asdict(knobs), api_keys=keys)
+                self.simulators[setup.name] = simulator
+                urls[setup.name] = await stack.enter_async_context(serve(simulator))
+            self.simulator = self.simulators[self.setup.name]
+            self._furnish(urls)
             yield self
 
-    def _furnish(self, base_url: str) -> None:
+    def _furnish(self, urls: Mapping[str, str]) -> None:
         for folder in ("secrets", "queue/incoming"):
             (self.folder / folder).mkdir(parents=True, exist_ok=True)
-        name = self.setup.name
-        (self.folder / "secrets" / name).write_text(f"{API_KEY}\n")
-        (self.folder / "secrets" / name).chmod(0o600)
-        account = {
-            "platform": name,
-            "base_url": base_url,
-            "api_key_file": f"secrets/{name}",
-            "budget": {"requests": 100_000, "per": "300s"},
-            "poll": {"min_interval": "50ms", "max_interval": "500ms"},
-        }
-        account |= {"page_size": 200} if self.setup is ICA else {}
-        account |= self.account
+        accounts = {}
+        for name, base_url in urls.items():
+            (self.folder / "secrets" / name).write_text(f"{_key(name)}\n")
+            (self.folder / "secrets" / name).chmod(0o600)
+            account = {
+                "platform": name,
+                "base_url": base_url,
+                "api_key_file": f"secrets/{name}",
+                "budget": {"requests": 100_000, "per": "300s"},
+                "poll": {"min_interval": "50ms", "max_interval": "500ms"},
+            }
+            account |= {"page_size": 200} if name == ICA.name else {}
+            laid_over = {key: value for key, value in self.account.items() if name == self.setup.name or key == "poll"}
+            accounts[name] = account | laid_over
         config = {
             "queue": {"directory": "queue", "scan_interval": "100ms", "rest": "300ms"},
-            "accounts": {name: account},
+            "accounts": accounts,
             "server": None,
             "log": {"level": "debug", "format": "json"},
         } | self.extra
@@ -204,6 +218,34 @@ class Lab:
         with patience():
             while not condition():
                 await clock.sleep(0.02)
+
+
+def pytest_configure() -> None:
+    """Programs that tests start end on SIGINT, also where these run in the background.
+
+    A shell without job control has SIGINT ignored in what it starts with `&`, and every program inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector need not walk through the imported modules and the collected tests again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_statements() -> Iterator[None]:
+    """Stores of SQLite compile each statement once in a test process."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        share(monkeypatch)
+        yield
+
+
+def _key(platform: str) -> str:
+    """The API key of an account: one on each platform."""
+    return f"{API_KEY}-{platform}"
 
 
 @pytest.fixture(scope="session")

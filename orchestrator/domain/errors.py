@@ -9,6 +9,7 @@
     │   └── KeyConflict      the platform has another request under this key
     ├── Refused          the platform refused the request; the same request will be refused again
     │   └── Missing      the object of the request does not exist
+    ├── Unattributed     the platform has what a batch would do, and nothing says whether it was this batch
     └── Unauthorised     the account cannot be used: the credential is not accepted
         ├── WrongAddress     the server at the address is not the platform
         └── SharedUser       another account acts as the same user
@@ -106,6 +107,11 @@ class Refused(PlatformError):
 @dataclass(eq=False)
 class Missing(Refused):
     """The object of the request does not exist, or is not visible to this credential."""
+
+
+@dataclass(eq=False)
+class Unattributed(PlatformError):
+    """The platform has exactly what a batch would do, of which there is no record: the operator has to decide."""
 
 
 @dataclass(eq=False)

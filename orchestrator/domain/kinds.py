@@ -1,7 +1,7 @@
 """Kinds of work: the fields of their items and how an item is named. Each platform defines its kinds."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -33,6 +33,8 @@ class Kind:
     """The model of an item, by the job's engine; a kind without engines has the single key None."""
     project: str | None = None
     """What the project must look like; None: this work belongs to no project."""
+    project_of_item: Path = ()
+    """Where an item may name its project, which has to be the job's; empty: it may name any, or none."""
     max_batch_size: int | None = None
     """Items that one submission may hold; None: as many as the account says."""
     created_first: bool = False
@@ -56,6 +58,11 @@ class Kind:
     """The fields of a job of this kind beyond `name`, `kind` and `account`, as they could stand in a queue file."""
     data: str | None = field(default=None, repr=False)
     """Matches an id of data inside an item as it is sent, where two items that read the same data are worth a note."""
+
+    repeats: frozenset[str] = frozenset()
+    """Keys of objects inside an item that take one text alone: a list of a table makes an object for each value."""
+    further: Callable[[Mapping[str, Any]], Iterable[Mistake]] | None = field(default=None, repr=False)
+    """The mistakes in an item that its model does not see, with paths below the item."""
 
     @property
     def example_job(self) -> Mapping[str, Any]:
@@ -117,6 +124,15 @@ class Kind:
             message, remedy = mismatch(project, described, is_id=True)
             yield Mistake(message, remedy or "take the project's id, not its name", ("project",))
 
+    def mistakes_of_place(self, item: Mapping[str, Any], project: str | None) -> Iterator[Mistake]:
+        """The mistake of an item that is to go into another project than its job's."""
+        value: Any = item if self.project_of_item else None
+        for part in self.project_of_item:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if isinstance(value, str) and project and value != project:
+            message = f"{value!r} is not the project of the job, {project!r}"
+            yield Mistake(message, "leave it out, or write a job for each project", self.project_of_item)
+
     def mistakes_of_engine(self, engine: str | None) -> Iterator[Mistake]:
         """The mistakes in the job's engine."""
         if engine in self.models:
@@ -155,7 +171,8 @@ class Kind:
         """
         model = self.models.get(engine)
         if model is not None:
-            return self._mistakes_by(model, item)
+            further = self.further(item) if self.further is not None else ()
+            return (*self._mistakes_by(model, item), *further)
         first, *others = (self._mistakes_by(each, item) for each in self.models.values())
         return tuple(mistake for mistake in first if all(mistake in found for found in others))
 

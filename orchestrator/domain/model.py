@@ -116,6 +116,7 @@ class JobSpec:
     project: str
     digest: str
     """Digest of the parsed job with its items; equal content has an equal digest whatever its format."""
+    content_digest: str | None = None  # of its work alone; None while its items are still to be made of rows
     engine: str | None = None
     after: After | None = None
     priority: int = 5
@@ -123,7 +124,6 @@ class JobSpec:
     stop_after_failed: int | None = None
     retry: RetryPolicy | None = None
     file: str | None = None
-    """Name of the queue file."""
     dropped_by: str | None = None
     """Numeric user id of the file's owner."""
     batch_size: int = 1

@@ -51,19 +51,31 @@ def describe_job(job: Job) -> dict[str, Any]:
     }
 
 
-def describe_batch(batch: Batch) -> dict[str, Any]:
-    """One entry of `batches`. Until the batch is accepted, `detail` is the error of the last of `sends` attempts."""
+def describe_batch(batch: Batch, counts: Mapping[ItemState, int]) -> dict[str, Any]:
+    """One entry of `batches`; `counts` are its items by state.
+
+    `status` is about the `stage`: that of a batch of analyses is the status of their creation, whatever became of them.
+    Until the batch is accepted, `detail` is the error of the last of `sends` attempts.
+    """
     last_error = None if batch.state is BatchState.SETTLED else batch.last_error
     return {
         "number": batch.number,
         "remote_id": batch.remote_id,
         "state": batch.state,
+        "stage": batch.first_stage,
         "status": batch.status,
         "submitted_at": when(batch.submitted_at),
         "items": batch.items,
+        "counts": {state.value: counts[state] for state in ItemState if counts.get(state)},
         "sends": batch.sends,
         "detail": batch.detail or last_error,
     }
+
+
+async def describe_batches(store: Store, batches: Sequence[Batch]) -> list[dict[str, Any]]:
+    """Entries of `batches`, for neighbouring batches of one job."""
+    counts = await store.batches.counts(batches)
+    return [describe_batch(batch, counts[batch.number]) for batch in batches]
 
 
 async def describe_standstill(store: Store, job: Job, open_items: int | None) -> dict[str, Any]:
@@ -136,9 +148,9 @@ class JsonDocument:
         """The job, and the beginning of the list of batches."""
         return b'{"job": ' + printable_json(msgspec.json.encode(describe_job(self._job))) + b',\n"batches": ['
 
-    def batches(self, chunk: Sequence[Batch]) -> bytes:
-        """Some batches."""
-        return self._listed([describe_batch(batch) for batch in chunk])
+    def batches(self, described: Sequence[Mapping[str, Any]]) -> bytes:
+        """Some batches, as `describe_batches` returns them."""
+        return self._listed(described)
 
     def between(self) -> bytes:
         """The end of the list of batches, and the beginning of the list of items."""
@@ -165,7 +177,7 @@ async def as_json(store: Store, job: Job, link: Link | None = None) -> AsyncIter
     document = JsonDocument(job, link)
     yield document.head()
     async for batches in store.batches.stream(job.id):
-        yield document.batches(batches)
+        yield document.batches(await describe_batches(store, batches))
     yield document.between()
     async for items in store.items.stream(job.id):
         yield document.items(items)

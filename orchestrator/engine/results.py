@@ -4,6 +4,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +18,7 @@ from orchestrator.domain.model import Job, JobSpec
 from orchestrator.durable import open_draft, sync_file, sync_folder
 from orchestrator.engine.report.context import Context
 from orchestrator.engine.report.outcome import Outcome
-from orchestrator.engine.result_document import CsvTable, JsonDocument
+from orchestrator.engine.result_document import CsvTable, JsonDocument, describe_batches
 from orchestrator.engine.retry_delays import RetryDelays, SteadyWallClock
 from orchestrator.store.outbox import Entry
 from orchestrator.store.store import Store
@@ -74,7 +75,7 @@ class Results:
 
         A file that is visible is complete, and where the JSON document exists the others do too.
         """
-        from orchestrator.engine.report.page import render  # noqa: PLC0415 - its library is loaded when first needed
+        from orchestrator.engine.report.page import STEPS_SHOWN, render  # noqa: PLC0415 - its library is loaded when needed
 
         context, now, batches = self._context(job.spec), self._clock.now(), 0
         table, document, outcome = (
@@ -89,7 +90,7 @@ class Results:
             await of_document.write(document.head())
             async for chunk in self._store.batches.stream(job.id):
                 batches += len(chunk)
-                await of_document.write(document.batches(chunk))
+                await of_document.write(document.batches(await describe_batches(self._store, chunk)))
             await of_document.write(document.between())
             async for items in self._store.items.stream(job.id):
                 await of_table.write(table.items(items))
@@ -97,9 +98,9 @@ class Results:
                 outcome.add(items)
             await of_table.write(table.tail())
             await of_document.write(document.tail())
-            await of_page.write(
-                await anyio.to_thread.run_sync(lambda: render(job, outcome, context, batches=batches, now=now))
-            )
+            steps = await self._store.history.steps(job.id, limit=STEPS_SHOWN + 1)
+            of_job = partial(render, job, outcome, context, batches=batches, now=now, steps=steps)
+            await of_page.write(await anyio.to_thread.run_sync(of_job))
             for draft in drafts:
                 await draft.put_in_place()
                 if draft is of_table:

@@ -21,6 +21,7 @@ from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.intake.control_reports import described, scope_of, user_of
 from orchestrator.intake.ports import Controls, Done, Jobs, Known
 from orchestrator.intake.reading.spill import MOST_BYTES, MOST_ENTRIES
+from orchestrator.intake.same_work import notes_on_same_work
 from orchestrator.intake.validated_job import ValidatedJob
 from orchestrator.intake.validation.check import Control, Report
 from orchestrator.intake.validation.dependency_cycles import dependency_cycles
@@ -47,6 +48,8 @@ class Admitted:
     """Those of the new ones that took the place of one never sent."""
     controls: list[str] = field(default_factory=list)
     """What was carried out, in words."""
+    notes: list[str] = field(default_factory=list)
+    """Which of the new jobs were asked for before under another name."""
 
     @property
     def note(self) -> str | None:
@@ -144,14 +147,16 @@ class Admission:
             async with self._turn:
                 plan = await self._planned(drops)
                 commits = self._commits
-            loads = await self._load([job for new in plan.new for job in new])
+            new = [job for of_file in plan.new for job in of_file]
+            notes = await notes_on_same_work(new, self._jobs.earlier, self._clock.now())
+            loads = await self._load(new)
             async with self._turn:
                 if self._commits != commits and await self._planned(drops) != plan:
                     await self._jobs.abandon(loads)
                     continue
                 await self._commit(loads, plan)
                 self._commits += 1
-            return [self._admitted(drop, at, plan) for at, drop in enumerate(drops)]
+            return [self._admitted(drop, at, plan, notes) for at, drop in enumerate(drops)]
 
     async def _planned(self, drops: Sequence[Drop]) -> _Plan:
         names = [job.spec.name for drop in drops for job in drop.report.jobs]
@@ -172,7 +177,7 @@ class Admission:
                 after |= waits
         return plan
 
-    def _admitted(self, drop: Drop, at: int, plan: _Plan) -> Admitted | Mistakes:
+    def _admitted(self, drop: Drop, at: int, plan: _Plan, notes: Mapping[str, Sequence[str]]) -> Admitted | Mistakes:
         if plan.mistakes[at]:
             return plan.mistakes[at]
         new = plan.new[at]
@@ -181,6 +186,7 @@ class Admission:
             items=sum(job.items for job in new),
             known=[job.spec.name for job in drop.report.jobs if same_content(job.spec, plan.known)],
             replaced=[plan.known[key].name for job in new if (key := job.spec.name.casefold()) in plan.known],
+            notes=[note for job in new for note in notes.get(job.spec.name.casefold(), ())],
         )
 
     async def _with_controls(self, drop: Drop, admitted: Admitted) -> Admitted | Mistakes:

@@ -23,8 +23,50 @@ class Known(Protocol):
     def sent(self) -> bool: ...
 
 
+class EarlierJob(Protocol):
+    """A job that has the same work as another one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> JobState: ...
+
+    @property
+    def items(self) -> int: ...
+
+    @property
+    def succeeded(self) -> int: ...
+
+
+class EarlierItem(Protocol):
+    """An item of another job."""
+
+    @property
+    def job(self) -> str: ...
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def succeeded(self) -> bool: ...
+
+
+class EarlierWork(Protocol):
+    """Work that was asked for before. See `orchestrator.store.reading.earlier_work`."""
+
+    async def with_content(self, digests: Collection[str]) -> Mapping[str, Sequence[EarlierJob]]: ...
+
+    async def with_keys(
+        self, kind: str, project: str, keys: Collection[str], since: Micros
+    ) -> Sequence[EarlierItem]: ...
+
+
 class Jobs(Protocol):
     """How jobs come in. See `orchestrator.store.reading.jobs.Jobs`."""
+
+    @property
+    def earlier(self) -> EarlierWork: ...
 
     async def load_all(self, specs: Sequence[JobSpec], now: Micros) -> Sequence[JobId]: ...
 

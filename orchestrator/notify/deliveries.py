@@ -49,8 +49,8 @@ class Sender:
     """What all webhooks of an installation have in common."""
 
     instance: str
-    secrets: Sequence[str]
-    """Each `whsec_…`; the newest first."""
+    secrets: Callable[[], Sequence[str]]
+    """Returns the secrets, each `whsec_…`, the newest first; asked for each attempt, as they are rotated."""
     terms: WebhookTerms
 
 
@@ -124,14 +124,15 @@ class Deliveries:
             self.wake()
 
     async def _attempt(self, pending: PendingNotice) -> _Failure | None:
-        if not self._sender.secrets or pending.notify is None:
+        secrets = self._sender.secrets()
+        if not secrets or pending.notify is None:
             return _Failure("there is no secret to sign with: set `notify.secret_file` in the configuration")
         target = parse_target(pending.notify.webhook)
         if not self._sender.terms.allow(target):
             return _Failure(f"{target.authority} is no longer in `notify.allowed_hosts` of the configuration")
         change = await self._store.notices.change_of(pending)
         body = compose(pending, change, self._sender.instance)
-        headers = signed_headers(self._sender.secrets, pending.id, self._clock.now(), body)
+        headers = signed_headers(secrets, pending.id, self._clock.now(), body)
         try:
             reply = await self._client.post(target, headers, body)
         except UndeliverableError as error:

@@ -45,6 +45,15 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedLimit:
+    """The request limit of a user, as the platform states it."""
+
+    requests: int
+    per: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """One platform."""
 
@@ -67,6 +76,9 @@ class Declaration:
     """Where a user gets an API key, in one sentence."""
     credential_source: CredentialSource = no_source
     """One more place for an account's secret: what the platform's own tools read."""
+
+    stated_limit: Callable[[Platform], Awaitable[StatedLimit | None]] | None = None
+    """Asks the platform for the limit of its user, in a request that is not counted; None where it states none."""
 
     def __post_init__(self) -> None:
         foreign = [kind.name for kind in self.kinds if kind.platform != self.name]

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 from pathlib import Path
 
 PREFIX = "whsec_"
@@ -32,6 +33,35 @@ def read_webhook_secrets(file: Path) -> tuple[str, ...]:
         if not _is_secret(secret):
             raise ValueError(f"{file}: line {number} is no secret: whsec_ and 24 to 64 bytes in base64; {_HOW}")
     return secrets
+
+
+def webhook_secret_reader(
+    file: Path | None, known: tuple[str, ...], learn: Callable[[str], None]
+) -> Callable[[], tuple[str, ...]]:
+    """Return a function that reads the secrets again, as they are rotated while the daemon runs.
+
+    While the file cannot be read or holds no secrets, those read last are returned; `doctor` reports such a file.
+
+    Args:
+        file: None where none is configured.
+        known: the secrets at the start.
+        learn: called with each new secret before it is returned, to keep it out of the log.
+    """
+
+    def read() -> tuple[str, ...]:
+        nonlocal known
+        if file is not None:
+            try:
+                found = read_webhook_secrets(file)
+            except ValueError:
+                return known  # the file is being replaced
+            for secret in found:
+                if secret not in known:
+                    learn(secret)
+            known = found
+        return known
+
+    return read
 
 
 def _is_secret(text: str) -> bool:

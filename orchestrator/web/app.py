@@ -3,17 +3,17 @@
 from typing import Any
 
 import anyio.abc
-from fastapi import APIRouter, FastAPI, Security
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from orchestrator import __version__
 from orchestrator.telemetry.redaction import Redactor
 from orchestrator.web.api import schemas
+from orchestrator.web.api.description import describe
 from orchestrator.web.api.queue_upload import Inbox
 from orchestrator.web.api.reads import Api
 from orchestrator.web.api.responses import PROBLEM, Problems
-from orchestrator.web.guard import FORM, QUEUE_FILE_SUFFIXES, Guard
+from orchestrator.web.guard import Guard
 from orchestrator.web.monitoring.health import Health
 from orchestrator.web.monitoring.probes import Probes
 from orchestrator.web.monitoring.scrape import Scrape
@@ -44,14 +44,13 @@ def build(shown: Shown, health: Health, group: anyio.abc.TaskGroup) -> ASGIApp:
         redoc_url=None,
         redirect_slashes=False,
         responses={"default": _problem()},
-        # For the documentation only: the guard has checked the request before it gets here.
-        dependencies=[Security(HTTPBearer(auto_error=False))],
     )
     app.include_router(_own(Probes(health, problems), scrape))
     app.include_router(_api(Api(shown), Inbox(shown, problems)))
     app.router.routes.extend(page_routes(site, shown, sessions))
     problems.handle(app)
-    return Guard(app, token=secret, clock=shown.clock, problems=problems, sessions=sessions)
+    describe(app, has_token=secret is not None)
+    return Guard(app, routes=app.routes, token=secret, clock=shown.clock, problems=problems, sessions=sessions)
 
 
 def _own(probes: Probes, scrape: Scrape) -> APIRouter:
@@ -86,25 +85,8 @@ def _api(api: Api, inbox: Inbox) -> APIRouter:
             202: {"description": "Safe in incoming/, and not decided yet.", "model": schemas.Received},
             422: _problem("Not taken: `mistakes` has every one, as NAME.error.json."),
         },
-        openapi_extra={"requestBody": _QUEUE_FILE},
     )
     return router
-
-
-_QUEUE_FILE = {
-    "required": True,
-    "description": "A queue file; `orchestrator schema` prints its JSON Schema.",
-    "content": {
-        **{media: {"schema": {"type": "object"}} for media in QUEUE_FILE_SUFFIXES},
-        FORM: {
-            "schema": {
-                "type": "object",
-                "description": "One queue file, and the tables that it names; each part has a file name.",
-                "additionalProperties": {"type": "string", "format": "binary"},
-            }
-        },
-    },
-}
 
 
 def _problem(description: str = "Why there is no answer.") -> dict[str, Any]:

@@ -11,7 +11,7 @@ which the form carries (`web/pages/forms.py`). Without a configured token the pa
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from enum import Enum, auto
 from ipaddress import IPv6Address, ip_address
@@ -20,6 +20,7 @@ from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.clock import SECOND, Clock
@@ -67,9 +68,18 @@ class Guard:
     """The middleware before the app. It adds headers to every answer that restrict browsers and caches."""
 
     def __init__(
-        self, app: ASGIApp, *, token: str | None, clock: Clock, problems: Problems, sessions: Sessions | None = None
+        self,
+        app: ASGIApp,
+        *,
+        routes: Sequence[BaseRoute] | None = None,
+        token: str | None,
+        clock: Clock,
+        problems: Problems,
+        sessions: Sessions | None = None,
     ) -> None:
+        """`routes` are those of the app: what none of them takes is left to it, which answers 404 or 405."""
         self._app = app
+        self._routes = routes
         self._token = token.encode() if token is not None else None
         self._clock = clock
         self._problems = problems
@@ -107,10 +117,14 @@ class Guard:
             return self._refuse(scope, shown)
         # A page of another origin can send a form, but no bearer token.
         form = content_type(headers) == FORM and shown is _Token.RIGHT
-        if not reads and not form and content_type(headers) not in QUEUE_FILE_SUFFIXES:
+        if not reads and not form and content_type(headers) not in QUEUE_FILE_SUFFIXES and self._is_routed(scope):
             wanted = " or ".join(QUEUE_FILE_SUFFIXES)
             return self._problems.answer(415, f"the content type must be {wanted}, or {FORM} with the server's token")
         return self._app
+
+    def _is_routed(self, scope: Scope) -> bool:
+        """Whether a route takes a request of this path and method."""
+        return self._routes is None or any(route.matches(scope)[0] is Match.FULL for route in self._routes)
 
     def _page(self, scope: Scope, headers: Headers, shown: _Token, session: Session | None) -> ASGIApp:
         """The same for a page: reading may lead to the login page, changing needs more than a content type."""

@@ -16,6 +16,11 @@ HEAD_START = 0.3
 """Delay of the server in seconds, so that its import does not delay the first polls. Callers wait."""
 
 _BACKLOG = 128
+SEND_BUFFER = 64 * 1024
+"""Bytes that the kernel holds of an answer that is not read; it doubles this for its own records.
+
+By itself it grows the buffer of a connection to megabytes, which count as memory of the daemon.
+"""
 
 
 @contextmanager
@@ -53,10 +58,12 @@ def _load() -> None:
 def _bound(address: Address) -> socket.socket:
     try:
         family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         text = (
             f"cannot listen on {address} ({error.strerror or error}): free the port, choose another, "
             "or switch the server off with `server: null`"
         )
         raise SettingsError([Problem("server.listen", text)]) from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # accepted connections inherit it
+    return listener

@@ -5,7 +5,7 @@ import pytest
 
 SYNCS = "fsync,fdatasync"
 RENAMES = "rename,renameat,renameat2"
-NUMBERS = (1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 113, 150, 200, 300, 500, 1000)
+NUMBERS = (1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 135, 200, 300, 500, 1000)
 """Which call of its kind, in one thread, is the last one of each life; the first ones are made while it starts."""
 
 

@@ -135,6 +135,12 @@ def test_the_sandbox_stays_tight(runnable, tmp_path):
     assert run(*command, str(bare)).returncode == 1
 
 
+def test_a_crash_leaves_no_core_dump(unit):
+    """It would hold keys, tokens and queue files that were being read; the documentation says so for other places."""
+    assert unit["LimitCORE"] == ["0"]
+    assert "core dump" in (ROOT / "docs/operations.md").read_text()
+
+
 def test_users_and_folders_are_made_as_they_are_meant(tmp_path, needs):
     """What sysusers and tmpfiles make, run on an empty root: those of the submit group drop, the others see nothing."""
     needs(root=True)

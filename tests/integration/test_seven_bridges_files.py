@@ -69,6 +69,11 @@ async def test_the_platforms_own_objects_pass(tmp_path, kind, item):
         ),
         ("import", {"source": {"volume": "v"}}, "location"),
         ("import", IMPORT | {"destination": {"project": "a/b", "parent": "f"}}, "has both `project` and `parent`"),
+        (
+            "import",
+            IMPORT | {"destination": {"project": "lab/other"}},
+            "'lab/other' is not the project of the job, 'lab/cohort' - leave it out, or write a job for each project",
+        ),
         ("file_copy", {"file": "a/b"}, "is no id of a file"),
         ("drs_import", {"drs_uri": "https://x"}, "it begins with drs://"),
         ("automation_run", {"name": "n", "package": "p", "secret_settings": {"k": "v"}}, "the automation's own secret"),

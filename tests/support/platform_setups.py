@@ -54,11 +54,6 @@ def _simulate_ica(
     return ica.Simulator(config, clock)
 
 
-def _connect_ica(*, sent_besides: Any = None, **given: Any) -> Platform:
-    del sent_besides  # its work carries keys and tags
-    return Ica(**given)
-
-
 def _ica_request(kind: str, key: str) -> dict[str, Any]:
     match kind:
         case "analyses":
@@ -75,7 +70,7 @@ def _ica_request(kind: str, key: str) -> dict[str, Any]:
 ICA = PlatformSetup(
     name="ica",
     simulate=_simulate_ica,
-    connect=_connect_ica,
+    connect=Ica,
     kinds={
         "analyses": "ica.analysis_creation",
         "links": "ica.data_linking",

@@ -8,20 +8,41 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+
+class Started:
+    """A process that may be killed and started again; what it writes is kept in the folder."""
+
+    def __init__(self, folder: Path, *command: object) -> None:
+        self._folder = folder
+        self._command = [str(part) for part in command]
+        self._log = folder / f"{Path(self._command[0]).name}-{self._command[1].strip('-')[:9]}.log"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+    def start(self) -> None:
+        """Start it, behind what an earlier one wrote."""
+        with self._log.open("a") as log:
+            self.process = subprocess.Popen(self._command, cwd=self._folder, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """End it at once, as a loss of power would."""
+        self.process.kill()
+        self.process.wait(30)
 
 
 @contextmanager
 def running(folder: Path, *command: object) -> Iterator[subprocess.Popen[bytes]]:
     """A process that ends with the block; what it writes is kept in the folder."""
-    texts = [str(part) for part in command]
-    with (folder / f"{Path(texts[0]).name}-{texts[1].strip('-')[:9]}.log").open("w") as log:
-        process = subprocess.Popen(texts, cwd=folder, stdout=log, stderr=log)
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(30)
+    with Started(folder, *command) as started:
+        yield started.process
 
 
 def free_port() -> int:

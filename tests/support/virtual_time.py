@@ -1,11 +1,16 @@
 """Time that costs nothing, for whoever runs the program in one process: who waits is there at once."""
 
+import itertools
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import anyio.lowlevel
+import pytest
 
+from orchestrator import crash_points
 from orchestrator.clock import SECOND, ManualClock, Micros
+from orchestrator.crash_points import CrashPoint
 
 
 class Time(ManualClock):
@@ -42,6 +47,24 @@ class OurClock:
 
 class Killed(BaseException):
     """`kill -9`: nobody catches it, nobody tidies up."""
+
+
+class Point:
+    """Kills the daemon of one process at a named point; see `orchestrator.crash_points`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    def arm(self, point: CrashPoint, nth: int = 1) -> None:
+        """Passing it for the n-th time raises `Killed`, once."""
+
+        def die(*_: int) -> None:
+            raise Killed
+
+        self._monkeypatch.setattr(crash_points, "_NAME", str(point))
+        self._monkeypatch.setattr(crash_points, "_NTH", nth)
+        self._monkeypatch.setattr(crash_points, "_PASSES", itertools.count(1))
+        self._monkeypatch.setattr(crash_points, "os", SimpleNamespace(kill=die, getpid=int))
 
 
 class Steps:

@@ -82,7 +82,7 @@ def test_the_columns_of_the_table_of_results_are_documented_in_their_order():
     ("above", "described"),
     [
         ("`job`:", describe_job(job())),
-        ("`batches`, one", describe_batch(batch())),
+        ("`batches`, one", describe_batch(batch(), {})),
         ("## Error files", [*ERROR_FILE, *as_object(Mistake("x"))]),
     ],
 )

@@ -17,7 +17,7 @@ from orchestrator.connections import open_rate_limiter
 from orchestrator.domain.errors import PlatformError, Refused, SharedUser, Unauthorised, WrongAddress
 from orchestrator.domain.units import format_duration
 from orchestrator.engine.users import Users
-from orchestrator.platforms.declaration import Connection
+from orchestrator.platforms.declaration import Connection, StatedLimit
 from orchestrator.platforms.http.calls import Exchange
 from orchestrator.platforms.http.clock_skew import Skew
 from orchestrator.platforms.http.transport import Remote
@@ -133,14 +133,20 @@ async def _check(
     try:
         with anyio.move_on_after(_TIMEOUT):
             finding = await _credential(name, account, platform, users)
+            if finding.result == "ok" and declaration.stated_limit is not None:
+                limit = await declaration.stated_limit(platform)
+                if limit is not None and budget.limit / budget.window > limit.requests / limit.per:
+                    return [_too_large(name, budget, limit)]
+    except PlatformError as error:
+        finding = warning("account", name, f"the platform's request limit could not be read: {error}")
     finally:
         with anyio.CancelScope(shield=True):
             await platform.aclose()
     if finding is None:
         finding = _timed_out(name, account, sent)
     elif finding.result == "ok":
-        limit = f"{budget.used} of {budget.limit} requests in {format_duration(budget.window)} used"
-        finding = ok("account", name, f"{finding.found}; {limit}")
+        used = f"{budget.used} of {budget.limit} requests in {format_duration(budget.window)} used"
+        finding = ok("account", name, f"{finding.found}; {used}")
     return [finding, daemon.clock(name, skew.seconds)] if skew.known else [finding]
 
 
@@ -161,6 +167,13 @@ async def _credential(name: str, account: Account, platform: Platform, users: di
         )
         return wrong("account", name, str(error), remedy)
     return ok("account", name, f"{account.base_url} accepts the credential")
+
+
+def _too_large(name: str, budget: RateLimiter, limit: StatedLimit) -> Finding:
+    stated, window = f"{limit.requests} requests in {format_duration(limit.per)}", format_duration(budget.window)
+    text = f"the budget is {budget.limit} requests in {window}, and the platform takes {stated} from this user"
+    remedy = f"set `budget: {{requests: {limit.requests}, per: {limit.per:g}s}}`, or less where others use the token"
+    return warning("account", name, text, remedy)
 
 
 def _timed_out(name: str, account: Account, sent: int) -> Finding:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 import anyio.to_thread
 import typer
 
+from orchestrator.cli.commands.submit import Waiting
 from orchestrator.cli.invocation import (
     Config,
     NoDatabaseError,
@@ -18,15 +19,15 @@ from orchestrator.cli.invocation import (
     unknown_job,
     unsynced,
 )
-from orchestrator.cli.sources.file_outcome import control_token, daemon_holds, outcome_of
+from orchestrator.cli.sources.file_outcome import control_token, outcome_of, warn_without_daemon
+from orchestrator.clock import SystemClock
 from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.messages.mistake import spell
-from orchestrator.domain.model import BatchState, ItemState
+from orchestrator.domain.model import BatchState, ItemState, JobState
 from orchestrator.domain.model import Job as StoredJob
 from orchestrator.domain.queue_file.model import read
 from orchestrator.intake.directory.dropping import drop_controls
 from orchestrator.settings import Settings, SettingsError
-from orchestrator.settings.state import state_directory
 from orchestrator.store.errors import StoreError
 from orchestrator.store.store import Store
 
@@ -37,11 +38,18 @@ All = Annotated[bool, typer.Option("--all", help="All jobs.")]
 Items = Annotated[list[str] | None, typer.Option("--item", help="Key of an item; can be repeated.")]
 State = Annotated[ItemState | None, typer.Option("--state", help="Only the items in this state.")]
 Wait = Annotated[
-    bool, typer.Option("--wait", help="Wait until the daemon has carried it out; exit code 1 if it was rejected.")
+    bool,
+    typer.Option(
+        "--wait",
+        help="Wait until what was requested is over: it was carried out, and a job that is retried or cancelled has "
+        "settled with its result on disk; exit code 1 if it was rejected, or a retried job did not succeed.",
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Do not check that the job, item or batch exists.")]
 
 _FORCE = "use --force to queue it anyway, for a job whose file is still in incoming/"
+_ENDS = ("cancel", "retry")
+"""Controls that are over when their job has settled; the others are over when they were carried out."""
 _ADOPTABLE = (BatchState.UNCONFIRMED, BatchState.BLOCKED)
 
 
@@ -150,10 +158,7 @@ def _queue(control: dict[str, Any], config: Path | None, *, wait: bool, force: b
     except OSError as error:
         fail(f"{directory / 'incoming'}: {error.strerror}: write access to this folder is required to queue a file")
     output().print(f"{next(iter(control))} requested ({name}){'' if wait else '; use --wait for confirmation'}")
-    if daemon_holds(settings) is False:
-        sys.stderr.write(
-            f"no daemon is running on {state_directory(settings)}: it will be carried out when one starts\n"
-        )
+    warn_without_daemon(settings, "it will be carried out")
     if wait:
         try:
             mistakes = run_async(lambda: outcome_of(name, directory))
@@ -161,12 +166,16 @@ def _queue(control: dict[str, Any], config: Path | None, *, wait: bool, force: b
             fail(f"{error.filename}: {error.strerror}: the outcome of {name} cannot be read")
         if mistakes:
             fail("\n".join(mistakes), 1)
-        output().print(run_async(lambda: _confirmation(control, name, settings)))
+        text, job = run_async(lambda: _carried_out(control, name, settings))
+        output().print(text)
+        if job is not None:
+            _wait_for(job, name, settings, must_succeed="retry" in control)
 
 
-async def _confirmation(control: dict[str, Any], file: str, settings: Settings) -> str:
-    """What the control did. A cancelled job ends when the platform has stopped its work."""
-    name = control.get("cancel")
+async def _carried_out(control: dict[str, Any], file: str, settings: Settings) -> tuple[str, str | None]:
+    """What the control did, and the job that is still to settle because of it, if there is one."""
+    kind = next(iter(control))
+    name: str | None = control[kind] if kind in _ENDS else None
     token = await anyio.to_thread.run_sync(control_token, settings.queue.directory / "accepted" / file)
     try:
         async with reading(settings) as store:
@@ -174,15 +183,30 @@ async def _confirmation(control: dict[str, Any], file: str, settings: Settings) 
             job = await store.jobs.get(name) if name is not None else None
     except (StoreError, SettingsError):
         if name is None:
-            return "done"
-        return f"{name} is no longer submitted; `orchestrator show {name}` lists the items that are still being aborted"
-    if job is None or job.state.settled:
-        return f"done: {outcome}" if outcome else "done"
+            return "done", None
+        return f"done; whether {name} has settled cannot be read here, see `orchestrator show {name}`", None
+    text = f"done: {outcome}" if outcome else "done"
+    if job is None or (outcome is not None and outcome.startswith("nothing changed")):
+        return text, None
+    if job.state.settled or kind != "cancel":
+        return text, name
     left = sum(count for state, count in job.counts.items() if not state.final)
-    return (
+    text = (
         f"{name} is no longer submitted; {counted(left, 'item')} not yet aborted on the platform, see "
         f"`orchestrator show {name}`; use `orchestrator give-up {name}` if the platform never aborts them"
     )
+    return text, name
+
+
+def _wait_for(job: str, file: str, settings: Settings, *, must_succeed: bool) -> None:
+    """Wait until a job has settled and its result lies on disk; the same as `submit --wait`."""
+    waiting = Waiting(settings, (), SystemClock(), accepted={job: file})
+    for settled in run_async(waiting.settled):
+        output().print(f"{settled.spec.name}: {settled.state}", markup=False)
+        if must_succeed and settled.state is not JobState.SUCCEEDED:
+            raise typer.Exit(1)
+    if waiting.lost:
+        raise typer.Exit(1)
 
 
 # ---------------------------------------------------------------- checks before it is queued

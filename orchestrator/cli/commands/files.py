@@ -4,6 +4,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -20,7 +21,9 @@ from orchestrator.cli.invocation import (
     run_async,
     settings_for,
 )
+from orchestrator.clock import SystemClock
 from orchestrator.domain.messages.counting import counted
+from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.domain.messages.printable import printable_json
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queue_file.editor_schema import json_schema
@@ -28,9 +31,10 @@ from orchestrator.domain.units import format_duration
 from orchestrator.intake.error_file import as_object
 from orchestrator.intake.limits import account_limits, webhook_terms
 from orchestrator.intake.ports import Known
+from orchestrator.intake.same_work import notes_on_same_work
 from orchestrator.intake.validated_job import ValidatedJob
 from orchestrator.intake.validation.check import Report, check
-from orchestrator.intake.validation.known_names import conflict, note_known
+from orchestrator.intake.validation.known_names import conflict, note_known, same_content
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.errors import StoreError
 
@@ -67,7 +71,7 @@ def schema() -> None:
 
 
 async def _validate_all(files: Sequence[Path], settings: Settings) -> list[dict[str, Any]]:
-    reports, specs = [], []
+    reports, specs, stored = [], [], Stored()
     for file in files:
         try:
             limits, hooks = account_limits(settings), webhook_terms(settings)
@@ -79,40 +83,56 @@ async def _validate_all(files: Sequence[Path], settings: Settings) -> list[dict[
         with report:
             reports.append(_describe(file, report))
             specs.append([job.spec for job in report.jobs])
-    known = await known_jobs([spec for of_file in specs for spec in of_file], settings)
+            await stored.read(report.jobs, settings)
     for file_report, of_file in zip(reports, specs, strict=True):
-        found = [mistake for at, spec in enumerate(of_file) if (mistake := conflict(spec, known or {}, at))]
-        file_report["mistakes"] += [as_object(mistake) for mistake in found]
-        file_report["notes"] += notes_on(of_file, known, [spec for other in specs for spec in other])
+        file_report["mistakes"] += [as_object(mistake) for mistake in stored.conflicts(of_file)]
+        file_report["notes"] += notes_on(of_file, stored, [spec for other in specs for spec in other])
     return reports
 
 
-async def known_jobs(specs: Sequence[JobSpec], settings: Settings) -> Mapping[str, Known] | None:
-    """What the database has of these jobs and of those that they wait for; None where it cannot be read."""
-    names = {name for spec in specs for name in (spec.name, *spec.waits_for)}
-    if not names:
-        return {}
-    try:
-        async with reading(settings) as store:
-            return await store.jobs.known(names)
-    except NoDatabaseError:
-        return {}
-    except (StoreError, SettingsError, OSError):
-        return None
+@dataclass(slots=True)
+class Stored:
+    """What the database has of the jobs of some files."""
+
+    known: dict[str, Known] | None = field(default_factory=dict)
+    """Those of the same name, and those that they wait for, by folded name; None where the database cannot be read."""
+    same_work: dict[str, Sequence[str]] = field(default_factory=dict)
+    """Notes on work that was asked for before under another name, by folded name."""
+
+    async def read(self, jobs: Sequence[ValidatedJob], settings: Settings) -> None:
+        """Read what the database has of these jobs too."""
+        names = {name for job in jobs for name in (job.spec.name, *job.spec.waits_for)}
+        if not names or self.known is None:
+            return
+        try:
+            async with reading(settings) as store:
+                known = await store.jobs.known(names)
+                new = [job for job in jobs if not same_content(job.spec, known)]
+                self.same_work |= await notes_on_same_work(new, store.jobs.earlier, SystemClock().now())
+                self.known |= known
+        except NoDatabaseError:
+            return
+        except (StoreError, SettingsError, OSError):
+            self.known = None
+
+    def conflicts(self, specs: Sequence[JobSpec]) -> list[Mistake]:
+        """The mistakes of the jobs of a file whose names were sent with other content."""
+        return [mistake for at, spec in enumerate(specs) if (mistake := conflict(spec, self.known or {}, at))]
 
 
-def notes_on(specs: Sequence[JobSpec], known: Mapping[str, Known] | None, here: Sequence[JobSpec]) -> list[str]:
-    """Notes on jobs whose names the database has, and on those that wait for jobs that are neither in it nor `here`.
+def notes_on(specs: Sequence[JobSpec], stored: Stored, here: Sequence[JobSpec]) -> list[str]:
+    """Notes on jobs that the database has already, and on those that wait for jobs that are neither in it nor `here`.
 
     The latter is no mistake, for such a job may be dropped later. Nothing is noted where the database cannot be read.
     """
-    if known is None:
+    if stored.known is None:
         return []
-    names = known.keys() | {spec.name.casefold() for spec in here}
+    names = stored.known.keys() | {spec.name.casefold() for spec in here}
     notes = []
     for spec in specs:
-        if (note := note_known(spec, known)) is not None:
+        if (note := note_known(spec, stored.known)) is not None:
             notes.append(note)
+        notes += stored.same_work.get(spec.name.casefold(), ())
         unknown = [name for name in spec.waits_for if name.casefold() not in names]
         if unknown:
             notes.append(f"{spec.name} waits for {', '.join(unknown)}: no such job exists yet")
@@ -124,6 +144,7 @@ def _describe(file: Path, report: Report) -> dict[str, Any]:
         {
             "name": job.spec.name,
             "digest": job.spec.digest,
+            "content_digest": job.spec.content_digest,
             "items": job.items,
             "batches": job.estimate.batches,
             "requests": job.estimate.requests,

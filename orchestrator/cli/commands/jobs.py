@@ -9,6 +9,7 @@ from rich.text import Text
 
 from orchestrator.cli.commands.job_history import print_history, print_why, user
 from orchestrator.cli.invocation import AsJson, Config, fail, output, plain, run_async, settings_for
+from orchestrator.cli.sources.batch_texts import batch_items, stage_status
 from orchestrator.cli.sources.job_sources import Described, Source, knowing
 from orchestrator.cli.tables import print_table
 from orchestrator.clock import SystemClock
@@ -31,7 +32,6 @@ History = Annotated[bool, typer.Option("--history", help="List what happened to 
 Why = Annotated[bool, typer.Option("--why", help="Show what it waits for, and when it is expected to end.")]
 OneState = Annotated[ItemState | None, typer.Option("--state", help="Only items in this state.")]
 
-_BATCH = ("number", "remote_id", "state", "status", "items", "sends", "submitted_at", "detail")
 _ITEM = ("key", "batch", "stage", "state", "status", "remote_id", "detail")
 
 
@@ -123,10 +123,15 @@ async def _print_job(source: Source, name: str) -> None:
         console.print(Text.assemble((f"{'webhook':>15}", "bold"), f"  {plain(_notice(notice))}"))
     print_table(
         ("batch", "remote id", "state", "status", "items", "sends", "submitted", "detail"),
-        [[_text(batch[name]) for name in _BATCH] for batch in batches],
-        spare=("submitted", "sends", "items", "status"),
+        [_batch_row(batch) for batch in batches],
+        spare=("submitted", "sends", "status", "items"),
         loose="detail",
     )
+
+
+def _batch_row(batch: Described) -> list[str]:
+    texts = (batch["number"], batch["remote_id"], batch["state"], stage_status(batch), batch_items(batch))
+    return [_text(value) for value in (*texts, batch["sends"], batch["submitted_at"], batch["detail"])]
 
 
 def _notice(notice: Described) -> str:

@@ -2,22 +2,24 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import structlog
 import typer
 
-from orchestrator.app import run_daemon
+from orchestrator.app import Leftovers, run_daemon
 from orchestrator.cli import heap
 from orchestrator.cli.invocation import Config, fail, reading, run_async, settings_for
 from orchestrator.cli.program import REFUSED
 from orchestrator.clock import SystemClock
-from orchestrator.connections import Keys
+from orchestrator.connections import SecretReaders
 from orchestrator.domain.model import Job, JobState
 from orchestrator.engine.outlook.why import awaited
 from orchestrator.settings import Settings, exposed_secrets, key_reader
+from orchestrator.settings.webhook_secrets import webhook_secret_reader
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import Event, SecretExposed
@@ -45,23 +47,24 @@ def run(config: Config = None, *, until_idle: UntilIdle = False) -> None:
         fail(str(error))
     redactor = Redactor(settings.secrets)
     keys = {name: key_reader(settings, name, os.environ, redactor.learn) for name in settings.accounts}
+    known = tuple(secret.get_secret_value() for secret in settings.notify.secrets)
+    secrets = SecretReaders(keys, webhook_secret_reader(settings.notify.secret_file, known, redactor.learn))
     bus, lines = logging_bus(settings, redactor)
+    start = partial(run_daemon, settings, bus=bus, until_idle=until_idle, notifier=notifier, secrets=secrets)
     try:
-        _run(settings, bus, until_idle=until_idle, notifier=notifier, keys=keys, lines=lines)
+        _run(settings, bus, start, lines)
     finally:
         if lines is not None:
             lines.close()
 
 
 def _run(
-    settings: Settings, bus: Bus[Event], *, until_idle: bool, notifier: Notifier, keys: Keys, lines: LineWriter | None
+    settings: Settings, bus: Bus[Event], start: Callable[..., Coroutine[Any, Any, Leftovers]], lines: LineWriter | None
 ) -> None:
     for warning in exposed_secrets(settings, os.environ):
         bus.publish(SecretExposed(warning))
     lost = (lambda: 0) if lines is None else (lambda: lines.lost)
-    left = run_async(
-        lambda: run_daemon(settings, bus=bus, until_idle=until_idle, notifier=notifier, keys=keys, lost_log_lines=lost)
-    )
+    left = run_async(partial(start, lost_log_lines=lost))
     write = sys.stderr.write if lines is None else lambda text: lines.write(text.rstrip("\n"))
     for line in run_async(lambda: _unsettled(settings, left.jobs)):
         write(f"{line}\n")

@@ -1,6 +1,7 @@
 """`simulator`: serves the simulated platforms."""
 
 import os
+import signal
 from contextlib import AsyncExitStack
 from typing import Annotated
 
@@ -33,9 +34,9 @@ def simulator(port: Port = 8090, seed: Seed = 0) -> None:
                 fail(f"cannot listen on 127.0.0.1:{port} ({why}): choose another --port; 0 selects a free one")
             for name, platform in platforms.items():
                 output().print(f"base_url: {root}{platform.base_path}  # platform: {name}", soft_wrap=True)
-            await anyio.sleep_forever()
+            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                async for _ in signals:
+                    output().print("stopped")
+                    return
 
-    try:
-        run_async(act)
-    except KeyboardInterrupt:
-        output().print("stopped")
+    run_async(act)

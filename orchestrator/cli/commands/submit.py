@@ -1,24 +1,25 @@
 """`submit`: checks queue files and queues them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import anyio.to_thread
 import typer
 
-from orchestrator.cli.commands.files import known_jobs, notes_on
+from orchestrator.cli.commands.files import Stored, notes_on
 from orchestrator.cli.invocation import Config, fail, output, reading, run_async, settings_for, unsynced
+from orchestrator.cli.sources.file_outcome import warn_without_daemon
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.domain.messages.mistake import Mistake
-from orchestrator.domain.model import Job, JobSpec, JobState
+from orchestrator.domain.model import Job, JobState
 from orchestrator.intake.directory.dropping import Dropped, NotDroppedError, drop
 from orchestrator.intake.directory.moves import Folders
 from orchestrator.intake.limits import account_limits, webhook_terms
-from orchestrator.intake.ports import Known
-from orchestrator.intake.validation.known_names import conflict
+from orchestrator.intake.validated_job import ValidatedJob
 from orchestrator.settings import Settings
 from orchestrator.store.errors import StoreError
 from orchestrator.store.store import Store
@@ -27,7 +28,12 @@ Files = Annotated[
     list[Path], typer.Argument(help="Queue files; their tables are taken from the same folder.", show_default=False)
 ]
 Wait = Annotated[
-    bool, typer.Option("--wait", help="Wait until the jobs have settled; exit code 1 if one did not succeed.")
+    bool,
+    typer.Option(
+        "--wait",
+        help="Wait until what was requested is over: the jobs have settled with their results on disk, and controls "
+        "were carried out; exit code 1 if a file was rejected or a job did not succeed.",
+    ),
 ]
 
 _POLL_INTERVAL = 0.5
@@ -41,8 +47,12 @@ def register(app: typer.Typer) -> None:
 def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
     """Check queue files and move copies of them into the queue directory, unless any would be rejected."""
     settings = settings_for(config)
-    known = _KnownNames(settings)
+    stored = Stored()
     directory, dropped = settings.queue.directory, list[Dropped]()
+
+    async def refuse(jobs: Sequence[ValidatedJob]) -> list[Mistake]:
+        await stored.read(jobs, settings)
+        return stored.conflicts([job.spec for job in jobs])
 
     def report(each: Dropped) -> None:
         dropped.append(each)
@@ -55,9 +65,7 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
     try:
         kinds, limits = settings.platforms.kinds, account_limits(settings)
         hooks = webhook_terms(settings)
-        run_async(
-            lambda: drop(files, directory, limits, kinds=kinds, webhooks=hooks, refuse=known.refuse, report=report)
-        )
+        run_async(lambda: drop(files, directory, limits, kinds=kinds, webhooks=hooks, refuse=refuse, report=report))
     except NotDroppedError as error:
         _print_mistakes(error)
         raise typer.Exit(2) from None
@@ -66,28 +74,11 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
         fail(f"{_place(error, directory / 'incoming')}: {error.strerror or error}: {left}")
     here = [spec for each in dropped for spec in each.specs]
     for each in dropped:
-        for note in notes_on(each.specs, known.found, here):
+        for note in notes_on(each.specs, stored, here):
             output().print(f"{each.file}: note: {note}", markup=False)
+    warn_without_daemon(settings, ("they" if len(dropped) > 1 else "it") + " will be read")
     if wait:
         _wait(Waiting(settings, dropped, SystemClock()))
-
-
-class _KnownNames:
-    """What the database has of the jobs that are to be dropped, read before they are."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.found: dict[str, Known] | None = {}
-        """By folded name; None where the database cannot be read."""
-
-    async def refuse(self, specs: Sequence[JobSpec]) -> list[Mistake]:
-        """The mistakes of jobs whose names were sent with other content."""
-        known = await known_jobs(specs, self._settings)
-        if known is None or self.found is None:
-            self.found = None
-            return []
-        self.found |= known
-        return [mistake for at, spec in enumerate(specs) if (mistake := conflict(spec, known, at))]
 
 
 def _print_mistakes(error: NotDroppedError) -> None:
@@ -123,12 +114,20 @@ class Waiting:
     are in the database, or there is an error file for it.
     """
 
-    def __init__(self, settings: Settings, dropped: Sequence[Dropped], clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        dropped: Sequence[Dropped],
+        clock: Clock,
+        *,
+        accepted: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`accepted` are jobs whose files were accepted already: name → file."""
         self._settings = settings
         self._folders = Folders(settings.queue.directory)
         self._clock = clock
         self._queued = list(dropped)
-        self._open: dict[str, str] = {}
+        self._open = dict(accepted)
         """Accepted jobs that have not settled: name → file."""
         self._found: list[Job] = []
         self.lost: list[str] = []

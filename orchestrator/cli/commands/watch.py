@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.invocation import Config, output, plain, run_async, settings_for
+from orchestrator.cli.sources.batch_texts import batch_items, stage_status
 from orchestrator.cli.sources.job_sources import Described
 from orchestrator.cli.sources.progress import ProgressReader, Snapshot, settled
 from orchestrator.clock import Clock, SystemClock
@@ -113,7 +114,7 @@ def _lines(snapshot: Snapshot) -> dict[str, str]:
     lines = {} if snapshot.daemon or not snapshot.jobs else {"daemon": _NO_DAEMON}
     lines |= {job["name"]: ", ".join(filter(None, (_state(job), _counts(job)))) for job in snapshot.jobs}
     for batch in snapshot.batches:
-        texts = (batch["state"], batch["status"], counted(batch["items"], "item"), batch["detail"])
+        texts = (batch["state"], stage_status(batch), batch_items(batch), batch["detail"])
         lines[f"batch {batch['number']}"] = ", ".join(filter(None, texts))
     return lines | {f"account {name}": error for name, error in snapshot.account_errors.items()}
 
@@ -172,7 +173,13 @@ def _one(snapshot: Snapshot, rows: int) -> list[RenderableType]:
     rows = max(_FEWEST, rows - head.row_count)
     table = _table("batch", "state", "status", "items", "detail")
     for batch in open_ones[:rows]:
-        cells = (batch["number"], batch["state"], batch["status"] or "-", batch["items"], batch["detail"] or "-")
+        cells = (
+            batch["number"],
+            batch["state"],
+            stage_status(batch) or "-",
+            batch_items(batch),
+            batch["detail"] or "-",
+        )
         table.add_row(*(plain(str(value)) for value in cells))
     parts: list[RenderableType] = [head]
     if open_ones:

@@ -5,6 +5,7 @@ from typing import Final
 
 from orchestrator.cli.showcase.demonstration import Demonstration
 from orchestrator.cli.showcase.ica_demo import ICA
+from orchestrator.cli.showcase.odm_demo import ODM
 from orchestrator.cli.showcase.seven_bridges_demo import SEVEN_BRIDGES
 
-DEMONSTRATIONS: Final[Mapping[str, Demonstration]] = {each.platform: each for each in (ICA, SEVEN_BRIDGES)}
+DEMONSTRATIONS: Final[Mapping[str, Demonstration]] = {each.platform: each for each in (ICA, SEVEN_BRIDGES, ODM)}

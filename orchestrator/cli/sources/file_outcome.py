@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import sys
 from pathlib import Path
 
 from orchestrator.clock import SystemClock
@@ -34,6 +35,12 @@ def daemon_holds(settings: Settings) -> bool | None:
     finally:
         os.close(lock)
     return False
+
+
+def warn_without_daemon(settings: Settings, what: str) -> None:
+    """Say on stderr that nothing happens before a daemon starts; `what` will be done then."""
+    if daemon_holds(settings) is False:
+        sys.stderr.write(f"no daemon is running on {state_directory(settings)}: {what} when one starts\n")
 
 
 async def outcome_of(name: str, directory: Path) -> list[str]:

@@ -20,7 +20,7 @@ from orchestrator.engine.report.compose import compose_report
 from orchestrator.engine.report.context import Context, context_of
 from orchestrator.engine.result_document import (
     as_json,
-    describe_batch,
+    describe_batches,
     describe_event,
     describe_item,
     describe_job,
@@ -182,7 +182,7 @@ class Database:
     async def job(self, name: str) -> tuple[Described, Sequence[Described]]:
         job = await job_named(self._store, name)
         (described,) = await self._described([job])
-        return described, [describe_batch(batch) for batch in await self._store.batches.of_job(job.id)]
+        return described, await describe_batches(self._store, await self._store.batches.of_job(job.id))
 
     async def jobs(self, search: JobCriteria) -> list[Described]:
         return await self._described(await self._store.jobs.list(search=search))

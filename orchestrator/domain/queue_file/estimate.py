@@ -109,6 +109,9 @@ class Digest:
     def __init__(self, job: QueuedJob) -> None:
         after, retry = job.waits_for, job.retry_policy
         self._hash = hashlib.sha256(b"orchestrator job 1\n")
+        self._work = hashlib.sha256(b"orchestrator work 1\n")
+        work = {"kind": job.kind, "project": job.project, "engine": job.engine, "options": job.options or None}
+        self._work.update(canonical(work) + b"\n")
         header: dict[str, object] = {
             "kind": job.kind,
             "account": job.account,
@@ -137,12 +140,20 @@ class Digest:
     def add(self, request: bytes, row: bytes | None) -> None:
         """The next item. A row that says just what the item says adds nothing: a table is then only a way to spell."""
         self._hash.update(request)
+        self._work.update(request + b"\n")
         if row is not None and row != request:
             self._hash.update(b"\t" + row)
         self._hash.update(b"\n")
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()
+
+    def work(self) -> str:
+        """A digest of what is done: the items as they will be sent, kind, project, engine and options alone.
+
+        Two jobs of one work have it in common whatever their names, accounts, priorities and tables.
+        """
+        return self._work.hexdigest()
 
 
 def job_spec(
@@ -153,15 +164,20 @@ def job_spec(
     digest: str,
     file: str | None,
     dropped_by: str | None,
+    work: str | None = None,
     document: bytes | None = None,
 ) -> JobSpec:
-    """The job as the store takes it. `document` is the job as its file has it, where its items are still to come."""
+    """The job as the store takes it, with the digests `digest` of the job and `work` of what it does.
+
+    `document` is the job as its file has it, where its items are still to come.
+    """
     return JobSpec(
         name=job.name,
         kind=job.kind,
         account=job.account,
         project=job.project or "",
         digest=digest,
+        content_digest=work,
         engine=job.engine,
         after=job.waits_for,
         priority=job.priority,

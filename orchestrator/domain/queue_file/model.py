@@ -182,6 +182,12 @@ class QueuedJob(_Strict):
 class QueueFile(_Strict):
     """A document dropped into the queue directory: jobs, controls, or both."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [key], "properties": {key: {"minItems": 1}}} for key in ("jobs", "controls")]
+        },
+    )
+
     version: Literal[1]
     """Of this format."""
     jobs: Annotated[list[QueuedJob], Field(max_length=MOST_JOBS)] = []

@@ -74,7 +74,10 @@ class Placeholder:
 
     def _list(self, row: Row) -> list[str]:
         cell = row[self.column]
-        cells = [cell] if isinstance(cell, str) else cell
+        cells = [cell] if isinstance(cell, str) else [each for each in cell if each]
+        if not (self.optional or isinstance(cell, str) or len(cells) == len(cell)):
+            remedy = f"enter the value, or write `${{?{self.column}[]}}`, which leaves it out"
+            raise CellError(self.column, "is empty in some of the rows of one group", remedy)
         parts = [part.strip() for each in cells for part in each.split(";")]
         if not any(parts):
             return []

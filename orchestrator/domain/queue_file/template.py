@@ -1,17 +1,20 @@
 """Templates: `${column}` filled from a table row, and the deep merge of a template under an item.
 
 A text that is nothing but one placeholder may be typed (`${n:int}`), a list (`${ids[]}`) or left out where the cell is
-empty (`${?r2}`). A list among the elements of a list adds its own elements.
+empty (`${?r2}`). A list among the elements of a list adds its own elements. An object in a list is left out where all
+of its placeholders are. Under a key that takes one text alone (`repeats`), a list makes an object for each of its
+values, and an empty cell of an optional placeholder leaves the object out.
 """
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
 from orchestrator.domain.messages.mistake import Mistake, Path
-from orchestrator.domain.queue_file.placeholder import LEFT_OUT, Placeholder, Row, parse
+from orchestrator.domain.queue_file.placeholder import LEFT_OUT, LeftOut, Placeholder, Row, parse
 
 _MARK = re.compile(r"\$(?:\$|\{([^{}]*)\}|(\{))")
 """`$$`, `${column}`, or a `${` that is never closed. Any other `$` is itself."""
@@ -35,9 +38,17 @@ class Template:
     """Each text that holds more than one placeholder alone: where it is, the text, and the columns in it."""
 
 
-def compile_template(value: Any, path: Path = (), columns: Collection[str] = ()) -> Template:  # noqa: ANN401 - any JSON value
-    """Take a template apart, for a table of these columns. Its mistakes have their paths below `path`."""
-    compiler = _Compiler(columns)
+def compile_template(
+    value: Any,  # noqa: ANN401 - any JSON value
+    path: Path = (),
+    columns: Collection[str] = (),
+    repeats: AbstractSet[str] = frozenset(),
+) -> Template:
+    """Take a template apart, for a table of these columns. Its mistakes have their paths below `path`.
+
+    `repeats` are keys that take one text alone: a list in such a place makes an object for each of its values.
+    """
+    compiler = _Compiler(columns, repeats)
     if (place := _where_too_many(value, path)) is not None:
         message = f"the template has more than {MOST_PLACEHOLDERS} placeholders"
         return Template(lambda _row: None, frozenset(), (Mistake(message, "use fewer of them", place),))
@@ -81,9 +92,10 @@ def reaches(value: Any, path: Path) -> bool:  # noqa: ANN401 - any JSON value
 
 def filled_at(value: Any, path: Path) -> str | None:  # noqa: ANN401 - any JSON value
     """The text of a template that fills what stands at a path from a row; None where no row changes anything."""
-    inner, _ = _follow(value, path)
+    inner, left = _follow(value, path)
     if isinstance(inner, list):  # it has fewer elements than what is made of it
-        inner = next((each for each in inner if isinstance(each, str) and _changes_length(each)), None)
+        elements = (_follow(each, left[1:])[0] for each in inner)
+        inner = next((each for each in elements if isinstance(each, str) and _changes_length(each)), None)
     return inner if isinstance(inner, str) and any(True for _ in uses_of(inner)) else None
 
 
@@ -113,11 +125,14 @@ class _Part(NamedTuple):
     """Among the elements of a list it adds its own elements."""
     optional: bool = False
     """Its value may be LEFT_OUT."""
+    as_element: Fill | None = None
+    """In place of `fill` among the elements of a list: its value may be LEFT_OUT there."""
 
 
 class _Compiler:
-    def __init__(self, columns: Collection[str]) -> None:
+    def __init__(self, columns: Collection[str], repeats: AbstractSet[str]) -> None:
         self._columns = columns
+        self._repeats = repeats
         self.used: set[str] = set()
         self.mistakes: list[Mistake] = []
         self.mixed: list[tuple[Path, str, tuple[str, ...]]] = []
@@ -126,7 +141,7 @@ class _Compiler:
         if isinstance(value, str):
             return self._text(value, path)
         if isinstance(value, dict):
-            return _object({key: self.compiled(part, (*path, key)) for key, part in value.items()})
+            return _object({key: self.compiled(part, (*path, key)) for key, part in value.items()}, self._repeats)
         if isinstance(value, list):
             return _list([self.compiled(part, (*path, index)) for index, part in enumerate(value)])
         return _Part(value, None)
@@ -159,7 +174,7 @@ class _Compiler:
         return _Part(None, lambda row: pattern % tuple(value(row) for value in values))
 
 
-def _object(fields: Mapping[str, _Part]) -> _Part:
+def _object(fields: Mapping[str, _Part], repeats: AbstractSet[str]) -> _Part:
     whole = {key: part.constant for key, part in fields.items()}
     filled = [(key, part.fill) for key, part in fields.items() if part.fill]
     optional = [key for key, part in fields.items() if part.optional]
@@ -173,12 +188,39 @@ def _object(fields: Mapping[str, _Part]) -> _Part:
                 del value[key]
         return value
 
-    return _Part(None, fill) if filled else _Part(whole, None)
+    if not filled:
+        return _Part(whole, None)
+    for key in sorted(repeats & fields.keys()):
+        if fields[key].spliced:
+            return _Part(None, _one_each(fill, key), spliced=True)
+        if fields[key].optional:
+            return _Part(None, _left_out_without(fill, [key]), optional=True)
+    return _Part(None, fill, as_element=_left_out_without(fill, optional) if len(optional) == len(filled) else None)
+
+
+def _one_each(fill: Fill, key: str) -> Fill:
+    """An object for each value of the list that is filled in at its key; none where that is left out."""
+
+    def fill_each(row: Row) -> list[dict[str, Any]]:
+        value = fill(row)
+        return [value | {key: each} for each in value.get(key, ())]
+
+    return fill_each
+
+
+def _left_out_without(fill: Fill, keys: Sequence[str]) -> Fill:
+    """The object, left out where all of these keys are."""
+
+    def fill_or_leave_out(row: Row) -> dict[str, Any] | LeftOut:
+        value: dict[str, Any] = fill(row)
+        return value if any(key in value for key in keys) else LEFT_OUT
+
+    return fill_or_leave_out
 
 
 def _list(parts: Sequence[_Part]) -> _Part:
     whole = [part.constant for part in parts]
-    filled = [(index, part.fill) for index, part in enumerate(parts) if part.fill]
+    filled = [(index, own) for index, part in enumerate(parts) if (own := part.as_element or part.fill)]
 
     def fill(row: Row) -> list[Any]:
         value = whole.copy()
@@ -199,7 +241,12 @@ def _list(parts: Sequence[_Part]) -> _Part:
 
     if not filled:
         return _Part(whole, None)
-    return _Part(None, fill_any_length if any(part.spliced or part.optional for part in parts) else fill)
+    return _Part(None, fill_any_length if any(map(_varies, parts)) else fill)
+
+
+def _varies(part: _Part) -> bool:
+    """Whether a list has more or fewer elements because of this one."""
+    return part.spliced or part.optional or part.as_element is not None
 
 
 def _literal(text: str) -> str:

@@ -17,12 +17,12 @@ from orchestrator.engine.outlook.expected_end import expected_ends
 from orchestrator.engine.result_document import when
 from orchestrator.platforms.http.contact import LatestRequest
 from orchestrator.platforms.rate_limit.limiter import Lane, LimiterView
-from orchestrator.store.reading.open_work import LiveBatch
+from orchestrator.store.reading.open_work import MOST_READ, LiveBatch, LiveWork
 from orchestrator.store.store import Store
 
 _MOST_NAMED = 3
 """Batches of a kind that are named; the others are counted."""
-_OUT = frozenset({BatchState.SUBMITTING, BatchState.UNCONFIRMED, BatchState.TRACKING})
+_OUT = (ItemState.SUBMITTED, ItemState.RUNNING, ItemState.ATTENTION)
 
 
 class WaitsFor(StrEnum):
@@ -95,28 +95,27 @@ async def why(store: Store, job: Job, *, open_items: int | None, account: Accoun
     """
     if job.state.settled:
         return Why(())
-    batches = await store.open_work.live_batches(job.id)
+    work = await store.open_work.live_work(job)
     reasons = [
         *await _awaited(store, job),
         *await _held(store, job),
-        *_at_the_platform(job, batches),
+        *_at_the_platform(job, work),
         *_closed(account),
         *await _full(store, job, open_items),
-        *_short_of_budget(account, batches),
-        *_delayed(batches, now),
+        *_short_of_budget(account, work),
+        *_delayed(work.planned, now),
     ]
     reasons.sort(key=lambda reason: list(WaitsFor).index(reason.waits_for))
     if not reasons and job.state is not JobState.WAITING:
-        reasons = [Reason(WaitsFor.SUBMISSION, _turn(batches))]
+        reasons = [Reason(WaitsFor.SUBMISSION, _turn(work.planned))]
     limits = {job.spec.account: open_items} if open_items is not None else {}
-    out = [batch.id for batch in batches if batch.state is BatchState.TRACKING]
-    errors = [batch.last_error for batch in batches if batch.last_error is not None]
+    out = [batch.id for batch in work.tracked]
     return Why(
         reasons,
         unchanged_since=await store.standstill.unchanged_since(job),
         next_poll=account.next_poll(out) if account is not None and out else None,
         latest_request=account.latest_request if account is not None else None,
-        last_error=errors[-1] if errors else account.last_error if account is not None else None,
+        last_error=work.last_error or (account.last_error if account is not None else None),
         expected_end=(await expected_ends(store, [job], limits, now)).get(job.id),
     )
 
@@ -162,8 +161,8 @@ async def _held(store: Store, job: Job) -> list[Reason]:
     return [Reason(kind, f"{hold.reason}: `resume`", hold.since, hold.by) for kind, hold in held if hold is not None]
 
 
-def _at_the_platform(job: Job, batches: Sequence[LiveBatch]) -> Iterator[Reason]:
-    blocked = [batch for batch in batches if batch.state is BatchState.BLOCKED]
+def _at_the_platform(job: Job, work: LiveWork) -> Iterator[Reason]:
+    blocked = [batch for batch in work.doubtful if batch.state is BatchState.BLOCKED]
     if blocked:
         yield Reason(WaitsFor.BLOCKED, _listed((f"batch {batch.number}: {batch.detail}" for batch in blocked), blocked))
     elif job.needs is Needs.BLOCKED:  # it could not be planned: there are no batches yet
@@ -171,15 +170,23 @@ def _at_the_platform(job: Job, batches: Sequence[LiveBatch]) -> Iterator[Reason]
     asked = job.counts.get(ItemState.ATTENTION, 0)
     if asked:
         yield Reason(WaitsFor.ATTENTION, f"{counted(asked, 'item')} at the platform: it waits for an operator there")
-    out = sum(batch.open for batch in batches if batch.state in _OUT)
+    out = _items_out(job, work)
     if job.cancelled_at is not None:
         yield Reason(WaitsFor.CANCELLING, f"the end of {counted(out, 'item')} on the platform", job.cancelled_at)
     elif out > asked:
         yield Reason(WaitsFor.PLATFORM, f"the end of {counted(out - asked, 'item')} on the platform")
-    unsure = [batch for batch in batches if batch.state is BatchState.UNCONFIRMED]
+    unsure = [batch for batch in work.doubtful if batch.state is BatchState.UNCONFIRMED]
     if unsure:
         texts = (f"batch {batch.number}: {batch.last_error or 'the response was lost'}" for batch in unsure)
         yield Reason(WaitsFor.UNCONFIRMED, f"the outcome of {_listed(texts, unsure)}")
+
+
+def _items_out(job: Job, work: LiveWork) -> int:
+    """How many items are, or may be, on the platform; from the counts of the job where not all batches were read."""
+    unanswered = sum(batch.open for batch in work.doubtful if batch.state is not BatchState.BLOCKED)
+    if len(work.tracked) < MOST_READ:
+        return unanswered + sum(batch.open for batch in work.tracked)
+    return unanswered + sum(job.counts.get(state, 0) for state in _OUT)
 
 
 def _closed(account: AccountNow | None) -> Iterator[Reason]:
@@ -193,8 +200,8 @@ async def _full(store: Store, job: Job, open_items: int | None) -> list[Reason]:
     return [Reason(WaitsFor(full.name), full.text)] if full is not None else []
 
 
-def _short_of_budget(account: AccountNow | None, batches: Sequence[LiveBatch]) -> Iterator[Reason]:
-    if account is None or not batches:
+def _short_of_budget(account: AccountNow | None, work: LiveWork) -> Iterator[Reason]:
+    if account is None or not (work.doubtful or work.planned or work.tracked):
         return
     budget = account.budget
     if budget.closed_for > 0:
@@ -207,20 +214,21 @@ def _short_of_budget(account: AccountNow | None, batches: Sequence[LiveBatch]) -
         yield Reason(WaitsFor.BUDGET, text)
 
 
-def _delayed(batches: Sequence[LiveBatch], now: Micros) -> Iterator[Reason]:
+def _delayed(planned: Sequence[LiveBatch], now: Micros) -> Iterator[Reason]:
     """Planned batches that failed on our side or were declined, and go out again later."""
-    delayed = [batch for batch in batches if batch.state is BatchState.PLANNED and batch.due_at > now]
+    delayed = [batch for batch in planned if batch.due_at > now]
     if delayed:
         texts = (f"batch {each.number} at {rfc3339(each.due_at)}: {each.last_error or 'delayed'}" for each in delayed)
         yield Reason(WaitsFor.RETRY, f"the next attempt of {_listed(texts, delayed)}")
 
 
-def _turn(batches: Sequence[LiveBatch]) -> str:
-    planned = sum(batch.state is BatchState.PLANNED for batch in batches)
-    return f"its turn: {counted(planned, 'batch')} to submit"
+def _turn(planned: Sequence[LiveBatch]) -> str:
+    least = "at least " if len(planned) >= MOST_READ else ""
+    return f"its turn: {least}{counted(len(planned), 'batch')} to submit"
 
 
 def _listed(texts: Iterator[str], among: Sequence[LiveBatch]) -> str:
     more = len(among) - _MOST_NAMED
     named = "; ".join(text for text, _ in zip(texts, range(_MOST_NAMED), strict=False))
-    return f"{named} (and {more} more)" if more > 0 else named
+    least = "at least " if len(among) >= MOST_READ else ""
+    return f"{named} (and {least}{more} more)" if more > 0 else named

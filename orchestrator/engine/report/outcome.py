@@ -3,11 +3,13 @@
 Its memory is bounded, whatever the number of items and whatever the platform writes about them.
 """
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.clock import Micros
+from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.model import Item, ItemState, Job
 from orchestrator.engine.result_document import Link, reason_of
 
@@ -22,6 +24,12 @@ LONGEST_TEXT = 300
 LONGEST_LINK = 2000
 """Characters of an address; a longer one is left out, as it could not be cut."""
 
+_RESOLUTION = 0.02
+"""Durations are counted in classes, each longer than the one before by this part: few, whatever the number of items."""
+_FEWEST_DURATIONS = 4
+_MINUTE = 60
+_WHOLE_MINUTES = 600
+"""Seconds from which on a duration is given in minutes, as it is not known more exactly."""
 _TOKEN = re.compile(r"\w+(?:[.:-]\w+)*")
 _CODE = re.compile(r"[0-9]{1,4}|[^0-9]*")
 """A part of a reason that may be the same for many items: a word, or a short number such as 404."""
@@ -94,6 +102,11 @@ class Outcome:
         self.unsuccessful = 0
         self.read = 0
         """Items that were read, those left out included."""
+        self.attempted_again = 0
+        """Items that were submitted more than once."""
+        self.recovered = 0
+        """Those of them that succeeded."""
+        self._took: Counter[int] = Counter()
         self._reasons: dict[tuple[ItemState, str], Reason] = {}
         self._other_reasons: dict[ItemState, Reason] = {}
 
@@ -104,6 +117,7 @@ class Outcome:
             if item.found:
                 continue
             self.timeline.add(item)
+            self._add_attempts(item)
             if item.state is ItemState.ATTENTION or (item.state.final and item.state is not ItemState.SUCCEEDED):
                 self._add_unsuccessful(item)
 
@@ -112,6 +126,31 @@ class Outcome:
         """The reasons, the most frequent first; what was not kept apart stands at the end."""
         known = sorted(self._reasons.values(), key=lambda reason: -reason.items)
         return [*known, *self._other_reasons.values()]
+
+    def took(self, share: float) -> Micros | None:
+        """How long this share of the items that succeeded took at most, within 2%; None where too few succeeded."""
+        total = self._took.total()
+        if total < _FEWEST_DURATIONS:
+            return None
+        seen = 0
+        for place in sorted(self._took):
+            seen += self._took[place]
+            if seen >= share * total:
+                seconds = math.expm1(place * _RESOLUTION)
+                return (
+                    round(seconds / _MINUTE) * _MINUTE * SECOND
+                    if seconds >= _WHOLE_MINUTES
+                    else round(seconds) * SECOND
+                )
+        return None
+
+    def _add_attempts(self, item: Item) -> None:
+        succeeded = item.state is ItemState.SUCCEEDED
+        self.attempted_again += item.attempts > 1
+        self.recovered += item.attempts > 1 and succeeded
+        if succeeded and item.submitted_at is not None and item.finished_at is not None:
+            seconds = max(0.0, (item.finished_at - item.submitted_at) / SECOND)
+            self._took[math.ceil(math.log1p(seconds) / _RESOLUTION)] += 1
 
     def _add_unsuccessful(self, item: Item) -> None:
         self.unsuccessful += 1

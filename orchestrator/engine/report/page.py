@@ -1,7 +1,5 @@
 """Renders the report of a job: one page without scripts and without anything from elsewhere, of bounded size."""
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,8 +17,10 @@ from orchestrator.domain.model import ItemState, Job
 from orchestrator.engine.report import chart
 from orchestrator.engine.report.context import Context
 from orchestrator.engine.report.outcome import Listed, Outcome, clipped
-from orchestrator.engine.report.sentences import date, duration, headline, stamp
+from orchestrator.engine.report.policy import POLICY, digest, style
+from orchestrator.engine.report.sentences import date, duration, headline, stamp, step
 from orchestrator.engine.result_document import when
+from orchestrator.store.reading.history import HistoryEvent
 from orchestrator.user_names import user_name
 
 MOST_BYTES = 2_000_000
@@ -29,6 +29,8 @@ _BYTES_FOR_LIST = 1_500_000
 _ROW_BYTES = 700
 """Of a row of the list, without what it says."""
 _REASONS_SHOWN = 25
+STEPS_SHOWN = 40
+"""Things that operators did which are listed."""
 _FOLDER = Path(__file__).parent
 _SPACES = {ord(character): " " for character in "\t\n\v\f\r\x85\u2028\u2029"}
 
@@ -54,7 +56,7 @@ MEANINGS: Mapping[ItemState, str] = MappingProxyType(
         ItemState.ATTENTION: "the platform waits for input from a user",
         ItemState.SUCCEEDED: "the platform reports success",
         ItemState.PARTIAL: "the platform reports that only a part was done",
-        ItemState.FAILED: "the platform reports a failure, or refused the item",
+        ItemState.FAILED: "the platform reports a failure or refused the item, or an operator gave it up",
         ItemState.ABORTED: "stopped on the platform before its end",
         ItemState.CANCELLED: "never submitted, as the job was cancelled",
     }
@@ -71,8 +73,13 @@ class Share:
     width: float
 
 
-def render(job: Job, outcome: Outcome, context: Context, *, batches: int, now: Micros) -> bytes:
-    """The page as UTF-8, at most `MOST_BYTES` of it. Blocks for some milliseconds: call it in a thread."""
+def render(
+    job: Job, outcome: Outcome, context: Context, *, batches: int, now: Micros, steps: Sequence[HistoryEvent] = ()
+) -> bytes:
+    """The page as UTF-8, at most `MOST_BYTES` of it. Blocks for some milliseconds: call it in a thread.
+
+    `steps`: what operators did, the oldest first; those beyond `STEPS_SHOWN` are mentioned.
+    """
     total = sum(job.counts.values())
     rows = _that_fit(outcome.listed)
     reasons = outcome.reasons
@@ -86,6 +93,8 @@ def render(job: Job, outcome: Outcome, context: Context, *, batches: int, now: M
         ended=sum(items for state, items in job.counts.items() if state.final),
         shares=_shares(job.counts, total),
         user=_user(job.spec.dropped_by),
+        steps=[(each.at, step(each), _user(each.actor)) for each in steps[:STEPS_SHOWN]],
+        has_more_steps=len(steps) > STEPS_SHOWN,
         batches=batches,
         until=job.settled_at or now,
         reasons=reasons[:_REASONS_SHOWN],
@@ -110,9 +119,11 @@ def _shares(counts: Mapping[ItemState, int], total: int) -> Sequence[Share]:
 
 
 def _user(number: str | None) -> str | None:
-    """The user who submitted the queue file, by name if this system knows it."""
+    """The user who caused something, by name if this system knows it."""
     if not number:
         return None
+    if not number.isdecimal():
+        return number  # an operator of the pages: name, credential and address
     name = user_name(number)
     return f"{name} (user id {number})" if name is not None else f"user id {number}"
 
@@ -141,11 +152,9 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = (_FOLDER / "report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     environment.globals |= {
-        "style": Markup(style),  # noqa: S704 - ours, and the policy below names its digest
-        "policy": f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        "style": Markup(style()),  # noqa: S704 - ours, and the policy below names its digest
+        "policy": POLICY.format(digest=digest()),
         "symbols": SYMBOLS,
         "meanings": MEANINGS,
         "version": __version__,

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.model import ItemState, Job, JobState
+from orchestrator.store.reading.history import HistoryEvent
 
 _ENDED: Mapping[ItemState, tuple[str, str]] = MappingProxyType(
     {
@@ -16,6 +17,19 @@ _ENDED: Mapping[ItemState, tuple[str, str]] = MappingProxyType(
         ItemState.CANCELLED: ("was not submitted", "were not submitted"),
     }
 )
+_STEPS: Mapping[str, str] = MappingProxyType(
+    {
+        "stop": "Stopped",
+        "pause": "Paused",
+        "resume": "Resumed",
+        "cancel": "Cancelled",
+        "retry": "Retried",
+        "give_up": "Gave up",
+        "adopt": "Adopted",
+    }
+)
+_WITH_DETAIL = frozenset({"stop", "retry", "give_up"})
+"""Events whose detail says more than their name."""
 _UNITS = (("d", 86_400, "h"), ("h", 3600, "min"), ("min", 60, "s"), ("s", 1, ""))
 """Name, seconds, and the name of the next smaller one."""
 
@@ -50,6 +64,15 @@ def _others(counts: Mapping[ItemState, int]) -> str:
     """`; 3 failed, 1 was aborted`."""
     found = [f"{number:,} {words[number != 1]}" for state, words in _ENDED.items() if (number := counts.get(state, 0))]
     return f"; {', '.join(found)}" if found else ""
+
+
+def step(event: HistoryEvent) -> str:
+    """What an operator did, or why the daemon stopped the job: `Resumed`, `Stopped: 10 items failed`."""
+    said = _STEPS.get(event.event, event.event)
+    if event.event == "adopt":
+        return f"{said} batch {event.batch}"
+    detail = (event.detail or "").partition(", by ")[0]  # who did it is said beside it
+    return f"{said}: {detail}" if detail and event.event in _WITH_DETAIL else said
 
 
 def stamp(micros: Micros) -> str:

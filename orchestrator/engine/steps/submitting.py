@@ -14,6 +14,7 @@ from orchestrator.domain.errors import (
     Refused,
     StillRunning,
     Transient,
+    Unattributed,
     Unauthorised,
     Unconfirmed,
 )
@@ -133,7 +134,14 @@ class Submitting:
         now, trusted = self._skew.platform_now, self._skew.small
         if not preceded and not resending.key_expired(batch, submission, now=now, clock_trusted=trusted):
             return False
-        if (await find(self._platform, self._store, replace(batch, submission=submission))).items:
+        try:
+            found = await find(self._platform, self._store, replace(batch, submission=submission))
+        except Unattributed as doubt:
+            if batch.attempt > 0:  # the operator has seen it, or this database sent it before
+                return False
+            await self._block(batch, str(doubt))
+            return True
+        if found.items:
             await self._reconcile_later(batch, submission, UNKNOWN_SUBMISSION)
             return True
         if preceded and batch.attempt == 0 and await self._earlier.cut_larger_batches(batch):

@@ -330,7 +330,7 @@ class Decider:
                 crash_point(CrashPoint.FILE_MOVED)
                 jobs = (*verdict.new, *verdict.known)
                 self._recent.note(each.opened.values(), jobs, self._clock.monotonic())
-                notes = tuple(each.report.notes) if each.report is not None else ()
+                notes = (*(each.report.notes if each.report is not None else ()), *verdict.notes)
                 self._publish(FileAccepted(each.entry.name, tuple(verdict.new), verdict.items, verdict.note, notes))
         decided.names |= moved
 

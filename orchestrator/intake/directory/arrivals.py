@@ -3,7 +3,8 @@
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -66,6 +67,12 @@ def list_folder(folder: Path) -> Listing:
     return Listing(entries, frozenset(hidden), (itself.st_dev, itself.st_ino))
 
 
+def _stood_for(hidden: str) -> set[str]:
+    """The names that a file with a hidden name may get: `.a.csv.tmp` stands for `a.csv.tmp`, `a.csv` and `a`."""
+    stem = hidden.lstrip(".")
+    return {stem, *(stem[:at] for at, character in enumerate(stem) if character == ".")}
+
+
 @contextmanager
 def _opened(folder: Path) -> Iterator[int]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -108,12 +115,11 @@ class Arrivals:
     _hidden: frozenset[Identity] = frozenset()
     _announced: set[str] = field(default_factory=set)
 
-    def announce(self, added: Collection[str], deleted: Iterable[str]) -> None:
+    def announce(self, added: AbstractSet[str], deleted: Iterable[str]) -> None:
         """File events: a hidden name that went while the name it stands for came was renamed to it."""
         for name in deleted:
             if IGNORED.fullmatch(name):
-                stem = name.lstrip(".")
-                self._announced.update(new for new in added if stem == new or stem.startswith(f"{new}."))
+                self._announced.update(added & _stood_for(name))
 
     def observe(self, listing: Listing, *, monotonic: float, now: Micros) -> None:
         """Compare with the last look."""

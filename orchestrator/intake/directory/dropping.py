@@ -27,6 +27,7 @@ from orchestrator.intake.directory.moves import GOOD_NAME, Moving
 from orchestrator.intake.directory.open_file import NotReadableError, Signature, Source, open_source
 from orchestrator.intake.reading.item_counts import insertions, with_insertions
 from orchestrator.intake.reading.tables import is_table
+from orchestrator.intake.validated_job import ValidatedJob
 from orchestrator.intake.validation.check import (
     JSON_SUFFIX,
     Report,
@@ -98,7 +99,7 @@ async def drop(
     scratch: Path | None = None,
     kinds: Kinds = KINDS,
     webhooks: WebhookTerms = NO_WEBHOOKS,
-    refuse: Callable[[Sequence[JobSpec]], Awaitable[Iterable[Mistake]]] | None = None,
+    refuse: Callable[[Sequence[ValidatedJob]], Awaitable[Iterable[Mistake]]] | None = None,
     report: Callable[[Dropped], None] = lambda _: None,
 ) -> list[Dropped]:
     """Check queue files and drop each with its tables; `count` is written into jobs that do not have it.
@@ -120,7 +121,7 @@ async def drop(
                 parcel, ValidationContext(accounts, scratch, folder=path.parent, kinds=kinds, webhooks=webhooks)
             )
             if refuse is not None and parcel.report is not None:
-                for mistake in await refuse([job.spec for job in parcel.report.jobs]):
+                for mistake in await refuse(parcel.report.jobs):
                     parcel.report.mistakes.append(mistake)
             parcels.append(parcel)
         incoming = queue_directory / "incoming"

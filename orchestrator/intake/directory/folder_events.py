@@ -1,6 +1,7 @@
 """File events of one folder: they only make things faster, for every folder is also looked at now and then."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import anyio
@@ -23,7 +24,7 @@ log = structlog.get_logger(__name__)
 class Watch:
     """Wakes waiting tasks when something happens in a folder, which may be removed and created again."""
 
-    def __init__(self, folder: Path, clock: Clock, announce: Callable[[Collection[str], Iterable[str]], None]) -> None:
+    def __init__(self, folder: Path, clock: Clock, announce: Callable[[AbstractSet[str], Iterable[str]], None]) -> None:
         """`announce` is called with the names that came and the names that went."""
         self._folder = folder
         self._clock = clock

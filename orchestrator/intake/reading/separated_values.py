@@ -72,10 +72,13 @@ class Separated:
         columns, plain = layout.columns, len(layout.places) == layout.width
         if layout.first_number is not None:
             notes.add("each row begins with its number, which has no column: left out", place=self._name)
+        last, apart = layout.line, False
         for number, (line, record) in enumerate(records, layout.first_number or 0):
             cells = self._fitted(record, layout, number)
+            apart = cells is None and (apart or line > last + 1)
+            last = line
             if cells is None:
-                self._odd_length(record, layout, line, wrong)
+                self._odd_length(record, layout, line, wrong, apart=apart)
             elif plain:
                 yield line, dict(zip(columns, cells, strict=True))
             else:
@@ -120,8 +123,16 @@ class Separated:
             return record + [""] * (width - size)
         return None
 
-    def _odd_length(self, record: list[str], layout: Layout, line: int, wrong: RowMistakes) -> None:
+    def _odd_length(self, record: list[str], layout: Layout, line: int, wrong: RowMistakes, *, apart: bool) -> None:
+        """`apart`: it stands below an empty line, or below another such line."""
         size, width = len(record), layout.width
+        if record[0].startswith("#"):
+            wrong.add("is a comment, which a table has none of", "remove the line", line)
+            return
+        if apart:
+            text = f"stands below an empty line, and has not the {width} cells of the column names"
+            wrong.add(text, "is it a second table, a total or a remark? keep one table in the file", line)
+            return
         cells = f"{size} cell" + ("s" if size != 1 else "")
         message = f"has {cells}, and the line of the column names has {width}"
         if size == width + 1:

@@ -19,6 +19,8 @@ from orchestrator.intake.validation.repeated_mistakes import RowMistakes
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
 MOST_COLUMNS = 1000
+_HEADER_LINES = 3
+"""A header of several lines has so many."""
 
 
 def is_table(name: str) -> bool:
@@ -93,14 +95,28 @@ class Table:
 
     def without_columns(self, columns: tuple[str, ...], needed: frozenset[str]) -> Mistake | None:
         """Why none of the columns that are needed is there, where the table itself shows it; None otherwise."""
-        if self._json or needed & set(columns):
+        if self._json:
             return None
+        if needed & set(columns):
+            return self._on_two_lines(needed - set(columns))
         if len(columns) == 1 and self._separated.delimiter in columns[0]:
             message = "has lines that stand in quotes as a whole: it was exported twice"
             return self._mistake(message, "export it once more from the program that it comes from", 1)
+        if len(columns) == 1 and needed <= set(columns[0].split()):
+            name = SEPARATORS[self._separated.delimiter]
+            return self._mistake("has columns that are separated by spaces", f"separate the cells by {name}", 1)
         if needed and (line := self._separated.line_of_columns(needed)) is not None:
             return self._mistake(f"names its columns on line {line}", "remove the lines above it", 1)
         return None
+
+    def _on_two_lines(self, missing: frozenset[str]) -> Mistake | None:
+        """Whether the columns that the first line lacks are named below it, as where cells of the header are merged."""
+        line = self._separated.line_of_columns(missing) if missing else None
+        if line is None or line > _HEADER_LINES:
+            return None
+        names = ", ".join(sorted(missing))
+        message = f"names some of its columns ({names}) on line {line}, below the others: were cells merged?"
+        return self._mistake(message, "write all names on one line, one above each column", 1)
 
     def _refuse_foreign(self) -> None:
         self._file.seek(0)

@@ -19,6 +19,9 @@ _HINTS = {
 }
 
 
+_MAY_LACK_A_SPACE = frozenset({"could not find expected ':'", "mapping values are not allowed in this context"})
+
+
 class Slip(NamedTuple):
     """What is wrong, and where."""
 
@@ -39,6 +42,6 @@ def slip(problem: str, line: int, column: int, here: str, before: str) -> Slip:
             return Slip(f"{name_of(hidden)} does not show", "write a space in its place, or delete it", number)
         if curly := _CURLY.search(text):
             return Slip(f"{name_of(curly[0])} is no quote in YAML", 'write plain quotes: "..."', number)
-    if problem == "could not find expected ':'" and (match := _NO_SPACE.fullmatch(before.rstrip("\r\n"))):
+    if problem in _MAY_LACK_A_SPACE and (match := _NO_SPACE.fullmatch(before.rstrip("\r\n"))):
         return Slip(f"`{match[1]}` has no space behind it", f"write `{match[1]} {match[2]}`", line - 1)
     return Slip(problem, _HINTS.get(problem), line, column)

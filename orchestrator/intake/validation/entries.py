@@ -70,6 +70,7 @@ class Entries:
         self._mistakes = mistakes
         self._notes = notes
         self._scratch = scratch
+        self._repeats: frozenset[str] = frozenset()
         self.counted: int | None = None
         """Items or rows that there are; None where that cannot be known."""
 
@@ -97,6 +98,7 @@ class Entries:
     def from_table(self, table: Rows, kind: Kind | None, group_by: str | None) -> Iterator[Entry]:
         """What the rows say, filled into the template where there is one."""
         wrong = Mistakes()
+        self._repeats = kind.repeats if kind is not None else frozenset()
         columns = self._columns(table, kind, wrong)
         if columns is not None:
             self.counted = 0
@@ -161,7 +163,7 @@ class Entries:
     def _template(self, value: dict[str, Any], columns: Sequence[str], absent: str, remedy: str) -> Template | None:
         """The template, or None when it has mistakes or names columns that there are not."""
         path = (*self._path, "template")
-        template = compile_template(value, path, columns)
+        template = compile_template(value, path, columns, self._repeats)
         for mistake in template.mistakes:
             self._mistakes.append(mistake)
         unknown = template.columns - set(columns)

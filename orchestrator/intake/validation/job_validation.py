@@ -29,6 +29,7 @@ from orchestrator.domain.queue_file.template import filled_at
 from orchestrator.domain.queue_file.validation_messages import missing_key
 from orchestrator.domain.webhook import WebhookTerms
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
+from orchestrator.intake.reading.odd_rows import no_object, no_row, repeats_columns
 from orchestrator.intake.reading.spill import PortionWriter
 from orchestrator.intake.reading.tables import Table
 from orchestrator.intake.rows.job_table import JobTable
@@ -47,6 +48,7 @@ SLICE = 500
 SLICE_BYTES = 1024 * 1024
 """... and bytes of them."""
 
+_ONCE_IN_TABLE = "each may stand once: tell them apart, or gather rows that belong together with `group_by`"
 MOST_GROWTH = 4
 """The items of a job may have so many times the bytes of what was dropped..."""
 LEAST_ROOM = 512 * 1024 * 1024
@@ -109,6 +111,7 @@ class JobValidation:
         if run is not None:
             self._items.counted = run.count
         self._key_texts = KeyTexts()
+        self._no_object: Path = ()  # the first item that is no object
 
     def check(self) -> Generator[None, None, ValidatedJob | None]:
         """The job, or None when it has a mistake. What is wrong with other jobs is no matter here."""
@@ -188,27 +191,24 @@ class JobValidation:
         self, job: QueuedJob, kind: Kind, limits: AccountLimits, digest: Digest, document: bytes | None = None
     ) -> JobSpec:
         names = {"file": self._setting.file, "dropped_by": self._setting.dropped_by}
-        return job_spec(job, kind, limits, digest=digest.hexdigest(), document=document, **names)
+        work = digest.work() if document is None else None
+        return job_spec(job, kind, limits, digest=digest.hexdigest(), work=work, document=document, **names)
 
     def _take(
         self, entry: Entry, kind: Kind | None, keys: Keys, digest: Digest | None, out: PortionWriter[StoredItem]
     ) -> bytes | None:
         """Check one item and keep it; returns it as it will be sent, None where it will not be."""
         seq, item, request, row, line, _ = entry
-        if not isinstance(item, dict):
-            self._wrong(entry, Mistake("must be an object (keys and values)", "write `- {key: value}`"))
+        wrong = self._mistakes_in(entry, kind)
+        if kind is None or wrong is None:
             return None
-        if kind is None:
-            return None
-        wrong = kind.mistakes_of_item(item, self._engine)
-        if row is not None and self._under is not None:
-            wrong = self._key_texts.mistakes_of(kind, self._under, row, wrong)
         for mistake in wrong:
             self._wrong(entry, mistake)
         key = kind.key_of(item)
         if key is None:
-            return None  # told already
-        keys.add(key, seq, line)
+            return None  # reported already
+        if not any(mistake.path in kind.key_paths for mistake in wrong):
+            keys.add(key, seq, line)
         if wrong or digest is None:
             return None
         request = request or canonical(item)
@@ -218,23 +218,42 @@ class JobValidation:
             return None
         if self._cutter is not None:
             self._cutter.add(len(request))
-        if row is None:
-            digest.add(request, None)
-            self._bytes += len(request)
-            out.add((key, request, None), len(request))
-        else:
-            digest.add(request, canonical(row))
-            cells = _in_order(row)
-            self._bytes += len(request) + len(cells)
-            out.add((key, request, cells), len(request) + len(cells))
+        digest.add(request, canonical(row) if row is not None else None)
+        cells = _in_order(row) if row is not None else None
+        size = len(request) + len(cells or b"")
+        self._bytes += size
+        out.add((key, request, cells), size)
         return request
+
+    def _mistakes_in(self, entry: Entry, kind: Kind | None) -> Sequence[Mistake] | None:
+        """What is wrong with an item; None where it is no item at all, which is reported."""
+        if not isinstance(entry.item, dict):
+            self._no_object = self._no_object or (*self._path, "items", entry.seq - 1)
+            self._repeated.add(replace(no_object(entry.item, kind), path=self._no_object))
+            return None
+        row = entry.row
+        if kind is None or (row and self._is_no_row(repeats_columns(row), entry.line)):
+            return None
+        wrong = tuple(kind.mistakes_of_item(entry.item, self._engine))
+        if kind.project_of_item:
+            wrong = (*wrong, *kind.mistakes_of_place(entry.item, _text(self._raw, "project")))
+        if row is not None and self._under is not None:
+            wrong = self._key_texts.mistakes_of(kind, self._under, row, wrong)
+        return None if wrong and row and self._is_no_row(no_row(row), entry.line) else wrong
+
+    def _is_no_row(self, mistake: Mistake | None, line: int) -> bool:
+        """Report a line that is no row; whether it is none."""
+        if mistake is None or self._table is None:
+            return False
+        self._repeated.add_cell(replace(mistake, file=self._table.name, line=line))
+        return True
 
     # ------------------------------------------------------------ where items come from
 
     def _entries(self, kind: Kind | None) -> Iterator[Entry]:
         value = self._raw.get("template")
         if value is not None and not isinstance(value, dict):
-            return iter(())  # told already, and without it every item would look wrong
+            return iter(())  # reported already, and without it every item would look wrong
         if self._of_rows and self._setting.rows is not None and not self._setting.rows.count:
             self._items.counted = 0  # and no columns, which the template could name
             return iter(())
@@ -270,7 +289,7 @@ class JobValidation:
     def _check_engine(self, kind: Kind | None) -> None:
         """By the kind; where that is wrong, by all of them."""
         if self._raw.get("engine") is not None and not self._engine:
-            return  # told already
+            return  # reported already
         engines = self._setting.kinds.engines
         if kind is not None:
             self._all_at(kind.mistakes_of_engine(self._engine))
@@ -329,7 +348,7 @@ class JobValidation:
             if self._table is not None:
                 message = f"has the same {kind.key} as {self._table.place(first.line)}"
                 path: Path = at
-                self._mistakes.append(Mistake(message, "each may stand once", path, again.line, self._table.name))
+                self._mistakes.append(Mistake(message, _ONCE_IN_TABLE, path, again.line, self._table.name))
             else:
                 also: Path = (*self._path, "items", first.seq - 1)
                 path = (*self._path, "items", again.seq - 1, *at)

@@ -1,6 +1,7 @@
 """Mistakes that many items have from one place: a template, or the first line of a table. Told there, once."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.queue_file.template import reaches
 
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'" + r'|"(?:[^"\\]|\\.)*"')
+"""A value in a message."""
 _LINES = 5
 """Line numbers that one mistake lists."""
 _ALIKE = 0.8
@@ -22,8 +25,11 @@ class RepeatedMistakes:
     _cells: dict[tuple[Path, str | None, str], tuple[Mistake, list[int], int]] = field(default_factory=dict)
 
     def add_cell(self, mistake: Mistake) -> None:
-        """A mistake of a cell: the same one on many lines is reported at the first, with the numbers of the next."""
-        place = (mistake.path, mistake.column, mistake.message)
+        """A mistake of a cell: the same one on many lines is reported at the first, with the numbers of the next.
+
+        Whatever the cells are: a column of file names in place of ids is one mistake.
+        """
+        place = (mistake.path, mistake.column, _QUOTED.sub("''", mistake.message))
         first, lines, count = self._cells.get(place, (mistake, [], 0))
         if count and len(lines) < _LINES and mistake.line is not None:
             lines.append(mistake.line)

@@ -46,7 +46,9 @@ class RowsToCome:
         self._value = dict(template)
         self._kind = kind
         self._columns = columns
-        self._template = compile_template(self._value, ("template",), columns or OWN_COLUMNS)
+        self._template = compile_template(
+            self._value, ("template",), columns or OWN_COLUMNS, kind.repeats if kind is not None else frozenset()
+        )
 
     def mistakes(self) -> Iterator[Mistake]:
         """What is wrong whatever the rows say, with paths below the job."""

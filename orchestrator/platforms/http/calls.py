@@ -42,6 +42,8 @@ class Call:
     """
     priority: int = 0
     """Priority within the lane; lower goes first."""
+    free: bool = False
+    """Whether the platform does not count it: it waits for the rate limiter, and uses up nothing."""
     answers_with_secret: bool = False
     """Whether the response is a credential. Known credentials are removed from every other response."""
 

@@ -242,7 +242,10 @@ class RateLimitedTransport(httpx.AsyncBaseTransport):
                 slot.unsent()
             await trace.hang_up()
             raise
-        slot.release()
+        if trace.call.free:
+            slot.unsent()
+        else:
+            slot.release()
         hints = read_hints(response.headers, self._clock.now(), self._limiter.window)
         trace.left, trace.head = True, Head(response.status_code, response.headers, hints)
         self._apply_hints(slot, trace.head)

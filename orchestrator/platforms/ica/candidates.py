@@ -1,6 +1,6 @@
 """The remote batches that may be a given one: ICA has no list of batches, but each job has the id of its batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -73,6 +73,14 @@ class Candidates:
         jobs = [job for job in young if self._may_be(job, batch, family)]
         jobs.sort(key=lambda job: abs((moment(job.time_created) or 0) - last_sent_at))
         return _likeliest(batch, list(dict.fromkeys(job.subject_id for job in jobs)))
+
+    async def unknown(
+        self, batch: Batch, family: Family, unread: Unread, *, since: Micros, known: Collection[str]
+    ) -> Sequence[str]:
+        """The latest remote batches since then that no record knows: a few, as other programs may make many."""
+        jobs = await self._jobs_since(batch, since, unread)
+        ids = (job.subject_id for job in jobs if self._may_be(job, batch, family) and job.subject_id not in known)
+        return list(dict.fromkeys(ids))[:_FEW_CANDIDATES]
 
     async def all_items(self, batch: Batch, family: Family, remote_id: str, unread: Unread) -> list[Any]:
         """All items of a remote batch."""

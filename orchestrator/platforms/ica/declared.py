@@ -24,6 +24,7 @@ def _connect(connection: Connection) -> Platform:
         strategy=account.poll.strategy.value,
         memory=connection.memory,
         clock=connection.clock,
+        sent_besides=connection.sent_besides,
     )
 
 

@@ -11,6 +11,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.declaration import SentBesides, nothing_else
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
 from orchestrator.platforms.http.transport import Remote
@@ -59,13 +60,16 @@ class Ica:
         strategy: Strategy,
         memory: Mapping[str, str],
         clock: Clock,
+        sent_besides: SentBesides = nothing_else,
     ) -> None:
         self._remote = remote
         self._account = account
         self._instance = instance
         self._session = Session(remote, api_key, clock)
         self._claimed: Bounded[str, BatchKey] = Bounded(_MOST_CLAIMED)
-        self._reconciler = Reconciler(self._session, page_size, self._claimed, started_at=clock.now())
+        self._reconciler = Reconciler(
+            self._session, page_size, self._claimed, started_at=clock.now(), sent_besides=sent_besides
+        )
         embedded, statuses, last_sweeps = EmbeddedStatus(memory, clock), SearchStatuses(memory), LastSweeps()
         status_filter, unlisted_analyses, unanswered = (
             StatusFilter(memory, page_size),

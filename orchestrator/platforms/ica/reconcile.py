@@ -9,11 +9,13 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from orchestrator.clock import SECOND, Micros
-from orchestrator.domain.errors import Missing, Refused
+from orchestrator.domain.errors import Missing, Refused, Unattributed
 from orchestrator.domain.identity import batch_tag, instance_tag
-from orchestrator.domain.model import Batch, BatchKey, ItemReport, Receipt
+from orchestrator.domain.model import Batch, BatchKey, BatchState, ItemReport, Receipt
 from orchestrator.domain.submission import Resend, Submission
+from orchestrator.domain.units import DAY
 from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.declaration import SentBesides
 from orchestrator.platforms.http.calls import Call
 from orchestrator.platforms.http.json_bodies import read
 from orchestrator.platforms.ica.batches import analyses, creation, sample_creation
@@ -30,6 +32,8 @@ _SKEW: Final[Micros] = 3600 * SECOND
 """How long before its first send a batch's job may have been created according to ICA's clock."""
 _SHORT_SKEW: Final[Micros] = 60 * SECOND
 """The same for work that may not be repeated: an equal batch of another program may be a little older."""
+_LOOK_BACK: Final[Micros] = 7 * DAY
+"""How far back work that may not be repeated is searched for before it is sent, although this process planned it."""
 _FIRST_ROWS: Final = 10
 """Items that are read to identify a batch, as all items of a batch have its tag."""
 
@@ -38,9 +42,16 @@ class Reconciler:
     """Reconciles the batches of one account."""
 
     def __init__(
-        self, session: Session, page_size: int, claimed: Bounded[str, BatchKey], *, started_at: Micros
+        self,
+        session: Session,
+        page_size: int,
+        claimed: Bounded[str, BatchKey],
+        *,
+        started_at: Micros,
+        sent_besides: SentBesides,
     ) -> None:
         self._session = session
+        self._sent_besides = sent_besides
         self._size = page_size
         self._claimed = claimed
         self._candidates = Candidates(session, page_size, claimed, started_at)
@@ -201,8 +212,15 @@ class Reconciler:
 
         Where the work may be repeated, any such batch will do. Where it may not, and several are alike, none is taken:
         one of them may be another program's.
+
+        Raises:
+            Unattributed: work that may not be repeated was done before, by an earlier database or another program.
         """
-        if batch.submission is None or self._candidates.none_possible(batch):
+        if batch.submission is None:
+            return Receipt()
+        if self._candidates.none_possible(batch):
+            if batch.submission.resend is Resend.NEVER and batch.state is BatchState.PLANNED:
+                await self._refuse_unattributed(batch, family, work, batch.submission)
             return Receipt()
         unread, alike = Unread(), list[Receipt]()
         repeated = batch.submission.resend is Resend.HARMLESS
@@ -219,6 +237,22 @@ class Reconciler:
             return Receipt()
         self._claimed[alike[0].remote_id or ""] = batch.key
         return alike[0]
+
+    async def _refuse_unattributed(
+        self, batch: Batch, family: Family, work: BatchWork[Any], submission: Submission
+    ) -> None:
+        """Raise Unattributed where ICA has lately done what a batch of this process is about to do."""
+        since = (batch.planned_at or 0) - _LOOK_BACK
+        known = (await self._sent_besides(batch, since)).ids
+        unread = Unread()
+        for remote_id in await self._candidates.unknown(batch, family, unread, since=since, known=known):
+            same = await self._same_items(batch, family, work, remote_id, submission=submission, unread=unread)
+            if same is not None:
+                raise Unattributed(
+                    f"ICA has a batch that did exactly this within the last week, {remote_id}, and this database has "
+                    "no record of it: an earlier database or another program submitted it. `adopt` that batch if it is "
+                    "this work; `retry` the job to have it done once more"
+                )
 
     async def _same_items(
         self,

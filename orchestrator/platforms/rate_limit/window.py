@@ -11,7 +11,7 @@ import math
 from bisect import bisect_left, insort
 from dataclasses import dataclass
 
-from orchestrator.platforms.rate_limit.slots import SlotStore, ThrottleState
+from orchestrator.platforms.rate_limit.slots import NEVER, SlotStore, ThrottleState
 
 DRIFT = 2e-4
 """How much faster the local clock may run than the platform's: each is off by at most 100 ppm."""
@@ -49,9 +49,9 @@ class Window:
         """Number of slots that became free since the start; the difference of two readings is what returned between."""
         self._hold = limit.per * (1 + DRIFT)
         self._store = store
-        self._free: list[int] = []
         released = store.open(self.size, limit.per, now)
-        self._returning = sorted((at + self._hold, slot) for slot, at in enumerate(released))
+        self._free = [slot for slot, at in enumerate(released) if at == NEVER]
+        self._returning = sorted((at + self._hold, slot) for slot, at in enumerate(released) if at != NEVER)
         self.free(now)
 
     def free(self, now: float) -> int:

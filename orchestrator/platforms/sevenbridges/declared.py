@@ -1,11 +1,16 @@
 """The Seven Bridges Platform, as the rest of the program sees it."""
 
-from orchestrator.platforms.declaration import Connection, Declaration
+from typing import Final
+
+from orchestrator.platforms.declaration import Connection, Declaration, StatedLimit
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.sevenbridges.account import BASE_URLS, SevenBridgesAccount
 from orchestrator.platforms.sevenbridges.classification import classify
 from orchestrator.platforms.sevenbridges.kinds import KINDS
 from orchestrator.platforms.sevenbridges.profiles import find_credentials
+
+_WINDOW: Final = 300.0
+"""Seconds; the platform documents the window, and does not state it."""
 
 
 def _connect(connection: Connection) -> Platform:
@@ -24,6 +29,16 @@ def _connect(connection: Connection) -> Platform:
     )
 
 
+async def _stated_limit(platform: Platform) -> StatedLimit | None:
+    from orchestrator.platforms.by_kind import ByKind  # noqa: PLC0415 - as above
+    from orchestrator.platforms.sevenbridges.session import Session  # noqa: PLC0415
+
+    if not isinstance(platform, ByKind) or not isinstance(platform.session, Session):
+        raise TypeError("this is no account on Seven Bridges")
+    limit = await platform.session.request_limit()
+    return StatedLimit(limit, _WINDOW) if limit is not None else None
+
+
 PLATFORM = Declaration(
     name="sevenbridges",
     title="Seven Bridges",
@@ -34,4 +49,5 @@ PLATFORM = Declaration(
     base_urls=BASE_URLS,
     credential_help="On the platform: the Developer tab, Authentication token",
     credential_source=find_credentials,
+    stated_limit=_stated_limit,
 )

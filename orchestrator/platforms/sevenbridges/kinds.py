@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from orchestrator.domain.kinds import NO_ENGINE, Kind
 from orchestrator.domain.model import Stage
-from orchestrator.platforms.sevenbridges import examples, items, stages
+from orchestrator.platforms.sevenbridges import examples, input_files, items, stages
 
 BULK: Final = 100
 """Items that one call takes, at most."""
@@ -35,6 +35,8 @@ TASK: Final = _kind(
     created_first=True,
     abortable=True,
     requests=2,
+    repeats=input_files.FILE_KEYS,
+    further=input_files.mistakes_of_inputs,
     about="Creates a task of an app for each item, and runs it.",
     example=examples.TASK,
     **_ONE,
@@ -44,6 +46,7 @@ IMPORT: Final = _kind(
     stages.IMPORT,
     "source.location",
     items.Import,
+    project_of_item=("destination", "project"),
     about="Imports files of a volume into the project.",
     example=examples.IMPORT,
 )

@@ -13,7 +13,7 @@ from orchestrator.platforms.http.calls import Answer, Call, Effect
 from orchestrator.platforms.http.json_bodies import read
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.rate_limit.lanes import URGENT, Lane
-from orchestrator.platforms.sevenbridges.wire import USER
+from orchestrator.platforms.sevenbridges.wire import RATE_LIMIT, USER
 from orchestrator.platforms.token_sender import TokenSender
 
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
@@ -36,6 +36,12 @@ class Session:
     async def user(self) -> str:
         """The user name that the token stands for; asked once for each token."""
         return await self._sender.user(self._ask_name)
+
+    async def request_limit(self) -> int | None:
+        """Requests that the platform takes from this user in five minutes; None for any number. Not counted by it."""
+        call = replace(_get("/rate_limit", (), "rate_limit", Lane.CONTROL), free=True)
+        limit = read(await self.send(call), RATE_LIMIT).rate.limit
+        return limit if limit > 0 else None
 
     async def get(self, path: str, route: str, params: Params = ()) -> Answer:
         """Read something."""

@@ -28,6 +28,18 @@ class User(msgspec.Struct):
     username: str
 
 
+class Rate(msgspec.Struct):
+    """The request limit of the user, in five minutes."""
+
+    limit: int
+
+
+class RateLimit(msgspec.Struct):
+    """The answer to `GET /rate_limit`."""
+
+    rate: Rate
+
+
 class Problem(msgspec.Struct):
     """Why something failed: a body of its own, or the `error` of a row."""
 
@@ -67,6 +79,15 @@ class File(msgspec.Struct):
     id: str | None = None
     name: str | None = None
     project: str | None = None
+
+
+class FileDetails(msgspec.Struct):
+    """A file with what may be changed of it."""
+
+    id: str
+    name: str | None = None
+    metadata: msgspec.Raw = msgspec.Raw(b"null")
+    tags: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Place(msgspec.Struct):
@@ -255,6 +276,7 @@ def _as_text(error: object) -> str:
 _ANY = msgspec.json.Decoder(Any)
 _LIST = msgspec.json.Decoder(_List)
 USER = msgspec.json.Decoder(User)
+RATE_LIMIT = msgspec.json.Decoder(RateLimit)
 TASK = msgspec.json.Decoder(Task)
 FILE_JOB = msgspec.json.Decoder(FileJob)
 RUN = msgspec.json.Decoder(Run)
@@ -263,6 +285,7 @@ TASKS = ListReader(Task)
 TRANSFER_ROWS = BulkReader(Transfer)
 TRANSFERS = ListReader(Transfer)
 FILE_ROWS = BulkReader(File)
+DETAIL_ROWS = BulkReader(FileDetails)
 FILES = ListReader(File)
 FILE_JOBS = ListReader(FileJob)
 RUNS = ListReader(Run)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from orchestrator.store.database.fence import Fence
+from orchestrator.store.database.sqlite_cursor import connect
 from orchestrator.store.errors import DamagedError, StoreError, StoreUnavailableError
 
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -243,7 +244,8 @@ def _sqlite_writer(path: Path) -> AsyncEngine:
         sa.URL.create("sqlite+aiosqlite", database=str(path)),
         pool_size=1,
         max_overflow=0,
-        connect_args=_SQLITE_CONNECT,
+        pool_reset_on_return=None,  # each transaction has ended by then
+        connect_args=_SQLITE_CONNECT | {"async_creator_fn": connect},
     )
     _prepare(engine.sync_engine, _WRITER_PRAGMAS, begin="BEGIN IMMEDIATE")
     return engine
@@ -255,7 +257,8 @@ def _sqlite_readers(path: Path) -> AsyncEngine:
         sa.URL.create("sqlite+aiosqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"}),
         pool_size=_READERS,
         max_overflow=0,
-        connect_args=_SQLITE_CONNECT,
+        pool_reset_on_return=None,
+        connect_args=_SQLITE_CONNECT | {"async_creator_fn": connect},
     )
     _prepare(engine.sync_engine, _READER_PRAGMAS, begin="BEGIN")
     return engine

@@ -167,8 +167,8 @@ def _require_room(path: Path) -> None:
     free = shutil.disk_usage(path.parent).free
     if free < needed:
         raise StoreUnavailableError(
-            f"upgrading {path} takes up to {needed // _MIB + 1} MiB more disk space, {_ROOM} times its size, and its disk "
-            f"has {free // _MIB} MiB free: make room, or move the database to a larger disk; nothing was changed"
+            f"upgrading {path} takes up to {needed // _MIB + 1} MiB more disk space, {_ROOM} times its size, and its "
+            f"disk has {free // _MIB} MiB free: make room, or move the database to a larger disk; nothing was changed"
         )
 
 

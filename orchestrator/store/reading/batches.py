@@ -1,15 +1,19 @@
 """Reading batches, and choosing the one to submit next."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
-from orchestrator.domain.model import Batch, BatchId, BatchState, JobId, JobState
+from orchestrator.domain.model import Batch, BatchId, BatchState, ItemState, JobId, JobState
 from orchestrator.domain.submission import Resend, SentWork
+from orchestrator.domain.units import DAY
 from orchestrator.store.database.engine import Database
+from orchestrator.store.reading.marks import Mark, marks, placed, places_for
 from orchestrator.store.reading.rows import SELECT_BATCH, SELECT_BATCH_TO_SEND, Query, Row, batch_of, places
 from orchestrator.store.schema import (
     DESCENDANT_BATCH,
@@ -26,6 +30,8 @@ from orchestrator.store.schema import (
 from orchestrator.store.writing.unit_of_work import chunks
 
 _CHUNK = 1000
+_LONGEST_ON_THE_WAY: Micros = DAY
+"""From the beginning of a request until it reaches the platform, while the account is closed in between."""
 
 OUT = sa.and_(
     LIVE_BATCH,
@@ -76,27 +82,27 @@ class Batches:
         Planned batches of jobs in `without` stay.
         """
         # As it is now: what goes out while we read is still planned in what we read, and would be offered again.
-        busy = sorted(frozenset(busy))
+        busy, without = sorted(frozenset(busy)), sorted(without)
+        queue = _queue(places_for(busy), places_for(without))
+        values = {"account": account, "now": now} | placed("busy", busy) | placed("without", without)
         async with self._database.read() as connection:
-            unsure = await _first(connection, [_unsure(account, now, busy)])
-            planned = await _first(connection, _planned(account, now, busy, sorted(without)))
+            unsure = await _first(connection, [queue.unsure], values)
+            planned = await _first(connection, queue.planned, values)
             if planned is not None and planned.items > room:
                 alone = room > 0 and not busy and await _nothing_out(connection, account)
                 planned = planned if alone else None
-            followed = await _first(connection, [_to_follow(account, now, busy)])
+            followed = await _first(connection, [queue.followed], values)
             offered = min(filter(None, (unsure, planned, followed)), key=_place, default=None)
             if offered is None:
                 return None
-            row = (await connection.execute(SELECT_BATCH_TO_SEND.where(batches.c.id == offered.id))).one()
+            row = (await connection.execute(_TO_SEND, {"in_batch": offered.id})).one()
         return batch_of(row, to_send=True)
 
     async def next_due(self, account: str, now: Micros = 0) -> Micros | None:
         """The earliest time after `now` that a batch waits for before it goes out (again)."""
-        query = sa.select(sa.func.min(batches.c.due_at)).where(
-            batches.c.account == account, LIVE_BATCH, UNSENT_BATCH, batches.c.due_at > now
-        )
         async with self._database.read() as connection:
-            due: Micros | None = (await connection.execute(query)).scalar_one()
+            found = await connection.execute(_NEXT_DUE, {"account": account, "now": now})
+            due: Micros | None = found.scalar_one()
             return due
 
     async def open_items(self, account: str, busy: Collection[BatchId] = ()) -> int:
@@ -104,10 +110,11 @@ class Batches:
 
         `busy`: batches that are about to be sent, whatever their row says.
         """
-        out = _out_with(account, sorted(busy)).subquery()
-        query = sa.select(sa.func.coalesce(sa.func.sum(out.c.open), 0))
+        busy = sorted(frozenset(busy))
+        query = _queue(places_for(busy), 0).open_items
         async with self._database.read() as connection:
-            return int((await connection.execute(query)).scalar_one())
+            found = await connection.execute(query, {"account": account} | placed("busy", busy))
+            return int(found.scalar_one())
 
     async def unconfirmed(self) -> Mapping[str, int]:
         """How many submissions have an unknown outcome, by account; accounts without any are left out."""
@@ -137,6 +144,31 @@ class Batches:
         while chunk := await self._read(query.where(batches.c.number > last)):
             yield chunk
             last = chunk[-1].number
+
+    async def counts(self, of: Sequence[Batch]) -> dict[int, dict[ItemState, int]]:
+        """The items of neighbouring batches of one job by state, by the number of the batch; of a parent its children.
+
+        A batch whose items are all in other batches by now has empty counts.
+        """
+        if not of:
+            return {}
+        job, numbers = of[0].job, [batch.number for batch in of]
+        here = (batches.c.job == job, batches.c.number.between(min(numbers), max(numbers)))
+        first, last = sa.func.min(batches.c.first_seq), sa.func.max(batches.c.last_seq)
+        query = (
+            sa.select(items.c.batch, items.c.state, sa.func.count())
+            .where(items.c.job == job, items.c.found == 0, sa.not_(items.c.superseded))
+            .where(items.c.batch.between(min(numbers), max(numbers)))
+            .group_by(items.c.batch, items.c.state)
+        )
+        found: dict[int, dict[ItemState, int]] = {number: {} for number in numbers}
+        async with self._database.read() as connection:
+            bounds = (await connection.execute(sa.select(first, last).where(*here))).one()
+            within = items.c.seq.between(bounds[0] or 0, bounds[1] or 0)
+            for number, state, count in await connection.execute(query.where(within)):
+                if number in found:
+                    found[number][ItemState(state)] = count
+        return found
 
     async def get(self, batch: BatchId) -> Batch | None:
         """One batch, with its submission where one is stored."""
@@ -170,12 +202,16 @@ class Batches:
         return found
 
     async def sent_besides(self, batch: Batch, since: Micros) -> SentWork:
-        """What was sent since then of the same kind on the same account, this batch left out."""
+        """What may have reached the platform since then of the same kind on the same account, this batch left out.
+
+        A request begins before it waits for the rate limiter and arrives later still, so what was begun up to a day
+        before is among it.
+        """
         others = (
             batches.c.account == batch.account,
             jobs.c.kind == batch.kind,
             batches.c.id != batch.id,
-            batches.c.sent_at >= since,
+            batches.c.sent_at >= since - _LONGEST_ON_THE_WAY,
         )
         state = batches.c.state
         unknown = sa.or_(
@@ -204,71 +240,106 @@ class Batches:
 
 # ---------------------------------------------------------------- the queue
 
-# There may be ten thousand jobs: what goes next is found by indexes, in a few statements whatever their number.
+# There may be ten thousand jobs: what goes next is found by indexes, in a few statements whatever their number. These
+# are executed after every change, so they are built once: to build one takes longer than to execute it.
+
+_ACCOUNT = sa.bindparam("account", type_=sa.Text)
+_NOW = sa.bindparam("now", type_=sa.BigInteger)
+
+_TO_SEND = SELECT_BATCH_TO_SEND.where(batches.c.id == sa.bindparam("in_batch"))
+_NEXT_DUE = sa.select(sa.func.min(batches.c.due_at)).where(
+    batches.c.account == _ACCOUNT, LIVE_BATCH, UNSENT_BATCH, batches.c.due_at > _NOW
+)
+_SOMETHING_OUT = sa.select(batches.c.id).where(batches.c.account == _ACCOUNT, OUT, batches.c.open > 0).limit(1)
 
 
-def _out_with(account: str, busy: Sequence[BatchId]) -> sa.CompoundSelect[tuple[str, int]]:
-    """Job and open items of each batch that is on the platform, or on the way there."""
-    mine = (batches.c.open - batches.c.found_open).label("open")  # what was found takes no room of its own
-    some = sa.select(batches.c.job, mine).where(batches.c.account == account, batches.c.open > 0)
-    leaving = [some.where(batches.c.id.in_(busy), sa.not_(OUT))] if busy else []
-    return sa.union_all(some.where(OUT), *leaving)
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """Statements about what is to be submitted."""
 
-
-def _out_by_job(account: str, busy: Sequence[BatchId]) -> sa.CTE:
-    each = _out_with(account, busy).subquery()
-    return sa.select(each.c.job, sa.func.sum(each.c.open).label("items")).group_by(each.c.job).cte("out")
-
-
-def _unsure(account: str, now: Micros, busy: Sequence[BatchId]) -> Query:
+    unsure: Query
     """The first batch that may be reconciled now."""
-    out = _out_by_job(account, busy)
-    turn = _in_turn(batches, out)
-    return (
-        turn.join_from(batches, jobs)
-        .outerjoin(out, out.c.job == jobs.c.id)
-        .where(batches.c.account == account, LIVE_BATCH, batches.c.state == literal(BatchState.UNCONFIRMED))
-        .where(batches.c.due_at <= now, batches.c.id.not_in(busy), LIVE_JOB, MAY_FIND_OUT)
-    )
-
-
-def _planned(account: str, now: Micros, busy: Sequence[BatchId], without: Sequence[JobId]) -> Sequence[Query]:
+    planned: Sequence[Query]
     """The first planned batch of a job that has nothing out, and the first of the others: one of them is the first.
 
     The former are gone through in the order of their index, the latter are few.
     """
-    out = _out_by_job(account, busy)
-    due = _first_due(now, busy)
+    followed: Query
+    """The first planned batch of a job of which nothing is ever sent."""
+    open_items: sa.Select[int]
+
+
+@cache
+def _queue(busy: int, without: int) -> _Queue:
+    """The statements for so many places of batches and jobs to be left out."""
+    are_busy, stay = marks("busy", busy), marks("without", without)
+    out = _out_with(are_busy)
+    return _Queue(
+        unsure=_unsure(_by_job(out), are_busy),
+        planned=_planned(_by_job(out), are_busy, stay),
+        followed=_to_follow(are_busy),
+        open_items=sa.select(sa.func.coalesce(sa.func.sum((each := out.subquery()).c.open), 0)).select_from(each),
+    )
+
+
+def _out_with(busy: Sequence[Mark]) -> sa.CompoundSelect[tuple[str, int]]:
+    """Job and open items of each batch that is on the platform, or on the way there."""
+    mine = (batches.c.open - batches.c.found_open).label("open")  # what was found takes no room of its own
+    some = sa.select(batches.c.job, mine).where(batches.c.account == _ACCOUNT, batches.c.open > 0)
+    leaving = [some.where(batches.c.id.in_(busy), sa.not_(OUT))] if busy else []
+    return sa.union_all(some.where(OUT), *leaving)
+
+
+def _by_job(out: sa.CompoundSelect[tuple[str, int]]) -> sa.CTE:
+    each = out.subquery()
+    return sa.select(each.c.job, sa.func.sum(each.c.open).label("items")).group_by(each.c.job).cte("out")
+
+
+def _unsure(out: sa.CTE, busy: Sequence[Mark]) -> Query:
+    turn = _in_turn(batches, out)
+    return (
+        turn.join_from(batches, jobs)
+        .outerjoin(out, out.c.job == jobs.c.id)
+        .where(batches.c.account == _ACCOUNT, LIVE_BATCH, batches.c.state == literal(BatchState.UNCONFIRMED))
+        .where(batches.c.due_at <= _NOW, *_none_of(batches.c.id, busy), LIVE_JOB, MAY_FIND_OUT)
+    )
+
+
+def _planned(out: sa.CTE, busy: Sequence[Mark], without: Sequence[Mark]) -> Sequence[Query]:
+    due = _first_due(busy)
     first = batches.alias("first")
     lets_go = sa.or_(jobs.c.max_open.is_(None), first.c["items"] <= jobs.c.max_open - out.c["items"])
     fresh = _in_turn(first).join_from(jobs, first, first.c.id == due)
     others = _in_turn(first, out).join_from(out, jobs, jobs.c.id == out.c.job).join(first, first.c.id == due)
-    of_account = (jobs.c.account == account, LIVE_JOB, sa.not_(jobs.c.follow_only))
-    may_plan = sa.and_(MAY_PLAN, jobs.c.id.not_in(without)) if without else MAY_PLAN
+    of_account = (jobs.c.account == _ACCOUNT, LIVE_JOB, sa.not_(jobs.c.follow_only))
+    may_plan = sa.and_(MAY_PLAN, *_none_of(jobs.c.id, without))
     return (
         fresh.where(*of_account, may_plan, jobs.c.id.not_in(sa.select(out.c.job))),
         others.where(may_plan, lets_go),  # found by those that are out, so not by the index of all that are live
     )
 
 
-def _to_follow(account: str, now: Micros, busy: Sequence[BatchId]) -> Query:
-    """The first planned batch of a job of which nothing is ever sent."""
+def _to_follow(busy: Sequence[Mark]) -> Query:
     first = batches.alias("first")
-    turn = _in_turn(first).join_from(jobs, first, first.c.id == _first_due(now, busy))
-    return turn.where(jobs.c.account == account, LIVE_JOB, MAY_PLAN, jobs.c.follow_only)
+    turn = _in_turn(first).join_from(jobs, first, first.c.id == _first_due(busy))
+    return turn.where(jobs.c.account == _ACCOUNT, LIVE_JOB, MAY_PLAN, jobs.c.follow_only)
 
 
-def _first_due(now: Micros, busy: Sequence[BatchId]) -> sa.ScalarSelect[str]:
+def _first_due(busy: Sequence[Mark]) -> sa.ScalarSelect[str]:
     """The first planned batch of a job that may go out now."""
     return (
         sa.select(batches.c.id)
         .where(batches.c.job == jobs.c.id, UNSENT_BATCH, batches.c.state == literal(BatchState.PLANNED))
-        .where(batches.c.due_at <= now, batches.c.id.not_in(busy))
+        .where(batches.c.due_at <= _NOW, *_none_of(batches.c.id, busy))
         .order_by(batches.c.number)
         .limit(1)
         .correlate(jobs)
         .scalar_subquery()
     )
+
+
+def _none_of(column: sa.Column[Any], marks: Sequence[Mark]) -> Sequence[sa.ColumnElement[bool]]:
+    return [column.not_in(marks)] if marks else []
 
 
 def _in_turn(batch: sa.FromClause, out: sa.CTE | None = None) -> Query:
@@ -287,11 +358,11 @@ def _place(row: Row) -> tuple[Any, ...]:
     return row.priority, row.out, row.created_at, row.job, row.number
 
 
-async def _first(connection: AsyncConnection, queries: Sequence[Query]) -> Row | None:
-    found = [(await connection.execute(query)).one_or_none() for query in queries]
+async def _first(connection: AsyncConnection, queries: Sequence[Query], values: Mapping[str, Any]) -> Row | None:
+    found = [(await connection.execute(query, values)).one_or_none() for query in queries]
     return min(filter(None, found), key=_place, default=None)
 
 
 async def _nothing_out(connection: AsyncConnection, account: str) -> bool:
-    query = sa.select(batches.c.id).where(batches.c.account == account, OUT, batches.c.open > 0).limit(1)
-    return (await connection.execute(query)).first() is None
+    found = await connection.execute(_SOMETHING_OUT, {"account": account})
+    return found.first() is None

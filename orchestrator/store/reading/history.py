@@ -14,6 +14,10 @@ _CHUNK = 1000
 _SCANNED = 5000
 """Events that are read to find those without an item."""
 
+_ADOPT = "adopt"
+_STEPS = ("stop", "pause", "resume", "cancel", "retry", "give_up", _ADOPT)
+"""Events of a job that someone who reads of it later has to know."""
+
 _OF_ITEM = sa.and_(items.c.job == events.c.job, items.c.seq == events.c.seq)
 _SELECT = sa.select(
     events.c.id,
@@ -85,6 +89,13 @@ class History:
         if more:
             return read, found[-1]
         return read, scanned[-1].id if len(scanned) == _SCANNED else None
+
+    async def steps(self, job: JobId, *, limit: int) -> Sequence[HistoryEvent]:
+        """What operators did with a job, and where the daemon stopped it: at most `limit` events, the oldest first."""
+        of_job = sa.or_(events.c.batch.is_(None), events.c.event == _ADOPT)
+        query = _SELECT.where(events.c.job == job, events.c.seq.is_(None), of_job, events.c.event.in_(_STEPS))
+        async with self._database.read() as connection:
+            return [_event_of(row) for row in await connection.execute(query.order_by(events.c.id).limit(limit))]
 
     async def stream(self, job: JobId) -> AsyncIterator[Sequence[HistoryEvent]]:
         """All events, the oldest first, in chunks."""

@@ -41,23 +41,35 @@ class Items:
 
         Begins behind the item of number `after`. What was found under an earlier run is left out, but for `superseded`.
         """
+        last = after
+        while chunk := await self.page(
+            job, state, with_request=with_request, after=last, superseded=superseded, limit=_CHUNK
+        ):
+            yield chunk
+            last = chunk[-1].seq
+
+    async def page(
+        self,
+        job: JobId,
+        state: ItemState | None = None,
+        *,
+        limit: int,
+        with_request: bool = False,
+        after: int = 0,
+        superseded: bool = False,
+    ) -> list[Item]:
+        """The first `limit` items of what `stream` returns."""
         query = SELECT_ITEM.add_columns(items.c.row, items.c.facts, _PARENT_KEY).where(items.c.job == job)
-        query = query.order_by(items.c.seq).limit(_CHUNK)
+        query = query.where(items.c.seq > after).order_by(items.c.seq).limit(limit)
         if not superseded:
             query = query.where(sa.not_(items.c.superseded))
         if with_request:
             query = query.add_columns(items.c.request)
         if state is not None:
             query = query.where(items.c.state == state)
-        last = after
-        while True:
-            async with self._database.read() as connection:
-                rows = (await connection.execute(query.where(items.c.seq > last))).all()
-            chunk = [item_of(row, with_request=with_request, with_row=True) for row in rows]
-            if not chunk:
-                return
-            yield chunk
-            last = chunk[-1].seq
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [item_of(row, with_request=with_request, with_row=True) for row in rows]
 
     async def as_rows(self, job: JobId, states: Collection[ItemState]) -> AsyncIterator[list[Item]]:
         """The items of a job in one of these states without those under which others were found, in order.

@@ -1,7 +1,7 @@
 """Lists of jobs for people: filtered, searched, in pages of any depth."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
@@ -11,7 +11,7 @@ from orchestrator.store.database.engine import Database
 from orchestrator.store.reading.contains import contains
 from orchestrator.store.reading.job_criteria import JobCriteria
 from orchestrator.store.reading.rows import SELECT_JOB, Query, job_of
-from orchestrator.store.schema import LIVE_JOB, REAL_JOB, jobs
+from orchestrator.store.schema import LIVE_JOB, REAL_JOB, UNPRUNED_JOB, jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,10 @@ class JobFilter:
     """Only jobs that an operator has to act on."""
     account: str | None = None
     created_since: Micros | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """All of these."""
+    settled_since: Micros | None = None
+    """Without the jobs that settled before this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,12 @@ class JobSearch:
         has_older = True if after is not None else more
         return JobsFound(found, found[0].id if has_newer else None, found[-1].id if has_older else None)
 
+    async def any_settled_before(self, moment: Micros) -> bool:
+        """Whether a job settled before this time. The oldest jobs are read first, as they are the likely ones."""
+        query = sa.select(jobs.c.id).where(jobs.c.settled_at < moment).order_by(jobs.c.id).limit(1)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).first() is not None
+
     async def live_counts(self) -> Mapping[tuple[JobState, Needs | None], int]:
         """How many jobs are not settled, by state and needs."""
         by = (jobs.c.state, jobs.c.needs)
@@ -75,12 +85,15 @@ class JobSearch:
 
 
 def _conditions(wanted: JobFilter) -> Collection[sa.ColumnElement[bool]]:
-    conditions = list(JobCriteria(account=wanted.account, since=wanted.created_since).conditions)
+    conditions = list(JobCriteria(account=wanted.account, since=wanted.created_since, labels=wanted.labels).conditions)
     if wanted.text:
         columns = (jobs.c.name, jobs.c.project, jobs.c.file, jobs.c.labels)
         conditions.append(sa.or_(*(contains(column, wanted.text) for column in columns)))
     if wanted.states:
         conditions.append(jobs.c.state.in_(sorted(wanted.states)))
+    if wanted.settled_since is not None:
+        # Each half has an index of its own: jobs that settled lately are not pruned yet.
+        conditions.append(sa.or_(LIVE_JOB, sa.and_(jobs.c.settled_at >= wanted.settled_since, UNPRUNED_JOB)))
     if wanted.on_hold:
         conditions += [LIVE_JOB, jobs.c.needs.is_not(None)]
     return conditions

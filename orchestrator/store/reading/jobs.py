@@ -10,6 +10,7 @@ from orchestrator.domain.model import ItemState, Job, JobId, JobSpec, JobState, 
 from orchestrator.store.changes import JobChanged
 from orchestrator.store.database.engine import Database
 from orchestrator.store.ids import TimeOrderedIds
+from orchestrator.store.reading.earlier_work import EarlierWork
 from orchestrator.store.reading.job_criteria import JobCriteria
 from orchestrator.store.reading.rows import COUNTERS, SELECT_JOB, Query, job_of
 from orchestrator.store.schema import LIVE_JOB, REAL_JOB, job_after, jobs
@@ -37,6 +38,7 @@ class Jobs:
 
     def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
         self._database = database
+        self.earlier = EarlierWork(database)
         self._loading = Loading(database, ids)
         self._pruning = Pruning(database)
 

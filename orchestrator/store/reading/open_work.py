@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,8 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orchestrator.clock import Micros
 from orchestrator.domain.model import BatchId, BatchState, Job, JobId, Needs
 from orchestrator.store.database.engine import Database
-from orchestrator.store.schema import LIVE_BATCH, batches, events, jobs
+from orchestrator.store.schema import LIVE_BATCH, UNSENT_BATCH, batches, events, jobs, literal, one_of
 from orchestrator.store.writing.unit_of_work import chunks
+
+MOST_READ = 1000
+"""Batches of one kind that are read for one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,24 @@ class LiveBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveWork:
+    """The batches of a job that have not settled: at most `MOST_READ` of each kind, however many there are."""
+
+    doubtful: Sequence[LiveBatch]
+    """Blocked, unconfirmed, or being sent; by number."""
+    planned: Sequence[LiveBatch]
+    """By number."""
+    tracked: Sequence[LiveBatch]
+    """On the platform."""
+
+    @property
+    def last_error(self) -> str | None:
+        """The last error of the batch with the highest number that has one."""
+        read = (*self.doubtful, *self.planned, *self.tracked)
+        return max(((each.number, each.last_error) for each in read if each.last_error), default=(0, None))[1]
+
+
+@dataclass(frozen=True, slots=True)
 class OpenGroup:
     """Open items of a job whose batches are in one state and run the same pipeline."""
 
@@ -59,31 +81,34 @@ class OpenGroup:
     """When the latest of these batches was accepted."""
 
 
+_DOUBTFUL = (BatchState.SUBMITTING, BatchState.UNCONFIRMED, BatchState.BLOCKED)
+_LIVE_NAMES = ("id", "number", "state", "open", "detail", "last_error", "due_at", "sent_at")
+_SELECT_LIVE = sa.select(*(batches.c[name] for name in _LIVE_NAMES))
+
+
 class OpenWork:
     """Questions about what of jobs has not ended."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def live_batches(self, job: JobId) -> Sequence[LiveBatch]:
-        """The batches of a job that have not settled, by number."""
-        names = ("id", "number", "state", "open", "detail", "last_error", "due_at", "sent_at")
-        query = sa.select(*(batches.c[name] for name in names)).where(batches.c.job == job, LIVE_BATCH)
+    async def live_work(self, job: Job) -> LiveWork:
+        """The batches of a job that have not settled. Each question is answered by an index, and by few of its rows."""
+        own, account = batches.c.job == job.id, batches.c.account == job.spec.account
+        of_account = batches.c.job.concat("") == job.id  # an expression: so that SQLite uses the index of the account
+        by_number = _SELECT_LIVE.order_by(batches.c.number).limit(MOST_READ)
+        doubtful = by_number.where(account, one_of(batches.c.state, _DOUBTFUL), LIVE_BATCH, of_account)
+        unsent = by_number.where(own, UNSENT_BATCH)
+        # In no order, which would need all of them; they are few, or alike.
+        tracked = _SELECT_LIVE.where(own, LIVE_BATCH, batches.c.state == literal(BatchState.TRACKING)).limit(MOST_READ)
         async with self._database.read() as connection:
-            rows = (await connection.execute(query.order_by(batches.c.number))).all()
-        return [
-            LiveBatch(
-                id=BatchId(row.id),
-                number=row.number,
-                state=BatchState(row.state),
-                open=row.open,
-                detail=row.detail,
-                last_error=row.last_error,
-                due_at=row.due_at,
-                sent_at=row.sent_at,
-            )
-            for row in rows
-        ]
+            read = [(await connection.execute(query)).all() for query in (doubtful, unsent, tracked)]
+        held, planned, out = ([_live_batch(row) for row in rows] for rows in read)
+        return LiveWork(
+            doubtful=held,
+            planned=[batch for batch in planned if batch.state is BatchState.PLANNED],
+            tracked=out,
+        )
 
     async def holds(self, job: Job) -> Holds:
         """Why nothing of a job is submitted, where it is paused or stopped."""
@@ -111,6 +136,19 @@ class OpenWork:
                 ):
                     found[JobId(job)].append(OpenGroup(BatchState(state), pipeline, int(count), youngest))
         return found
+
+
+def _live_batch(row: sa.Row[*tuple[Any, ...]]) -> LiveBatch:
+    return LiveBatch(
+        id=BatchId(row.id),
+        number=row.number,
+        state=BatchState(row.state),
+        open=row.open,
+        detail=row.detail,
+        last_error=row.last_error,
+        due_at=row.due_at,
+        sent_at=row.sent_at,
+    )
 
 
 async def _hold(connection: AsyncConnection, job: Job, reason: str | None, event: str, needs: Needs) -> Hold | None:

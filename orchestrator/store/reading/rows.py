@@ -247,6 +247,7 @@ def _spec_of(row: Row) -> JobSpec:
         account=row.account,
         project=row.project,
         digest=row.digest,
+        content_digest=row.content_digest,
         engine=row.engine,
         after=after_of(row.after),
         priority=row.priority,

@@ -1,12 +1,12 @@
 """`/api/v1`: reads jobs, their items and accounts. Changes are made with queue files only."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
 from fastapi import Query
-from pydantic import StringConstraints
+from pydantic import StringConstraints, WithJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
@@ -17,8 +17,9 @@ from orchestrator.engine.outlook.expected_end import expected_ends
 from orchestrator.engine.outlook.why import describe_why, why
 from orchestrator.engine.report.compose import compose_report
 from orchestrator.engine.report.context import context_of
+from orchestrator.engine.report.policy import policy
 from orchestrator.engine.result_document import (
-    describe_batch,
+    describe_batches,
     describe_event,
     describe_item,
     describe_job,
@@ -33,11 +34,10 @@ from orchestrator.web.api.responses import JSON, document
 from orchestrator.web.served import Shown, account_now, failing_since
 
 _LARGEST_PAGE = 1000
+_PORTION = 250
+"""Items that are read and encoded at a time: about as many bytes as go to a connection at once."""
 _LARGEST_NUMBER = 2**63 - 1
 """The range of an integer column."""
-
-_REPORT_HEADERS = {"Content-Security-Policy": "sandbox allow-popups", "X-Content-Type-Options": "nosniff"}
-"""Beside the policy in the page itself: it runs no scripts, and has no access to what else this server serves."""
 
 OfState = Annotated[JobState | None, Query(description="Only jobs in this state.")]
 _TEXT = r"^[^\x00]*$"
@@ -51,8 +51,16 @@ WithLabels = Annotated[
 Named = Annotated[
     str | None, Query(pattern=_TEXT, description="Only jobs with this text in their name, without regard to case.")
 ]
+_SINCE: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "pattern": "^[1-9][0-9]{0,3}(ms|s|m|h|d)$"},
+        {"type": "string", "format": "date"},
+        {"type": "string", "format": "date-time"},
+    ]
+}
 Since = Annotated[
-    str | None, Query(description="Only jobs accepted since: a duration such as `7d`, a date, or a time in RFC 3339.")
+    Annotated[str, WithJsonSchema(_SINCE)] | None,
+    Query(description="Only jobs accepted since: a duration such as `7d`, a date, or a time in RFC 3339."),
 ]
 Page = Annotated[int, Query(ge=1, le=_LARGEST_PAGE, description="Jobs in one answer.")]
 Before = Annotated[
@@ -107,7 +115,7 @@ class Api:
         batches = await self._store.batches.of_job(job.id)
         limits = self._shown.open_items
         ends = await expected_ends(self._store, [job], limits, self._shown.clock.now())
-        body = {"job": describe_job(job), "batches": [describe_batch(batch) for batch in batches]}
+        body = {"job": describe_job(job), "batches": await describe_batches(self._store, batches)}
         body |= await describe_standstill(self._store, job, limits.get(job.spec.account))
         notices = describe_notices(await self._store.notices.undelivered(job.id))
         return document(body | {"expected_end": when(ends.get(job.id)), "undelivered": notices})
@@ -140,7 +148,7 @@ class Api:
         job = await self._named(name)
         context = context_of(self._shown.settings, job.spec)
         page = await compose_report(self._store, job, context, now=self._shown.clock.now())
-        return Response(page, media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
+        return Response(page, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": policy()})
 
     async def items(self, name: str, state: ItemOfState = None, limit: Most = None, after: After = 0) -> Response:
         """The items of one job in order, streamed; `next` is the path of the next page, or null."""
@@ -172,22 +180,26 @@ class Api:
         return job
 
     async def _stream(self, job: Job, state: ItemState | None, limit: int | None, after: int) -> AsyncIterator[bytes]:
-        """One item per line, as in the result."""
-        link = context_of(self._shown.settings, job.spec).link
+        """One item per line, as in the result. While the caller reads, only encoded items are kept, and few of them."""
         yield b'{"items": ['
-        sent, more = 0, False
-        async for chunk in self._store.items.stream(job.id, state, after=after):
-            fits = chunk if limit is None else chunk[: limit - sent]
-            more = len(fits) < len(chunk)
-            if fits:
-                lines = b",".join(b"\n" + msgspec.json.encode(describe_item(item, link)) for item in fits)
+        sent, more = 0, True
+        while more and (limit is None or sent < limit):
+            size = _PORTION if limit is None else min(_PORTION, limit - sent)
+            lines, count, after, more = await self._portion(job, state, size, after)
+            if count:
                 yield lines if sent == 0 else b"," + lines
-                sent, after = sent + len(fits), fits[-1].seq
-            if more:
-                break
+            sent += count
         path = f"/api/v1/jobs/{job.spec.name}/items"
         following = _link(path, state=state, limit=limit, after=after) if more else None
         yield b'],\n"next": ' + msgspec.json.encode(following) + b"}\n"
+
+    async def _portion(self, job: Job, state: ItemState | None, size: int, after: int) -> tuple[bytes, int, int, bool]:
+        """Up to `size` items as JSON, how many they are, the number of the last one, and whether more follow."""
+        link = context_of(self._shown.settings, job.spec).link
+        found = await self._store.items.page(job.id, state, after=after, limit=size + 1)
+        shown = found[:size]
+        lines = b",".join(b"\n" + msgspec.json.encode(describe_item(item, link)) for item in shown)
+        return lines, len(shown), shown[-1].seq if shown else after, len(found) > size
 
 
 def _since(text: str, now: Micros) -> Micros:

@@ -30,7 +30,7 @@ class Job(Shape):
     name: str
     kind: str
     account: str
-    project: str
+    project: str | None
     labels: dict[str, str]
     state: JobState
     needs: Annotated[Needs | None, Field(description="Why it is on hold.")]
@@ -58,9 +58,14 @@ class Batch(Shape):
     number: int
     remote_id: str | None
     state: BatchState
-    status: Annotated[str | None, Field(description="The platform's own word.")]
+    stage: Annotated[str, Field(description="What `status` is about: `creation` of analyses, `link`, `copy`, ….")]
+    status: Annotated[
+        str | None,
+        Field(description="The platform's status of `stage`: `SUCCEEDED` of a creation says nothing of the analyses."),
+    ]
     submitted_at: Time | None
     items: int
+    counts: Annotated[dict[ItemState, int], Field(description="Items by state; states without any are left out.")]
     sends: Annotated[int, Field(description="Sends that may have had an effect.")]
     detail: Annotated[str | None, Field(description="Why it waits for the operator, or the error of its last attempt.")]
 

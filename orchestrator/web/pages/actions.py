@@ -1,8 +1,6 @@
-"""Cancel, retry, pause and resume: a page that asks for confirmation, and the form that it sends."""
+"""Cancel, retry, pause, resume, give up, adopt: a page that asks for confirmation, and the form that it sends."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -10,9 +8,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from orchestrator.domain.lifecycle import RETRIED_STATES
-from orchestrator.domain.model import ItemState, Job
-from orchestrator.web.pages.content.formatting import counted
+from orchestrator.domain.model import Batch, Job
+from orchestrator.web.pages.content.job_actions import (
+    ACTIONS,
+    Action,
+    Target,
+    control_of,
+    effects_of,
+    retried_counts,
+    subject_of,
+)
 from orchestrator.web.pages.forms import Query, field, read_form
 from orchestrator.web.pages.job_list import job_url
 from orchestrator.web.pages.job_page import JobPage
@@ -20,26 +25,9 @@ from orchestrator.web.pages.queueing import Outcome, Queueing, unwritable
 from orchestrator.web.pages.site import Site
 from orchestrator.web.served import Shown
 
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One thing that an operator may do."""
-
-    name: str
-    title: str
-    button: str
-    is_danger: bool = False
-
-
-ACTIONS: Mapping[str, Action] = MappingProxyType(
-    {
-        "cancel": Action("cancel", "Cancel", "Cancel the job", is_danger=True),
-        "retry": Action("retry", "Retry", "Retry the items"),
-        "pause": Action("pause", "Pause", "Pause"),
-        "resume": Action("resume", "Resume", "Resume"),
-    }
-)
 _OF_ACCOUNT = frozenset({"pause", "resume"})
+LONGEST_NUMBER = 10
+"""Digits of a batch's number, and one more."""
 
 
 class Actions:
@@ -54,15 +42,17 @@ class Actions:
     async def confirm_job(self, request: Request) -> Response:
         """The question before an action on a job."""
         job, action = await self._jobs.named(request), _action(request, ACTIONS.keys())
-        return self._confirm_job(request, job, action)
+        query = Query.of(request.query_params)
+        target = Target(item=query.text("item"), batch=query.number("batch"))
+        return await self._confirm_job(request, job, action, target)
 
     async def act_on_job(self, request: Request) -> Response:
         """An action on a job."""
         job, action = await self._jobs.named(request), _action(request, ACTIONS.keys())
-        form = await read_form(request)
-        outcome = await self._carry_out(request, _control(action, job, form))
+        target = _target(await read_form(request))
+        outcome = await self._carry_out(request, control_of(action, job, target))
         if outcome.mistakes:
-            return self._confirm_job(request, job, action, outcome)
+            return await self._confirm_job(request, job, action, target, outcome)
         _notify(request, outcome)
         return RedirectResponse(job_url(job.spec.name), 303)
 
@@ -94,22 +84,29 @@ class Actions:
             raise HTTPException(404, f"no account is named {name!r}")
         return name
 
-    def _confirm_job(self, request: Request, job: Job, action: Action, refused: Outcome | None = None) -> Response:
-        item = Query.of(request.query_params).text("item")
-        retried = {state: job.counts[state] for state in RETRIED_STATES if job.counts.get(state)}
+    async def _confirm_job(
+        self, request: Request, job: Job, action: Action, target: Target, refused: Outcome | None = None
+    ) -> Response:
+        batch = await self._batch(job, target.batch) if action.name == "adopt" else None
         return self._site.single(
             request,
             "confirm.html",
             status=200 if refused is None else 422,
             section="jobs",
             action=action,
-            subject=job.spec.name,
+            subject=subject_of(action, job, target),
             back=job_url(job.spec.name),
-            effects=_effects(action, job, item),
-            item=item,
-            states=retried if action.name == "retry" and not item else {},
+            effects=effects_of(action, job, target, batch),
+            target=target,
+            states=retried_counts(job) if action.name == "retry" and not target.item else {},
             refused=refused,
         )
+
+    async def _batch(self, job: Job, number: int) -> Batch | None:
+        found = await self._shown.store.batch_pages.page(job.id, (), after=number - 1, limit=1) if number else ()
+        if not found or found[0].number != number:
+            raise HTTPException(404, f"{job.spec.name} has no batch {number}: its batches are listed on its page")
+        return found[0]
 
     def _confirm_account(
         self, request: Request, account: str, action: Action, refused: Outcome | None = None
@@ -128,7 +125,7 @@ class Actions:
             subject=f"account {account}",
             back="/accounts",
             effects=[effect],
-            item="",
+            target=Target(),
             states={},
             refused=refused,
         )
@@ -153,37 +150,12 @@ def _action(request: Request, allowed: Collection[str]) -> Action:
     return ACTIONS[name]
 
 
-def _control(action: Action, job: Job, form: FormData) -> Mapping[str, Any]:
-    control: dict[str, Any] = {action.name: job.spec.name}
-    if action.name == "retry":
-        if key := field(form, "item"):
-            control["items"] = [key]
-        elif state := field(form, "state"):
-            control["state"] = state
-    return control
+def _target(form: FormData) -> Target:
+    number = field(form, "batch")
+    batch = int(number) if number.isascii() and number.isdecimal() and len(number) < LONGEST_NUMBER else 0
+    return Target(field(form, "item"), field(form, "state"), batch, field(form, "remote_id").strip())
 
 
 def _notify(request: Request, outcome: Outcome) -> None:
     if request.state.session is not None:
         request.state.session.notices.append(outcome.text)
-
-
-def _effects(action: Action, job: Job, item: str) -> list[str]:
-    counts = job.counts
-    match action.name:
-        case "cancel":
-            unsent = counts.get(ItemState.PENDING, 0)
-            out = sum(count for state, count in counts.items() if not state.final) - unsent
-            return [
-                *([f"{counted(unsent, 'item')} not yet submitted: never sent."] if unsent else ()),
-                *([f"{counted(out, 'item')} on the platform: aborted there, if the platform can."] if out else ()),
-                "Items that have ended keep their state. A cancelled job can be retried.",
-            ]
-        case "retry" if item:
-            return [f"The item {item} is submitted again, as a new attempt."]
-        case "retry":
-            return ["Items that did not succeed are submitted again, as new attempts; so are blocked batches."]
-        case "pause":
-            return ["Nothing more is submitted until you resume the job. Items on the platform continue there."]
-        case _:
-            return ["The job submits again, also if it had stopped after too many failures."]

@@ -1,7 +1,7 @@
 """`/`: all jobs, filtered, searched and in pages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +13,7 @@ from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.model import Job, JobId, JobState
 from orchestrator.engine.outlook.expected_end import expected_ends
 from orchestrator.store.reading.job_search import JobFilter, JobsFound
+from orchestrator.web.pages.content.formatting import split_search
 from orchestrator.web.pages.content.progress_bar import ProgressBar, progress_bar
 from orchestrator.web.pages.forms import Query
 from orchestrator.web.pages.site import Site
@@ -20,6 +21,9 @@ from orchestrator.web.served import Shown
 
 PAGE = 50
 """Jobs on a page."""
+FOLDED_AFTER = 7 * 86_400 * SECOND
+"""After this time jobs that have settled are listed on request only."""
+_FILTERS = ("q", "state", "account", "since")
 _LIVE = frozenset({JobState.WAITING, JobState.QUEUED, JobState.RUNNING})
 _GROUPS: Mapping[str, tuple[str, frozenset[JobState]]] = MappingProxyType(
     {
@@ -57,8 +61,10 @@ class JobList:
         return await self._site.page(request, "jobs.html", lambda: self._read(query))
 
     async def _read(self, query: Query) -> Mapping[str, Any]:
+        filtered = any(query.text(name) for name in _FILTERS)
+        fold_before = None if filtered or query.text("all") else self._fold_before()
         found = await self._search.page(
-            self._filter(query),
+            replace(self._filter(query), settled_since=fold_before),
             before=JobId(query.text("before")) if query.text("before") else None,
             after=JobId(query.text("after")) if query.text("after") else None,
             limit=PAGE,
@@ -75,17 +81,27 @@ class JobList:
             "periods": {days: label for days, (label, _) in _SINCE.items()},
             "active": sum(counts.values()),
             "on_hold": on_hold,
-            "filtered": any(query.text(name) for name in ("q", "state", "account", "since")),
+            "filtered": filtered,
+            "folded": fold_before is not None and await self._search.any_settled_before(fold_before),
+            "unfolded": bool(query.text("all")) and not filtered,
+            "folded_after": FOLDED_AFTER / SECOND,
             **_links(query, found),
         }
+
+    def _fold_before(self) -> Micros:
+        """Cut to the hour, so that a page stays the same for a while."""
+        moment = self._shown.clock.now() - FOLDED_AFTER
+        return moment - moment % (3600 * SECOND)
 
     def _filter(self, query: Query) -> JobFilter:
         chosen = query.text("state")
         group = _GROUPS.get(chosen)
         states = group[1] if group else frozenset(state for state in JobState if state == chosen)
         period = _SINCE.get(query.text("since"))
+        text, labels = split_search(query.text("q"))
         return JobFilter(
-            text=query.text("q"),
+            text=text,
+            labels=labels,
             states=states,
             on_hold=chosen == "hold",
             account=query.text("account") or None,

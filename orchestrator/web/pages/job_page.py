@@ -6,15 +6,18 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.lifecycle import RETRIED_STATES
 from orchestrator.domain.model import BatchState, Item, ItemState, Job
+from orchestrator.engine.report.compose import compose_report
 from orchestrator.engine.report.context import context_of
+from orchestrator.engine.report.policy import policy
 from orchestrator.engine.result_document import Link
 from orchestrator.store.reading.history import HistoryEvent
-from orchestrator.store.reading.item_search import SHOWN_OF_PARENT, ItemFilter, ItemsFound
+from orchestrator.store.reading.item_search import NOTHING, SHOWN_OF_PARENT, ItemFilter, ItemsFound
+from orchestrator.web.pages.content.job_actions import ADOPTABLE, OUT, may_give_up, may_retry
 from orchestrator.web.pages.content.job_outlook import read_outlook
 from orchestrator.web.pages.content.progress_bar import progress_bar
 from orchestrator.web.pages.forms import Query
@@ -42,6 +45,8 @@ class ItemRow:
     """Found items below it that are not on the page."""
     retry: str | None = None
     """The address of the page that retries it."""
+    give_up: str | None = None
+    """The address of the page that gives it up."""
     found_url: str | None = None
     link: str | None = None
     """Its page on the platform."""
@@ -77,6 +82,8 @@ class JobPage:
             page, path = found[:PAGE], f"{job_url(job.spec.name)}/batches"
             return await self._head(job, "batches") | {
                 "batches": page,
+                "counts": await self._store.batches.counts(page),
+                "adoptable": {batch.number for batch in page if batch.state in ADOPTABLE},
                 "query": query.values,
                 "first": query.link(path, after=None) if query.number("after") else None,
                 "following": query.link(path, after=page[-1].number) if len(found) > PAGE else None,
@@ -100,6 +107,17 @@ class JobPage:
             }
 
         return await self._site.page(request, "history.html", read)
+
+    async def report(self, request: Request) -> Response:
+        """The report of the job as it is now: the page that its results have as JOB.html, under its own policy."""
+        job = await self.named(request)
+
+        async def render() -> str:
+            context = context_of(self._shown.settings, job.spec)
+            return (await compose_report(self._store, job, context, now=self._shown.clock.now())).decode()
+
+        kept = await self._site.cache.get(f"report {job.id}", render)
+        return HTMLResponse(kept.html, headers={"Content-Security-Policy": policy()})
 
     async def _events(self, job: Job, query: Query) -> tuple[Sequence[HistoryEvent], int | None]:
         """A page of events, and where the following one begins."""
@@ -129,9 +147,8 @@ class JobPage:
             "url": job_url(job.spec.name),
             "bar": progress_bar(job.counts),
             "outlook": await read_outlook(self._shown, job),
-            "may_retry": job.state.settled
-            or any(job.counts.get(state) for state in RETRIED_STATES)
-            or job.needs is not None,
+            "may_retry": may_retry(job),
+            "may_give_up": may_give_up(job),
         }
 
     async def _items(self, job: Job, query: Query) -> dict[str, Any]:
@@ -142,7 +159,10 @@ class JobPage:
             raise HTTPException(404, f"{job.spec.name} has no item {parent_key!r}")
         state = next((each for each in ItemState if each == query.text("state")), None)
         wanted = ItemFilter(query.text("q"), state, query.text("status") or None, parent)
-        found = await self._store.item_search.page(job.id, wanted, after=query.number("after"), limit=PAGE)
+        if state is not None and not job.parents and not job.counts.get(state):
+            found = NOTHING  # the counts say so, and no row has to be read
+        else:
+            found = await self._store.item_search.page(job.id, wanted, after=query.number("after"), limit=PAGE)
         may_retry = job.cancelled_at is None or job.state.settled
         rows = _rows(found, query, path, link=context_of(self._shown.settings, job.spec).link, may_retry=may_retry)
         return {
@@ -166,10 +186,12 @@ def _rows(found: ItemsFound, query: Query, path: str, *, link: Link | None, may_
     for item in found.items:
         under = found.under.get(item.seq, ())
         parent = found.parents.get(item.parent) if item.parent is not None and not query.text("parent") else None
-        retry = query.link(f"{path}/retry", **_only(item.key)) if may_retry and _retried(item) else None
+        asked = item.parent is None  # found items are neither sent nor ended one by one
+        retry = query.link(f"{path}/retry", **_only(item.key)) if asked and may_retry and _retried(item) else None
+        give_up = query.link(f"{path}/give-up", **_only(item.key)) if asked and item.state in OUT else None
         found_url = query.link(path, **_only(None), parent=item.key) if item.found else None
         more = max(0, item.found - SHOWN_OF_PARENT) if under else item.found
-        rows.append(row(item, under=parent, more=more, retry=retry, found_url=found_url))
+        rows.append(row(item, under=parent, more=more, retry=retry, give_up=give_up, found_url=found_url))
         rows += [row(child, is_child=True) for child in under]
     return rows
 
@@ -180,7 +202,7 @@ def _only(key: str | None) -> Mapping[str, str | None]:
 
 
 def _retried(item: Item) -> bool:
-    return item.parent is None and item.state in RETRIED_STATES
+    return item.state in RETRIED_STATES
 
 
 def _seconds(item: Item) -> float | None:

@@ -53,6 +53,7 @@ class Templates:
             "asset": asset,
             "share": formatting.share,
             "counted": formatting.counted,
+            "label_url": formatting.label_url,
             "JOB_STATES": [state for state in JobState if state is not JobState.LOADING],
             "ITEM_STATES": list(ItemState),
             "BATCH_STATES": list(BatchState),

@@ -35,6 +35,7 @@ def page_routes(site: Site, shown: Shown, sessions: Sessions) -> Sequence[Route]
         "/jobs/{name}": jobs.items,
         "/jobs/{name}/batches": jobs.batches,
         "/jobs/{name}/history": jobs.history,
+        "/jobs/{name}/report": jobs.report,
         "/jobs/{name}/{action}": actions.confirm_job,
         "/accounts": AccountPage(site, shown, history).get,
         "/accounts/{name}/{action}": actions.confirm_account,

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.domain.errors import Refused
+from orchestrator.domain.errors import Refused, Transient
 from orchestrator.domain.model import ItemReport, ItemState
+from orchestrator.domain.units import HOUR
 from orchestrator.simulator import FaultKind
 
 VERBS = {"file_copy": "copy", "file_move": "move", "file_delete": "delete"}
@@ -54,27 +55,90 @@ async def test_rows_in_another_order_are_matched_by_what_they_say(make_lab, sett
         assert all(lab.item(key(setting, file)).remote_id == made[f"{prefix}{file}"] for file in files[:9])
 
 
-async def test_rows_that_cannot_be_told_apart_wait_for_the_operator(make_lab):
-    """Two files failed for different reasons, in an order other than that of the request: which is whose is unclear."""
+async def test_files_that_failed_for_several_reasons_have_failed(make_lab):
+    """In an order other than that of the request it is unclear which reason is whose: each has all of them."""
     lab = make_lab(result_order="shuffled")
     files = ["f1", "f2", "f3", "f4-fail", "f5-unknown"]
     await lab.submit("file_copy", *(request("file_copy", file) for file in files))
     await lab.clock.advance(60)
     await lab.poll()
-    states = lab.states()
-    assert [states[file] for file in files[:3]] == ["succeeded"] * 3
-    assert {states["f4-fail"], states["f5-unknown"]} == {"attention"}
+    assert lab.states() == {file: "succeeded" if file in files[:3] else "failed" for file in files}
+    for file in files[3:]:
+        assert sorted(lab.item(file).detail.split(" or ")) == [
+            "5001: You have no permission for this file.",
+            "5002: Requested file does not exist.",
+        ]
+
+
+@pytest.mark.parametrize("order", ["sent", "shuffled"])
+async def test_copies_without_names_are_matched_by_the_names_of_their_originals(make_lab, order):
+    """The rows have nothing else in common with the request; the ids of the copies are those of the right files."""
+    lab = make_lab(result_order=order)
+    files = [f"f{number}" for number in range(8)] + ["f8-fail", "f9-unknown"]
+    await lab.submit("file_copy", *({"file": file} for file in files))
+    await lab.finish()
+    assert lab.states() == {file: "succeeded" if file in files[:8] else "failed" for file in files}
+    copies = {file.id: file.name for file in lab.simulator._world.files.values() if file.id != file.name}
+    assert [copies[lab.item(file).remote_id] for file in files[:8]] == files[:8]
+    assert lab.calls("bulk_get_files") == 1
+
+
+async def test_copies_of_one_name_have_succeeded_and_name_no_file(make_lab):
+    """Several originals have the same name, and the rows another order: which copy is whose is unclear."""
+    lab = make_lab(result_order="shuffled")
+    files = ["f0", "f1", "f2", "f3", "g"]
+    for file in files[:4]:
+        lab.simulator._world.file(file, 0.0).name = "reads.bam"
+    await lab.submit("file_copy", *({"file": file} for file in files))
+    await lab.finish()
+    assert set(lab.states().values()) == {"succeeded"}
+    unclear = [lab.item(file) for file in files[:4] if lab.item(file).remote_id is None]
+    assert all("which of them is its copy is unclear" in item.detail for item in unclear)
+    assert lab.simulator._world.files[lab.item("g").remote_id].name == "g"
+
+
+@pytest.mark.parametrize("order", ["sent", "shuffled"])
+async def test_deletions_are_matched_by_what_is_still_there(make_lab, order):
+    """Their rows say nothing of the file; what is gone was deleted, what is there was not."""
+    lab = make_lab(result_order=order)
+    files = [f"f{number}" for number in range(8)] + ["f8-fail", "f9-fail"]
+    await lab.submit("file_delete", *({"file": file} for file in files))
+    await lab.finish()
+    assert lab.states() == {file: "succeeded" if file in files[:8] else "failed" for file in files}
+    assert lab.calls("bulk_get_files") == 1
+
+
+async def test_a_deletion_of_what_may_never_have_been_there_waits_for_the_operator(make_lab):
+    """Two files are gone, the rows say that one of them was not found, and nothing says which."""
+    lab = make_lab(result_order="shuffled")
+    files = ["f1-unknown", "f2", "f3", "f4", "f5-fail"]
+    await lab.submit("file_delete", *({"file": file} for file in files))
+    await lab.clock.advance(60)
+    await lab.poll()
+    assert lab.states() == {file: "failed" if file == "f5-fail" else "attention" for file in files}
+
+
+async def test_a_file_of_which_nothing_is_said_is_asked_about_again(make_lab):
+    """One row of the answer is an error for the moment: the job is matched by the next poll."""
+    lab = make_lab(result_order="shuffled")
+    lab.fault(FaultKind.QUIRK, "bulk_get_files", quirk="row_error")
+    await lab.submit("file_delete", *({"file": file} for file in ("f1", "f2", "f3-fail")))
+    await lab.clock.advance(60)
+    with pytest.raises(Transient):
+        await lab.poll()
+    await lab.finish()
+    assert list(lab.states().values()) == ["succeeded", "succeeded", "failed"]
 
 
 async def test_a_job_that_has_ended_is_not_asked_about_again(make_lab):
     """Its rows say the same for ever. Once its job is cancelled it is: what goes unreported then ends with the job."""
     lab = make_lab(result_order="shuffled")
-    batch = await lab.submit("file_copy", *(request("file_copy", file) for file in ("f1-fail", "f2-unknown", "f3")))
+    batch = await lab.submit("file_delete", *({"file": file} for file in ("f1", "f2", "f3-unknown", "f4-fail")))
     await lab.clock.advance(60)
     await lab.poll()
     ended = lab.batches[batch.key]
-    assert sorted(lab.states().values()) == ["attention", "attention", "succeeded"]
-    assert "`give-up` the item" in lab.item("f1-fail").detail
+    assert sorted(lab.states().values()) == ["attention", "attention", "attention", "failed"]
+    assert "`give-up` the item" in lab.item("f1").detail
     assert lab.platform.polls([ended]) == []
     (poll,) = lab.platform.polls([replace(ended, cancelled=True)])
     open_items = tuple(item for item in lab.of(ended) if not item.state.final)
@@ -169,6 +233,25 @@ async def test_a_change_of_files_has_ended_when_it_is_answered(make_lab, order):
     assert lab.simulator._world.files["f1"].metadata == {"sample_id": "S1"}
     assert lab.platform.polls([batch]) == []
     assert batch.submission.resend == "harmless"
+
+
+@pytest.mark.parametrize(("setting", "kept"), [("file_update", True), ("drs_import", True), ("file_copy", False)])
+async def test_a_harmless_repeat_is_harmless_for_an_hour(lab, setting, kept):
+    """After that others may have changed what it would change: it is searched for first."""
+    batch = lab.composed(lab.plan(setting, request(setting, "f1")))
+    assert batch.submission.key_life == (HOUR if kept else None)
+
+
+async def test_a_change_that_was_made_is_found_by_what_the_file_is_like(lab):
+    """Values, tags and names that are as asked; null asks for a value that is not there."""
+    made = {"file": "f1", "metadata": {"sample_id": "S1", "old": None}, "tags": ["a"], "name": "x.bam"}
+    await lab.submit("file_update", made, job="before")
+    others = [{"file": "f2", "tags": ["a"]}, {"file": "f3-unknown", "tags": ["a"]}]
+    batch = lab.composed(lab.plan("file_update", made, *others))
+    found = await lab.platform.reconcile(batch)
+    assert [(report.key, report.state) for report in found.items] == [("f1", ItemState.SUCCEEDED)]
+    lab.simulator._world.files["f1"].metadata["sample_id"] = "S9"
+    assert (await lab.platform.reconcile(batch)).items == []
 
 
 @pytest.mark.parametrize(("resolution", "resend"), [("SKIP", "harmless"), ("OVERWRITE", "never"), ("RENAME", "never")])

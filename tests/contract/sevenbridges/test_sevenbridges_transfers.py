@@ -9,6 +9,8 @@ from orchestrator.domain.errors import Refused, Transient, Unconfirmed
 from orchestrator.domain.model import BatchState, ItemState
 from orchestrator.domain.units import HOUR
 from orchestrator.simulator import FaultKind
+from orchestrator.simulator.sevenbridges.api.imports import Imports
+from orchestrator.simulator.sevenbridges.protocol.errors import Refusal
 
 VOLUME = "lab/bucket"
 
@@ -119,14 +121,93 @@ async def test_a_repeat_that_finds_its_file_there_ends_as_the_first_one_did(lab)
     assert first.status_final
 
 
-async def test_a_file_that_somebody_else_put_there_fails_a_first_import(lab):
-    """It was sent once, so the file is not ours: the platform's text is the answer."""
+async def test_a_file_that_came_from_elsewhere_fails_an_import(lab):
+    """No import of the user's brought it from this location: the platform's text is the answer."""
     await lab.submit("import", imported("other/f1.bam"), job="somebody")
     await lab.finish()
     await lab.submit("import", imported("run/f1.bam"))
     await lab.finish()
     assert lab.items["run", 1].state is ItemState.FAILED
     assert lab.items["run", 1].detail == "9108: f1.bam exists already."
+
+
+async def test_a_file_that_a_forgotten_import_put_there_is_found(lab):
+    """The records of it were lost, and its file was dropped again: 9108 starts a search, and is not the answer."""
+    files = [imported(f"run/f{number}.bam") for number in range(3)]
+    await lab.submit("import", *files, job="forgotten")
+    await lab.finish()
+    lab.restart()
+    await lab.clock.advance(1)
+    await lab.submit("import", *files)
+    await lab.finish()
+    for number in (1, 2, 3):
+        item, original = lab.items["run", number], lab.items["forgotten", number]
+        assert item.state is ItemState.SUCCEEDED
+        assert original.remote_id in item.detail
+    assert lab.calls("list_imports") == 1
+
+
+async def test_a_forgotten_import_that_is_still_under_way_is_followed_to_its_end(make_lab):
+    """The list of what was begun before is read once; what had not ended by then is asked for again."""
+    lab = make_lab(transfer_seconds=100.0, jitter=0.0)
+    await lab.submit("import", imported("run/f1.bam"), job="forgotten")
+    lab.restart()
+    await lab.clock.advance(1)
+    lab.simulator.change_knobs({"transfer_seconds": 2.0})
+    await lab.submit("import", imported("run/f1.bam"))
+    await lab.clock.advance(5)
+    await lab.poll()
+    assert lab.items["run", 1].state is ItemState.RUNNING
+    await lab.clock.advance(120)
+    await lab.poll()
+    assert lab.items["run", 1].state is ItemState.SUCCEEDED
+
+
+async def test_a_file_that_another_job_of_this_process_imported_fails_an_import(lab):
+    """The records know the other one: nothing was lost, and the platform's text is the answer."""
+    await lab.submit("import", imported("run/f1.bam"), job="other")
+    await lab.finish()
+    await lab.submit("import", imported("run/f1.bam"))
+    await lab.finish()
+    assert (lab.items["run", 1].state, lab.items["run", 1].detail) == (ItemState.FAILED, "9108: f1.bam exists already.")
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_refusal_in_the_answer_because_the_file_is_there_starts_a_search(lab, monkeypatch, there):
+    """What brought it is what became of the item; where nothing did, the refusal is."""
+    if there:
+        await lab.submit("import", imported("run/f1.bam"), job="before")
+    await lab.clock.advance(1)
+    lab.restart()
+    begun = len(lab.simulator._world.transfers)
+
+    def refuse(*_):
+        raise Refusal(400, "f1.bam exists already.", 9108)
+
+    monkeypatch.setattr(Imports, "start", refuse)
+    await lab.submit("import", imported("run/f1.bam"))
+    await lab.finish()
+    item = lab.items["run", 1]
+    assert len(lab.simulator._world.transfers) == begun
+    if there:
+        assert (item.state, item.remote_id) == (ItemState.SUCCEEDED, lab.items["before", 1].remote_id)
+    else:
+        assert (item.state, item.detail) == (ItemState.FAILED, "9108: f1.bam exists already.")
+
+
+async def test_a_search_that_fails_leaves_what_was_refused_to_be_sent_again(lab, monkeypatch):
+    """Others of the call were accepted: it has not failed, whatever becomes of the search."""
+    start = Imports.start
+
+    def refuse_some(self, item, source, destination, asked):
+        if source["location"] == "run/taken":
+            raise Refusal(400, "taken exists already.", 9108)
+        return start(self, item, source, destination, asked)
+
+    monkeypatch.setattr(Imports, "start", refuse_some)
+    lab.fault(FaultKind.ERROR, "list_imports", status=403)
+    batch = lab.composed(lab.plan("import", imported("run/f1"), imported("run/taken")))
+    assert [report.key for report in (await lab.platform.submit(batch)).items] == ["run/f1"]
 
 
 async def test_copy_only_of_a_job_leaves_the_files_where_they_are(lab):

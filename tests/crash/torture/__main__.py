@@ -1,7 +1,7 @@
-"""`make torture`: round after round of kills and faults, each judged by the platform's own ledger.
+"""`make torture`: round after round of kills and faults, each judged by the platforms' own ledgers.
 
-    python tests/crash/torture [--platform P] [--seed S] [--kills K] [--faults F] [--rounds R] [--minutes M]
-                                [--json FILE]
+    python tests/crash/torture [--platform P] [--every-kind] [--seed S] [--kills K] [--faults F] [--rounds R]
+                                [--minutes M] [--json FILE]
 
 Runs until it has seen at least so many kills and faults, or so many rounds or minutes. Each round is drawn from its own
 seed, which is printed; `--seed S --rounds 1` plays that round again. The draws repeat exactly. The instants repeat as
@@ -19,6 +19,9 @@ from collections import Counter
 from pathlib import Path
 
 import anyio
+
+sys.path.append(str(Path(__file__).parents[2] / "support"))
+
 from chance import Plan
 from rounds import Outcome, play
 from sides import PLATFORMS
@@ -26,7 +29,8 @@ from sides import PLATFORMS
 from orchestrator.clock import SystemClock
 
 KILLS_A_ROUND = 8
-RULES_A_KILL = 10
+FEW_KILLS = 4
+RULES_A_KILL = 15
 
 
 def main() -> None:
@@ -43,7 +47,8 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="torture", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--platform", choices=sorted(PLATFORMS), default="ica", help="which one fails")
+    parser.add_argument("--platform", choices=("all", *sorted(PLATFORMS)), default="all", help="which one fails")
+    parser.add_argument("--every-kind", action="store_true", help="draw one small job of every kind")
     parser.add_argument("--seed", type=int, default=None, help="of the first round; the next has the next number")
     parser.add_argument("--kills", type=int, default=200, help="stop after so many kills")
     parser.add_argument("--faults", type=int, default=2000, help="… and so many faults")
@@ -59,9 +64,11 @@ async def _play_all(asked: argparse.Namespace) -> list[Outcome]:
     began = clock.monotonic()
     seed = asked.seed if asked.seed is not None else secrets.randbelow(1_000_000_000)
     outcomes: list[Outcome] = []
+    platforms = [each for name, each in PLATFORMS.items() if asked.platform in (name, "all")]
     while not _enough(asked, outcomes, (clock.monotonic() - began) / 60):
-        number, platform = seed if asked.repeat else seed + len(outcomes), PLATFORMS[asked.platform]
-        plan = Plan.draw(number, platform, kills=KILLS_A_ROUND, faults=RULES_A_KILL)
+        number = seed if asked.repeat else seed + len(outcomes)
+        kills = FEW_KILLS if asked.every_kind else KILLS_A_ROUND
+        plan = Plan.draw(number, platforms, kills=kills, faults=RULES_A_KILL, every_kind=asked.every_kind)
         folder = Path(tempfile.mkdtemp(prefix=f"torture-{plan.seed}-"))
         started = clock.monotonic()
         outcome = await play(plan, folder)
@@ -94,10 +101,12 @@ def _line(outcome: Outcome, seconds: float) -> str:
 
 
 def _summary(platform: str, outcomes: list[Outcome]) -> dict[str, object]:
-    faults: Counter[str] = Counter()
+    faults, blocked = Counter[str](), Counter[str]()
     for outcome in outcomes:
         faults.update(outcome.faults)
+        blocked.update(outcome.blocked)
     verdicts = [outcome.verdict for outcome in outcomes]
+    kinds = sum((verdict.kinds for verdict in verdicts), Counter[str]())
     return {
         "platform": platform,
         "rounds": len(outcomes),
@@ -108,12 +117,14 @@ def _summary(platform: str, outcomes: list[Outcome]) -> dict[str, object]:
         "faults": faults.total(),
         "faults_by_kind": dict(sorted(faults.items())),
         "items": sum(verdict.items for verdict in verdicts),
+        "items_by_kind": dict(sorted(kinds.items())),
         "created": sum(verdict.created for verdict in verdicts),
         "lost": sum(len(verdict.lost) for verdict in verdicts),
         "created_twice": sum(len(verdict.twice) for verdict in verdicts),
         "results_that_differ": sum(len(verdict.differ) for verdict in verdicts),
         "over_budget": sum(len(verdict.over_budget) for verdict in verdicts),
         "repeated_without_harm": sum(verdict.repeated for verdict in verdicts),
+        "blocked_by_kind": dict(sorted(blocked.items())),
         "given_up": sum(verdict.given_up for verdict in verdicts),
         "an_operator_was_needed": sum(outcome.helped for outcome in outcomes),
     }

@@ -1,22 +1,29 @@
-"""What a round meets, drawn from its seed: the platform's ways, its faults, the work, the moments of the kills."""
+"""What a round meets, drawn from its seed: the platforms' ways, their faults, the work, the moments of the kills."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.crash_points import CrashPoint
 from orchestrator.simulator import Fault
 
 if TYPE_CHECKING:
-    from ground import Ground
+    from ground import Site
     from verdict import Verdict
 
 OUR_FAULTS = (500, 502, 503, 504)
 REFUSALS = (400, 401, 403, 404, 409, 413, 422, 429)
+ENDS = ("succeeded", "partial", "failed", "cancelled")
+HALF = 0.5
+AFTER = 0.2
+"""How many jobs wait for the one before, which may be of another platform."""
+SMALL = 0.1
+"""The share of the usual number of items, where a round has a job of every kind."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Work:
     """One job to be dropped."""
 
@@ -26,6 +33,8 @@ class Work:
     """The text of its table; the document names it."""
     doomed: bool = False
     """It will be cancelled."""
+    events: Sequence[Mapping[str, Any]] = ()
+    """What happens on its platform by itself, from the beginning of the round on."""
 
     @property
     def name(self) -> str:
@@ -36,6 +45,10 @@ class Work:
     def kind(self) -> str:
         kind: str = self.document["kind"]
         return kind
+
+    @property
+    def platform(self) -> str:
+        return self.kind.partition(".")[0]
 
     @property
     def attempts(self) -> int:
@@ -53,6 +66,10 @@ class Kill:
     point: str | None = None
 
 
+Draw = Callable[[random.Random, str, Any, float], Work]
+"""Draws one job, from a name, the knobs of its platform, and the share of the usual number of items."""
+
+
 @dataclass(frozen=True)
 class Tortured:
     """One platform: what is drawn for it, how it is simulated, and who compares its results."""
@@ -62,14 +79,34 @@ class Tortured:
     account: Callable[[random.Random, Any], Mapping[str, Any]]
     faults: Callable[[random.Random], Callable[[], Fault]]
     """Draws what all faults of a round share, and returns what draws one."""
-    work: Callable[[random.Random, Any], Sequence[Work]]
+    kinds: Sequence[tuple[Draw, int]]
+    """What draws a job of each kind, and how often it is drawn in relation to the others."""
     simulate: Callable[..., Any]
     """From a seed, knobs, the accepted secret and a clock."""
-    judge: "Callable[[Verdict, Ground, Mapping[str, Any]], None]"
-    help: "Callable[[Ground, Mapping[str, Any]], Sequence[Mapping[str, Any]]]"
+    judge: "Callable[[Verdict, Site, Mapping[str, Any]], None]"
+    help: "Callable[[Site, Mapping[str, Any]], Sequence[Mapping[str, Any]]]"
     """The controls by which an operator who has checked the platform continues a blocked job."""
     calm: Mapping[str, Any] = field(default_factory=dict)
     """Knobs that change once the faults are over."""
+
+    def work(self, chance: random.Random, knobs: Any, jobs: int | None) -> Sequence[Work]:
+        """So many jobs of any kinds; None: one small job of every kind."""
+        draws = [draw for draw, _ in self.kinds]
+        if jobs is not None:
+            draws = chance.choices(draws, weights=[weight for _, weight in self.kinds], k=jobs)
+        share = SMALL if jobs is None else 1.0
+        return [draw(chance, f"{self.name}{number}", knobs, share) for number, draw in enumerate(draws)]
+
+
+@dataclass
+class Side:
+    """One platform in one round."""
+
+    platform: Tortured
+    knobs: Any
+    account: Mapping[str, Any] = field(default_factory=dict)
+    faults: Sequence[Sequence[Fault]] = ()
+    """The rules in force until the n-th kill."""
 
 
 @dataclass
@@ -77,34 +114,38 @@ class Plan:
     """Everything that the seed decides."""
 
     seed: int
-    platform: Tortured
-    knobs: Any
-    account: Mapping[str, Any]
+    sides: Sequence[Side]
     work: Sequence[Work]
-    kills: Sequence[Kill]
-    faults: Sequence[Sequence[Fault]]
-    """The rules in force until the n-th kill."""
+    kills: Sequence[Kill] = ()
     broken: Mapping[str, str] = field(default_factory=dict)
     """Files that must be rejected."""
 
     @classmethod
-    def draw(cls, seed: int, platform: Tortured, *, kills: int, faults: int) -> "Plan":
-        """`kills` in a round and `faults` rules at a time, on average."""
+    def draw(
+        cls, seed: int, platforms: Sequence[Tortured], *, kills: int, faults: int, every_kind: bool = False
+    ) -> "Plan":
+        """`kills` in a round and `faults` rules at a time, on average; with `every_kind` a small job of each kind."""
         chance = random.Random(seed)
         deaths = [_kill(chance) for _ in range(chance.randint(max(1, kills // 2), kills + kills // 2))]
-        knobs = platform.knobs(chance)
-        fault = platform.faults(chance)
-        rules = [[fault() for _ in range(chance.randint(faults // 2, faults * 2))] for _ in deaths]
-        return cls(
-            seed=seed,
-            platform=platform,
-            knobs=knobs,
-            account=platform.account(chance, knobs),
-            work=platform.work(chance, knobs),
-            kills=deaths,
-            faults=rules,
-            broken={"broken.yaml": "version: 1\njobs: nonsense\n"} if chance.random() < 0.5 else {},
-        )
+        most = 6 if len(platforms) == 1 else 3
+        sides, work = list[Side](), list[Work]()
+        for platform in platforms:
+            knobs = platform.knobs(chance)
+            fault = platform.faults(chance)
+            rules = [[fault() for _ in range(chance.randint(faults // 2, faults * 2))] for _ in deaths]
+            sides.append(Side(platform, knobs, platform.account(chance, knobs), rules))
+            work += platform.work(chance, knobs, None if every_kind else chance.randint(most // 2, most))
+        chance.shuffle(work)
+        for before, job in pairwise(work):
+            if chance.random() < AFTER:
+                job.document["after"] = {"jobs": [before.name], "accept": ENDS}
+        broken = {"broken.yaml": "version: 1\njobs: nonsense\n"} if chance.random() < HALF else {}
+        return cls(seed, sides, work, deaths, broken)
+
+
+def how_many(chance: random.Random, least: int, most: int, share: float) -> range:
+    """The numbers of the items of a job."""
+    return range(max(1, round(chance.randint(least, most) * share)))
 
 
 def word(chance: random.Random, words: Sequence[str]) -> str:

@@ -1,28 +1,27 @@
-"""Where a round is played: a folder, a simulated platform, and daemon processes on one fast time."""
+"""Where a round is played: a folder, simulated platforms, and daemon processes on one fast time."""
 
 import json
 import os
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import anyio
-from chance import Kill, Plan, Work
+from chance import Kill, Plan, Side, Work
 from fasttime import FastClock, Pace
+from forkserver import Forked, ForkServer
 
 from orchestrator.crash_points import VARIABLE
 from orchestrator.engine.result_document import as_json
 from orchestrator.settings import load
 from orchestrator.settings.state import state_directory
-from orchestrator.simulator import Fault, OffsetClock, serve
+from orchestrator.simulator import OffsetClock, serve
 from orchestrator.simulator.simulated import Simulated
 from orchestrator.store.store import Store
 
-API_KEY = "key-torture-5b1f"
 LAUNCHER = Path(__file__).with_name("daemon.py")
 
 CHAOS_SPEED = 60.0
@@ -32,41 +31,85 @@ CALM_SPEED = 600.0
 
 
 @dataclass
+class Site:
+    """One platform of a round."""
+
+    side: Side
+    work: list[Work]
+    simulator: Simulated[Any, Any, Any]
+    clock: FastClock
+    queue: Path
+
+    @property
+    def knobs(self) -> Any:
+        return self.side.knobs
+
+    def retries(self, job: str) -> int:
+        """How often an operator had a job tried again."""
+        return sum(name.startswith("retry-") and name.endswith(f"-{job}.json") for name in self.names("accepted"))
+
+    def names(self, folder: str) -> set[str]:
+        """What lies in a folder of the queue; nothing where the daemon has not made it yet."""
+        path = self.queue / folder
+        return {each.name for each in path.iterdir()} if path.is_dir() else set()
+
+    def happen(self) -> None:
+        """Let happen what the work of this platform is about; an item whose `id` is a number names that event."""
+        for work in self.work:
+            ids = [self.simulator.happen(dict(event))["id"] for event in work.events]
+            for number, item in enumerate(work.document.get("items", ())):
+                if isinstance(item.get("id"), int):
+                    item["id"] = ids[item["id"]]
+                    work.keys = (*work.keys[:number], item["id"], *work.keys[number + 1 :])
+
+
+@dataclass
 class Ground:
-    """One folder with its configuration, its queue and its platform."""
+    """One folder with its configuration, its queue and its platforms."""
 
     folder: Path
     plan: Plan
     struck: Counter[str] = field(default_factory=Counter)
     """Faults that have struck, by kind or by quirk."""
     clock: FastClock = field(init=False)
-    simulator: Simulated[Any, Any, Any] = field(init=False)
+    sites: dict[str, Site] = field(init=False)
+    """By the name of the platform."""
+    _forks: ForkServer = field(init=False)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Ground"]:
-        """Serve the platform and furnish the folder."""
+        """Serve the platforms and furnish the folder."""
         self.clock = FastClock(Pace.from_now(CHAOS_SPEED))
-        plan = self.plan
-        self.simulator = plan.platform.simulate(plan.seed, plan.knobs, API_KEY, OffsetClock(self.clock))
-        async with serve(self.simulator) as base_url:
-            self._furnish(base_url)
+        self.sites, accounts = {}, {}
+        async with AsyncExitStack() as stack:
+            for side in self.plan.sides:
+                name = side.platform.name
+                simulator = side.platform.simulate(self.plan.seed, side.knobs, _key(name), OffsetClock(self.clock))
+                work = [each for each in self.plan.work if each.platform == name]
+                self.sites[name] = Site(side, work, simulator, self.clock, self.queue)
+                self.sites[name].happen()
+                base_url = await stack.enter_async_context(serve(simulator))
+                accounts[name] = {"platform": name, "base_url": base_url, "api_key_file": f"secrets/{name}"}
+                accounts[name] |= side.account
+            self._furnish(accounts)
+            self._forks = stack.enter_context(ForkServer.running(self.folder / "forks", LAUNCHER))
             yield self
 
-    def _furnish(self, base_url: str) -> None:
+    def _furnish(self, accounts: Mapping[str, Mapping[str, Any]]) -> None:
         for name in ("secrets", "queue/incoming"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        name = self.plan.platform.name
-        secret = self.folder / "secrets" / name
-        secret.write_text(f"{API_KEY}\n")
-        secret.chmod(0o600)
-        account = {"platform": name, "base_url": base_url, "api_key_file": f"secrets/{name}", **self.plan.account}
+        for name in accounts:
+            secret = self.folder / "secrets" / name
+            secret.write_text(f"{_key(name)}\n")
+            secret.chmod(0o600)
         config: dict[str, Any] = {
             "queue": {"directory": "queue", "scan_interval": "6s", "rest": "18s"},
-            "accounts": {name: account},
+            "accounts": accounts,
             "server": None,
             "log": {"level": "debug", "format": "json"},
         }
         self.config.write_text(json.dumps(config))
+        self.log.touch()
 
     @property
     def config(self) -> Path:
@@ -99,17 +142,18 @@ class Ground:
         self.drop(f"{name}.json", json.dumps({"version": 1, "controls": [{verb: what}]}) + "\n")
 
     def names(self, folder: str) -> set[str]:
-        """What lies in a folder of the queue; nothing where the daemon has not made it yet."""
-        path = self.queue / folder
-        return {each.name for each in path.iterdir()} if path.is_dir() else set()
+        """What lies in a folder of the queue."""
+        return next(iter(self.sites.values())).names(folder)
 
     # ------------------------------------------------------------ faults
 
-    def set_faults(self, rules: Sequence[Fault]) -> None:
-        """Count what the rules so far have done, and put others in their place."""
-        for fault, times in self.simulator.faults.struck:
-            self.struck[fault.quirk or fault.kind.value] += times
-        self.simulator.faults.set(rules, self.simulator.clock.monotonic())
+    def set_faults(self, number: int | None) -> None:
+        """Count what the rules so far have done, and put those of the n-th kill in their place; None: none."""
+        for site in self.sites.values():
+            faults = site.simulator.faults
+            for fault, times in faults.struck:
+                self.struck[fault.quirk or fault.kind.value] += times
+            faults.set(site.side.faults[number] if number is not None else (), site.simulator.clock.monotonic())
 
     # ------------------------------------------------------------ processes
 
@@ -128,7 +172,7 @@ class Ground:
             raise RuntimeError(f"the daemon ended with code {code}; see {self.log}")
         return code != 0
 
-    async def _begun(self, process: anyio.abc.Process, log_size: int) -> None:
+    async def _begun(self, process: Forked, log_size: int) -> None:
         """Wait until the process says that it works, in the part of the log beyond a size; or until it has ended."""
         while process.returncode is None:
             with self.log.open("rb") as log:
@@ -150,12 +194,18 @@ class Ground:
             raise RuntimeError(f"the daemon ended with code {code}; see {self.log}")
 
     async def run_for(self, seconds: float) -> None:
-        """Run a daemon as it runs every day, for so many real seconds, and stop it with SIGTERM."""
+        """Run a daemon as it runs every day, for so many real seconds and until it has taken in all files.
+
+        It is stopped with SIGTERM.
+        """
         before = self._log_size()
         async with self._daemon(None, until_idle=False) as process:
             await self._begun(process, before)
             with anyio.move_on_after(seconds):
                 await process.wait()
+            while process.returncode is None and self.names("incoming"):
+                with anyio.move_on_after(0.1):
+                    await process.wait()
             if process.returncode is None:
                 process.terminate()
             code = await process.wait()
@@ -163,18 +213,11 @@ class Ground:
             raise RuntimeError(f"the daemon ended with code {code} at SIGTERM; see {self.log}")
 
     @asynccontextmanager
-    async def _daemon(self, point: str | None, *, until_idle: bool = True) -> AsyncIterator[anyio.abc.Process]:
-        command = [sys.executable, str(LAUNCHER), "--config", str(self.config), "--pace", str(self.clock.pace)]
-        command += ["--until-idle"] if until_idle else []
-        environ = {**os.environ, VARIABLE: point or ""}
-        with self.log.open("ab") as log:
-            process = await anyio.open_process(command, stdin=None, stdout=log, stderr=log, env=environ)
-        async with process:
-            try:
-                yield process
-            finally:
-                if process.returncode is None:
-                    process.kill()
+    async def _daemon(self, point: str | None, *, until_idle: bool = True) -> AsyncIterator[Forked]:
+        arguments = ["--config", str(self.config), "--pace", str(self.clock.pace)]
+        arguments += ["--until-idle"] if until_idle else []
+        async with self._forks.start(arguments, log=self.log, environ={**os.environ, VARIABLE: point or ""}) as process:
+            yield process
 
     # ------------------------------------------------------------ what the database says
 
@@ -189,3 +232,8 @@ class Ground:
                 text = b"".join([portion async for portion in as_json(store, job)])
                 documents[job.spec.name] = json.loads(text)
         return documents
+
+
+def _key(platform: str) -> str:
+    """The API key of its account."""
+    return f"key-torture-5b1f-{platform}"

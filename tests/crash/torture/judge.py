@@ -1,4 +1,4 @@
-"""Compares what the daemon says, item by item, with what the platform really did."""
+"""Compares what the daemon says, item by item, with what the platforms really did."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from verdict import Verdict
 
 
 def judge(ground: Ground, documents: Mapping[str, dict[str, Any]]) -> Verdict:
-    """The platform's ledger and the files on disk are the witnesses."""
+    """The platforms' ledgers and the files on disk are the witnesses."""
     verdict = Verdict()
     for work in ground.plan.work:
         document = documents.get(work.name)
@@ -20,9 +20,12 @@ def judge(ground: Ground, documents: Mapping[str, dict[str, Any]]) -> Verdict:
             verdict.lost.append(f"job {work.name}")
             continue
         verdict.items += len(work.keys)
+        verdict.kinds[work.kind] += len(work.keys)
         _whole(verdict, work, document)
         _on_disk(verdict, ground, work, document)
-    ground.plan.platform.judge(verdict, ground, documents)
+    for name, site in ground.sites.items():
+        own = {job: each for job, each in documents.items() if each["job"]["kind"].startswith(f"{name}.")}
+        site.side.platform.judge(verdict, site, own)
     _files(verdict, ground)
     _budget(verdict, ground)
     return verdict
@@ -64,7 +67,7 @@ def _files(verdict: Verdict, ground: Ground) -> None:
 
 
 def _budget(verdict: Verdict, ground: Ground) -> None:
-    limit = ground.plan.knobs.requests
-    for usage in ground.simulator.budget.usage.values():
-        if usage.worst > limit:
-            verdict.over_budget.append(f"{usage.worst} requests in one window, not {limit}")
+    for name, site in ground.sites.items():
+        for usage in site.simulator.budget.usage.values():
+            if site.knobs.window != "none" and usage.worst > site.knobs.requests:
+                verdict.over_budget.append(f"{name}: {usage.worst} requests in one window, not {site.knobs.requests}")

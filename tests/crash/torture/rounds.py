@@ -1,9 +1,9 @@
-"""One round: work is dropped, the platform fails in every way, daemons die; then calm, rest, and the judge."""
+"""One round: work is dropped, the platforms fail in every way, daemons die; then calm, rest, and the judge."""
 
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class Outcome:
     starts: int = 0
     helped: int = 0
     """Times that a person was needed, and came."""
+    blocked: Counter[str] = field(default_factory=Counter)
+    """Batches that were blocked when the operator came, by kind."""
     faults: Counter[str] = field(default_factory=Counter)
     verdict: Verdict = field(default_factory=Verdict)
     broke: str | None = None
@@ -42,7 +44,8 @@ class Outcome:
         return [*([f"broke: {self.broke}"] if self.broke else []), *self.verdict.wrong]
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "faults": dict(self.faults)}
+        counted = {"faults": dict(self.faults), "blocked": dict(self.blocked)}
+        return {**asdict(replace(self, verdict=Verdict())), **counted, "verdict": self.verdict.as_json()}
 
 
 async def play(plan: Plan, folder: Path) -> Outcome:
@@ -56,7 +59,7 @@ async def play(plan: Plan, folder: Path) -> Outcome:
             outcome.verdict = judge(ground, await ground.documents())
         except (TimeoutError, RuntimeError) as error:
             outcome.broke = f"{type(error).__name__}: {error}"
-        ground.set_faults([])
+        ground.set_faults(None)
         outcome.faults = ground.struck
     return outcome
 
@@ -68,11 +71,11 @@ async def _chaos(ground: Ground, outcome: Outcome) -> None:
     waiting = list(plan.work)
     for name, text in plan.broken.items():
         ground.drop(name, text)
-    for number, (kill, rules) in enumerate(zip(plan.kills, plan.faults, strict=True)):
+    for number, kill in enumerate(plan.kills):
         last = number == len(plan.kills) - 1
         for _ in range(len(waiting) if last else min(len(waiting), chance.randint(number == 0, 2))):
             ground.drop_work(waiting.pop(0))
-        ground.set_faults(rules)
+        ground.set_faults(number)
         outcome.starts += 1
         outcome.kills += await ground.run_until(kill)
         for work in _to_cancel(ground):
@@ -84,7 +87,7 @@ async def _chaos(ground: Ground, outcome: Outcome) -> None:
                 ground.drop_work(again)  # a file dropped twice is harmless
     for work in waiting:
         ground.drop_work(work)
-    ground.set_faults([])
+    ground.set_faults(None)
 
 
 def _to_cancel(ground: Ground) -> list[Work]:
@@ -100,7 +103,8 @@ def _to_cancel(ground: Ground) -> list[Work]:
 async def _calm(ground: Ground, outcome: Outcome) -> None:
     """No more faults, no more kills; time runs on quickly. What waits for a person gets one."""
     ground.clock.change(CALM_SPEED)
-    ground.simulator.change_knobs(dict(ground.plan.platform.calm))
+    for site in ground.sites.values():
+        site.simulator.change_knobs(dict(site.side.platform.calm))
     if any(work.doomed for work in ground.plan.work):  # some of it may never end by itself
         outcome.starts += 1
         await ground.run_for(ANOTHER_LOOK)
@@ -117,6 +121,8 @@ async def _calm(ground: Ground, outcome: Outcome) -> None:
             await ground.run_for(ANOTHER_LOOK)
         documents = await ground.documents()
         for job in unsettled:
+            blocked = sum(batch["state"] == "blocked" for batch in documents[job["name"]]["batches"])
+            outcome.blocked[job["kind"]] += blocked
             for number, control in enumerate(_help(ground, documents[job["name"]], time)):
                 [(verb, what)] = control.items()
                 outcome.helped += verb not in {"cancel", "resume"}
@@ -137,4 +143,5 @@ def _help(ground: Ground, document: Mapping[str, Any], time: int) -> Sequence[Ma
         return [{"cancel": job["name"]}]
     if job["needs"] == "stopped":
         return [{"resume": job["name"]}]
-    return ground.plan.platform.help(ground, document) if job["needs"] == "blocked" else ()
+    site = ground.sites[job["kind"].partition(".")[0]]
+    return site.side.platform.help(site, document) if job["needs"] == "blocked" else ()

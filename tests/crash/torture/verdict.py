@@ -1,11 +1,15 @@
 """What a round came to."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 MAY_BE_THERE = "it may be on the platform"
 """What the daemon says of an item that was cancelled while nobody could tell: the one thing that it leaves open."""
+
+GIVEN_UP = "given up by"
+"""What it says of an item that an operator gave up."""
 
 Item = Mapping[str, Any]
 
@@ -22,6 +26,8 @@ class Verdict:
     """Results that are not what the platform did."""
     over_budget: list[str] = field(default_factory=list)
     items: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    """The items of each kind."""
     created: int = 0
     """Analyses, tasks, runs, copies: what must not be made twice."""
     repeated: int = 0
@@ -37,6 +43,9 @@ class Verdict:
             *(f"differs: {each}" for each in self.differ),
             *(f"over budget: {each}" for each in self.over_budget),
         ]
+
+    def as_json(self) -> dict[str, Any]:
+        return {**vars(self), "kinds": dict(self.kinds)}
 
 
 def ids_of(item: Item) -> set[str]:

@@ -172,7 +172,7 @@ def test_waiting_prints_what_changed(desk, monkeypatch, words, says):
 
 
 async def carried_out(desk, name):
-    """By the admission of a daemon."""
+    """By the admission of a daemon, which then writes what results there are."""
     path = desk.queue / "incoming" / name
     async with Store.opened(f"sqlite:///{desk.database}", state_directory=desk.state) as store:
         with await check(path, {"ica": AccountLimits("ica", 5000)}) as report:
@@ -181,13 +181,54 @@ async def carried_out(desk, name):
             source.close()
             admission = Admission(store.jobs, store.advance, {"ica": AccountLimits("ica", 5000)}, SystemClock())
             await admission.admit(report, token)
+        for entry in await store.outbox.due(SystemClock().now()):
+            await store.outbox.done(entry)
     (desk.queue / "accepted").mkdir()
     path.rename(desk.queue / "accepted" / name)
 
 
-def test_a_cancel_is_not_called_done_while_the_platform_still_works(desk, decided):
+class Ending:
+    """A clock whose first pause lasts until the job has settled in this state."""
+
+    def __init__(self, desk, state):
+        self._desk, self._state = desk, state
+        self.slept = 0
+
+    async def sleep(self, seconds):
+        self.slept += 1
+        assert self.slept == 1, "the job has settled, and is waited for"
+        self._desk.sql(f"UPDATE jobs SET state = '{self._state}', settled_at = 1 WHERE name = 'big'")
+
+
+WAITED_FOR = {
+    "cancel": (["cancel", "big"], "cancelled", 0),
+    "cancel_too_late": (["cancel", "big"], "failed", 0),
+    "retry": (["retry", "big"], "succeeded", 0),
+    "retry_in_vain": (["retry", "big"], "partial", 1),
+    "pause": (["pause", "big"], None, 0),
+    "resume": (["resume", "big"], None, 0),
+    "give_up": (["give-up", "big"], None, 0),
+    "adopt": (["adopt", "big", "1", "remote", "--force"], None, 0),
+}
+"""Command, the state in which its job settles if it is waited for, exit code."""
+
+
+@pytest.mark.parametrize("command", WAITED_FOR)
+def test_waiting_ends_when_what_was_requested_is_over(desk, decided, monkeypatch, command):
+    """A job that is retried or cancelled has settled; the other controls take effect when they are carried out."""
+    words, state, code = WAITED_FOR[command]
+    decided("accepted")
+    clock = Ending(desk, state)
+    monkeypatch.setattr(controls, "SystemClock", lambda: clock)
+    ended = desk.run(*words, "--wait")
+    assert (ended.code, clock.slept) == (code, 0 if state is None else 1)
+    assert ended.out.endswith("done\n" if state is None else f"big: {state}\n")
+
+
+def test_a_cancel_is_not_called_done_while_the_platform_still_works(desk, decided, monkeypatch):
     """The control was carried out; its items end when they were stopped, and what never is may be given up."""
     decided("accepted")
+    monkeypatch.setattr(controls, "SystemClock", lambda: Ending(desk, "cancelled"))
     ended = desk.run("cancel", "big", "--wait")
     said = " ".join(ended.out.split())
     assert ended.code == 0

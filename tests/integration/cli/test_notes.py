@@ -103,7 +103,7 @@ def test_the_same_content_is_known_already(desk):
 
 def test_submit_counts_the_mistakes_that_it_does_not_list(desk):
     """As `validate` does."""
-    (desk.folder / "t.csv").write_text("sample,r1,chip\n" + "".join(f"S{n},x{n},1\n" for n in range(1200)))
+    (desk.folder / "t.csv").write_text("sample,r1,chip\n" + "".join(f"S,fil.{n},1\n" for n in range(1201)))
     assert desk.run("submit", str(desk.folder / "a.json")).err.endswith("and 200 more\n")
 
 
@@ -119,3 +119,16 @@ def test_a_job_of_rows_is_planned_later(desk):
     assert desk.run("submit", str(desk.folder / "a.json")).code == 0
     (dropped,) = (desk.queue / "incoming").glob("*.json")
     assert [job.get("count") for job in json.loads(dropped.read_text())["jobs"]] == [2, None]
+
+
+def test_work_that_was_asked_for_before_is_noted(desk):
+    """By `validate` and by `submit`, with the job that had it."""
+    (desk.folder / "b.json").write_text(json.dumps({"version": 1, "jobs": [JOB | {"name": "b"}]}) + "\n")
+    asked = json.loads(validate(desk, "--json").out)["files"][0]["jobs"][0]
+    earlier = {"name": "a", "kind": JOB["kind"], "account": "ica", "project": PROJECT, "batch_size": 5}
+    desk.fill((JobSpec(**earlier, digest=asked["digest"], content_digest=asked["content_digest"]), 2))
+    note = "note: b is the same work as job a (queued, 0 of 2 items succeeded): all of it is done again"
+    for command in ("validate", "submit"):
+        ended = desk.run(command, str(desk.folder / "b.json"))
+        assert (ended.code, note in ended.out) == (0, True), command
+        assert "same work" not in desk.run("validate", str(desk.folder / "a.json")).out

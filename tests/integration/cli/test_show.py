@@ -94,6 +94,18 @@ def _read(terminal):
 # ---------------------------------------------------------------- one job
 
 
+def test_the_status_of_a_batch_names_what_it_is_about(filled):
+    """Its analyses were created, and one of them failed: nobody reads that as a success."""
+    filled.sql("UPDATE batches SET state = 'tracking', status = 'SUCCEEDED'")
+    filled.sql("UPDATE items SET state = 'running', stage = 'analysis'")
+    filled.sql("UPDATE items SET state = 'failed' WHERE seq = 1")
+    filled.sql("UPDATE batches SET open = open - 1, creating = 0")
+    (line,) = [line for line in filled.run("show", LONG).out.splitlines() if REMOTE in line]
+    assert "creation: SUCCEEDED  1 running, 1 failed" in line
+    (batch,) = json.loads(filled.run("show", LONG, "--json").out)["batches"]
+    assert (batch["stage"], batch["status"], batch["counts"]) == ("creation", "SUCCEEDED", {"running": 1, "failed": 1})
+
+
 def test_a_waiting_job_tells_what_it_waits_for(filled):
     """Each with its state; a mistyped name stands out."""
     assert f"after  {LONG}: queued, typo: no such job yet (required: succeeded)" in filled.run("show", "waits").out

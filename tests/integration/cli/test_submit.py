@@ -232,6 +232,12 @@ def test_a_job_that_waits_for_an_unknown_one_is_noted(run_submit, tmp_path):
     )
 
 
+def test_without_a_daemon_it_is_said_that_nothing_happens_yet(run_submit, tmp_path):
+    """The files are queued, and wait; a program that reads stdout finds what it always found."""
+    result = run_submit()
+    assert result.stderr == f"no daemon is running on {tmp_path}/state: they will be read when one starts\n"
+
+
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(run_submit, tmp_path):
     """With the folder, the reason, and that nothing was queued; exit code 2, no traceback."""
     (tmp_path / "queue").write_text("in the way")

@@ -14,6 +14,7 @@ from waiting import patience
 from orchestrator.app import LONGEST_NOTICES, Leftovers, daemon
 from orchestrator.cli.commands import run as command
 from orchestrator.cli.program import build
+from orchestrator.connections import SecretReaders
 from orchestrator.domain.errors import Unauthorised
 from orchestrator.engine import results
 from orchestrator.settings import key_reader, load
@@ -172,7 +173,7 @@ async def test_a_key_that_is_replaced_opens_the_account_without_a_restart(config
         settings = load(config, {"ORCHESTRATOR_ACCOUNTS__ICA__BASE_URL": base_url})
         drop(config, links())
         keys = {"ica": key_reader(settings, "ica", {}, heard.append)}
-        async with daemon(settings, bus=bus, clock=clock, keys=keys) as running:
+        async with daemon(settings, bus=bus, clock=clock, secrets=SecretReaders(keys)) as running:
             running.start()
             with patience():
                 await closed.wait()

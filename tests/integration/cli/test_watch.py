@@ -44,7 +44,15 @@ def told(name, state="running", **fields):
 
 
 def batch(number, state="tracking", **fields):
-    return {"number": number, "state": state, "status": None, "items": 2, "detail": None} | fields
+    return {
+        "number": number,
+        "state": state,
+        "stage": "creation",
+        "status": None,
+        "items": 2,
+        "counts": {},
+        "detail": None,
+    } | fields
 
 
 # ---------------------------------------------------------------- looking, again and again
@@ -121,7 +129,7 @@ def test_a_pipe_gets_a_line_for_what_has_changed():
     assert printed(first, first, second, third) == [
         ["a: running, running 3 succeeded 1", "b: waiting, pending 2", "batch 1: tracking, 2 items"],
         [],
-        ["a: running, needs blocked: why, running 3 succeeded 1", "batch 1: tracking, RUNNING, 2 items"],
+        ["a: running, needs blocked: why, running 3 succeeded 1", "batch 1: tracking, creation: RUNNING, 2 items"],
         ["account ica: look: 403"],
     ]
 

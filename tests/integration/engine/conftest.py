@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from inline_sqlite import run_inline
 from platform_setups import ICA, PIPELINE, PlatformSetup, request_bytes
 from session_jobs import SESSIONS
 from virtual_time import Killed, OurClock, Steps, Time
@@ -353,6 +354,7 @@ async def world(
     """
     # A look at the store when nothing is due costs time and changes nothing: here nobody writes behind our back.
     monkeypatch.setattr(dispatch, "IDLE_PAUSE", 3600.0)
+    run_inline(monkeypatch)
     built: list[World] = []
 
     async def build(

@@ -4,10 +4,12 @@ import json
 from random import Random
 
 import pytest
+from platform_setups import ODM as ON_ODM
 from platform_setups import SEVEN_BRIDGES as ON_SEVEN_BRIDGES
 
 from orchestrator.cli.showcase import ica_demo, scene
 from orchestrator.cli.showcase.ica_demo import ICA
+from orchestrator.cli.showcase.odm_demo import ODM
 from orchestrator.cli.showcase.seven_bridges_demo import SEVEN_BRIDGES
 from orchestrator.cli.showcase.verdict import judge
 from orchestrator.engine.result_document import as_json
@@ -78,6 +80,18 @@ async def test_chaos_ends_as_scripted_on_seven_bridges(world, stage, kind, batch
     found = judge(stage, [sample], SEVEN_BRIDGES, it.simulator)
     assert (found.wrong, found.agreeing, found.items) == ([], 24, 24)
     assert sum(found.reasons.values()) > 0
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_chaos_ends_as_scripted_on_odm(world, stage, seed):
+    """Each import is started once and ends as its own job does, however often its answer was lost."""
+    it = await world(setup=ON_ODM, seed=seed)
+    sample = ODM.samples(1, 24)[0]
+    await play(it, sample, "imports", seed, demonstration=ODM, batch_size=1)
+    await write_result(it, stage, sample)
+    found = judge(stage, [sample], ODM, it.simulator)
+    assert (found.wrong, found.agreeing, found.items) == ([], 24, 24)
+    assert dict(found.created)["import jobs it started"] == "24"
 
 
 SEVEN_BRIDGES_LIES = {

@@ -135,6 +135,23 @@ async def test_a_job_that_nothing_holds_waits_for_its_turn(world):
     assert (reason.waits_for, reason.text) == (WaitsFor.SUBMISSION, "its turn: 2 batches to submit")
 
 
+async def test_a_job_of_many_batches_costs_no_more_than_one_of_few(world, monkeypatch):
+    """Of each kind at most so many batches are read, and the answer says that there may be more."""
+    for module in ("orchestrator.store.reading.open_work", "orchestrator.engine.outlook.why"):
+        monkeypatch.setattr(f"{module}.MOST_READ", 2)
+    it = await world(analysis_seconds=DAY)
+    await it.submit("run", [f"s{number}" for number in range(5)], batch_size=1)
+    (reason,) = (await asked(it)).reasons
+    assert reason.text == "its turn: at least 2 batches to submit"
+    work = await it.store.open_work.live_work(await it.job())
+    assert [batch.number for batch in work.planned] == [1, 2]
+    await it.run_for(HOUR)
+    work = await it.store.open_work.live_work(await it.job())
+    assert (len(work.tracked), work.planned, work.doubtful) == (2, [], [])
+    (reason,) = (await asked(it)).reasons
+    assert (reason.waits_for, reason.text) == (WaitsFor.PLATFORM, "the end of 5 items on the platform")
+
+
 async def test_the_next_poll_is_the_one_that_the_dispatch_has_planned(world):
     """Of the batches of this job; None for batches that nothing polls."""
     it = await world(analysis_seconds=DAY)

@@ -64,7 +64,7 @@ class Desk:
         bus.subscribe(self.events.append)
         self.steps = Steps()
         self.deliveries = Deliveries(
-            Sender("lab-1", self.secrets, self.terms),
+            Sender("lab-1", lambda: self.secrets, self.terms),
             client=self.receiver,
             store=self.store,
             clock=self.clock,
@@ -151,6 +151,19 @@ async def test_the_signature_is_good_by_the_official_library(desk, secrets, monk
         stranger.verify(body, dict(headers))
     with pytest.raises(Exception, match="No matching signature"):
         Webhook(secrets[0]).verify(body.replace(b"run", b"fun"), dict(headers))
+
+
+async def test_a_secret_that_is_rotated_signs_the_next_attempt(desk, monkeypatch):
+    """Without a restart: a notice that was refused before is signed with the new one."""
+    desk.receiver.always = UndeliverableError("down")
+    await desk.settle()
+    await desk.turn()
+    desk.secrets[:] = [NEWER]
+    await desk.run_for(10)
+    (_, first, body), (_, second, _) = desk.receiver.sent
+    monkeypatch.setattr("standardwebhooks.webhooks.datetime", _At(desk.clock.now()))
+    assert Webhook(SECRET).verify(body, dict(first))
+    assert Webhook(NEWER).verify(body, dict(second))
 
 
 class _At:

@@ -1,15 +1,20 @@
 """What the API tells about jobs, items and accounts, and what it says when it cannot."""
 
+import gc
 import json
 import os
+from types import SimpleNamespace
 from unittest.mock import ANY
 
 import pytest
 
 from orchestrator.domain.errors import Refused, Unauthorised
+from orchestrator.domain.model import Item
 from orchestrator.engine.result_document import as_json
 from orchestrator.store.errors import StoreUnavailableError
 from orchestrator.web.api import schemas
+from orchestrator.web.api.reads import Api
+from orchestrator.web.connections import PIECE
 
 
 async def pages(client, path, key):
@@ -97,6 +102,20 @@ async def test_items_come_whole_or_in_pages(house):
             found = await pages(house.client, f"/api/v1/jobs/many/items{query}", "items")
             assert [len(page) for page in found] == sizes
             assert [item["key"] for page in found for item in page] == ids
+
+
+async def test_a_list_that_is_not_read_keeps_no_items_in_memory(house):
+    """While a caller reads, its answer holds a few encoded items: hundreds of callers may read long lists at once."""
+    ids = [f"fil.{number:05}" for number in range(2500)]
+    async with house.open():
+        await house.post(name="pause", controls=[{"pause": {"all": True}}])
+        await house.post(house.links("many", *ids))
+        store = house.daemon.store
+        job = await store.jobs.get("many")
+        api = Api(SimpleNamespace(store=store, settings=house.settings))
+        async for part in api._stream(job, None, None, 0):
+            held = [each for each in gc.get_objects() if isinstance(each, Item) and each.job == job.id]
+            assert (held, len(part) <= PIECE) == ([], True)
 
 
 async def test_items_are_chosen_by_state(house):
@@ -301,7 +320,6 @@ async def test_the_api_describes_itself(house):
         assert set(described["paths"]["/api/v1/queue"]["post"]["requestBody"]["content"]) == {
             "application/json",
             "application/yaml",
-            "multipart/form-data",
         }
         assert house.api_key not in answer.text
         for elsewhere in ("/docs", "/redoc"):

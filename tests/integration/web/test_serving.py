@@ -14,7 +14,7 @@ from orchestrator.clock import SystemClock
 from orchestrator.settings import Address, SettingsError
 from orchestrator.telemetry.bus import Bus
 from orchestrator.web import server
-from orchestrator.web.serving import listening
+from orchestrator.web.serving import SEND_BUFFER, listening
 
 
 @asynccontextmanager
@@ -55,6 +55,14 @@ async def test_an_address_that_is_not_ours_is_told():
         pass
     with pytest.raises(SettingsError, match=r"^server\.listen"), listening(Address("nowhere.invalid", 8080)):
         pass
+
+
+def test_the_kernel_holds_little_of_what_is_not_read():
+    """The buffer of an accepted connection does not grow to megabytes."""
+    with listening(Address("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * SEND_BUFFER
 
 
 async def test_the_port_is_free_again_after_the_stop():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from processes import free_port, get, running, until
+from processes import Started, free_port, get, running, until
 
 PROJECT = "11111111-1111-1111-1111-111111111111"
 PIPELINE = "f606f580-d476-47a8-9679-9ddb39fcb0a8"
@@ -24,6 +24,18 @@ class Scene:
 
     url: str
     folder: Path
+    program: Path
+    daemon: Started
+
+    def kill_and_restart(self) -> None:
+        """The daemon as after a loss of power."""
+        self.daemon.kill()
+        self.daemon.start()
+        self.until_ready()
+
+    def until_ready(self) -> None:
+        """Wait until the server answers."""
+        until(lambda: get(f"{self.url}/readyz"))
 
     def api(self, path: str) -> Any:
         """The answer of the API."""
@@ -80,7 +92,7 @@ def scene(folder: Path, *, slow: bool = False, **config: Any) -> Iterator[Scene]
     """A running daemon with an empty database; `slow`: analyses take minutes, so that a page can be read meanwhile."""
     program = Path(sys.executable).with_name("orchestrator")
     platform, port = free_port(), free_port()
-    (folder / "secrets").mkdir()
+    (folder / "secrets").mkdir(exist_ok=True)
     for name, secret in (("ica", "simulator"), ("token", TOKEN)):
         (folder / f"secrets/{name}").write_text(f"{secret}\n")
         (folder / f"secrets/{name}").chmod(0o600)
@@ -104,10 +116,10 @@ def scene(folder: Path, *, slow: bool = False, **config: Any) -> Iterator[Scene]
     with running(folder, program, "simulator", "--port", platform):
         until(lambda: get(f"{base_url}/_simulator/knobs"))
         _put(f"{base_url}/_simulator/knobs", knobs)
-        with running(folder, program, "run", "--config", "config.yaml"):
-            url = f"http://127.0.0.1:{port}"
-            until(lambda: get(f"{url}/readyz"))
-            yield Scene(url, folder)
+        with Started(folder, program, "run", "--config", "config.yaml") as daemon:
+            opened = Scene(f"http://127.0.0.1:{port}", folder, program, daemon)
+            opened.until_ready()
+            yield opened
 
 
 def _put(url: str, body: Any) -> None:

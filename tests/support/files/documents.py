@@ -30,7 +30,7 @@ class FakeStore:
     """The two questions that a document asks of the store, answered from lists."""
 
     def __init__(self, batches=(), portions=()):
-        self.batches = SimpleNamespace(stream=self._stream_batches)
+        self.batches = SimpleNamespace(stream=self._stream_batches, counts=self._counts)
         self.items = SimpleNamespace(stream=self._stream)
         self._batches, self._portions = list(batches), portions
         self.handed_out = 0
@@ -39,6 +39,9 @@ class FakeStore:
         assert job == JOB
         for batch in self._batches:
             yield [batch]
+
+    async def _counts(self, batches):
+        return {batch.number: {ItemState.SUCCEEDED: 99, ItemState.FAILED: 1} for batch in batches}
 
     async def _stream(self, job):
         assert job == JOB

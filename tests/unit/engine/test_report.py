@@ -3,12 +3,11 @@
 import base64
 import hashlib
 import re
-from collections import Counter
 from functools import partial
-from html.parser import HTMLParser
 
 import pytest
 from documents import START, item, job
+from report_pages import Read, failed, page_of
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.model import ItemState, JobState, Needs
@@ -16,56 +15,10 @@ from orchestrator.domain.units import HOUR
 from orchestrator.engine.report import chart, outcome
 from orchestrator.engine.report.context import Context, web_link
 from orchestrator.engine.report.outcome import BINS, MOST_LISTED, MOST_REASONS, Outcome, Timeline
-from orchestrator.engine.report.page import MEANINGS, MOST_BYTES, SYMBOLS, render
+from orchestrator.engine.report.page import MEANINGS, MOST_BYTES, SYMBOLS
 from orchestrator.engine.report.sentences import duration, headline
 
 WEB = "https://platform.example.org/{project}/runs/{remote_id}"
-VOID = {"meta", "br", "link", "img", "input", "base", "hr"}
-
-
-class Read(HTMLParser):
-    """The tags, attributes and text of a page."""
-
-    def __init__(self, page):
-        super().__init__(convert_charrefs=True)
-        self.tags, self.attributes, self.text, self.open = [], [], "", []
-        self.feed(page)
-        self.close()
-        self.text = re.sub(r"\s+", " ", self.text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value) for name, value in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value) for name, value in attrs]
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-        self.text += " " if tag in ("td", "th") else ""
-
-    def handle_data(self, data):
-        if self.open[-1:] != ["style"]:
-            self.text += data
-
-
-def page_of(items, *, context=None, **fields):
-    """The page of a job that ended with these items, as text."""
-    counts = Counter(each.state for each in items if not each.found)
-    told = job(**({"counts": counts, "settled_at": START + 2 * HOUR} | fields))
-    context = context or Context()
-    found = Outcome(told, START + 3 * HOUR, context.link)
-    for at in range(0, len(items), 1000):
-        found.add(items[at : at + 1000])
-    return render(told, found, context, batches=2, now=START + 3 * HOUR).decode()
-
-
-def failed(seq=1, **fields):
-    """An item that failed."""
-    return item(seq, **({"state": ItemState.FAILED, "status": "FAILED", "detail": "out of memory"} | fields))
 
 
 # ---------------------------------------------------------------- what it says

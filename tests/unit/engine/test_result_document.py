@@ -49,8 +49,18 @@ async def test_the_document_is_as_promised():
         "parents": 0,
         "labels": {},
     }
-    promised = {"number": 1, "remote_id": "remote-1", "state": "settled", "status": "PARTIALLY_SUCCEEDED"}
-    assert told_batch == told_batch | promised | {"submitted_at": "2023-11-14T22:13:21.000Z", "items": 100}
+    assert told_batch == {
+        "number": 1,
+        "remote_id": "remote-1",
+        "state": "settled",
+        "stage": "creation",
+        "status": "PARTIALLY_SUCCEEDED",
+        "submitted_at": "2023-11-14T22:13:21.000Z",
+        "items": 100,
+        "counts": {"succeeded": 99, "failed": 1},
+        "sends": 1,
+        "detail": None,
+    }
     assert document["items"] == [
         {
             "key": "run-0172/s1",
@@ -138,7 +148,7 @@ def test_what_a_job_needs_is_told_in_our_word():
 )
 def test_a_batch_tells_what_its_last_attempt_met(state, detail, told):
     """While it goes on by itself; why it waits for a person comes first, and what is over is over."""
-    shown = describe_batch(batch(state=state, detail=detail, last_error="connection reset"))
+    shown = describe_batch(batch(state=state, detail=detail, last_error="connection reset"), {})
     assert shown["detail"] == told
 
 

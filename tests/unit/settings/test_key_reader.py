@@ -1,10 +1,12 @@
-"""API keys that are replaced while the daemon runs."""
+"""API keys and secrets of webhooks that are replaced while the daemon runs."""
 
 import pytest
 
 from orchestrator.settings import key_reader, load
+from orchestrator.settings.webhook_secrets import webhook_secret_reader
 from orchestrator.telemetry.redaction import Redactor
 
+OLD, NEW = (f"whsec_{letter * 32}" for letter in "AB")
 VARIABLE = "ORCHESTRATOR_ACCOUNTS__ICA__API_KEY"
 
 
@@ -57,3 +59,32 @@ def test_what_is_learnt_later_is_kept_out_of_texts_too():
     redactor = Redactor(["the-first-key"])
     redactor.learn("the-first-key-and-more")
     assert redactor.text("the-first-key the-first-key-and-more") == "[redacted] [redacted]"
+
+
+def test_secrets_of_webhooks_are_rotated_without_a_restart(tmp_path):
+    """Old, both, new; each new one is kept out of the log before its use."""
+    file, heard = tmp_path / "webhooks", []
+    file.write_text(f"{OLD}\n")
+    read = webhook_secret_reader(file, (OLD,), heard.append)
+    assert (read(), heard) == ((OLD,), [])
+    file.write_text(f"{NEW}\n{OLD}\n")
+    assert (read(), heard) == ((NEW, OLD), [NEW])
+    file.write_text(f"{NEW}\n")
+    assert (read(), heard) == ((NEW,), [NEW])
+
+
+@pytest.mark.parametrize("content", [None, "", "whsec_no\n"])
+def test_a_file_of_webhook_secrets_that_is_being_replaced_changes_nothing(tmp_path, content):
+    """Gone for a moment, empty, or half written: the secrets read last are used."""
+    file = tmp_path / "webhooks"
+    if content is not None:
+        file.write_text(content)
+    read = webhook_secret_reader(file, (OLD,), lambda _: None)
+    assert read() == (OLD,)
+    file.write_text(f"{NEW}\n")
+    assert read() == (NEW,)
+
+
+def test_without_a_file_there_are_no_secrets_to_read_again():
+    """As at the start."""
+    assert webhook_secret_reader(None, (), lambda _: None)() == ()

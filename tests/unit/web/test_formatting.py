@@ -1,5 +1,7 @@
 """Numbers, times and durations as pages show them."""
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
 from orchestrator.web.pages.content import formatting
@@ -32,7 +34,9 @@ def test_a_share_says_all_and_nothing_only_where_it_is_so(part, whole, text):
     assert formatting.share(part, whole) == text
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (2**40, "1024.0 GiB")])
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (2**40, "1024 GiB"), (2**28, "256 MiB")]
+)
 def test_sizes(count, text):
     """In binary units."""
     assert formatting.size(count) == text
@@ -55,3 +59,26 @@ def test_who_did_something_is_named():
 def test_counts_agree_with_their_nouns(count, noun, text):
     """One item, two batches."""
     assert formatting.counted(count, noun) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "labels"),
+    [
+        ("cohort", "cohort", {}),
+        ("run=0172", "", {"run": "0172"}),
+        (' a  run=0172 b lab="north wing"', "a b", {"run": "0172", "lab": "north wing"}),
+        ("empty=", "", {"empty": ""}),
+        ("=x", "=x", {}),
+        ('a=b=c"d', "", {"a": 'b=c"d'}),
+    ],
+)
+def test_a_search_is_split_into_text_and_labels(text, rest, labels):
+    """`NAME=VALUE`, with quotes where the value has spaces."""
+    assert formatting.split_search(text) == (rest, labels)
+
+
+@pytest.mark.parametrize("value", ["0172", "north wing", "ä&?#=", ""])
+def test_the_link_of_a_label_searches_for_it(value):
+    """The address leads back to the label, whatever characters it has."""
+    (query,) = parse_qs(urlsplit(formatting.label_url("run", value)).query)["q"]
+    assert formatting.split_search(query) == ("", {"run": value})

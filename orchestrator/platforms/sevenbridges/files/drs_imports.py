@@ -15,6 +15,7 @@ from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, statuses, wire
 from orchestrator.platforms.sevenbridges.files.jobs import JobPolls, job_in
+from orchestrator.platforms.sevenbridges.files.outcomes import Outcomes
 from orchestrator.platforms.sevenbridges.protocol import sent
 from orchestrator.platforms.sevenbridges.protocol.listing import pages
 from orchestrator.platforms.sevenbridges.protocol.matching import same_name
@@ -78,7 +79,7 @@ class DrsImports:
 
     @property
     def _polls(self) -> JobPolls:
-        return JobPolls(self.session, self.kind, _PATH, _is_of)
+        return JobPolls(self.session, self.kind, _PATH, Outcomes(_is_of))
 
     async def _tagged(self, place: tuple[str, str], batch: Batch) -> Sequence[wire.File]:
         name, value = place

@@ -19,6 +19,7 @@ from orchestrator.platforms.declaration import SentBesides
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, statuses, wire
 from orchestrator.platforms.sevenbridges.files.jobs import JobPolls, job_in
+from orchestrator.platforms.sevenbridges.files.outcomes import Outcomes
 from orchestrator.platforms.sevenbridges.protocol import sent
 from orchestrator.platforms.sevenbridges.protocol.listing import pages
 from orchestrator.platforms.sevenbridges.protocol.matching import same_name
@@ -126,7 +127,8 @@ class FileJobs:
 
     @property
     def _polls(self) -> JobPolls:
-        return JobPolls(self.session, self.kind, self._path, self._is_of, removes=self.verb is DELETE)
+        outcomes = Outcomes(self._is_of, copies=self.verb is COPY, removes=self.verb is DELETE)
+        return JobPolls(self.session, self.kind, self._path, outcomes)
 
     def _body_of(self, request: dict[str, Any], project: str) -> sent.Sent:
         if self.verb.has_destination and not request.get("project") and not request.get("parent"):

@@ -1,10 +1,12 @@
 """Changes of names, metadata and tags: up to a hundred files in a call, which has ended when it is answered.
 
-What is left out stays as it is, and the same change made twice is one change.
+What is left out stays as it is, and the same change made twice is one change, unless others changed the file between
+them: so it is repeated within an hour only. After that, what a file has already is not sent again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.kinds import Kind
@@ -16,6 +18,8 @@ from orchestrator.platforms.sevenbridges import kinds, wire
 from orchestrator.platforms.sevenbridges.protocol import sent
 from orchestrator.platforms.sevenbridges.protocol.matching import match
 from orchestrator.platforms.sevenbridges.session import Session
+
+_FIELDS: Final = ",".join(f"resource.{field}" for field in ("id", "name", "metadata", "tags"))
 
 
 @dataclass(slots=True)
@@ -49,9 +53,13 @@ class FileUpdates:
         return Receipt(final=True, items=decided)
 
     async def reconcile(self, batch: Batch) -> Receipt:
-        """Nothing shows what was changed when: it is sent again."""
-        del batch
-        return Receipt()
+        """The files that are as they were asked to become; nothing shows when they became so."""
+        asked = sent.items_of(batch)
+        ids = {"file_ids": [each["id"] for each in asked]}
+        answer = await self.session.ask("/bulk/files/get", "bulk/files/get", ids, {"fields": _FIELDS})
+        there = {row.resource.id: row.resource for row in wire.DETAIL_ROWS.read(answer) if row.resource is not None}
+        changed = [each["id"] for each in asked if each["id"] in there and _is_as_asked(each, there[each["id"]])]
+        return Receipt(final=True, items=[self._changed(batch, each, there[each].name) for each in changed])
 
     def polls(self, batches: Sequence[Batch]) -> Sequence[Poll]:
         del batches
@@ -71,8 +79,9 @@ class FileUpdates:
     def _report(self, batch: Batch, file_id: str, row: wire.Row[wire.File]) -> ItemReport | None:
         if row.error is not None:
             return sent.declined(batch.key, self.kind, file_id, row.error) if row.error.lasting else None
-        if row.resource is None:
-            return None
+        return self._changed(batch, file_id, row.resource.name) if row.resource is not None else None
+
+    def _changed(self, batch: Batch, file_id: str, name: str | None) -> ItemReport:
         return ItemReport(
             batch=batch.key,
             stage=self.kind.stage,
@@ -80,5 +89,16 @@ class FileUpdates:
             status=None,
             key=file_id,
             remote_id=file_id,
-            facts=wire.facts(name=row.resource.name),
+            facts=wire.facts(name=name),
         )
+
+
+def _is_as_asked(asked: sent.Sent, file: wire.FileDetails) -> bool:
+    """Whether a file has the name, the tags and the values that were asked for; null removes a value."""
+    metadata, tags = wire.plain(file.metadata), wire.plain(file.tags)
+    held = metadata if isinstance(metadata, Mapping) else {}
+    return (
+        asked.get("name") in {None, file.name}
+        and (asked.get("tags") is None or asked["tags"] == tags)
+        and all(held.get(name) == value for name, value in (asked.get("metadata") or {}).items())
+    )

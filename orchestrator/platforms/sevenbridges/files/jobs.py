@@ -4,18 +4,20 @@ A job ends with FINISHED whatever became of its files. Its rows carry none of ou
 say of themselves, or by their order where nothing contradicts it.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
+
+import msgspec
 
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, BatchReport, Item, ItemReport, ItemState, Poll, PollResult
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
 from orchestrator.platforms.sevenbridges import statuses, wire
+from orchestrator.platforms.sevenbridges.files.outcomes import FilesThere, Outcomes
 from orchestrator.platforms.sevenbridges.protocol import polls, sent
-from orchestrator.platforms.sevenbridges.protocol.matching import match
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.status_table import state_of
 
@@ -24,8 +26,10 @@ _REPEATED: Final = "job-repeated"
 _NOT_FOUND: Final = 404
 _REMOVED: Final = wire.Row(wire.File())
 _REMOVED_BEFORE: Final = "the file is not there: an earlier request for this item removed it"
-
-IsOf = Callable[[sent.Sent, wire.File], bool | None]
+_WHICH_IS_UNCLEAR: Final = "copied; several new files have its name, and which of them is its copy is unclear"
+_ASK_FILES: Final = "files"
+"""The cursor of a request for the files of an ended job."""
+_THERE: Final = msgspec.json.Decoder(FilesThere)
 
 
 @dataclass(slots=True)
@@ -36,9 +40,7 @@ class JobPolls:
     kind: Kind
     path: str
     """Under which a job lies by its id."""
-    is_of: IsOf
-    removes: bool = False
-    """Whether a file that is not there was removed by an earlier send, where there may have been one."""
+    outcomes: Outcomes
 
     def of(self, batches: Sequence[Batch]) -> Sequence[Poll]:
         """One poll for each batch: it names all open items, in their order.
@@ -60,7 +62,10 @@ class JobPolls:
         ]
 
     async def ask(self, poll: Poll) -> PollResult:
-        """How far a job is, and at its end what became of each file."""
+        """How far a job is, and at its end what became of each file; one request of it."""
+        if poll.cursor == _ASK_FILES:
+            return await self._ask_files(poll)
+        there = _THERE.decode(poll.cursor) if poll.cursor is not None else None
         [(batch, job_id)] = poll.subjects.items()
         answer = await self.session.get(f"{self.path}/{quote(str(job_id), safe='')}", self.path.strip("/"))
         job = read(answer, wire.FILE_JOB)
@@ -69,11 +74,21 @@ class JobPolls:
                 [BatchReport(batch, job.state, final=False), *(self._open(batch, job, i) for i in poll.named)]
             )
         rows = wire.FILE_ROWS.rows(job.result)
-        if self.removes and poll.route.endswith(f"/{_REPEATED}"):
+        if self.outcomes.removes and poll.route.endswith(f"/{_REPEATED}"):
             rows = [_REMOVED if row.error is not None and row.error.status == _NOT_FOUND else row for row in rows]
-        matched = match([sent.request_of(item) for item in poll.named], rows, self.is_of)
+        asked = [sent.request_of(item) for item in poll.named]
+        if there is None and self.outcomes.need_files(asked, rows):
+            return PollResult((), next=replace(poll, cursor=_ASK_FILES, page=poll.page + 1))
+        matched = self.outcomes.match(asked, rows, there)
         ended = [self._ended(batch, job, item, matched.get(at)) for at, item in enumerate(poll.named)]
         return PollResult([*filter(None, ended), BatchReport(batch, job.state, final=True)])
+
+    async def _ask_files(self, poll: Poll) -> PollResult:
+        """Which of the job's files are there, before it is asked for its rows once more."""
+        ids = {"file_ids": [sent.request_of(item)["file"] for item in poll.named]}
+        fields = {"fields": "resource.id,resource.name"}
+        there = FilesThere.read(await self.session.ask("/bulk/files/get", "bulk/files/get", ids, fields))
+        return PollResult((), next=replace(poll, cursor=msgspec.json.encode(there).decode(), page=poll.page + 1))
 
     def _open(self, batch: BatchKey, job: wire.FileJob, item: Item) -> ItemReport:
         state, known = state_of(job.state, statuses.JOB)
@@ -97,6 +112,8 @@ class JobPolls:
             state, detail = ItemState.FAILED, str(row.error)
         elif row is not None and row.resource is not None:
             state, detail = ItemState.SUCCEEDED, _REMOVED_BEFORE if row is _REMOVED else None
+            if self.outcomes.copies and file.id is None:
+                detail = _WHICH_IS_UNCLEAR
         elif item.state is ItemState.ATTENTION:
             return None
         else:

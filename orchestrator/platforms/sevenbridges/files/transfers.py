@@ -1,7 +1,8 @@
 """Imports from volumes and exports to volumes: up to a hundred in a call, each with an id or an error of its own.
 
-The platform knows no key: what became of a lost call is found in the user's own list, by content and time. A repeat
-that fails because the file is there already starts a search for the transfer that made it.
+The platform knows no key: what became of a lost call is found in the user's own list, by content and time. A transfer
+that fails because the file is there already starts a search for the one that made it: an earlier send of this batch, or
+the same files dropped into a daemon whose records were lost.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from orchestrator.clock import Clock, Micros
-from orchestrator.domain.errors import Refused, Unconfirmed
+from orchestrator.domain.errors import PlatformError, Refused, Unconfirmed
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
@@ -33,7 +34,7 @@ ALREADY_THERE: Final = frozenset({9107, 9108})
 _SLACK: Micros = 600 * SECOND
 """A transfer may seem to be that much older than its request: the platform's clock and ours differ."""
 _REPEATED: Final = "get-repeated"
-"""A poll of transfers that may repeat earlier ones."""
+"""A poll of transfers that may repeat earlier ones of the same batch."""
 _REPEATED_WITHIN: Micros = 7 * DAY
 """A repeat and the transfer that it repeats are no further apart."""
 
@@ -88,6 +89,8 @@ class Transfers:
         asked = sent.items_of(batch)
         matched = match(asked, rows, self.direction.matches)
         reports = [report for at, row in matched.items() if (report := self._accepted(batch, asked[at], row))]
+        taken = [(asked[at], row.error) for at, row in matched.items() if _is_taken(row.error)]
+        reports += await self._made_already(batch, taken) if taken else []
         if not reports:
             raise sent.undecided(rows)
         unclear = sum(not _says_something(matched.get(at)) for at in range(len(asked)))
@@ -124,12 +127,7 @@ class Transfers:
         ids = {item.remote_id: item for item in poll.named if item.remote_id is not None}
         if not ids:
             return PollResult(())
-        asked = {f"{self.kind.setting}_ids": list(ids)}
-        fields = ",".join(f"resource.{field}" for field in FIELDS.split(","))
-        answer = await self.session.ask(
-            self._path("get"), f"bulk/{self.direction.collection}/get", asked, {"fields": fields}
-        )
-        rows = wire.TRANSFER_ROWS.read(answer)
+        rows = await self._read(list(ids))
         transfers = [row.resource for row in rows if row.resource is not None and row.resource.id in ids]
         bad = sum(row.resource is None and row.error is None for row in rows)
         reports = []
@@ -139,8 +137,9 @@ class Transfers:
             if batch is None:
                 continue
             report = self._report(batch, transfer, item=item)
-            if poll.route == f"{self.kind.setting}/{_REPEATED}" and _is_there_already(transfer):
-                report = await self._by_original(transfer, item, poll.project, report)
+            if _is_taken(transfer.error):
+                repeated = poll.route == f"{self.kind.setting}/{_REPEATED}"
+                report = await self._by_original(transfer, item, poll.project, report, repeated=repeated)
             reports.append(report)
         return PollResult(reports, bad_rows=bad)
 
@@ -161,8 +160,8 @@ class Transfers:
             return self._report(batch.key, row.resource, key=key)
         if row.error is None or not row.error.lasting:
             return None
-        if row.error.code in ALREADY_THERE and sent.may_repeat(batch):
-            return None  # the search for what is not reported here finds what is there
+        if _is_taken(row.error):
+            return None  # a search decides
         return sent.declined(batch.key, self.kind, key, row.error)
 
     def _report(
@@ -186,24 +185,80 @@ class Transfers:
 
     # ------------------------------------------------------------ searches
 
-    async def _by_original(self, repeat: wire.Transfer, item: Item, project: str, report: ItemReport) -> ItemReport:
-        """The report of a repeat that failed because the first one had worked: what became of the first."""
+    async def _made_already(
+        self, batch: Batch, refused: Sequence[tuple[sent.Sent, wire.Problem | None]]
+    ) -> list[ItemReport]:
+        """What became of items that were refused because their files are there: done before, or failed.
+
+        What is left out is sent again: an item of a batch that may have been sent before, and all of them where the
+        list cannot be read. That must not look like a failure of the call, which others of its items were accepted by.
+        """
+        now, repeated = self.clock.now(), sent.may_repeat(batch)
+        reports: list[ItemReport] = []
+        try:
+            listed = await self._may_be_original(now, repeated=repeated)
+        except PlatformError:
+            return reports
+        for asked, error in refused:
+            key = sent.key_of(self.kind, asked)
+            original = self._original(listed, asked, now)
+            if original is not None:
+                done = self._report(batch.key, original, key=key)
+                detail = f"done before by {self.kind.setting} {original.id}"
+                reports.append(msgspec.structs.replace(done, detail=detail))
+            elif error is not None and not repeated:
+                reports.append(sent.declined(batch.key, self.kind, key, error))
+        return reports
+
+    async def _by_original(
+        self, repeat: wire.Transfer, item: Item, project: str, report: ItemReport, *, repeated: bool
+    ) -> ItemReport:
+        """The report of a repeat that failed because an earlier one had worked: what became of that one."""
         asked = self.direction.body_of(sent.request_of(item), project)
         began = wire.moment(repeat.started_on) or self.clock.now()
-        earlier = [
-            each
-            for each in await self._listed(began - _REPEATED_WITHIN)
-            if each.id != repeat.id
-            and self.direction.matches(asked, each) is True
-            and (wire.moment(each.started_on) or 0) <= began
-            and state_of(each.state, statuses.TRANSFER)[0] is not ItemState.FAILED
-        ]
-        if not earlier:
+        original = self._original(await self._may_be_original(began, repeated=repeated), asked, began, but=repeat.id)
+        if original is None:
             return report
-        original = max(earlier, key=lambda each: wire.moment(each.started_on) or 0)
-        done = self._report(report.batch, original, item=item)
+        done = self._report(report.batch, await self._up_to_date(original), item=item)
         detail = f"done by {self.kind.setting} {original.id}, which this one repeated"
         return msgspec.structs.replace(done, remote_id=repeat.id, detail=detail)
+
+    async def _read(self, ids: Sequence[str]) -> Sequence[wire.Row[wire.Transfer]]:
+        """A bulk read of transfers."""
+        asked = {f"{self.kind.setting}_ids": ids}
+        fields = {"fields": ",".join(f"resource.{field}" for field in FIELDS.split(","))}
+        route = f"bulk/{self.direction.collection}/get"
+        return wire.TRANSFER_ROWS.read(await self.session.ask(self._path("get"), route, asked, fields))
+
+    async def _up_to_date(self, listed: wire.Transfer) -> wire.Transfer:
+        """A transfer as it is now, if it had not ended when it was listed."""
+        if state_of(listed.state, statuses.TRANSFER)[0].final:
+            return listed
+        rows = await self._read([listed.id])
+        return next((row.resource for row in rows if row.resource is not None), listed)
+
+    async def _may_be_original(self, until: Micros, *, repeated: bool) -> Sequence[wire.Transfer]:
+        """What may have put a file there: an earlier send of the same batch, else work of which the records were lost.
+
+        Such work began before this process, so it is listed once, however many files are dropped again.
+        """
+        if repeated:
+            return await self._listed(until - _REPEATED_WITHIN)
+        return await self._made_before(self.started_at - _REPEATED_WITHIN)
+
+    def _original(
+        self, listed: Sequence[wire.Transfer], asked: sent.Sent, until: Micros, *, but: str | None = None
+    ) -> wire.Transfer | None:
+        """The latest transfer of the same content that began by then, and has not failed."""
+        earlier = [
+            each
+            for each in listed
+            if each.id != but
+            and self.direction.matches(asked, each) is True
+            and (wire.moment(each.started_on) or 0) <= until
+            and state_of(each.state, statuses.TRANSFER)[0] is not ItemState.FAILED
+        ]
+        return max(earlier, key=lambda each: wire.moment(each.started_on) or 0, default=None)
 
     async def _made_before(self, since: Micros) -> Sequence[wire.Transfer]:
         """What was begun before this process, since then; asked once for all batches, as far back as the earliest."""
@@ -240,8 +295,9 @@ def _says_something(row: wire.Row[wire.Transfer] | None) -> bool:
     return row is not None and (row.resource is not None or row.error is not None)
 
 
-def _is_there_already(transfer: wire.Transfer) -> bool:
-    return transfer.error is not None and transfer.error.code in ALREADY_THERE
+def _is_taken(error: wire.Problem | None) -> bool:
+    """Whether something failed because the file is there already."""
+    return error is not None and error.code in ALREADY_THERE
 
 
 def _first_that_worked(transfer: wire.Transfer) -> tuple[bool, Micros]:

@@ -45,13 +45,15 @@ def home_of(poll: Poll, item: Item) -> BatchKey | None:
 
 def _portions(batches: Sequence[Batch]) -> Iterator[Sequence[Batch]]:
     portion: list[Batch] = []
+    names = 0
     for batch in batches:
         if not batch.open:
             continue
-        if portion and _open(portion) + batch.open > _MAX_NAMES:
+        if portion and names + batch.open > _MAX_NAMES:
             yield portion
-            portion = []
+            portion, names = [], 0
         portion.append(batch)
+        names += batch.open
     if portion:
         yield portion
 

@@ -32,13 +32,14 @@ def options_of(batch: Batch) -> Mapping[str, Any]:
 
 
 def submission(path: str, body: object, resend: Resend, *, search_delay: Micros = HOUR) -> Submission:
-    """A POST of this body."""
+    """A POST of this body. A repeat is harmless for an hour: later, others may have changed what it would change."""
     return Submission(
         method="POST",
         path=path,
         headers=submission_headers(),
         body=msgspec.json.encode(body),
         resend=resend,
+        key_life=HOUR if resend is Resend.HARMLESS else None,
         search_delay=search_delay,
     )
 

@@ -50,6 +50,7 @@ class AnalysisBatches(Batches):
 
     def _analysis(self, row: Row, asked: Asked, begins: float, pace: float) -> Analysis:
         world = self._world
+        is_first = not world.analyses.has(asked.project, row.name)
         return Analysis(
             id=world.new_id(),
             number=world.analyses.count(asked.project),
@@ -59,7 +60,7 @@ class AnalysisBatches(Batches):
             pipeline=row.pipeline,
             language=row.language,
             tags=row.tags,
-            timeline=lifecycle.analysis(begins, row.fate, pace, world.knobs),
+            timeline=lifecycle.analysis(begins, row.fate.of_attempt(is_first=is_first), pace, world.knobs),
             wall=world.wall_at(begins),
         )
 

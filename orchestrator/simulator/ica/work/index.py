@@ -30,6 +30,10 @@ class Analyses:
         row = self._by_id.get(analysis_id)
         return row if row is not None and row.project == project else None
 
+    def has(self, project: str, user_reference: str) -> bool:
+        """Whether an analysis of this reference was created before."""
+        return project in self._projects and self._projects[project].has(user_reference)
+
     def change(self, row: Analysis, timeline: Timeline) -> None:
         """Give an analysis another course."""
         self._projects[row.project].change(row, timeline)
@@ -59,6 +63,9 @@ class _Project:
                 self._tags[tag] = []
                 insort(self._tag_names, tag)
             self._tags[tag].append(row)
+
+    def has(self, user_reference: str) -> bool:
+        return user_reference in self._references
 
     def change(self, row: Analysis, timeline: Timeline) -> None:
         del self._ends[bisect_left(self._ends, (row.timeline.ends, row.number))]

@@ -7,6 +7,7 @@ any. "Data" is every other item than an analysis: links, copies, moves, updates,
 
     fail       FAILED                                   (analysis, data)
     failfinal  FAILED_FINAL                             (analysis)
+    flaky      FAILED the first time, SUCCEEDED when it is created again (analysis)
     abort      ABORTING, then ABORTED, by itself        (analysis); STOPPED (sample)
     await      AWAITING_INPUT for a while, then IN_PROGRESS again (analysis)
     stuck      never ends                               (analysis, data)
@@ -23,7 +24,7 @@ pipelineId that is no UUID, or the UUID of zeros, for a pipeline: both make an i
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 _SEPARATORS = re.compile(r"[-_./ ]+")
@@ -36,6 +37,7 @@ class Outcome(StrEnum):
     SUCCEED = "succeed"
     FAIL = "fail"
     FAIL_FINAL = "failfinal"
+    FLAKY = "flaky"
     ABORT = "abort"
     AWAIT = "await"
     STUCK = "stuck"
@@ -54,6 +56,12 @@ class Fate:
     slow: bool = False
     unlisted: bool = False
     unknown: bool = False
+
+    def of_attempt(self, *, is_first: bool) -> "Fate":
+        """What becomes of one attempt: only the first of a flaky item fails."""
+        if self.outcome is not Outcome.FLAKY:
+            return self
+        return replace(self, outcome=Outcome.FAIL if is_first else Outcome.SUCCEED)
 
 
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import sqlalchemy as sa
 
 from orchestrator.domain.lifecycle import RETRIED_STATES, BatchEvent
+from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId, JobState, Receipt, Stage
 from orchestrator.domain.queue_file.estimate import Cutter
 from orchestrator.domain.submission import Resend
@@ -170,7 +171,8 @@ async def retry(
     again = await _all_again(unit, row, chosen, batch_bytes)
     await unit.flush()
     await _forgive(unit, job)
-    unit.event(job, "retry", detail=f"{again} items, {len(blocked)} blocked batches")
+    parts = ((again, "item"), (len(blocked), "blocked batch"))
+    unit.event(job, "retry", detail=", ".join(counted(count, noun) for count, noun in parts if count) or None)
     unit.touched_jobs[job] = None
     return again, len(blocked), True
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from orchestrator.domain.lifecycle import GIVEN_UP, BatchEvent
+from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.store.reading.rows import SELECT_BATCH_TO_SEND, Row, batch_of, items_in
@@ -39,7 +40,7 @@ async def give_up(unit: UnitOfWork, row: Row, keys: Sequence[str], user: str) ->
             await _close(unit, batch, [item for item in held if wanted is not None and item.seq not in wanted])
         ended += len(chosen)
     if ended:
-        unit.event(job, "give_up", detail=f"{ended} items, by {user}")
+        unit.event(job, "give_up", detail=f"{counted(ended, 'item')}, by {user}")
     unit.touched_jobs[job] = None
     return ended
 
@@ -69,7 +70,7 @@ async def _end(unit: UnitOfWork, batch: Batch, chosen: Sequence[Item], detail: s
         )
     for standing, count in Counter(map(ItemPosition.of, chosen)).items():
         unit.count(batch.job, batch.number, standing, replace(standing, state=ItemState.FAILED), count)
-    unit.event(batch.job, "give_up", batch=batch.number, new=ItemState.FAILED, detail=f"{len(chosen)} items")
+    unit.event(batch.job, "give_up", batch=batch.number, new=ItemState.FAILED, detail=counted(len(chosen), "item"))
 
 
 async def _close(unit: UnitOfWork, batch: Batch, kept: Sequence[Item]) -> None:

@@ -156,6 +156,7 @@ def _as_columns(spec: JobSpec) -> dict[str, Any]:
         "after": as_text(spec.after) if spec.after is not None else None,
         "retry": as_text(spec.retry) if spec.retry is not None else None,
         "digest": spec.digest,
+        "content_digest": spec.content_digest,
         "file": spec.file,
         "dropped_by": spec.dropped_by,
         "batch_size": spec.batch_size,

@@ -21,7 +21,9 @@ from orchestrator.store.writing.jobs.loading import Loading
 from orchestrator.store.writing.jobs.settling import settle
 from orchestrator.store.writing.unit_of_work import UnitOfWork
 
-_OWN = frozenset({"id", "batch_size", "first_stage", "follow_only", *(column.name for column in COUNTERS.values())})
+_OWN = frozenset(
+    {"id", "batch_size", "first_stage", "follow_only", "content_digest"} | {column.name for column in COUNTERS.values()}
+)
 """The columns that the loaded job keeps; the others are those of the one that waited."""
 
 

@@ -1,6 +1,9 @@
 """Numbers, times and durations as pages show them."""
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
@@ -11,6 +14,7 @@ from orchestrator.intake.control_reports import user_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _KIB = 1024
+_LABEL = re.compile(r'([^\s="]+)=(?:"([^"]*)"|(\S*))')
 
 
 def number(value: float | None) -> str:
@@ -48,13 +52,13 @@ def duration(seconds: float | None) -> str:
 
 
 def size(count: int) -> str:
-    """`512 B`, `1.5 KiB`, `200 MiB`."""
+    """`512 B`, `1.5 KiB`, `256 MiB`."""
     value, unit = float(count), "B"
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < _KIB or unit == "GiB":
             break
         value /= _KIB
-    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+    return f"{count} B" if unit == "B" else f"{value:.1f}".removesuffix(".0") + f" {unit}"
 
 
 def share(part: float, whole: float) -> str:
@@ -70,3 +74,15 @@ def share(part: float, whole: float) -> str:
 def user(actor: str) -> str:
     """Who did something: of a numeric user id, the name that this system knows it by."""
     return user_of(actor)
+
+
+def label_url(name: str, value: str) -> str:
+    """The address of the list of jobs that have this label."""
+    quoted = f'"{value}"' if re.search(r'[\s"]', value) else value
+    return f"/?{urlencode({'q': f'{name}={quoted}'})}"
+
+
+def split_search(text: str) -> tuple[str, Mapping[str, str]]:
+    """What is searched for in `text`, and the labels among it: `cohort run=0172 lab="north wing"`."""
+    labels = {name: quoted or plain for name, quoted, plain in _LABEL.findall(text)}
+    return " ".join(_LABEL.sub(" ", text).split()), labels

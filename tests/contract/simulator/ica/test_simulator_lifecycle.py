@@ -159,6 +159,15 @@ async def test_times_fit_the_statuses(ica):
     assert early.headers["etag"] != late.headers["etag"]
 
 
+async def test_a_flaky_analysis_succeeds_when_it_is_created_again(ica):
+    """In its own project; one that is created for the first time fails."""
+    for statuses in ({"a-flaky": "FAILED"}, {"a-flaky": "SUCCEEDED", "b-flaky": "FAILED"}):
+        batch = f"{ica.creations}/{(await ica.create(*statuses)).json()['id']}"
+        await ica.clock.advance(60)
+        found = {row["userReference"]: row["createdAnalysis"]["status"] for row in await ica.items(batch)}
+        assert found == statuses
+
+
 async def test_version_3_knows_fewer_words(ica):
     """Old statuses in items, in GET and in the deprecated listing, which filters by them too."""
     batch = f"{ica.creations}/{(await ica.create('a-await', 'b-failfinal', 'c')).json()['id']}"

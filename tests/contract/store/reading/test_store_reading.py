@@ -1,5 +1,7 @@
 """Questions to the store, deliveries, memory, pruning."""
 
+from collections import Counter
+
 import pytest
 from stages import Stage
 
@@ -297,3 +299,38 @@ async def test_commit_needs_an_instance(scene):
         await connection.execute(sa.delete(meta))
     with pytest.raises(StoreError, match="instance"):
         await scene.store.jobs.commit([job], scene.tick())
+
+
+async def test_the_items_of_batches_are_counted_by_state(scene):
+    """Whatever the platform says of a batch; a retried item is counted where it was sent last, a parent never."""
+    await scene.add("alpha", items=4)
+    first, second = await scene.track_all()
+    await scene.apply_reports(BatchReport(first.key, "SUCCEEDED", final=True))
+    await scene.apply_reports(scene.seen(first, 1, ItemState.FAILED), scene.seen(first, 2, ItemState.RUNNING))
+    found = scene.seen(second, None, ItemState.SUCCEEDED, key="found", parent=3)
+    await scene.apply_reports(scene.seen(second, 3, ItemState.RUNNING), found)
+    assert await _counts(scene) == {1: {"failed": 1, "running": 1}, 2: {"submitted": 1, "succeeded": 1}}
+    await scene.store.advance.retry("alpha", keys=["k1"], now=scene.tick())
+    assert await _counts(scene) == {1: {"running": 1}, 2: {"submitted": 1, "succeeded": 1}, 3: {"pending": 1}}
+    assert await scene.store.batches.counts([]) == {}
+    assert await scene.store.batches.counts((await scene.batches())[1:2]) == {2: {"submitted": 1, "succeeded": 1}}
+
+
+async def _counts(scene):
+    """By batch; together they are the counts of the job."""
+    counts = await scene.store.batches.counts(await scene.batches())
+    assert sum((Counter(each) for each in counts.values()), Counter()) == Counter((await scene.job()).counts)
+    return counts
+
+
+async def test_what_was_begun_long_before_may_be_what_is_found(scene):
+    """A request waits for the rate limiter after it has begun, so it may arrive after one that was begun later."""
+    await scene.add("alpha", items=2)
+    await scene.add("beta", items=2)
+    await scene.add("gamma", items=2)
+    await scene.lost()
+    known = await scene.track()
+    scene.tick(3600)
+    late = await scene.lost()
+    sent = await scene.store.batches.sent_besides(late, late.first_sent_at - 60_000_000)
+    assert (sent.in_doubt, known.remote_id in sent.ids) == (1, True)

@@ -1,7 +1,11 @@
 """What is over goes, portion by portion, and nothing of it is left behind."""
 
+import json
+
+import anyio.to_thread
 import pytest
 import sqlalchemy as sa
+from commands import Desk
 
 from orchestrator.domain.model import ItemState, JobState
 from orchestrator.store.errors import ControlRefusedError
@@ -98,6 +102,23 @@ async def test_others_keep_their_rows(scene):
     assert [len(await scene.items(name)) for name in ("old", "undelivered", "running")] == [0, 2, 2]
     assert (await scene.job("old")).counts == {ItemState.SUCCEEDED: 2}
     assert (await scene.job("old")).state is JobState.SUCCEEDED
+
+
+async def test_the_command_prunes_either_database(scene, tmp_path):
+    """`db prune` removes what `retention` says; called again, it finds nothing."""
+    await _settled(scene, "old")
+    await scene.add("running", items=2)
+    await scene.track()
+    address = scene.store._database._writer.url
+    address = address.set(drivername=address.get_backend_name()).render_as_string(hide_password=False)
+    desk = Desk(tmp_path)
+    desk.config.write_text(json.dumps(json.loads(desk.config.read_text()) | {"database": address}))
+    (tmp_path / "key").write_text("simulator")
+    (tmp_path / "key").chmod(0o600)
+    for count in ("1 job", "0 jobs"):
+        ended = await anyio.to_thread.run_sync(desk.run, "db", "prune")
+        assert (ended.code, ended.err, ended.out.rstrip().endswith(f": {count} pruned")) == (0, "", True)
+    assert [len(await scene.items(name)) for name in ("old", "running")] == [0, 2]
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -1,108 +1,20 @@
 """Every family of ICA's batches on data under the whole engine: main jobs, lost answers, kills, restored backups."""
 
-import json
-from dataclasses import dataclass
-
 import pytest
+from ica_families import FAMILIES, STATES, made, submit
 
 from orchestrator.domain.model import BatchState
 from orchestrator.domain.submission import Resend
-from orchestrator.platforms.registry import KINDS
 from orchestrator.simulator import FaultKind
 
 HOUR, DAY = 3600.0, 86_400.0
 MOST_COMMITS = 60
-FOLDER = "fol.0f"
-
-
-@dataclass(frozen=True)
-class Family:
-    """How a family is asked for, and what the platform's ledger calls its work."""
-
-    kind: str
-    effect: str
-    operation: str
-    resend: Resend
-    words: tuple[str, str]
-    """Of an item that succeeds, and of one that succeeds in part."""
-    options: dict[str, object] | None = None
-    keys: tuple[str, ...] = ("fil.1", "fil.2-fail", "fil.3-partial", "fil.4-odd")
-
-    @property
-    def most(self):
-        """How often an item may meet its effect when its batch goes out twice: a link made twice is one link."""
-        return 2 if self.resend is Resend.HARMLESS and self.effect != "copy" else 1
-
-    def judge(self, made):
-        """What fails where its batch may have been sent twice is sent once more before the failure counts."""
-        for key, count in made.items():
-            assert count <= (3 if self.resend is Resend.HARMLESS and "fail" in key else self.most), (key, count)
-
-
-def copying(action, **more):
-    options = {"copyUserTags": True, "copyTechnicalTags": False, "copyInstrumentInfo": False, "actionOnExist": action}
-    words = ("COPIED", "PARTIALLY_COPIED")
-    resend = more.pop("resend", Resend.HARMLESS)
-    return Family(
-        "copies",
-        "copy",
-        "createProjectDataCopyBatch",
-        resend,
-        words,
-        options | {"destinationFolderId": FOLDER},
-        **more,
-    )
-
-
-LINKED, UNLINKED = ("LINKED", "PARTIALLY_LINKED"), ("UNLINKED", "PARTIALLY_UNLINKED")
-FAMILIES = {
-    "unlinking": Family("unlinks", "unlink", "createProjectDataUnlinkingBatch", Resend.HARMLESS, UNLINKED),
-    "copy-skip": copying("SKIP"),
-    "copy-rename": copying("RENAME", resend=Resend.NEVER),
-    "copy-folders": copying("SKIP", resend=Resend.NEVER, keys=("fol.1", "fil.2-fail", "fol.3-partial", "fil.4-odd")),
-    "move": Family(
-        "moves",
-        "move",
-        "createProjectDataMoveBatch",
-        Resend.NEVER,
-        ("MOVED", "PARTIALLY_MOVED"),
-        {"destinationFolderId": FOLDER},
-    ),
-    "update": Family(
-        "updates", "update", "createProjectDataUpdateBatch", Resend.NEVER, ("UPDATED", "PARTIALLY_UPDATED")
-    ),
-    "samples": Family(
-        "samples",
-        "sample",
-        "createSampleCreationBatch",
-        Resend.SAME_KEY,
-        ("SUCCEEDED", "PARTIALLY_SUCCEEDED"),
-        keys=("s1", "s2-fail", "s3-partial", "s4-odd"),
-    ),
-    "bundle-linking": Family("bundle_links", "bundle_link", "createBundleDataLinkingBatch", Resend.HARMLESS, LINKED),
-    "bundle-unlinking": Family(
-        "bundle_unlinks", "bundle_unlink", "createBundleDataUnlinkingBatch", Resend.HARMLESS, UNLINKED
-    ),
-}
-STATES = ["succeeded", "failed", "partial", "succeeded"]
 
 
 @pytest.fixture(params=FAMILIES)
 def family(request):
     """Each family in turn."""
     return FAMILIES[request.param]
-
-
-async def submit(it, family, *, name="run", keys=None, **spec):
-    """A job of this family."""
-    first_stage = KINDS[it.setup.kinds[family.kind]].first_stage
-    options = json.dumps(family.options).encode() if family.options else None
-    await it.submit(name, keys or family.keys, kind=family.kind, options=options, first_stage=first_stage, **spec)
-
-
-def made(it, family):
-    """How often each item had its effect."""
-    return {name: count for (kind, name), count in it.simulator.truth.made().items() if kind == family.effect}
 
 
 async def test_a_job_runs_to_its_end(world, family):
@@ -235,6 +147,45 @@ async def test_after_a_restored_backup_nothing_is_done_twice(world, later):
     for name, family in FAMILIES.items():
         assert list((await it.states(name)).values()) == STATES, name
         family.judge({key: count for key, count in made(it, family).items() if key in keys[name]})
+
+
+async def test_what_is_dropped_again_after_a_restore_is_not_done_twice(world, family):
+    """The backup is from before the job, so nothing of it is known: keys, tags or repeats without harm give it its end.
+
+    Work without any of these is held, as ICA shows that it was done: the operator adopts that batch.
+    """
+    it = await world()
+    old = await it.backup()
+    await submit(it, family)
+    await it.until_settled("run")
+    before = await it.batch()
+    await it.restore(old)
+    it.suspend(60.0)
+    await submit(it, family)
+    if family.resend is Resend.NEVER:
+        batch = await it.until_state(BatchState.BLOCKED)
+        assert before.remote_id in batch.detail
+        assert "`adopt`" in batch.detail
+        assert "`retry`" in batch.detail
+        assert await it.store.advance.adopt("run", 1, before.remote_id, now=it.clock.now()) is None
+    await it.until_settled("run", within=6 * HOUR)
+    assert list((await it.states()).values()) == STATES
+    family.judge(made(it, family))
+
+
+async def test_what_was_done_before_is_done_once_more_where_the_operator_says_so(world):
+    """The batch may be another program's, of data that was moved away since."""
+    it, family = await world(move_again="moved"), FAMILIES["move"]
+    old = await it.backup()
+    await submit(it, family)
+    await it.until_settled("run")
+    await it.restore(old)
+    await submit(it, family)
+    await it.until_state(BatchState.BLOCKED)
+    await it.store.advance.retry("run", now=it.clock.now())
+    await it.until_settled("run", within=6 * HOUR)
+    assert made(it, family) == dict.fromkeys(family.keys, 2)
+    it.duplicates_expected = True
 
 
 async def test_one_list_of_jobs_reports_the_batches_of_all_families(world):

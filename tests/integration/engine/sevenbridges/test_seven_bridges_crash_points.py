@@ -1,14 +1,10 @@
 """Every kind of work on the simulated Seven Bridges, with the daemon killed at every named point of the engine."""
 
-import itertools
-from types import SimpleNamespace
-
 import pytest
 from platform_setups import SEVEN_BRIDGES
 from seven_bridges_work import NEVER, WORK, done, made, submit
-from virtual_time import Killed
+from virtual_time import Point
 
-from orchestrator import crash_points
 from orchestrator.crash_points import CrashPoint
 from orchestrator.simulator import FaultKind
 
@@ -30,17 +26,7 @@ STOPPED = ("tasks", "batch_tasks", "runs")
 @pytest.fixture
 def die_at(monkeypatch):
     """Arms a point: passing it for the n-th time raises `Killed`, once."""
-
-    def arm(point, nth=1):
-        def die(*_):
-            raise Killed
-
-        monkeypatch.setattr(crash_points, "_NAME", str(point))
-        monkeypatch.setattr(crash_points, "_NTH", nth)
-        monkeypatch.setattr(crash_points, "_PASSES", itertools.count(1))
-        monkeypatch.setattr(crash_points, "os", SimpleNamespace(kill=die, getpid=int))
-
-    return arm
+    return Point(monkeypatch).arm
 
 
 def points(kind):

@@ -9,8 +9,9 @@ from orchestrator.telemetry.events import BatchBlocked, JobStopped
 HOUR, DAY = 3600.0, 86_400.0
 
 
-@pytest.mark.parametrize("status", [400, 404, 413])
-@pytest.mark.parametrize(("items", "requests"), [(64, 15), (12, 7), (100, 15)])
+@pytest.mark.parametrize(
+    ("status", "items", "requests"), [(400, 64, 15), (404, 64, 15), (413, 64, 15), (413, 12, 7), (400, 100, 15)]
+)
 async def test_parts_that_are_all_refused_alike_stop_the_job(world, status, items, requests):
     """Whole, halves, quarters, eighths: then it is not the items. None has failed, and `resume` goes on."""
     it = await world()

@@ -267,7 +267,7 @@ async def test_a_folder_that_cannot_be_looked_at_for_long_is_left_to_a_person(de
 async def test_a_platform_without_renameat2_moves_all_the_same(desk, monkeypatch):
     """Where the system call is missing, names are looked at first."""
     async with desk() as d:
-        monkeypatch.setattr(durable.ctypes, "CDLL", lambda *args, **kwargs: object())
+        monkeypatch.setattr(durable, "_LIBC", object())
         spool = d.spool()
         for _ in range(2):
             d.write("a.json", d.file(d.links("a")))

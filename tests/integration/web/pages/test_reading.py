@@ -3,48 +3,11 @@
 import re
 
 from operator_browser import OperatorBrowser, tags_of, text_of
+from stored_jobs import load, report, track
 
 from orchestrator.domain.errors import Unauthorised
-from orchestrator.domain.model import ItemReport, ItemState, JobSpec, NewItem, Receipt, Stage
-from orchestrator.domain.submission import Resend, Submission
+from orchestrator.domain.model import BatchReport, ItemState
 from orchestrator.telemetry.events import RequestDone
-
-
-async def load(house, name, keys):
-    """A job of links in the database."""
-    store, now = house.daemon.store, house.daemon.clock.now()
-    spec = JobSpec(
-        name=name,
-        kind="ica.data_linking",
-        account="ica",
-        project="p",
-        digest=name,
-        batch_size=1000,
-        file=f"{name}.yaml",
-        first_stage=Stage("link"),
-        dropped_by="0",
-    )
-    job = await store.jobs.load(spec, now)
-    await store.jobs.add_items(job, [NewItem(seq, key, b"{}") for seq, key in enumerate(keys, 1)])
-    await store.jobs.commit([job], now)
-
-
-async def track(house, name="work"):
-    """Put the first batch of a job on the platform."""
-    store, now = house.daemon.store, house.daemon.clock.now()
-    job = await store.jobs.get(name)
-    batch = (await store.batches.of_job(job.id))[0]
-    sent = Submission("POST", "/x", {}, b"{}", Resend.HARMLESS)
-    begun = await store.advance.begin(batch, sent, user="me", now=now)
-    return (await store.advance.confirm(begun, Receipt("remote-1"), now=now)).batch
-
-
-async def report(house, batch, seq, state, **more):
-    """The platform reports an item."""
-    told = {"status": state.upper(), "seq": seq, "remote_id": f"object-{seq}", "stage": Stage("link")} | more
-    seen = ItemReport(batch=batch.key, state=state, **told)
-    await house.daemon.store.advance.apply_reports([seen], now=house.daemon.clock.now(), account="ica")
-
 
 # ---------------------------------------------------------------- jobs
 
@@ -125,10 +88,10 @@ async def test_a_job_shows_its_batches_and_its_history(house):
     async with house.open(turning=False):
         browser = OperatorBrowser(house.client)
         await load(house, "work", ["fil.1"])
-        await track(house)
+        batch = await track(house)
         await house.daemon.store.advance.pause(name="work", now=house.daemon.clock.now(), actor="Ada (token)")
         batches = text_of((await browser.get("/jobs/work/batches")).text)
-        assert "1 tracking \N{EN DASH} remote-1 1 1 1" in batches
+        assert "1 tracking \N{EN DASH} remote-1 1 1 submitted 1" in batches
         history = text_of((await browser.get("/jobs/work/history")).text)
         assert "pause \N{EN DASH} paused by an operator at 20" in history
         assert "confirm batch 1 submitting → to tracking" in history
@@ -136,6 +99,12 @@ async def test_a_job_shows_its_batches_and_its_history(house):
         assert "On hold: paused" in shown
         assert "by Ada (token)" in shown
         assert "No batch is blocked" in text_of((await browser.get("/jobs/work/batches?state=blocked")).text)
+        await report(house, batch, 1, ItemState.FAILED)
+        await house.daemon.store.advance.apply_reports(
+            [BatchReport(batch.key, "SUCCEEDED", final=True)], now=house.daemon.clock.now(), account="ica"
+        )
+        batches = text_of((await browser.get("/jobs/work/batches?after=0")).text)
+        assert "settled link: SUCCEEDED remote-1 1 1 failed 1" in batches
 
 
 MISSING = {

@@ -1,43 +1,37 @@
-"""Compares results of analyses and links with what the simulated ICA did."""
+"""Compares results of analyses with what the simulated ICA did. What else is done there: ica_data_judge.py."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chance import Work
-from ground import Ground
-from ica_chance import PROJECT
+from ground import Site
+from platforms import ica_data_judge, ica_session_judge
 from verdict import MAY_BE_THERE, Item, Verdict, ids_of
 
 STATES = {
-    "LINKED": "succeeded",
-    "ALREADY_LINKED": "succeeded",
-    "PARTIALLY_LINKED": "partial",
     "SUCCEEDED": "succeeded",
     "FAILED": "failed",
     "FAILED_FINAL": "failed",
     "ABORTED": "aborted",
 }
-LINKED = {"LINKED", "ALREADY_LINKED"}
 
 
-def judge(verdict: Verdict, ground: Ground, documents: Mapping[str, dict[str, Any]]) -> None:
-    """By what was created and linked."""
-    for work in ground.plan.work:
+def judge(verdict: Verdict, site: Site, documents: Mapping[str, dict[str, Any]]) -> None:
+    """By the kind of each job."""
+    for work in site.work:
         if (document := documents.get(work.name)) is not None:
-            (_links if work.kind == "ica.data_linking" else _analyses)(verdict, ground, work, document)
-    _nothing_twice(verdict, ground, documents)
+            _JUDGES.get(work.kind, ica_data_judge.judge)(verdict, site, work, document)
+    _nothing_twice(verdict, site, documents)
 
 
 # ---------------------------------------------------------------- analyses
 
 
-def _analyses(verdict: Verdict, ground: Ground, work: Work, document: Mapping[str, Any]) -> None:
-    statuses = ground.simulator.truth.analyses()
-    created = _created(ground)
-    retries = sum(
-        name.startswith("retry-") and name.endswith(f"-{work.name}.json") for name in ground.names("accepted")
-    )
+def _analyses(verdict: Verdict, site: Site, work: Work, document: Mapping[str, Any]) -> None:
+    statuses = site.simulator.truth.analyses()
+    created = _created(site)
+    retries = site.retries(work.name)
     for item in document["items"]:
         ids = ids_of(item)
         there = created[item["key"]]
@@ -52,9 +46,9 @@ def _analyses(verdict: Verdict, ground: Ground, work: Work, document: Mapping[st
             verdict.differ.append(f"{work.name} {item['key']}: {problem}")
 
 
-def _created(ground: Ground) -> defaultdict[str, set[str]]:
+def _created(site: Site) -> defaultdict[str, set[str]]:
     created: defaultdict[str, set[str]] = defaultdict(set)
-    for effect in ground.simulator.ledger.effects("analysis"):
+    for effect in site.simulator.ledger.effects("analysis"):
         created[effect.name].add(effect.id)
     return created
 
@@ -71,29 +65,12 @@ def _told_rightly(item: Item, truth: str | None) -> Iterator[str]:
         yield f"has no analysis and is {item['state']}: {item['detail']}"
 
 
-# ---------------------------------------------------------------- links
-
-
-def _links(verdict: Verdict, ground: Ground, work: Work, document: Mapping[str, Any]) -> None:
-    links = ground.simulator.truth.links()
-    for item in document["items"]:
-        link = links.get((PROJECT, item["key"]))
-        truth = link.status if link else None
-        said = item["status"]
-        alike = truth == said or {truth, said} <= LINKED
-        if truth is not None and not (alike and item["state"] == STATES.get(truth)):
-            verdict.differ.append(f"{work.name} {item['key']}: says {item['state']} {said}, is {truth}")
-        if truth is None and (item["state"] != "failed" or not item["detail"]):
-            verdict.differ.append(f"{work.name} {item['key']}: was never linked and is {item['state']}")
-        verdict.repeated += max(0, link.sent - 1) if link else 0
-
-
 # ---------------------------------------------------------------- everything together
 
 
-def _nothing_twice(verdict: Verdict, ground: Ground, documents: Mapping[str, Any]) -> None:
+def _nothing_twice(verdict: Verdict, site: Site, documents: Mapping[str, Any]) -> None:
     """By the tags that each analysis was created with, and against what the results account for."""
-    for (_, tags), count in ground.simulator.truth.duplicate_tags().items():
+    for (_, tags), count in site.simulator.truth.duplicate_tags().items():
         verdict.twice.append(f"{count} analyses with the tags {', '.join(tags)}")
     known = {each for document in documents.values() for item in document["items"] for each in ids_of(item)}
     open_ended = {
@@ -102,12 +79,14 @@ def _nothing_twice(verdict: Verdict, ground: Ground, documents: Mapping[str, Any
         for item in document["items"]
         if MAY_BE_THERE in (item["detail"] or "")
     }
-    for effect in ground.simulator.ledger.effects("analysis"):
+    for effect in site.simulator.ledger.effects("analysis"):
         if effect.id not in known and effect.name not in open_ended:
             verdict.twice.append(f"nobody knows of analysis {effect.id} ({effect.name})")
 
 
-def help_with(ground: Ground, document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """What is blocked is tried again: the key, or the tags, keep it from being created twice."""
-    del ground
-    return [{"retry": document["job"]["name"]}]
+def help_with(site: Site, document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What is blocked is tried again, as a key or tags keep it from being made twice; else adopted, if it is there."""
+    return ica_data_judge.adoptions(site, document) or [{"retry": document["job"]["name"]}]
+
+
+_JUDGES = {"ica.analysis_creation": _analyses, "ica.workflow_session": ica_session_judge.judge}

@@ -1,31 +1,57 @@
-"""What a round on ICA meets: its ways, its faults, analyses and links."""
+"""What a round on ICA meets: its ways, its faults, and analyses. What else is done there: ica_data_chance.py."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from chance import OUR_FAULTS, REFUSALS, Work, word
+from chance import OUR_FAULTS, REFUSALS, Draw, Work, how_many, word
+from platforms import ica_data_chance, ica_session_chance
+from platforms.ica_jobs import PIPELINE, PROJECT, job
 
 from orchestrator.clock import Clock
 from orchestrator.simulator import Fault, FaultKind
 from orchestrator.simulator.ica import Config, Knobs, Simulator
 
-PROJECT = "6e0a1d4c-2a52-4c0b-9d53-0f5f3f6f7a10"
-PIPELINE = "0b1c2d3e-4f50-4162-8374-95a6b7c8d9e0"
-
-LINK_WORDS = ("partial", "fail", "odd", "already", "slow", "bad")
 ANALYSIS_WORDS = ("fail", "failfinal", "abort", "await", "odd", "nocreate", "slow", "bad")
 
-CREATING = ("createAnalysisCreationBatch", "createProjectDataLinkingBatch")
+FAMILIES = (
+    "ProjectDataLinkingBatch",
+    "ProjectDataUnlinkingBatch",
+    "ProjectDataCopyBatch",
+    "ProjectDataMoveBatch",
+    "ProjectDataUpdateBatch",
+    "SampleCreationBatch",
+    "BundleDataLinkingBatch",
+    "BundleDataUnlinkingBatch",
+)
+CREATING = ("createAnalysisCreationBatch", *(f"create{family}" for family in FAMILIES))
 TOKENS = ("createJwtToken",)
-PAGES = ("getAnalysisCreationBatchItems", "getProjectDataLinkingBatchItems", "getJobs")
+DATA_PAGES = tuple(f"get{family}Items" for family in FAMILIES)
+PAGES = ("getAnalysisCreationBatchItems", *DATA_PAGES, "getJobs")
 SEARCHES = ("searchAnalyses",)
-SINGLES = ("getAnalysisCreationBatch", "getProjectDataLinkingBatch", "getAnalysis")
-EVERYTHING = ("*", *CREATING, *TOKENS, *PAGES, *SEARCHES, *SINGLES, "abortAnalysis")
+SINGLES = ("getAnalysisCreationBatch", *(f"get{family}" for family in FAMILIES), "getAnalysis")
+SESSIONS = ("searchWorkflowSessions", "searchOrchestratedAnalyses")
+"""What these leave out is seen nowhere else: their rows may come late or twice, but they come."""
+PARTS = ("getWorkflowSessionInputs", "getWorkflowSessionConfigurations")
+EVERYTHING = (
+    "*",
+    *CREATING,
+    *TOKENS,
+    *PAGES,
+    *SEARCHES,
+    *SINGLES,
+    *SESSIONS,
+    *PARTS,
+    "abortAnalysis",
+    "getProjectSamples",
+)
+DENIABLE = frozenset({*EVERYTHING} - {"*", *SESSIONS, *PARTS})
+"""Calls that may be answered with 404 although the thing is there. A session that is denied for a minute is gone."""
 
+NOT_FOUND = 404
 QUIRKS = ("other_user", "job_null", "job_stuck", "item_unlisted", "item_vanishes", "item_twice", "stale")
-KINDS = (
+FAULTS = (
     *((kind, "") for kind in FaultKind if kind is not FaultKind.QUIRK),
     *((FaultKind.QUIRK, quirk) for quirk in QUIRKS),
 )
@@ -37,6 +63,8 @@ def knobs(chance: random.Random) -> Knobs:
     tight = chance.random() < 0.3
     return Knobs(
         link_seconds=chance.uniform(5, 60),
+        data_seconds=chance.uniform(5, 60),
+        session_seconds=chance.uniform(30, 240),
         creation_seconds=chance.uniform(5, 60),
         analysis_seconds=chance.uniform(20, 240),
         await_seconds=chance.uniform(5, 60),
@@ -47,6 +75,10 @@ def knobs(chance: random.Random) -> Knobs:
         tag_filter=chance.choice(("all", "any", "prefix")),
         bad_item=chance.choice(("refuse_post", "fail_item")),
         link_race=chance.choice(("already", "failed")),
+        move_again=chance.choice(("failed", "moved")),
+        sample_names=chance.choice(("free", "unique")),
+        echo=chance.choice(("full", "ids")),
+        sessions_named=chance.random() < 0.7,
         job_null=chance.random() < 0.2,
         null_lists=chance.random() < 0.2,
         last_page=chance.choice(("empty", "null", "absent")),
@@ -72,6 +104,7 @@ def account(chance: random.Random, knobs: Knobs) -> dict[str, Any]:
         "batch_size": {
             "analysis_creation": chance.choice((3, 10, 25)),
             "data_linking": chance.choice((7, 40, 200)),
+            **{name: chance.choice((5, 40, 200)) for name in ica_data_chance.SIZED},
         },
         "page_size": chance.choice((7, 50, 1000)),
     }
@@ -95,7 +128,7 @@ def faults(chance: random.Random) -> Callable[[], Fault]:
 
 def _fault(chance: random.Random, seen_badly: tuple[str, ...]) -> Fault:
     """Of any kind, on the calls that it can befall."""
-    kind, quirk = chance.choice(KINDS)
+    kind, quirk = chance.choice(FAULTS)
     operations: tuple[str, ...] = EVERYTHING
     match quirk:
         case "other_user":
@@ -109,17 +142,22 @@ def _fault(chance: random.Random, seen_badly: tuple[str, ...]) -> Fault:
             operations = CREATING[:1]  # nothing but its page tells about a link
             quirk = quirk if seen_badly is PAGES else "job_null"
         case "item_vanishes":
-            operations = (*seen_badly, "getProjectDataLinkingBatchItems", "getJobs")
+            operations = (*seen_badly, *DATA_PAGES, "getJobs")
         case "item_twice" | "stale":
-            operations = (*PAGES, *SEARCHES)
+            operations = (*PAGES, *SEARCHES, *SESSIONS)
         case _:
             pass
     # What was done and is then denied would be a lie that no one can see through: afterwards only a 5xx is answered.
+    operation = chance.choice(operations)
+    if operations is EVERYTHING and chance.random() < 0.4:  # a round has work of a few kinds: most calls never come
+        operation = "*"
     statuses = (*OUR_FAULTS, *REFUSALS) if kind is FaultKind.ERROR else OUR_FAULTS
+    if operation not in DENIABLE:
+        statuses = tuple(status for status in statuses if status != NOT_FOUND)
     return Fault(
         kind=kind,
         quirk=quirk,
-        operation=chance.choice(operations),
+        operation=operation,
         probability=chance.choice((0.1, 0.3, 0.6)),
         count=chance.choice((None, 1, 5, 20)),
         status=chance.choice(statuses),
@@ -132,30 +170,11 @@ def _fault(chance: random.Random, seen_badly: tuple[str, ...]) -> Fault:
 # ---------------------------------------------------------------- work
 
 
-def work(chance: random.Random, knobs: Knobs) -> list[Work]:
-    # Where the second of two links fails while the first one still runs, a first one that runs for very long cannot be
-    # told from a failure: that is said in docs/reliability.md.
-    words = tuple(word for word in LINK_WORDS if knobs.link_race == "already" or word != "slow")
-    drawn: list[Work] = []
-    for number in range(chance.randint(2, 5)):
-        job = _links(chance, f"job{number}", words) if chance.random() < 0.4 else _analyses(chance, f"job{number}")
-        if drawn and chance.random() < 0.2:
-            accept = ["succeeded", "partial", "failed", "cancelled"]
-            job.document["after"] = {"jobs": [drawn[-1].name], "accept": accept}
-        drawn.append(job)
-    return drawn
-
-
-def _links(chance: random.Random, name: str, words: tuple[str, ...]) -> Work:
-    keys = tuple(f"fil.{word(chance, words)}_{name}_{n:04}" for n in range(chance.randint(10, 150)))
-    return Work(_job(chance, name, "ica.data_linking") | {"items": [{"dataId": key} for key in keys]}, keys)
-
-
-def _analyses(chance: random.Random, name: str) -> Work:
+def _analyses(chance: random.Random, name: str, _knobs: Knobs, share: float) -> Work:
     doomed, table = chance.random() < 0.2, chance.random() < 0.3
     words = (*ANALYSIS_WORDS, "stuck") if doomed else ANALYSIS_WORDS
-    keys = tuple(f"{name}/s{n}-{word(chance, words)}" for n in range(chance.randint(5, 60)))
-    document = _job(chance, name, "ica.analysis_creation") | {"engine": "nextflow"}
+    keys = tuple(f"{name}/s{n}-{word(chance, words)}" for n in how_many(chance, 5, 60, share))
+    document = job(chance, name, "ica.analysis_creation", PROJECT) | {"engine": "nextflow"}
     request = {"pipelineId": PIPELINE, "analysisInput": {"inputs": [{"parameterCode": "in", "dataIds": ["fil.0a"]}]}}
     if chance.random() < 0.3:
         document["retry"] = {"attempts": 2, "on": ["FAILED"]}
@@ -167,9 +186,8 @@ def _analyses(chance: random.Random, name: str) -> Work:
     return Work(document, keys, table=f"reference\n{rows}", doomed=doomed)
 
 
-def _job(chance: random.Random, name: str, kind: str) -> dict[str, Any]:
-    job: dict[str, Any] = {"name": name, "kind": kind, "account": "ica", "project": PROJECT}
-    job["priority"] = chance.randint(0, 9)
-    if chance.random() < 0.2:
-        job["max_open"] = chance.randint(5, 50)
-    return job
+KINDS: Sequence[tuple[Draw, int]] = (
+    (_analyses, 6),  # what is paid for
+    *((draw, 1) for draw in ica_data_chance.DRAWS),
+    (ica_session_chance.sessions, 2),
+)

@@ -1,11 +1,11 @@
 """What a round on Seven Bridges meets: its ways, its faults, and work of every kind."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from chance import OUR_FAULTS, REFUSALS, Work, word
+from chance import OUR_FAULTS, REFUSALS, Draw, Work, how_many, word
 
 from orchestrator.clock import Clock
 from orchestrator.simulator import Fault, FaultKind
@@ -41,10 +41,10 @@ QUIRKS: Mapping[str, tuple[str, ...]] = {
     "rows_shift": LISTS,
     "row_vanishes": (*LISTS, *BULK_READS, "bulk_create_imports", "bulk_create_exports", "bulk_edit_files"),
     "twice_listed": LISTS,
-    "made_twice": ("create_task",),  # whatever runs or is made at once is made twice by the gateway, not by us
+    "made_twice": ("create_task", "run_task"),  # whatever else is made at once is made twice by the gateway, not by us
     "stale": (*BULK_READS, *SINGLES),
 }
-KINDS = (
+FAULTS = (
     *((kind, "") for kind in FaultKind if kind is not FaultKind.QUIRK),
     *((FaultKind.QUIRK, quirk) for quirk in QUIRKS),
 )
@@ -58,21 +58,21 @@ TRANSFER_WORDS = ("fail", "odd", "slow", "bad")
 
 def knobs(chance: random.Random) -> Knobs:
     """Durations in fast seconds; what nobody outside knows of the platform, one way or the other."""
-    tight, run = chance.random() < 0.3, chance.uniform(20, 240)
+    tight = chance.random() < 0.3
     return Knobs(
         task_seconds=chance.uniform(20, 240),
         creating_seconds=chance.uniform(1, 20),
         transfer_seconds=chance.uniform(5, 60),
         file_job_seconds=chance.uniform(3, 60),
         drs_seconds=chance.uniform(5, 60),
-        automation_seconds=run,
+        automation_seconds=chance.uniform(20, 240),
         abort_seconds=chance.uniform(2, 30),
         post_status=chance.choice((200, 201)),
         parent_end=chance.choice(("completed", "failed_if_any", "failed_if_all")),
         invalid_run=chance.choice(("errors", "refuse")),
         children_listed=chance.random() < 0.5,
         time_filter=chance.choice(("exact", "day", "ignored")),
-        list_lag=chance.choice((0.0, chance.uniform(1, run / 2))),  # what a run makes is listed before it ends
+        list_lag=chance.choice((0.0, chance.uniform(1, 300))),
         result_order=chance.choice(("sent", "shuffled")),
         pages_shift=chance.random() < 0.5,
         drs_files=chance.choice((20, 500)),
@@ -113,7 +113,7 @@ def faults(chance: random.Random) -> Callable[[], Fault]:
 
 def _fault(chance: random.Random) -> Fault:
     """Of any kind, on the calls that it can befall."""
-    kind, quirk = chance.choice(KINDS)
+    kind, quirk = chance.choice(FAULTS)
     operations = QUIRKS.get(quirk, EVERYTHING)
     # What was done and is then denied would be a lie that no one can see through: afterwards only a 5xx is answered.
     # Nor does a platform deny for a moment that it has what is read, or what is run: that it is gone is acted on.
@@ -141,26 +141,10 @@ def _fault(chance: random.Random) -> Fault:
 # ---------------------------------------------------------------- work
 
 
-def work(chance: random.Random, knobs: Knobs) -> list[Work]:
-    """Three to six jobs of any kinds, some of which wait for the one before.
-
-    Rows that say nothing of themselves are matched by their order: where that is not the order of the request, files
-    that can be told apart by nothing must all end alike.
-    """
-    drawn: list[Work] = []
-    for number in range(chance.randint(3, 6)):
-        job = chance.choice(DRAWN)(chance, f"job{number}", in_order=knobs.result_order == "sent")
-        if drawn and chance.random() < 0.2:
-            accept = ["succeeded", "partial", "failed", "cancelled"]
-            job.document["after"] = {"jobs": [drawn[-1].name], "accept": accept}
-        drawn.append(job)
-    return drawn
-
-
-def _tasks(chance: random.Random, name: str, **_: bool) -> Work:
+def _tasks(chance: random.Random, name: str, _knobs: Knobs, share: float) -> Work:
     doomed, table = chance.random() < 0.2, chance.random() < 0.3
     words = (*TASK_WORDS, "stuck") if doomed else TASK_WORDS
-    keys = tuple(f"{name} s{n} {word(chance, words)}" for n in range(chance.randint(5, 40)))
+    keys = tuple(f"{name} s{n} {word(chance, words)}" for n in how_many(chance, 5, 40, share))
     document = _job(chance, name, "task")
     if chance.random() < 0.3:
         document["retry"] = {"attempts": 2, "on": ["FAILED"]}
@@ -170,36 +154,36 @@ def _tasks(chance: random.Random, name: str, **_: bool) -> Work:
     return Work(document, keys, table="sample\n" + "".join(f"{key}\n" for key in keys), doomed=doomed)
 
 
-def _batch_tasks(chance: random.Random, name: str, **_: bool) -> Work:
+def _batch_tasks(chance: random.Random, name: str, _knobs: Knobs, share: float) -> Work:
     """Batch tasks of some files each; a child fails where its file's name says so."""
-    keys = tuple(f"{name} cohort{n}" for n in range(chance.randint(1, 3)))
+    keys = tuple(f"{name} cohort{n}" for n in how_many(chance, 1, 3, share))
     by = {"batch_input": "reads", "batch_by": {"type": "item"}}
     items = []
     for key in keys:
-        files = [f"{word(chance, ('fail', 'slow'))}_{n}" for n in range(chance.randint(1, 30))]
+        files = [f"{word(chance, ('fail', 'slow'))}_{n}" for n in how_many(chance, 1, 30, share)]
         reads = [{"class": "File", "path": each, "name": each} for each in files]
         items.append({"name": key, "app": APP, "inputs": {"reads": reads}} | by)
     return Work(_job(chance, name, "task") | {"items": items}, keys)
 
 
-def _runs(chance: random.Random, name: str, **_: bool) -> Work:
+def _runs(chance: random.Random, name: str, _knobs: Knobs, share: float) -> Work:
     doomed = chance.random() < 0.2
     words = (*RUN_WORDS, "stuck") if doomed else RUN_WORDS
-    keys = tuple(f"{name} r{n} {word(chance, words)}" for n in range(chance.randint(1, 10)))
+    keys = tuple(f"{name} r{n} {word(chance, words)}" for n in how_many(chance, 1, 10, share))
     document = _job(chance, name, "automation_run")
     del document["project"]
     items = [{"name": key, "package": "lab/rheo/1", "inputs": {"project": PROJECT}} for key in keys]
     return Work(document | {"items": items}, keys, doomed=doomed)
 
 
-def _imports(chance: random.Random, name: str, **_: bool) -> Work:
-    keys = tuple(f"{name}/f{n}_{word(chance, TRANSFER_WORDS)}.bam" for n in range(chance.randint(5, 120)))
+def _imports(chance: random.Random, name: str, _knobs: Knobs, share: float) -> Work:
+    keys = tuple(f"{name}/f{n}_{word(chance, TRANSFER_WORDS)}.bam" for n in how_many(chance, 5, 120, share))
     items = [{"source": {"volume": VOLUME, "location": key}} for key in keys]
     return Work(_job(chance, name, "import") | {"items": items}, keys)
 
 
-def _exports(chance: random.Random, name: str, **_: bool) -> Work:
-    keys = tuple(f"{name}/x{n}_{word(chance, TRANSFER_WORDS)}.bam" for n in range(chance.randint(5, 120)))
+def _exports(chance: random.Random, name: str, _knobs: Knobs, share: float) -> Work:
+    keys = tuple(f"{name}/x{n}_{word(chance, TRANSFER_WORDS)}.bam" for n in how_many(chance, 5, 120, share))
     items = [
         {"source": {"file": f"{name}x{n}"}, "destination": {"volume": VOLUME, "location": key}}
         for n, key in enumerate(keys)
@@ -208,38 +192,34 @@ def _exports(chance: random.Random, name: str, **_: bool) -> Work:
     return Work(_job(chance, name, "export") | {"items": items, "options": options}, keys)
 
 
-def _files(kind: str, chance: random.Random, name: str, *, in_order: bool) -> Work:
+def _files(kind: str, chance: random.Random, name: str, _knobs: Knobs, share: float) -> Work:
     named = kind in {"file_copy", "file_move"} and chance.random() < 0.7
-    words = FILE_WORDS if in_order or named or kind == "file_update" else ("slow",)
-    keys = tuple(f"{kind}_{name}_{n}_{word(chance, words)}" for n in range(chance.randint(5, 120)))
+    keys = tuple(f"{kind}_{name}_{n}_{word(chance, FILE_WORDS)}" for n in how_many(chance, 5, 120, share))
     change: dict[str, Any] = {"tags": ["seen"]} if kind == "file_update" else {}
     if named:
         return Work(_job(chance, name, kind) | {"items": [{"file": key, "name": f"n_{key}"} for key in keys]}, keys)
     return Work(_job(chance, name, kind) | {"items": [{"file": key} | change for key in keys]}, keys)
 
 
-def _drs(chance: random.Random, name: str, **_: bool) -> Work:
-    keys = tuple(f"drs://dg.org/{name}_{n}_{word(chance, FILE_WORDS)}" for n in range(chance.randint(5, 60)))
+def _drs(chance: random.Random, name: str, _knobs: Knobs, share: float) -> Work:
+    keys = tuple(f"drs://dg.org/{name}_{n}_{word(chance, FILE_WORDS)}" for n in how_many(chance, 5, 60, share))
     items = [{"drs_uri": key, "name": key.rpartition("/")[2]} for key in keys]
     options = {"conflict_resolution": chance.choice(("SKIP", "SKIP", "RENAME"))}
     return Work(_job(chance, name, "drs_import") | {"items": items, "options": options}, keys)
 
 
-DRAWN: tuple[Callable[..., Work], ...] = (
-    _tasks,
-    _tasks,
-    _tasks,
-    _batch_tasks,
-    _runs,
-    _imports,
-    _exports,
-    partial(_files, "file_copy"),
-    partial(_files, "file_move"),
-    partial(_files, "file_delete"),
-    partial(_files, "file_update"),
-    _drs,
+KINDS: Sequence[tuple[Draw, int]] = (
+    (_tasks, 3),  # what is paid for
+    (_batch_tasks, 1),
+    (_runs, 1),
+    (_imports, 1),
+    (_exports, 1),
+    (partial(_files, "file_copy"), 1),
+    (partial(_files, "file_move"), 1),
+    (partial(_files, "file_delete"), 1),
+    (partial(_files, "file_update"), 1),
+    (_drs, 1),
 )
-"""Tasks are what is paid for: they are drawn most often."""
 
 
 def _job(chance: random.Random, name: str, kind: str) -> dict[str, Any]:

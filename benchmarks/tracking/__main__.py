@@ -14,8 +14,9 @@ from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from benchmarks import fleet, loops, report, virtual
+from benchmarks import fleet, report, virtual
 from benchmarks.fleet import PER, REQUESTS, RTT, Fleet
+from benchmarks.tracking import loops
 from orchestrator.platforms.ica.polling.poll_plan import Strategy
 from orchestrator.simulator import Limit
 from orchestrator.simulator.budget import RateLimiter

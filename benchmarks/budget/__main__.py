@@ -16,8 +16,9 @@ from typing import Final
 import anyio
 import anyio.abc
 
-from benchmarks import limiters, report, virtual
-from benchmarks.limiters import PER, REQUESTS, Limiter, Reply
+from benchmarks import report, virtual
+from benchmarks.budget import limiters
+from benchmarks.budget.limiters import PER, REQUESTS, Limiter, Reply
 from benchmarks.virtual import START, LoopClock
 from orchestrator.simulator import Limit, Window
 from orchestrator.simulator.budget import RateLimiter

@@ -1,0 +1,1 @@
+"""Tasks on Seven Bridges, beside scripts with sevenbridges-python."""

@@ -1,0 +1,1 @@
+"""Following analyses on ICA, beside a loop with libica."""
