@@ -71,7 +71,10 @@ class Pod:
         spec["volumes"] = [
             {"name": name, "hostPath": {"path": str(path), "type": "Directory"}} for name, path in folders.items()
         ] + [{"name": self.scratch, "emptyDir": {}}]
-        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": self.name}, "spec": spec}
+        # Kept as Kubernetes keeps them; Podman removes others at their end, sometimes before they have one.
+        kept = {"io.podman.annotations.init.container.type": "always"}
+        metadata = {"name": self.name, "annotations": kept}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
     def _container(self, given: dict[str, Any]) -> dict[str, Any]:
         names = ("name", "args", "env", "resources", "securityContext", "volumeMounts")
