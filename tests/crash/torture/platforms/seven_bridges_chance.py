@@ -192,9 +192,12 @@ def _exports(chance: random.Random, name: str, _knobs: Knobs, share: float) -> W
     return Work(_job(chance, name, "export") | {"items": items, "options": options}, keys)
 
 
-def _files(kind: str, chance: random.Random, name: str, _knobs: Knobs, share: float) -> Work:
+def _files(kind: str, chance: random.Random, name: str, knobs: Knobs, share: float) -> Work:
+    """Files that nothing tells apart must all end alike where rows are not in the order of the request."""
+    in_order = knobs.result_order == "sent"
     named = kind in {"file_copy", "file_move"} and chance.random() < 0.7
-    keys = tuple(f"{kind}_{name}_{n}_{word(chance, FILE_WORDS)}" for n in how_many(chance, 5, 120, share))
+    words = FILE_WORDS if in_order or named or kind == "file_update" else ("slow",)
+    keys = tuple(f"{kind}_{name}_{n}_{word(chance, words)}" for n in how_many(chance, 5, 120, share))
     change: dict[str, Any] = {"tags": ["seen"]} if kind == "file_update" else {}
     if named:
         return Work(_job(chance, name, kind) | {"items": [{"file": key, "name": f"n_{key}"} for key in keys]}, keys)
