@@ -16,6 +16,8 @@ class Counting:
 
     def __getattr__(self, name):
         real = getattr(self._jobs, name)
+        if not callable(real):
+            return real
 
         async def counted(*args, **kwargs):
             self.calls[name] = self.calls.get(name, 0) + 1
