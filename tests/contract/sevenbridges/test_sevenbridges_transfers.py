@@ -151,13 +151,14 @@ async def test_a_forgotten_import_that_is_still_under_way_is_followed_to_its_end
     """The list of what was begun before is read once; what had not ended by then is asked for again."""
     lab = make_lab(transfer_seconds=100.0, jitter=0.0)
     await lab.submit("import", imported("run/f1.bam"), job="forgotten")
+    await lab.clock.advance(1)
     lab.restart()
     await lab.clock.advance(1)
     lab.simulator.change_knobs({"transfer_seconds": 2.0})
     await lab.submit("import", imported("run/f1.bam"))
     await lab.clock.advance(5)
     await lab.poll()
-    assert lab.items["run", 1].state is ItemState.RUNNING
+    assert not lab.items["run", 1].state.final
     await lab.clock.advance(120)
     await lab.poll()
     assert lab.items["run", 1].state is ItemState.SUCCEEDED

@@ -88,9 +88,9 @@ def _alike(places: Sequence[int], rows: Sequence[FileRow]) -> Mapping[int, FileR
         return {}
     if all(row.error is not None and row.error.lasting for row in rows):
         reasons = list(dict.fromkeys(str(row.error) for row in rows))
-        row = FileRow(error=wire.Problem(message=" or ".join(reasons))) if len(reasons) > 1 else rows[0]
+        row = wire.Row(error=wire.Problem(message=" or ".join(reasons))) if len(reasons) > 1 else rows[0]
     elif all(row.resource is not None for row in rows):
-        row = rows[0] if all(row is rows[0] for row in rows) else FileRow(wire.File())
+        row = rows[0] if all(row is rows[0] for row in rows) else wire.Row(wire.File())
     else:
         return {}
     return dict.fromkeys(places, row)

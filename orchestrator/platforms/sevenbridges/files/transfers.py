@@ -244,7 +244,8 @@ class Transfers:
         """
         if repeated:
             return await self._listed(until - _REPEATED_WITHIN)
-        return await self._made_before(self.started_at - _REPEATED_WITHIN)
+        before = await self._made_before(self.started_at - _REPEATED_WITHIN)
+        return [each for each in before if (wire.moment(each.started_on) or 0) < self.started_at]
 
     def _original(
         self, listed: Sequence[wire.Transfer], asked: sent.Sent, until: Micros, *, but: str | None = None
