@@ -90,13 +90,13 @@ def read_secrets(values: Mapping[str, Any], environ: Mapping[str, str], folder: 
     if named is not None and not named.is_dir():
         reading.problems.append(Problem("secrets_dir", f"there is no folder {named}"))
     directories = _directories(named, environ)
-    holders: dict[tuple[object, str], str] = {}
+    holders: dict[tuple[str, str], str] = {}
     for name, account in _mapping(values.get("accounts")).items():
         path = ("accounts", name, "api_key")
         try:
             others = _of_tools(name, _mapping(account), environ, platforms)
             key = _api_key(name, _mapping(account), directories, folder, others)
-            if (holder := holders.setdefault((_mapping(account).get("platform"), key), name)) != name:
+            if (holder := holders.setdefault((str(_mapping(account).get("platform")), key), name)) != name:
                 _refuse(f"is the same as that of accounts.{holder}: one credential is one account with one budget")
         except ValueError as error:
             reading.problems.append(Problem(".".join(path), str(error)))

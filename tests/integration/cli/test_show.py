@@ -145,9 +145,7 @@ def test_what_was_never_submitted_has_no_attempt(filled):
 
 def test_a_job_that_is_being_cancelled_shows_it(filled):
     """In the list and with its items."""
-    filled.sql(
-        "UPDATE jobs SET detail = 'being cancelled: 2 items are still to end on the platform' WHERE name = 'waits'"
-    )
+    filled.sql("UPDATE jobs SET cancelled_at = 1 WHERE name = 'waits'")
     assert "cancelling" in next(line for line in filled.run("jobs").out.splitlines() if line.startswith("waits"))
 
 
@@ -186,7 +184,8 @@ def test_validate_notes_an_unknown_job_to_wait_for(desk, database):
     """No mistake, for it may be dropped later; jobs of the file and of the database are known."""
     if database:
         desk.fill(job("Old"))
-    file = queue_file(desk, {"name": "a", "after": ["old", "typo"]}, {"name": "b", "after": ["a"]})
+    other = {"items": [{"dataId": "fil.2"}]}
+    file = queue_file(desk, {"name": "a", "after": ["old", "typo"]}, {"name": "b", "after": ["a"]} | other)
     ended = desk.run("validate", file)
     missing = "typo" if database else "old, typo"
     assert (ended.code, ended.out.splitlines()) == (
