@@ -16,6 +16,8 @@ from page_scene import TOKEN, links, scene
 from processes import free_port, get, until
 from standardwebhooks import Webhook
 
+pytestmark = pytest.mark.xdist_group("page")
+
 PATIENCE = 180_000
 """Milliseconds until the test fails that waits for something on a page."""
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
