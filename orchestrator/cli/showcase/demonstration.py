@@ -1,9 +1,11 @@
 """What a platform brings to the demonstration: its simulator, sample jobs, faults, and how results are compared."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import ItemState
 from orchestrator.simulator import Fault
 from orchestrator.simulator.simulated import Simulated
@@ -58,3 +60,15 @@ def suffix(number: int, outcomes: Outcomes) -> str:
 def state(number: int, outcomes: Outcomes) -> ItemState:
     """The state in which the n-th item ends."""
     return next((state for each, (_, state) in outcomes.items() if number % each == 0), ItemState.SUCCEEDED)
+
+
+def as_json_file(job: Mapping[str, Any], expected: dict[str, ItemState]) -> Sample:
+    """A job in a queue file of its own."""
+    text = json.dumps({"version": 1, "jobs": [job]}, indent=1) + "\n"
+    return Sample(job["name"], {f"{job['name']}.json": text}, expected)
+
+
+def announce_failures(samples: Sequence[Sample]) -> str:
+    """How many items are made to fail."""
+    failing = sum(each is ItemState.FAILED for sample in samples for each in sample.expected.values())
+    return f"to fail {counted(failing, 'item')}"

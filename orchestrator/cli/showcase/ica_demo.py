@@ -2,12 +2,19 @@
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from orchestrator.cli.showcase.demonstration import AnySimulated, Demonstration, Outcomes, Sample, state, suffix
+from orchestrator.cli.showcase.demonstration import (
+    AnySimulated,
+    Demonstration,
+    Outcomes,
+    Sample,
+    as_json_file,
+    state,
+    suffix,
+)
 from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import ItemState
 from orchestrator.simulator import Fault, FaultKind
@@ -77,7 +84,7 @@ def _links(number: int, items: int) -> Sample:
         "count": items,
         "items": [{"dataId": data_id} for data_id in expected],
     }
-    return Sample(name, {f"{name}.json": json.dumps({"version": 1, "jobs": [job]}, indent=1) + "\n"}, expected)
+    return as_json_file(job, expected)
 
 
 def _analyses(number: int, items: int) -> Sample:

@@ -5,13 +5,19 @@ Publications are left out: one whose answer was lost is searched for twice, an h
 
 import csv
 import io
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from orchestrator.cli.showcase.demonstration import AnySimulated, Demonstration, Outcomes, Sample, state, suffix
-from orchestrator.domain.messages.counting import counted
+from orchestrator.cli.showcase.demonstration import (
+    AnySimulated,
+    Demonstration,
+    Outcomes,
+    Sample,
+    announce_failures,
+    as_json_file,
+    state,
+    suffix,
+)
 from orchestrator.domain.model import ItemState
 from orchestrator.simulator import Fault, FaultKind
 from orchestrator.simulator.odm import Config, Knobs, Simulator
@@ -67,7 +73,7 @@ def _metadata(number: int, items: int) -> Sample:
     }
     rows = [{"type": "samples", "metadataLink": link} for link in expected]
     job = {"name": name, "kind": "odm.import", "account": "odm", "count": items, "items": rows}
-    return Sample(name, {f"{name}.json": json.dumps({"version": 1, "jobs": [job]}, indent=1) + "\n"}, expected)
+    return as_json_file(job, expected)
 
 
 def _expression(number: int, items: int) -> Sample:
@@ -89,11 +95,6 @@ jobs:
 """
     expected = {f"{_LINK}/run-{number:04}/{sample}.gct": state(n, _OUTCOMES) for n, sample in enumerate(samples, 1)}
     return Sample(name, {table: rows.getvalue(), f"{name}.yaml": text}, expected)
-
-
-def _announce(samples: Sequence[Sample]) -> str:
-    states = Counter(each for sample in samples for each in sample.expected.values())
-    return f"to fail {counted(states[ItemState.FAILED], 'item')}"
 
 
 # ---------------------------------------------------------------- comparison
@@ -122,7 +123,7 @@ ODM: Final = Demonstration(
     samples=_samples,
     broken=_BROKEN,
     faults=_FAULTS,
-    announce=_announce,
+    announce=announce_failures,
     chaos=(
         "answers questions with errors and statuses of the past, cuts connections after starting an import and starts "
         "some twice; as it refuses the same links with the job that has them, what got no answer is sent again"

@@ -2,13 +2,20 @@
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from orchestrator.cli.showcase.demonstration import AnySimulated, Demonstration, Outcomes, Sample, state, suffix
-from orchestrator.domain.messages.counting import counted
+from orchestrator.cli.showcase.demonstration import (
+    AnySimulated,
+    Demonstration,
+    Outcomes,
+    Sample,
+    announce_failures,
+    as_json_file,
+    state,
+    suffix,
+)
 from orchestrator.domain.model import ItemState
 from orchestrator.simulator import Fault, FaultKind
 from orchestrator.simulator.sevenbridges import Config, Knobs, Simulator
@@ -78,7 +85,7 @@ def _imports(number: int, items: int) -> Sample:
         "count": items,
         "items": [{"drs_uri": uri, "name": f"run-{number:04}-{uri.rpartition('/')[2]}.bam"} for uri in expected],
     }
-    return Sample(name, {f"{name}.json": json.dumps({"version": 1, "jobs": [job]}, indent=1) + "\n"}, expected)
+    return as_json_file(job, expected)
 
 
 def _tasks(number: int, items: int) -> Sample:
@@ -105,11 +112,6 @@ jobs:
 """
     expected = {f"run-{number:04} {sample}": state(n, _TASK_OUTCOMES) for n, sample in enumerate(samples, 1)}
     return Sample(name, {table: rows.getvalue(), f"{name}.yaml": text}, expected)
-
-
-def _announce(samples: Sequence[Sample]) -> str:
-    states = Counter(each for sample in samples for each in sample.expected.values())
-    return f"to fail {counted(states[ItemState.FAILED], 'item')}"
 
 
 # ---------------------------------------------------------------- comparison
@@ -148,7 +150,7 @@ SEVEN_BRIDGES: Final = Demonstration(
     samples=_samples,
     broken=_BROKEN,
     faults=_FAULTS,
-    announce=_announce,
+    announce=announce_failures,
     chaos=(
         "answers questions with errors, cuts connections after processing a request and omits rows from its answers; "
         "as it knows no idempotency keys, what got no answer is searched for twice, a minute apart"
