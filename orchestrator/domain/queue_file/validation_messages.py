@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.messages.printable import ascii_only, foreign_in, invisible_in, printable
 from orchestrator.domain.queue_file.cells import no_id, no_value
+from orchestrator.domain.queue_file.checked_texts import MISFIT
 from orchestrator.domain.queue_file.nearest import did_you_mean
 
 TAG = "@"
@@ -48,7 +49,7 @@ def mistakes_of(
     for finding in error.errors(include_url=False, include_context=True, include_input=True):
         below = _written(finding["loc"])
         beside = known(below if finding["type"].startswith("union_tag") else below[:-1])
-        if finding["type"] == "string_pattern_mismatch":
+        if finding["type"] in {"string_pattern_mismatch", MISFIT}:
             pattern = finding["ctx"]["pattern"]
             described = patterns.get(pattern, f"does not match {pattern}")
             message, remedy = mismatch(finding["input"], described, is_id=pattern in ids)

@@ -5,20 +5,23 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from orchestrator.domain.queue_file.checked_texts import SHOWS, UNSEEN, VISIBLE, Visible, is_id
+
 ALL: Final = "all"
 """In the place of a study: everything that has changes."""
 MOST_MESSAGE: Final = 200
 """Characters of a message: our mark stands behind it."""
 
 ACCESSION = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-VISIBLE = r"^[^\x00-\x1f\x7f]+$"
 PATTERNS = {
     ACCESSION: "is no accession, such as GSF123456",
-    VISIBLE: "has characters that cannot be seen, or none at all",
+    VISIBLE: UNSEEN,
 }
 
-_Accession = Annotated[str, StringConstraints(pattern=ACCESSION)]
-_Visible = Annotated[str, StringConstraints(pattern=VISIBLE)]
+IDS = frozenset({ACCESSION})
+"""The patterns of ids."""
+
+_Accession = Annotated[str, StringConstraints(pattern=ACCESSION), is_id(ACCESSION)]
 
 
 def _all_is_small(study: str) -> str:
@@ -35,7 +38,7 @@ class Publication(_Open):
     """A study to publish, or everything."""
 
     study: Annotated[_Accession, AfterValidator(_all_is_small)]
-    versionMessage: Annotated[_Visible, StringConstraints(max_length=MOST_MESSAGE)] | None = None  # noqa: N815 - ODM's
+    versionMessage: Annotated[str, StringConstraints(max_length=MOST_MESSAGE, pattern=VISIBLE), SHOWS] | None = None  # noqa: N815 - ODM's
 
 
 class FollowedTask(_Open):
@@ -62,8 +65,8 @@ class Import(_Open):
         "cells",
         "file",
     ]
-    dataLink: _Visible | None = None  # noqa: N815 - ODM's
-    metadataLink: _Visible | None = None  # noqa: N815 - ODM's
+    dataLink: Visible | None = None  # noqa: N815 - ODM's
+    metadataLink: Visible | None = None  # noqa: N815 - ODM's
     templateId: _Accession | None = None  # noqa: N815 - ODM's
     previousVersion: _Accession | None = None  # noqa: N815 - ODM's
     numberOfFeatureAttributes: int | None = None  # noqa: N815 - ODM's

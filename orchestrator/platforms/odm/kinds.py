@@ -17,6 +17,7 @@ PUBLISH: Final = Kind(
     models=MappingProxyType({NO_ENGINE: items.Publication}),
     requests=2,
     patterns=_PATTERNS,
+    ids=items.IDS,
     about="Publishes the changes of a study, or of all studies, as a new version.",
     example=MappingProxyType({"items": [{"study": "GSF123456", "versionMessage": "run 0172 added"}]}),
 )
@@ -29,6 +30,7 @@ IMPORT: Final = Kind(
     models=MappingProxyType({NO_ENGINE: items.Import}),
     abortable=True,
     patterns=_PATTERNS,
+    ids=items.IDS,
     about="Imports a file of metadata or data by its link.",
     example=MappingProxyType({"items": [{"type": "samples", "metadataLink": "https://lab.example.org/samples.tsv"}]}),
 )
@@ -42,6 +44,7 @@ TASK: Final = Kind(
     follow_only=True,
     requests=0,
     patterns=_PATTERNS,
+    ids=items.IDS,
     about="Follows tasks that exist already.",
     example=MappingProxyType({"items": [{"id": "1234"}]}),
 )

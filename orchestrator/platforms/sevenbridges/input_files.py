@@ -38,6 +38,6 @@ def _mistakes_of_file(value: Mapping[str, Any], path: Path) -> Iterator[Mistake]
         yield Mistake("must be one id, as a text", None, (*path, "path"))
     elif not given:
         yield Mistake("is empty", None, (*path, "path"))
-    elif no_id(given) is not None or not re.fullmatch(FILE_ID, given) or not given.isascii():
+    elif no_id(given) is not None or not re.fullmatch(FILE_ID, given):
         message, remedy = mismatch(given, PATTERNS[FILE_ID], is_id=True)
         yield Mistake(message, remedy, (*path, "path"))

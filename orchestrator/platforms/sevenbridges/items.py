@@ -5,23 +5,26 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from orchestrator.domain.queue_file.checked_texts import SHOWS, UNSEEN, VISIBLE, Visible, is_id
+
 PROJECT = r"^[^/\s]+/[^/\s]+$"
 APP = r"^[^/\s]+/[^/\s]+/[^/\s]+(/[0-9]+)?$"
-FILE_ID = r"^[^/\s]+$"
-VISIBLE = r"^[^\x00-\x1f\x7f]+$"
+FILE_ID = r"^[!-.0-~]+$"
 DRS = r"^drs://\S+$"
 PATTERNS = {
     PROJECT: "is no project: it is written OWNER/PROJECT, as in the address of its page",
     APP: "is no app: it is written OWNER/PROJECT/APP, with /REVISION where one is meant",
     FILE_ID: "is no id of a file, such as 568cf5dce4b0307bc0462060",
-    VISIBLE: "has characters that cannot be seen, or none at all",
+    VISIBLE: UNSEEN,
     DRS: "is no DRS URI: it begins with drs://",
 }
 
+IDS = frozenset({FILE_ID})
+"""The patterns of ids."""
+
 Project = Annotated[str, StringConstraints(pattern=PROJECT)]
-FileId = Annotated[str, StringConstraints(pattern=FILE_ID)]
-Visible = Annotated[str, StringConstraints(pattern=VISIBLE)]
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=VISIBLE)]
+FileId = Annotated[str, StringConstraints(pattern=FILE_ID), is_id(FILE_ID)]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=VISIBLE), SHOWS]
 
 
 def _of_the_job(value: object) -> object:
@@ -185,7 +188,7 @@ class DrsOptions(BaseModel):
 class AutomationRun(_Open):
     """A run of an automation."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=VISIBLE)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=VISIBLE), SHOWS]
     package: Visible
     inputs: dict[str, Any] | None = None
     settings: dict[str, Any] | None = None

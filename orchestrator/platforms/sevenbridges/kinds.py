@@ -20,6 +20,7 @@ def _kind(name: str, stage: Stage, key: str, model: type[BaseModel], **more: obj
         "max_batch_size": BULK,
         "project": items.PROJECT,
         "patterns": MappingProxyType(items.PATTERNS),
+        "ids": items.IDS,
     }
     models: Mapping[str | None, type[BaseModel]] = MappingProxyType({NO_ENGINE: model})
     return Kind(name=f"sevenbridges.{name}", stage=stage, keys=(key,), models=models, **(fields | more))  # type: ignore[arg-type]
