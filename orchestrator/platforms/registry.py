@@ -1,4 +1,4 @@
-"""The list of supported platforms."""
+"""The list of supported platforms; docs/platforms.md says how to add one."""
 
 from collections.abc import Iterable, Iterator, Mapping
 

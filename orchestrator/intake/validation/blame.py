@@ -18,7 +18,7 @@ def columns_of(text: str, columns: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def column_to_blame(text: str, row: Mapping[str, str]) -> str | None:
-    """The column whose cell makes a filled text wrong; several where that cannot be told."""
+    """The column whose cell makes a filled text wrong; several where that cannot be decided."""
     columns = columns_of(text, row)
     if len(columns) > 1:
         odd = [each for each in columns if _is_odd(row.get(each, ""))]

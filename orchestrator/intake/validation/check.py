@@ -203,7 +203,7 @@ class _Check:
         if mistakes:
             report.notes = Notes()  # they speak of what would be sent
             yield from self._locate()
-            # What two jobs have from one table is told once.
+            # What two jobs have from one table is reported once.
             mistakes.kept[:] = sorted(dict.fromkeys(mistakes), key=_place)
 
     def _read(self) -> Generator[None, None, Document | None]:
@@ -338,5 +338,5 @@ class _Check:
 
 
 def _place(mistake: Mistake) -> tuple[bool, str, int]:
-    """Order in which mistakes are told: the queue file from its top, then each table."""
+    """Order in which mistakes are reported: the queue file from its top, then each table."""
     return mistake.file is not None, mistake.file or "", mistake.line or 0

@@ -155,7 +155,7 @@ class JobValidation:
                 pause_at = self._bytes + SLICE_BYTES
                 yield
         out.flush()
-        for mistake in self._repeated.told(self._table.name if self._table else None):
+        for mistake in self._repeated.reported(self._table.name if self._table else None):
             self._mistakes.append(mistake)
         self._report_duplicates((yield from keys.twice()), kind)
         yield from same.note(self._path)
@@ -376,8 +376,8 @@ class JobValidation:
             else:
                 columns = f"its columns are {', '.join(entry.item)}; a `template` makes items from them"
                 meant = did_you_mean(str(path[0]), entry.item)
-                told = replace(mistake, remedy=f"{meant} {columns}" if meant else columns)
-                self._repeated.add(replace(told, line=1, file=self._table.name))
+                named = replace(mistake, remedy=f"{meant} {columns}" if meant else columns)
+                self._repeated.add(replace(named, line=1, file=self._table.name))
         elif text := filled_at(self._under, path):
             remedy = mistake.remedy or comes_from(text, is_empty=mistake.message == "is empty")
             blamed = mistake.column or column_to_blame(text, entry.row or {})

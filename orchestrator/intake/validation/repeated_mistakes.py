@@ -46,7 +46,7 @@ class RepeatedMistakes:
         """How many different ones there are: each is kept in memory."""
         return len(self._found) + len(self._cells)
 
-    def told(self, table: str | None) -> Iterator[Mistake]:
+    def reported(self, table: str | None) -> Iterator[Mistake]:
         """Each once, with how many rows of the table, or items of the document, it concerns."""
         for mistake, count in self._found.values():
             what = ("row" if table else "item") + ("s" if count > 1 else "") + (f" of {table}" if table else "")

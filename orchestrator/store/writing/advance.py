@@ -173,7 +173,7 @@ class Advance(ControlActions):
         """Apply the reports of one answer, in their order; writes only what changed.
 
         `account` is needed where something may be learnt from an answer that names no batch of ours. What could not be
-        written of one batch is told in `broken`, and asked again by the next look.
+        written of one batch is named in `broken`, and asked again by the next poll.
         """
         async with self._database.read() as connection:
             comparison = await compare(connection, observations, account)

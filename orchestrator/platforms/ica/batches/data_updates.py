@@ -57,9 +57,9 @@ class DataUpdates(BatchWork[UpdateItem]):
         """Whether each row shows the change of its datum. What a row does not show says nothing."""
         changes = {data_id: _said(group) for group in _groups(submission) for data_id in group.data_ids}
         return all(
-            told is None or told == sent
+            reported is None or reported == sent
             for row in rows
-            for sent, told in zip(changes[row.request.data_id], _said(row.request), strict=True)
+            for sent, reported in zip(changes[row.request.data_id], _said(row.request), strict=True)
         )
 
 

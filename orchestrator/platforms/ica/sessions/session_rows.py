@@ -112,12 +112,12 @@ def analysis_report(
 
 def facts_of(row: SessionRow, **more: str | None) -> str:
     """What is worth knowing of a session besides its status; `more`: parts that are JSON already."""
-    told: dict[str, object] = {
+    known: dict[str, object] = {
         "userReference": row.user_reference,
         "workflow": row.workflow.code if row.workflow is not None else None,
         "timeCreated": row.time_created,
     }
-    return _json(told | {name: msgspec.Raw((text or "null").encode()) for name, text in more.items()})
+    return _json(known | {name: msgspec.Raw((text or "null").encode()) for name, text in more.items()})
 
 
 def _json(value: object) -> str:
