@@ -9,7 +9,7 @@ class Result(StrEnum):
 
     OK = "ok"
     WARNING = "warning"
-    """Should be looked at; the daemon works."""
+    """Should be examined; the daemon works."""
     WRONG = "wrong"
     """Prevents the daemon from doing its work, or part of it."""
 

@@ -299,7 +299,7 @@ class Submitting:
     # ------------------------------------------------------------ reconciliation
 
     async def _search(self, batch: Batch) -> None:
-        """Adopt what is there. What is not there goes out anew only after a second look, an hour later.
+        """Adopt what is there. What is not there goes out anew only after a second search, an hour later.
 
         Harmless work waits for no second search: it is sent again in smaller batches at once.
         """

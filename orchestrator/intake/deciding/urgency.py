@@ -15,7 +15,7 @@ from orchestrator.intake.directory.arrivals import Entry
 from orchestrator.intake.directory.open_file import Signature
 
 GLANCE = 64 * 1024
-"""Bytes of a file that are looked at."""
+"""Bytes of a file that are read."""
 CONTROLS, EXPECTED = -2, -1
 """Ranks of files with controls, and of files whose sender waits for the answer; then come the priorities 0 to 9."""
 MOST_NAMES = 1000

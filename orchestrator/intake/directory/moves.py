@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SpoolSettings:
-    """How the queue directory is looked after."""
+    """How the queue directory is kept in order."""
 
     directory: Path
     scan_interval: float = 2.0
@@ -197,7 +197,7 @@ class Folders:
             with contextlib.suppress(FileExistsError):
                 rename_exclusively(source, target)
                 break
-        if not _is(target, file.signature):  # taken between the look and the move: give it back
+        if not _is(target, file.signature):  # taken between the check and the move: give it back
             for place in _numbered(source):
                 with contextlib.suppress(FileExistsError):
                     rename_exclusively(target, place)

@@ -35,7 +35,7 @@ _ROOM = 2.5
 
 _PAGES_AT_A_TIME = 2048
 _STEPS_BETWEEN_CHECKS = 100_000
-"""Instructions of SQLite's machine between two looks whether a check was stopped: a few milliseconds."""
+"""Instructions of SQLite's machine between two tests whether a check was stopped: a few milliseconds."""
 
 _WAY_OUT = "it was left as it is; move it away, and put a backup (`orchestrator db backup`) in its place"
 

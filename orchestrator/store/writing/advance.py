@@ -128,7 +128,7 @@ class Advance(ControlActions):
         server_now: Micros | None = None,
         items: Sequence[ItemReport] = (),
     ) -> Moved:
-        """An unconfirmed batch was looked for, and not found whole; not before `due_at` it is looked for again.
+        """An unconfirmed batch was searched for, and not found whole; it is searched for again at `due_at` or later.
 
         `server_now` is the platform's own time, where it is known: the first search is dated by it. `items` were found,
         and are never sent again whatever becomes of the rest.
@@ -154,7 +154,7 @@ class Advance(ControlActions):
     async def block(self, batch: Batch, detail: str, *, now: Micros, not_there: bool = False) -> Moved:
         """Nothing more can be done without an operator, who reads `detail`; a cancelled job ends without one.
 
-        `not_there`: it was looked for, and nothing of it is on the platform.
+        `not_there`: it was searched for, and nothing of it is on the platform.
         """
         return await self._step(batch.id, now, blocking.block, detail, not_there=not_there)
 

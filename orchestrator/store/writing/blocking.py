@@ -1,7 +1,7 @@
 """Batches that wait for the operator, and what a control of the operator makes of them.
 
 Each function is the inside of one transaction. What is known to run on the platform is never sent again, and never left
-to run unseen; what may be there is looked for before it is sent again.
+to run unseen; what may be there is searched for before it is sent again.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ async def stop_following(unit: UnitOfWork, batch: Batch) -> None:
 
 
 async def block(unit: UnitOfWork, batch: Batch, detail: str, *, not_there: bool = False) -> None:
-    # What was looked for before it was confirmed says nothing about what became of it since.
+    # What was searched for before it was confirmed says nothing about what became of it since.
     anew: dict[str, object] = {"searched_at": None} if batch.state is BatchState.TRACKING else {}
     if not_there:
         anew["in_doubt"] = False
@@ -51,7 +51,7 @@ async def stop(unit: UnitOfWork, batch: Batch) -> None:
 
 
 async def call_off(unit: UnitOfWork, batch: Batch) -> None:
-    """The job of a blocked batch was cancelled: what may be there, and was never looked for, is looked for first."""
+    """The job of a blocked batch was cancelled: what may be there unseen is searched for first."""
     held = await items_of(unit, batch, open_only=True)
     if batch.in_doubt and batch.searched_at is None and not any(_is_there(batch, item) for item in held):
         await _inquire(unit, batch, held)
@@ -102,7 +102,7 @@ async def _inquire(unit: UnitOfWork, batch: Batch, held: Sequence[Item]) -> None
 
 
 async def _follow_on(unit: UnitOfWork, batch: Batch) -> None:
-    """Whatever became of the rest: part of it is known to be on the platform, and is looked at further."""
+    """Whatever became of the rest: part of it is known to be on the platform, and is still polled."""
     await unit.move(
         batch,
         BatchEvent.REOPEN,

@@ -74,7 +74,7 @@ async def plan(
 ) -> int:
     """Give pending items, by their number with their attempt, to a new planned batch; returns its number.
 
-    The counters of the batches that they come from are not looked at: see `leave`.
+    The counters of the batches that they come from are not read: see `leave`.
     """
     newest = sa.select(sa.func.max(batches.c.number)).where(batches.c.job == origin.job)
     number: int = (await unit.connection.execute(newest)).scalar_one() + 1

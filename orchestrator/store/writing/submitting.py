@@ -177,7 +177,7 @@ async def confirm(unit: UnitOfWork, batch: Batch, receipt: Receipt) -> None:
 
 
 async def track(unit: UnitOfWork, batch: Batch, event: BatchEvent, receipt: Receipt) -> None:
-    """The batch is on the platform: from here on it is looked at."""
+    """The batch is on the platform: from here on it is polled."""
     await unit.move(
         batch,
         event,

@@ -53,8 +53,8 @@ class Scrape:
         )
 
     def _read(self, account: ShownAccount) -> AccountReading:
-        clock, view, looked = self._shown.clock, account.budget.snapshot(), account.dispatch.oldest_poll
-        since = None if looked is None else clock.now() - round((clock.monotonic() - looked) * SECOND)
+        clock, view, polled = self._shown.clock, account.budget.snapshot(), account.dispatch.oldest_poll
+        since = None if polled is None else clock.now() - round((clock.monotonic() - polled) * SECOND)
         return AccountReading(
             limit=view.limit,
             used=view.used,

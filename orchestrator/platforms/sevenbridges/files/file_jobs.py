@@ -78,8 +78,8 @@ class FileJobs:
     async def reconcile(self, batch: Batch) -> Receipt:
         """The one job that can only be that of this batch; where several could be, none is taken for it.
 
-        A job that is known as another batch's is none of them. Where another batch of this size is looked for too, the
-        job has to name this one's files, or it might be that one's.
+        A job that is known as another batch's is none of them. Where another batch of this size is searched for too,
+        the job has to name this one's files, or it might be that one's.
         """
         if batch.first_sent_at is None and (batch.planned_at or 0) >= self.started_at:
             return Receipt()

@@ -104,7 +104,7 @@ async def _in_state(unit: UnitOfWork, job: JobId, state: BatchState) -> list[Bat
 
 
 async def pause(unit: UnitOfWork, among: Sequence[sa.ColumnElement[bool]], reason: str) -> int:
-    """Jobs already paused keep their reason; what is on the platform is looked at as before."""
+    """Jobs already paused keep their reason; what is on the platform is polled as before."""
     where = (LIVE_JOB, jobs.c.cancelled_at.is_(None), jobs.c.paused.is_(None), *among)
     held = await _hold(unit, where, reason)
     for job in held:
