@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from orchestrator.domain.errors import Missing, Transient
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import (
@@ -87,6 +89,8 @@ class Toy:
         told = [row for row in rows if not row.get("again")]  # what the platform had no time for was not sent
         draft = any(row["status"] == "DRAFT" for row in told)
         seen = [_seen(batch.key, CREATION if draft else stage, row) for row in told]
+        # A poll finds the parts, so none may have ended before: nothing polls a batch that has.
+        seen = [_unended(report) if row.get("children") else report for report, row in zip(seen, told, strict=True)]
         return Receipt(final=not draft, items=seen, more=draft)
 
     async def knows_instance(self, project: str) -> bool:
@@ -195,3 +199,7 @@ def _seen(
     return ItemReport(
         key, stage, state, row["status"], remote_id=row["id"], detail=row.get("error"), facts=facts, **named
     )
+
+
+def _unended(report: ItemReport) -> ItemReport:
+    return msgspec.structs.replace(report, state=ItemState.SUBMITTED) if report.state.final else report
