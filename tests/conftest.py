@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import hypothesis
 import pytest
+import structlog
 from forkserver import Forked, ForkServer
 from platform_setups import ICA, PlatformSetup
 from shared_statements import share
@@ -233,6 +234,14 @@ def pytest_collection_finish() -> None:
     """The garbage collector need not walk through the imported modules and the collected tests again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def log_of_its_own() -> Iterator[None]:
+    """A test that configures the log leaves no other test with its stream, which is closed by then."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session", autouse=True)
