@@ -80,7 +80,7 @@ from chance import Plan, Side, Work
 from ground import Ground
 from judge import judge
 from platforms.ica_jobs import PIPELINE, PROJECT
-from sides import ICA, ODM
+from sides import PLATFORMS
 from orchestrator.simulator import ica, odm
 
 def job(name, kind, items, **more):
@@ -105,7 +105,8 @@ jobs = [
     work("import", "odm.import", [{"type": "samples", "metadataLink": "s1"}], "s1"),
     work("tasks", "odm.task", [{"id": "GSF9"}], "GSF9"),
 ]
-plan = Plan(seed=1, sides=[Side(ICA, ica.Knobs()), Side(ODM, odm.Knobs())], work=jobs)
+sides = [Side(PLATFORMS["ica"], ica.Knobs()), Side(PLATFORMS["odm"], odm.Knobs())]
+plan = Plan(seed=1, sides=sides, work=jobs)
 
 async def play():
     ground = Ground(Path(sys.argv[1]), plan)

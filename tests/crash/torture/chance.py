@@ -1,13 +1,13 @@
 """What a round meets, drawn from its seed: the platforms' ways, their faults, the work, the moments of the kills."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.crash_points import CrashPoint
-from orchestrator.simulator import Fault
+from orchestrator.simulator import Fault, FaultKind
 
 if TYPE_CHECKING:
     from ground import Site
@@ -17,6 +17,8 @@ OUR_FAULTS = (500, 502, 503, 504)
 REFUSALS = (400, 401, 403, 404, 409, 413, 422, 429)
 ENDS = ("succeeded", "partial", "failed", "cancelled")
 HALF = 0.5
+EVERYWHERE = 0.4
+"""How many of the faults that may befall any call befall all of them: a round has work of a few kinds."""
 AFTER = 0.2
 """How many jobs wait for the one before, which may be of another platform."""
 SMALL = 0.1
@@ -161,3 +163,42 @@ def _kill(chance: random.Random) -> Kill:
             return Kill(3.0, point=f"{chance.choice(list(CrashPoint))}:{chance.choice((1, 1, 2, 3, 7))}")
         case _:
             return Kill(chance.uniform(0.0, 2.5))
+
+
+# ---------------------------------------------------------------- faults
+
+
+def kinds_of_faults(quirks: Iterable[str]) -> Sequence[tuple[FaultKind, str]]:
+    """What goes wrong on every platform, and these quirks of one."""
+    general = [(kind, "") for kind in FaultKind if kind is not FaultKind.QUIRK]
+    return (*general, *((FaultKind.QUIRK, quirk) for quirk in quirks))
+
+
+def an_operation(chance: random.Random, among: Sequence[str], everything: Sequence[str]) -> str:
+    """One of these; of everything often all at once, as most calls never come."""
+    operation = chance.choice(among)
+    return "*" if among is everything and chance.random() < EVERYWHERE else operation
+
+
+def a_fault(
+    chance: random.Random,
+    kind: FaultKind,
+    quirk: str,
+    operation: str,
+    statuses: Sequence[int],
+    *,
+    lasts: tuple[float, float] | None = None,
+) -> Fault:
+    """A fault of this kind on this operation, answered with one of these statuses; `lasts`: at least and at most."""
+    return Fault(
+        kind=kind,
+        quirk=quirk,
+        operation=operation,
+        probability=chance.choice((0.1, 0.3, 0.6)),
+        count=chance.choice((None, 1, 5, 20)),
+        lasts=chance.uniform(*lasts) if lasts is not None else None,
+        status=chance.choice(statuses),
+        html=chance.random() < 0.3,
+        retry_after=chance.choice((None, 1.0, 30.0)),
+        seconds=chance.uniform(1, 60),
+    )

@@ -1,42 +1,31 @@
 """The platforms that can be tortured."""
 
 from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
 
 from chance import Tortured
 from platforms import ica_chance, ica_judge, odm_chance, odm_judge, seven_bridges_chance, seven_bridges_judge
 
-ICA = Tortured(
-    name="ica",
-    knobs=ica_chance.knobs,
-    account=ica_chance.account,
-    faults=ica_chance.faults,
-    kinds=ica_chance.KINDS,
-    simulate=ica_chance.simulate,
-    judge=ica_judge.judge,
-    help=ica_judge.help_with,
-    calm={"cursor_seconds": 600.0},  # the shortest would pass before a page can be turned
-)
 
-SEVEN_BRIDGES = Tortured(
-    name="sevenbridges",
-    knobs=seven_bridges_chance.knobs,
-    account=seven_bridges_chance.account,
-    faults=seven_bridges_chance.faults,
-    kinds=seven_bridges_chance.KINDS,
-    simulate=seven_bridges_chance.simulate,
-    judge=seven_bridges_judge.judge,
-    help=seven_bridges_judge.help_with,
-)
+def _tortured(name: str, drawn: ModuleType, judged: ModuleType, **more: Any) -> Tortured:
+    """A platform by the modules that draw for it and judge it."""
+    return Tortured(
+        name=name,
+        knobs=drawn.knobs,
+        account=drawn.account,
+        faults=drawn.faults,
+        kinds=drawn.KINDS,
+        simulate=drawn.simulate,
+        judge=judged.judge,
+        help=judged.help_with,
+        **more,
+    )
 
-ODM = Tortured(
-    name="odm",
-    knobs=odm_chance.knobs,
-    account=odm_chance.account,
-    faults=odm_chance.faults,
-    kinds=odm_chance.KINDS,
-    simulate=odm_chance.simulate,
-    judge=odm_judge.judge,
-    help=odm_judge.help_with,
-)
 
-PLATFORMS: Mapping[str, Tortured] = {each.name: each for each in (ICA, SEVEN_BRIDGES, ODM)}
+_ALL = (
+    _tortured("ica", ica_chance, ica_judge, calm={"cursor_seconds": 600.0}),  # the shortest ends before a page turns
+    _tortured("sevenbridges", seven_bridges_chance, seven_bridges_judge),
+    _tortured("odm", odm_chance, odm_judge),
+)
+PLATFORMS: Mapping[str, Tortured] = {each.name: each for each in _ALL}

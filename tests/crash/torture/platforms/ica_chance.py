@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from chance import OUR_FAULTS, REFUSALS, Draw, Work, how_many, word
+from chance import OUR_FAULTS, REFUSALS, Draw, Work, a_fault, an_operation, how_many, kinds_of_faults, word
 from platforms import ica_data_chance, ica_session_chance
 from platforms.ica_jobs import PIPELINE, PROJECT, job
 
@@ -51,10 +51,7 @@ DENIABLE = frozenset({*EVERYTHING} - {"*", *SESSIONS, *PARTS})
 
 NOT_FOUND = 404
 QUIRKS = ("other_user", "job_null", "job_stuck", "item_unlisted", "item_vanishes", "item_twice", "stale")
-FAULTS = (
-    *((kind, "") for kind in FaultKind if kind is not FaultKind.QUIRK),
-    *((FaultKind.QUIRK, quirk) for quirk in QUIRKS),
-)
+FAULTS = kinds_of_faults(QUIRKS)
 """Kinds of faults, and what else this platform does."""
 
 
@@ -148,23 +145,11 @@ def _fault(chance: random.Random, seen_badly: tuple[str, ...]) -> Fault:
         case _:
             pass
     # What was done and is then denied would be a lie that no one can see through: afterwards only a 5xx is answered.
-    operation = chance.choice(operations)
-    if operations is EVERYTHING and chance.random() < 0.4:  # a round has work of a few kinds: most calls never come
-        operation = "*"
+    operation = an_operation(chance, operations, EVERYTHING)
     statuses = (*OUR_FAULTS, *REFUSALS) if kind is FaultKind.ERROR else OUR_FAULTS
     if operation not in DENIABLE:
         statuses = tuple(status for status in statuses if status != NOT_FOUND)
-    return Fault(
-        kind=kind,
-        quirk=quirk,
-        operation=operation,
-        probability=chance.choice((0.1, 0.3, 0.6)),
-        count=chance.choice((None, 1, 5, 20)),
-        status=chance.choice(statuses),
-        html=chance.random() < 0.3,
-        retry_after=chance.choice((None, 1.0, 30.0)),
-        seconds=chance.uniform(1, 60),
-    )
+    return a_fault(chance, kind, quirk, operation, statuses)
 
 
 # ---------------------------------------------------------------- work

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from chance import OUR_FAULTS, REFUSALS, Draw, Work, how_many, word
+from chance import OUR_FAULTS, REFUSALS, Draw, Work, a_fault, an_operation, how_many, kinds_of_faults, word
 
 from orchestrator.clock import Clock
 from orchestrator.simulator import Fault, FaultKind
@@ -18,10 +18,7 @@ QUIRKS: Mapping[str, tuple[str, ...]] = {
     "made_twice": ("start_import", "restart_job"),  # a publication is made twice by the gateway, not by us
     "stale": READS,
 }
-FAULTS = (
-    *((kind, "") for kind in FaultKind if kind is not FaultKind.QUIRK),
-    *((FaultKind.QUIRK, quirk) for quirk in QUIRKS),
-)
+FAULTS = kinds_of_faults(QUIRKS)
 NOT_FOUND, CONFLICT = 404, 409
 
 STUDY_WORDS = ("fail", "kill", "blocked", "resumed", "odd", "slow", "unchanged", "bad", "unknown")
@@ -88,24 +85,12 @@ def _fault(chance: random.Random) -> Fault:
     """
     kind, quirk = chance.choice(FAULTS)
     operations = QUIRKS.get(quirk, EVERYTHING)
-    operation = chance.choice(operations)
-    if operations is EVERYTHING and chance.random() < 0.4:  # a round has work of a few kinds: most calls never come
-        operation = "*"
+    operation = an_operation(chance, operations, EVERYTHING)
     statuses: tuple[int, ...] = OUR_FAULTS
     if kind is FaultKind.ERROR:
         denied = {NOT_FOUND, CONFLICT} if operation in {"*", "stop_job", *READS} else {CONFLICT}
         statuses = (*OUR_FAULTS, *(status for status in REFUSALS if status not in denied))
-    return Fault(
-        kind=kind,
-        quirk=quirk,
-        operation=operation,
-        probability=chance.choice((0.1, 0.3, 0.6)),
-        count=chance.choice((None, 1, 5, 20)),
-        status=chance.choice(statuses),
-        html=chance.random() < 0.3,
-        retry_after=chance.choice((None, 1.0, 30.0)),
-        seconds=chance.uniform(1, 60),
-    )
+    return a_fault(chance, kind, quirk, operation, statuses)
 
 
 # ---------------------------------------------------------------- work

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from chance import OUR_FAULTS, REFUSALS, Draw, Work, how_many, word
+from chance import OUR_FAULTS, REFUSALS, Draw, Work, a_fault, an_operation, how_many, kinds_of_faults, word
 
 from orchestrator.clock import Clock
 from orchestrator.simulator import Fault, FaultKind
@@ -44,10 +44,7 @@ QUIRKS: Mapping[str, tuple[str, ...]] = {
     "made_twice": ("create_task", "run_task"),  # whatever else is made at once is made twice by the gateway, not by us
     "stale": (*BULK_READS, *SINGLES),
 }
-FAULTS = (
-    *((kind, "") for kind in FaultKind if kind is not FaultKind.QUIRK),
-    *((FaultKind.QUIRK, quirk) for quirk in QUIRKS),
-)
+FAULTS = kinds_of_faults(QUIRKS)
 """Kinds of faults, and what else this platform does."""
 
 TASK_WORDS = ("fail", "abort", "flip", "odd", "invalid", "slow", "bad")
@@ -118,24 +115,11 @@ def _fault(chance: random.Random) -> Fault:
     # What was done and is then denied would be a lie that no one can see through: afterwards only a 5xx is answered.
     # Nor does a platform deny for a moment that it has what is read, or what is run: that it is gone is acted on.
     statuses: tuple[int, ...] = OUR_FAULTS
-    operation = chance.choice(operations)
-    if operations is EVERYTHING and chance.random() < 0.4:  # a round has work of a few kinds: most calls never come
-        operation = "*"
+    operation = an_operation(chance, operations, EVERYTHING)
     if kind is FaultKind.ERROR:
         denied = operation in {"*", "run_task", *SINGLES, *STOPS}
         statuses = (*OUR_FAULTS, *(status for status in REFUSALS if not (denied and status == 404)))
-    return Fault(
-        kind=kind,
-        quirk=quirk,
-        operation=operation,
-        probability=chance.choice((0.1, 0.3, 0.6)),
-        count=chance.choice((None, 1, 5, 20)),
-        lasts=chance.uniform(10, 120) if quirk == "maintenance" else None,
-        status=chance.choice(statuses),
-        html=chance.random() < 0.3,
-        retry_after=chance.choice((None, 1.0, 30.0)),
-        seconds=chance.uniform(1, 60),
-    )
+    return a_fault(chance, kind, quirk, operation, statuses, lasts=(10, 120) if quirk == "maintenance" else None)
 
 
 # ---------------------------------------------------------------- work
