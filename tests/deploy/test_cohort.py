@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from chromium import barriers, chromium
 from operator_browser import text_of
-from page_scene import TOKEN, links, scene
+from page_scene import TOKEN, links, log_in, scene
 from processes import free_port, get, until
 from standardwebhooks import Webhook
 
@@ -84,11 +84,7 @@ def operator(browser, lab, path):
     context = browser.new_context()
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
-    page.goto(f"{lab.url}/login?next={path}")
-    page.get_by_label("Your name").fill("Ada")
-    page.get_by_label("Token").fill(TOKEN)
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_role("button", name="Log out").wait_for()
+    log_in(page, lab.url, path)
     yield page
     context.close()
 

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 from chromium import barriers, chromium
-from page_scene import PROJECT, TOKEN, analyses, links, scene
+from page_scene import PROJECT, analyses, links, log_in, scene
 
 pytestmark = pytest.mark.xdist_group("page")
 
@@ -59,11 +59,7 @@ def visit(lab, browser):
             "request", lambda request: complaints.append(request.url) if not request.url.startswith(lab.url) else None
         )
         if logged_in:
-            page.goto(f"{lab.url}/login?next={path}")
-            page.get_by_label("Your name").fill("Ada")
-            page.get_by_label("Token").fill(TOKEN)
-            page.get_by_role("button", name="Log in").click()
-            page.get_by_role("button", name="Log out").wait_for()
+            log_in(page, lab.url, path)
         else:
             page.goto(lab.url + path)
         yield page

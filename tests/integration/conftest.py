@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from virtual_time import Point
 
 from orchestrator.clock import Clock, ManualClock
 from orchestrator.domain.queue_file.estimate import AccountLimits
@@ -122,3 +123,9 @@ def desk(tmp_path: Path, newest_sqlite: Path) -> Callable[[], Any]:
             yield Desk(tmp_path / "queue", store, {"ica": AccountLimits("ica", 5000)})
 
     return opened
+
+
+@pytest.fixture
+def die_at(monkeypatch):
+    """Arms a point: passing it for the n-th time raises `Killed`, once."""
+    return Point(monkeypatch).arm

@@ -45,6 +45,18 @@ class OurClock:
         self.ahead += round(seconds * SECOND)
 
 
+SUBMITTING = (
+    CrashPoint.BATCH_COMPOSED,
+    CrashPoint.BATCH_BEGUN,
+    CrashPoint.BATCH_SENT,
+    CrashPoint.BATCH_CONFIRMED,
+    CrashPoint.BATCH_REFUSED,
+)
+"""The points that every submission passes."""
+POLLING = (CrashPoint.PAGE_READ, CrashPoint.PAGE_WRITTEN)
+"""The points that every poll passes."""
+
+
 class Killed(BaseException):
     """`kill -9`: nobody catches it, nobody tidies up."""
 

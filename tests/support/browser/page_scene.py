@@ -87,6 +87,15 @@ def _job(name: str, kind: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"name": name, "kind": kind, "account": "ica", "project": PROJECT, "items": items}
 
 
+def log_in(page: Any, url: str, path: str = "/") -> None:
+    """Log in as an operator, and go to a page of the daemon at `url`."""
+    page.goto(f"{url}/login?next={path}")
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log out").wait_for()
+
+
 @contextmanager
 def scene(folder: Path, *, slow: bool = False, **config: Any) -> Iterator[Scene]:
     """A running daemon with an empty database; `slow`: analyses take minutes, so that a page can be read meanwhile."""

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from chromium import chromium
-from page_scene import TOKEN, analyses, links, scene
+from page_scene import analyses, links, log_in, scene
 from processes import until
 
 IMAGES = Path(__file__).parents[3] / "docs/images"
@@ -52,11 +52,7 @@ def main() -> None:
         for name, (path, options) in SHOTS.items():
             context = browser.new_context(**options)
             page = context.new_page()
-            page.goto(f"{lab.url}/login")
-            page.get_by_label("Your name").fill("Ada")
-            page.get_by_label("Token").fill(TOKEN)
-            page.get_by_role("button", name="Log in").click()
-            page.get_by_role("button", name="Log out").wait_for()
+            log_in(page, lab.url)
             if path.endswith("/report"):  # the server forbids scripts in it, those of this browser's driver too
                 saved = Path(folder) / "report.html"
                 saved.write_bytes(page.request.get(f"{lab.url}{path}").body())

@@ -3,7 +3,7 @@
 import pytest
 from ica_families import FAMILIES, STATES, made, submit
 from session_jobs import begin, follow, shown
-from virtual_time import Point
+from virtual_time import POLLING, SUBMITTING
 
 from orchestrator.crash_points import CrashPoint
 from orchestrator.domain.submission import Resend
@@ -17,15 +17,7 @@ IN_DOUBT = {CrashPoint.BATCH_BEGUN, CrashPoint.BATCH_SENT, CrashPoint.BATCH_REFU
 """Here the rules of repeats differ; at the other points all families are alike."""
 UNSENT = {CrashPoint.BATCH_BEGUN, CrashPoint.BATCH_REFUSED}
 """Here nobody can tell that nothing was done."""
-POINTS = (
-    CrashPoint.BATCH_COMPOSED,
-    CrashPoint.BATCH_BEGUN,
-    CrashPoint.BATCH_SENT,
-    CrashPoint.BATCH_CONFIRMED,
-    CrashPoint.BATCH_REFUSED,
-    CrashPoint.PAGE_READ,
-    CrashPoint.PAGE_WRITTEN,
-)
+POINTS = (*SUBMITTING, *POLLING)
 FOLLOWING = (
     (CrashPoint.BATCH_FOLLOWED, 1),
     *((point, nth) for point in (CrashPoint.PAGE_READ, CrashPoint.PAGE_WRITTEN) for nth in (1, 2, 4, 7)),
@@ -38,12 +30,6 @@ NIGHT = {
     "run-2-fail": "failed",
     "run-2-fail/a1": "succeeded",
 }
-
-
-@pytest.fixture
-def die_at(monkeypatch):
-    """Arms a point: passing it for the n-th time raises `Killed`, once."""
-    return Point(monkeypatch).arm
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Every kind of work on the simulated ODM, with the daemon killed at every named point of the engine."""
 
 import pytest
-from virtual_time import Point
+from virtual_time import POLLING, SUBMITTING
 
 from orchestrator.crash_points import CrashPoint
 from orchestrator.simulator import FaultKind
@@ -12,21 +12,7 @@ KINDS = {
     "imports": (("s1", "s2-fail", "s3"), "import", "start_import"),
 }
 """Items of which the second fails, the effect that each has, and the call that submits it."""
-POINTS = (
-    CrashPoint.BATCH_COMPOSED,
-    CrashPoint.BATCH_BEGUN,
-    CrashPoint.BATCH_SENT,
-    CrashPoint.BATCH_CONFIRMED,
-    CrashPoint.BATCH_REFUSED,
-    CrashPoint.PAGE_READ,
-    CrashPoint.PAGE_WRITTEN,
-)
-
-
-@pytest.fixture
-def die_at(monkeypatch):
-    """Arms a point: passing it for the n-th time raises `Killed`, once."""
-    return Point(monkeypatch).arm
+POINTS = (*SUBMITTING, *POLLING)
 
 
 @pytest.mark.parametrize(

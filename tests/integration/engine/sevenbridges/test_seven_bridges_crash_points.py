@@ -3,30 +3,16 @@
 import pytest
 from platform_setups import SEVEN_BRIDGES
 from seven_bridges_work import NEVER, WORK, done, made, submit
-from virtual_time import Point
+from virtual_time import POLLING, SUBMITTING
 
 from orchestrator.crash_points import CrashPoint
 from orchestrator.simulator import FaultKind
 
 HOUR = 3600.0
-SUBMITTING = (
-    CrashPoint.BATCH_COMPOSED,
-    CrashPoint.BATCH_BEGUN,
-    CrashPoint.BATCH_SENT,
-    CrashPoint.BATCH_CONFIRMED,
-    CrashPoint.BATCH_REFUSED,
-)
-POLLING = (CrashPoint.PAGE_READ, CrashPoint.PAGE_WRITTEN)
 UNPOLLED = "updates"
 """Ended when it is answered."""
 STOPPED = ("tasks", "batch_tasks", "runs")
 """What can be stopped on the platform."""
-
-
-@pytest.fixture
-def die_at(monkeypatch):
-    """Arms a point: passing it for the n-th time raises `Killed`, once."""
-    return Point(monkeypatch).arm
 
 
 def points(kind):
