@@ -4,21 +4,10 @@ import errno
 import os
 
 import pytest
-from checkup import KEY, about, configure, examine, write_key, wrong
-from commands import Desk, free_port, job
+from checkup import about, configure, examine, wrong
+from commands import free_port, job
 
 from orchestrator.cli.checkup import machine
-from orchestrator.platforms.http import transport
-
-
-@pytest.fixture
-def desk(tmp_path, monkeypatch):
-    """A folder with a configuration and a key, and nothing else; a network that fails is asked but once."""
-    monkeypatch.setattr(transport, "_REPEATS", 0)
-    desk = Desk(tmp_path)
-    write_key(desk, KEY)
-    return desk
-
 
 # ---------------------------------------------------------------- the configuration
 

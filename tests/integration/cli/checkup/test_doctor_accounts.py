@@ -8,7 +8,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from checkup import KEY, about, configure, examine, write_key, wrong
-from commands import Desk, free_port
+from commands import free_port
 from waiting import patience
 
 from orchestrator import __version__
@@ -18,21 +18,10 @@ from orchestrator.cli.checkup.daemon import answers, clock
 from orchestrator.cli.commands.doctor import exit_code
 from orchestrator.clock import SystemClock
 from orchestrator.connections import open_rate_limiter
-from orchestrator.platforms.http import transport
 from orchestrator.settings import load
 from orchestrator.simulator import OffsetClock, serve
 from orchestrator.simulator.ica import Config, Knobs, Simulator
 from orchestrator.telemetry.bus import Bus
-
-
-@pytest.fixture
-def desk(tmp_path, monkeypatch):
-    """A folder with a configuration and a key, and nothing else; a network that fails is asked but once."""
-    monkeypatch.setattr(transport, "_REPEATS", 0)
-    desk = Desk(tmp_path)
-    write_key(desk, KEY)
-    return desk
-
 
 # ---------------------------------------------------------------- credentials, without a daemon
 

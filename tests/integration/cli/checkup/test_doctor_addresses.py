@@ -7,10 +7,8 @@ from contextlib import asynccontextmanager
 import anyio
 import anyio.to_thread
 import pytest
-from checkup import KEY, about, configure, examine, write_key
-from commands import Desk
+from checkup import KEY, about, configure, examine
 
-from orchestrator.platforms.http import transport
 from orchestrator.simulator import serve
 from orchestrator.simulator.ica import Config, Simulator
 from orchestrator.simulator.ica.protocol import tokens
@@ -18,15 +16,6 @@ from orchestrator.simulator.ica.protocol import tokens
 PAGE = b"<!DOCTYPE html><html><head><title>Intranet</title></head></html>"
 WEB_PAGE = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: %d\r\n\r\n%b" % (len(PAGE), PAGE)
 LOGIN = b"HTTP/1.1 302 Found\r\nlocation: https://login.example.org/sso\r\ncontent-length: 0\r\n\r\n"
-
-
-@pytest.fixture
-def desk(tmp_path, monkeypatch):
-    """A folder with a configuration and a key, and nothing else; a network that fails is asked but once."""
-    monkeypatch.setattr(transport, "_REPEATS", 0)
-    desk = Desk(tmp_path)
-    write_key(desk, KEY)
-    return desk
 
 
 @asynccontextmanager

@@ -5,8 +5,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from checkup import KEY, about, configure, examine, write_key
-from commands import Desk, job
+from checkup import about, configure, examine
+from commands import job
 
 from orchestrator.cli.checkup import machine, scheduled_backup
 from orchestrator.cli.commands import doctor
@@ -18,10 +18,8 @@ NOW = 1_700_000_000
 
 
 @pytest.fixture
-def desk(tmp_path):
-    """A folder with a database, and a configuration with a backup every six hours."""
-    desk = Desk(tmp_path)
-    write_key(desk, KEY)
+def desk(desk):
+    """With a database, and a configuration with a backup every six hours."""
     configure(desk, backup={"directory": "backups", "interval": "6h"})
     desk.fill(job("run"))
     return desk

@@ -3,20 +3,10 @@
 import json
 
 import anyio.to_thread
-import pytest
-from checkup import KEY, about, examine, write_key
-from commands import Desk
+from checkup import KEY, about, examine
 
 from orchestrator.simulator import Fault, FaultKind, serve
 from orchestrator.simulator.sevenbridges import Config, Knobs, Simulator
-
-
-@pytest.fixture
-def desk(tmp_path):
-    """A folder with a configuration and a token."""
-    desk = Desk(tmp_path)
-    write_key(desk, KEY)
-    return desk
 
 
 async def examined(desk, simulator, **account):

@@ -1,41 +1,17 @@
 """`doctor` and the start about the queue directory: what stays in incoming/, and folders that lie apart."""
 
 import errno
-import json
 import os
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from commands import Desk
+from checkup import about, examine, wrong
 
 from orchestrator.cli.checkup import incoming, machine
 from orchestrator.clock import SECOND
 from orchestrator.settings import load
-
-
-@pytest.fixture
-def desk(tmp_path):
-    """A folder with a configuration and a key."""
-    desk = Desk(tmp_path)
-    path = desk.folder / "key"
-    path.write_text("key-5a0e77c1d2\n")
-    path.chmod(0o600)
-    return desk
-
-
-def examine(desk):
-    ended = desk.run("doctor", "--json")
-    return ended.code, json.loads(ended.out)["findings"]
-
-
-def wrong(findings):
-    return [each for each in findings if each["result"] == "wrong"]
-
-
-def about(findings, check):
-    return [each for each in findings if each["check"] == check]
 
 
 def after_all(folder, seconds):

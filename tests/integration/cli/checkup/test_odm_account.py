@@ -4,21 +4,10 @@ import json
 
 import anyio.to_thread
 import pytest
-from checkup import KEY, about, examine, write_key
-from commands import Desk
+from checkup import KEY, about, examine
 
-from orchestrator.platforms.http import transport
 from orchestrator.simulator import serve
 from orchestrator.simulator.odm import Config, Simulator
-
-
-@pytest.fixture
-def desk(tmp_path, monkeypatch):
-    """A folder with a configuration and a key; a network that fails is asked but once."""
-    monkeypatch.setattr(transport, "_REPEATS", 0)
-    desk = Desk(tmp_path)
-    write_key(desk, KEY)
-    return desk
 
 
 def configure(desk, base_url="https://odm.example.org", **keys):

@@ -1,0 +1,16 @@
+"""A folder on which `doctor` is run."""
+
+import pytest
+from checkup import KEY, write_key
+from commands import Desk
+
+from orchestrator.platforms.http import transport
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder with a configuration and a key, and nothing else; a network that fails is asked but once."""
+    monkeypatch.setattr(transport, "_REPEATS", 0)
+    desk = Desk(tmp_path)
+    write_key(desk, KEY)
+    return desk
