@@ -1,7 +1,9 @@
 """What a platform brings to the demonstration: its simulator, sample jobs, faults, and how results are compared."""
 
+import csv
+import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +68,15 @@ def as_json_file(job: Mapping[str, Any], expected: dict[str, ItemState]) -> Samp
     """A job in a queue file of its own."""
     text = json.dumps({"version": 1, "jobs": [job]}, indent=1) + "\n"
     return Sample(job["name"], {f"{job['name']}.json": text}, expected)
+
+
+def with_table(
+    name: str, text: str, table: str, rows: Iterable[Sequence[str]], expected: dict[str, ItemState]
+) -> Sample:
+    """A job in a queue file of its own, `text`, and the table that it names; the first row has the columns."""
+    cells = io.StringIO()
+    csv.writer(cells, lineterminator="\n").writerows(rows)
+    return Sample(name, {table: cells.getvalue(), f"{name}.yaml": text}, expected)
 
 
 def announce_failures(samples: Sequence[Sample]) -> str:

@@ -1,7 +1,5 @@
 """ICA in the demonstration: links, and analyses that depend on them."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
@@ -14,6 +12,7 @@ from orchestrator.cli.showcase.demonstration import (
     as_json_file,
     state,
     suffix,
+    with_table,
 )
 from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import ItemState
@@ -89,10 +88,7 @@ def _links(number: int, items: int) -> Sample:
 
 def _analyses(number: int, items: int) -> Sample:
     name, table = f"germline-run-{number:04}", f"samples-{number:04}.csv"
-    rows = io.StringIO()
-    writer = csv.writer(rows, lineterminator="\n")
-    writer.writerow(["sample", "r1", "r2"])
-    writer.writerows(_rows(number, items))
+    rows = [("sample", "r1", "r2"), *_rows(number, items)]
     text = f"""version: 1
 jobs:
   - name: {name}
@@ -112,7 +108,7 @@ jobs:
         f"run-{number:04}/s{n}{suffix(n, _ANALYSIS_OUTCOMES)}": state(n, _ANALYSIS_OUTCOMES)
         for n in range(1, items + 1)
     }
-    return Sample(name, {table: rows.getvalue(), f"{name}.yaml": text}, expected)
+    return with_table(name, text, table, rows, expected)
 
 
 def _rows(number: int, items: int) -> Iterator[tuple[str, str, str]]:

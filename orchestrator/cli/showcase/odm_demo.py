@@ -3,8 +3,6 @@
 Publications are left out: one whose answer was lost is searched for twice, an hour apart.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -17,6 +15,7 @@ from orchestrator.cli.showcase.demonstration import (
     as_json_file,
     state,
     suffix,
+    with_table,
 )
 from orchestrator.domain.model import ItemState
 from orchestrator.simulator import Fault, FaultKind
@@ -78,11 +77,8 @@ def _metadata(number: int, items: int) -> Sample:
 
 def _expression(number: int, items: int) -> Sample:
     name, table = f"expression-run-{number:04}", f"manifest-{number:04}.csv"
-    rows = io.StringIO()
-    writer = csv.writer(rows, lineterminator="\n")
-    writer.writerow(["sample_id"])
     samples = [f"s{n}{suffix(n, _OUTCOMES)}" for n in range(1, items + 1)]
-    writer.writerows([sample] for sample in samples)
+    rows = [("sample_id",), *((sample,) for sample in samples)]
     text = f"""version: 1
 jobs:
   - name: {name}
@@ -94,7 +90,7 @@ jobs:
     table: {table}
 """
     expected = {f"{_LINK}/run-{number:04}/{sample}.gct": state(n, _OUTCOMES) for n, sample in enumerate(samples, 1)}
-    return Sample(name, {table: rows.getvalue(), f"{name}.yaml": text}, expected)
+    return with_table(name, text, table, rows, expected)
 
 
 # ---------------------------------------------------------------- comparison

@@ -1,7 +1,5 @@
 """Seven Bridges in the demonstration: DRS imports, and tasks that depend on them."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
@@ -15,6 +13,7 @@ from orchestrator.cli.showcase.demonstration import (
     as_json_file,
     state,
     suffix,
+    with_table,
 )
 from orchestrator.domain.model import ItemState
 from orchestrator.simulator import Fault, FaultKind
@@ -90,11 +89,9 @@ def _imports(number: int, items: int) -> Sample:
 
 def _tasks(number: int, items: int) -> Sample:
     name, table = f"align-run-{number:04}", f"manifest-{number:04}.csv"
-    rows = io.StringIO()
-    writer = csv.writer(rows, lineterminator="\n")
-    writer.writerow(["id", "name", "sample_id"])
     samples = [f"s{n}{suffix(n, _TASK_OUTCOMES)}" for n in range(1, items + 1)]
-    writer.writerows((f"{number:08x}{n:016x}", f"{sample}.bam", sample) for n, sample in enumerate(samples, 1))
+    files = [(f"{number:08x}{n:016x}", f"{sample}.bam", sample) for n, sample in enumerate(samples, 1)]
+    rows = [("id", "name", "sample_id"), *files]
     text = f"""version: 1
 jobs:
   - name: {name}
@@ -111,7 +108,7 @@ jobs:
     table: {table}
 """
     expected = {f"run-{number:04} {sample}": state(n, _TASK_OUTCOMES) for n, sample in enumerate(samples, 1)}
-    return Sample(name, {table: rows.getvalue(), f"{name}.yaml": text}, expected)
+    return with_table(name, text, table, rows, expected)
 
 
 # ---------------------------------------------------------------- comparison
