@@ -13,18 +13,18 @@ def write_key(desk, key):
 
 def configure(desk, account=None, **keys):
     """Lay these keys over the configuration."""
-    told = json.loads(desk.config.read_text()) | keys
-    told["accounts"]["ica"] |= account or {}
-    desk.config.write_text(json.dumps(told))
+    document = json.loads(desk.config.read_text()) | keys
+    document["accounts"]["ica"] |= account or {}
+    desk.config.write_text(json.dumps(document))
 
 
 def examine(desk, *words):
     """Run `doctor --json`; its exit code, and what it found."""
     ended = desk.run("doctor", "--json", *words)
-    told = json.loads(ended.out)
-    assert (ended.err, told["exit_code"]) == ("", ended.code)
+    answer = json.loads(ended.out)
+    assert (ended.err, answer["exit_code"]) == ("", ended.code)
     assert KEY not in ended.out
-    return ended.code, told["findings"]
+    return ended.code, answer["findings"]
 
 
 def wrong(findings, result="wrong"):

@@ -48,7 +48,7 @@ SLICE = 500
 SLICE_BYTES = 1024 * 1024
 """... and bytes of them."""
 
-_ONCE_IN_TABLE = "each may stand once: tell them apart, or gather rows that belong together with `group_by`"
+_ONCE_IN_TABLE = "each may stand once: give each a key of its own, or gather rows that belong together with `group_by`"
 MOST_GROWTH = 4
 """The items of a job may have so many times the bytes of what was dropped..."""
 LEAST_ROOM = 512 * 1024 * 1024

@@ -232,9 +232,11 @@ async def test_the_daemon_becomes_ready_after_its_first_look(house):
 async def test_verbose_tells_everything(house):
     """Each check and each account, whether well or not."""
     async with house.open():
-        told = (await house.client.get("/readyz?verbose=1")).json()
-        assert told["checks"] == [{"name": name, "error": None} for name in ("running", "database", "disk", "intake")]
-        assert told["accounts"] == {"ica": "open"}
+        answered = (await house.client.get("/readyz?verbose=1")).json()
+        assert answered["checks"] == [
+            {"name": name, "error": None} for name in ("running", "database", "disk", "intake")
+        ]
+        assert answered["accounts"] == {"ica": "open"}
         names = [check["name"] for check in (await house.client.get("/livez?verbose=1")).json()["checks"]]
         assert names == ["heartbeat", *(loop.name for loop in house.daemon.loops)]
 
@@ -252,9 +254,9 @@ async def test_verbose_tells_what_stays_in_incoming(house, monkeypatch):
             while len(house.daemon.spool.stale) < 101:
                 await clock.sleep(0.01)
         answer = await house.client.get("/readyz?verbose=1")
-        told = answer.json()["incoming"]
-        assert (answer.status_code, len(told), told["…"]) == (200, 101, "and 1 more")
-        assert "ends in none of .yaml" in told["note-000.txt"]
+        answered = answer.json()["incoming"]
+        assert (answer.status_code, len(answered), answered["…"]) == (200, 101, "and 1 more")
+        assert "ends in none of .yaml" in answered["note-000.txt"]
         assert "incoming" not in (await house.client.get("/readyz")).json()
 
 
@@ -315,9 +317,9 @@ async def test_strangers_get_no_reasons(path, house):
     """Who may not read learns whether, not why."""
     async with house.open(turning=False):
         answer = await house.client.get(f"{path}?verbose=1", headers={"X-Forwarded-For": "10.0.0.7"})
-        told = answer.json()
+        answered = answer.json()
         if answer.status_code == 200:
-            assert told == {"status": "alive"}
+            assert answered == {"status": "alive"}
         else:
-            assert told["detail"] == "not ready"
-            assert set(told) == {"type", "title", "status", "detail"}
+            assert answered["detail"] == "not ready"
+            assert set(answered) == {"type", "title", "status", "detail"}

@@ -86,11 +86,11 @@ class Toy:
 
     def _receipt(self, batch: Batch, rows: Sequence[dict[str, Any]]) -> Receipt:
         stage = COPY if batch.kind == "toy.file_copy" else TASK
-        told = [row for row in rows if not row.get("again")]  # what the platform had no time for was not sent
-        draft = any(row["status"] == "DRAFT" for row in told)
-        seen = [_seen(batch.key, CREATION if draft else stage, row) for row in told]
+        accepted = [row for row in rows if not row.get("again")]  # what the platform had no time for was not sent
+        draft = any(row["status"] == "DRAFT" for row in accepted)
+        seen = [_seen(batch.key, CREATION if draft else stage, row) for row in accepted]
         # A poll finds the parts, so none may have ended before: nothing polls a batch that has.
-        seen = [_unended(report) if row.get("children") else report for report, row in zip(seen, told, strict=True)]
+        seen = [_unended(report) if row.get("children") else report for report, row in zip(seen, accepted, strict=True)]
         return Receipt(final=not draft, items=seen, more=draft)
 
     async def knows_instance(self, project: str) -> bool:

@@ -20,7 +20,7 @@ SIZED = ("data_unlinking", "data_copy", "data_move", "data_update", "sample_crea
 
 def _members(kind: str, chance: random.Random, name: str, knobs: Knobs, share: float) -> Work:
     # Where the second of two links fails while the first one still runs, a first one that runs for very long cannot be
-    # told from a failure: that is said in docs/reliability.md.
+    # distinguished from a failure: docs/reliability.md says so.
     words = tuple(each for each in LINK_WORDS if knobs.link_race == "already" or each != "slow")
     keys = tuple(f"fil.{word(chance, words)}_{name}_{n:04}" for n in how_many(chance, 10, 150, share))
     project = BUNDLE if kind.startswith("bundle") else PROJECT

@@ -177,7 +177,7 @@ def _exports(chance: random.Random, name: str, _knobs: Knobs, share: float) -> W
 
 
 def _files(kind: str, chance: random.Random, name: str, knobs: Knobs, share: float) -> Work:
-    """Files that nothing tells apart must all end alike where rows are not in the order of the request."""
+    """Files that nothing distinguishes must all end alike where rows are not in the order of the request."""
     in_order = knobs.result_order == "sent"
     named = kind in {"file_copy", "file_move"} and chance.random() < 0.7
     words = FILE_WORDS if in_order or named or kind == "file_update" else ("slow",)

@@ -12,8 +12,8 @@ from orchestrator.simulator.sevenbridges import Config, Knobs, Simulator
 async def examined(desk, simulator, **account):
     """What is found about the account, whose keys these are."""
     async with serve(simulator) as base_url:
-        told = {"platform": "sevenbridges", "base_url": base_url, "api_key_file": "key", **account}
-        desk.config.write_text(json.dumps(json.loads(desk.config.read_text()) | {"accounts": {"sb": told}}))
+        keys = {"platform": "sevenbridges", "base_url": base_url, "api_key_file": "key", **account}
+        desk.config.write_text(json.dumps(json.loads(desk.config.read_text()) | {"accounts": {"sb": keys}}))
         code, found = await anyio.to_thread.run_sync(examine, desk)
     return code, about(found, "account")[0]
 

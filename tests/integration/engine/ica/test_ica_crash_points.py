@@ -16,7 +16,7 @@ OF_EACH_RULE = {"unlinking", "move", "samples"}
 IN_DOUBT = {CrashPoint.BATCH_BEGUN, CrashPoint.BATCH_SENT, CrashPoint.BATCH_REFUSED}
 """Here the rules of repeats differ; at the other points all families are alike."""
 UNSENT = {CrashPoint.BATCH_BEGUN, CrashPoint.BATCH_REFUSED}
-"""Here nobody can tell that nothing was done."""
+"""Here it cannot be known that nothing was done."""
 POINTS = (*SUBMITTING, *POLLING)
 FOLLOWING = (
     (CrashPoint.BATCH_FOLLOWED, 1),

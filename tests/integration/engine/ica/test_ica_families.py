@@ -98,7 +98,7 @@ async def test_a_kill_after_any_transaction_doubles_nothing(world, name):
         killed = await it.killed_or(it.until(ended, within=6 * HOUR))
         accepted = (await it.batch()).remote_id is not None
         await it.until(ended, within=6 * HOUR)
-        if (await it.job()).needs == "blocked":  # killed between the intent and the request: nobody can tell
+        if (await it.job()).needs == "blocked":  # killed between the intent and the request: it cannot be known
             assert (family.resend, made(it, family)) == (Resend.NEVER, {})
             blocked += 1
             await it.store.advance.retry("run", now=it.clock.now())
