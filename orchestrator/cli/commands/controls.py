@@ -30,6 +30,7 @@ from orchestrator.intake.directory.dropping import drop_controls
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.errors import StoreError
 from orchestrator.store.store import Store
+from orchestrator.store.writing.controls.outcomes import changed_nothing
 
 Job = Annotated[str, typer.Argument(help="The job's name.")]
 MaybeJob = Annotated[str | None, typer.Argument(help="The job's name.", show_default=False)]
@@ -186,7 +187,7 @@ async def _carried_out(control: dict[str, Any], file: str, settings: Settings) -
             return "done", None
         return f"done; whether {name} has settled cannot be read here, see `orchestrator show {name}`", None
     text = f"done: {outcome}" if outcome else "done"
-    if job is None or (outcome is not None and outcome.startswith("nothing changed")):
+    if job is None or (outcome is not None and changed_nothing(outcome)):
         return text, None
     if job.state.settled or kind != "cancel":
         return text, name

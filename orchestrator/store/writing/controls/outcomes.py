@@ -7,6 +7,11 @@ from orchestrator.store.reading.rows import Row, counts_of
 _NOTHING = "nothing changed: "
 
 
+def changed_nothing(outcome: str) -> bool:
+    """Whether this is the outcome of a control that changed nothing."""
+    return outcome.startswith(_NOTHING)
+
+
 def cancelled(row: Row, ended: int) -> str:
     """`row` as it was before; `ended` items are over now."""
     if JobState(row.state).settled:
