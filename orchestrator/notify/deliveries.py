@@ -9,6 +9,7 @@ from random import Random
 from typing import Protocol
 
 import anyio.abc
+import anyio.to_thread
 
 from orchestrator.clock import SECOND, Clock
 from orchestrator.domain.webhook import Target, WebhookTerms, parse_target
@@ -50,7 +51,7 @@ class Sender:
 
     instance: str
     secrets: Callable[[], Sequence[str]]
-    """Returns the secrets, each `whsec_…`, the newest first; asked for each attempt, as they are rotated."""
+    """Returns the secrets, each `whsec_…`, newest first. Called in a thread for each attempt, as they are rotated."""
     terms: WebhookTerms
 
 
@@ -124,7 +125,7 @@ class Deliveries:
             self.wake()
 
     async def _attempt(self, pending: PendingNotice) -> _Failure | None:
-        secrets = self._sender.secrets()
+        secrets = await anyio.to_thread.run_sync(self._sender.secrets)
         if not secrets or pending.notify is None:
             return _Failure("there is no secret to sign with: set `notify.secret_file` in the configuration")
         target = parse_target(pending.notify.webhook)
