@@ -121,7 +121,7 @@ def _print_verdict(verdict: Verdict, scene: Scene, folder: Path) -> None:
     summary = "Some results are not as expected" if verdict.wrong else "All results are as expected"
     console.print(f"\n{summary}. All files are in {folder}")
     for name, what in (
-        ("queue/results", "a JSON and a CSV file for each job"),
+        ("queue/results", "a JSON document, a CSV table and a report (HTML) for each job"),
         ("queue/rejected", "the broken file and its error file"),
         ("daemon.log", "the log of the daemon"),
     ):
