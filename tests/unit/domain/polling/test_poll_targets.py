@@ -100,7 +100,7 @@ def test_polls_are_as_prompt_as_their_share_of_the_budget_allows(rests):
 
 
 def test_where_not_all_ends_can_be_seen_in_time_the_likely_ones_are():
-    """Of thirty looks one is at work about to end: it keeps its ten seconds, the others divide the rest of the share."""
+    """Of thirty looks one is at work about to end: it keeps its ten seconds, the others divide the rest."""
     likely, quiet = PollRest(1, prompt=10.0, frugal=10.0), PollRest(1, prompt=10.0, frugal=300.0)
     stretch = BudgetState(300, 300, 1.0).stretch([likely] + [quiet] * 29)
     assert likely.stretched(stretch) == 10
