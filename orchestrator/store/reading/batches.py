@@ -201,11 +201,11 @@ class Batches:
                 found |= {(JobId(job), number) for job, number in rows}
         return found
 
-    async def sent_besides(self, batch: Batch, since: Micros) -> SentWork:
-        """What may have reached the platform since then of the same kind on the same account, this batch left out.
+    async def sent_besides(self, batch: Batch, since: Micros, ids: Collection[str]) -> SentWork:
+        """What may have reached the platform since then of the same kind on the same account, without this batch.
 
-        A request begins before it waits for the rate limiter and arrives later still, so what was begun up to a day
-        before is among it.
+        `ids` are those in question: only they are looked for, as others may be millions. A request begins before it
+        waits for the rate limiter and arrives later still, so work that was begun up to a day before counts too.
         """
         others = (
             batches.c.account == batch.account,
@@ -218,20 +218,19 @@ class Batches:
             one_of(state, [BatchState.SUBMITTING, BatchState.UNCONFIRMED]),
             sa.and_(state == literal(BatchState.BLOCKED), batches.c.in_doubt),
         )
-        rival = sa.and_(unknown, batches.c["items"] == batch.items).label("rival")
-        sent = sa.select(batches.c.remote_id, rival).join_from(batches, jobs).where(*others)
-        of_items = (
-            sa.select(items.c.remote_id)
-            .select_from(batches.join(jobs, jobs.c.id == batches.c.job).join(items, IN_BATCH))
-            .where(*others, items.c.remote_id.is_not(None))
+        sent = batches.join(jobs)
+        in_doubt = (
+            sa.select(sa.func.count()).select_from(sent).where(*others, unknown, batches.c["items"] == batch.items)
         )
+        of_batches = sa.select(batches.c.remote_id).select_from(sent).where(*others)
+        of_items = sa.select(items.c.remote_id).select_from(sent.join(items, IN_BATCH)).where(*others)
+        left = set(ids)
         async with self._database.read() as connection:
-            rows = (await connection.execute(sent)).all()
-            ids = set((await connection.execute(of_items)).scalars())
-        return SentWork(
-            ids=frozenset(ids | {row.remote_id for row in rows if row.remote_id is not None}),
-            in_doubt=sum(row.rival for row in rows),
-        )
+            rivals: int = (await connection.execute(in_doubt)).scalar_one()
+            for query, column in ((of_batches, batches.c.remote_id), (of_items, items.c.remote_id)):
+                for portion in chunks(sorted(left)):
+                    left.difference_update((await connection.execute(query.where(column.in_(portion)))).scalars())
+        return SentWork(ids=frozenset(ids) - left, in_doubt=rivals)
 
     async def _read(self, query: Query) -> list[Batch]:
         async with self._database.read() as connection:
