@@ -68,9 +68,13 @@ class Notices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def due(self, now: Micros, limit: int = 100) -> Sequence[PendingNotice]:
-        """What is to be delivered now, the oldest first."""
+    async def due(
+        self, now: Micros, *, limit: int = 100, after: PendingNotice | None = None
+    ) -> Sequence[PendingNotice]:
+        """At most `limit` notices that are to be delivered now, the oldest first; those behind `after`, if given."""
         query = _SELECT.where(_IS_NOTICE, outbox.c.due_at <= now).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
+        if after is not None:
+            query = query.where(sa.tuple_(outbox.c.due_at, outbox.c.id) > (after.due_at, after.id))
         return await self._read(query)
 
     async def undelivered(self, job: JobId | None = None) -> Sequence[PendingNotice]:
