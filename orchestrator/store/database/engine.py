@@ -159,7 +159,10 @@ class Database:
         self._turn = anyio.Lock()
         self._seats = anyio.Semaphore(_READERS)
         self.writes = 0
-        """Transactions committed through this door: while it stays the same, what was read is still so."""
+        """Transactions that may have changed something: while it stays the same, what was read is still true.
+
+        Those that the database failed count too: where the answer to a commit was lost, the change was made.
+        """
 
     @classmethod
     def connect(cls, url: sa.URL, *, read_only: bool, fence: Fence | None = None) -> Self:
@@ -201,6 +204,7 @@ class Database:
                         yield connection
                     self.writes += 1
                 except DBAPIError as error:
+                    self.writes += 1
                     await self._explain(self._writer, error)
                     raise
 
