@@ -79,8 +79,7 @@ class Declaration:
     """Where a user gets an API key, in one sentence."""
     credential_source: CredentialSource = no_source
     """One more place for an account's secret: what the platform's own tools read."""
-
-    stated_limit: Callable[[Platform], Awaitable[StatedLimit | None]] | None = None
+    stated_limit: Callable[[Connection], Awaitable[StatedLimit | None]] | None = None
     """Asks the platform for the limit of its user, in a request that is not counted; None where it states none."""
 
     def __post_init__(self) -> None:
