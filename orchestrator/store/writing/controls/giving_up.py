@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from orchestrator.domain.lifecycle import GIVEN_UP, BatchEvent
 from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId
+from orchestrator.store.chunks import chunks
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.store.reading.rows import SELECT_BATCH_TO_SEND, Row, batch_of, items_in
 from orchestrator.store.schema import LIVE_BATCH, OPEN_ITEM, batches, items
 from orchestrator.store.writing.jobs.leaving import leave
 from orchestrator.store.writing.planning import Origin, items_of, plan
-from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
 
 _IN_DOUBT = frozenset({BatchState.SUBMITTING, BatchState.UNCONFIRMED})
 

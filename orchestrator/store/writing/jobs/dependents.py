@@ -12,10 +12,11 @@ from typing import Self
 import sqlalchemy as sa
 
 from orchestrator.domain.model import JobId, JobState, Needs
+from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import Row, after_of
 from orchestrator.store.schema import NOT_PLANNED, REAL_JOB, job_after, jobs
 from orchestrator.store.writing.jobs.job_states import Outcome, needs_of, set_jobs, withdraw
-from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import UnitOfWork
 
 
 class Verdict(Enum):

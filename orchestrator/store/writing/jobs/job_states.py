@@ -13,10 +13,11 @@ from orchestrator.domain.model import JobId, JobState, Needs
 from orchestrator.domain.webhook import Notice
 from orchestrator.store.account_memory import why_paused
 from orchestrator.store.changes import JobChanged
+from orchestrator.store.chunks import chunks
 from orchestrator.store.outbox import RESULT
 from orchestrator.store.reading.rows import Row, notify_of
 from orchestrator.store.schema import jobs, outbox
-from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import UnitOfWork
 
 _WITHDRAW = sa.delete(outbox).where(
     outbox.c.job == sa.bindparam("of_job"), outbox.c.round == sa.bindparam("of_round"), outbox.c.kind == RESULT

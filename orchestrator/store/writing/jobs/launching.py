@@ -14,11 +14,12 @@ from orchestrator.domain.model import CREATION, BatchState, ItemState, JobId, Jo
 from orchestrator.domain.submission import Resend
 from orchestrator.store.account_memory import instance_of, why_paused
 from orchestrator.store.changes import JobChanged
+from orchestrator.store.chunks import chunks
 from orchestrator.store.errors import AlreadySentError, NameTakenError, StoreError
 from orchestrator.store.reading.rows import COUNTERS, Row
 from orchestrator.store.schema import LIVE_JOB, REAL_JOB, batches, items, job_after, jobs, literal, one_of
 from orchestrator.store.writing.jobs.dependents import start_or_skip
-from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import UnitOfWork
 
 IS_LOADING = jobs.c.state == literal(JobState.LOADING)
 _IS_SETTLED = one_of(jobs.c.state, [state for state in JobState if state.settled])

@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.domain.model import Item, JobId
+from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import SELECT_ITEM, item_of
 from orchestrator.store.schema import FOUND_ITEM, batches, items
-from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
 
 _SUPERSEDE = (
     sa.update(items)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orchestrator.clock import Micros
 from orchestrator.domain.model import ItemState, JobId, JobSpec, JobState, NewItem
 from orchestrator.store.changes import JobChanged
+from orchestrator.store.chunks import chunks
 from orchestrator.store.database.engine import Database, insertion
 from orchestrator.store.errors import DuplicateKeyError, StoreError
 from orchestrator.store.ids import TimeOrderedIds, beside
@@ -19,7 +20,7 @@ from orchestrator.store.reading.rows import as_text
 from orchestrator.store.schema import NOT_PLANNED, items, job_after, jobs
 from orchestrator.store.writing.jobs.launching import IS_LOADING, launch
 from orchestrator.store.writing.jobs.settling import settle
-from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import UnitOfWork
 
 _ADD_JOBS = sa.insert(jobs)
 _ADD_AFTER = sa.insert(job_after)

@@ -23,12 +23,13 @@ from orchestrator.domain.model import (
     RetryPolicy,
 )
 from orchestrator.domain.resending import may_be_echo
+from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import SELECT_BATCH, Row, batch_of, counts_of, retry_of
 from orchestrator.store.schema import FOUND_ITEM, LIVE_BATCH, LIVE_JOB, batches, items, jobs, literal
 from orchestrator.store.writing.jobs.dependents import wake_dependents
 from orchestrator.store.writing.jobs.job_states import Outcome, set_jobs
 from orchestrator.store.writing.planning import Origin, items_of, send_again
-from orchestrator.store.writing.unit_of_work import NOTHING_TO_SEND, UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import NOTHING_TO_SEND, UnitOfWork
 
 _TWICE = 2
 
