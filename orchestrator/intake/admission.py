@@ -108,7 +108,7 @@ class Admission:
         self._commits = 0
         """How often jobs were made: while it stays the same, a plan holds."""
         self._left: list[JobId] = []
-        """Loaded in part, when something of ours failed."""
+        """Loads that failed, or were not committed: they are removed before the next one."""
 
     async def forget_partial_loads(self) -> None:
         """At start: what a process that is gone had loaded in part."""
@@ -150,12 +150,16 @@ class Admission:
             new = [job for of_file in plan.new for job in of_file]
             notes = await notes_on_same_work(new, self._jobs.earlier, self._clock.now())
             loads = await self._load(new)
-            async with self._turn:
-                if self._commits != commits and await self._planned(drops) != plan:
-                    await self._jobs.abandon(loads)
-                    continue
-                await self._commit(loads, plan)
-                self._commits += 1
+            try:
+                async with self._turn:
+                    if self._commits != commits and await self._planned(drops) != plan:
+                        await self._jobs.abandon(loads)
+                        continue
+                    await self._commit(loads, plan)
+                    self._commits += 1
+            except BaseException:
+                self._left += loads
+                raise
             return [self._admitted(drop, at, plan, notes) for at, drop in enumerate(drops)]
 
     async def _planned(self, drops: Sequence[Drop]) -> _Plan:
@@ -213,9 +217,7 @@ class Admission:
         return admitted
 
     async def _load(self, new: Sequence[ValidatedJob]) -> list[JobId]:
-        if left := self._left:
-            await self._jobs.abandon(left)
-            self._left = [load for load in self._left if load not in left]
+        await self._abandon_left()
         loads: list[JobId] = []
         if not new:
             return loads
@@ -230,15 +232,21 @@ class Admission:
             raise
         return loads
 
+    async def _abandon_left(self) -> None:
+        """Remove what was loaded in part; other files may fail, and leave more, while this runs."""
+        left, self._left = self._left, []
+        try:
+            if left:
+                await self._jobs.abandon(left)
+        except BaseException:
+            self._left += left
+            raise
+
     async def _commit(self, loads: Sequence[JobId], plan: _Plan) -> None:
         if not loads:
             return
         replaces = [plan.known[key].id for job in chain(*plan.new) if (key := job.spec.name.casefold()) in plan.known]
-        try:
-            await self._jobs.commit(loads, self._clock.now(), replaces=replaces)
-        except BaseException:
-            self._left += loads
-            raise
+        await self._jobs.commit(loads, self._clock.now(), replaces=replaces)
         crash_point(CrashPoint.FILE_DURABLE)
 
     # ------------------------------------------------------------ what the database has against it
