@@ -45,7 +45,7 @@ class EarlierItem:
 
 
 class EarlierWork:
-    """Questions about work that was asked for before."""
+    """Queries of work that was asked for before."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

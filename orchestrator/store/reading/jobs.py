@@ -34,7 +34,7 @@ class KnownJob:
 
 
 class Jobs:
-    """Jobs: their loading, questions about them, their pruning."""
+    """Loads, reads and prunes jobs."""
 
     def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
         self._database = database

@@ -87,7 +87,7 @@ _SELECT_LIVE = sa.select(*(batches.c[name] for name in _LIVE_NAMES))
 
 
 class OpenWork:
-    """Questions about what of jobs has not ended."""
+    """Queries of what has not ended of a job."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,6 +1,6 @@
 """Jobs that wait for others: when they start, when they are skipped, when they wait again.
 
-Ten thousand may wait for one, and one for ten thousand: they are judged and moved on in statements for many at a time.
+Ten thousand may wait for one, and one for ten thousand, so each statement handles many.
 """
 
 from collections import defaultdict
@@ -130,15 +130,15 @@ async def start_or_skip(unit: UnitOfWork, waiting: Sequence[Row]) -> None:
 
 
 async def wake_dependents(unit: UnitOfWork, settled: Sequence[str]) -> None:
-    """The jobs of these names settled: start or skip those that waited for them, and so on down the line."""
+    """Start or skip the jobs that waited for these, which have settled, and those that waited for skipped ones."""
     while settled:
         settled = await _skipped(unit, await _dependents(unit, settled, JobState.WAITING))
 
 
 async def wait_again(unit: UnitOfWork, reopened: Sequence[str]) -> None:
-    """The jobs of these names were re-opened: those skipped because of them wait again, and so on down the line.
+    """Let jobs that were skipped because of these, which are open again, wait again; also those that waited for them.
 
-    Those that were to be planned from their rows wait too: there will be others.
+    Jobs that were to be planned from their rows wait too, as the rows will change.
     """
     await _wait_for_other_rows(unit, reopened)
     while reopened:

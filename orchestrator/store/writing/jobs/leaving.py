@@ -23,7 +23,7 @@ _CHILDLESS = (
 
 
 async def leave(unit: UnitOfWork, gone: Sequence[Item]) -> None:
-    """Write off items that a new batch takes over from the batches they were in."""
+    """Subtract items that a new batch takes over from the counters of their batches."""
     by_batch: defaultdict[tuple[JobId, int], list[ItemPosition]] = defaultdict(list)
     for item in gone:
         by_batch[item.job, item.batch or 0].append(ItemPosition.of(item))
@@ -41,7 +41,7 @@ async def leave(unit: UnitOfWork, gone: Sequence[Item]) -> None:
 
 
 async def supersede(unit: UnitOfWork, parents: Sequence[Item]) -> None:
-    """Items that were found under these become history, for their parents are done again: counted and sent no more."""
+    """Turn items that were found under these into history, as their parents are done again: they no longer count."""
     gone: list[Item] = []
     level = [item for item in parents if item.found]
     for item in level:

@@ -1,4 +1,4 @@
-"""How jobs come into the database: their items portion by portion, unseen, until one commit makes them real."""
+"""Loads jobs into the database: their items in portions, invisible until one commit."""
 
 from collections.abc import Collection, Sequence
 from itertools import chain, groupby
@@ -36,7 +36,7 @@ Portion = Sequence[tuple[JobId, NewItem]]
 
 
 class Loading:
-    """Loads jobs. Many small ones take hardly longer than one large one, as they share transactions."""
+    """Loads jobs; many small ones share transactions."""
 
     def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
         self._database = database
