@@ -18,9 +18,6 @@ from orchestrator.telemetry.events import BatchBlocked, Event, StatusUpdate, Tas
 MOST_RESTARTS = 3
 """Maximum restarts of one sweep because the platform no longer knows the cursor."""
 
-MOST_PAGES = 2000
-"""Maximum pages of one poll, beyond twice the expected number: a platform may ignore the place it is asked for."""
-
 GONE = 24 * 3600.0
 """Seconds for which the platform may answer "not found" before the batch is blocked for the operator."""
 
@@ -133,11 +130,8 @@ class Polling:
             self._log_broken(observed)
             self._log_unexpected(observed, result.bad_rows)
             page = result.next
-            # What a sweep that never ends did not report is not missing.
-            if restarts > MOST_RESTARTS:
+            if restarts > MOST_RESTARTS:  # what a sweep that never ends did not report is not missing
                 raise Transient(f"the platform rejected the cursor of {poll.name} {restarts} times")
-            if page is not None and requests >= MOST_PAGES + 2 * poll.cost:
-                raise Transient(f"{poll.name} does not end: {requests} pages were read")
         return seen, changed, requests
 
     # ------------------------------------------------------------ not found

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Concatenate, ParamSpec
 
 from orchestrator.clock import Micros
+from orchestrator.domain.details import bounded_receipt
 from orchestrator.domain.model import (
     Batch,
     BatchId,
@@ -71,15 +72,15 @@ class Advance(ControlActions):
 
     async def proceed(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
         """Record that the platform accepted one step of the submission; the next is composed when it is sent."""
-        return await self._step(batch.id, now, submitting.proceed, receipt)
+        return await self._step(batch.id, now, submitting.proceed, bounded_receipt(receipt))
 
     async def confirm(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
         """Record that the platform accepted the batch, or that it was found there. Idempotent."""
-        return await self._step(batch.id, now, submitting.confirm, receipt)
+        return await self._step(batch.id, now, submitting.confirm, bounded_receipt(receipt))
 
     async def confirm_partly(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
         """Record that only these items were found, and plan the others anew. Raises StoreError if none was found."""
-        return await self._step(batch.id, now, submitting.confirm_partly, receipt)
+        return await self._step(batch.id, now, submitting.confirm_partly, bounded_receipt(receipt))
 
     async def release(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
         """Record that this send had no effect: the batch is sent again at `due_at` or later.

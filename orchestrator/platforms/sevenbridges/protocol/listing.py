@@ -3,17 +3,15 @@
 Rows may move between two pages while a list is read: pages overlap, so that a row that moved is not missed.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Final
 
-from orchestrator.domain.errors import Refused
+from orchestrator.platforms.pages import ListingGuard
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.sevenbridges.wire import ListReader, Resource
 
 _OVERLAP: Final = 5
 """Rows that the next page shows again."""
-_BARREN: Final = 3
-"""Pages in a row without a new row after which reading stops."""
 
 
 async def pages(
@@ -28,21 +26,17 @@ async def pages(
     """Each page of a list, to the last. A row may come twice.
 
     Raises:
-        Refused: the list continues without new rows, as where the platform ignores the offset.
+        EndlessListingError: it continues without new rows, or has more than `MOST_PAGES` pages.
     """
-    offset, more = 0, True
+    offset, more, guard = 0, True, ListingGuard(f"the platform's list {path}")
     step = step_of(size)
-    before: Sequence[Resource] = ()
-    barren = 0
     while more:
-        if barren >= _BARREN:
-            raise Refused(f"the list {route} does not end: page {offset // step} has no new rows either")
         asked = {**params, "limit": str(size), "offset": str(offset)}
         page = reader.read(await session.get(path, route, asked), limit=size)
         yield list(page.rows)
-        is_new = bool(page.rows or page.bad_rows) and (not page.rows or page.rows != before)
-        barren = 0 if is_new else barren + 1
-        offset, more, before = offset + step, page.more, page.rows
+        if page.more:
+            guard.check([getattr(row, "id", None) for row in page.rows], bad_rows=page.bad_rows)
+        offset, more = offset + step, page.more
 
 
 def step_of(size: int) -> int:
