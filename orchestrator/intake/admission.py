@@ -30,7 +30,7 @@ from orchestrator.store.errors import ControlRefusedError
 from orchestrator.telemetry.events import ControlDone, Event
 
 _NOTED = 10
-"""Controls that a note tells of; each has its own line in the log."""
+"""Controls that a note names; each has its own line in the log."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ class Admitted:
     replaced: list[str] = field(default_factory=list)
     """Those of the new ones that took the place of one never sent."""
     controls: list[str] = field(default_factory=list)
-    """What was carried out, in words."""
+    """Descriptions of the controls that were carried out."""
     notes: list[str] = field(default_factory=list)
     """Which of the new jobs were asked for before under another name."""
 
@@ -69,13 +69,13 @@ class Drop:
 
     report: Report
     token: str
-    """Identifies this very drop of the file."""
+    """Identifies this file, so that its controls are carried out once."""
     dropped_by: str | None = None
 
 
 @dataclass(slots=True)
 class _Plan:
-    """What is to become of some files, as the database stands; two of them are equal where nothing has changed."""
+    """What to do with some files, given the database; a plan equals an earlier one if nothing has changed."""
 
     known: Mapping[str, Known]
     mistakes: list[Mistakes] = field(default_factory=list)
@@ -111,13 +111,13 @@ class Admission:
         """Loads that failed, or were not committed: they are removed before the next one."""
 
     async def forget_partial_loads(self) -> None:
-        """At start: what a process that is gone had loaded in part."""
+        """At start: remove what an earlier process had loaded in part."""
         await self._jobs.abandon_all_loading()
 
     async def admit(self, report: Report, token: str, dropped_by: str | None = None) -> Admitted | Mistakes:
-        """Make a report's jobs durable, then carry out its controls; or return what the database has against it.
+        """Make a report's jobs durable, then carry out its controls; or return the mistakes that the database shows.
 
-        `token` identifies this very drop of the file. Raises what the store raises; then nothing of the file is durable
+        `token` identifies this file, so that its controls are carried out once. Raises what the store raises; then nothing of the file is durable
         but controls that were carried out, and the same call may be made again.
         """
         drop = Drop(report, token, dropped_by)
@@ -249,7 +249,7 @@ class Admission:
         await self._jobs.commit(loads, self._clock.now(), replaces=replaces)
         crash_point(CrashPoint.FILE_DURABLE)
 
-    # ------------------------------------------------------------ what the database has against it
+    # ------------------------------------------------------------ mistakes that the database shows
 
     def _refuse_conflicts(self, jobs: Sequence[ValidatedJob], known: Mapping[str, Known], mistakes: Mistakes) -> None:
         for index, job in enumerate(jobs):
