@@ -117,8 +117,8 @@ class Admission:
     async def admit(self, report: Report, token: str, dropped_by: str | None = None) -> Admitted | Mistakes:
         """Make a report's jobs durable, then carry out its controls; or return the mistakes that the database shows.
 
-        `token` identifies this file, so that its controls are carried out once. Raises what the store raises; then nothing of the file is durable
-        but controls that were carried out, and the same call may be made again.
+        `token` identifies this file, so that its controls are carried out once. Raises what the store raises; then
+        nothing of the file is durable but controls that were carried out, and the same call may be made again.
         """
         drop = Drop(report, token, dropped_by)
         (verdict,) = await self._make_jobs([drop])

@@ -78,7 +78,7 @@ class Source:
 def open_source(path: Path, *, max_bytes: int | None = None, follow: bool = False) -> Source:
     """Open a regular file.
 
-    Raises NotTakenError for anything else (links, unless `follow`; folders, pipes, devices, sockets), for a file that
+    Raises NotReadableError for anything else (links, unless `follow`; folders, pipes, devices, sockets), for a file that
     is too large or that may not be read, and FileNotFoundError for one that is gone.
     """
     try:

@@ -1,7 +1,7 @@
 """A queue file from its bytes to a report: every mistake at once, or the jobs and controls it asks for.
 
 The same check serves `validate`, `submit` and the spool. It is written as a generator that does a little at a time;
-`check` runs those slices in a worker thread, so that the event loop is not blocked and a stop waits for one slice at most.
+`check` runs those slices in a worker thread, so that the event loop is free and a stop waits for one slice at most.
 """
 
 import contextlib
