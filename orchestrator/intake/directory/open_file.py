@@ -79,8 +79,7 @@ def open_source(path: Path, *, max_bytes: int | None = None, follow: bool = Fals
     """Open a regular file.
 
     Raises:
-        NotReadableError: it is something else (a link, unless `follow`; a folder, pipe, device or socket), too large, or
-            may not be read.
+        NotReadableError: it is no regular file (a link counts as one with `follow`), is too large, or may not be read.
         FileNotFoundError: it is gone.
     """
     try:

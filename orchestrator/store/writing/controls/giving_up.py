@@ -69,8 +69,8 @@ async def _end(unit: UnitOfWork, batch: Batch, chosen: Sequence[Item], detail: s
             .where(*items_in(batch), items.c.seq.in_(portion), OPEN_ITEM)
             .values(state=ItemState.FAILED, detail=detail, finished_at=unit.now)
         )
-    for standing, count in Counter(map(ItemPosition.of, chosen)).items():
-        unit.count(batch.job, batch.number, standing, replace(standing, state=ItemState.FAILED), count)
+    for position, count in Counter(map(ItemPosition.of, chosen)).items():
+        unit.count(batch.job, batch.number, position, replace(position, state=ItemState.FAILED), count)
     unit.event(batch.job, "give_up", batch=batch.number, new=ItemState.FAILED, detail=counted(len(chosen), "item"))
 
 

@@ -35,9 +35,9 @@ async def judge(unit: UnitOfWork, rows: Sequence[Row]) -> list[Judged]:
     """Whether these jobs may start."""
     judged: list[Judged] = []
     for portion in chunks(rows):
-        standing = await _standing(unit, [row.id for row in portion])
+        dependencies = await _dependencies(unit, [row.id for row in portion])
         accepts = {row.id: _Accepts.of(row) for row in portion}
-        refused = {row.id: _refused(accepts[row.id], standing[row.id]) for row in portion}
+        refused = {row.id: _refused(accepts[row.id], dependencies[row.id]) for row in portion}
         names = await _names(unit, {first for first, _ in filter(None, refused.values())})
         for row in portion:
             if (refusal := refused[row.id]) is not None:
@@ -45,7 +45,7 @@ async def judge(unit: UnitOfWork, rows: Sequence[Row]) -> list[Judged]:
                 reason = f"{names[folded]}, which it waited for, ended as {state}"
                 judged.append((row, Verdict.SKIP, reason))
             else:
-                judged.append((row, _start_or_wait(accepts[row.id], standing[row.id]), None))
+                judged.append((row, _start_or_wait(accepts[row.id], dependencies[row.id]), None))
     return judged
 
 
@@ -81,7 +81,7 @@ The one whose rows it is made of is counted apart.
 """
 
 
-async def _standing(unit: UnitOfWork, among: Sequence[str]) -> defaultdict[str, _DependencyState]:
+async def _dependencies(unit: UnitOfWork, among: Sequence[str]) -> defaultdict[str, _DependencyState]:
     waiting = jobs.alias("waiting")
     is_source = sa.case((job_after.c.folded == waiting.c.source, 1), else_=0).label("is_source")
     query = (
@@ -97,11 +97,11 @@ async def _standing(unit: UnitOfWork, among: Sequence[str]) -> defaultdict[str, 
     return found
 
 
-def _refused(accepts: _Accepts, standing: _DependencyState) -> tuple[str, str] | None:
+def _refused(accepts: _Accepts, dependencies: _DependencyState) -> tuple[str, str] | None:
     """The first of those that ended as they must not, by its folded name, and how."""
     ends = (
         (first, state)
-        for (state, is_source), (_, first) in standing.items()
+        for (state, is_source), (_, first) in dependencies.items()
         if state is not None
         and first is not None
         and JobState(state).settled
@@ -110,9 +110,9 @@ def _refused(accepts: _Accepts, standing: _DependencyState) -> tuple[str, str] |
     return min(ends, default=None)
 
 
-def _start_or_wait(accepts: _Accepts, standing: _DependencyState) -> Verdict:
+def _start_or_wait(accepts: _Accepts, dependencies: _DependencyState) -> Verdict:
     """A job that waits for none starts."""
-    started = all(state is not None and accepts.allow(state, is_source=is_source) for state, is_source in standing)
+    started = all(state is not None and accepts.allow(state, is_source=is_source) for state, is_source in dependencies)
     return Verdict.START if started else Verdict.WAIT
 
 

@@ -27,15 +27,15 @@ async def leave(unit: UnitOfWork, gone: Sequence[Item]) -> None:
     by_batch: defaultdict[tuple[JobId, int], list[ItemPosition]] = defaultdict(list)
     for item in gone:
         by_batch[item.job, item.batch or 0].append(ItemPosition.of(item))
-    for (job, number), standings in by_batch.items():
+    for (job, number), positions in by_batch.items():
         await unit.connection.execute(
             sa.update(batches)
             .where(batches.c.job == job, batches.c.number == number)
             .values(
-                items=batches.c["items"] - len(standings),
-                open=batches.c.open - sum(each.open for each in standings),
-                creating=batches.c.creating - sum(each.creating for each in standings),
-                found_open=batches.c.found_open - sum(each.found_open for each in standings),
+                items=batches.c["items"] - len(positions),
+                open=batches.c.open - sum(each.open for each in positions),
+                creating=batches.c.creating - sum(each.creating for each in positions),
+                found_open=batches.c.found_open - sum(each.found_open for each in positions),
             )
         )
 
