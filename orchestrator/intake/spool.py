@@ -262,9 +262,11 @@ class Spool:
     def _planned(self, entries: Sequence[Entry]) -> Iterator[tuple[Sequence[Candidate], Sequence[Entry]]]:
         """Turn by turn: a group of queue files, and some of the rest."""
         now = self._clock.monotonic()
-        waiting = [entry for entry in entries if self._may_be_considered(entry, now)]
-        files = [entry for entry in waiting if is_queue_file(entry)]
-        others = [entry for entry in waiting if not is_queue_file(entry)]
+        files: list[Entry] = []
+        others: list[Entry] = []
+        for entry in entries:
+            if self._may_be_considered(entry, now):
+                (files if is_queue_file(entry) else others).append(entry)
         oldest = files[0] if files else None
         ordered = [candidate for entry in self._in_order(files) if (candidate := self._candidate(entry, oldest, now))]
         while ordered or others:
