@@ -39,7 +39,7 @@ from orchestrator.intake.validation.check import JSON_SUFFIX, Report, Validation
 from orchestrator.platforms.registry import KINDS
 from orchestrator.telemetry.events import Event, FileDeferred
 
-GROUP = 50
+GROUP = 100
 """Small files that are decided in one turn."""
 OTHER_ENTRIES = 10
 """Names, links, folders and forgotten tables that are rejected in one turn."""

@@ -99,6 +99,9 @@ class Deliveries:
         if not self._bounded:
             await self._store.notices.bound_due(now + round(max(DELAYS) * (1 + JITTER) * SECOND))
             self._bounded = True
+        due = await self._store.notices.next_due()
+        if due is None or due > now:
+            return IDLE_PAUSE if due is None else min(IDLE_PAUSE, (due - now) / SECOND)
         for pending in await self._store.notices.due(now):
             if len(self._in_flight) >= MOST_IN_FLIGHT:
                 break
@@ -106,10 +109,7 @@ class Deliveries:
             if pending.id not in self._in_flight and Counter(self._in_flight.values())[host] < MOST_OF_HOST:
                 self._in_flight[pending.id] = host
                 self._group.start_soon(partial(self._deliver, pending))
-        due = await self._store.notices.next_due()
-        if due is None or due <= now:
-            return IDLE_PAUSE  # what is due is in flight, or waits for one that is: its end wakes the loop
-        return min(IDLE_PAUSE, (due - now) / SECOND)
+        return IDLE_PAUSE  # what is due is in flight, or waits for one that is: its end wakes the loop
 
     async def _deliver(self, pending: PendingNotice) -> None:
         """One attempt and its record. What fails here is reported; the notice stays due, and is tried again."""
