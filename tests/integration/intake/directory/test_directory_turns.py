@@ -8,8 +8,8 @@ import anyio.lowlevel
 import pytest
 
 from orchestrator.intake.deciding import decider
+from orchestrator.intake.deciding.turns import GROUP
 from orchestrator.intake.directory import syncing
-from orchestrator.intake.spool import GROUP
 from orchestrator.telemetry.events import ControlDone, FileAccepted, FileRejected
 
 
@@ -116,6 +116,23 @@ async def test_controls_and_urgent_files_come_first(desk):
         with spool.expecting("posted.json"):
             await d.decide(spool)
         assert decided(d) == ["pause.json", "posted.json", "urgent.json", "a.json", "late.json"]
+
+
+async def test_a_control_does_not_wait_for_the_files_beside_it(desk):
+    """It has left before the first of them is opened."""
+    async with desk() as d:
+        seen = []
+
+        class Watching(Counting):
+            async def known(self, names):
+                seen.append((sorted(names), d.names("accepted")))
+                return await d.store.jobs.known(names)
+
+        spool = d.spool(jobs=Watching(d.store.jobs))
+        d.write("a.json", d.file(d.links("a")))
+        d.write("pause.json", {"version": 1, "controls": [{"pause": {"all": True}}]})
+        await d.decide(spool)
+        assert seen[-1] == (["a"], ["pause.json"])
 
 
 async def test_a_control_is_not_decided_before_the_job_that_it_names(desk):
