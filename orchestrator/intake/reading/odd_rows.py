@@ -7,7 +7,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.messages.mistake import Mistake
 
 _RULE = re.compile(r":?-{2,}:?")
-_TOTAL = re.compile(r"(?:grand )?total|sub-?total|sum|summe|gesamt|somme|count|average|mean|mittelwert", re.IGNORECASE)
+_TOTAL = re.compile(r"(?:grand )?total|sub-?total|sum|summe|gesamt|count|average|mean|mittelwert", re.IGNORECASE)
 _FEW = 2
 """A table of so many columns has rows of which one cell alone is filled."""
 
