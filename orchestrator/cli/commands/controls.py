@@ -187,7 +187,7 @@ async def _carried_out(control: dict[str, Any], file: str, settings: Settings) -
             return "done", None
         return f"done; whether {name} has settled cannot be read here, see `orchestrator show {name}`", None
     text = f"done: {outcome}" if outcome else "done"
-    if job is None or (outcome is not None and changed_nothing(outcome)):
+    if job is None or (job.state.settled and outcome is not None and changed_nothing(outcome)):
         return text, None
     if job.state.settled or kind != "cancel":
         return text, name

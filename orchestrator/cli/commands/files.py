@@ -27,6 +27,7 @@ from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.domain.messages.printable import printable_json
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queue_file.editor_schema import json_schema
+from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.units import format_duration
 from orchestrator.intake.error_file import as_object
 from orchestrator.intake.limits import account_limits, webhook_terms
@@ -135,7 +136,10 @@ def notes_on(specs: Sequence[JobSpec], stored: Stored, here: Sequence[JobSpec]) 
         notes += stored.same_work.get(spec.name.casefold(), ())
         unknown = [name for name in spec.waits_for if name.casefold() not in names]
         if unknown:
-            notes.append(f"{spec.name} waits for {', '.join(unknown)}: no such job exists yet")
+            others = [each.name for each in here if each.name != spec.name]
+            meant = [text for name in unknown if (text := did_you_mean(name, others))]
+            hint = f"; {' '.join(meant)}" if meant else ""
+            notes.append(f"{spec.name} waits for {', '.join(unknown)}: no such job exists yet{hint}")
     return notes
 
 

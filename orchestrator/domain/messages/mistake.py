@@ -89,9 +89,7 @@ class Mistakes:
     def locate(self, lines: Mapping[Path, int]) -> None:
         """Fill in the line numbers of the document."""
         for index, mistake in enumerate(self.kept):
-            if mistake.file is not None:
-                continue
-            line = mistake.line or lines.get(mistake.path)
+            line = mistake.line if mistake.file is not None else mistake.line or lines.get(mistake.path)
             other = lines.get(mistake.also)
             message = f"{mistake.message} (line {other})" if mistake.also and other else mistake.message
             self.kept[index] = replace(mistake, line=line, message=message)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Discriminator, Field, Tag
 
 from orchestrator.domain.queue_file.names import STRICT, JobName, Text
+from orchestrator.domain.queue_file.nearest import nearest
 from orchestrator.domain.queue_file.validation_messages import TAG
 
 
@@ -38,7 +39,8 @@ def _scope(value: object) -> str | None:
         return f"{TAG}name"
     if not isinstance(value, dict):
         return f"{TAG}name"
-    return next((f"{TAG}{key}" for key in SCOPES if key in value), f"{TAG}job")
+    meant = next((found for key in value if (found := nearest(str(key), SCOPES))), "job")
+    return next((f"{TAG}{key}" for key in SCOPES if key in value), f"{TAG}{meant}")
 
 
 Scope = Annotated[

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -60,6 +60,11 @@ def batch_size(kind: Kind, limits: AccountLimits, max_open: int | None) -> int:
     return min(limits.batch_size.get(kind.setting, kind.batch_size), math.ceil(open_at_a_time / PARTS))
 
 
+def policy_notes(job: QueuedJob, items: int, limits: AccountLimits) -> Iterator[str]:
+    """What in a job of so many items cannot act as it was probably meant."""
+    yield from filter(None, (stop_after_note(job, items, limits), _retry_note(job)))
+
+
 def stop_after_note(job: QueuedJob, items: int, limits: AccountLimits) -> str | None:
     """Why `stop_after` of a job of so many items cannot act; None where it can, or there is none."""
     if job.stop_after is None or items > min(limits.open_items, job.max_open or limits.open_items):
@@ -69,6 +74,16 @@ def stop_after_note(job: QueuedJob, items: int, limits: AccountLimits) -> str | 
         f"`stop_after` holds back what is not submitted yet, and all {items} items are submitted at once: "
         f"add `max_open: {most}` or so, and the others wait until these have ended"
     )
+
+
+def _retry_note(job: QueuedJob) -> str | None:
+    """Why `retry` of a job may never act: platforms write statuses in capitals, and it compares them as they are."""
+    odd = [status for status in job.retry.on if status != status.upper()] if job.retry else []
+    if not odd:
+        return None
+    meant = ", ".join(status.upper() for status in odd)
+    what = f"`retry` waits for the status {', '.join(odd)}, and platforms write statuses in capitals"
+    return f"{what}: did you mean {meant}?"
 
 
 class Cutter:

@@ -4,7 +4,6 @@
 job (`kinds.py`). `editor_schema.py` describes the same document to editors.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
@@ -14,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstrai
 from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.model import After, JobState, RetryPolicy
 from orchestrator.domain.queue_file.control_models import CONTROLS, SCOPES, Adoption, AnyControl, Control, RetryJob
+from orchestrator.domain.queue_file.meant_values import TABLE_NAME, meant_value
 from orchestrator.domain.queue_file.names import JOB_NAME, STRICT, JobName, Text
+from orchestrator.domain.queue_file.nearest import nearest
 from orchestrator.domain.queue_file.validation_messages import TAG, mistakes_of
 from orchestrator.domain.webhook import MOST_CHARACTERS, Notice, Notify
 
-TABLE_NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,190}\.(csv|tsv|jsonl|ndjson|CSV|TSV|JSONL|NDJSON)$"
 LABEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$"
 PATTERNS = {
     JOB_NAME: "is no job name: A-Z a-z 0-9 `.` `_` `-`, the first a letter or digit, at most 100",
@@ -216,10 +216,17 @@ class Reading:
     mistakes: Sequence[Mistake]
 
 
+_OF_A_JOB = frozenset({"name", "kind", "account", "items", "table", "template"})
+"""Keys that a document cannot have, but a job."""
+
+
 def read(document: object) -> Reading:
     """Check everything but the items. Each job is checked by itself, so that one mistake hides no other."""
     if not isinstance(document, dict):
         return Reading((), (), (Mistake("is not an object with `version` and `jobs`", "see `orchestrator schema`"),))
+    if "jobs" not in document and len(_OF_A_JOB & document.keys()) > 1:
+        remedy = "begin with `version: 1` and `jobs:`, and write the job below, as `  - name: ...`"
+        return Reading((), (), (Mistake("is a job, and not a list of jobs", remedy),))
     mistakes: list[Mistake] = []
     jobs = _list_of(document, "jobs", mistakes)
     controls = _list_of(document, "controls", mistakes)
@@ -245,7 +252,12 @@ def _list_of(document: dict[str, Any], key: str, mistakes: list[Mistake]) -> lis
 def _read_job(raw: object, path: Path, mistakes: list[Mistake]) -> QueuedJob | None:
     before = len(mistakes)
     if isinstance(raw, dict):
-        if (raw.get("items") is None) == (raw.get("table") is None):
+        if "<<" in raw:
+            return None  # reported already, and so much that it would bring is missing
+        unknown = raw.keys() - QueuedJob.model_fields.keys()
+        if any(nearest(str(key), ("items", "table")) for key in unknown):
+            pass  # reported as misspelt
+        elif (raw.get("items") is None) == (raw.get("table") is None):
             which = "neither `items` nor `table`" if raw.get("items") is None else "both `items` and `table`"
             mistakes.append(Mistake(f"has {which}", "exactly one of the two says what the job is made of", path))
         if raw.get("group_by") is not None and not (raw.get("table") and raw.get("template")):
@@ -288,31 +300,9 @@ def _validated(model: type[Model], raw: object, path: Path, mistakes: list[Mista
     except ValidationError as error:
         for mistake in mistakes_of(error, known=lambda below: _known_keys(model, below), patterns=PATTERNS):
             below = mistake.path[1:] if mistake.path[:1] == ("control",) else mistake.path
-            remedy = mistake.remedy or _meant(raw, below)
+            remedy = mistake.remedy or meant_value(raw, mistake.path)
             mistakes.append(Mistake(mistake.message, remedy, path + below))
         return None
-
-
-def _meant(raw: object, below: Path) -> str | None:
-    """The suggestion for a single value where an object, a list or the name of a file belongs."""
-    value = raw.get(below[0]) if isinstance(raw, dict) and len(below) == 1 else None
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    match below:
-        case ("after",) if isinstance(value, str):
-            return f"write `after: [{value}]`"
-        case ("stop_after",) if is_number:
-            return f"write `stop_after: {{failed: {value}}}`"
-        case ("retry",) if is_number:
-            return f"write `retry: {{attempts: {value}, on: [FAILED]}}`"
-        case ("table",):
-            return _without_folder(value)
-        case _:
-            return None
-
-
-def _without_folder(name: object) -> str | None:
-    base = re.split(r"[/\\]", name)[-1] if isinstance(name, str) else ""
-    return f"write `table: {base}`, and drop it beside this file" if re.fullmatch(TABLE_NAME, base) else None
 
 
 def _known_keys(model: type[BaseModel], below: Path) -> Sequence[str]:
@@ -323,6 +313,8 @@ def _known_keys(model: type[BaseModel], below: Path) -> Sequence[str]:
             return SCOPES
         if inner == "give-up":
             return (*CONTROLS, "items")
+        if not inner:
+            return CONTROLS
         return tuple(Adoption.model_fields) if inner == "adopt" else (*CONTROLS, "items", "state")
     nested: dict[str | int, type[BaseModel]] = {
         "after": AfterJobs,

@@ -5,15 +5,25 @@ from collections.abc import Iterable
 
 from orchestrator.domain.messages.printable import foreign_in
 
+_SHORTEST = 4
+"""Characters that a name has at least when it is taken for a part of another one."""
+
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that differs in case, by a folder in front, by spaces or `_`, or by a letter or two."""
+    """The known name that differs in case, by a folder in front, by spaces or `_`, or by a letter or two.
+
+    Else the only one that begins or ends with it: `analysis` for `analysis_creation`.
+    """
     names = list(known)
     plain = {_plain(each): each for each in reversed(names)}
     if found := plain.get(_plain(name)) or plain.get(_plain(name.replace("\\", "/").rpartition("/")[2])):
         return found
     close = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.75)
-    return plain[close[0]] if close else None
+    if close:
+        return plain[close[0]]
+    short = _plain(name)
+    around = [each for each in plain if each.startswith(short) or each.endswith(short)]
+    return plain[around[0]] if len(short) >= _SHORTEST and len(around) == 1 else None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
@@ -22,7 +32,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     if found is None:
         return None
     foreign = next(foreign_in(found), None) or next(foreign_in(name), None)
-    return f"did you mean `{found}`?" + (f" it holds {foreign}" if foreign else "")
+    return f"did you mean `{found}`?" + (f" (it holds {foreign})" if foreign else "")
 
 
 def _plain(name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from orchestrator.domain.queue_file.cells import spreadsheet_made
+from orchestrator.domain.queue_file.cells import decimal_made, spreadsheet_made
 
 Cell = str | Sequence[str]
 """A text, or the texts of the rows that `group_by` gathered, where they differ."""
@@ -15,6 +15,12 @@ Row = Mapping[str, Cell]
 LONGEST_NUMBER = 1000
 _SHAPE = re.compile(r"(\??)(.*?)(?::(int|float|bool)|(\[\]))?", re.DOTALL)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+_DIGITS: Final = {
+    "int": "digits alone: no unit, no `,` or `.`, no leading zeros",
+    "float": "digits with a `.` for decimals: no unit, no `,`, no leading zeros",
+}
 
 
 class CellError(ValueError):
@@ -105,10 +111,16 @@ class Placeholder:
 
     def _no_number(self, text: str, wanted: str) -> CellError:
         if not text:
-            return CellError(self.column, f"is empty, and must be a {wanted}", f"or write `${{?{self.column}:...}}`")
+            remedy = (
+                f"enter it, or write `${{?{self.column}:{self.type}}}`, which leaves the element out where it is empty"
+            )
+            return CellError(self.column, f"is empty, and must be a {wanted}", remedy)
+        message = f"{text!r} is no {wanted}"
+        if found := decimal_made(text):
+            return CellError(self.column, f"{message}: it {found.what}", found.remedy)
         found = spreadsheet_made(text)
-        remedy = found.remedy if found else "digits alone: no spaces, no `,`, no leading zeros, `.` for decimals"
-        return CellError(self.column, f"{text!r} is no {wanted}", remedy)
+        remedy = found.remedy if found else _DIGITS[self.type or "float"]
+        return CellError(self.column, message, remedy)
 
 
 def parse(inside: str, columns: Collection[str] = ()) -> Placeholder:

@@ -90,6 +90,12 @@ def reaches(value: Any, path: Path) -> bool:  # noqa: ANN401 - any JSON value
     return not (left and isinstance(inner, dict))
 
 
+def value_at(value: Any, path: Path) -> Any:  # noqa: ANN401 - any JSON values
+    """What stands at a path; None where nothing does."""
+    inner, left = _follow(value, path)
+    return None if left else inner
+
+
 def filled_at(value: Any, path: Path) -> str | None:  # noqa: ANN401 - any JSON value
     """The text of a template that fills what stands at a path from a row; None where no row changes anything."""
     inner, left = _follow(value, path)

@@ -14,11 +14,13 @@ from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.messages.printable import ascii_only, foreign_in, invisible_in, printable
 from orchestrator.domain.queue_file.cells import no_id, no_value
 from orchestrator.domain.queue_file.checked_texts import MISFIT
-from orchestrator.domain.queue_file.nearest import did_you_mean
+from orchestrator.domain.queue_file.nearest import did_you_mean, nearest
 
 TAG = "@"
 """Tags of our unions begin with it: pydantic puts them into the path, although no user wrote them."""
 
+_OF_KEY = "[key]"
+"""So pydantic says that a finding is on the key of an object itself."""
 MOST_NAMED = 5
 """Characters that one message names."""
 
@@ -46,16 +48,37 @@ def mistakes_of(
     `known` returns the keys that may stand beside an unknown one, `patterns` describes what a pattern requires,
     `ids` are the patterns of ids: there, a message says what the text is instead.
     """
-    for finding in error.errors(include_url=False, include_context=True, include_input=True):
+    found = error.errors(include_url=False, include_context=True, include_input=True)
+    misspelt = {
+        (*below[:-1], nearest(str(below[-1]), names := known(below[:-1])) or (names[0] if len(names) == 1 else ""))
+        for finding in found
+        if finding["type"] == "extra_forbidden" and (below := _written(finding["loc"]))
+    }
+    for finding in found:
         below = _written(finding["loc"])
         beside = known(below if finding["type"].startswith("union_tag") else below[:-1])
         if finding["type"] in {"string_pattern_mismatch", MISFIT}:
             pattern = finding["ctx"]["pattern"]
             described = patterns.get(pattern, f"does not match {pattern}")
             message, remedy = mismatch(finding["input"], described, is_id=pattern in ids)
+            if pattern in ids and (near := _near(finding["input"], pattern)) is not None:
+                remedy = f"did you mean `{near}`?"
+        elif finding["type"] == "missing" and below in misspelt:
+            continue
         else:
             message, remedy = _worded(finding, beside)
         yield Mistake(message, remedy, below)
+
+
+def _near(text: str, pattern: str) -> str | None:
+    """The id that a text has in another spelling, or with something around it; None where there is none, or several."""
+    if any(True for _ in foreign_in(text)):
+        return None
+    plain = re.sub(r"[ _]", ".", text.strip("'\"").lower(), count=1)
+    if plain != text and re.fullmatch(pattern, plain) and re.search("[0-9]", plain):
+        return plain
+    within = {word for word in re.split(r"[^A-Za-z0-9._-]+", text) if re.fullmatch(pattern, word)}
+    return within.pop() if len(within) == 1 and len(text.split()) == 1 else None
 
 
 def mismatch(text: str, described: str, *, is_id: bool) -> tuple[str, str | None]:
@@ -72,7 +95,7 @@ def mismatch(text: str, described: str, *, is_id: bool) -> tuple[str, str | None
 
 
 def _written(location: Sequence[str | int]) -> Path:
-    return tuple(part for part in location if not (isinstance(part, str) and part.startswith(TAG)))
+    return tuple(part for part in location if not (isinstance(part, str) and (part.startswith(TAG) or part == _OF_KEY)))
 
 
 def _worded(finding: ErrorDetails, known: Sequence[str]) -> tuple[str, str | None]:  # noqa: PLR0911 - a table
@@ -98,7 +121,8 @@ def _worded(finding: ErrorDetails, known: Sequence[str]) -> tuple[str, str | Non
         case "string_too_long":
             return f"has {len(given)} characters, and may have {context['max_length']}", None
         case "union_tag_not_found" | "union_tag_invalid":
-            return f"is {_called(given)} without any of the keys that give it a meaning", _meant("", known)
+            named = next((meant for key in given if (meant := did_you_mean(str(key), known))), None) if given else None
+            return f"is {_called(given)} without any of the keys that give it a meaning", named or _meant("", known)
         case _:
             return finding["msg"], None
 
@@ -106,14 +130,16 @@ def _worded(finding: ErrorDetails, known: Sequence[str]) -> tuple[str, str | Non
 def missing_key(name: str, given: Mapping[str, Any]) -> tuple[str, str]:
     """The message and the remedy for a missing key; a key beside it may be the same in another spelling."""
     close = difflib.get_close_matches(name, map(str, given), n=1, cutoff=0.8)
-    return f"`{name}` is missing", f"add `{name}:`" + (f"; `{close[0]}` is another key" if close else "")
+    remedy = f"write `{name}:` in place of `{close[0]}:`" if close else f"add `{name}:`"
+    return f"`{name}` is missing", remedy
 
 
 def _not_among(name: str, given: object, expected: str) -> tuple[str, str | None]:
     """`expected` is pydantic's list of what may stand there, as Python spells it."""
     one = re.fullmatch(r"'([^']*)'|[^', ]+", expected)
     if one is None:
-        return f"{_shown(given) if isinstance(given, str) else _called(given)} is not one of {expected}", None
+        shown = _shown(given) if isinstance(given, str) else _called(given)
+        return f"{shown} is not one of {expected}", did_you_mean(str(given), re.findall("'([^']*)'", expected))
     plain = one[1] or {"True": "true", "False": "false"}.get(expected, expected)
     return f"must be {plain}, and is {_called(given)}", f"write `{name}: {plain}`"
 

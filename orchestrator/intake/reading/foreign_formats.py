@@ -17,6 +17,8 @@ class Foreign(NamedTuple):
 
     what: str
     remedy: str
+    is_binary: bool = True
+    """It is no text at all; False for text in another encoding or format, such as UTF-16 or a web page."""
 
 
 _BEGINNINGS: tuple[tuple[bytes, Foreign], ...] = (
@@ -42,16 +44,22 @@ def recognise(start: bytes) -> Foreign | None:
         if start.startswith(beginning):
             return foreign
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return Foreign("is UTF-16 (Excel calls it Unicode Text), and UTF-8 is needed", AS_CSV)
+        return Foreign("is UTF-16 (Excel calls it Unicode Text), and UTF-8 is needed", AS_CSV, is_binary=False)
     text = start.removeprefix(codecs.BOM_UTF8).lstrip()[:64].lower()
     if text.startswith((b"<!doctype html", b"<html")):
-        return Foreign("is a web page, perhaps the login page of the system it came from", "download the file again")
+        return Foreign(
+            "is a web page, perhaps the login page of the system it came from",
+            "download the file again",
+            is_binary=False,
+        )
     if text.startswith(b"<?xml"):
-        return Foreign("is XML, perhaps an Excel 2003 spreadsheet", AS_CSV)
+        return Foreign("is XML, perhaps an Excel 2003 spreadsheet", AS_CSV, is_binary=False)
     return None
 
 
 def _archive(start: bytes) -> Foreign:
+    if b"word/" in start:
+        return Foreign("is a Word document (.docx) under another name, not text", "export the table itself as CSV")
     if b"xl/" in start or b"[Content_Types].xml" in start or b"_rels/.rels" in start:
         return Foreign("is an Excel workbook (.xlsx) under another name, not text", AS_CSV)
     if b"opendocument.spreadsheet" in start:

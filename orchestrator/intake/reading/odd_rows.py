@@ -7,6 +7,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.messages.mistake import Mistake
 
 _RULE = re.compile(r":?-{2,}:?")
+_TOTAL = re.compile(r"(?:grand )?total|sub-?total|sum|summe|gesamt|count|average|mean|mittelwert", re.IGNORECASE)
 _FEW = 2
 """A table of so many columns has rows of which one cell alone is filled."""
 
@@ -26,6 +27,8 @@ def no_row(row: Mapping[str, str]) -> Mistake | None:
     if len(filled) == 1 and len(row) > _FEW:
         text = f"has one cell alone, {filled[0]!r}: is it a total, a title or a comment?"
         return Mistake(text, "remove the line, or fill in its other cells")
+    if filled and _TOTAL.fullmatch(filled[0]):
+        return Mistake(f"begins with {filled[0]!r}: is it the total of the rows above?", "remove the line")
     return None
 
 

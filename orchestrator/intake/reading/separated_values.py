@@ -15,7 +15,7 @@ from typing import IO
 from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.domain.messages.note import Notes
 from orchestrator.intake.reading.foreign_formats import is_data_section, is_sample_sheet
-from orchestrator.intake.reading.text import PIECE, Bytes, MalformedTextError, Text
+from orchestrator.intake.reading.text import NO_NEWLINE, PIECE, Bytes, MalformedTextError, Text
 from orchestrator.intake.validation.repeated_mistakes import RowMistakes
 
 NumberedRow = tuple[int, dict[str, str]]
@@ -24,6 +24,7 @@ NumberedRow = tuple[int, dict[str, str]]
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars (`|`)", ",": "commas"}
 
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?[\s,;]*')
+_QUOTED_NAME = re.compile(r'(?:\ufeff)*"(?:[^"]|"")*"([^"\r\n])')
 _NUMBERED = 2
 """Rows that have to begin with their numbers; one alone may as well have a cell with a comma."""
 _HEADER_WITHIN = 50
@@ -85,18 +86,24 @@ class Separated:
                 self._note_unnamed(cells, layout, line, notes)
                 yield line, {column: cells[place] for column, place in zip(columns, layout.places, strict=True)}
         if not text.ends_in_newline:
-            raise MalformedTextError(
-                self._mistake("does not end in a newline: it was cut", "end the last line", text.line)
-            )
+            raise MalformedTextError(self._mistake(*NO_NEWLINE, text.line))
 
     def line_of_columns(self, needed: frozenset[str]) -> int | None:
-        """The line near the top that names all of these columns; None where none does."""
-        for number, (line, record) in enumerate(self._records(self._text())):
-            if number >= _HEADER_WITHIN:
-                return None
-            if needed <= set(record):
-                return line
-        return None
+        """The line near the top that names all of these columns, in whatever case; None where none does."""
+        folded = {_plain(name) for name in needed}
+        return next((line for line, record in self._top() if folded <= set(map(_plain, record))), None)
+
+    def is_turned(self, needed: frozenset[str]) -> bool:
+        """Whether the first cells of the lines near the top name all of these columns."""
+        return len(needed) > 1 and needed <= {record[0] for _, record in self._top()}
+
+    def separator_of_quoted(self) -> str | None:
+        """What stands behind the first quoted name on the first line; None where it is no quoted name."""
+        match = _QUOTED_NAME.match(next(self._text().lines(), ""))
+        return match[1] if match else None
+
+    def _top(self) -> Iterator[tuple[int, list[str]]]:
+        return islice(self._records(self._text()), _HEADER_WITHIN)
 
     # ------------------------------------------------------------ records
 
@@ -135,13 +142,17 @@ class Separated:
             return
         cells = f"{size} cell" + ("s" if size != 1 else "")
         message = f"has {cells}, and the line of the column names has {width}"
+        separator = SEPARATORS.get(self.delimiter, f"`{self.delimiter}`")
+        if size < width:
+            remedy = f"empty cells at the end of a line need their {separator} too; was the line cut?"
+            wrong.add(message, remedy, line, "too few")
+            return
+        remedy = f"put a cell that holds {separator} in quotes"
         if size == width + 1:
-            remedy = "does a cell with a comma lack its quotes? R writes row names: use `row.names = FALSE`"
+            remedy += "; R writes row names: use `row.names = FALSE`"
         elif width == 1:
             remedy = "is there a title above the column names? remove it"
-        else:
-            remedy = "does a cell with a comma lack its quotes? was the file cut?"
-        wrong.add(message, remedy, line)
+        wrong.add(message, remedy, line, "too many")
 
     def _note_unnamed(self, cells: list[str], layout: Layout, line: int, notes: Notes) -> None:
         named = set(layout.places)
@@ -187,6 +198,11 @@ class Separated:
         return Mistake(message, remedy, line=line, file=self._name)
 
 
+def _plain(name: str) -> str:
+    """A name without its case and the `#` of a header that is written as a comment."""
+    return name.lstrip("#").strip().casefold()
+
+
 def _chained(first: str, others: Iterator[str]) -> Iterator[str]:
     if first:
         yield first
@@ -198,10 +214,10 @@ def _worded(problem: str) -> tuple[str, str]:
     if problem.startswith("new-line character"):
         return "some lines end in a carriage return (CR) alone", "save it with one kind of line end: LF, or CR LF"
     if problem.startswith("unexpected end"):
-        return "a quote is never closed", 'a field with a quote in it is written "...""..."'
+        return "a quote is never closed", 'remove it, or close it; a quote inside a cell is written twice: "5"" tube"'
     if problem.startswith("field larger"):
         return "a cell is longer than may be", "is a quote never closed?"
-    return "something stands behind a closing quote", 'a field with a quote in it is written "...""..."'
+    return "a cell has text behind its closing quote", 'a quote inside a cell is written twice: "5"" tube"'
 
 
 class _CarriageReturns:

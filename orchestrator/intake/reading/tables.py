@@ -5,20 +5,21 @@ nothing. Spaces around a cell or a name are not part of it: they do not show, an
 flat object a line; numbers keep their digits, null is empty text.
 """
 
-import json
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO
 
 from orchestrator.domain.messages.mistake import Mistake, Mistakes
 from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.result_columns import is_result, unguarded
 from orchestrator.intake.reading.foreign_formats import START, recognise
 from orchestrator.intake.reading.separated_values import SEPARATORS, Layout, NumberedRow, Separated
-from orchestrator.intake.reading.text import MalformedTextError, Text
+from orchestrator.intake.reading.text import NO_NEWLINE, MalformedTextError, Text
+from orchestrator.intake.rows.json_lines import SEVERAL_LINES, NoRowError, flat
 from orchestrator.intake.validation.repeated_mistakes import RowMistakes
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
 MOST_COLUMNS = 1000
+_BY_SPACES = "has columns that are separated by spaces"
 _HEADER_LINES = 3
 """A header of several lines has so many."""
 
@@ -39,6 +40,8 @@ class Table:
         self._json = name.lower().endswith((".jsonl", ".ndjson"))
         self._separated = Separated(file, name, "\t" if name.lower().endswith(".tsv") else ",")
         self._layout: Layout | None = None
+        self._changed: str | None = None  # the separator that its name stands for, where the first line has another
+        self._keys: tuple[str, ...] | None = None  # of the first row of JSON lines
         self.is_result = False
         """It is a result table of this program: known once the columns are."""
 
@@ -76,6 +79,11 @@ class Table:
             for mistake in wrong.reported():
                 mistakes.append(mistake)
 
+    @property
+    def header_line(self) -> int | None:
+        """The line of the column names."""
+        return self._layout.line if self._layout else 1
+
     def place(self, line: int) -> str:
         """The row on that line, for messages."""
         return f"line {line}"
@@ -89,25 +97,45 @@ class Table:
 
     def separate_by(self, separator: str, notes: Notes) -> None:
         """Read it with another separator from now on."""
-        own = SEPARATORS.get(self._separated.delimiter, self._separated.delimiter)
-        notes.add(f"is separated by {SEPARATORS[separator]} in place of {own}, and was read so", place=self.name)
+        self._note_separator(self._separated.delimiter, separator, notes)
         self._separated.delimiter = separator
+
+    def _note_separator(self, own: str, found: str, notes: Notes) -> None:
+        text = f"is separated by {SEPARATORS[found]} in place of {SEPARATORS.get(own, own)}, and was read so"
+        notes.add(text, place=self.name)
 
     def without_columns(self, columns: tuple[str, ...], needed: frozenset[str]) -> Mistake | None:
         """Why none of the columns that are needed is there, where the table itself shows it; None otherwise."""
         if self._json:
             return None
         if needed & set(columns):
-            return self._on_two_lines(needed - set(columns))
+            missing = needed - set(columns)
+            return self._turned(needed) or self._on_two_lines(missing) or self._without_a_name(missing)
         if len(columns) == 1 and self._separated.delimiter in columns[0]:
             message = "has lines that stand in quotes as a whole: it was exported twice"
             return self._mistake(message, "export it once more from the program that it comes from", 1)
         if len(columns) == 1 and needed <= set(columns[0].split()):
             name = SEPARATORS[self._separated.delimiter]
-            return self._mistake("has columns that are separated by spaces", f"separate the cells by {name}", 1)
-        if needed and (line := self._separated.line_of_columns(needed)) is not None:
+            return self._mistake(_BY_SPACES, f"separate the cells by {name}", 1)
+        line = self._separated.line_of_columns(needed) if needed else None
+        if line is not None and line > (self._layout.line if self._layout else 1):
             return self._mistake(f"names its columns on line {line}", "remove the lines above it", 1)
         return None
+
+    def _without_a_name(self, missing: frozenset[str]) -> Mistake | None:
+        """Whether the first column has no name, as R and pandas write the names of rows."""
+        if self._layout is None or self._layout.places[0] == 0 or len(missing) != 1:
+            return None
+        (name,) = missing
+        message = f"has no column for ${{{name}}}, and its first column has no name"
+        return self._mistake(message, f"is it that column? then write `{name}` in front of the first separator", 1)
+
+    def _turned(self, needed: frozenset[str]) -> Mistake | None:
+        """Whether the columns are lines: the first one has a column's name, as the corner of the table."""
+        if not self._separated.is_turned(needed):
+            return None
+        message = "names its columns in the first cell of each line: rows and columns are exchanged"
+        return self._mistake(message, 'copy it in the spreadsheet, then use "Paste special" with "Transpose"', 1)
 
     def _on_two_lines(self, missing: frozenset[str]) -> Mistake | None:
         """Whether the columns that the first line lacks are named below it, as where cells of the header are merged."""
@@ -128,104 +156,81 @@ class Table:
             yield self._mistake("is empty", "the first line names the columns, the next ones are the rows")
         if len(columns) > MOST_COLUMNS:
             yield self._mistake(f"has {len(columns)} columns, and may have {MOST_COLUMNS}", None, 1)
-        seen: dict[str, int] = {}
-        for number, column in enumerate(columns, 1):
-            if (first := seen.setdefault(column, number)) != number:
-                yield self._mistake(f"columns {first} and {number} are both named {column!r}", "rename one", 1)
+        yield from self._same_names(columns)
+
+    def _same_names(self, columns: tuple[str, ...]) -> Iterator[Mistake]:
+        """Columns that are named alike, as one mistake; columns are counted with those that have no name."""
+        places = self._layout.places if self._layout else range(len(columns))
+        seen: dict[str, list[int]] = {}
+        for place, column in zip(places, columns, strict=True):
+            seen.setdefault(column, []).append(place + 1)
+        twice = {column: found for column, found in seen.items() if len(found) > 1}
+        if not twice:
+            return
+        named = [f"{' and '.join(map(str, found))} are named {column!r}" for column, found in twice.items()]
+        remedy = "rename one"
+        if len(twice) > 1:
+            remedy = "rename them; are there two tables side by side? put one below the other"
+        line = self._layout.line if self._layout else 1
+        yield self._mistake(f"columns {', '.join(named)}", remedy, line)
 
     # ------------------------------------------------------------ CSV and TSV
 
     def _first_line(self) -> tuple[str, ...]:
-        self._layout = self._separated.layout()
+        try:
+            self._layout = self._separated.layout()
+        except MalformedTextError:
+            self._read_as_quoted()
+            self._layout = self._separated.layout()
         return self._layout.columns
+
+    def _read_as_quoted(self) -> None:
+        """Read it with what separates its quoted names. Raises MalformedTextError where those are spaces."""
+        separator = self._separated.separator_of_quoted()
+        if separator == " ":
+            own = SEPARATORS[self._separated.delimiter]
+            raise MalformedTextError(self._mistake(_BY_SPACES, f"separate the cells by {own}", 1))
+        if separator in SEPARATORS:
+            self._changed = self._separated.delimiter
+            self._separated.delimiter = separator
 
     def _cells(self, wrong: RowMistakes, notes: Notes) -> Iterator[NumberedRow]:
         layout = self._layout or self._separated.layout()
+        if self._changed is not None:
+            self._note_separator(self._changed, self._separated.delimiter, notes)
         return self._separated.rows(layout, wrong, notes)
 
     # ------------------------------------------------------------ JSON lines
 
     def _first_object(self, mistakes: Mistakes) -> tuple[str, ...]:
         wrong = RowMistakes(self.name)
-        for _, row in self._objects(wrong):
-            return tuple(row)
-        for mistake in wrong.reported():
+        next(self._objects(wrong), None)
+        for mistake in () if self._keys else wrong.reported():
             mistakes.append(mistake)
-        return ()
+        return self._keys or ()
 
     def _objects(self, wrong: RowMistakes) -> Iterator[NumberedRow]:
         text = Text(self._file, name=self.name)
-        columns: tuple[str, ...] | None = None
         for number, line in enumerate(text.lines(), 1):
             if not line.strip():
                 continue
+            if self._keys is None and line.strip() in ("[", "{", "[{"):
+                raise MalformedTextError(self._mistake(*SEVERAL_LINES, number))
             try:
-                row = _flat(line)
-            except _NoRowError as error:
-                wrong.add(str(error), "one flat object a line; is it CSV? then name it .csv", number)
+                row = flat(line)
+            except NoRowError as error:
+                self._keys = self._keys or error.keys
+                wrong.add(str(error), error.remedy, number)
                 continue
-            if columns is None:
-                columns = tuple(row)
-            if row.keys() != set(columns):
-                message = "does not have the keys of the first row: " + ", ".join(columns)
+            if self._keys is None:
+                self._keys = tuple(row)
+            if row.keys() != set(self._keys):
+                message = "does not have the keys of the first row: " + ", ".join(self._keys)
                 wrong.add(message, 'write "" for what is empty', number)
             else:
-                yield number, {column: row[column] for column in columns}
+                yield number, {column: row[column] for column in self._keys}
         if not text.ends_in_newline:
-            raise MalformedTextError(
-                self._mistake("does not end in a newline: it was cut", "end the last line", text.line)
-            )
+            raise MalformedTextError(self._mistake(*NO_NEWLINE, text.line))
 
     def _mistake(self, message: str, remedy: str | None, line: int | None = None) -> Mistake:
         return Mistake(message, remedy, line=line, file=self.name)
-
-
-class _NoRowError(ValueError):
-    """A line of JSON lines that is no row."""
-
-
-def _flat(line: str) -> dict[str, str]:
-    try:
-        pairs = json.loads(line, object_pairs_hook=_Pairs, parse_int=str, parse_float=str, parse_constant=_no_constant)
-    except RecursionError:
-        raise _NoRowError("is nested too deep") from None
-    except json.JSONDecodeError as error:
-        raise _NoRowError(f"is not JSON: {error.msg} at column {error.colno}") from None
-    if not isinstance(pairs, _Pairs):
-        raise _NoRowError("is not an object")
-    row: dict[str, str] = {}
-    for name, value in pairs:
-        key = _whole(name, name).strip()
-        if key in row:
-            raise _NoRowError(f"has the key {key!r} twice")
-        row[key] = _cell(key, value).strip()
-    return row
-
-
-def _cell(key: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return _whole(key, value)
-        case _:
-            raise _NoRowError(f"holds a list or an object under {key!r}")
-
-
-def _whole(key: str, text: str) -> str:
-    if not text.isprintable():
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise _NoRowError(f"holds half a character (a lone surrogate) under {key!r}")
-        if any(character < " " and character not in "\t\n\r" for character in text):
-            raise _NoRowError(f"holds a control character under {key!r}")
-    return text
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """An object whose keys have not been counted yet."""
-
-
-def _no_constant(name: str) -> Any:  # noqa: ANN401 - the signature json asks for
-    raise _NoRowError(f"holds {name}, which is no JSON")

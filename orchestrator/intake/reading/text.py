@@ -21,6 +21,13 @@ _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SAVE = "save the file as UTF-8"
 
 
+NO_NEWLINE = (
+    "does not end in a newline: it may have been cut",
+    "if the last line is whole, press Enter behind it in a text editor, and save (Google Sheets leaves it out)",
+)
+"""Message and remedy for a text whose last line has no end."""
+
+
 class MalformedTextError(OrchestratorError):
     """A text that cannot be read on from here; carries the mistake."""
 

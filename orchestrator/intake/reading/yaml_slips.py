@@ -8,15 +8,26 @@ from orchestrator.domain.messages.printable import invisible_in, name_of
 _CURLY = re.compile("[\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb]")
 _NO_SPACE = re.compile(r"\s*(?:- +)?([A-Za-z_][A-Za-z0-9_]*:)([^\s/].*)")
 
-_HINTS = {
-    "found character that cannot start any token": "quote a text that begins with @, % or `",
-    "mapping values are not allowed in this context": (
-        "a `:` in a text needs quotes around it, or this line is indented further than those above it"
+_INDENTED = "is the line indented like its neighbours?"
+_CLOSED = "is a quote or bracket never closed, or was the file cut?"
+_LIST = "separate its values by commas, and close it by ]"
+_OBJECT = "separate its keys by commas, and close it by }"
+_COLON = "put a text that holds `: ` in quotes, an object on one line in { }, and indent keys like their neighbours"
+_WORDS = {
+    "found character that cannot start any token": (
+        "a text begins with a character that has a meaning of its own",
+        "quote a text that begins with @, % or `",
     ),
-    "did not find expected key": "is the line indented like its neighbours?",
-    "did not find expected '-' indicator": "indent the line like its neighbours",
-    "found unexpected end of stream": "a quote or bracket is never closed, or the file was cut",
+    "mapping values are not allowed in this context": ("a `:` stands where no key can be", _COLON),
+    "did not find expected key": ("the line does not continue what is above it", _INDENTED),
+    "did not find expected '-' indicator": ("the line does not continue the list above it", _INDENTED),
+    "could not find expected ':'": ("a key has no `:`", _INDENTED),
+    "found unexpected end of stream": ("the file ends too early", _CLOSED),
+    "did not find expected ',' or ']'": ("a list in [ ] is not continued", _LIST),
+    "did not find expected ',' or '}'": ("an object in { } is not continued", _OBJECT),
 }
+"""The parser's problems, each with words for it and a remedy."""
+_UNKNOWN = "it cannot be read from here on", "check the quotes, brackets and indents of this line and the one above"
 
 
 _MAY_LACK_A_SPACE = frozenset({"could not find expected ':'", "mapping values are not allowed in this context"})
@@ -35,13 +46,14 @@ def slip(problem: str, line: int, column: int, here: str, before: str) -> Slip:
     """What is wrong, from the parser's message, its position (from 1), and that line with the one before."""
     if here[: len(here) - len(here.lstrip())].count("\t"):
         return Slip("a tab indents the line", "indent with spaces", line)
-    if "${" in here and problem.startswith("did not find expected ',' or"):
-        return Slip("a placeholder inside [ ] or { } has no quotes", 'write "${column}", in double quotes', line)
     for number, text in ((line, here), (line - 1, before)):
         if (hidden := invisible_in(text.strip(" \t\r\n"))) is not None:
             return Slip(f"{name_of(hidden)} does not show", "write a space in its place, or delete it", number)
         if curly := _CURLY.search(text):
             return Slip(f"{name_of(curly[0])} is no quote in YAML", 'write plain quotes: "..."', number)
+    if "${" in here and problem.startswith("did not find expected ',' or"):
+        return Slip("a placeholder inside [ ] or { } has no quotes", 'write "${column}", in double quotes', line)
     if problem in _MAY_LACK_A_SPACE and (match := _NO_SPACE.fullmatch(before.rstrip("\r\n"))):
         return Slip(f"`{match[1]}` has no space behind it", f"write `{match[1]} {match[2]}`", line - 1)
-    return Slip(problem, _HINTS.get(problem), line, column)
+    what, remedy = _WORDS.get(problem, _UNKNOWN)
+    return Slip(what, remedy, line, column)

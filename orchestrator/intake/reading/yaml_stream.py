@@ -25,8 +25,10 @@ from orchestrator.intake.reading.parse_events import (
     bad_number,
 )
 from orchestrator.intake.reading.plain_yaml import meaning, take_plain
-from orchestrator.intake.reading.text import MalformedTextError, Text
+from orchestrator.intake.reading.text import NO_NEWLINE, MalformedTextError, Text
 from orchestrator.intake.reading.yaml_slips import slip
+
+_NOT_YAML = Mistake("is not YAML", "check its quotes, brackets and indents")
 
 
 class YamlEvents:
@@ -42,6 +44,7 @@ class YamlEvents:
         self._error: Exception | None = None
         """What the parser raised behind them."""
         self._seen_document = False
+        self._merging = False  # the next value is that of a merge key, which is reported
 
     @property
     def line(self) -> int:
@@ -69,10 +72,9 @@ class YamlEvents:
         except yaml.MarkedYAMLError as error:
             raise self._worded(error) from error
         except yaml.YAMLError as error:
-            raise self._text.error or MalformedTextError(Mistake(f"is not YAML: {error}")) from error
+            raise self._text.error or MalformedTextError(_NOT_YAML) from error
         if not self._text.ends_in_newline:
-            message = "does not end in a newline: it was cut"
-            raise MalformedTextError(Mistake(message, "end the last line", line=self._text.line))
+            raise MalformedTextError(Mistake(*NO_NEWLINE, line=self._text.line))
 
     def _parse(self) -> Iterator[ParsedEvent]:
         scalar, alias = yaml.ScalarEvent, yaml.AliasEvent
@@ -99,7 +101,9 @@ class YamlEvents:
                 next_is_key = True if kind is start_map else None
                 continue
             elif kind is alias:
-                self._mistakes.add("aliases (`*name`) are refused", "write the value again", line=self.line)
+                if not self._merging:
+                    self._mistakes.add("aliases (`*name`) are refused", "write the value again", line=self.line)
+                self._merging = False
                 yield SCALAR, None
             else:
                 self._frame(event)
@@ -134,6 +138,7 @@ class YamlEvents:
         value: str = event.value
         if value == "<<" and not event.style:
             self._mistakes.add("merge keys (`<<`) are refused", "write it out, or use `template`", line=self.line)
+            self._merging = True
         return value
 
     def _scalar(self, event: Any) -> Any:
@@ -155,10 +160,10 @@ class YamlEvents:
     def _worded(self, error: yaml.MarkedYAMLError) -> MalformedTextError:
         if self._text.error:
             return self._text.error
-        problem = error.problem or "something is wrong"
+        problem = error.problem or ""
         mark = error.problem_mark or error.context_mark
         if mark is None:
-            return MalformedTextError(Mistake(f"is not YAML: {problem}"))
+            return MalformedTextError(_NOT_YAML)
         line = mark.line + 1
         found = slip(problem, line, mark.column + 1, self._text.line_at(line), self._text.line_at(line - 1))
         message = f"is not YAML: {found.what}" + (f" at column {found.column}" if found.column else "")

@@ -38,6 +38,8 @@ class JobTable:
     """The rows of one job, read as often as they are asked for."""
 
     is_result = False
+    header_line = None
+    """Its columns stand in no file."""
 
     def __init__(self, name: str, scratch: TemporaryFiles) -> None:
         """`name` is that of the job."""

@@ -1,15 +1,18 @@
 """Which cell of a row is to blame for an item, and what is wrong with the cells that make its key."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.messages.printable import foreign_in
-from orchestrator.domain.queue_file.cells import no_value, spreadsheet_made
+from orchestrator.domain.queue_file.cells import decimal_made, no_value, spreadsheet_made
 from orchestrator.domain.queue_file.placeholder import parse
-from orchestrator.domain.queue_file.template import filled_at, uses_of
+from orchestrator.domain.queue_file.template import filled_at, uses_of, value_at
+
+_SHAPE = re.compile(r"must be (.+), and is the text ")
 
 
 def _columns_of(text: str, columns: Mapping[str, str]) -> tuple[str, ...]:
@@ -31,7 +34,65 @@ def comes_from(text: str, *, is_empty: bool) -> str:
     ((inside, _), *others) = uses_of(text)
     if is_empty and not others and text == f"${{{inside}}}":
         return f"enter the value, or write `${{?{inside}}}`, which leaves the element out where the cell is empty"
-    return f"it comes from `{text}`"
+    return f"correct the cell; the template writes it into `{text}`"
+
+
+_SHAPES = {
+    "a list": 'write `["{0}"]`, or `${{{1}[]}}` for a cell of several values with `;` between',
+    "a whole number": "write `${{{1}:int}}`",
+    "true or false": "write `${{{1}:bool}}`",
+    "an object (keys and values)": "write the object in the template, with a placeholder for each of its values",
+}
+"""What to write in the template where a cell, which is a text, stands for something else."""
+_FOREIGN_PLACEHOLDER = re.compile(r"\{\{\s*([\w. -]+?)\s*\}\}|(?<!\$)\{([\w. -]+)\}|\$(\w+)|%(\w+)%|<([\w. -]+)>")
+"""How other programs write a placeholder."""
+
+
+def of_cell(mistake: Mistake, template: Mapping[str, Any], row: Mapping[str, str]) -> Mistake | None:
+    """The mistake with the column whose cell it comes from; None where the template is to blame."""
+    text = filled_at(template, mistake.path)
+    if text is None or _shape_of(mistake) is not None:
+        return None
+    remedy = mistake.remedy or comes_from(text, is_empty=mistake.message == "is empty")
+    return replace(mistake, remedy=remedy, column=mistake.column or column_to_blame(text, row))
+
+
+def of_bare_cell(mistake: Mistake) -> Mistake:
+    """The mistake of a cell that is a field of the item itself, for there is no template."""
+    remedy = "a cell is a text: write a `template` that has the value, filled from the columns"
+    if mistake.remedy or _shape_of(mistake) is None:
+        return replace(mistake, column=str(mistake.path[0]))
+    return replace(mistake, column=str(mistake.path[0]), remedy=remedy)
+
+
+def of_template(mistake: Mistake, template: Mapping[str, Any], columns: Collection[str]) -> Mistake:
+    """The mistake of a template, with what to write in it."""
+    text, shape = filled_at(template, mistake.path), _shape_of(mistake)
+    if text is None or shape is None:
+        return _of_constant(mistake, template, columns)
+    inside = next(inside for inside, _ in uses_of(text))
+    remedy = _SHAPES[shape].format(text, inside)
+    return replace(mistake, message=f"must be {shape}, and `{text}` is a text", remedy=remedy)
+
+
+def _shape_of(mistake: Mistake) -> str | None:
+    """What is needed in place of a text: a list, an object, a number, a literal; None for another mistake."""
+    match = _SHAPE.match(mistake.message)
+    return match[1] if match and match[1] in _SHAPES else None
+
+
+def _of_constant(mistake: Mistake, template: Mapping[str, Any], columns: Collection[str]) -> Mistake:
+    """The mistake of what is the same in every row, with the placeholder that was meant to stand there."""
+    value = value_at(template, mistake.path)
+    if not value and mistake.message.startswith("is empty"):
+        return replace(mistake, remedy="enter the value; a text that begins with `#` needs quotes, for it is a comment")
+    if not isinstance(value, str):
+        return mistake
+    names = {name for found in _FOREIGN_PLACEHOLDER.findall(value) for name in found if name}
+    if not names or not names <= set(columns):
+        return mistake
+    meant = _FOREIGN_PLACEHOLDER.sub(lambda found: "${" + next(filter(None, found.groups())) + "}", value)
+    return replace(mistake, remedy=f"a column is written `${{...}}`: did you mean `{meant}`?")
 
 
 def _is_odd(cell: str) -> bool:
@@ -71,7 +132,7 @@ class KeyTexts:
         """With what a spreadsheet made of the cell, where that is why the key is misspelt."""
         text = next((text for path, text in self._texts or () if path == mistake.path), None)
         for column in _columns_of(text, row) if text else ():
-            if (made := spreadsheet_made(row[column])) is not None:
+            if (made := spreadsheet_made(row[column]) or decimal_made(row[column])) is not None:
                 message = f"{mistake.message}; {row[column]!r} {made.what}"
                 return Mistake(message, made.remedy, mistake.path, column=column)
         return mistake

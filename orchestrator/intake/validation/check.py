@@ -20,11 +20,13 @@ from orchestrator.domain.messages.mistake import Mistake, Mistakes
 from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.queue_file.control_models import AnyControl
 from orchestrator.domain.queue_file.estimate import AccountLimits
-from orchestrator.domain.queue_file.model import TABLE_NAME, Reading, read
+from orchestrator.domain.queue_file.meant_values import TABLE_NAME
+from orchestrator.domain.queue_file.model import Reading, read
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
 from orchestrator.intake.directory.open_file import NotReadableError, Source, open_source
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
+from orchestrator.intake.reading.foreign_formats import START, recognise
 from orchestrator.intake.reading.json_stream import JsonEvents
 from orchestrator.intake.reading.line_numbers import lines_of
 from orchestrator.intake.reading.parse_events import Events
@@ -208,10 +210,16 @@ class _Check:
 
     def _read(self) -> Generator[None, None, Document | None]:
         mistakes = self._report.mistakes
-        text = self._text()
         if self._source.signature.size == 0:
             mistakes.add("is empty (0 bytes)", "was it copied in full?")
             return None
+        self._source.file.seek(0)
+        foreign = recognise(self._source.file.read(START))
+        if foreign is not None and foreign.is_binary:
+            mistakes.add(foreign.what, "write the queue file in a text editor, as YAML, and save it as plain text")
+            self._report.whole = True
+            return None
+        text = self._text()
         try:
             document = yield from DocumentReader(self._events(text, mistakes), text, mistakes, self._items).read()
         except MalformedTextError as error:

@@ -1,14 +1,18 @@
-"""Which keys of a job stand twice, found in memory that does not grow with their number.
+"""Which keys of a job stand twice: found in memory that does not grow with their number, reported as one mistake.
 
 A digest of each key goes to a scratch file. At the end the file is gone over as often as it takes to hold a bounded
 share of the digests at a time; a job of ordinary size takes one pass.
 """
 
 import struct
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import IO
+from typing import IO, Any, Protocol
+
+from orchestrator.domain.kinds import Kind
+from orchestrator.domain.messages.mistake import Mistake, Path, spell
+from orchestrator.domain.queue_file.template import filled_at
 
 _RECORD = struct.Struct("<16sQQ")
 _RECORDS = 2048
@@ -16,6 +20,10 @@ _RECORDS = 2048
 _BLOCK = _RECORD.size * _RECORDS
 AT_A_TIME = 125_000
 """Digests held in memory: ten megabytes of them."""
+
+_ONCE_IN_TABLE = "each may stand once: give each a key of its own, or gather rows that belong together with `group_by`"
+_LISTED = 5
+"""Places that the mistake lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +96,49 @@ class Keys:
         self._file.seek(0)
         while block := self._file.read(_BLOCK):
             yield block
+
+
+class RowPlaces(Protocol):
+    """A table, or the rows of an earlier job."""
+
+    name: str
+
+    def place(self, line: int) -> str:
+        """The row on that line, for messages."""
+
+
+def same_keys(
+    twice: Sequence[tuple[Place, Place]],
+    kind: Kind,
+    job: Path,
+    table: RowPlaces | None,
+    template: Mapping[str, Any] | None,
+) -> Mistake:
+    """The mistake at the first item whose key stands before it, with the others; each pair has the first place first.
+
+    `job` is the path of the job. Where no column fills the key, the template is to blame.
+    """
+    (first, again), *others = twice
+    at: Path = kind.key_paths[0] if len(kind.keys) == 1 else ()
+    if table is None:
+        earlier: Path = (*job, "items", first.seq - 1)
+        message = f"has the same {kind.key} as {spell(earlier)}" + _others(
+            f"items[{place.seq - 1}]" for _, place in others
+        )
+        path = (*job, "items", again.seq - 1, *at)
+        return Mistake(message, "each may stand once", path, also=() if others else earlier)
+    if template and not any(filled_at(template, path) for path in kind.key_paths):
+        message = f"is the same for {len(twice) + 1} rows of {table.name}, and each may stand once"
+        return Mistake(message, "fill it from a column: `${...}`", (*job, "template", *at))
+    message = f"has the same {kind.key} as {table.place(first.line)}" + _others(
+        table.place(it.line) for _, it in others
+    )
+    return Mistake(message, _ONCE_IN_TABLE, at, again.line, table.name)
+
+
+def _others(places: Iterable[str]) -> str:
+    """The end of the message where further items stand a second time."""
+    found = list(places)
+    more = ", ..." if len(found) > _LISTED else ""
+    repeat = "repeats" if len(found) == 1 else "repeat"
+    return f"; {len(found)} more {repeat} an earlier one: {', '.join(found[:_LISTED])}{more}" if found else ""

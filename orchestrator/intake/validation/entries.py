@@ -1,7 +1,8 @@
 """Where the items of a job come from: its list of items, or the rows of its table, with its template."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import IO, Any, NamedTuple, Protocol
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path
 from orchestrator.domain.messages.note import Notes
+from orchestrator.domain.queue_file.absent_columns import absent_columns, listed
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.placeholder import CellError, Row, parse
 from orchestrator.domain.queue_file.template import Template, compile_template, merge, uses_of
@@ -18,11 +20,14 @@ from orchestrator.intake.reading.spill import read_portions
 from orchestrator.intake.validation.cell_notes import CellNotes
 from orchestrator.intake.validation.document import ItemRun
 from orchestrator.intake.validation.grouping import gathered, joined
+from orchestrator.intake.validation.repeated_mistakes import RepeatedMistakes
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 """Numbers keep the digits that they were written with."""
 
-MOST_COLUMNS_NAMED = 30
+
+WithoutColumns = Callable[[Mapping[str, Path], Sequence[str]], Mistake]
+"""Words the mistake of a template with columns that there are not, from their places and those that there are."""
 
 
 class Rows(Protocol):
@@ -30,6 +35,9 @@ class Rows(Protocol):
 
     name: str
     is_result: bool
+
+    @property
+    def header_line(self) -> int | None: ...
 
     def columns(self, mistakes: Mistakes) -> tuple[str, ...] | None: ...
 
@@ -79,9 +87,7 @@ class Entries:
         self.counted = run.count
         under: dict[str, Any] = {}
         if self._under:
-            template = self._template(
-                self._under, (), "there is no table to fill", "`$${` stands for the characters themselves"
-            )
+            template = self._template(self._under, (), _no_table)
             if template is None:
                 return
             under = template.fill({})
@@ -131,17 +137,17 @@ class Entries:
         self, table: Rows, columns: tuple[str, ...], kind: Kind | None, group_by: str | None, wrong: Mistakes
     ) -> Iterator[Entry]:
         value = self._under
-        remedy = "its columns are " + _listed(columns)
-        template = self._template(value, columns, f"{table.name} has no column for", remedy) if value else None
+        template = self._template(value, columns, partial(absent_columns, table)) if value else None
         rows: Iterator[tuple[int, Row]] = table.rows(wrong, self._notes)
         if group_by is not None:
             if group_by not in columns:
-                text = did_you_mean(group_by, columns) or remedy
+                text = did_you_mean(group_by, columns) or "its columns are " + listed(columns)
                 self._mistakes.add(f"{table.name} has no column {group_by!r}", text, path=(*self._path, "group_by"))
                 template = None
             else:
                 rows = gathered(table.rows(wrong, self._notes), group_by, self._scratch.file())
         cells = CellNotes(table.name, columns, template, self._notes)
+        unfit = RepeatedMistakes()
         if value is None and kind is not None:
             cells.note_extra_columns(kind)
         counted = 0
@@ -153,34 +159,42 @@ class Entries:
                 try:
                     item = template.fill(row)
                 except CellError as error:
-                    wrong.append(Mistake(error.what, error.remedy, line=line, file=table.name, column=error.column))
+                    unfit.add_cell(Mistake(error.what, error.remedy, line=line, file=table.name, column=error.column))
                     continue
                 yield Entry(counted, item, None, joined(row), line)
             elif value is None:
                 texts = joined(row)
                 yield Entry(counted, texts, None, texts, line)
+        for mistake in unfit.reported(table.name):
+            wrong.append(mistake)
 
-    def _template(self, value: dict[str, Any], columns: Sequence[str], absent: str, remedy: str) -> Template | None:
+    def _template(
+        self,
+        value: dict[str, Any],
+        columns: Sequence[str],
+        absent: Callable[[Mapping[str, Path], Sequence[str]], Mistake],
+    ) -> Template | None:
         """The template, or None when it has mistakes or names columns that there are not."""
         path = (*self._path, "template")
         template = compile_template(value, path, columns, self._repeats)
         for mistake in template.mistakes:
             self._mistakes.append(mistake)
         unknown = template.columns - set(columns)
-        first: dict[str, Path] = {}
+        places: dict[str, Path] = {}
         for inside, place in uses_of(value, path) if unknown else ():
             column = parse(inside, columns).column
             if column in unknown:
-                first.setdefault(column, place)
-        for column, place in first.items():
-            meant = did_you_mean(column, columns)
-            self._mistakes.add(f"{absent} ${{{column}}}", f"{meant} {remedy}" if meant else remedy, path=place)
+                places.setdefault(column, place)
+        if places:
+            self._mistakes.append(absent(places, columns))
         return None if unknown or template.mistakes else template
 
 
-def _listed(columns: Sequence[str]) -> str:
-    more = len(columns) - MOST_COLUMNS_NAMED
-    return ", ".join(columns[:MOST_COLUMNS_NAMED]) + (f", and {more} more" if more > 0 else "")
+def _no_table(places: Mapping[str, Path], _: Sequence[str]) -> Mistake:
+    """What is wrong with a template that names columns where there is no table."""
+    names = ", ".join(f"${{{column}}}" for column in places)
+    remedy = "`$${` stands for the characters themselves"
+    return Mistake(f"there is no table to fill {names}", remedy, next(iter(places.values())))
 
 
 def _needed(template: dict[str, Any] | None, kind: Kind | None, columns: Sequence[str]) -> frozenset[str]:

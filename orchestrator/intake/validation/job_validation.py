@@ -8,7 +8,7 @@ from typing import IO, Any
 import msgspec
 
 from orchestrator.domain.kinds import Kind, Kinds, find_kind
-from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path, spell
+from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path
 from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queue_file.estimate import (
@@ -21,11 +21,10 @@ from orchestrator.domain.queue_file.estimate import (
     canonical,
     estimate,
     job_spec,
-    stop_after_note,
+    policy_notes,
 )
 from orchestrator.domain.queue_file.model import QueuedJob
 from orchestrator.domain.queue_file.nearest import did_you_mean
-from orchestrator.domain.queue_file.template import filled_at
 from orchestrator.domain.queue_file.validation_messages import missing_key
 from orchestrator.domain.webhook import WebhookTerms
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
@@ -34,9 +33,9 @@ from orchestrator.intake.reading.spill import PortionWriter
 from orchestrator.intake.reading.tables import Table
 from orchestrator.intake.rows.job_table import JobTable
 from orchestrator.intake.validated_job import StoredItem, ValidatedJob
-from orchestrator.intake.validation.blame import KeyTexts, column_to_blame, comes_from
+from orchestrator.intake.validation.blame import KeyTexts, of_bare_cell, of_cell, of_template
 from orchestrator.intake.validation.document import MOST_WRONG, ItemRun
-from orchestrator.intake.validation.duplicate_keys import Keys, Place
+from orchestrator.intake.validation.duplicate_keys import Keys, Place, same_keys
 from orchestrator.intake.validation.entries import Entries, Entry, Rows
 from orchestrator.intake.validation.repeated_mistakes import RepeatedMistakes, from_template
 from orchestrator.intake.validation.rows_to_come import RowsToCome
@@ -48,7 +47,6 @@ SLICE = 500
 SLICE_BYTES = 1024 * 1024
 """... and bytes of them."""
 
-_ONCE_IN_TABLE = "each may stand once: give each a key of its own, or gather rows that belong together with `group_by`"
 MOST_GROWTH = 4
 """The items of a job may have so many times the bytes of what was dropped..."""
 LEAST_ROOM = 512 * 1024 * 1024
@@ -165,7 +163,7 @@ class JobValidation:
         if self._items.counted is None:
             return None
         spec = self._spec(self._job, kind, limits, digest)
-        if (note := stop_after_note(self._job, self._items.counted, limits)) is not None:
+        for note in policy_notes(self._job, self._items.counted, limits):
             self._setting.notes.add(note, place=self._job.name)
         cut = self._cutter.batches if self._cutter else None
         cost = estimate(self._items.counted, spec.batch_size, limits, cut=cut, per_batch=kind.requests)
@@ -294,7 +292,8 @@ class JobValidation:
         if kind is not None:
             self._all_at(kind.mistakes_of_engine(self._engine))
         elif self._engine is not None and self._engine not in engines:
-            self._at(Mistake(f"{self._engine!r} is an engine of no kind", "one of " + ", ".join(engines), ("engine",)))
+            meant = did_you_mean(self._engine, engines) or "one of " + ", ".join(engines)
+            self._at(Mistake(f"{self._engine!r} is an engine of no kind", meant, ("engine",)))
 
     def _limits(self, kind: Kind | None) -> AccountLimits | None:
         name = _text(self._raw, "account")
@@ -307,7 +306,11 @@ class JobValidation:
             self._at(Mistake(f"{name!r} is no account of the configuration", meant, ("account",)))
         elif kind and kind.platform != limits.platform:
             message = f"{name!r} is an account on {limits.platform}, and {kind.name} is done on {kind.platform}"
-            self._at(Mistake(message, None, ("account",)))
+            others = [name for name, each in self._setting.accounts.items() if each.platform == kind.platform]
+            remedy = (
+                f"take {' or '.join(others)}" if others else f"add an account on {kind.platform} to the configuration"
+            )
+            self._at(Mistake(message, remedy, ("account",)))
         return limits
 
     def _check_options(self, kind: Kind | None) -> None:
@@ -322,7 +325,7 @@ class JobValidation:
         project = _text(self._raw, "project")
         if of and project:
             self._all_at(of.mistakes_of_project(project))
-        elif self._raw.get("project") is None and (kind is None or kind.project is not None):
+        elif self._raw.get("project") is None and "<<" not in self._raw and (kind is None or kind.project is not None):
             self._at(Mistake(*missing_key("project", self._raw), ("project",)))
 
     def _compare_count(self) -> None:
@@ -330,30 +333,18 @@ class JobValidation:
             return
         said = self._raw.get("count")
         if self._items.counted == 0 and not self._of_rows:
-            key = "table" if self._table else "items"
-            self._at(Mistake("is empty", "a job is made of one item or more", (key,)))
+            if self._table is not None:
+                text = "has the names of its columns, and no rows"
+                self._mistakes.add(text, "a job is made of one row or more", file=self._table.name, line=1)
+            else:
+                self._at(Mistake("is empty", "a job is made of one item or more", ("items",)))
         elif isinstance(said, int) and not isinstance(said, bool) and said != self._items.counted:
             message = f"says {said}, and there are {self._items.counted}: something was cut off, or the number is wrong"
             self._at(Mistake(message, "write the whole file again, or put the number right", ("count",)))
 
     def _report_duplicates(self, twice: Sequence[tuple[Place, Place]], kind: Kind | None) -> None:
-        if kind is None or not twice:
-            return
-        at = kind.key_paths[0] if len(kind.keys) == 1 else ()
-        if self._table is not None and self._under and not any(filled_at(self._under, path) for path in kind.key_paths):
-            message = f"is the same for {len(twice) + 1} rows of {self._table.name}, and each may stand once"
-            self._at(Mistake(message, "fill it from a column: `${...}`", ("template", *at)))
-            return
-        for first, again in twice:
-            if self._table is not None:
-                message = f"has the same {kind.key} as {self._table.place(first.line)}"
-                path: Path = at
-                self._mistakes.append(Mistake(message, _ONCE_IN_TABLE, path, again.line, self._table.name))
-            else:
-                also: Path = (*self._path, "items", first.seq - 1)
-                path = (*self._path, "items", again.seq - 1, *at)
-                message = f"has the same {kind.key} as {spell(also)}"
-                self._mistakes.append(Mistake(message, "each may stand once", path, also=also))
+        if kind is not None and twice:
+            self._mistakes.append(same_keys(twice, kind, self._path, self._table, self._under))
 
     def _at(self, mistake: Mistake) -> None:
         self._mistakes.append(replace(mistake, path=self._path + mistake.path))
@@ -368,23 +359,20 @@ class JobValidation:
             if self._under is not None and from_template(self._under, path, entry.own):
                 self._repeated.add(replace(mistake, path=(*self._path, "template", *path)))
             else:
-                self._mistakes.append(replace(mistake, path=(*self._path, "items", entry.seq - 1, *path)))
+                self._repeated.add_item(mistake, (*self._path, "items"), entry.seq - 1)
         elif self._under is None:
             if path[0] in entry.item:
-                column = str(path[0])
-                self._repeated.add_cell(replace(mistake, line=entry.line, file=self._table.name, column=column))
+                self._repeated.add_cell(replace(of_bare_cell(mistake), line=entry.line, file=self._table.name))
             else:
                 columns = f"its columns are {', '.join(entry.item)}; a `template` makes items from them"
                 meant = did_you_mean(str(path[0]), entry.item)
                 named = replace(mistake, remedy=f"{meant} {columns}" if meant else columns)
                 self._repeated.add(replace(named, line=1, file=self._table.name))
-        elif text := filled_at(self._under, path):
-            remedy = mistake.remedy or comes_from(text, is_empty=mistake.message == "is empty")
-            blamed = mistake.column or column_to_blame(text, entry.row or {})
-            mistake = replace(mistake, remedy=remedy, column=blamed)
-            self._repeated.add_cell(replace(mistake, line=entry.line, file=self._table.name))
+        elif (cell := of_cell(mistake, self._under, entry.row or {})) is not None:
+            self._repeated.add_cell(replace(cell, line=entry.line, file=self._table.name))
         else:
-            self._repeated.add(replace(mistake, path=(*self._path, "template", *path)))
+            found = of_template(mistake, self._under, entry.row or {})
+            self._repeated.add(replace(found, path=(*self._path, "template", *path)))
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str | None:

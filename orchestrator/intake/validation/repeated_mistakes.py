@@ -1,8 +1,8 @@
-"""Mistakes that many items have from one place: a template, or the first line of a table. Reported there, once."""
+"""Mistakes that many items or rows have: the same one is reported once, with where else it is."""
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,8 +11,10 @@ from orchestrator.domain.queue_file.template import reaches
 
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'" + r'|"(?:[^"\\]|\\.)*"')
 """A value in a message."""
-_LINES = 5
-"""Line numbers that one mistake lists."""
+_VARIES = re.compile(r"(?:behind|in front of) [^,;]*|\b[0-9]+\b")
+"""What else differs between two mistakes that are the same: a part of a value, a number."""
+_LISTED = 5
+"""Further places that one mistake lists."""
 _ALIKE = 0.8
 """From there on one key is taken for the other, misspelt."""
 
@@ -23,17 +25,27 @@ class RepeatedMistakes:
 
     _found: dict[tuple[Path, str], tuple[Mistake, int]] = field(default_factory=dict)
     _cells: dict[tuple[Path, str | None, str], tuple[Mistake, list[int], int]] = field(default_factory=dict)
+    _items: dict[tuple[Path, str], tuple[Mistake, list[int], int]] = field(default_factory=dict)
 
     def add_cell(self, mistake: Mistake) -> None:
         """A mistake of a cell: the same one on many lines is reported at the first, with the numbers of the next.
 
         Whatever the cells are: a column of file names in place of ids is one mistake.
         """
-        place = (mistake.path, mistake.column, _QUOTED.sub("''", mistake.message))
+        place = (mistake.path, mistake.column, _alike(mistake.message))
         first, lines, count = self._cells.get(place, (mistake, [], 0))
-        if count and len(lines) < _LINES and mistake.line is not None:
+        if count and len(lines) < _LISTED and mistake.line is not None:
             lines.append(mistake.line)
         self._cells[place] = first, lines, count + 1
+
+    def add_item(self, mistake: Mistake, items: Path, index: int) -> None:
+        """A mistake of one entry of `items`: the same one in many is reported at the first, with the next ones."""
+        place = (mistake.path, _alike(mistake.message))
+        there = replace(mistake, path=(*items, index, *mistake.path))
+        first, others, count = self._items.get(place, (there, [], 0))
+        if count and len(others) < _LISTED:
+            others.append(index)
+        self._items[place] = first, others, count + 1
 
     def add(self, mistake: Mistake) -> None:
         """One more item that has it."""
@@ -44,7 +56,7 @@ class RepeatedMistakes:
     @property
     def distinct(self) -> int:
         """How many different ones there are: each is kept in memory."""
-        return len(self._found) + len(self._cells)
+        return len(self._found) + len(self._cells) + len(self._items)
 
     def reported(self, table: str | None) -> Iterator[Mistake]:
         """Each once, with how many rows of the table, or items of the document, it concerns."""
@@ -53,11 +65,29 @@ class RepeatedMistakes:
             yield replace(mistake, message=f"{mistake.message}, for {count} {what}")
         for mistake, lines, count in self._cells.values():
             yield mistake if count == 1 else replace(mistake, message=mistake.message + _also_on(lines, count - 1))
+        for mistake, others, count in self._items.values():
+            yield mistake if count == 1 else replace(mistake, message=mistake.message + _also_in(others, count - 1))
+
+
+def _alike(message: str) -> str:
+    """What two messages on the same mistake have in common: neither the values nor the numbers in them."""
+    return _VARIES.sub("", _QUOTED.sub("''", message))
 
 
 def _also_on(lines: Sequence[int], more: int) -> str:
-    listed = ", ".join(map(str, lines)) + (", ..." if more > len(lines) else "")
-    return f"; the same in {more} more: {listed}"
+    """The end of a message that `more` further lines have too; `lines` are the first of them."""
+    what = "line" if more == 1 else "lines" if more <= len(lines) else f"{more} more lines:"
+    return f"; the same on {what} {_listed(map(str, lines[:_LISTED]), more)}"
+
+
+def _also_in(items: Sequence[int], more: int) -> str:
+    """The end of a message that `more` further items have too; `items` are the indexes of the first of them."""
+    what = "" if more <= len(items) else f"{more} more: "
+    return f"; the same in {what}{_listed((f'items[{index}]' for index in items[:_LISTED]), more)}"
+
+
+def _listed(places: Iterable[str], more: int) -> str:
+    return ", ".join(places) + (", ..." if more > _LISTED else "")
 
 
 def from_template(template: Mapping[str, Any], path: Path, item: object) -> bool:
@@ -83,16 +113,16 @@ class RowMistakes:
     table: str
     _found: dict[str, tuple[Mistake, list[int], int]] = field(default_factory=dict)
 
-    def add(self, message: str, remedy: str | None, line: int) -> None:
-        """One more line that has it."""
-        found = self._found.get(message)
+    def add(self, message: str, remedy: str | None, line: int, like: str | None = None) -> None:
+        """One more line that has it. Mistakes that are `like` each other are one, whatever their messages."""
+        found = self._found.get(like or message)
         if found is None:
-            self._found[message] = Mistake(message, remedy, line=line, file=self.table), [], 0
+            self._found[like or message] = Mistake(message, remedy, line=line, file=self.table), [], 0
             return
         first, lines, more = found
-        if len(lines) < _LINES:
+        if len(lines) < _LISTED:
             lines.append(line)
-        self._found[message] = first, lines, more + 1
+        self._found[like or message] = first, lines, more + 1
 
     def reported(self) -> Iterator[Mistake]:
         """Each once, with the lines that have it too."""

@@ -5,8 +5,8 @@ from typing import Any
 
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path
+from orchestrator.domain.queue_file.absent_columns import meant, spelt
 from orchestrator.domain.queue_file.model import QueuedJob
-from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.placeholder import CellError, parse
 from orchestrator.domain.queue_file.template import compile_template, filled_at, uses_of
 from orchestrator.intake.reading.tables import Table
@@ -78,11 +78,10 @@ class RowsToCome:
             if column not in self._columns and not column.startswith(FACTS):
                 first.setdefault(column, path)
         known = ", ".join((*OWN_COLUMNS, *sorted(self._columns - set(OWN_COLUMNS)), f"{FACTS}…"))
-        for column, path in first.items():
-            meant = did_you_mean(column, self._columns)
-            remedy = f"its columns are {known}"
-            message = f"the rows of {self._source} have no column for ${{{column}}}"
-            yield Mistake(message, f"{meant} {remedy}" if meant else remedy, path)
+        if first:
+            remedy = " ".join(filter(None, (meant(first, self._columns), f"its columns are {known}")))
+            message = f"the rows of {self._source} have no column for {spelt(first)}"
+            yield Mistake(message, remedy, next(iter(first.values())))
 
     def _constants(self) -> Iterator[Mistake]:
         """The mistakes of an item that no row can put right."""

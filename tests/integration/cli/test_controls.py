@@ -167,6 +167,7 @@ def test_waiting_prints_what_changed(desk, monkeypatch, words, says):
         return name
 
     monkeypatch.setattr(controls, "drop_controls", drop)
+    monkeypatch.setattr(controls, "SystemClock", lambda: Ending(desk, "succeeded"))
     ended = desk.run(*words, "--wait")
     assert (ended.code, says in " ".join(ended.out.split())) == (0, True), ended
 
@@ -235,6 +236,24 @@ def test_a_cancel_is_not_called_done_while_the_platform_still_works(desk, decide
     assert "done" not in said.partition("accepted")[2]
     assert "not yet aborted on the platform" in said
     assert "`orchestrator give-up big`" in said
+
+
+def test_waiting_for_what_is_on_its_way_already_waits_for_its_end(desk, monkeypatch):
+    """A second `cancel` changes nothing, and the platform still aborts the items of the first."""
+
+    def drop(*given, **named):
+        name = drop_controls(*given, **named)
+        anyio.run(carried_out, desk, name)
+        return name
+
+    desk.sql("UPDATE jobs SET cancelled_at = 1 WHERE name = 'big'")
+    monkeypatch.setattr(controls, "drop_controls", drop)
+    clock = Ending(desk, "cancelled")
+    monkeypatch.setattr(controls, "SystemClock", lambda: clock)
+    ended = desk.run("cancel", "big", "--wait")
+    assert (ended.code, clock.slept) == (0, 1)
+    assert "not yet aborted on the platform" in " ".join(ended.out.split())
+    assert ended.out.endswith("big: cancelled\n")
 
 
 def test_waiting_tells_why_it_was_rejected(desk, decided):

@@ -103,7 +103,8 @@ def test_the_same_content_is_known_already(desk):
 
 def test_submit_counts_the_mistakes_that_it_does_not_list(desk):
     """As `validate` does."""
-    (desk.folder / "t.csv").write_text("sample,r1,chip\n" + "".join(f"S,fil.{n},1\n" for n in range(1201)))
+    controls = [{"cancel": f"job {number}"} for number in range(1200)]
+    (desk.folder / "a.json").write_text(json.dumps({"version": 1, "controls": controls}) + "\n")
     assert desk.run("submit", str(desk.folder / "a.json")).err.endswith("and 200 more\n")
 
 

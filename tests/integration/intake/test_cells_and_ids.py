@@ -157,4 +157,4 @@ async def test_the_same_wrong_cell_in_many_rows_is_one_mistake(report):
     rows = "".join(f"s{n},fil.{n}a,{'NA' if n % 2 else 'x.gz'},1\n" for n in range(40))
     mistakes, _, _ = await report(*analyses(rows))
     assert [(mistake.line, mistake.column) for mistake in mistakes] == [(2, "r2"), (3, "r2")]
-    assert mistakes[1].message.endswith("; the same in 19 more: 5, 7, 9, 11, 13, ...")
+    assert mistakes[1].message.endswith("; the same on 19 more lines: 5, 7, 9, 11, 13, ...")

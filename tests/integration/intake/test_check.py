@@ -137,13 +137,16 @@ async def test_json_mistakes_have_lines_too(tmp_path):
     ("rest", "what"),
     [
         ("    template: {a: '${x}'}\n    items: [{dataId: fil.f}]\n", "no table to fill ${x}"),
-        ("    template: {dataId: '${nope}'}\n    table: t.csv\n", "t.csv has no column for ${nope}"),
+        (
+            "    template: {dataId: '${nope}'}\n    table: t.csv\n",
+            "t.csv, line 1: has no column for ${nope}",
+        ),
         ("    template: {dataId: '${id'}\n    table: t.csv\n", "never closed"),
         ("    table: t.csv\n", "t.csv, line 1, dataId: `dataId` is missing, for 1 row of t.csv - its columns are id"),
         ("    table: gone.csv\n", "gone.csv is not there"),
         ("    table: twice.csv\n", "twice.csv, line 4, dataId: has the same dataId as line 2"),
         ("    table: one.csv\n    count: 2\n", "says 2, and there are 1"),
-        ("    table: none.csv\n", "jobs[0].table: is empty"),
+        ("    table: none.csv\n", "none.csv, line 1: has the names of its columns, and no rows"),
         ("    engine: cwl\n    items: [{dataId: fil.f}]\n", "has no engine"),
         ("    engine: wdl\n    items: [{dataId: fil.f}]\n", "has no engine"),
         ("    account: sb\n    items: [{dataId: fil.f}]\n", "is an account on sevenbridges"),
@@ -162,8 +165,8 @@ async def test_what_is_wrong_with_a_job_is_told(tmp_path, rest, what):
 
 async def test_a_thousand_mistakes_are_told_and_the_rest_counted(tmp_path):
     """A file that is wrong throughout does not fill the disk with its report."""
-    items = "".join(f"    - {{dataId: '{number} x'}}\n" for number in range(1500))
-    with await check(write(tmp_path / "a.yaml", HEAD + "    items:\n" + items), ACCOUNTS) as report:
+    controls = "".join(f"  - cancel: job {number}\n" for number in range(1500))
+    with await check(write(tmp_path / "a.yaml", "version: 1\ncontrols:\n" + controls), ACCOUNTS) as report:
         assert (len(report.mistakes.kept), report.mistakes.more, report.mistakes.total) == (1000, 500, 1500)
 
 

@@ -106,7 +106,7 @@ async def test_a_wrong_kind_hides_nothing_that_does_not_depend_on_it(told, kind)
     job = {"name": "ä", "kind": kind, "account": "ica", "project": "mine", "after": ["a b"], "priority": 10}
     job |= {"template": {"a": "${nope}"}, "table": "t.csv", "max_open": 0, "engine": "wdl", "count": "3"}
     fields = {mistake.partition(": ")[0].rpartition("jobs[0].")[2] for mistake in await told(job, t=SAMPLES)}
-    expected = {"kind", "project", "name", "after[0]", "priority", "template.a", "max_open", "engine", "count"}
+    expected = {"kind", "project", "name", "after[0]", "priority", "t.csv, line 1", "max_open", "engine", "count"}
     assert fields == expected
 
 
@@ -126,7 +126,7 @@ async def test_a_mistake_of_the_template_is_told_once_at_the_template(told):
     assert await told(job, t=SAMPLES) == [
         (
             "line 2, jobs[0].template.pipelineId: `pipelineId` is missing, for 3 rows of t.csv"
-            " - add `pipelineId:`; `pipelineID` is another key"
+            " - write `pipelineId:` in place of `pipelineID:`"
         ),
         "line 2, jobs[0].template.tags.userTags: must be a list, and is the number 5, for 3 rows of t.csv",
     ]
@@ -138,8 +138,8 @@ async def test_a_mistake_of_a_row_is_told_at_the_row(told):
     inputs = "analysisInput.inputs[0].dataIds"
     assert await told(ANALYSIS | {"name": "a", "template": TEMPLATE, "table": "t.csv"}, t=table) == [
         (
-            f"t.csv, line 2, column r1, {inputs}[0]: 'fil x' holds several values, and one id is needed; it {ID} - use"
-            " a column for each id, or separate them by `;` and write `${column[]}` in the template"
+            f"t.csv, line 2, column r1, {inputs}[0]: 'fil x' has spaces, which no id has; it {ID} - enter the id,"
+            " not the name"
         ),
         (
             f"t.csv, line 2, column r2, {inputs}[1]: 'fil/2' is a path, and an id is needed; it {ID} - enter the"
@@ -180,7 +180,7 @@ async def test_items_over_a_template_share_its_mistakes(told):
         "items[2].userReference",
         "items[3]",
     }
-    assert any("`pipelineId` is missing, for 2 items - add" in mistake for mistake in mistakes)
+    assert any("`pipelineId` is missing, for 2 items - write" in mistake for mistake in mistakes)
 
 
 async def test_a_column_that_a_table_lacks_is_told_at_its_first_line(told):

@@ -172,7 +172,7 @@ FILES = {
         corrected={"queue_file": ANALYSES},
     ),
     "a_placeholder_without_a_column": Made(
-        ("line 9, jobs[0].template.userReference: t.csv has no column for ${sample_id} - did you mean `Sample`?",),
+        ("t.csv, line 1: has no column for ${sample_id}, which is in jobs[0].template.userReference (line 9) - did",),
         queue_file=NAMES_GONE,
         corrected={"queue_file": ANALYSES},
     ),

@@ -174,10 +174,14 @@ def test_the_job_is_checked_for_its_kind():
 
 
 def test_an_unknown_kind_names_the_known_ones():
-    """The remedy of a misspelt kind is the list of kinds."""
-    found = find_kind("ica.analysis", KINDS)
+    """The remedy is the list of kinds; or the one that was meant, where one begins or ends with it."""
+    found = find_kind("ica.nothing", KINDS)
     assert isinstance(found, Mistake)
     assert all(name in (found.remedy or "") for name in KINDS)
+    for name, kind in (("ica.analysis", "ica.analysis_creation"), ("data_linking", "ica.data_linking")):
+        found = find_kind(name, KINDS)
+        assert isinstance(found, Mistake)
+        assert found.remedy == f"did you mean `{kind}`?"
 
 
 def test_an_engine_that_is_wrong_hides_no_mistake_of_an_item():

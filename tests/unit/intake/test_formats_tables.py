@@ -67,7 +67,7 @@ def test_json_values_become_text():
         ("t.csv", b"a\n\xff\n", "line 2: byte 0xFF"),
         ("t.csv", "a,b\n1,2\r3,4\n", "some lines end in a carriage return (CR) alone - save it with one kind of line"),
         ("t.csv", 'a,b\n"1,2\n', "a quote is never closed"),
-        ("t.csv", 'a,b\n"1"x,2\n', "something stands behind a closing quote"),
+        ("t.csv", 'a,b\n"1"x,2\n', "a cell has text behind its closing quote"),
         ("t.csv", "a\n" + "x" * 200_000 + "\n", "a cell is longer than may be"),
         ("t.csv", "a\n" + "x" * 2_000_000 + "\n", "line 2"),
         ("t.jsonl", '{"a":1}\n{"b":1}\n', "line 2: does not have the keys"),

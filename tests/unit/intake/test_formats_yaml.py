@@ -74,7 +74,7 @@ def test_an_empty_value_is_empty_text():
         ("a: 1\n---\nb: 1\n", "second document", 2),
         ("? [a]\n: b\n", "a key must be text", 1),
         ("a: 1\nb: 2\na: 3\n", "second time", 3),
-        ("a: b: c\n", "needs quotes", 1),
+        ("a: b: c\n", "in quotes", 1),
         ("a: [1,\n", "is not YAML", 2),
         ("a:\n\tb: 1\n", "tab", 2),
         ("a: 1", "newline", 1),

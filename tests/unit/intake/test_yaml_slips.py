@@ -34,7 +34,7 @@ def first_mistake(text):
             "plain",
         ),
         ("a: 1\nb:2\nc: 3\n", 2, "`b:` has no space behind it", "write `b: 2`"),
-        ("a:\n  - x\n b: 2\n", 3, "did not find expected", "indented"),
+        ("a:\n  - x\n b: 2\n", 3, "the line does not continue what is above it", "indented"),
         ("a: 'x\nb: 2\n", 3, "a quote opens on line 1", "never closed"),
     ],
 )
