@@ -200,6 +200,11 @@ def test_texts_that_look_like_credentials_are_taken_out(text, told):
         ("Authorization: Bearer <x>tail", "Authorization: Bearer [redacted]"),
         ("bearer abcdefgh-abcdefg1", "bearer [redacted]"),
         ("Bearer ABCDEFGHIJKLMNOPQR", "Bearer [redacted]"),
+        ("X-SBG-AUTH-TOKEN: dXNlcjpwdw", "X-SBG-AUTH-TOKEN: [redacted]"),
+        ("https://s3/x?SIG=abcd&Token=efgh", "https://s3/x?SIG=[redacted]&Token=[redacted]"),
+        ("https://s3/x?signature=abcd", "https://s3/x?signature=[redacted]"),
+        ("https://s3/x?X-AMZ-Security-Token=abcd", "https://s3/x?X-AMZ-Security-Token=[redacted]"),
+        ("PASSWD=hunter2 Paſſword=hunter2", "PASSWD=[redacted] Paſſword=[redacted]"),
     ],
 )
 def test_credentials_are_taken_out_wherever_they_are_written(text, told):
