@@ -35,6 +35,8 @@ SIZES = MappingProxyType(
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
 _SIZE = re.compile(r"([0-9]{1,12})(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Micros = 253_370_764_800 * SECOND
+"""The year 9999: later times can be neither shown nor computed with."""
 
 
 def parse_duration(text: str) -> float:
@@ -73,6 +75,14 @@ def parse_size(text: str) -> int:
         )
     number, unit = match.groups()
     return int(number) * SIZES[unit]
+
+
+def moment_of(seconds: float) -> Micros | None:
+    """A Unix time of a platform in microseconds; None before 1970 and from the year 9999 on, so that it can be shown.
+
+    `seconds` may be any number, infinite ones too.
+    """
+    return round(seconds * SECOND) if 0 <= seconds < _LATEST / SECOND else None
 
 
 def rfc3339(micros: int) -> str:

@@ -123,11 +123,11 @@ class BudgetState:
     """The used part of the current window."""
 
     def stretch(self, rests: Collection[PollRest]) -> float:
-        """The least stretch, 1 or more, with which all polls take at most the `EASY` part of the budget.
+        """The least stretch, 1 or more, with which all polls fit into their share of the budget.
 
-        Infinity when even frugal polls take more.
+        Infinity when even frugal polls do not.
         """
-        left = self.requests * EASY / self.per
+        left = self.requests * POLLING_SHARE / self.per
         prompt = sum(rest.requests / rest.prompt for rest in rests)
         stretch = max(1.0, prompt / left)
         if stretch <= SLACK:

@@ -11,6 +11,8 @@ from typing import Final
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _STEP: Final = 64 * 1024
 """Bytes that one step of the decoder may return."""
+_OVERHEAD: Final = 64 * 1024
+"""Bytes by which a compressed body may be longer than what it decodes to."""
 _PLAIN: Final = frozenset({"", "identity"})
 _KNOWN: Final = _PLAIN | {"gzip", "x-gzip"}
 
@@ -30,12 +32,14 @@ async def decoded(raw: AsyncIterable[bytes], encoding: str, most: int) -> tuple[
         raise DecodingError(f"the body is encoded as {encoding[:40]!r}, which was not requested")
     body = bytearray()
     decoder = None if encoding in _PLAIN else _Gzip()
+    received = 0
     async for chunk in raw:
+        received += len(chunk)
         if decoder is None:
             body += chunk
         else:
             decoder.feed(chunk, body, most)
-        if len(body) > most:
+        if len(body) > most or received > most + _OVERHEAD:  # empty members decode to nothing
             return bytes(body[:most]), True
     if decoder is not None:
         decoder.close()

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -12,9 +12,18 @@ from orchestrator.platforms.http.calls import Answer
 
 Read = TypeVar("Read")
 
+MOST_ID: Final = 1024
+"""Maximum characters of an id: it stands in paths and in the database, and a part of it is of no use."""
+Id: TypeAlias = Annotated[str, msgspec.Meta(max_length=MOST_ID)]
+"""An id that the platform gives; what has a longer one cannot be read."""
+NumberId: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""An id that is a number."""
+
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The errors that decoding raises. RecursionError comes from millions of nested brackets."""
 
+_SHOWN: Final = 60
+"""Characters of a content type that are shown."""
 _NUL: Final = rb"\u0000"
 _REPLACEMENT: Final = rb"\ufffd"
 _ESCAPES: Final = re.compile(
@@ -78,7 +87,7 @@ def _replace(escape: re.Match[bytes]) -> bytes:
 
 def unreadable(answer: Answer, error: Exception) -> Transient:
     """The error of a successful response whose body cannot be decoded."""
-    kind = answer.headers.get("content-type") or "no content type"
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip()[:_SHOWN] or "no content type"
     return Transient(
         f"the platform answered {answer.status} with {len(answer.body)} bytes ({kind}) that cannot be read: {error}",
         status=answer.status,

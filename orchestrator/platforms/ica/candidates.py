@@ -13,9 +13,10 @@ from orchestrator.platforms.http.calls import Call
 from orchestrator.platforms.ica.batches.analyses import moment
 from orchestrator.platforms.ica.batches.families import Family
 from orchestrator.platforms.ica.protocol import requests, wire
-from orchestrator.platforms.ica.protocol.listing import MOST_PAGES, EndlessListingError, pages
+from orchestrator.platforms.ica.protocol.listing import MOST_PAGES, pages
 from orchestrator.platforms.ica.protocol.session import Session
 from orchestrator.platforms.ica.protocol.wire import Job
+from orchestrator.platforms.pages import EndlessListingError
 
 _MOST_CANDIDATES: Final = 100
 """Maximum candidate batches; with more, the search is inconclusive."""

@@ -25,8 +25,9 @@ from orchestrator.platforms.ica.batches.data_work import differ
 from orchestrator.platforms.ica.batches.families import ANALYSES, FAMILIES, SAMPLES, Family
 from orchestrator.platforms.ica.candidates import Candidates, Unread
 from orchestrator.platforms.ica.protocol import requests, wire
-from orchestrator.platforms.ica.protocol.listing import EndlessListingError, pages
+from orchestrator.platforms.ica.protocol.listing import pages
 from orchestrator.platforms.ica.protocol.session import Session
+from orchestrator.platforms.pages import EndlessListingError
 
 _SKEW: Final[Micros] = 3600 * SECOND
 """How long before its first send a batch's job may have been created according to ICA's clock."""

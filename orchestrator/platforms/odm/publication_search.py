@@ -13,6 +13,7 @@ from orchestrator.domain.units import SECOND
 from orchestrator.platforms.http.json_bodies import read
 from orchestrator.platforms.odm import wire
 from orchestrator.platforms.odm.session import Session
+from orchestrator.platforms.pages import ListingGuard
 
 _PAGE: Final = 1000
 _SLACK: Micros = 600 * SECOND
@@ -54,10 +55,13 @@ class PublicationSearch:
         """The studies of which the audit log has events with the mark of this batch; None where it has none.
 
         A log that is not there, or may not be read, has none.
+
+        Raises:
+            EndlessListingError: the log has too many events since then, or repeats them.
         """
         marks = [mark.encode() for mark in self.marks_of(batch)]
         studies: dict[str, None] = {}
-        found, cursor, read_before = False, None, set[str]()
+        found, cursor, read_before, guard = False, None, set[str](), ListingGuard("the audit log of ODM")
         while True:
             params = [("from", wire.written(since - _SLACK)), ("pageLimit", str(_PAGE))]
             params += [("cursor", cursor)] if cursor is not None else []
@@ -73,4 +77,5 @@ class PublicationSearch:
             cursor = page.cursor
             if not cursor or not page.events or cursor in read_before:
                 return list(studies) if found else None
+            guard.check(map(bytes, page.events))
             read_before.add(cursor)

@@ -14,8 +14,9 @@ import msgspec
 from orchestrator.clock import Micros
 from orchestrator.domain.errors import PlatformError
 from orchestrator.domain.model import Item
+from orchestrator.domain.units import moment_of
 from orchestrator.platforms.http.calls import Answer
-from orchestrator.platforms.http.json_bodies import UNREADABLE, decode, read
+from orchestrator.platforms.http.json_bodies import UNREADABLE, Id, NumberId, decode, read
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_FROM, _MILLISECONDS_FROM = 1_000_000_000, 100_000_000_000
@@ -27,7 +28,7 @@ NO_STATUS: Final = "?"
 class TaskInfo(msgspec.Struct, rename="camel"):
     """A task."""
 
-    id: str | int | None = None
+    id: Id | NumberId | None = None
     name: str | None = None
     status: str | None = None
     application: str | None = None
@@ -39,7 +40,7 @@ class TaskInfo(msgspec.Struct, rename="camel"):
 class JobInfo(msgspec.Struct, rename="camel"):
     """One run of an import job."""
 
-    job_exec_id: int | str
+    job_exec_id: NumberId | Id
     status: str | None = None
     create_time: Any = None
     end_time: Any = None
@@ -91,14 +92,14 @@ def job_named_by(refusal: PlatformError) -> str | None:
 def moment(value: object) -> Micros | None:
     """A time that leaves no doubt: a Unix time, or a date with its zone; None for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if value < _SECONDS_FROM:
+        if not _SECONDS_FROM <= value < _MILLISECONDS_FROM * 1_000:
             return None
-        return round(value * (1_000 if value >= _MILLISECONDS_FROM else 1_000_000))
+        return moment_of(value / 1_000 if value >= _MILLISECONDS_FROM else value)
     try:
         parsed = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    return (parsed - _EPOCH) // timedelta(microseconds=1) if parsed is not None and parsed.tzinfo is not None else None
+    return moment_of((parsed - _EPOCH).total_seconds()) if parsed is not None and parsed.tzinfo is not None else None
 
 
 def written(micros: Micros) -> str:

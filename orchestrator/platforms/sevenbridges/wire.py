@@ -12,8 +12,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from orchestrator.clock import Micros
+from orchestrator.domain.units import moment_of
 from orchestrator.platforms.http.calls import Answer
-from orchestrator.platforms.http.json_bodies import decode, read
+from orchestrator.platforms.http.json_bodies import UNREADABLE, Id, NumberId, decode, read
 
 Resource = TypeVar("Resource")
 
@@ -59,7 +60,7 @@ class Problem(msgspec.Struct):
 class Task(msgspec.Struct):
     """A task, a batch task or a child of one."""
 
-    id: str
+    id: Id
     status: str | None = None
     name: str | None = None
     description: str | None = None
@@ -76,7 +77,7 @@ class Task(msgspec.Struct):
 class File(msgspec.Struct):
     """A file of a project."""
 
-    id: str | None = None
+    id: Id | None = None
     name: str | None = None
     project: str | None = None
 
@@ -84,7 +85,7 @@ class File(msgspec.Struct):
 class FileDetails(msgspec.Struct):
     """A file with what may be changed of it."""
 
-    id: str
+    id: Id
     name: str | None = None
     metadata: msgspec.Raw = msgspec.Raw(b"null")
     tags: msgspec.Raw = msgspec.Raw(b"null")
@@ -104,7 +105,7 @@ class Place(msgspec.Struct):
 class Transfer(msgspec.Struct):
     """An import or an export."""
 
-    id: str
+    id: Id
     state: str
     source: Place | None = None
     destination: Place | None = None
@@ -117,7 +118,7 @@ class Transfer(msgspec.Struct):
 class FileJob(msgspec.Struct):
     """A job over many files; `result` has one row for each once it has FINISHED."""
 
-    id: str | int
+    id: Id | NumberId
     state: str
     type: str | None = None
     total_files: int | None = None
@@ -129,7 +130,7 @@ class FileJob(msgspec.Struct):
 class Run(msgspec.Struct):
     """A run of an automation."""
 
-    id: str
+    id: Id
     status: str
     name: str | None = None
     message: str | None = None
@@ -198,7 +199,7 @@ class BulkReader(Generic[Resource]):
     def _one(self, raw: msgspec.Raw) -> Row[Resource]:
         try:
             row = decode(self._row, raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return Row()
         return Row(row.resource, row.error)
 
@@ -221,7 +222,7 @@ class ListReader(Generic[Resource]):
         for raw in raws:
             try:
                 rows.append(decode(self._resource, raw))
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 continue
         if page.links is None:
             return Page(rows, len(raws) >= limit, len(raws) - len(rows))
@@ -229,7 +230,7 @@ class ListReader(Generic[Resource]):
 
 
 def moment(text: str | None) -> Micros | None:
-    """A time of the platform's, UTC where it names no zone; None for what is none."""
+    """A time of the platform's, UTC where it names no zone; None for what is none, or is not of our era."""
     try:
         parsed = datetime.fromisoformat(text) if text else None
     except ValueError:
@@ -237,7 +238,7 @@ def moment(text: str | None) -> Micros | None:
     if parsed is None:
         return None
     parsed = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
-    return (parsed - _EPOCH) // timedelta(microseconds=1)
+    return moment_of((parsed - _EPOCH).total_seconds())
 
 
 def written(micros: Micros) -> str:
@@ -249,7 +250,7 @@ def plain(raw: msgspec.Raw) -> Any:  # noqa: ANN401 - whatever JSON may be
     """What a field holds that has no fixed shape; None for what cannot be read."""
     try:
         return decode(_ANY, raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Concatenate, ParamSpec
 
 from orchestrator.clock import Micros
+from orchestrator.domain.details import bounded_receipt
 from orchestrator.domain.model import (
     Batch,
     BatchId,
@@ -71,15 +72,15 @@ class Advance(ControlActions):
 
     async def proceed(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
         """The platform has one step of the submission: the next is composed when the batch goes out again."""
-        return await self._step(batch.id, now, submitting.proceed, receipt)
+        return await self._step(batch.id, now, submitting.proceed, bounded_receipt(receipt))
 
     async def confirm(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
         """The platform accepted it, or it was found there. Said twice, it changes nothing."""
-        return await self._step(batch.id, now, submitting.confirm, receipt)
+        return await self._step(batch.id, now, submitting.confirm, bounded_receipt(receipt))
 
     async def confirm_partly(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
         """Only these items were found: the others are planned anew; raises StoreError where none was found."""
-        return await self._step(batch.id, now, submitting.confirm_partly, receipt)
+        return await self._step(batch.id, now, submitting.confirm_partly, bounded_receipt(receipt))
 
     async def release(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
         """This send had no effect: it goes out again, not before `due_at`.

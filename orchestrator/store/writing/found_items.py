@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
+from orchestrator.domain.details import end_of
 from orchestrator.domain.lifecycle import outcome_of_children
 from orchestrator.domain.model import Item, ItemReport, ItemState, JobId
 from orchestrator.store.changes import Place
@@ -150,7 +151,7 @@ def _as_columns(found: Found, report: ItemReport, now: Micros) -> dict[str, Any]
         "detail": report.detail,
         "facts": report.facts,
         "submitted_at": None if report.state is ItemState.PENDING else now,
-        "finished_at": (report.finished_at or now) if report.state.final else None,
+        "finished_at": end_of(report.finished_at, now) if report.state.final else None,
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestrator.clock import SECOND
+from orchestrator.domain.details import end_of
 from orchestrator.domain.lifecycle import BatchEvent
 from orchestrator.domain.model import CREATION, BatchReport, ItemState
 from orchestrator.store.account_memory import remember
@@ -79,7 +80,7 @@ async def write_changes(unit: UnitOfWork, changes: Sequence[ItemChange]) -> None
 def ended_in(comparison: Comparison, now: int) -> tuple[Ended, ...]:
     """The items that came to an end of their own, with what they took. What was never created took nothing."""
     return tuple(
-        Ended(change.before.job, change.before.batch or 0, max(0, (change.finished_at or now) - since) / SECOND)
+        Ended(change.before.job, change.before.batch or 0, max(0, end_of(change.finished_at, now) - since) / SECOND)
         for change in comparison.changes.values()
         if change.after.state in _OWN_ENDS
         and change.after.stage != CREATION
@@ -101,7 +102,7 @@ def _as_written(change: ItemChange, now: int) -> dict[str, Any]:
         "to_detail": after.detail,
         "to_facts": change.facts,
         "to_submitted_at": before.submitted_at or (now if leaves else None),
-        "to_finished_at": (change.finished_at or now) if after.state.final else None,
+        "to_finished_at": end_of(change.finished_at, now) if after.state.final else None,
     }
 
 

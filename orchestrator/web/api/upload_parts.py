@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from orchestrator.intake.directory.moves import GOOD_NAME
 from orchestrator.intake.reading.tables import is_table
@@ -15,6 +15,16 @@ from orchestrator.web.bounded_body import bounded
 
 MOST_PARTS = 100
 """Files that one request may have."""
+
+
+MOST_IN_MEMORY = 64 * 1024
+"""Bytes of one part that are kept in memory; of a part that is no file, all that it may have."""
+
+
+class _Parser(MultiPartParser):
+    """Writes parts to disk early: many requests of many parts may arrive at a time."""
+
+    spool_max_size = MOST_IN_MEMORY
 
 
 class UploadError(Exception):
@@ -47,9 +57,11 @@ async def parts_of(request: Request, most: int) -> AsyncIterator[Parts]:
     too_large = f"a queue file and its tables may have {most} bytes (`queue.max_bytes`) in all"
     limited = bounded(request, most, lambda: UploadError(413, too_large))
     try:
-        form = await limited.form(max_files=MOST_PARTS, max_fields=MOST_PARTS)
-    except HTTPException as error:
-        raise UploadError(400, f"the form cannot be read: {error.detail}; nothing was taken") from None
+        form = await _Parser(
+            request.headers, limited.stream(), max_files=MOST_PARTS, max_fields=MOST_PARTS, max_part_size=MOST_IN_MEMORY
+        ).parse()
+    except MultiPartException as error:
+        raise UploadError(400, f"the form cannot be read: {error.message}; nothing was taken") from None
     try:
         uploads = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
         yield _sorted(uploads, plain=len(uploads) < len(form.multi_items()))

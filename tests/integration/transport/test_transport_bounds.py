@@ -31,6 +31,30 @@ async def test_a_gzip_bomb_is_refused_before_it_is_decoded(play, call):
     assert peak < 16 * MIB
 
 
+class Trickle(httpx.AsyncByteStream):
+    """A body without an end."""
+
+    def __init__(self, piece):
+        self.piece = piece
+        self.sent = 0
+
+    async def __aiter__(self):
+        while True:
+            self.sent += len(self.piece)
+            assert self.sent < 64 * MIB, "it is read on and on"
+            yield self.piece
+
+
+@pytest.mark.parametrize("piece", [gzip.compress(b"") * 100, gzip.compress(b"{}") + bytes(60_000)])
+async def test_a_body_that_decodes_to_nothing_is_read_up_to_the_same_bound(play, call, piece):
+    """Empty members and padding between them add nothing to what is decoded."""
+    body = Trickle(piece)
+    platform = play(httpx.Response(200, stream=body, headers={"content-encoding": "gzip"}), max_body=MIB)
+    error = await platform.send(call())
+    assert type(error) is Refused
+    assert body.sent < 2 * MIB
+
+
 async def test_a_bomb_in_a_complaint_costs_no_more(play, call):
     """The beginning of a complaint is read, and no more of it."""
     bomb = gzip.compress(b"x" * (64 * MIB), 9)

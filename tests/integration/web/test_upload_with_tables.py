@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from orchestrator.web.api import schemas
+from orchestrator.web.api import schemas, upload_parts
 from orchestrator.web.api.responses import PROBLEM
 
 ROWS = "data\nfil.1\nfil.2\n"
@@ -128,3 +128,28 @@ async def test_a_form_needs_the_token(house, auth):
         broken = auth | {"content-type": "multipart/form-data"}
         answer = await house.client.post("/api/v1/queue", content=b"x", headers=broken)
         assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
+
+
+async def test_large_parts_wait_on_disk(house, auth, monkeypatch):
+    """Of a hundred parts each keeps little in memory: a few requests at a time must not end the daemon."""
+    held = []
+
+    def sorted_parts(uploads, *, plain):
+        held.extend(upload.size for upload in uploads if not upload.file._rolled)
+        raise upload_parts.UploadError(422, f"{len(uploads)} parts")
+
+    monkeypatch.setattr(upload_parts, "_sorted", sorted_parts)
+    parts = [("file", (f"t{number}.csv", "x" * (upload_parts.MOST_IN_MEMORY + 1))) for number in range(20)]
+    async with house.open(token_file="secrets/token"):
+        answer = await house.client.post("/api/v1/queue", files=[*parts, ("file", ("s.csv", ROWS))], headers=auth)
+        assert (answer.status_code, answer.json()["detail"]) == (422, "21 parts")
+    assert held == [len(ROWS)]
+
+
+async def test_a_field_that_is_no_file_is_not_collected(house, auth):
+    """Such parts are refused anyway, so they need no memory."""
+    async with house.open(token_file="secrets/token"):
+        field = ("note", (None, "x" * (upload_parts.MOST_IN_MEMORY + 1)))
+        answer = await house.client.post("/api/v1/queue", files=[*form(house, "a"), field], headers=auth)
+        assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
+        assert "the form cannot be read: Part exceeded maximum size of 64KB" in answer.json()["detail"]

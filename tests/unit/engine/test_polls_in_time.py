@@ -127,7 +127,7 @@ def test_an_end_is_seen_in_time_however_long_work_takes(durations, seconds, alon
     it, random_ = FollowUps(alone=alone), random.Random(7)
     for _ in ("first", "known"):
         it.late.clear()
-        it.run((random_.uniform(0, seconds), [durations(seconds, random_) for _ in range(50)]) for _ in range(20))
+        it.run((random_.uniform(0, seconds), [durations(seconds, random_) for _ in range(100)]) for _ in range(10))
         assert len(it.late) == 1000
         assert sorted(it.late)[989] <= 1.0
 

@@ -56,6 +56,8 @@ def test_a_row_is_refused_for_good_or_for_the_moment(status, lasting):
         ("1970-01-01T01:00:01+01:00", 1_000_000),
         ("1970-01-02", 86_400_000_000),
         ("yesterday", None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("9999-12-31T23:59:59-14:00", None),
         (None, None),
     ],
 )

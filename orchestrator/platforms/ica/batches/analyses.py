@@ -7,6 +7,7 @@ from typing import Final
 from orchestrator.clock import Micros
 from orchestrator.domain.identity import BATCH_TAG, INSTANCE_TAG, ITEM_TAG
 from orchestrator.domain.model import BatchKey, ItemReport
+from orchestrator.domain.units import moment_of
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.protocol.wire import Analysis, Tags
 from orchestrator.platforms.ica.statuses import ANALYSIS, FINAL_ANALYSIS
@@ -73,10 +74,10 @@ def analysis_report(
 
 
 def moment(text: str | None) -> Micros | None:
-    """Parse an ISO 8601 time to microseconds UTC; None when it is invalid."""
+    """Parse an ISO 8601 time to microseconds UTC; None when it is invalid, or not of our era."""
     if not text:
         return None
     try:
-        return round(datetime.fromisoformat(text).timestamp() * 1_000_000)
+        return moment_of(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError):
         return None

@@ -7,22 +7,15 @@ that was seen before ends the listing, and reading stops after pages without new
 from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
-from orchestrator.domain.errors import Refused
 from orchestrator.platforms.http.calls import Call
 from orchestrator.platforms.ica.protocol.session import Session
 from orchestrator.platforms.ica.protocol.wire import Page, PageReader, Row
+from orchestrator.platforms.pages import EndlessListingError
 
 MOST_PAGES: Final = 200
 """Maximum pages of one listing; ICA itself ends a sorted one at 200,000 rows."""
 _BARREN: Final = 3
 """Pages in a row without a new row after which reading stops."""
-
-
-class EndlessListingError(Refused):
-    """A listing has more pages than may be read, so nothing follows from rows that were not found.
-
-    A kind of `Refused`, and not of `Transient`, so that the listing is rarely retried.
-    """
 
 
 async def pages(

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from orchestrator.platforms.http.calls import Answer
-from orchestrator.platforms.http.json_bodies import UNREADABLE, decode, read, unreadable
+from orchestrator.platforms.http.json_bodies import UNREADABLE, Id, decode, read, unreadable
 
 Row = TypeVar("Row")
 
@@ -29,7 +29,7 @@ class Tags(Wire):
 class Analysis(Wire):
     """An analysis: from a search, requested by id, or embedded in the item that created it."""
 
-    id: str
+    id: Id
     status: str
     user_reference: str | None = None
     tags: Tags | None = None
@@ -68,7 +68,7 @@ class DataRequest(Wire):
 class OwnerId(Wire):
     """A project, bundle or datum, by its id."""
 
-    id: str
+    id: Id
 
 
 class ProjectData(Wire):
@@ -136,7 +136,7 @@ class SampleRequest(Wire):
 class Sample(Wire):
     """A sample."""
 
-    id: str
+    id: Id
     name: str
     status: str
     tags: SampleTags | None = None
@@ -145,7 +145,7 @@ class Sample(Wire):
 class SampleId(Wire):
     """The sample that an item created."""
 
-    id: str
+    id: Id
 
 
 class SampleItem(Wire):
@@ -165,7 +165,7 @@ class ProjectSample(Wire):
 class Job(Wire):
     """The job of a batch; `subject_id` is the id of the batch."""
 
-    subject_id: str
+    subject_id: Id
     status: str
     time_created: str | None = None
     subject_type: str | None = None
@@ -184,7 +184,7 @@ class BatchJob(Wire):
 class RemoteBatch(Wire):
     """A batch, as returned by its creation or by a request for it."""
 
-    id: str
+    id: Id
     job: BatchJob | None = None
 
 

@@ -6,6 +6,7 @@ Rows may move between two pages while a list is read: pages overlap, so that a r
 from collections.abc import AsyncIterator
 from typing import Final
 
+from orchestrator.platforms.pages import ListingGuard
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.sevenbridges.wire import ListReader, Resource
 
@@ -22,13 +23,19 @@ async def pages(
     reader: ListReader[Resource],
     size: int,
 ) -> AsyncIterator[list[Resource]]:
-    """Each page of a list, to the last. A row may come twice."""
-    offset, more = 0, True
+    """Each page of a list, to the last. A row may come twice.
+
+    Raises:
+        EndlessListingError: it continues without new rows, or has more than `MOST_PAGES` pages.
+    """
+    offset, more, guard = 0, True, ListingGuard(f"the platform's list {path}")
     step = step_of(size)
     while more:
         asked = {**params, "limit": str(size), "offset": str(offset)}
         page = reader.read(await session.get(path, route, asked), limit=size)
         yield list(page.rows)
+        if page.more:
+            guard.check([getattr(row, "id", None) for row in page.rows], bad_rows=page.bad_rows)
         offset, more = offset + step, page.more
 
 

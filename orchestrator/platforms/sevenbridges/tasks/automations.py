@@ -16,6 +16,7 @@ from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemSta
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
+from orchestrator.platforms.pages import page_behind
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, stages, statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls, sent
@@ -120,7 +121,9 @@ class Automations:
         reports = [child_report(task, batch, item, ended=ended == "1") for task in page.rows]
         if page.more:
             cursor = f"{ended}:{int(offset) + step_of(self.page_size)}"
-            return PollResult(reports, next=replace(poll, cursor=cursor, page=poll.page + 1), bad_rows=page.bad_rows)
+            behind = page_behind(poll, cursor, [task.id for task in page.rows])
+            if behind is not None:
+                return PollResult(reports, next=behind, bad_rows=page.bad_rows)
         if ended == "1":
             self._listed[run_id] = True
         return PollResult(reports, bad_rows=page.bad_rows)

@@ -12,6 +12,7 @@ import msgspec
 from orchestrator.clock import Clock
 from orchestrator.domain.model import CREATION, Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult
 from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.pages import page_behind
 from orchestrator.platforms.sevenbridges import stages, statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls
 from orchestrator.platforms.sevenbridges.protocol.listing import step_of
@@ -137,8 +138,11 @@ class TaskPolls:
         page = wire.TASKS.read(await self._session.get("/tasks", "tasks/children", params), limit=self._page_size)
         reports = [child_report(child, batch, parent, ended=place.ended) for child in page.rows]
         if page.more:
-            others = [msgspec.structs.replace(place, offset=place.offset + step_of(self._page_size)), *others]
-        elif place.ended:
+            behind = msgspec.structs.replace(place, offset=place.offset + step_of(self._page_size))
+            following = page_behind(poll, _cursor([behind, *others]), (task_id, *(child.id for child in page.rows)))
+            if following is not None:
+                return PollResult(reports, next=following, bad_rows=page.bad_rows)
+        if place.ended:
             lists = self._listed.get(task_id) or _Lists(self._clock.monotonic())
             self._listed[task_id] = replace(lists, times=lists.times + 1, rows=place.offset + len(page.rows))
         return PollResult(reports, next=_to_children(poll, others), bad_rows=page.bad_rows)
@@ -207,7 +211,11 @@ def unended(report: ItemReport) -> ItemReport:
 def _to_children(poll: Poll, places: Sequence[_Place]) -> Poll | None:
     if not places:
         return None
-    return replace(poll, cursor=msgspec.json.encode(places).decode(), page=poll.page + 1)
+    return replace(poll, cursor=_cursor(places), page=poll.page + 1)
+
+
+def _cursor(places: Sequence[_Place]) -> str:
+    return msgspec.json.encode(places).decode()
 
 
 def _id_of(poll: Poll, item: Item) -> str | None:

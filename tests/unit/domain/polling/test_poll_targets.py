@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.polling.targets import (
-    EASY,
     MAX_STRETCH,
     POLLING_SHARE,
     SLACK,
@@ -21,7 +20,7 @@ from orchestrator.domain.polling.targets import (
 
 AIMS = PollTargets(min_interval=10, max_interval=300)
 SHARE = 1000 * POLLING_SHARE / 300
-"""Requests a second that looks may take of 1000 in 300 s."""
+"""Requests a second that polls may take of 1000 in 300 s."""
 
 forecasts = st.floats(0.1, 1e9)
 rests = st.lists(
@@ -41,8 +40,6 @@ wishes = st.lists(
     max_size=30,
 )
 shares = st.floats(0, 1)
-EASY_RATE = 1000 * EASY / 300
-"""The same that they may take to be prompt."""
 
 
 def budget_state(used):
@@ -90,31 +87,31 @@ def rates(rests, stretch):
 
 
 @given(rests)
-def test_looks_are_as_prompt_as_an_easy_part_of_the_budget_allows(rests):
-    """They are stretched to just that part, and not at all where they fit; where frugal ones take more, those hold."""
+def test_polls_are_as_prompt_as_their_share_of_the_budget_allows(rests):
+    """They are stretched to just that share, and not at all where they fit; where frugal ones take more, those hold."""
     stretch = budget_state(0.0).stretch(rests)
     prompt = rates(rests, 1.0)
-    if prompt <= EASY_RATE:
+    if prompt <= SHARE:
         assert stretch == 1.0
-    elif prompt > SLACK * EASY_RATE and rates(rests, math.inf) > EASY_RATE * (1 + 1e-9):
+    elif prompt > SLACK * SHARE and rates(rests, math.inf) > SHARE * (1 + 1e-9):
         assert stretch == math.inf
     else:
-        assert rates(rests, stretch) == pytest.approx(EASY_RATE)
+        assert rates(rests, stretch) == pytest.approx(SHARE)
 
 
 def test_where_not_all_ends_can_be_seen_in_time_the_likely_ones_are():
-    """Of thirty looks one is at work about to end: it keeps its ten seconds, the others share the easy part's rest."""
+    """Of thirty looks one is at work about to end: it keeps its ten seconds, the others divide the rest."""
     likely, quiet = PollRest(1, prompt=10.0, frugal=10.0), PollRest(1, prompt=10.0, frugal=300.0)
     stretch = BudgetState(300, 300, 1.0).stretch([likely] + [quiet] * 29)
     assert likely.stretched(stretch) == 10
-    assert quiet.stretched(stretch) == pytest.approx(29 / (EASY - 0.1))
+    assert quiet.stretched(stretch) == pytest.approx(29 / (POLLING_SHARE - 0.1))
 
 
 def test_while_all_ends_can_be_seen_in_time_none_is_preferred():
     """Nine looks at work about to end leave the tenth what it needs, though nothing is likely there."""
     likely, quiet = PollRest(1, prompt=10.0, frugal=10.0), PollRest(1, prompt=10.0, frugal=300.0)
     stretch = BudgetState(300, 300, 1.0).stretch([likely] * 9 + [quiet])
-    assert likely.stretched(stretch) == quiet.stretched(stretch) == pytest.approx(10 / EASY)
+    assert likely.stretched(stretch) == quiet.stretched(stretch) == pytest.approx(10 / POLLING_SHARE)
 
 
 @given(looks_of_work.filter(bool))
