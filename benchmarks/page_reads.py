@@ -2,11 +2,13 @@
 
 The daemon's server, database and intake run in this process, without an account that anything is sent to; a writer
 changes items as a sweep of polls does. The callers are another process. Latency is what a caller waits; processor time
-is this process's, with browsers and without.
+is this process's, with browsers and without. On a machine that others use too, latency is mostly the time in which
+threads were ready to run and had no core: the kernel counts it, and it is shown what is left without it.
 """
 
 import json
 import multiprocessing
+import os
 import socket
 import sqlite3
 import time
@@ -75,10 +77,14 @@ async def _measure(paper: report.Report, folder: Path) -> None:
         idle = await _cost(None)
         latency = [await _page(url, name, path, idle) for name, path in PAGES.items()]
         paper.table("one page while a sweep writes, ms", latency)
-        worst = max(float(str(row["p99"])) for row in latency)
-        paper.verdict("every page under 200 ms (p99)", f"{worst:.0f} ms", reached=worst < 200)
-        dearest = max(float(str(row["processor"])) for row in latency)
-        paper.verdict("every page under 200 ms of processor time", f"{dearest:.0f} ms", reached=dearest < 200)
+        for column, aim in (
+            ("p99", "every page under 200 ms (p99)"),
+            ("p99 without waits", "the same without the waits for a core"),
+            ("processor", "every page under 200 ms of processor time"),
+        ):
+            worst = max(float(str(row[column])) for row in latency)
+            paper.verdict(aim, f"{worst:.0f} ms", reached=worst < 200)
+        idle = await _cost(None)
         busy = await _cost(url)
         paper.table(
             "processor time of the daemon", [{"browsers": 0, "share": idle}, {"browsers": BROWSERS, "share": busy}]
@@ -91,9 +97,12 @@ async def _measure(paper: report.Report, folder: Path) -> None:
 async def _page(url: str, name: str, path: str, idle: float) -> report.Row:
     """The latency of a page, and the processor time that one rendering of it takes."""
     began, used = time.monotonic(), time.process_time()  # noqa: TID251 - real time is what is measured
-    times = [float(str(row["ms"])) for row in await _in_child(_read_page, url + path)]
+    read = await _in_child(_read_page, url + path)
     own = time.process_time() - used - idle * (time.monotonic() - began)  # noqa: TID251 - as above
+    times = [float(str(row["ms"])) for row in read]
+    undisturbed = [float(str(row["ms"])) - float(str(row["waited"])) for row in read]
     quantiles = {"p50": report.quantile(times, 0.5), "p99": report.quantile(times, 0.99)}
+    quantiles["p99 without waits"] = report.quantile(undisturbed, 0.99)
     return {"page": name} | quantiles | {"processor": round(own / len(times) * 1000, 1)}
 
 
@@ -143,12 +152,20 @@ async def _in_child(work: object, url: str) -> list[dict[str, object]]:
 def _read_page(address: str, answer: Connection) -> None:
     _until_ready(address)
     mark = "&" if "?" in address else "?"
-    times = []
+    rows = []
     for number in range(ROUNDS):
-        began = time.perf_counter()
+        before, began = _waits(), time.perf_counter()
         _get(f"{address}{mark}round={number}")  # an address of its own, so that no kept page answers
-        times.append((time.perf_counter() - began) * 1000)
-    answer.send([{"ms": each} for each in times])
+        ended, after = time.perf_counter(), _waits()
+        waited = sum(waits - before.get(thread, 0.0) for thread, waits in after.items())
+        rows.append({"ms": (ended - began) * 1000, "waited": waited})
+    answer.send(rows)
+
+
+def _waits() -> Mapping[Path, float]:
+    """Milliseconds for which each thread of the daemon, and this process, was ready to run and had no core."""
+    threads = [Path("/proc/self/schedstat"), *Path(f"/proc/{os.getppid()}/task").glob("*/schedstat")]
+    return {thread: int(thread.read_text().split()[1]) / 1_000_000 for thread in threads}
 
 
 def _browse(url: str, answer: Connection) -> None:

@@ -1,7 +1,7 @@
 """The store as the rest of the program sees it."""
 
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Self
 
@@ -110,6 +110,10 @@ class Store:
     def time_with(self, timed: Timed) -> None:
         """Have the time of each transaction taken; `timed` gets `read` or `write`."""
         self._database.timed = timed
+
+    def snapshot(self) -> AbstractAsyncContextManager[None]:
+        """Inside, all that this task reads is of one moment, in one transaction. It starts no tasks, and only reads."""
+        return self._database.snapshot()
 
     async def aclose(self) -> None:
         """Close all connections."""

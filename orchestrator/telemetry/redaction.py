@@ -7,7 +7,7 @@ at run time, passwords in URLs, signed links).
 import math
 import re
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -21,24 +21,40 @@ _PLACEHOLDER = (
 """Not followed by what stands for a secret in advice and documentation: `…`, `<token>`, `$TOKEN`, `YOUR_TOKEN`."""
 _SCHEMES = r"(?:bearer|basic|digest|negotiate|token)\b"
 _HEADERS = r"(?:proxy-)?authorization|x-api-key|x-sbg-auth-token"
-_PATTERNS = MappingProxyType(
-    {
-        # Authorization: Bearer …, and as it stands in the repr of a mapping or of pairs. Where a scheme follows, the
-        # secret is what stands behind it: `?+` never takes the scheme itself for one.
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """How a credential is found that nobody named as a secret."""
+
+    hints: tuple[str, ...]
+    """One of these, without regard to case, is in every text that the pattern matches."""
+    pattern: re.Pattern[str]
+    replacement: str = rf"\g<1>{REDACTED}"
+
+
+_RULES = (
+    # Authorization: Bearer …, and as it stands in the repr of a mapping or of pairs. Where a scheme follows, the
+    # secret is what stands behind it: `?+` never takes the scheme itself for one.
+    _Rule(
+        ("authorization", "x-api-key", "x-sbg-auth-token"),
         re.compile(
             rf"(?i)((?:{_HEADERS})(?:[\"']\s*[:,]|\s*[:=])\s*(?:b(?=[\"']))?[\"']?(?:{_SCHEMES}\s+)?+)"
             rf"(?!{_SCHEMES}\W*(?:\s|$)){_PLACEHOLDER}[^\s\"',;}}]{{4,}}"
-        ): rf"\g<1>{REDACTED}",
-        # Prose continues in lower-case letters; a token has digits or capitals among its sixteen characters and more.
-        re.compile(rf"((?i:bearer)\s+)(?![a-z-]+(?![\w.~+/=-])){_PLACEHOLDER}[\w.~+/=-]{{16,}}"): rf"\g<1>{REDACTED}",
-        re.compile(r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"): REDACTED,
-        re.compile(rf"(://[^\s/:@]*:){_PLACEHOLDER}[^\s/@]+(?=@)"): rf"\g<1>{REDACTED}",
+        ),
+    ),
+    # Prose continues in lower-case letters; a token has digits or capitals among its sixteen characters and more.
+    _Rule(("bearer",), re.compile(rf"((?i:bearer)\s+)(?![a-z-]+(?![\w.~+/=-])){_PLACEHOLDER}[\w.~+/=-]{{16,}}")),
+    _Rule(("eyj",), re.compile(r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"), REDACTED),
+    _Rule(("://",), re.compile(rf"(://[^\s/:@]*:){_PLACEHOLDER}[^\s/@]+(?=@)")),
+    _Rule(
+        ("x-amz-", "sig=", "signature=", "token="),
         re.compile(
             rf"(?i)([?&](?:x-amz-(?:signature|credential|security-token)|sig|signature|token)=)"
             rf"{_PLACEHOLDER}[^&\s\"']+"
-        ): rf"\g<1>{REDACTED}",
-        re.compile(rf"(?i)(\b(?:password|passwd)=){_PLACEHOLDER}[^\s\"'&;,]+"): rf"\g<1>{REDACTED}",
-    }
+        ),
+    ),
+    _Rule(("password=", "passwd="), re.compile(rf"(?i)(\b(?:password|passwd)=){_PLACEHOLDER}[^\s\"'&;,]+")),
 )
 _PUBLIC = frozenset(
     {"orchestrator", "simulator", "illumina", "postgres", "postgresql", "sqlite", "localhost"}
@@ -73,8 +89,10 @@ class Redactor:
         """The text without secrets."""
         if self._known is not None:
             text = self._known.sub(REDACTED, text)
-        for pattern, replacement in _PATTERNS.items():
-            text = pattern.sub(replacement, text)
+        lowered = text.casefold()  # to find a word in it takes a hundredth of the time of a pattern
+        for rule in _RULES:
+            if any(hint in lowered for hint in rule.hints):
+                text = rule.pattern.sub(rule.replacement, text)
         return text
 
     def value(self, value: object, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON value

@@ -25,7 +25,7 @@ _CONTEXT = 20
 
 def printable(text: str, *, keep: str = "") -> str:
     """`text` with escapes for characters that do not show, line breaks included; those in `keep` stay."""
-    if text.isprintable() and not _INVISIBLE.search(text):
+    if text.isprintable() and (text.isascii() or not _INVISIBLE.search(text)):
         return text
     return "".join(each if each in keep or _shows(each) else _escaped(each) for each in text)
 

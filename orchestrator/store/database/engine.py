@@ -7,6 +7,7 @@ only. Waiting for the write lock happens outside the shield and can be cancelled
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import quote
@@ -159,6 +160,8 @@ class Database:
         """Called with `read` or `write` for each transaction; the context is left when the transaction ends."""
         self._turn = anyio.Lock()
         self._seats = anyio.Semaphore(_READERS)
+        self._held: ContextVar[AsyncConnection | None] = ContextVar("held", default=None)
+        """The connection of the snapshot that this task reads from."""
         self.writes = 0
         """Transactions that may have changed something: while it stays the same, what was read is still true.
 
@@ -181,7 +184,10 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection that sees one state of the database for as long as it is held."""
+        """A connection that sees one state of the database for as long as it is held; in a snapshot, that of it."""
+        if (held := self._held.get()) is not None:
+            yield held
+            return
         async with self._seats:
             with anyio.CancelScope(shield=True), self.timed("read"):
                 try:
@@ -190,6 +196,20 @@ class Database:
                 except DBAPIError as error:
                     await self._explain(self._readers, error)
                     raise
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[None]:
+        """Inside, all that this task reads is of one moment, in one transaction.
+
+        Cancellation waits for its end, so nothing but reads belongs inside; and no tasks are started there, as they
+        would share the connection.
+        """
+        async with self.read() as connection:
+            before = self._held.set(connection)
+            try:
+                yield
+            finally:
+                self._held.reset(before)
 
     @asynccontextmanager
     async def write(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:

@@ -80,17 +80,19 @@ class History:
 
         A job has several events for each of its items: one call reads at most `_SCANNED` of them.
         """
-        place = sa.select(events.c.id, events.c.seq).where(events.c.job == job).order_by(events.c.id.desc())
-        place = place.limit(_SCANNED) if before is None else place.where(events.c.id < before).limit(_SCANNED)
+        nearest = sa.select(events.c.id, events.c.seq).where(events.c.job == job).order_by(events.c.id.desc())
+        if before is not None:
+            nearest = nearest.where(events.c.id < before)
+        scanned = nearest.limit(_SCANNED).subquery()
+        wanted = sa.select(scanned.c.id).where(scanned.c.seq.is_(None)).order_by(scanned.c.id.desc()).limit(limit + 1)
         async with self._database.read() as connection:
-            scanned = (await connection.execute(place)).all()
-            found = [row.id for row in scanned if row.seq is None]
-            more, found = len(found) > limit, found[:limit]
-            query = _SELECT.where(events.c.id.in_(found)).order_by(events.c.id.desc())
+            found = (await connection.execute(wanted)).scalars().all()
+            query = _SELECT.where(events.c.id.in_(found[:limit])).order_by(events.c.id.desc())
             read = [_event_of(row) for row in await connection.execute(query)]
-        if more:
-            return read, found[-1]
-        return read, scanned[-1].id if len(scanned) == _SCANNED else None
+            if len(found) > limit:
+                return read, found[limit - 1]
+            count, last = (await connection.execute(sa.select(sa.func.count(), sa.func.min(scanned.c.id)))).one()
+            return read, last if count == _SCANNED else None
 
     async def steps(self, job: JobId, *, limit: int) -> Sequence[HistoryEvent]:
         """At most `limit` events, the oldest first: what operators did with a job, and what stopped or blocked it."""

@@ -80,7 +80,7 @@ class ItemSearch:
 
     async def _read(self, job: JobId, conditions: Sequence[sa.ColumnElement[bool]], *, limit: int) -> list[Item]:
         query = (
-            SELECT_ITEM.where(items.c.job == job, sa.not_(items.c.superseded), *conditions)
+            SELECT_ITEM.where(items.c.job == job, *conditions, sa.not_(items.c.superseded))
             .order_by(items.c.seq)
             .limit(limit)
         )
@@ -114,9 +114,8 @@ class ItemSearch:
 
 
 def _conditions(wanted: ItemFilter) -> list[sa.ColumnElement[bool]]:
+    """In the order in which SQLite checks them on every row that it reads: what costs least comes first."""
     conditions: list[sa.ColumnElement[bool]] = []
-    if wanted.text:
-        conditions.append(contains(items.c.key, wanted.text))
     if wanted.state is not None:
         conditions.append(items.c.state == wanted.state)
     if wanted.status is not None:
@@ -125,4 +124,6 @@ def _conditions(wanted: ItemFilter) -> list[sa.ColumnElement[bool]]:
         conditions += [items.c.parent == wanted.parent, items.c.parent.is_not(None)]
     elif not wanted.flat:
         conditions.append(items.c.parent.is_(None))
+    if wanted.text:
+        conditions.append(contains(items.c.key, wanted.text))
     return conditions

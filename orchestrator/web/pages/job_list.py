@@ -58,7 +58,12 @@ class JobList:
     async def get(self, request: Request) -> Response:
         """The page."""
         query = Query.of(request.query_params)
-        return await self._site.page(request, "jobs.html", lambda: self._read(query))
+
+        async def read() -> Mapping[str, Any]:
+            async with self._shown.store.snapshot():
+                return await self._read(query)
+
+        return await self._site.page(request, "jobs.html", read)
 
     async def _read(self, query: Query) -> Mapping[str, Any]:
         filtered = any(query.text(name) for name in _FILTERS)

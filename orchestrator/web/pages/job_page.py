@@ -65,8 +65,9 @@ class JobPage:
         query = Query.of(request.query_params)
 
         async def read() -> Mapping[str, Any]:
-            job = await self.named(request)
-            return await self._head(job, "items") | await self._items(job, query)
+            async with self._store.snapshot():
+                job = await self.named(request)
+                return await self._head(job, "items") | await self._items(job, query)
 
         return await self._site.page(request, "items.html", read)
 
@@ -75,19 +76,9 @@ class JobPage:
         query = Query.of(request.query_params)
 
         async def read() -> Mapping[str, Any]:
-            job = await self.named(request)
-            chosen = query.text("state")
-            states = [state for state in BatchState if state == chosen]
-            found = await self._store.batch_pages.page(job.id, states, after=query.number("after"), limit=PAGE + 1)
-            page, path = found[:PAGE], f"{job_url(job.spec.name)}/batches"
-            return await self._head(job, "batches") | {
-                "batches": page,
-                "counts": await self._store.batches.counts(page),
-                "adoptable": {batch.number for batch in page if batch.state in ADOPTABLE},
-                "query": query.values,
-                "first": query.link(path, after=None) if query.number("after") else None,
-                "following": query.link(path, after=page[-1].number) if len(found) > PAGE else None,
-            }
+            async with self._store.snapshot():
+                job = await self.named(request)
+                return await self._head(job, "batches") | await self._batches(job, query)
 
         return await self._site.page(request, "batches.html", read)
 
@@ -96,15 +87,9 @@ class JobPage:
         query = Query.of(request.query_params)
 
         async def read() -> Mapping[str, Any]:
-            job = await self.named(request)
-            events, following = await self._events(job, query)
-            path = f"{job_url(job.spec.name)}/history"
-            return await self._head(job, "history") | {
-                "events": events,
-                "with_items": query.text("items") == "1",
-                "first": query.link(path, before=None) if query.number("before") else None,
-                "following": query.link(path, before=following) if following is not None else None,
-            }
+            async with self._store.snapshot():
+                job = await self.named(request)
+                return await self._head(job, "history") | await self._history(job, query)
 
         return await self._site.page(request, "history.html", read)
 
@@ -118,14 +103,6 @@ class JobPage:
 
         kept = await self._site.cache.get(f"report {job.id}", render)
         return HTMLResponse(kept.html, headers={"Content-Security-Policy": policy()})
-
-    async def _events(self, job: Job, query: Query) -> tuple[Sequence[HistoryEvent], int | None]:
-        """A page of events, and where the following one begins."""
-        before = query.number("before") or None
-        if query.text("items") != "1":
-            return await self._store.history.newest_without_items(job.id, before=before, limit=EVENTS)
-        found = await self._store.history.newest(job.id, before=before, limit=EVENTS + 1)
-        return found[:EVENTS], found[EVENTS - 1].id if len(found) > EVENTS else None
 
     async def named(self, request: Request) -> Job:
         """The job of a request.
@@ -150,6 +127,38 @@ class JobPage:
             "may_retry": may_retry(job),
             "may_give_up": may_give_up(job),
         }
+
+    async def _batches(self, job: Job, query: Query) -> dict[str, Any]:
+        chosen = query.text("state")
+        states = [state for state in BatchState if state == chosen]
+        found = await self._store.batch_pages.page(job.id, states, after=query.number("after"), limit=PAGE + 1)
+        page, path = found[:PAGE], f"{job_url(job.spec.name)}/batches"
+        return {
+            "batches": page,
+            "counts": await self._store.batches.counts(page),
+            "adoptable": {batch.number for batch in page if batch.state in ADOPTABLE},
+            "query": query.values,
+            "first": query.link(path, after=None) if query.number("after") else None,
+            "following": query.link(path, after=page[-1].number) if len(found) > PAGE else None,
+        }
+
+    async def _history(self, job: Job, query: Query) -> dict[str, Any]:
+        events, following = await self._events(job, query)
+        path = f"{job_url(job.spec.name)}/history"
+        return {
+            "events": events,
+            "with_items": query.text("items") == "1",
+            "first": query.link(path, before=None) if query.number("before") else None,
+            "following": query.link(path, before=following) if following is not None else None,
+        }
+
+    async def _events(self, job: Job, query: Query) -> tuple[Sequence[HistoryEvent], int | None]:
+        """A page of events, and where the following one begins."""
+        before = query.number("before") or None
+        if query.text("items") != "1":
+            return await self._store.history.newest_without_items(job.id, before=before, limit=EVENTS)
+        found = await self._store.history.newest(job.id, before=before, limit=EVENTS + 1)
+        return found[:EVENTS], found[EVENTS - 1].id if len(found) > EVENTS else None
 
     async def _items(self, job: Job, query: Query) -> dict[str, Any]:
         path = job_url(job.spec.name)

@@ -7,6 +7,7 @@ from documents import START, item, job
 from report_pages import Read, failed, page_of
 
 from orchestrator.clock import SECOND
+from orchestrator.domain.model import ItemState
 from orchestrator.engine.report.page import STEPS_SHOWN
 from orchestrator.store.reading.history import HistoryEvent
 
@@ -64,3 +65,15 @@ def test_it_says_how_long_items_took_and_which_needed_another_attempt():
     few = Read(page_of([item(1), item(2, attempts=2)])).text
     assert "nine in ten" not in few
     assert "1 item was submitted more than once; it succeeded." in few
+
+
+def test_it_says_what_the_counts_alone_would_hide():
+    """What stands for an item of the queue file, what the drawing leaves out, and why nothing was submitted."""
+    again = "those that were submitted again are drawn as of their last attempt"
+    plain = Read(page_of([item(1), item(2, state=ItemState.CANCELLED, status=None)])).text
+    assert "cancelled never submitted, as the job was cancelled" in plain
+    assert again not in plain
+    assert "led to others" not in plain
+    text = Read(page_of([item(1, attempts=2), failed(2)], parents=2)).text
+    assert again in text
+    assert "2 items of the queue file led to others on the platform, which are counted in their place." in text

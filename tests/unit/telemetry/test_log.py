@@ -200,6 +200,12 @@ def test_texts_that_look_like_credentials_are_taken_out(text, told):
         ("Authorization: Bearer <x>tail", "Authorization: Bearer [redacted]"),
         ("bearer abcdefgh-abcdefg1", "bearer [redacted]"),
         ("Bearer ABCDEFGHIJKLMNOPQR", "Bearer [redacted]"),
+        ("X-SBG-AUTH-TOKEN: dXNlcjpwdw", "X-SBG-AUTH-TOKEN: [redacted]"),
+        ("https://s3/x?SIG=abcd", "https://s3/x?SIG=[redacted]"),
+        ("https://s3/x?Token=abcd&y=1", "https://s3/x?Token=[redacted]&y=1"),
+        ("https://s3/x?X-AMZ-Security-Token=abcd", "https://s3/x?X-AMZ-Security-Token=[redacted]"),
+        ("PASSWD=hunter2", "PASSWD=[redacted]"),
+        ("Pa\u017f\u017fword=hunter2", "Pa\u017f\u017fword=[redacted]"),
     ],
 )
 def test_credentials_are_taken_out_wherever_they_are_written(text, told):

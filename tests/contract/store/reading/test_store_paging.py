@@ -1,5 +1,7 @@
 """What the API and the metrics ask of the store: pages that lose and repeat nothing, and counts without the items."""
 
+from contextlib import contextmanager
+
 from orchestrator.domain.model import JobState
 
 
@@ -44,3 +46,24 @@ async def test_unconfirmed_submissions_are_counted_by_account(scene):
     unsure = await scene.next()
     await scene.track(unsure)
     assert await scene.store.batches.unconfirmed() == {"ica": 1}
+
+
+async def test_a_snapshot_is_of_one_moment(scene):
+    """What is written meanwhile shows after it, however many questions are asked inside, in one transaction."""
+    await scene.add(items=2)
+    transactions = []
+
+    @contextmanager
+    def timed(operation):
+        transactions.append(operation)
+        yield
+
+    scene.store.time_with(timed)
+    async with scene.store.snapshot(), scene.store.snapshot():
+        assert (await scene.job()).cancelled_at is None
+        await scene.store.advance.cancel("alpha", now=scene.tick())
+        assert (await scene.job()).cancelled_at is None
+        assert await scene.store.jobs.unsettled_counts() != {}
+    assert transactions == ["read", "write"]
+    assert (await scene.job()).cancelled_at is not None
+    assert transactions == ["read", "write", "read"]
