@@ -6,9 +6,10 @@ import pytest
 from platform_setups import SEVEN_BRIDGES
 from seven_bridges_work import NEVER, WORK, done, made, submit
 
+from orchestrator.domain.resending import PROMPT_SENDS
 from orchestrator.simulator import FaultKind
 
-HOUR = 3600.0
+HOUR, DAY = 3600.0, 86_400.0
 MOST_COMMITS = 120
 UNKNOWN = {
     "other": {
@@ -338,3 +339,28 @@ async def test_a_batch_task_ends_after_its_children(lab):
     assert [item.parent for item in items.values() if item.key != "cohort"] == [1, 1, 1]
     assert (await it.job()).counts == {"succeeded": 3}
     assert json.loads(items["cohort"].facts)["execution_status"]["completed"] == 3
+
+
+@pytest.mark.parametrize("fault", [FaultKind.RESET_AFTER, FaultKind.WRONG_MEDIA])
+async def test_tasks_that_run_though_no_answer_says_so_are_followed(lab, fault):
+    """After a few sends the task itself is asked for: it is no draft any more."""
+    it = await lab()
+    it.fault(fault, "run_task")
+    await submit(it, "run", ["s1"])
+    await it.until_settled("run", within=HOUR)
+    assert await it.states() == {"s1": "succeeded"}
+    assert it.calls("run_task") <= 3
+    assert (made(it, "draft"), made(it, "run")) == ({"s1": 1}, {"s1": 1})
+
+
+async def test_a_run_that_never_arrives_is_sent_ever_more_rarely(lab):
+    """The draft stays the only one, and runs as soon as the platform takes the call; until then one call an hour."""
+    it = await lab()
+    it.fault(FaultKind.RESET, "run_task")
+    await submit(it, "run", ["s1"])
+    await it.run_for(DAY)
+    assert it.calls("run_task") <= PROMPT_SENDS + DAY / HOUR
+    it.simulator.faults.clear()
+    await it.until_settled("run", within=3 * HOUR)
+    assert await it.states() == {"s1": "succeeded"}
+    assert (made(it, "draft"), made(it, "run")) == ({"s1": 1}, {"s1": 1})
