@@ -204,6 +204,8 @@ class Submitting:
         except Refused as refusal:
             crash_point(CrashPoint.BATCH_REFUSED)
             await self._refused(begun, refusal)
+        except Unattributed as doubt:
+            await self._block(begun, str(doubt))
         except Unconfirmed as loss:
             await self._lost(begun, loss)
         except (Transient, Unauthorised) as failure:

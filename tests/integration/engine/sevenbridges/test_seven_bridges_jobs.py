@@ -6,6 +6,7 @@ import pytest
 from platform_setups import SEVEN_BRIDGES
 from seven_bridges_work import NEVER, WORK, done, made, submit
 
+from orchestrator.domain.model import BatchState
 from orchestrator.domain.resending import PROMPT_SENDS
 from orchestrator.simulator import FaultKind
 
@@ -364,3 +365,16 @@ async def test_a_run_that_never_arrives_is_sent_ever_more_rarely(lab):
     await it.until_settled("run", within=3 * HOUR)
     assert await it.states() == {"s1": "succeeded"}
     assert (made(it, "draft"), made(it, "run")) == ({"s1": 1}, {"s1": 1})
+
+
+@pytest.mark.parametrize(("kind", "things"), [("tasks", "tasks"), ("batch_tasks", "tasks"), ("runs", "runs")])
+async def test_a_batch_that_was_adopted_settles(lab, kind, things):
+    """It has no status of its own, and waits for none: its item says all."""
+    it, key = await lab(), WORK[kind].keys[0]
+    it.fault(FaultKind.RESET_AFTER, WORK[kind].operations[-1], count=1)
+    await submit(it, "run", [key], kind=kind)
+    await it.until_state(BatchState.UNCONFIRMED)
+    remote_id = next(iter(getattr(it.simulator._world, things)))
+    await it.store.advance.adopt("run", 1, remote_id, now=it.clock.now())
+    await it.until_settled("run")
+    assert (await it.states())[key] == "succeeded"
