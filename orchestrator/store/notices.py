@@ -1,4 +1,4 @@
-"""Notices that webhooks are still to be called with: rows of the outbox, from the transaction that caused them.
+"""Notices for webhooks: rows of the outbox, written in the transaction that caused them.
 
 A delivered notice is deleted, and recorded in the history of its job. One that is given up stays until its job is
 pruned, and is not due any more.
@@ -68,9 +68,13 @@ class Notices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def due(self, now: Micros, limit: int = 100) -> Sequence[PendingNotice]:
-        """What is to be delivered now, the oldest first."""
+    async def due(
+        self, now: Micros, *, limit: int = 100, after: PendingNotice | None = None
+    ) -> Sequence[PendingNotice]:
+        """At most `limit` notices that are to be delivered now, the oldest first; those behind `after`, if given."""
         query = _SELECT.where(_IS_NOTICE, outbox.c.due_at <= now).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
+        if after is not None:
+            query = query.where(sa.tuple_(outbox.c.due_at, outbox.c.id) > (after.due_at, after.id))
         return await self._read(query)
 
     async def undelivered(self, job: JobId | None = None) -> Sequence[PendingNotice]:
@@ -100,23 +104,23 @@ class Notices:
         )
 
     async def delivered(self, pending: PendingNotice, detail: str, now: Micros) -> None:
-        """The receiver has it: recorded in the history of the job; said twice, it changes nothing."""
+        """Record a delivery, also in the history of the job. Idempotent."""
         await self._end(pending, detail, now, sa.delete(outbox).where(outbox.c.id == pending.id))
 
     async def failed(self, pending: PendingNotice, error: str, *, due_at: Micros) -> None:
-        """Not delivered: again, not before `due_at`."""
+        """Record a failed attempt; the next is at `due_at`."""
         async with self._database.write() as connection:
             values = {"tries": outbox.c.tries + 1, "last_error": error, "due_at": due_at}
             await connection.execute(sa.update(outbox).where(outbox.c.id == pending.id).values(values))
 
     async def give_up(self, pending: PendingNotice, error: str, now: Micros) -> None:
-        """Not delivered, and not tried again."""
+        """Record that the notice is not tried again."""
         values = {"tries": outbox.c.tries + 1, "last_error": error, "due_at": NEVER}
         update = sa.update(outbox).where(outbox.c.id == pending.id, _ALIVE).values(values)
         await self._end(pending, f"given up: {error}", now, update)
 
     async def bound_due(self, latest: Micros) -> None:
-        """At start: nothing waits longer than until `latest`, in case the clock was ahead when it was written."""
+        """At start: make no notice due later than `latest`, in case the clock was ahead when it was written."""
         late = (_IS_NOTICE, _ALIVE, outbox.c.due_at > latest)
         async with self._database.write() as connection:
             await connection.execute(sa.update(outbox).where(*late).values(due_at=latest))
