@@ -25,6 +25,12 @@ PATIENCE: Micros = DAY
 MOST_LOSSES = 3
 """Sends of one batch without a response after which it is reconciled before it is sent again."""
 
+PROMPT_SENDS = 16
+"""Sends of one batch without a response after which further ones are `RARE_WAIT` apart, if nothing else can be done."""
+
+RARE_WAIT: Micros = HOUR
+"""Delay between further sends."""
+
 MOST_HALVINGS = 2
 """How often a batch that never gets a response is split in halves."""
 
@@ -45,10 +51,9 @@ def next_step(batch: Batch, *, user: str, now: Micros, clock_trusted: bool) -> R
     """
     if batch.cancelled:
         return Recovery.SEARCH
-    unforgotten = batch.resend is Resend.SAME_KEY and batch.key_life is None
-    if unforgotten and batch.step > 1:
-        return Recovery.RESEND  # what the first step made is the key: never another one, however often no answer comes
-    if never_answered(batch) and (batch.key_void or not unforgotten):
+    if is_sent_until_answered(batch):
+        return Recovery.SEARCH if never_answered(batch) else Recovery.RESEND
+    if never_answered(batch) and (batch.key_void or not _is_unforgotten(batch)):
         return Recovery.SEARCH
     if batch.resend is Resend.HARMLESS:
         return Recovery.RESEND if _is_kept(batch, now=now, clock_trusted=clock_trusted) else Recovery.SEARCH
@@ -64,6 +69,16 @@ def _is_kept(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
         return True
     young = batch.first_sent_at is None or -CLOCK_SLACK <= now - batch.first_sent_at < batch.key_life
     return clock_trusted and young
+
+
+def is_sent_until_answered(batch: Batch) -> bool:
+    """Whether what an earlier step made is the key: there is never another one, however often no response comes."""
+    return _is_unforgotten(batch) and batch.step > 1 and not batch.cancelled
+
+
+def _is_unforgotten(batch: Batch) -> bool:
+    """Whether the platform knows the key for as long as it may be sent."""
+    return batch.resend is Resend.SAME_KEY and batch.key_life is None
 
 
 def never_answered(batch: Batch) -> bool:

@@ -5,11 +5,12 @@ The route of a poll begins with the `setting` of its kind and a slash: `task/get
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import Batch, Item, Poll, PollResult, Receipt
+from orchestrator.domain.model import Batch, BatchReport, Item, ItemReport, Observation, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Submission
 
 
@@ -78,7 +79,9 @@ class ByKind:
         return [poll for name, some in of_kind.items() for poll in self._by_name[name].polls(some)]
 
     async def poll(self, poll: Poll) -> PollResult:
-        return await self._asked(poll).poll(poll)
+        result = await self._asked(poll).poll(poll)
+        ends = _batches_without_status(result.observations)
+        return replace(result, observations=[*result.observations, *ends]) if ends else result
 
     def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll] | None:
         return self._asked(poll).follow_up(poll, missing)
@@ -97,3 +100,15 @@ class ByKind:
 
     def _asked(self, poll: Poll) -> Work:
         return self._by_setting[poll.route.partition("/")[0]]
+
+
+def _batches_without_status(observations: Sequence[Observation]) -> Sequence[BatchReport]:
+    """Reports that batches have no status of their own: those of which items have ended, and nothing else is reported.
+
+    The answer to a submission says the same; but a batch that was adopted never had one, and would wait for a status.
+    """
+    ended = [
+        each.batch for each in observations if isinstance(each, ItemReport) and each.state.final and not each.parent
+    ]
+    reported = {each.batch for each in observations if isinstance(each, BatchReport)}
+    return [BatchReport(batch, None, final=True) for batch in dict.fromkeys(ended) if batch not in reported]

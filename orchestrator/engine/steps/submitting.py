@@ -77,7 +77,9 @@ class Submitting:
             if await self._too_large(batch):
                 return
             way = resending.next_step(batch, user=user, now=now, clock_trusted=trusted)
-            if way is resending.Recovery.SEARCH:
+            if way is resending.Recovery.SEARCH and resending.is_sent_until_answered(batch):
+                await self._search_step(batch, user)
+            elif way is resending.Recovery.SEARCH:
                 await self._search(batch)
             else:
                 await self._send(batch, await self._composed(batch), user)
@@ -202,6 +204,8 @@ class Submitting:
         except Refused as refusal:
             crash_point(CrashPoint.BATCH_REFUSED)
             await self._refused(begun, refusal)
+        except Unattributed as doubt:
+            await self._block(begun, str(doubt))
         except Unconfirmed as loss:
             await self._lost(begun, loss)
         except (Transient, Unauthorised) as failure:
@@ -251,6 +255,8 @@ class Submitting:
         void = loss.by_platform or (isinstance(loss, StillRunning) and waited >= resending.STILL_RUNNING_LIMIT)
         harmless = batch.resend is Resend.HARMLESS
         due = self.waits.now() + resending.HARMLESS_WAIT if harmless else self._due(batch)
+        if batch.sends >= resending.PROMPT_SENDS:
+            due = max(due, self.waits.now() + resending.RARE_WAIT)
         counts = not isinstance(loss, StillRunning)  # not a lost response: the first send is still running
         await self._store.advance.lose(batch, str(loss), due_at=due, now=now, key_void=void, counts=counts)
         self._hold(batch, "unconfirmed", str(loss))
@@ -297,6 +303,17 @@ class Submitting:
         self._bus.publish(BatchBlocked(batch.account, batch.job_name, batch.number, reason))
 
     # ------------------------------------------------------------ reconciliation
+
+    async def _search_step(self, batch: Batch, user: str) -> None:
+        """Adopt what a later step of the submission did; where it did nothing, send it again."""
+        try:
+            found = await find(self._platform, self._store, batch)
+        except Refused:
+            found = Receipt()
+        if found.items:
+            await self._accepted(batch, found)
+        else:
+            await self._send(batch, await self._composed(batch), user)
 
     async def _search(self, batch: Batch) -> None:
         """Adopt what is there. What is not there goes out anew only after a second search, an hour later.

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from orchestrator.clock import Micros
-from orchestrator.domain.errors import Missing, Refused
+from orchestrator.domain.errors import Missing, Refused, Unattributed
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
@@ -79,7 +79,14 @@ class ImportJobs:
         try:
             info = _job(await self.session.submit(submission, "jobs/import"))
         except Refused as refusal:
-            job_id = wire.job_named_by(refusal) if refusal.status == HTTPStatus.CONFLICT else None
+            if refusal.status != HTTPStatus.CONFLICT:
+                raise
+            job_id = wire.job_named_by(refusal)
+            if job_id is None and batch.in_doubt:
+                raise Unattributed(
+                    f"an answer was lost, and ODM now says that these links were imported, but not by which job "
+                    f"({refusal}): look for it in ODM, then `adopt` it or `cancel` the job"
+                ) from refusal
             if job_id is None:
                 raise
             return await self._adopt(batch, key, job_id)

@@ -16,6 +16,7 @@ from orchestrator.domain.resending import (
     MOST_LOSSES,
     PATIENCE,
     Recovery,
+    is_sent_until_answered,
     is_unresolvable,
     key_expired,
     may_be_echo,
@@ -129,6 +130,22 @@ def test_a_key_that_proves_nothing_is_searched_for(fields, given):
 def test_what_is_not_known_to_have_been_sent_is_no_older_than_now():
     """Without a date and a user there is nothing to doubt."""
     assert way(lost(first_sent_at=None, user=None)) is Recovery.RESEND
+
+
+@pytest.mark.parametrize(
+    ("sends", "cancelled", "expected"),
+    [
+        (1, False, Recovery.RESEND),
+        (MOST_LOSSES, False, Recovery.SEARCH),
+        (50, False, Recovery.SEARCH),
+        (1, True, Recovery.SEARCH),
+    ],
+)
+def test_a_later_step_that_is_never_answered_is_searched_for(sends, cancelled, expected):
+    """It may have had its effect each time; where it had none, the same step is sent again, and no other batch."""
+    batch = lost(sends=sends, in_doubt=True, key_life=None, step=2, cancelled=cancelled)
+    assert way(batch) is expected
+    assert is_sent_until_answered(batch) is not cancelled
 
 
 BATCHES = st.builds(

@@ -79,6 +79,21 @@ async def test_a_conflict_that_names_no_job_is_a_failure(lab):
     assert "job instance already exists" in item.detail
 
 
+@pytest.mark.parametrize("knobs", [{"conflict_names": "nobody"}, {}])
+async def test_a_conflict_that_names_no_job_after_a_lost_answer_is_no_failure(lab, knobs):
+    """The job may be ours, and may succeed: the operator adopts it. A gateway may hide the name as well."""
+    it = await lab(**knobs)
+    it.fault(FaultKind.WRONG_MEDIA, "start_import", count=2)
+    await it.submit("run", ["s1"])
+    await it.until_needs("blocked")
+    assert (await it.states(), it.made("import")) == ({"s1": "pending"}, {"s1": 1})
+    assert "`adopt` it" in (await it.job()).detail
+    (job,) = it.simulator._world.executions
+    await it.store.advance.adopt("run", 1, str(job), now=it.clock.now())
+    await it.until_settled("run")
+    assert await it.states() == {"s1": "succeeded"}
+
+
 @pytest.mark.parametrize("fault", [FaultKind.RESET, FaultKind.RESET_AFTER])
 @pytest.mark.parametrize("restart_id", ["new", "same"])
 async def test_a_restart_whose_answer_was_lost_is_found(lab, fault, restart_id):

@@ -6,9 +6,11 @@ import pytest
 from platform_setups import SEVEN_BRIDGES
 from seven_bridges_work import NEVER, WORK, done, made, submit
 
+from orchestrator.domain.model import BatchState
+from orchestrator.domain.resending import PROMPT_SENDS
 from orchestrator.simulator import FaultKind
 
-HOUR = 3600.0
+HOUR, DAY = 3600.0, 86_400.0
 MOST_COMMITS = 120
 UNKNOWN = {
     "other": {
@@ -338,3 +340,41 @@ async def test_a_batch_task_ends_after_its_children(lab):
     assert [item.parent for item in items.values() if item.key != "cohort"] == [1, 1, 1]
     assert (await it.job()).counts == {"succeeded": 3}
     assert json.loads(items["cohort"].facts)["execution_status"]["completed"] == 3
+
+
+@pytest.mark.parametrize("fault", [FaultKind.RESET_AFTER, FaultKind.WRONG_MEDIA])
+async def test_tasks_that_run_though_no_answer_says_so_are_followed(lab, fault):
+    """After a few sends the task itself is asked for: it is no draft any more."""
+    it = await lab()
+    it.fault(fault, "run_task")
+    await submit(it, "run", ["s1"])
+    await it.until_settled("run", within=HOUR)
+    assert await it.states() == {"s1": "succeeded"}
+    assert it.calls("run_task") <= 3
+    assert (made(it, "draft"), made(it, "run")) == ({"s1": 1}, {"s1": 1})
+
+
+async def test_a_run_that_never_arrives_is_sent_ever_more_rarely(lab):
+    """The draft stays the only one, and runs as soon as the platform takes the call; until then one call an hour."""
+    it = await lab()
+    it.fault(FaultKind.RESET, "run_task")
+    await submit(it, "run", ["s1"])
+    await it.run_for(DAY)
+    assert it.calls("run_task") <= PROMPT_SENDS + DAY / HOUR
+    it.simulator.faults.clear()
+    await it.until_settled("run", within=3 * HOUR)
+    assert await it.states() == {"s1": "succeeded"}
+    assert (made(it, "draft"), made(it, "run")) == ({"s1": 1}, {"s1": 1})
+
+
+@pytest.mark.parametrize(("kind", "things"), [("tasks", "tasks"), ("batch_tasks", "tasks"), ("runs", "runs")])
+async def test_a_batch_that_was_adopted_settles(lab, kind, things):
+    """It has no status of its own, and waits for none: its item says all."""
+    it, key = await lab(), WORK[kind].keys[0]
+    it.fault(FaultKind.RESET_AFTER, WORK[kind].operations[-1], count=1)
+    await submit(it, "run", [key], kind=kind)
+    await it.until_state(BatchState.UNCONFIRMED)
+    remote_id = next(iter(getattr(it.simulator._world, things)))
+    await it.store.advance.adopt("run", 1, remote_id, now=it.clock.now())
+    await it.until_settled("run")
+    assert (await it.states())[key] == "succeeded"
