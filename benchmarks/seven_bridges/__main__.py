@@ -170,7 +170,7 @@ async def memory(folder: Path, tasks: int) -> float:
             }
         ],
     }
-    account = {"platform": "sevenbridges", "budget": {"requests": 10**9, "per": "300s"}, "poll": {"min_interval": "5s"}}
+    account = {"platform": "sevenbridges", "budget": {"requests": 10**5, "per": "300s"}, "poll": {"min_interval": "5s"}}
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(site.served(**account))
         site.drop("cohort.json", json.dumps(document))

@@ -213,7 +213,9 @@ PositiveDuration = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
 """Seconds, written with a unit; more than nothing."""
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 """Bytes, written with a unit."""
-Count = Annotated[int, Field(ge=1)]
+MOST_COUNT = 1_000_000_000
+"""Every database holds it; a larger number is a slip, or stands for "no limit"."""
+Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
 ConfigPath = Annotated[Path, BeforeValidator(_path)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 """https, or http to this machine; without a slash at the end."""

@@ -17,12 +17,14 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.domain.fields import BaseUrl, ConfigPath, Count, PositiveDuration, Size, WebUrl
+from orchestrator.domain.fields import MOST_COUNT, BaseUrl, ConfigPath, Count, PositiveDuration, Size, WebUrl
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.queue_file.estimate import BATCH_BYTES, MOST_BATCH_BYTES
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.units import format_duration
 
+MOST_REQUESTS = 1_000_000
+"""The rate limiter keeps a slot in memory and on disk for each request of a window."""
 UNREAD = SecretStr("")
 """The value of a secret that was not read, as the command does not need it."""
 
@@ -36,7 +38,7 @@ class Section(BaseModel):
 class BudgetSettings(Section):
     """How many requests an account may send in any window of `per` seconds."""
 
-    requests: Count = 1000
+    requests: Annotated[int, Field(ge=1, le=MOST_REQUESTS)] = 1000
     per: PositiveDuration = 300.0
     use_at_most: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
 
@@ -93,7 +95,8 @@ class Account(Section):
 def batch_sizes(kinds: Iterable[Kind]) -> type[Section]:
     """The model of `batch_size`: one key for each of a platform's kinds, up to what one submission may hold."""
     fields: dict[str, Any] = {
-        kind.setting: (Annotated[int, Field(ge=1, le=kind.max_batch_size)], kind.batch_size) for kind in kinds
+        kind.setting: (Annotated[int, Field(ge=1, le=kind.max_batch_size or MOST_COUNT)], kind.batch_size)
+        for kind in kinds
     }
     model: type[Section] = create_model("BatchSize", __base__=Section, **fields)
     return model

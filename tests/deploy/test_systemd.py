@@ -224,7 +224,7 @@ def test_the_folders_of_tmpfiles_are_those_of_the_program(tmp_path):
 
 
 def test_systemd_does_not_repeat_what_repeating_does_not_mend(unit):
-    """Wrong use and a held state are for a person; everything else is tried again, for ever."""
+    """Wrong use and a held state are for a person; everything else is tried again, forever."""
     (codes,) = unit["RestartPreventExitStatus"]
     assert {int(code) for code in codes.split()} == {program.WRONG_USE, program.LOCKED}
     assert unit["Restart"] == ["on-failure"]

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
+from orchestrator.domain.fields import Count
 from orchestrator.domain.queue_file.names import STRICT, JobName, Text
 from orchestrator.domain.queue_file.nearest import nearest
 from orchestrator.domain.queue_file.validation_messages import TAG
@@ -84,7 +85,7 @@ class Adoption(_Strict):
     """Which batch is which object on the platform."""
 
     job: JobName
-    batch: Annotated[int, Field(ge=1)]
+    batch: Count
     remote_id: Text
 
 

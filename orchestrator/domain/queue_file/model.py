@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, ValidationError
 
+from orchestrator.domain.fields import Count
 from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.model import After, JobState, RetryPolicy
 from orchestrator.domain.queue_file.control_models import CONTROLS, SCOPES, Adoption, AnyControl, Control, RetryJob
@@ -55,7 +56,7 @@ class AfterJobs(_Strict):
 class StopAfter(_Strict):
     """When to submit no more until `resume`."""
 
-    failed: Annotated[int, Field(ge=1)]
+    failed: Count
     """Failed items of the job."""
 
 
@@ -126,7 +127,7 @@ class QueuedJob(_Strict):
     """Jobs that must have succeeded before this one starts."""
     priority: Annotated[int, Field(ge=0, le=9)] = DEFAULT_PRIORITY
     """0 goes first, 9 last."""
-    max_open: Annotated[int, Field(ge=1)] | None = None
+    max_open: Count | None = None
     """Items of this job on the platform at a time."""
     stop_after: StopAfter | None = None
     """Submit no more after so many failures."""
@@ -151,7 +152,7 @@ class QueuedJob(_Strict):
     """A CSV, TSV or JSON lines file dropped into the same folder, or the rows of an earlier job."""
     group_by: Text | None = None
     """A column of the table: rows with equal cells in it are one item, and what differs between them is a list."""
-    count: Annotated[int, Field(ge=1)] | None = None
+    count: Count | None = None
     """Items or rows that there must be; guards against a file that was cut."""
 
     @property

@@ -92,7 +92,7 @@ async def test_an_unknown_word_is_learnt_and_asked_for(bench):
 
 
 async def test_a_word_remembered_is_asked_for_from_the_start(bench):
-    """What was learnt survives a restart."""
+    """What was learned survives a restart."""
     it = bench(memory={"words": "HIBERNATING"}, analysis_seconds=200.0, jitter=0.0)
     await it.submit(CREATION, [f"s{seq}-odd" for seq in range(20)])
     await it.watch()

@@ -131,7 +131,7 @@ async def test_a_file_of_which_nothing_is_said_is_asked_about_again(make_lab):
 
 
 async def test_a_job_that_has_ended_is_not_asked_about_again(make_lab):
-    """Its rows say the same for ever. Once its job is cancelled it is: what goes unreported then ends with the job."""
+    """Its rows say the same forever. Once its job is cancelled it is: what goes unreported then ends with the job."""
     lab = make_lab(result_order="shuffled")
     batch = await lab.submit("file_delete", *({"file": file} for file in ("f1", "f2", "f3-unknown", "f4-fail")))
     await lab.clock.advance(60)

@@ -17,7 +17,7 @@ TOKEN = "eyJhbGciOi.very-secret.signature"  # no credential of anybody
 
 
 class Platform:
-    """Answers each request with the next of its answers, the last one for ever; an exception is a broken network."""
+    """Answers each request with the next of its answers, the last one forever; an exception is a broken network."""
 
     def __init__(self, *answers, requests=100, per=300.0, max_body=10_000, classify=unclassified):
         self.answers = list(answers)

@@ -87,7 +87,7 @@ async def resetting(stream):
 
 
 async def hanging(stream):
-    """Say nothing, for ever."""
+    """Say nothing, forever."""
     await anyio.sleep_forever()
 
 

@@ -190,7 +190,7 @@ async def test_why_says_what_a_job_waits_for(house):
 
 
 async def test_accounts_show_what_the_daemon_knows(house):
-    """Budget, what was learnt of embedded words, and no secret."""
+    """Budget, what was learned of embedded words, and no secret."""
     async with house.open():
         await house.daemon.store.memory.remember("ica", "embedded", "live")
         answer = await house.client.get("/api/v1/accounts")

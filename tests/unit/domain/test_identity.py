@@ -1,4 +1,4 @@
-"""Keys and tags: names that must stay the same for ever, and never be the same for two things."""
+"""Keys and tags: names that must stay the same forever, and never be the same for two things."""
 
 import uuid
 

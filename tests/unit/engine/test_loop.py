@@ -1,4 +1,4 @@
-"""The contract of everything that runs for ever: turns, rests, wakes, failures."""
+"""The contract of everything that runs forever: turns, rests, wakes, failures."""
 
 import math
 from collections.abc import Awaitable, Callable

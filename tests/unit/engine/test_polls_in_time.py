@@ -123,7 +123,7 @@ def batch(number, now, items):
     ],
 )
 def test_an_end_is_seen_in_time_however_long_work_takes(durations, seconds, alone):
-    """A thousand ends of unknown work, and a thousand once its durations are learnt: p99 of each is in time."""
+    """A thousand ends of unknown work, and a thousand once its durations are learned: p99 of each is in time."""
     it, random_ = FollowUps(alone=alone), random.Random(7)
     for _ in ("first", "known"):
         it.late.clear()

@@ -93,7 +93,7 @@ def test_a_request_in_flight_counts_until_the_margin_ends(path):
 
 
 def test_a_second_restart_does_not_hold_it_longer(path):
-    """An open slot is closed by the first start that finds it: a crash loop cannot keep it for ever."""
+    """An open slot is closed by the first start that finds it: a crash loop cannot keep it forever."""
     written(path, [(1, NOW - 1, None)])
     reopened(path)
     assert max(reopened(path, now=NOW + 100)) == NOW + MARGIN

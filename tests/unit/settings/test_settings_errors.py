@@ -308,3 +308,9 @@ def test_sqlite_on_a_network_file_system_is_refused_unless_allowed(problems, tmp
     assert load(config, {"ORCHESTRATOR_ALLOW_NETWORK_FILE_SYSTEM": "true"}).allow_network_file_system
     assert load(config, {"ORCHESTRATOR_DATABASE": "postgresql://db/orc"}).database.path is None
     assert load(config, {}, for_daemon=False).database.path == tmp_path / "state" / "orchestrator.db"
+
+
+def test_a_budget_that_stands_for_no_limit_is_refused(problems):
+    """The rate limiter keeps a slot for each request of a window: so many would take all of the memory."""
+    (line,) = problems("accounts: {ica: {platform: ica, api_key_file: key, budget: {requests: 1000000000}}}\n")
+    assert line == "accounts.ica.budget.requests: must be at most 1000000"

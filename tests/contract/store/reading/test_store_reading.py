@@ -268,7 +268,7 @@ async def test_the_probe_writes(store):
 
 
 async def test_old_jobs_lose_their_items_and_keep_their_name(scene):
-    """Name, digest, state and counts stay for ever: the name stays taken, and `after` still resolves."""
+    """Name, digest, state and counts stay forever: the name stays taken, and `after` still resolves."""
     await scene.add("alpha", items=2)
     settled_at = (await scene.finish()).settled_at
     assert await scene.store.jobs.prune(settled_at + 1, scene.tick()) == []

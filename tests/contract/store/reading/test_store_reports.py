@@ -40,7 +40,7 @@ async def test_a_page_told_again_writes_nothing(scene):
     page = [scene.seen(batch, seq, ItemState.RUNNING) for seq in (1, 2)]
     await scene.apply_reports(*page)
     events = await scene.events()
-    async with scene.store._database.write() as writer:  # held, so that a second writer would wait for ever
+    async with scene.store._database.write() as writer:  # held, so that a second writer would wait forever
         observed = await scene.apply_reports(*page)
         await writer.execute(sa.text("SELECT 1"))
     assert (observed.changed, len(observed.matched)) == (0, 2)
@@ -361,7 +361,7 @@ async def test_analyses_alone_do_not_bring_a_blocked_batch_back(scene):
     assert (await scene.job()).state is JobState.SUCCEEDED
 
 
-# ---------------------------------------------------------------- what was learnt
+# ---------------------------------------------------------------- what was learned
 
 
 async def test_what_was_learnt_is_kept_for_the_account(scene):

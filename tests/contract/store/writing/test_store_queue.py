@@ -35,7 +35,7 @@ async def test_halves_go_out_in_the_order_they_were_made(scene):
 
 
 async def test_the_first_waits_for_room(scene):
-    """No smaller batch of less urgent work overtakes it for ever."""
+    """No smaller batch of less urgent work overtakes it forever."""
     await scene.add("out", items=1)
     await scene.track()
     await scene.add("large", items=4, batch_size=4, priority=1)

@@ -76,7 +76,7 @@ async def test_a_batch_that_is_blocked_or_not_answered_may_be_given_up(world):
 
 
 async def test_a_cancelled_job_that_never_ends_is_ended(world):
-    """ABORTING for ever: the job settles as cancelled, its items as failed."""
+    """ABORTING forever: the job settles as cancelled, its items as failed."""
     it = await world(analysis_seconds=100 * DAY)
     it.fault(FaultKind.ERROR, "abortAnalysis", status=409)
     await it.submit("run", KEYS)

@@ -93,7 +93,7 @@ async def test_a_session_whose_index_lags_is_waited_for(lab):
 
 
 async def test_a_session_that_is_deleted_fails(lab):
-    """As do its analyses, if they go with it; nothing hangs for ever."""
+    """As do its analyses, if they go with it; nothing hangs forever."""
     it = await lab(session_seconds=200.0)
     session = begin(it, "run-1", "s1")
     await follow(it, {"id": session})

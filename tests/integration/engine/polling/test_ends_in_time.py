@@ -10,7 +10,7 @@ SECONDS = 30.0
 """The shortest work; longer work, and the schedule alone, are tested in `test_polls_in_time`."""
 ITEMS = 500
 JOBS = ("first", "known")
-"""The second one begins when the first has ended, and finds its durations learnt."""
+"""The second one begins when the first has ended, and finds its durations learned."""
 PREFIX = {"analyses": "", "links": "fil."}
 """The key of a link is the id of its data."""
 CONSTANT, BIMODAL, LONG_TAILED = {"jitter": 0.0}, {"durations": "bimodal"}, {"durations": "long_tailed"}

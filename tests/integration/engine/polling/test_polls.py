@@ -111,7 +111,7 @@ async def test_a_question_that_goes_on_failing_shows_with_its_account(world):
 
 
 async def test_the_trouble_of_a_question_that_nobody_asks_any_more_is_forgotten(world):
-    """It would stand there for ever otherwise."""
+    """It would stand there forever otherwise."""
     it = await world()
     it.fault(FaultKind.ERROR, "getProjectDataLinkingBatchItems", status=403)
     await it.submit("links", ["fil.1"], kind="links")

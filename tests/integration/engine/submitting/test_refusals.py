@@ -214,7 +214,7 @@ async def test_a_cancelled_job_ends_though_its_batch_is_gone(world):
 
 
 async def test_items_of_a_project_that_is_not_there_fail_and_say_so(world):
-    """The question before the first send is refused as well; it must not hold the job back for ever."""
+    """The question before the first send is refused as well; it must not hold the job back forever."""
     it = await world()
     it.fault(FaultKind.ERROR, "searchAnalyses", status=404)
     it.fault(FaultKind.ERROR, it.create, status=404)

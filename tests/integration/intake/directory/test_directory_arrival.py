@@ -87,7 +87,7 @@ async def test_what_stays_cut_is_rejected(desk, content):
 
 
 async def test_ignored_names_are_left_alone(desk):
-    """Hidden, .tmp and .part names are other people's business for ever."""
+    """Hidden, .tmp and .part names are other people's business forever."""
     async with desk() as d:
         spool = d.spool()
         for name in (".a.yaml", "a.yaml.tmp", "a.yaml.part", ".b.yaml.tmp", "A.PART"):

@@ -83,7 +83,7 @@ async def test_a_table_goes_with_a_rejected_queue_file(desk):
 
 
 async def test_a_table_that_nobody_names_is_rejected_after_an_hour(desk):
-    """It is not waited for, and not left lying for ever."""
+    """It is not waited for, and not left lying forever."""
     async with desk() as d:
         spool = d.spool()
         d.write("t.csv", TABLE)

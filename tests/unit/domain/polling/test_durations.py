@@ -1,4 +1,4 @@
-"""What is learnt from how long things took: a histogram over doublings, and when an end is likely."""
+"""What is learned from how long things took: a histogram over doublings, and when an end is likely."""
 
 from itertools import accumulate
 
@@ -70,7 +70,7 @@ def test_beyond_all_that_was_seen_only_the_age_tells():
 
 @given(st.lists(seconds, max_size=50), st.floats(0, 1e9), st.floats(0.001, 0.9))
 def test_there_is_always_an_end_to_wait_for(ends, age, share):
-    """Nothing that was learnt makes a look never due, nor due all the time."""
+    """Nothing that was learned makes a look never due, nor due all the time."""
     assert 0 < learned(*ends).remaining(age, share) < 1e15
 
 
@@ -112,7 +112,7 @@ def test_what_is_written_is_read(ends):
 
 @given(st.text(alphabet="0123456789:,.-einfa x", max_size=40))
 def test_what_cannot_be_read_is_left_out(text):
-    """A value that somebody spoilt costs what was learnt, not the start."""
+    """A value that somebody spoilt costs what was learned, not the start."""
     read = Durations.from_text(text)
     assert all(count >= 0 for count in read.counts)
     assert read.remaining(100.0, 0.1) > 0

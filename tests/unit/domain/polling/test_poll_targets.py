@@ -131,7 +131,7 @@ def test_while_half_of_the_budget_would_do_no_look_rests_longer_than_an_end_may_
 
 @given(st.lists(st.tuples(st.integers(1, 100), st.floats(0, 1e6)), max_size=30))
 def test_weights_stay_within_the_favour(polls):
-    """No look is put off for ever, however little it promises."""
+    """No look is put off forever, however little it promises."""
     given_weights = weights([(requests, forecast(ends=ends)) for requests, ends in polls])
     assert len(given_weights) == len(polls)
     assert all(1 / MAX_STRETCH <= weight <= MAX_STRETCH for weight in given_weights)

@@ -227,3 +227,22 @@ def test_a_value_of_the_wrong_shape_comes_with_what_was_meant(key, value, remedy
     given = {name: each for name, each in JOB.items() if name != "items"} if key == "table" else JOB
     (mistake,) = read(document(given | {key: value})).mistakes
     assert mistake.remedy == remedy
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"max_open": 10**10}, "jobs[0].max_open"),
+        ({"stop_after": {"failed": 2**63}}, "jobs[0].stop_after.failed"),
+        ({"count": 10**40}, "jobs[0].count"),
+    ],
+)
+def test_a_number_that_no_database_holds_is_a_mistake(change, place):
+    """It kept the file in incoming/ for good: to store the job failed at each attempt."""
+    assert places(read(document(JOB | change))) == [place]
+
+
+def test_a_batch_number_that_no_database_holds_is_a_mistake():
+    """The same for a control."""
+    adopt = {"adopt": {"job": "a", "batch": 2**63, "remote_id": "r"}}
+    assert len(read({"version": 1, "controls": [adopt]}).mistakes) == 1

@@ -103,7 +103,7 @@ async def test_by_items_pages_that_stand_still_bring_in_the_search(ica, batch, s
 
 
 async def test_a_creation_that_shows_no_analysis_is_asked_by_its_tag(ica, batch, script, creation_row):
-    """SUCCEEDED without its analysis would otherwise stay open for ever."""
+    """SUCCEEDED without its analysis would otherwise stay open forever."""
     script.say(ITEMS, {"items": [creation_row(batch().key, 1, "SUCCEEDED")]})
     account = ica()
     sent = batch(status_final=True)
