@@ -20,7 +20,7 @@ import httpx
 from benchmarks import fleet, report, virtual
 from benchmarks.fleet import PER, REQUESTS
 from benchmarks.virtual import LoopClock
-from benchmarks.world import PROJECT
+from benchmarks.world import PROJECT, store_job
 from orchestrator.domain.model import Job, JobSpec, NewItem, Poll, PollResult
 from orchestrator.domain.polling.targets import PollTargets
 from orchestrator.platforms.http.transport import Remote
@@ -127,10 +127,8 @@ async def _add_job(store: Store, now: int) -> None:
         first_stage=stages.SEARCH,
         follow_only=True,
     )
-    job = await store.jobs.load(spec, now)
     request = json.dumps({"name": "tonight", "until": "+2h"}).encode()
-    await store.jobs.add_items(job, [NewItem(1, "tonight", request)])
-    await store.jobs.commit([job], now)
+    await store_job(store, spec, [NewItem(1, "tonight", request)], now)
 
 
 def _row(sessions: int, ica: Counted, memory: list[int], job: Job) -> report.Row:

@@ -107,9 +107,14 @@ async def add_job(store: Store, name: str, items: int, now: int, *, batch_size: 
         digest=name,
         batch_size=batch_size,
     )
+    return await store_job(store, spec, new_items(name, range(1, items + 1)), now)
+
+
+async def store_job(store: Store, spec: JobSpec, items: Sequence[NewItem], now: int) -> JobId:
+    """Store a job with its items as intake does, and commit it."""
     job = await store.jobs.load(spec, now)
-    for first in range(1, items + 1, 1000):
-        await store.jobs.add_items(job, new_items(name, range(first, min(first + 1000, items + 1))))
+    for first in range(0, len(items), 1000):
+        await store.jobs.add_items(job, items[first : first + 1000])
     await store.jobs.commit([job], now)
     return job
 

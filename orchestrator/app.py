@@ -100,10 +100,9 @@ async def run_daemon(
         notifier: notifies the service manager of the daemon's state.
         secrets: read secrets again; without it, those in `settings` are never replaced.
         lost_log_lines: returns the number of log lines that were lost, for the metrics.
-        The work that is left for an operator; empty after a signal.
 
     Returns:
-        What is left to the operator; nothing after a signal.
+        The work that is left for an operator; empty after a signal.
 
     Raises:
         LockedError: another daemon holds this state.

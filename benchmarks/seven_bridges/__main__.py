@@ -23,6 +23,7 @@ from benchmarks.seven_bridges.followed import Followed
 from benchmarks.seven_bridges.network import APP, BASE_URL, LENGTH, PROJECT, Network, network
 from benchmarks.seven_bridges.scripts import PERIOD, Script, virtual_time
 from benchmarks.virtual import LoopClock
+from benchmarks.world import store_job
 from orchestrator.domain.model import CREATION, Batch, JobSpec, NewItem
 from orchestrator.domain.polling.targets import PollTargets
 from orchestrator.platforms.http.transport import Remote
@@ -146,14 +147,11 @@ async def _add_job(store: Store, names: Sequence[str], now: int) -> None:
         batch_size=1,
         first_stage=CREATION,
     )
-    job = await store.jobs.load(spec, now)
     items = [
         NewItem(seq, name, json.dumps({"name": name, "app": APP, "inputs": {"reads": name}}).encode())
         for seq, name in enumerate(names, 1)
     ]
-    for first in range(0, len(items), 1000):
-        await store.jobs.add_items(job, items[first : first + 1000])
-    await store.jobs.commit([job], now)
+    await store_job(store, spec, items, now)
 
 
 async def memory(folder: Path, tasks: int) -> float:

@@ -12,8 +12,10 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
-from orchestrator.domain.units import parse_duration, parse_size
+from orchestrator.domain.units import format_duration, parse_duration, parse_size
 
+_LONGEST = 36_500 * 86_400.0
+"""Seconds of the longest duration: times computed with it stay times."""
 _SQLITE = "sqlite:///"
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@]*?):[^/]*@")
@@ -93,7 +95,10 @@ def _text(value: object) -> str:
 
 def _duration(value: object) -> float:
     # Numbers go the same way as text, so that a figure without its unit gets the explanation.
-    return parse_duration(str(value))
+    seconds = parse_duration(str(value))
+    if seconds > _LONGEST:
+        raise ValueError(f"must be at most {format_duration(_LONGEST)}")
+    return seconds
 
 
 def _size(value: object) -> int:

@@ -50,7 +50,6 @@ class Kind:
     """Requests that one submission takes."""
     patterns: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Regular expression of the models or of `project` → its description for messages."""
-
     ids: frozenset[str] = field(default=frozenset(), repr=False)
     """Those of the patterns that an id must match."""
     about: str = ""
@@ -59,7 +58,6 @@ class Kind:
     """The fields of a job of this kind beyond `name`, `kind` and `account`, as they could stand in a queue file."""
     data: str | None = field(default=None, repr=False)
     """Matches an id of data inside an item as it is sent, where two items that read the same data are worth a note."""
-
     repeats: frozenset[str] = frozenset()
     """Keys of objects inside an item that take one text alone: a list of a table makes an object for each value."""
     further: Callable[[Mapping[str, Any]], Iterable[Mistake]] | None = field(default=None, repr=False)

@@ -42,9 +42,9 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class SentWork:
-    """What else of one kind of work was sent lately, as far as the records go."""
+    """What else of one kind of work was sent lately, according to the records."""
 
     ids: frozenset[str] = frozenset()
-    """The platform's ids of other batches and of their items: none of them belongs to a batch that is searched for."""
+    """Of the ids in question, those of other batches and of their items: they do not belong to the batch."""
     in_doubt: int = 0
     """Other batches of as many items whose outcome is not known either: each might be what is found."""

@@ -35,7 +35,7 @@ SIZES = MappingProxyType(
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
 _SIZE = re.compile(r"([0-9]{1,12})(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST: Micros = 253_370_764_800 * SECOND
+LATEST: Micros = 253_370_764_800 * SECOND
 """The year 9999: later times can be neither shown nor computed with."""
 
 
@@ -82,7 +82,7 @@ def moment_of(seconds: float) -> Micros | None:
 
     `seconds` may be any number, infinite ones too.
     """
-    return round(seconds * SECOND) if 0 <= seconds < _LATEST / SECOND else None
+    return round(seconds * SECOND) if 0 <= seconds < LATEST / SECOND else None
 
 
 def rfc3339(micros: int) -> str:

@@ -15,6 +15,8 @@ UNDISTURBED = 4
 """A part that is woken all the time rests for this many times its last turn: it uses a fifth of the time."""
 LONGEST_UNDISTURBED = 1.0
 """Seconds of that at most: a turn may be long because the machine slept."""
+LONG_RUN = 600.0
+"""Seconds after which a task that fails is restarted as if it had never failed before."""
 
 
 class Part(Protocol):
@@ -35,14 +37,16 @@ async def kept_running(
 ) -> None:
     """Run a task until it returns; when it raises, exception groups included, report the error and restart it.
 
-    For tasks that are not parts. Without this, an error in one task of a task group would cancel all others.
+    For tasks that are not parts. Without this, an error in one task of a task group would cancel all others. A failure
+    after `LONG_RUN` seconds counts as the first: what happens once a month needs no long delay.
     """
     failures = 0
     while True:
+        began = clock.monotonic()
         try:
             await run()
         except Exception as error:  # noqa: BLE001 - any error is reported, and must not end the other tasks
-            failures += 1
+            failures = failures + 1 if clock.monotonic() - began < LONG_RUN else 1
             delay = retry_delays(failures)
             bus.publish(ComponentError(part=name, reason=described(error), retry_in_s=delay))
             await clock.sleep(delay)

@@ -221,12 +221,12 @@ class CsvTable:
             "link": self._link(item.remote_id) if self._link is not None else None,
             "previous_ids": " ".join(item.previous_ids),
             "facts": item.facts,
-            "submitted_at": spreadsheet_time(item.submitted_at),
-            "finished_at": spreadsheet_time(item.finished_at),
+            "submitted_at": _spreadsheet_time(item.submitted_at),
+            "finished_at": _spreadsheet_time(item.finished_at),
         }
 
 
-def spreadsheet_time(micros: Micros | None) -> str | None:
+def _spreadsheet_time(micros: Micros | None) -> str | None:
     """Format a time so that spreadsheets of every language read a date: UTC to the second, without `T` and `Z`."""
     if micros is None:
         return None

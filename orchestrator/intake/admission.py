@@ -30,7 +30,7 @@ from orchestrator.store.errors import ControlRefusedError
 from orchestrator.telemetry.events import ControlDone, Event
 
 _NOTED = 10
-"""Controls that a note tells of; each has its own line in the log."""
+"""Controls that a note names; each has its own line in the log."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ class Admitted:
     replaced: list[str] = field(default_factory=list)
     """Those of the new ones that took the place of one never sent."""
     controls: list[str] = field(default_factory=list)
-    """What was carried out, in words."""
+    """Descriptions of the controls that were carried out."""
     notes: list[str] = field(default_factory=list)
     """Which of the new jobs were asked for before under another name."""
 
@@ -69,13 +69,13 @@ class Drop:
 
     report: Report
     token: str
-    """Identifies this very drop of the file."""
+    """Identifies this file, so that its controls are carried out once."""
     dropped_by: str | None = None
 
 
 @dataclass(slots=True)
 class _Plan:
-    """What is to become of some files, as the database stands; two of them are equal where nothing has changed."""
+    """What to do with some files, given the database; a plan equals an earlier one if nothing has changed."""
 
     known: Mapping[str, Known]
     mistakes: list[Mistakes] = field(default_factory=list)
@@ -108,17 +108,17 @@ class Admission:
         self._commits = 0
         """How often jobs were made: while it stays the same, a plan holds."""
         self._left: list[JobId] = []
-        """Loaded in part, when something of ours failed."""
+        """Loads that failed, or were not committed: they are removed before the next one."""
 
     async def forget_partial_loads(self) -> None:
-        """At start: what a process that is gone had loaded in part."""
+        """At start: remove what an earlier process had loaded in part."""
         await self._jobs.abandon_all_loading()
 
     async def admit(self, report: Report, token: str, dropped_by: str | None = None) -> Admitted | Mistakes:
-        """Make a report's jobs durable, then carry out its controls; or return what the database has against it.
+        """Make a report's jobs durable, then carry out its controls; or return the mistakes that the database shows.
 
-        `token` identifies this very drop of the file. Raises what the store raises; then nothing of the file is durable
-        but controls that were carried out, and the same call may be made again.
+        `token` identifies this file, so that its controls are carried out once. Raises what the store raises; then
+        nothing of the file is durable but controls that were carried out, and the same call may be made again.
         """
         drop = Drop(report, token, dropped_by)
         (verdict,) = await self._make_jobs([drop])
@@ -150,12 +150,16 @@ class Admission:
             new = [job for of_file in plan.new for job in of_file]
             notes = await notes_on_same_work(new, self._jobs.earlier, self._clock.now())
             loads = await self._load(new)
-            async with self._turn:
-                if self._commits != commits and await self._planned(drops) != plan:
-                    await self._jobs.abandon(loads)
-                    continue
-                await self._commit(loads, plan)
-                self._commits += 1
+            try:
+                async with self._turn:
+                    if self._commits != commits and await self._planned(drops) != plan:
+                        await self._jobs.abandon(loads)
+                        continue
+                    await self._commit(loads, plan)
+                    self._commits += 1
+            except BaseException:
+                self._left += loads
+                raise
             return [self._admitted(drop, at, plan, notes) for at, drop in enumerate(drops)]
 
     async def _planned(self, drops: Sequence[Drop]) -> _Plan:
@@ -213,9 +217,7 @@ class Admission:
         return admitted
 
     async def _load(self, new: Sequence[ValidatedJob]) -> list[JobId]:
-        if left := self._left:
-            await self._jobs.abandon(left)
-            self._left = [load for load in self._left if load not in left]
+        await self._abandon_left()
         loads: list[JobId] = []
         if not new:
             return loads
@@ -230,18 +232,24 @@ class Admission:
             raise
         return loads
 
+    async def _abandon_left(self) -> None:
+        """Remove what was loaded in part; other files may fail, and leave more, while this runs."""
+        left, self._left = self._left, []
+        try:
+            if left:
+                await self._jobs.abandon(left)
+        except BaseException:
+            self._left += left
+            raise
+
     async def _commit(self, loads: Sequence[JobId], plan: _Plan) -> None:
         if not loads:
             return
         replaces = [plan.known[key].id for job in chain(*plan.new) if (key := job.spec.name.casefold()) in plan.known]
-        try:
-            await self._jobs.commit(loads, self._clock.now(), replaces=replaces)
-        except BaseException:
-            self._left += loads
-            raise
+        await self._jobs.commit(loads, self._clock.now(), replaces=replaces)
         crash_point(CrashPoint.FILE_DURABLE)
 
-    # ------------------------------------------------------------ what the database has against it
+    # ------------------------------------------------------------ mistakes that the database shows
 
     def _refuse_conflicts(self, jobs: Sequence[ValidatedJob], known: Mapping[str, Known], mistakes: Mistakes) -> None:
         for index, job in enumerate(jobs):

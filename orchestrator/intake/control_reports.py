@@ -1,4 +1,4 @@
-"""What the controls of a queue file speak of, and what to say when they were carried out."""
+"""What the controls of a queue file name, and the texts that report them."""
 
 from collections.abc import Mapping
 
@@ -45,7 +45,7 @@ def user_of(dropped_by: str | None) -> str:
 
 
 def described(control: Control, names: Mapping[str, str]) -> tuple[str, str, str]:
-    """The control, what it was for, and both in words: `("pause", "account ica", "paused account ica")`.
+    """The control, its target, and a description: `("pause", "account ica", "paused account ica")`.
 
     `names` has the names of jobs as they were given first, by their folded ones.
     """

@@ -289,28 +289,26 @@ class Spool:
         return candidate if self._decider.worth_reading(candidate) else None
 
     async def _take(self, turn: Turn, large: TaskGroup) -> bool:
-        """Decide one turn; returns whether anything left the folder, or is about to."""
+        """Decide one turn; returns whether anything left the folder. Large files are decided beside it."""
         group, others = turn
         moved = False
         small = [each for each in group if self._large.get(each.entry.name) != each.entry]
         for candidate in (each for each in group if self._large.get(each.entry.name) == each.entry):
-            moved |= self._begin_large(candidate, large)
+            self._begin_large(candidate, large)
         if small:
             decided = await self._decider.decide(small)
             moved |= self._note(small, decided)
             for candidate in (each for each in small if each.entry.name in decided.large):
                 self._large[candidate.entry.name] = candidate.entry
-                moved |= self._begin_large(candidate, large)
+                self._begin_large(candidate, large)
         for entry in others:
             moved |= await self._consider_other(entry)
         return moved
 
-    def _begin_large(self, candidate: Candidate, large: TaskGroup) -> bool:
-        if len(self._under_way) >= LARGE_AT_A_TIME:
-            return False
-        self._under_way.add(candidate.entry.name)
-        large.start_soon(self._decide_large, candidate)
-        return False
+    def _begin_large(self, candidate: Candidate, large: TaskGroup) -> None:
+        if len(self._under_way) < LARGE_AT_A_TIME:
+            self._under_way.add(candidate.entry.name)
+            large.start_soon(self._decide_large, candidate)
 
     async def _decide_large(self, candidate: Candidate) -> None:
         try:

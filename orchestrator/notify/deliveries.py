@@ -11,7 +11,7 @@ from typing import Protocol
 import anyio.abc
 import anyio.to_thread
 
-from orchestrator.clock import SECOND, Clock
+from orchestrator.clock import SECOND, Clock, Micros
 from orchestrator.domain.webhook import Target, WebhookTerms, parse_target
 from orchestrator.notify.body import compose
 from orchestrator.notify.client import Reply, UndeliverableError
@@ -32,6 +32,8 @@ JITTER = 0.1
 MOST_IN_FLIGHT = 8
 MOST_OF_HOST = 2
 """Attempts in flight to one receiver: one that hangs does not keep others waiting."""
+PORTION = 100
+"""Notices that are read at a time."""
 _GONE = 410
 _GOOD = range(200, 300)
 _STORE_RETRY = 10.0
@@ -102,14 +104,25 @@ class Deliveries:
         due = await self._store.notices.next_due()
         if due is None or due > now:
             return IDLE_PAUSE if due is None else min(IDLE_PAUSE, (due - now) / SECOND)
-        for pending in await self._store.notices.due(now):
-            if len(self._in_flight) >= MOST_IN_FLIGHT:
-                break
-            host = _host_of(pending)
-            if pending.id not in self._in_flight and Counter(self._in_flight.values())[host] < MOST_OF_HOST:
-                self._in_flight[pending.id] = host
-                self._group.start_soon(partial(self._deliver, pending))
+        await self._start_due(now)
         return IDLE_PAUSE  # what is due is in flight, or waits for one that is: its end wakes the loop
+
+    async def _start_due(self, now: Micros) -> None:
+        """Read what is due until enough is in flight, so that many notices of one receiver keep no other waiting."""
+        last: PendingNotice | None = None
+        while len(self._in_flight) < MOST_IN_FLIGHT:
+            due = await self._store.notices.due(now, limit=PORTION, after=last)
+            if not due:
+                return
+            for pending in due:
+                self._start_if_free(pending)
+            last = due[-1]
+
+    def _start_if_free(self, pending: PendingNotice) -> None:
+        host, hosts = _host_of(pending), Counter(self._in_flight.values())
+        if pending.id not in self._in_flight and hosts[host] < MOST_OF_HOST and hosts.total() < MOST_IN_FLIGHT:
+            self._in_flight[pending.id] = host
+            self._group.start_soon(partial(self._deliver, pending))
 
     async def _deliver(self, pending: PendingNotice) -> None:
         """One attempt and its record. What fails here is reported; the notice stays due, and is tried again."""

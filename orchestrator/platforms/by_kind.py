@@ -51,11 +51,6 @@ class ByKind:
         self._by_setting = {work.kind.setting: work for work in works}
 
     @property
-    def session(self) -> Session:
-        """The account's connection."""
-        return self._session
-
-    @property
     def kinds(self) -> Mapping[str, Kind]:
         return MappingProxyType({name: work.kind for name, work in self._by_name.items()})
 

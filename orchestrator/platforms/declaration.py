@@ -1,6 +1,6 @@
 """The declaration of a platform: everything that the rest of the program needs to use it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.clock import Clock, Micros
@@ -17,13 +17,16 @@ Secret = str | Callable[[], str]
 """The credential, or a function that reads it for each use, as it may have been replaced; called in a thread."""
 
 
-SentBesides = Callable[[Batch, Micros], Awaitable[SentWork]]
-"""What was sent beside a batch since a moment, from the records: for work that carries no mark of ours."""
+SentBesides = Callable[[Batch, Micros, Collection[str]], Awaitable[SentWork]]
+"""Reads from the records what was sent beside a batch since a time, and which of some ids belong to that.
+
+For work that carries no mark of this installation.
+"""
 
 
-async def nothing_else(batch: Batch, since: Micros) -> SentWork:
-    """There are no records: a `SentBesides`."""
-    del batch, since
+async def nothing_else(batch: Batch, since: Micros, ids: Collection[str]) -> SentWork:
+    """A `SentBesides` without records."""
+    del batch, since, ids
     return SentWork()
 
 
@@ -76,8 +79,7 @@ class Declaration:
     """Where a user gets an API key, in one sentence."""
     credential_source: CredentialSource = no_source
     """One more place for an account's secret: what the platform's own tools read."""
-
-    stated_limit: Callable[[Platform], Awaitable[StatedLimit | None]] | None = None
+    stated_limit: Callable[[Connection], Awaitable[StatedLimit | None]] | None = None
     """Asks the platform for the limit of its user, in a request that is not counted; None where it states none."""
 
     def __post_init__(self) -> None:

@@ -46,7 +46,7 @@ async def deliver(call: Call, connection: Connection, clock: Clock) -> int:
         call.finish()
 
 
-def html_page(status: int) -> Reply:
+def _html_page(status: int) -> Reply:
     """What a gateway in front of the platform says."""
     return Reply(status, _PAGE % status, "text/html; charset=utf-8")
 
@@ -93,11 +93,11 @@ async def _spoil(reply: Reply, fault: Fault, connection: Connection, clock: Cloc
         return await _send(connection, reply)  # a 204 has nothing that could be spoilt
     if fault.kind is FaultKind.MALFORMED:
         return await _send(connection, replace(reply, body=reply.body[:-1] + b","))
-    return await _send(connection, html_page(reply.status))
+    return await _send(connection, _html_page(reply.status))
 
 
 def _error(call: Call, fault: Fault) -> Reply:
-    reply = html_page(fault.status) if fault.html else call.refuse(fault)
+    reply = _html_page(fault.status) if fault.html else call.refuse(fault)
     if fault.retry_after is None:
         return reply
     return replace(reply, headers={**reply.headers, "Retry-After": f"{fault.retry_after:g}"})

@@ -1,4 +1,4 @@
-"""What outlives a restart beside the work itself: who we are, and what was learnt about an account's platform."""
+"""What is stored beside the work: the name of the installation, and what was learned about each account."""
 
 import secrets
 
@@ -14,7 +14,7 @@ _INSTANCE = sa.select(meta.c.value).where(meta.c.name == "instance")
 
 
 class Memory:
-    """Facts by name: about the database, and about each account."""
+    """Facts by name, of the database and of each account."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -40,13 +40,13 @@ class Memory:
             return made
 
     async def recall(self, account: str) -> dict[str, str]:
-        """All that was learnt about an account."""
+        """The facts of an account."""
         query = sa.select(memory.c.name, memory.c.value).where(memory.c.account == account)
         async with self._database.read() as connection:
             return {row.name: row.value for row in await connection.execute(query)}
 
     async def remember(self, account: str, name: str, value: str) -> None:
-        """Keep a fact about an account in place of an older one of that name."""
+        """Store a fact of an account, and replace an older one of that name."""
         async with self._database.write() as connection:
             await remember(connection, account, name, value)
 
@@ -71,11 +71,11 @@ async def forget(connection: AsyncConnection, account: str, name: str) -> None:
 # ---------------------------------------------------------------- accounts that are paused
 
 _EVERY = ""
-"""Stands for all accounts; a row of an account's own goes before it."""
+"""Stands for all accounts; an account's own row takes precedence."""
 
 
 async def pause_account(connection: AsyncConnection, account: str | None, by: str) -> str:
-    """Jobs of this account (None: of any) that are still to come are paused too; returns the reason they show.
+    """Pause the future jobs of this account (None: of all); returns the reason that they show.
 
     `by` says who paused it, and when.
     """

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from orchestrator.domain.model import Batch, BatchKey, BatchState, ItemReport, JobId, JobState, Needs
 
 Place = tuple[JobId, int]
-"""Where an item stands: its job and its number."""
+"""Identifies an item: its job and its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,18 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a page of observations came to."""
+    """What applying a page of observations did."""
 
     matched: tuple[tuple[JobId, int], ...] = ()
-    """The items it spoke about, (job, seq), changed or not."""
+    """The items that it reported, (job, seq), changed or not."""
     changed: int = 0
     """Items that were written."""
     contradictions: tuple[ItemReport, ...] = ()
     """Statuses that contradict an earlier outcome: not applied."""
     unknown_statuses: tuple[str, ...] = ()
-    """Statuses that our tables do not have, of items that changed to them."""
+    """Statuses that are in no table, of items that changed to them."""
     unknown_objects: tuple[ItemReport, ...] = ()
-    """About a batch that no row knows, or an item that is not what the row says."""
+    """Reports of a batch that is in no row, or of an item that the row contradicts."""
     ended: tuple[Ended, ...] = ()
     broken: tuple[Broken, ...] = ()
     jobs: tuple[JobChanged, ...] = ()

@@ -34,7 +34,7 @@ class LockedError(StoreError):
 
 
 class LockLostError(StoreError):
-    """The advisory lock is no longer ours: stop at once, another daemon may start."""
+    """The advisory lock was lost: stop at once, as another daemon may start."""
 
 
 class PoolerError(StoreError):

@@ -1,4 +1,4 @@
-"""Notices that webhooks are still to be called with: rows of the outbox, from the transaction that caused them.
+"""Notices for webhooks: rows of the outbox, written in the transaction that caused them.
 
 A delivered notice is deleted, and recorded in the history of its job. One that is given up stays until its job is
 pruned, and is not due any more.
@@ -26,12 +26,7 @@ _ALIVE = outbox.c.due_at < NEVER
 _COLUMNS = tuple(outbox.c[name].label(f"of_{name}") for name in ("id", "at", "kind", "round", "tries", "last_error"))
 _SELECT = sa.select(*_COLUMNS, outbox.c.due_at.label("of_due_at"), jobs).join_from(outbox, jobs)
 
-# Executed after every change: to build a statement takes longer than to execute it.
-_DUE = (
-    _SELECT.where(_IS_NOTICE, outbox.c.due_at <= sa.bindparam("now"))
-    .order_by(outbox.c.due_at, outbox.c.id)
-    .limit(sa.bindparam("most"))
-)
+# Executed after every change: to build it takes longer than to execute it.
 _NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(_IS_NOTICE, _ALIVE)
 
 
@@ -76,9 +71,14 @@ class Notices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def due(self, now: Micros, limit: int = 100) -> Sequence[PendingNotice]:
-        """What is to be delivered now, the oldest first."""
-        return await self._read(_DUE, {"now": now, "most": limit})
+    async def due(
+        self, now: Micros, *, limit: int = 100, after: PendingNotice | None = None
+    ) -> Sequence[PendingNotice]:
+        """At most `limit` notices that are to be delivered now, the oldest first; those behind `after`, if given."""
+        query = _SELECT.where(_IS_NOTICE, outbox.c.due_at <= now).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
+        if after is not None:
+            query = query.where(sa.tuple_(outbox.c.due_at, outbox.c.id) > (after.due_at, after.id))
+        return await self._read(query)
 
     async def undelivered(self, job: JobId | None = None) -> Sequence[PendingNotice]:
         """All notices of a job, or of all jobs, that were not delivered: those to come and those given up."""
@@ -107,23 +107,23 @@ class Notices:
         )
 
     async def delivered(self, pending: PendingNotice, detail: str, now: Micros) -> None:
-        """The receiver has it: recorded in the history of the job; said twice, it changes nothing."""
+        """Record a delivery, also in the history of the job. Idempotent."""
         await self._end(pending, detail, now, sa.delete(outbox).where(outbox.c.id == pending.id))
 
     async def failed(self, pending: PendingNotice, error: str, *, due_at: Micros) -> None:
-        """Not delivered: again, not before `due_at`."""
+        """Record a failed attempt; the next is at `due_at`."""
         async with self._database.write() as connection:
             values = {"tries": outbox.c.tries + 1, "last_error": error, "due_at": due_at}
             await connection.execute(sa.update(outbox).where(outbox.c.id == pending.id).values(values))
 
     async def give_up(self, pending: PendingNotice, error: str, now: Micros) -> None:
-        """Not delivered, and not tried again."""
+        """Record that the notice is not tried again."""
         values = {"tries": outbox.c.tries + 1, "last_error": error, "due_at": NEVER}
         update = sa.update(outbox).where(outbox.c.id == pending.id, _ALIVE).values(values)
         await self._end(pending, f"given up: {error}", now, update)
 
     async def bound_due(self, latest: Micros) -> None:
-        """At start: nothing waits longer than until `latest`, in case the clock was ahead when it was written."""
+        """At start: make no notice due later than `latest`, in case the clock was ahead when it was written."""
         late = (_IS_NOTICE, _ALIVE, outbox.c.due_at > latest)
         async with self._database.write() as connection:
             await connection.execute(sa.update(outbox).where(*late).values(due_at=latest))
@@ -142,11 +142,9 @@ class Notices:
             total, dead = (await connection.execute(query)).one()
         return total - dead, dead
 
-    async def _read(
-        self, query: sa.Select[*tuple[object, ...]], values: Mapping[str, object] | None = None
-    ) -> Sequence[PendingNotice]:
+    async def _read(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[PendingNotice]:
         async with self._database.read() as connection:
-            return [_pending_of(row) for row in await connection.execute(query, values)]
+            return [_pending_of(row) for row in await connection.execute(query)]
 
     async def _end(self, pending: PendingNotice, detail: str, now: Micros, change: sa.UpdateBase) -> None:
         async with self._database.write() as connection:

@@ -1,4 +1,4 @@
-"""What is still to be written: the results of settled jobs. Notices are in the same table, see `notices.py`."""
+"""The results of settled jobs that are still to be written. Notices are in the same table, see `notices.py`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Entry:
 
 
 class Outbox:
-    """Deliveries wait here from the transaction that caused them until someone says that they are done."""
+    """Deliveries, from the transaction that caused them until they are done."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -56,12 +56,12 @@ class Outbox:
             ]
 
     async def done(self, entry: Entry) -> None:
-        """Delivered; said twice, it changes nothing."""
+        """Record a delivery. Idempotent."""
         async with self._database.write() as connection:
             await connection.execute(sa.delete(outbox).where(outbox.c.id == entry.id))
 
     async def failed(self, entry: Entry, error: str, *, due_at: Micros) -> None:
-        """Not delivered: again, not before `due_at`."""
+        """Record a failed delivery; it is due again at `due_at`."""
         async with self._database.write() as connection:
             await connection.execute(
                 sa.update(outbox)
@@ -70,19 +70,19 @@ class Outbox:
             )
 
     async def pending(self, tries: int) -> bool:
-        """Whether anything waits that has failed less often than that."""
+        """Whether any delivery is open that failed fewer than `tries` times."""
         query = sa.select(outbox.c.id).where(_IS_RESULT, outbox.c.tries < tries).limit(1)
         async with self._database.read() as connection:
             return (await connection.execute(query)).first() is not None
 
     async def of_jobs(self, among: Sequence[JobId]) -> set[JobId]:
-        """Those of these jobs whose result of this round is not delivered yet."""
-        query = sa.select(outbox.c.job).where(outbox.c.kind == "result", outbox.c.job.in_(among))
+        """Those of these jobs whose result is not delivered yet."""
+        query = sa.select(outbox.c.job).where(_IS_RESULT, outbox.c.job.in_(among))
         async with self._database.read() as connection:
             return {JobId(job) for job in (await connection.execute(query)).scalars()}
 
     async def failing(self, tries: int) -> Mapping[str, str]:
-        """The jobs whose delivery failed as often as that or more: name → the last error."""
+        """The jobs whose delivery failed `tries` times or more: name → the last error."""
         failing = (_IS_RESULT, outbox.c.tries >= tries)
         query = sa.select(jobs.c.name, outbox.c.last_error).join_from(outbox, jobs).where(*failing)
         async with self._database.read() as connection:

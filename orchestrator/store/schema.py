@@ -1,6 +1,6 @@
 """The tables, their constraints and indexes, as they are after the newest migration; a test compares the two.
 
-Identifiers and states are TEXT, times are microseconds UTC, JSON is text that SQL never looks into. The predicates of
+Identifiers and states are TEXT, times are microseconds UTC, JSON is text that SQL does not read. The predicates of
 partial indexes are written with literals, and queries repeat them word for word (`LIVE_BATCH`, `OPEN_ITEM`…): SQLite
 uses such an index for nothing else.
 """
@@ -71,7 +71,7 @@ memory = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     _text("value", required=True),
 )
-"""What was learnt about an account's platform, and which accounts are paused."""
+"""What was learned about the platform of an account, and which accounts are paused."""
 
 jobs = sa.Table(
     "jobs",
@@ -123,7 +123,6 @@ jobs = sa.Table(
 
 NOT_PLANNED = ""
 """In `blocked`: the job is made of rows, and is planned once their job has settled."""
-UNPLANNED_JOB = jobs.c.blocked.is_not(None)
 TO_BE_PLANNED = sa.and_(
     one_of(jobs.c.state, [JobState.QUEUED]), jobs.c.blocked == NOT_PLANNED, jobs.c.cancelled_at.is_(None)
 )
@@ -176,7 +175,7 @@ batches = sa.Table(
     _text("remote_id"),
     _text("status"),
     _flag("status_final"),
-    _flag("worded"),  # the platform said a word about it after its last item became final
+    _flag("worded"),  # the platform reported its status after its last item became final
     _text("detail"),
     _text("last_error"),
     sa.Column("due_at", sa.BigInteger, nullable=False, server_default="0"),
@@ -190,7 +189,7 @@ batches = sa.Table(
     _flag("in_doubt"),  # a send of this key may have had an effect that was never confirmed
     _flag("key_void"),
     _number("root", required=True),
-    _text("pipeline"),  # what runs there: how long it takes is learnt by it
+    _text("pipeline"),  # what runs there: durations are learned by it
     _number("step", default=1),  # which of its submissions comes next, or was the last
     _text("resend"),  # what sending it again would do; null until it is composed
     _time("key_life"),

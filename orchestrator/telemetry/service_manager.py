@@ -5,7 +5,6 @@ Each message is one datagram to `$NOTIFY_SOCKET`. If that is not set, nothing is
 
 import os
 import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -39,14 +38,8 @@ class Notifier:
         return cls(address, _watchdog_interval(environ) if address else None)
 
     def ready(self) -> None:
-        """Started, or reloaded: everything is at work."""
+        """The start is complete."""
         self._send("READY=1")
-
-    def reloading(self) -> None:
-        """Reading the configuration again; `ready` has to follow."""
-        # The manager compares this with its own CLOCK_MONOTONIC, so no other clock will do.
-        micros = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._send(f"RELOADING=1\nMONOTONIC_USEC={micros}")
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`."""

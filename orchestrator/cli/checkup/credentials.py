@@ -134,7 +134,7 @@ async def _check(
         with anyio.move_on_after(_TIMEOUT):
             finding = await _credential(name, account, platform, users)
             if finding.result == "ok" and declaration.stated_limit is not None:
-                limit = await declaration.stated_limit(platform)
+                limit = await declaration.stated_limit(connection)
                 if limit is not None and budget.limit / budget.window > limit.requests / limit.per:
                     return [_too_large(name, budget, limit)]
     except PlatformError as error:

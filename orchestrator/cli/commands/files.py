@@ -149,7 +149,7 @@ def _describe(file: Path, report: Report) -> dict[str, Any]:
             "batches": job.estimate.batches,
             "requests": job.estimate.requests,
             "seconds": job.estimate.seconds,
-            "first_item": first_item(job),
+            "first_item": _first_item(job),
             "rows_of": job.spec.rows_of,
         }
         for job in report.jobs
@@ -163,7 +163,7 @@ def _describe(file: Path, report: Report) -> dict[str, Any]:
     }
 
 
-def first_item(job: ValidatedJob) -> dict[str, Any] | None:
+def _first_item(job: ValidatedJob) -> dict[str, Any] | None:
     """The first item of a job as it will be sent."""
     for portion in job.chunks():
         for item in portion:

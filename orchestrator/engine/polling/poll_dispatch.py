@@ -22,7 +22,7 @@ MAX_WAITING = 8
 """Maximum polls that wait for the rate limiter. Others stay in the schedule, where a more urgent one may overtake."""
 
 START_INTERVAL = 0.25
-"""Seconds after starting some polls until more may be started."""
+"""Seconds from a start of polls to the next, unless something else causes a turn."""
 
 PLANNING_SHARE = 20
 """The pause between two plans is at least this many times as long as planning took."""
@@ -65,6 +65,7 @@ class PollDispatch:
         self._next_start = -math.inf
         self._next_plan = -math.inf
         self._plan_reused = True
+        """Whether the last turn made no plan: what woke it may need one."""
 
     @property
     def busy(self) -> bool:

@@ -131,7 +131,7 @@ class Polling:
             self._log_unexpected(observed, result.bad_rows)
             page = result.next
             if restarts > MOST_RESTARTS:  # what a sweep that never ends did not report is not missing
-                raise Transient(f"the platform forgets our place in {poll.name} again and again")
+                raise Transient(f"the platform rejected the cursor of {poll.name} {restarts} times")
         return seen, changed, requests
 
     # ------------------------------------------------------------ not found

@@ -34,4 +34,4 @@ class Decided:
     postponed: set[str] = field(default_factory=set)
     """Files that have to wait until no older one does."""
     failures: dict[str, Exception] = field(default_factory=dict)
-    """Files that something of ours kept from being decided."""
+    """Files that a local error kept from being decided, with the error."""

@@ -164,7 +164,7 @@ class Decider:
                 await anyio.to_thread.run_sync(self._finish, each)
             if self._claims_tables(each):
                 await self._conclude([each], decided)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours: the file stays
+        except Exception as error:  # noqa: BLE001 - any error is local: the file stays
             decided.failures[candidate.entry.name] = error
         finally:
             self._release(each)

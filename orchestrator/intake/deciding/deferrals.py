@@ -1,4 +1,4 @@
-"""Files that something of ours keeps from being decided: each is taken up again, ever more rarely."""
+"""Files that a local error keeps from being decided: each is retried, less and less often."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import structlog
 from orchestrator.domain.errors import OrchestratorError
 
 LONGEST_PAUSE = 60.0
-"""Seconds until a file is taken up again, at most."""
+"""Maximum seconds until a file is retried."""
 ERROR_PATIENCE = 120.0
 """Seconds after which an error counts as lasting: the operator has to repair something."""
 
@@ -60,7 +60,7 @@ class Deferrals:
         return name in self._deferred
 
     def pause(self, name: str, now: float) -> float | None:
-        """Seconds until it is taken up again, 0 or less when that is now; None where it is not deferred."""
+        """Seconds until it is retried, 0 or less when that is now; None if it is not deferred."""
         deferred = self._deferred.get(name)
         return deferred.until - now if deferred else None
 

@@ -48,7 +48,7 @@ class Listing:
 
 
 def list_folder(folder: Path) -> Listing:
-    """Look at a folder; follows no link. Raises OSError."""
+    """List a folder; follows no link. Raises OSError."""
     entries: list[Entry] = []
     hidden: set[Identity] = set()
     with _opened(folder) as descriptor, os.scandir(descriptor) as found:
@@ -127,7 +127,7 @@ class Arrivals:
         return bool(self._announced)
 
     def observe(self, listing: Listing, *, monotonic: float, now: Micros) -> None:
-        """Compare with the last look."""
+        """Compare a listing with the one before."""
         tracks: dict[str, _Track] = {}
         visible = {(track.signature.device, track.signature.inode) for track in self._tracks.values()}
         for entry in listing.entries:
@@ -150,7 +150,7 @@ class Arrivals:
         self._announced.clear()
 
     def ready(self, name: str, monotonic: float) -> Ready:
-        """Whether the file of that name may be taken as it was at the last look."""
+        """Whether the file of that name may be taken as it was listed last."""
         track = self._tracks[name]
         age = monotonic - track.since
         if age >= self.rest:

@@ -1,4 +1,4 @@
-"""File events of one folder: they only make things faster, for every folder is also looked at now and then."""
+"""File events of one folder. They only make intake faster, as the folder is also listed at intervals."""
 
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet

@@ -128,7 +128,7 @@ class Folders:
 
     def size_in_accepted(self, file: Moving) -> int | None:
         """How many bytes that very file has in accepted/; None where it is not there any more. Raises OSError."""
-        for place in _numbered(self.accepted / safe_name(file.name)):
+        for place in _numbered(self.accepted / _safe_name(file.name)):
             try:
                 status = os.lstat(place)
             except FileNotFoundError:
@@ -139,7 +139,7 @@ class Folders:
 
     def error_of(self, file: Moving) -> Path | None:
         """The error file that speaks of that very file, under whatever number. Raises OSError."""
-        name = Path(safe_name(file.name))
+        name = Path(_safe_name(file.name))
         names = re.compile(rf"{re.escape(name.stem)}(-[0-9]+)?{re.escape(name.suffix)}\.error\.json")
         token = token_of(file)
         try:
@@ -147,12 +147,12 @@ class Folders:
                 paths = [Path(each.path) for each in found if names.fullmatch(each.name)]
         except FileNotFoundError:
             return None
-        return next((path for path in paths if error_token(path) == token), None)
+        return next((path for path in paths if _error_token(path) == token), None)
 
     # ------------------------------------------------------------ moving
 
     def _move_all(self, files: Sequence[Moving], folder: Path, name: str | None = None, *, sync: bool = True) -> None:
-        names = [*(safe_name(file.name) for file in files[:-1]), name or safe_name(files[-1].name)]
+        names = [*(_safe_name(file.name) for file in files[:-1]), name or _safe_name(files[-1].name)]
         intent = self._intent if len(files) > 1 else None
         steps = [
             Step(file.name, target, file.signature.device, file.signature.inode)
@@ -205,11 +205,11 @@ class Folders:
 
     def _free_name(self, file: Moving) -> str:
         """A name that neither a file nor someone else's error file has in rejected/."""
-        for candidate in _numbered(self.rejected / safe_name(file.name)):
+        for candidate in _numbered(self.rejected / _safe_name(file.name)):
             if os.path.lexists(candidate):
                 continue
             error = candidate.with_name(f"{candidate.name}.error.json")
-            if not os.path.lexists(error) or error_token(error) == token_of(file):
+            if not os.path.lexists(error) or _error_token(error) == token_of(file):
                 return candidate.name
         raise AssertionError("the numbers do not end")
 
@@ -258,7 +258,7 @@ def token_of(file: Moving) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def error_token(path: Path) -> str | None:
+def _error_token(path: Path) -> str | None:
     """The token in an error file, None when there is none to read: links and pipes of such a name lie there too."""
     try:
         source = open_source(path, max_bytes=_LARGEST_ERROR_FILE)
@@ -286,7 +286,7 @@ def _is(path: Path, signature: Signature) -> bool:
         return False
 
 
-def safe_name(name: str) -> str:
+def _safe_name(name: str) -> str:
     """The name itself where it is valid, else the name with invalid characters as %XX, shortened if necessary."""
     if GOOD_NAME.fullmatch(name):
         return name

@@ -78,8 +78,9 @@ class Source:
 def open_source(path: Path, *, max_bytes: int | None = None, follow: bool = False) -> Source:
     """Open a regular file.
 
-    Raises NotTakenError for anything else (links, unless `follow`; folders, pipes, devices, sockets), for a file that
-    is too large or that may not be read, and FileNotFoundError for one that is gone.
+    Raises:
+        NotReadableError: it is no regular file (a link counts as one with `follow`), is too large, or may not be read.
+        FileNotFoundError: it is gone.
     """
     try:
         descriptor = os.open(path, _FLAGS & ~os.O_NOFOLLOW if follow else _FLAGS)

@@ -1,7 +1,7 @@
-"""Moves that are under way, written down so that a crash between two of them is made good.
+"""The journal of moves in progress, by which the next start completes those that a crash interrupted.
 
-An intent says no more than it must: bare names, which of two folders, and which very files. Whoever could write one
-could still make the daemon move nothing but a file that lies in incoming/ into a folder for such files.
+It holds only bare names, one of two folders, and the identity of each file. So a forged journal could only make the
+daemon move files of incoming/ into a folder for such files.
 """
 
 import json
@@ -19,7 +19,7 @@ _LONGEST_NAME = 255
 
 
 class NoPendingMoveError(OrchestratorError):
-    """A file that is no intent of ours."""
+    """The file is no journal of moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class PendingMoves:
         """Read what `write` wrote.
 
         Raises:
-            NoIntentError: something else lies there.
+            NoPendingMoveError: the file holds something else.
             OSError: it cannot be read; FileNotFoundError: there is none.
         """
         try:

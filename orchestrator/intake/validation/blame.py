@@ -12,14 +12,14 @@ from orchestrator.domain.queue_file.placeholder import parse
 from orchestrator.domain.queue_file.template import filled_at, uses_of
 
 
-def columns_of(text: str, columns: Mapping[str, str]) -> tuple[str, ...]:
+def _columns_of(text: str, columns: Mapping[str, str]) -> tuple[str, ...]:
     """The columns that a text of a template is filled from, each once."""
     return tuple(dict.fromkeys(parse(inside, columns).column for inside, _ in uses_of(text)))
 
 
 def column_to_blame(text: str, row: Mapping[str, str]) -> str | None:
     """The column whose cell makes a filled text wrong; several where that cannot be decided."""
-    columns = columns_of(text, row)
+    columns = _columns_of(text, row)
     if len(columns) > 1:
         odd = [each for each in columns if _is_odd(row.get(each, ""))]
         columns = tuple(odd) or columns
@@ -51,7 +51,7 @@ class KeyTexts:
         if self._texts is None:
             self._texts = [(path, text) for path in kind.key_paths if (text := filled_at(template, path))]
         for path, text in self._texts:
-            for column in columns_of(text, row):
+            for column in _columns_of(text, row):
                 if (wrong := self._wrong_cell(text, path, column, row[column])) is not None:
                     return (wrong, *(each for each in found if each.path != path))
         return tuple(self._explained(each, row) for each in found) if found else found
@@ -70,7 +70,7 @@ class KeyTexts:
     def _explained(self, mistake: Mistake, row: Mapping[str, str]) -> Mistake:
         """With what a spreadsheet made of the cell, where that is why the key is misspelt."""
         text = next((text for path, text in self._texts or () if path == mistake.path), None)
-        for column in columns_of(text, row) if text else ():
+        for column in _columns_of(text, row) if text else ():
             if (made := spreadsheet_made(row[column])) is not None:
                 message = f"{mistake.message}; {row[column]!r} {made.what}"
                 return Mistake(message, made.remedy, mistake.path, column=column)

@@ -1,7 +1,7 @@
 """A queue file from its bytes to a report: every mistake at once, or the jobs and controls it asks for.
 
 The same check serves `validate`, `submit` and the spool. It is written as a generator that does a little at a time;
-`check` runs those slices in a worker thread, so that the event loop goes on and a stop waits for one slice at most.
+`check` runs those slices in a worker thread, so that the event loop is free and a stop waits for one slice at most.
 """
 
 import contextlib
@@ -305,7 +305,7 @@ class _Check:
             return sorted(entry.name for entry in os.scandir(folder) if is_table(entry.name))
         return []
 
-    # ------------------------------------------------------------ reading, and telling where
+    # ------------------------------------------------------------ reading, with positions
 
     def _text(self) -> Text:
         return Text(self._source.file, yaml=not self._is_json)

@@ -1,4 +1,4 @@
-"""Mistakes that many items have from one place: a template, or the first line of a table. Told there, once."""
+"""Mistakes that many items have from one place: a template, or the first line of a table. Reported there, once."""
 
 import difflib
 import re

@@ -1,6 +1,6 @@
 """The remote batches that may be a given one: ICA has no list of batches, but each job has the id of its batch."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -9,6 +9,7 @@ from orchestrator.clock import Micros
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.model import Batch, BatchKey
 from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.declaration import SentBesides
 from orchestrator.platforms.http.calls import Call
 from orchestrator.platforms.ica.batches.analyses import moment
 from orchestrator.platforms.ica.batches.families import Family
@@ -16,6 +17,7 @@ from orchestrator.platforms.ica.protocol import requests, wire
 from orchestrator.platforms.ica.protocol.listing import MOST_PAGES, pages
 from orchestrator.platforms.ica.protocol.session import Session
 from orchestrator.platforms.ica.protocol.wire import Job
+from orchestrator.platforms.listed_once import ListedOnce
 from orchestrator.platforms.pages import EndlessListingError
 
 _MOST_CANDIDATES: Final = 100
@@ -38,9 +40,8 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """The jobs that ICA listed since an instant."""
+    """The jobs that ICA listed."""
 
-    since: Micros
     jobs: list[Job]
     unread: int
 
@@ -56,7 +57,11 @@ class Candidates:
     """Remote batches whose batch is known: remote id → key."""
     started_at: Micros
     """When this process began, by the local clock: what was planned later was sent by no earlier process."""
-    _before: _Listed | None = field(default=None, init=False)
+    sent_besides: SentBesides
+    _before: ListedOnce[_Listed] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._before = ListedOnce(self._list)
 
     def none_possible(self, batch: Batch) -> bool:
         """Whether this batch cannot have been sent: it was planned in the lifetime of this process, and never sent."""
@@ -75,13 +80,12 @@ class Candidates:
         jobs.sort(key=lambda job: abs((moment(job.time_created) or 0) - last_sent_at))
         return _likeliest(batch, list(dict.fromkeys(job.subject_id for job in jobs)))
 
-    async def unknown(
-        self, batch: Batch, family: Family, unread: Unread, *, since: Micros, known: Collection[str]
-    ) -> Sequence[str]:
-        """The latest remote batches since then that no record knows: a few, as other programs may make many."""
+    async def unknown(self, batch: Batch, family: Family, unread: Unread, *, since: Micros) -> Sequence[str]:
+        """The latest remote batches since then that are in no record: a few, as other programs may create many."""
         jobs = await self._jobs_since(batch, since, unread)
-        ids = (job.subject_id for job in jobs if self._may_be(job, batch, family) and job.subject_id not in known)
-        return list(dict.fromkeys(ids))[:_FEW_CANDIDATES]
+        ids = list(dict.fromkeys(job.subject_id for job in jobs if self._may_be(job, batch, family)))
+        known = (await self.sent_besides(batch, since, ids)).ids
+        return [each for each in ids if each not in known][:_FEW_CANDIDATES]
 
     async def all_items(self, batch: Batch, family: Family, remote_id: str, unread: Unread) -> list[Any]:
         """All items of a remote batch."""
@@ -107,12 +111,7 @@ class Candidates:
 
     async def _jobs_since(self, batch: Batch, since: Micros, unread: Unread) -> Sequence[Job]:
         """The jobs created since then. What an earlier process may have begun is listed once for all batches."""
-        if batch.first_sent_at is not None:
-            listed = await self._list(since)
-        elif self._before is not None and self._before.since <= since:
-            listed = self._before
-        else:
-            listed = self._before = await self._list(since)
+        listed = await (self._list(since) if batch.first_sent_at is not None else self._before.since(since))
         unread.rows += listed.unread
         return [job for job in listed.jobs if (moment(job.time_created) or since) >= since]
 
@@ -127,7 +126,7 @@ class Candidates:
             unread += page.bad_rows
             offset += len(page.rows) + page.bad_rows
             if not (young or page.bad_rows) or offset == page.total:
-                return _Listed(since, jobs, unread)
+                return _Listed(jobs, unread)
         raise EndlessListingError("ICA's list of jobs does not end")
 
 

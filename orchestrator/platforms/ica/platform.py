@@ -20,13 +20,9 @@ from orchestrator.platforms.ica.batches import creation
 from orchestrator.platforms.ica.batches.families import FAMILIES
 from orchestrator.platforms.ica.kinds import KINDS
 from orchestrator.platforms.ica.polling.follow_ups import FollowUps
-from orchestrator.platforms.ica.polling.last_sweeps import LastSweeps
-from orchestrator.platforms.ica.polling.learning import EmbeddedStatus, SearchStatuses
+from orchestrator.platforms.ica.polling.poll_memory import PollMemory
 from orchestrator.platforms.ica.polling.poll_plan import Plan, Strategy
 from orchestrator.platforms.ica.polling.poll_reader import PollReader
-from orchestrator.platforms.ica.polling.status_filter import StatusFilter
-from orchestrator.platforms.ica.polling.unanswered_polls import UnansweredPolls
-from orchestrator.platforms.ica.polling.unlisted_analyses import UnlistedAnalyses
 from orchestrator.platforms.ica.protocol import requests, wire
 from orchestrator.platforms.ica.protocol.session import ApiKey, Session
 from orchestrator.platforms.ica.reconcile import Reconciler
@@ -70,44 +66,18 @@ class Ica:
         self._reconciler = Reconciler(
             self._session, page_size, self._claimed, started_at=clock.now(), sent_besides=sent_besides
         )
-        embedded, statuses, last_sweeps = EmbeddedStatus(memory, clock), SearchStatuses(memory), LastSweeps()
-        status_filter, unlisted_analyses, unanswered = (
-            StatusFilter(memory, page_size),
-            UnlistedAnalyses(clock),
-            UnansweredPolls(clock),
-        )
-        self._sessions = WorkflowSessions(self._session, page_size, statuses, clock)
-        self._plan = Plan(
-            page_size=page_size,
-            strategy=strategy,
-            embedded=embedded,
-            last_sweeps=last_sweeps,
-            status_filter=status_filter,
-            unlisted_analyses=unlisted_analyses,
-            unanswered=unanswered,
-            clock=clock,
-        )
-        self._follow_ups = FollowUps(
-            page_size=page_size,
-            embedded=embedded,
-            status_filter=status_filter,
-            unlisted_analyses=unlisted_analyses,
-            unanswered=unanswered,
-            clock=clock,
-        )
+        polled = PollMemory.from_learned(memory, page_size, clock)
+        self._sessions = WorkflowSessions(self._session, page_size, polled.statuses, clock)
+        self._plan = Plan(page_size, strategy, polled, clock)
+        self._follow_ups = FollowUps(page_size, polled, clock)
         self._reader = PollReader(
             session=self._session,
             instance=instance,
             page_size=page_size,
             strategy=strategy,
-            embedded=embedded,
-            statuses=statuses,
-            last_sweeps=last_sweeps,
-            status_filter=status_filter,
+            memory=polled,
             plan=self._plan,
             follow_ups=self._follow_ups,
-            unlisted_analyses=unlisted_analyses,
-            unanswered=unanswered,
         )
 
     def __repr__(self) -> str:

@@ -52,10 +52,9 @@ class Reconciler:
         sent_besides: SentBesides,
     ) -> None:
         self._session = session
-        self._sent_besides = sent_besides
         self._size = page_size
         self._claimed = claimed
-        self._candidates = Candidates(session, page_size, claimed, started_at)
+        self._candidates = Candidates(session, page_size, claimed, started_at, sent_besides)
 
     async def find(self, batch: Batch) -> Receipt:
         """What ICA has of a batch."""
@@ -251,9 +250,8 @@ class Reconciler:
     ) -> None:
         """Raise Unattributed where ICA has lately done what a batch of this process is about to do."""
         since = (batch.planned_at or 0) - _LOOK_BACK
-        known = (await self._sent_besides(batch, since)).ids
         unread = Unread()
-        for remote_id in await self._candidates.unknown(batch, family, unread, since=since, known=known):
+        for remote_id in await self._candidates.unknown(batch, family, unread, since=since):
             same = await self._same_items(batch, family, work, remote_id, submission=submission, unread=unread)
             if same is not None:
                 raise Unattributed(

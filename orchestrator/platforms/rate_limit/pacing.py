@@ -34,8 +34,8 @@ class Schedule:
     def __init__(self, window: Window, per: float) -> None:
         self.window = window
         self.queue = Queue(overdraft=max(_AHEAD, window.size // 20))
-        self.others = OtherClients(window.size, per, window.standing)
-        self.closed_until = window.standing.closed_until
+        self.others = OtherClients(window.size, per, window.throttle)
+        self.closed_until = window.throttle.closed_until
         """When requests may be granted again; minus infinity if the account was never closed."""
         self._per = per
         self._reserve = min(_RESERVE, window.size // 100)

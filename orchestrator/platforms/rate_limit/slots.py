@@ -41,7 +41,7 @@ _VERSION = 2
 _HEADER = struct.Struct("<8sIId16s")
 _CHECKSUM = struct.Struct("<Q")
 _START = _HEADER.size + _CHECKSUM.size
-_STANDING = struct.Struct("3d")
+_THROTTLE = struct.Struct("3d")
 _FIRST = 3
 """Index of the first slot's stamps, in 8-byte words behind the header."""
 _PAIR = struct.Struct("2d")
@@ -89,11 +89,11 @@ class SlotStore(Protocol):
         ...
 
     @property
-    def standing(self) -> ThrottleState:
+    def throttle(self) -> ThrottleState:
         """The last state given to `keep`; valid after `open`."""
         ...
 
-    def keep(self, standing: ThrottleState) -> None:
+    def keep(self, throttle: ThrottleState) -> None:
         """Store the throttling of the account."""
         ...
 
@@ -101,7 +101,7 @@ class SlotStore(Protocol):
 class MemorySlots:
     """Slots that are not persisted, for tests and benchmarks."""
 
-    standing = ThrottleState()
+    throttle = ThrottleState()
 
     def open(self, count: int, window: float, now: float) -> list[float]:  # noqa: ARG002 - the protocol's signature
         return [NEVER] * count
@@ -115,7 +115,7 @@ class MemorySlots:
     def undo(self, slot: int) -> None:
         pass
 
-    def keep(self, standing: ThrottleState) -> None:
+    def keep(self, throttle: ThrottleState) -> None:
         pass
 
 
@@ -142,8 +142,8 @@ class SlotFile:
             OSError: the file cannot be read or written.
         """
         self.close()
-        released, standing = self._recall(count, window, now)
-        self._write(released, standing, window, now)
+        released, throttle = self._recall(count, window, now)
+        self._write(released, throttle, window, now)
         with self._path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), 0)
         self._words = memoryview(self._map)[_START:].cast("d")
@@ -167,11 +167,11 @@ class SlotFile:
         self._words[_FIRST + 2 * slot] = self._words[_FIRST + 2 * slot + 1]
 
     @property
-    def standing(self) -> ThrottleState:
+    def throttle(self) -> ThrottleState:
         return ThrottleState(*self._words[:_FIRST])
 
-    def keep(self, standing: ThrottleState) -> None:
-        self._words[0], self._words[1], self._words[2] = standing.closed_until, standing.suspected, standing.fades_at
+    def keep(self, throttle: ThrottleState) -> None:
+        self._words[0], self._words[1], self._words[2] = throttle.closed_until, throttle.suspected, throttle.fades_at
 
     def _recall(self, count: int, window: float, now: float) -> tuple[list[float], ThrottleState]:
         try:
@@ -183,15 +183,15 @@ class SlotFile:
             return _unknown(count, window, now), ThrottleState()
         latest = now + window
         if past.boot != self._boot:
-            return _unknown(count, window, now), past.standing.moved(now - past.last_taken).until(latest)
+            return _unknown(count, window, now), past.throttle.moved(now - past.last_taken).until(latest)
         released = _fit([_last_use(*pair, now) for pair in past.pairs], count)
         if window > past.window:  # a slot used twice within the longer window remembers only its second use
             released = [max(known, guess) for known, guess in zip(released, _unknown(count, window, now), strict=True)]
-        return released, past.standing.until(latest)
+        return released, past.throttle.until(latest)
 
-    def _write(self, released: list[float], standing: ThrottleState, window: float, now: float) -> None:
+    def _write(self, released: list[float], throttle: ThrottleState, window: float, now: float) -> None:
         header = _HEADER.pack(_MAGIC, _VERSION, len(released), window, self._boot)
-        words = _STANDING.pack(standing.closed_until, standing.suspected, standing.fades_at)
+        words = _THROTTLE.pack(throttle.closed_until, throttle.suspected, throttle.fades_at)
         pairs = chain.from_iterable((min(stamp, now), stamp) for stamp in released)
         draft = self._path.with_name(f".{self._path.name}.tmp")
         stamps = struct.pack(f"{2 * len(released)}d", *pairs)
@@ -206,7 +206,7 @@ class _SavedState:
 
     window: float
     boot: bytes
-    standing: ThrottleState
+    throttle: ThrottleState
     pairs: Sequence[tuple[float, float]]
 
     @property
@@ -221,11 +221,11 @@ def _parse(raw: bytes) -> _SavedState | None:
         return None
     magic, version, count, window, boot = _HEADER.unpack_from(raw)
     (checksum,) = _CHECKSUM.unpack_from(raw, _HEADER.size)
-    known = (_MAGIC, _VERSION, zlib.crc32(raw[: _HEADER.size]), _START + _STANDING.size + _PAIR.size * count)
+    known = (_MAGIC, _VERSION, zlib.crc32(raw[: _HEADER.size]), _START + _THROTTLE.size + _PAIR.size * count)
     if (magic, version, checksum, len(raw)) != known:
         return None
-    standing = ThrottleState(*_STANDING.unpack_from(raw, _START))
-    return _SavedState(window, boot, standing, list(_PAIR.iter_unpack(raw[_START + _STANDING.size :])))
+    throttle = ThrottleState(*_THROTTLE.unpack_from(raw, _START))
+    return _SavedState(window, boot, throttle, list(_PAIR.iter_unpack(raw[_START + _THROTTLE.size :])))
 
 
 def _last_use(taken: float, released: float, now: float) -> float:

@@ -70,13 +70,13 @@ class Window:
         return self._returning[0][0] if self._returning else math.inf
 
     @property
-    def standing(self) -> ThrottleState:
+    def throttle(self) -> ThrottleState:
         """The throttling of the account that was stored last."""
-        return self._store.standing
+        return self._store.throttle
 
-    def keep(self, standing: ThrottleState) -> None:
+    def keep(self, throttle: ThrottleState) -> None:
         """Store the throttling of the account across restarts."""
-        self._store.keep(standing)
+        self._store.keep(throttle)
 
     def returns_before(self, at: float) -> int:
         """How many returning slots become free before `at`."""

@@ -29,13 +29,10 @@ def _connect(connection: Connection) -> Platform:
     )
 
 
-async def _stated_limit(platform: Platform) -> StatedLimit | None:
-    from orchestrator.platforms.by_kind import ByKind  # noqa: PLC0415 - as above
-    from orchestrator.platforms.sevenbridges.session import Session  # noqa: PLC0415
+async def _stated_limit(connection: Connection) -> StatedLimit | None:
+    from orchestrator.platforms.sevenbridges.session import Session  # noqa: PLC0415 - as above
 
-    if not isinstance(platform, ByKind) or not isinstance(platform.session, Session):
-        raise TypeError("this is no account on Seven Bridges")
-    limit = await platform.session.request_limit()
+    limit = await Session(connection.remote, connection.secret, connection.clock).request_limit()
     return StatedLimit(limit, _WINDOW) if limit is not None else None
 
 

@@ -1,17 +1,19 @@
 """The files among the inputs of a task: each names one id, whatever the app calls the input."""
 
-import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from orchestrator.domain.messages.mistake import Mistake, Path
-from orchestrator.domain.queue_file.cells import no_id
-from orchestrator.domain.queue_file.validation_messages import mismatch
-from orchestrator.platforms.sevenbridges.items import FILE_ID, PATTERNS
+from orchestrator.domain.queue_file.validation_messages import mistakes_of
+from orchestrator.platforms.sevenbridges.items import IDS, PATTERNS, FileId
 
 FILE_KEYS: Final = frozenset({"path"})
 """Where an object of an input names its file."""
 _OF_FILES = frozenset({"File", "Directory"})
+_FILE_ID: Final[TypeAdapter[str]] = TypeAdapter(FileId)
 
 
 def mistakes_of_inputs(item: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -38,6 +40,13 @@ def _mistakes_of_file(value: Mapping[str, Any], path: Path) -> Iterator[Mistake]
         yield Mistake("must be one id, as a text", None, (*path, "path"))
     elif not given:
         yield Mistake("is empty", None, (*path, "path"))
-    elif no_id(given) is not None or not re.fullmatch(FILE_ID, given):
-        message, remedy = mismatch(given, PATTERNS[FILE_ID], is_id=True)
-        yield Mistake(message, remedy, (*path, "path"))
+    else:
+        yield from _mistakes_of_id(given, (*path, "path"))
+
+
+def _mistakes_of_id(given: str, path: Path) -> Iterator[Mistake]:
+    try:
+        _FILE_ID.validate_python(given)
+    except ValidationError as error:
+        for mistake in mistakes_of(error, known=lambda _: (), patterns=PATTERNS, ids=IDS):
+            yield replace(mistake, path=path)

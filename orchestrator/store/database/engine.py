@@ -25,7 +25,7 @@ SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """A number that the database counts up. SQLite does so for INTEGER alone, which has 64 bits there."""
 
 Timed = Callable[[str], AbstractContextManager[object]]
-"""Takes the time of what runs inside."""
+"""Measures the time of what runs inside."""
 
 _READERS = 4
 _WAITS = "5000"  # milliseconds that SQLite waits for a lock held by another process
@@ -57,7 +57,7 @@ _EXPECTED = (
 # them take ten megabytes.
 _SQLITE_CONNECT = {"isolation_level": None, "cached_statements": 16}
 
-# A partner that has gone without a word is noticed within half a minute, since nothing may interrupt a database call.
+# A server that is gone is noticed within half a minute, as a database call cannot be interrupted.
 _POSTGRES_CONNECT = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
@@ -69,7 +69,7 @@ _POSTGRES_CONNECT = {
 
 
 def parse(url: str) -> sa.URL:
-    """The URL with the driver that we use; raises StoreError for a database that we do not know."""
+    """The URL with the driver in use; raises StoreError for a database that is not supported."""
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:
@@ -129,7 +129,7 @@ def advise(connection: sa.Connection) -> None:
     """
     if connection.dialect.name != "sqlite":
         return
-    connection.exec_driver_sql("ANALYZE sqlite_schema")  # makes the table that it looks into
+    connection.exec_driver_sql("ANALYZE sqlite_schema")  # creates the table sqlite_stat1
     connection.exec_driver_sql("DELETE FROM sqlite_stat1")
     for table, index, rows in _EXPECTED:
         connection.exec_driver_sql("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)", (table, index, rows))
@@ -156,11 +156,14 @@ class Database:
         self._readers = readers
         self._fence = fence
         self.timed: Timed = _untimed
-        """Wraps each transaction, from having its turn to its end; gets `read` or `write`."""
+        """Called with `read` or `write` for each transaction; the context is left when the transaction ends."""
         self._turn = anyio.Lock()
         self._seats = anyio.Semaphore(_READERS)
         self.writes = 0
-        """Transactions committed through this door: while it stays the same, what was read is still so."""
+        """Transactions that may have changed something: while it stays the same, what was read is still true.
+
+        Those that the database failed count too: where the answer to a commit was lost, the change was made.
+        """
 
     @classmethod
     def connect(cls, url: sa.URL, *, read_only: bool, fence: Fence | None = None) -> Self:
@@ -208,6 +211,7 @@ class Database:
                         yield connection
                     self.writes += 1
                 except DBAPIError as error:
+                    self.writes += 1
                     await self._explain(self._writer, error)
                     raise
 
@@ -219,7 +223,7 @@ class Database:
                 await self._writer.dispose()
 
     async def _explain(self, engine: AsyncEngine, error: DBAPIError) -> None:
-        """Raise what the driver's error means to the caller; return when it is a bug of ours."""
+        """Raise the StoreError for a driver's error; return if the error is a bug of the program."""
         explained = explain(error)
         if isinstance(explained, StoreUnavailableError):
             await engine.dispose()  # what is left of a connection after an I/O error is not to be trusted
@@ -232,7 +236,7 @@ def _untimed(_operation: str) -> AbstractContextManager[object]:
 
 
 def explain(error: DBAPIError) -> StoreError | None:
-    """A StoreError for what the environment did to us; None when it is a bug of ours."""
+    """The StoreError for an error of the environment; None for a bug of the program."""
     if isinstance(error, IntegrityError):
         return None
     name = getattr(error.orig, "sqlite_errorname", None) or ""

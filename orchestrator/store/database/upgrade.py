@@ -1,7 +1,7 @@
 """The schema's version, the soundness of the file, and copies of it.
 
-An SQLite database is upgraded by the daemon's start, in one transaction. A PostgreSQL server is not ours alone: there
-`orchestrator db upgrade` does it.
+An SQLite database is upgraded by the daemon's start, in one transaction. A PostgreSQL server has other
+users: there `orchestrator db upgrade` does it.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ _PAGES_AT_A_TIME = 2048
 _STEPS_BETWEEN_CHECKS = 100_000
 """Instructions of SQLite's machine between two tests whether a check was stopped: a few milliseconds."""
 
-_WAY_OUT = "it was left as it is; move it away, and put a backup (`orchestrator db backup`) in its place"
+_REMEDY = "it was left as it is; move it away, and put a backup (`orchestrator db backup`) in its place"
 
 Result = TypeVar("Result")
 
@@ -241,7 +241,7 @@ def _not_newer(revision: str) -> str:
 
 
 def _play_back(url: sa.URL) -> None:
-    """Undo what a crash cut short in the first moments of a database, before it had its log; only a writer can."""
+    """Roll back the journal that a crash left in a new database, before its write-ahead log; only a writer can."""
     path = sqlite_path(url)
     if path is None or not path.exists() or not path.with_name(f"{path.name}-journal").exists():
         return
@@ -256,7 +256,7 @@ def _require_database(url: sa.URL) -> Path | None:
         return None
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
-            raise DamagedError(f"{path} is not an SQLite database: {_WAY_OUT}")
+            raise DamagedError(f"{path} is not an SQLite database: {_REMEDY}")
     return path
 
 
@@ -270,7 +270,7 @@ def _require_sound(url: sa.URL) -> None:
         query = "PRAGMA quick_check(1)" if small else "SELECT 'ok' FROM sqlite_master LIMIT 1"
         row = connection.execute(query).fetchone()
     if row is not None and row[0] != "ok":
-        raise DamagedError(f"{path} is damaged ({row[0]}): {_WAY_OUT}")
+        raise DamagedError(f"{path} is damaged ({row[0]}): {_REMEDY}")
 
 
 def _check(url: sa.URL) -> list[str]:
@@ -372,5 +372,5 @@ def _connection(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            raise DamagedError(f"{path} is damaged ({error}): {_WAY_OUT}") from error
+            raise DamagedError(f"{path} is damaged ({error}): {_REMEDY}") from error
         raise StoreUnavailableError(f"{path} cannot be read for the moment: {error}") from error

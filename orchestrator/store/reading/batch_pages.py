@@ -9,7 +9,7 @@ from orchestrator.store.schema import batches
 
 
 class BatchPages:
-    """Questions of the page of one job."""
+    """Queries for the page of one job."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

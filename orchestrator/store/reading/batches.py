@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from orchestrator.clock import Micros
 from orchestrator.domain.model import Batch, BatchId, BatchState, ItemState, JobId, JobState
 from orchestrator.domain.submission import Resend, SentWork
 from orchestrator.domain.units import DAY
+from orchestrator.store.chunks import chunks
 from orchestrator.store.database.engine import Database
 from orchestrator.store.reading.marks import Mark, marks, placed, places_for
 from orchestrator.store.reading.rows import SELECT_BATCH, SELECT_BATCH_TO_SEND, Query, Row, batch_of, places
@@ -27,11 +28,10 @@ from orchestrator.store.schema import (
     literal,
     one_of,
 )
-from orchestrator.store.writing.unit_of_work import chunks
 
 _CHUNK = 1000
 _LONGEST_ON_THE_WAY: Micros = DAY
-"""From the beginning of a request until it reaches the platform, while the account is closed in between."""
+"""Maximum time from the beginning of a request until it reaches the platform, if the account is closed meanwhile."""
 
 OUT = sa.and_(
     LIVE_BATCH,
@@ -46,7 +46,7 @@ OUT = sa.and_(
     ),
     sa.or_(batches.c.resend.is_(None), batches.c.resend != literal(Resend.FOLLOW_ONLY)),
 )
-"""Batches of which something of ours is, or may be, on the platform."""
+"""Batches of which something is, or may be, on the platform."""
 
 _STARTED = one_of(jobs.c.state, [JobState.QUEUED, JobState.RUNNING])
 _HELD = sa.or_(jobs.c.paused.is_not(None), jobs.c.stopped.is_not(None))
@@ -59,7 +59,7 @@ MAY_FIND_OUT = sa.and_(_STARTED, sa.or_(jobs.c.cancelled_at.is_not(None), sa.not
 
 
 class Batches:
-    """Questions about batches."""
+    """Queries of batches."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -76,12 +76,12 @@ class Batches:
         """The batch to submit now, with its submission where one is stored; None when nothing may go.
 
         The order: priority of the job, fewest items of the job on the platform, age of the job, number of the batch.
-        The first planned batch waits until it fits into `room` (items), and none overtakes it; a job at its own
-        `max_open` stands aside. A batch larger than the whole allowance goes when nothing else is out. What became of
-        an unconfirmed batch may always be reconciled: it counts already. A batch that is only followed takes no room.
-        Planned batches of jobs in `without` stay.
+        The first planned batch waits until it fits into `room` (items), and none overtakes it, except that a job at its
+        own `max_open` is skipped. A batch larger than the limit is sent when nothing else is on the platform. An
+        unconfirmed batch may always be reconciled, as it counts already. A batch that is only followed takes no room.
+        Planned batches of jobs in `without` are left out.
         """
-        # As it is now: what goes out while we read is still planned in what we read, and would be offered again.
+        # A copy: a batch that is sent during the query is still planned in what is read, and must not be chosen again.
         busy, without = sorted(frozenset(busy)), sorted(without)
         queue = _queue(places_for(busy), places_for(without))
         values = {"account": account, "now": now} | placed("busy", busy) | placed("without", without)
@@ -154,18 +154,20 @@ class Batches:
             return {}
         job, numbers = of[0].job, [batch.number for batch in of]
         here = (batches.c.job == job, batches.c.number.between(min(numbers), max(numbers)))
-        first, last = sa.func.min(batches.c.first_seq), sa.func.max(batches.c.last_seq)
+        first, last = (
+            sa.select(bound).where(*here).scalar_subquery()
+            for bound in (sa.func.min(batches.c.first_seq), sa.func.max(batches.c.last_seq))
+        )
         query = (
             sa.select(items.c.batch, items.c.state, sa.func.count())
-            .where(items.c.job == job, items.c.found == 0, sa.not_(items.c.superseded))
+            .where(items.c.job == job, items.c.seq.between(first, last))
+            .where(items.c.found == 0, sa.not_(items.c.superseded))
             .where(items.c.batch.between(min(numbers), max(numbers)))
             .group_by(items.c.batch, items.c.state)
         )
         found: dict[int, dict[ItemState, int]] = {number: {} for number in numbers}
         async with self._database.read() as connection:
-            bounds = (await connection.execute(sa.select(first, last).where(*here))).one()
-            within = items.c.seq.between(bounds[0] or 0, bounds[1] or 0)
-            for number, state, count in await connection.execute(query.where(within)):
+            for number, state, count in await connection.execute(query):
                 if number in found:
                     found[number][ItemState(state)] = count
         return found
@@ -201,11 +203,11 @@ class Batches:
                 found |= {(JobId(job), number) for job, number in rows}
         return found
 
-    async def sent_besides(self, batch: Batch, since: Micros) -> SentWork:
-        """What may have reached the platform since then of the same kind on the same account, this batch left out.
+    async def sent_besides(self, batch: Batch, since: Micros, ids: Collection[str]) -> SentWork:
+        """What may have reached the platform since then of the same kind on the same account, without this batch.
 
-        A request begins before it waits for the rate limiter and arrives later still, so what was begun up to a day
-        before is among it.
+        `ids` are those in question: only they are looked for, as others may be millions. A request begins before it
+        waits for the rate limiter and arrives later still, so work that was begun up to a day before counts too.
         """
         others = (
             batches.c.account == batch.account,
@@ -218,20 +220,19 @@ class Batches:
             one_of(state, [BatchState.SUBMITTING, BatchState.UNCONFIRMED]),
             sa.and_(state == literal(BatchState.BLOCKED), batches.c.in_doubt),
         )
-        rival = sa.and_(unknown, batches.c["items"] == batch.items).label("rival")
-        sent = sa.select(batches.c.remote_id, rival).join_from(batches, jobs).where(*others)
-        of_items = (
-            sa.select(items.c.remote_id)
-            .select_from(batches.join(jobs, jobs.c.id == batches.c.job).join(items, IN_BATCH))
-            .where(*others, items.c.remote_id.is_not(None))
+        sent = batches.join(jobs)
+        in_doubt = (
+            sa.select(sa.func.count()).select_from(sent).where(*others, unknown, batches.c["items"] == batch.items)
         )
+        of_batches = sa.select(batches.c.remote_id).select_from(sent).where(*others)
+        of_items = sa.select(items.c.remote_id).select_from(sent.join(items, IN_BATCH)).where(*others)
+        left = set(ids)
         async with self._database.read() as connection:
-            rows = (await connection.execute(sent)).all()
-            ids = set((await connection.execute(of_items)).scalars())
-        return SentWork(
-            ids=frozenset(ids | {row.remote_id for row in rows if row.remote_id is not None}),
-            in_doubt=sum(row.rival for row in rows),
-        )
+            rivals: int = (await connection.execute(in_doubt)).scalar_one()
+            for query, column in ((of_batches, batches.c.remote_id), (of_items, items.c.remote_id)):
+                for portion in chunks(sorted(left)):
+                    left.difference_update((await connection.execute(query.where(column.in_(portion)))).scalars())
+        return SentWork(ids=frozenset(ids) - left, in_doubt=rivals)
 
     async def _read(self, query: Query) -> list[Batch]:
         async with self._database.read() as connection:
@@ -269,9 +270,9 @@ class _Queue:
     open_items: sa.Select[int]
 
 
-@cache
+@lru_cache(maxsize=16)
 def _queue(busy: int, without: int) -> _Queue:
-    """The statements for so many places of batches and jobs to be left out."""
+    """The statements for so many places of batches and jobs to be left out: `places_for` gives few numbers."""
     are_busy, stay = marks("busy", busy), marks("without", without)
     out = _out_with(are_busy)
     return _Queue(

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import ItemState, JobState
+from orchestrator.store.chunks import chunks
 from orchestrator.store.database.engine import Database
 from orchestrator.store.ids import least_id
 from orchestrator.store.reading.rows import COUNTERS, counts_of
 from orchestrator.store.schema import LIVE_JOB, REAL_JOB, items, jobs
-from orchestrator.store.writing.unit_of_work import chunks
 
 _COMPARED = 20_000
 """Items that are compared: some tens of milliseconds."""
@@ -44,7 +44,7 @@ class EarlierItem:
 
 
 class EarlierWork:
-    """Questions about work that was asked for before."""
+    """Queries of work that was asked for before."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

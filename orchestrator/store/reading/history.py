@@ -54,7 +54,7 @@ class HistoryEvent:
 
 
 class History:
-    """Questions about the events of a job. They are removed with its items when it is pruned."""
+    """Queries of the events of a job. They are removed with its items when it is pruned."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

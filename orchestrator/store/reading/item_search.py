@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from orchestrator.domain.model import Item, ItemState, JobId
+from orchestrator.store.chunks import chunks
 from orchestrator.store.database.engine import Database
 from orchestrator.store.reading.contains import contains
 from orchestrator.store.reading.rows import SELECT_ITEM, item_of
 from orchestrator.store.schema import items
-from orchestrator.store.writing.unit_of_work import chunks
 
 SHOWN_OF_PARENT = 5
 """Found items that are listed with their parent; the others are a page of their own."""

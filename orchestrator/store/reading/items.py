@@ -7,10 +7,10 @@ import sqlalchemy as sa
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import CREATION, Batch, BatchId, Item, ItemState, JobId, Stage
+from orchestrator.store.chunks import chunks
 from orchestrator.store.database.engine import Database
 from orchestrator.store.reading.rows import ITEMS_IN, SELECT_BATCH, SELECT_ITEM, batch_of, item_of, place_of, places
 from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, LIVE_JOB, OPEN_ITEM, batches, items, jobs
-from orchestrator.store.writing.unit_of_work import chunks
 
 _CHUNK = 1000
 _ABOVE = items.alias("above")
@@ -38,7 +38,7 @@ _TO_ABORT = (
 
 
 class Items:
-    """Questions about items; a job's items come in chunks of a thousand, whatever their number."""
+    """Queries of items; a job's items are read in chunks of a thousand."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -135,8 +135,8 @@ class Items:
     ) -> list[Item]:
         """The open items of these batches in one of these stages, without their requests.
 
-        `but`: those of these jobs and numbers are left out. `objects`: where any are named, only the items that became
-        these. What remains is mostly little, of very many: so first they are only counted off, as they come.
+        `but`: items, by job and number, that are left out. `objects`: unless empty, only items with these remote ids.
+        Mostly few of very many remain, so their numbers are collected first, and only these are read whole.
         """
         asked = (OPEN_ITEM, items.c.stage.in_(sorted(stages)))
         places = sa.select(items.c.job, items.c.seq, items.c.remote_id).join_from(batches, items, IN_BATCH)
@@ -153,9 +153,9 @@ class Items:
         query = SELECT_ITEM.where(*asked).order_by(items.c.seq)
         found: list[Item] = []
         for job, seqs in left.items():
-            for portion in chunks(seqs):
+            for numbers in chunks(seqs):
                 async with self._database.read() as connection:
-                    rows = await connection.execute(query.where(items.c.job == job, items.c.seq.in_(portion)))
+                    rows = await connection.execute(query.where(items.c.job == job, items.c.seq.in_(numbers)))
                     found += [item_of(row) for row in rows]
         return found
 

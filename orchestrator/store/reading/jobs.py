@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from orchestrator.clock import Micros
 from orchestrator.domain.model import ItemState, Job, JobId, JobSpec, JobState, Needs, NewItem
 from orchestrator.store.changes import JobChanged
+from orchestrator.store.chunks import chunks
 from orchestrator.store.database.engine import Database
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.reading.earlier_work import EarlierWork
@@ -16,7 +17,6 @@ from orchestrator.store.reading.rows import COUNTERS, SELECT_JOB, Query, job_of
 from orchestrator.store.schema import LIVE_JOB, REAL_JOB, job_after, jobs
 from orchestrator.store.writing.jobs.loading import Loading
 from orchestrator.store.writing.jobs.pruning import Pruning
-from orchestrator.store.writing.unit_of_work import chunks
 
 _CHUNK = 1000
 
@@ -34,7 +34,7 @@ class KnownJob:
 
 
 class Jobs:
-    """Jobs: their loading, questions about them, their pruning."""
+    """Loads, reads and prunes jobs."""
 
     def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
         self._database = database

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import BatchId, BatchState, Job, JobId, Needs
+from orchestrator.store.chunks import chunks
 from orchestrator.store.database.engine import Database
 from orchestrator.store.schema import LIVE_BATCH, UNSENT_BATCH, batches, events, jobs, literal, one_of
-from orchestrator.store.writing.unit_of_work import chunks
 
 MOST_READ = 1000
 """Batches of one kind that are read for one answer."""
@@ -87,7 +87,7 @@ _SELECT_LIVE = sa.select(*(batches.c[name] for name in _LIVE_NAMES))
 
 
 class OpenWork:
-    """Questions about what of jobs has not ended."""
+    """Queries of what has not ended of a job."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

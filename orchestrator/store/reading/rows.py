@@ -135,7 +135,7 @@ def batch_of(row: Row, *, to_send: bool = False) -> Batch:
         settled_at=row.settled_at,
         user=row.sent_by,
         searched_at=row.searched_at,
-        submission=submission_of(row) if to_send else None,
+        submission=_submission_of(row) if to_send else None,
         root=row.root,
         cancelled=row.cancelled_at is not None,
         in_doubt=row.in_doubt,
@@ -153,7 +153,7 @@ def batch_of(row: Row, *, to_send: bool = False) -> Batch:
     )
 
 
-def submission_of(row: Row) -> Submission | None:
+def _submission_of(row: Row) -> Submission | None:
     """What was stored to be sent; None before that, and once it is no longer needed.
 
     None too where it cannot be read: a damaged row must not keep all others from being read, and the same items are

@@ -1,4 +1,4 @@
-"""Work that does not move: since when, and what planned work waits for."""
+"""Work that does not progress: since when, and what planned work waits for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class FullLimit:
 
 
 class Standstill:
-    """Questions about what does not move."""
+    """Queries of work that does not progress."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -86,9 +86,9 @@ class Standstill:
             group = out.group_by(batches.c.job).subquery()
             query = sa.select(jobs.c.id, jobs.c.name, group.c.taken, _moved(jobs.c.id).label("at"))
             rows = (await connection.execute(query.join_from(group, jobs, jobs.c.id == group.c.job))).all()
-        ours = sum(row.taken for row in rows if row.id == job.id)
-        if job.spec.max_open is not None and ours and ours + size > job.spec.max_open:
-            text = f"its own max_open: {ours} of {job.spec.max_open} items are on the platform"
+        own = sum(row.taken for row in rows if row.id == job.id)
+        if job.spec.max_open is not None and own and own + size > job.spec.max_open:
+            text = f"its own max_open: {own} of {job.spec.max_open} items are on the platform"
             return FullLimit("max_open", text)
         total = sum(row.taken for row in rows)
         if not total or total + size <= open_items:

@@ -1,8 +1,8 @@
-"""The only way to change the states of items and batches, and of jobs once they are real.
+"""Changes the states of items and batches, and of committed jobs. Nothing else does.
 
-Each method is one transaction: the change, what follows from it, and its events, or nothing at all. A change that
-cannot happen raises `IllegalTransitionError` and leaves everything as it was. Killed before a method returns, either
-all of it is there or nothing; called again after that, it either finds its change made or is refused as illegal.
+Each method is one transaction: the change, what follows from it, and its events. An illegal change raises
+`IllegalTransitionError` and writes nothing. If the process is killed before a method returns, the transaction is
+complete or absent; when the method is called again, it finds its change made, or raises `IllegalTransitionError`.
 """
 
 from collections import defaultdict
@@ -39,20 +39,20 @@ _Given = ParamSpec("_Given")
 
 
 class Advance(ControlActions):
-    """Moves batches, items and jobs on."""
+    """The transactions that change batches, items and jobs."""
 
     # ------------------------------------------------------------ submitting
 
     async def begin(
         self, batch: Batch, submission: Submission, *, user: str, now: Micros, server_now: Micros | None = None
     ) -> Batch:
-        """The batch is about to leave; returns it with the submission to send, byte for byte.
+        """Record that a batch is about to be sent; returns it with the submission to send, byte for byte.
 
-        Bytes already stored under this key are kept, whatever `submission` says. `server_now` is the platform's own
-        time, for the age of the key, where it is known.
+        A submission that is already stored under this key is kept, and `submission` ignored. `server_now` is the
+        platform's own time, for the age of the key, if known.
 
         Raises:
-            IllegalTransitionError: meanwhile it changed, or its job was held or cancelled; nothing leaves.
+            IllegalTransitionError: it has changed, or its job was paused, stopped or cancelled: it must not be sent.
         """
 
         async def act(unit: UnitOfWork, current: Batch) -> None:
@@ -63,55 +63,54 @@ class Advance(ControlActions):
         return moved.batch
 
     async def follow(self, batch: Batch, *, now: Micros) -> Moved:
-        """There is nothing to send: what its items name is followed from now on.
+        """Record that the batch, of which nothing is sent, is followed from now on.
 
         Raises:
-            IllegalTransitionError: meanwhile it went another way, or its job was paused, stopped or cancelled.
+            IllegalTransitionError: it has changed, or its job was paused, stopped or cancelled.
         """
         return await self._step(batch.id, now, submitting.follow)
 
     async def proceed(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
-        """The platform has one step of the submission: the next is composed when the batch goes out again."""
+        """Record that the platform accepted one step of the submission; the next is composed when it is sent."""
         return await self._step(batch.id, now, submitting.proceed, bounded_receipt(receipt))
 
     async def confirm(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
-        """The platform accepted it, or it was found there. Said twice, it changes nothing."""
+        """Record that the platform accepted the batch, or that it was found there. Idempotent."""
         return await self._step(batch.id, now, submitting.confirm, bounded_receipt(receipt))
 
     async def confirm_partly(self, batch: Batch, receipt: Receipt, *, now: Micros) -> Moved:
-        """Only these items were found: the others are planned anew; raises StoreError where none was found."""
+        """Record that only these items were found, and plan the others anew. Raises StoreError if none was found."""
         return await self._step(batch.id, now, submitting.confirm_partly, bounded_receipt(receipt))
 
     async def release(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
-        """This send had no effect: it goes out again, not before `due_at`.
+        """Record that this send had no effect: the batch is sent again at `due_at` or later.
 
-        A batch of which an earlier send was lost stays unconfirmed: that one may still have had its effect.
+        A batch whose earlier send was not answered stays unconfirmed, as that one may have had its effect.
         """
         return await self._step(batch.id, now, submitting.release, detail, due_at)
 
     async def lose(
         self, batch: Batch, detail: str, *, due_at: Micros, now: Micros, key_void: bool = False, counts: bool = True
     ) -> Moved:
-        """The answer was lost: not before `due_at` it is reconciled.
+        """Record that the answer was lost: the batch is reconciled at `due_at` or later.
 
-        `key_void`: sending the same key again may repeat the effect. `counts`: whether this send itself may have had
-        an effect.
+        `key_void`: sending the same key again may repeat the effect. `counts`: this send may have had an effect.
         """
         return await self._step(batch.id, now, submitting.lose, detail, due_at, key_void=key_void, counts=counts)
 
     async def mark_unconfirmed(
         self, batch: Batch, submission: Submission, detail: str, *, due_at: Micros, now: Micros
     ) -> Moved:
-        """The platform has work of a batch that this database never sent: the batch is reconciled.
+        """Record that the platform has work of a batch that this database never sent: the batch is reconciled.
 
-        It is not sent under this key any more, whatever happens to us. `submission` is what would have been sent.
+        It is never sent under this key. `submission` is what would have been sent.
         """
         return await self._step(batch.id, now, submitting.mark_unconfirmed, submission, detail, due_at)
 
     async def recover(self, now: Micros) -> int:
-        """At start: each batch that was being sent by a process that is gone is unconfirmed; returns how many.
+        """At start: make the batches that an earlier process was sending unconfirmed; returns how many.
 
-        What waited for a time waits no longer.
+        Delayed batches are due at once.
         """
         sending = (LIVE_BATCH, batches.c.state == literal(BatchState.SUBMITTING))
         async with self._opened(now) as unit:
@@ -129,38 +128,38 @@ class Advance(ControlActions):
         server_now: Micros | None = None,
         items: Sequence[ItemReport] = (),
     ) -> Moved:
-        """An unconfirmed batch was searched for, and not found whole; it is searched for again at `due_at` or later.
+        """Record that a search did not find all of an unconfirmed batch; the next search is at `due_at` or later.
 
-        `server_now` is the platform's own time, where it is known: the first search is dated by it. `items` were found,
-        and are never sent again whatever becomes of the rest.
+        `server_now` is the platform's own time, if known, and dates the first search. `items` were found, and are never
+        sent again.
         """
         return await self._step(batch.id, now, submitting.searched, due_at, server_now, items)
 
     async def postpone(self, batch: Batch, detail: str, *, due_at: Micros, now: Micros) -> Moved:
-        """Nothing came of its turn, for a reason of ours: a planned or unconfirmed batch waits until `due_at`."""
+        """Delay a planned or unconfirmed batch until `due_at`, as a local error kept it from being sent."""
         return await self._step(batch.id, now, submitting.postpone, detail, due_at)
 
     async def renew(self, batch: Batch, *, now: Micros) -> Moved:
-        """Nothing of it is on the platform: a new key; raises IllegalTransitionError where items of it were seen."""
+        """Give a new key to a batch that is not on the platform. Raises IllegalTransitionError if any item is."""
         return await self._step(batch.id, now, submitting.renew)
 
     async def split(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
-        """Refused with more than one item, or never answered: two halves take its place."""
+        """Replace a batch by its two halves: it was refused, or is never answered."""
         return await self._step(batch.id, now, submitting.split, detail)
 
     async def refuse(self, batch: Batch, detail: str, *, now: Micros) -> Moved:
-        """Refused with a single item, which fails with this detail and no status: the platform gave none."""
+        """Fail the single item of a refused batch, with this detail and without a status."""
         return await self._step(batch.id, now, submitting.refuse, detail)
 
     async def block(self, batch: Batch, detail: str, *, now: Micros, not_there: bool = False) -> Moved:
-        """Nothing more can be done without an operator, who reads `detail`; a cancelled job ends without one.
+        """Block a batch until the operator acts, who reads `detail`. That of a cancelled job ends instead.
 
-        `not_there`: it was searched for, and nothing of it is on the platform.
+        `not_there`: a search showed that nothing of it is on the platform.
         """
         return await self._step(batch.id, now, blocking.block, detail, not_there=not_there)
 
     async def stop(self, job: JobId, reason: str, *, now: Micros) -> bool:
-        """Submit no more of a job until `resume`; False where there is nothing to stop."""
+        """Submit no more of a job until `resume`; returns False if there is nothing to stop."""
         async with self._opened(now) as unit:
             stopped = await refusals.stop(unit, job, reason)
             await settle(unit)
@@ -173,8 +172,8 @@ class Advance(ControlActions):
     ) -> Observed:
         """Apply the reports of one answer, in their order; writes only what changed.
 
-        `account` is needed where something may be learnt from an answer that names no batch of ours. What could not be
-        written of one batch is named in `broken`, and asked again by the next poll.
+        `account` is needed where `Learned` observations may come without any known batch. Reports of a batch that could
+        not be written are in `broken`; the next poll repeats them.
         """
         async with self._database.read() as connection:
             comparison = await compare(connection, observations, account)
@@ -208,7 +207,7 @@ class Advance(ControlActions):
     async def _write_each(
         self, observed: Observed, reported: Sequence[Observation], now: Micros, account: str | None
     ) -> Observed:
-        """Batch by batch: what cannot be written of one must not keep the page's other batches as they were."""
+        """Write batch by batch, so that an error in one does not discard the reports of the others."""
         by_batch: defaultdict[BatchKey | None, list[Observation]] = defaultdict(list)
         for each in reported:
             by_batch[None if isinstance(each, Learned) else each.batch].append(each)
@@ -222,18 +221,18 @@ class Advance(ControlActions):
         return observed
 
     async def unlisted(self, items: Sequence[Item], detail: str, *, now: Micros) -> int:
-        """Unlisted open items need attention, or end with their cancelled job; returns how many changed."""
+        """Set open items that are not listed to `attention`, or end those of cancelled jobs; returns the number."""
         async with self._opened(now) as unit:
             changed = await unlisted.to_attention(unit, items, detail)
             await settle(unit)
             return changed
 
     async def settle_reported(self, batch: Batch, *, now: Micros) -> Moved:
-        """The platform has no last word for a batch whose items are all final: it settles without."""
+        """Settle a batch whose items are all final, although the platform reports no final status of it."""
         return await self._step(batch.id, now, unlisted.settle_without_status)
 
     async def abort_sent(self, items: Sequence[Item], *, now: Micros) -> None:
-        """The platform was asked to stop these."""
+        """Record that the platform was asked to stop these items."""
         async with self._opened(now) as unit:
             await unlisted.mark_abort_sent(unit, items)
 

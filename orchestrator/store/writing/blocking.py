@@ -1,7 +1,7 @@
 """Batches that wait for the operator, and what a control of the operator makes of them.
 
-Each function is the inside of one transaction. What is known to run on the platform is never sent again, and never left
-to run unseen; what may be there is searched for before it is sent again.
+Each function is the inside of one transaction. What is known to run on the platform is never sent again and always
+followed; what may be there is searched for before it is sent again.
 """
 
 from collections.abc import Sequence
@@ -14,34 +14,34 @@ from orchestrator.store.writing.submitting import end, make_pending, renew
 from orchestrator.store.writing.unit_of_work import NOTHING_TO_SEND, UnitOfWork
 
 NO_LONGER_FOLLOWED = "no longer followed"
-"""Of what was never ours to stop."""
+"""The detail of an item of which nothing was sent."""
 
 
 async def stop_following(unit: UnitOfWork, batch: Batch) -> None:
-    """Its job is cancelled: what it follows continues on the platform."""
+    """Stop following a batch of a cancelled job; what it follows continues on the platform."""
     await unit.move(batch, BatchEvent.ABANDON)
     await end(unit, batch, await items_of(unit, batch, open_only=True), ItemState.CANCELLED, NO_LONGER_FOLLOWED)
 
 
 async def block(unit: UnitOfWork, batch: Batch, detail: str, *, not_there: bool = False) -> None:
-    # What was searched for before it was confirmed says nothing about what became of it since.
+    # A search before the batch was confirmed shows nothing about what became of it since.
     anew: dict[str, object] = {"searched_at": None} if batch.state is BatchState.TRACKING else {}
     if not_there:
         anew["in_doubt"] = False
     await unit.move(batch, BatchEvent.BLOCK, note=detail, detail=detail, **anew)
-    if batch.cancelled:  # the person who is to decide has decided
+    if batch.cancelled:  # the operator has decided already
         blocked = await unit.batch(batch.id)
         await (give_up if batch.state is BatchState.TRACKING else stop)(unit, blocked)
 
 
 async def give_up(unit: UnitOfWork, batch: Batch) -> None:
-    """Nothing more will be learnt of a blocked batch of a cancelled job."""
+    """End a blocked batch of a cancelled job, of which nothing more will be reported."""
     await unit.move(batch, BatchEvent.ABANDON)
     await _end_unknown(unit, batch, await items_of(unit, batch, open_only=True))
 
 
 async def stop(unit: UnitOfWork, batch: Batch) -> None:
-    """The job of a blocked batch is cancelled: what is known to be on the platform is still to be stopped there."""
+    """Cancel a blocked batch: what is known to be on the platform is followed until it is stopped there."""
     held = await items_of(unit, batch, open_only=True)
     if not any(_is_there(batch, item) for item in held):
         await give_up(unit, batch)
@@ -51,7 +51,7 @@ async def stop(unit: UnitOfWork, batch: Batch) -> None:
 
 
 async def call_off(unit: UnitOfWork, batch: Batch) -> None:
-    """The job of a blocked batch was cancelled: what may be there unseen is searched for first."""
+    """Cancel a blocked batch, after a search where it is unknown whether it is on the platform."""
     held = await items_of(unit, batch, open_only=True)
     if batch.in_doubt and batch.searched_at is None and not any(_is_there(batch, item) for item in held):
         await _inquire(unit, batch, held)
@@ -60,7 +60,7 @@ async def call_off(unit: UnitOfWork, batch: Batch) -> None:
 
 
 async def _end_unknown(unit: UnitOfWork, batch: Batch, held: Sequence[Item]) -> None:
-    """Distinguishes what may be on the platform from what never was."""
+    """End items as `aborted` if they may be on the platform, as `cancelled` otherwise."""
     if batch.resend is Resend.FOLLOW_ONLY:
         await end(unit, batch, held, ItemState.CANCELLED, NO_LONGER_FOLLOWED)
     elif batch.in_doubt or batch.submitted_at is not None:
@@ -94,7 +94,7 @@ async def start_over(unit: UnitOfWork, batch: Batch) -> None:
 
 
 async def _inquire(unit: UnitOfWork, batch: Batch, held: Sequence[Item]) -> None:
-    """Where it was confirmed once, its key would only bring back the batch that the platform no longer shows."""
+    """Reconcile it. The key of a confirmed batch would only return the batch that the platform no longer shows."""
     void = batch.key_void or batch.submitted_at is not None
     await unit.move(batch, BatchEvent.INQUIRE, detail=None, due_at=0, in_doubt=True, key_void=void)
     unknown = [item for item in held if not item.state.final and not _is_there(batch, item)]
@@ -102,7 +102,7 @@ async def _inquire(unit: UnitOfWork, batch: Batch, held: Sequence[Item]) -> None
 
 
 async def _follow_on(unit: UnitOfWork, batch: Batch) -> None:
-    """Whatever became of the rest: part of it is known to be on the platform, and is still polled."""
+    """Poll the batch again, as part of it is known to be on the platform."""
     await unit.move(
         batch,
         BatchEvent.REOPEN,

@@ -24,11 +24,11 @@ from orchestrator.domain.model import (
     Learned,
     Observation,
 )
+from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import SELECT_ITEM, Row, item_of, previous_ids_of
 from orchestrator.store.schema import batches, items, jobs, memory
 from orchestrator.store.writing.comparison import Comparison, Found, ItemChange, KnownBatch
 from orchestrator.store.writing.found_items import hold_parents
-from orchestrator.store.writing.unit_of_work import chunks
 
 _COLUMNS = (
     batches.c.id,
@@ -52,25 +52,25 @@ _NUMBERED = _KNOWN.where(
 )
 
 _IN_JOB = SELECT_ITEM.where(items.c.job == sa.bindparam("in_job"))
-_WORD = slice(4, 9)
-"""What the platform's word about an item is kept in: stage, state, status, remote id, detail."""
+_REPORTED = slice(4, 9)
+"""The columns of an item that a report sets: stage, state, status, remote id, detail."""
 _BY_RANGE = _IN_JOB.where(items.c.seq.between(sa.bindparam("first"), sa.bindparam("last")))
-# Numbers of our own, so they may stand in the statement: a thousand parameters cost more than the reading.
+# Numbers from the database, so literals are safe: binding a thousand parameters takes longer than the query.
 _BY_SEQ = _IN_JOB.where(items.c.seq.in_(sa.bindparam("seqs", expanding=True, literal_execute=True)))
 _BY_KEY = _IN_JOB.where(items.c.key.in_(sa.bindparam("keys", expanding=True)))
 
 _NOT_OUT = frozenset({BatchState.PLANNED, BatchState.SUBMITTING})
-"""A word about such a batch is ours to expect later: the answer to its submission comes first."""
+"""Reports of such a batch are not applied: the answer to its submission comes first."""
 
 
 _CLOSED = _NOT_OUT | {BatchState.SETTLED}
-"""Nothing is found in such a batch, and nothing in it is followed any more, or yet."""
+"""Nothing in such a batch is followed."""
 
 
 async def compare(
     connection: AsyncConnection, observations: Sequence[Observation], account: str | None = None
 ) -> Comparison:
-    """Hold observations against the rows, in their order; reads only. Long texts are cut first."""
+    """Compare observations with the rows, in their order; reads only. Long texts are cut first."""
     observations = [bounded(each) for each in observations]
     comparison = Comparison()
     known = await _batches(connection, {each.batch for each in observations if not isinstance(each, Learned)})
@@ -154,16 +154,16 @@ class _Rows:
                 keys[known[each.batch].job].add(each.key)
             if each.parent_key is not None:
                 keys[known[each.batch].job].add(each.parent_key)
-        for job, numbers in seqs.items():
-            for portion in chunks(sorted(numbers)):
-                self._by_seq.update(((job, row.seq), row) for row in await _numbered(connection, job, portion))
-        for job, names in keys.items():
-            for portion in chunks(sorted(names)):
-                found = await connection.execute(_BY_KEY, {"in_job": job, "keys": portion})
+        for job, of_job in seqs.items():
+            for numbers in chunks(sorted(of_job)):
+                self._by_seq.update(((job, row.seq), row) for row in await _numbered(connection, job, numbers))
+        for job, named in keys.items():
+            for names in chunks(sorted(named)):
+                found = await connection.execute(_BY_KEY, {"in_job": job, "keys": names})
                 self._by_key.update(((job, row.key), row) for row in found.all())
 
     def find(self, job: str, seen: ItemReport) -> Row | None:
-        """The row that the observation speaks of; None where seq and key do not point at the same one."""
+        """The row that the report is about; None if `seq` and `key` do not name the same one."""
         if seen.seq is None:
             return self._by_key.get((job, seen.key or ""))
         row = self._by_seq.get((job, seen.seq))
@@ -207,7 +207,7 @@ def _compare_addressed(
 def _compare_item(comparison: Comparison, batch: KnownBatch | None, rows: _Rows, seen: ItemReport) -> None:
     row = rows.find(batch.job, seen) if batch is not None else None
     if batch is not None and seen.parent is not None and (row is None or row.superseded):
-        _weigh_found(comparison, batch, row, seen)
+        _compare_found(comparison, batch, row, seen)
         return
     if batch is None or row is None:
         comparison.unknown_objects.append(seen)
@@ -215,7 +215,7 @@ def _compare_item(comparison: Comparison, batch: KnownBatch | None, rows: _Rows,
     if row.superseded:
         return
     if row.batch != batch.number:
-        # The item has moved on to another batch. What it left behind is known; anything else is not ours to ignore.
+        # The item is in another batch by now. Its earlier objects are known; any other is reported.
         if seen.parent is None and seen.remote_id and seen.remote_id not in previous_ids_of(row.previous_ids):
             comparison.unknown_objects.append(seen)
         return
@@ -226,12 +226,12 @@ def _compare_item(comparison: Comparison, batch: KnownBatch | None, rows: _Rows,
     if batch.state == BatchState.BLOCKED and batch.remote_id and seen.stage == batch.first_stage:
         comparison.shown_again[batch.id] = None
         comparison.effective.append(seen)
-    if place not in comparison.changes and _says_nothing_new(row, seen):
+    if place not in comparison.changes and _is_unchanged(row, seen):
         return
     _change(comparison, batch, row, seen)
 
 
-def _weigh_found(comparison: Comparison, batch: KnownBatch, row: Row | None, seen: ItemReport) -> None:
+def _compare_found(comparison: Comparison, batch: KnownBatch, row: Row | None, seen: ItemReport) -> None:
     """What is reported below an item becomes an item, while its batch is followed.
 
     What was found before is history once its parent is done again, until the new run finds it too.
@@ -245,10 +245,10 @@ def _weigh_found(comparison: Comparison, batch: KnownBatch, row: Row | None, see
             comparison.unknown_statuses.append(seen.status)
 
 
-def _says_nothing_new(row: Row, seen: ItemReport) -> bool:
-    """The short way to `Same`, for the thousand rows of a page of which most are as they were."""
-    word = row[_WORD]
-    return bool(word == (seen.stage, seen.state, seen.status, seen.remote_id or word[3], seen.detail))
+def _is_unchanged(row: Row, seen: ItemReport) -> bool:
+    """Whether the report equals the row: a fast path, as most of the thousand rows of a page are unchanged."""
+    held = row[_REPORTED]
+    return bool(held == (seen.stage, seen.state, seen.status, seen.remote_id or held[3], seen.detail))
 
 
 def _change(comparison: Comparison, batch: KnownBatch, row: Row, seen: ItemReport) -> None:
@@ -304,14 +304,14 @@ def _compare_batch(comparison: Comparison, batch: KnownBatch, seen: BatchReport)
 async def _compare_learned(
     connection: AsyncConnection, comparison: Comparison, observations: Sequence[Observation], account: str | None
 ) -> None:
-    said = [each for each in observations if isinstance(each, Learned)]
-    if not said:
+    learned = [each for each in observations if isinstance(each, Learned)]
+    if not learned:
         return
     if account is None:
-        raise ValueError("durations were learnt, but no account is given")
+        raise ValueError("something was learned about an account, and no account is given")
     query = sa.select(memory.c.name, memory.c.value).where(memory.c.account == account)
     known = {row.name: row.value for row in await connection.execute(query)}
-    for each in said:
+    for each in learned:
         if known.get(each.name) != each.value:
             comparison.learned.append((account, each))
             comparison.effective.append(each)

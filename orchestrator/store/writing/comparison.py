@@ -36,7 +36,7 @@ class KnownBatch:
 
 @dataclass(slots=True)
 class ItemChange:
-    """An item before and after what was said about it."""
+    """An item before and after the reports about it."""
 
     before: Item
     after: Item
@@ -48,7 +48,7 @@ class ItemChange:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An item that was reported below another, and was none of the job so far."""
+    """An item that was reported below another and is new to the job."""
 
     batch: KnownBatch
     seen: ItemReport

@@ -1,4 +1,4 @@
-"""Planned batches that are born after a job was committed: halves, retries, what was not found."""
+"""Batches that are planned after their job was committed: halves, retries, items that were not found."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ async def plan(
     newest = sa.select(sa.func.max(batches.c.number)).where(batches.c.job == origin.job)
     number: int = (await unit.connection.execute(newest)).scalar_one() + 1
     seqs, name = list(attempts), lineage(list(attempts.items()))
-    # The very same items may come together again, in vain the first time: as another attempt, under another key.
+    # The same items may form a batch again, after an unsuccessful one: as another attempt, under another key.
     namesakes = sa.select(sa.func.max(batches.c.attempt)).where(batches.c.job == origin.job, batches.c.lineage == name)
     last: int | None = (await unit.connection.execute(namesakes)).scalar_one()
     attempt = 0 if last is None else last + 1

@@ -25,13 +25,13 @@ _LAST_ANSWERED = (
 
 
 class Refusals:
-    """Questions about the refusals of a job."""
+    """Queries of the refusals of a job."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def in_a_row(self, job: JobId, reason: str) -> int:
-        """How many of the job's latest answered batches were refused for this very reason, with nothing between."""
+        """How many of the latest answered batches of the job were refused for this reason, without another between."""
         of_job = batches.c.job == job
         other = sa.or_(batches.c.submitted_at.is_not(None), sa.and_(_REFUSED, batches.c.detail != reason))
         last = sa.select(sa.func.coalesce(sa.func.max(batches.c.sent_at), -1)).where(of_job, other).scalar_subquery()

@@ -78,7 +78,7 @@ async def write_changes(unit: UnitOfWork, changes: Sequence[ItemChange]) -> None
 
 
 def ended_in(comparison: Comparison, now: int) -> tuple[Ended, ...]:
-    """The items that came to an end of their own, with what they took. What was never created took nothing."""
+    """The items that ended by themselves, with their durations; not those that were never created."""
     return tuple(
         Ended(change.before.job, change.before.batch or 0, max(0, end_of(change.finished_at, now) - since) / SECOND)
         for change in comparison.changes.values()

@@ -34,7 +34,7 @@ NEVER_SENT: Mapping[str, object] = {
     "key_void": False,
     "resend": None,
 }
-"""Of a batch whose next submission has another key, or is another step: no send of it is known."""
+"""The columns of a batch whose next submission has another key or is another step: it was not sent yet."""
 _STEPPED = (
     sa.update(items)
     .where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
@@ -65,14 +65,14 @@ async def begin(unit: UnitOfWork, batch: Batch, submission: Submission, user: st
     if batch.submission is None:
         stored = {"method": submission.method, "path": submission.path, "body": submission.body}
         stored |= {"headers": as_text(dict(submission.headers)), "pipeline": submission.pipeline}
-        stored |= rule_of(submission)
+        stored |= _rule_of(submission)
     if batch.first_sent_at is None:
         stored |= {"first_sent_at": server_now or unit.now, "sent_by": user}
     await unit.move(batch, BatchEvent.BEGIN, note=None, sends=batch.sends + 1, sent_at=unit.now, **stored)
     await _start_job(unit, batch)
 
 
-def rule_of(submission: Submission) -> dict[str, object]:
+def _rule_of(submission: Submission) -> dict[str, object]:
     """The columns that say what sending it again would do."""
     return {
         "resend": submission.resend,
@@ -82,7 +82,7 @@ def rule_of(submission: Submission) -> dict[str, object]:
 
 
 async def _still_wanted(unit: UnitOfWork, batch: Batch) -> None:
-    """It was chosen a while ago: a credential, or a question before the first send, may have waited for the budget."""
+    """Raise IllegalTransitionError if its job was held since the batch was chosen, which may be minutes ago."""
     row = (await unit.connection.execute(_HELD, {"in_job": batch.job})).one()
     held = row.paused or row.stopped or ("the job is cancelled" if row.cancelled_at is not None else None)
     if held:
@@ -99,12 +99,12 @@ async def _start_job(unit: UnitOfWork, batch: Batch) -> None:
 
 
 async def release(unit: UnitOfWork, batch: Batch, detail: str, due_at: Micros) -> None:
-    # This send had no effect; what an earlier one of the same key did is as unknown as before.
+    # This send had no effect; whether an earlier one of the same key had is still unknown.
     if batch.in_doubt:
         sends = batch.sends - 1
         await unit.move(batch, BatchEvent.LOSE, note=detail, last_error=detail, due_at=due_at, sends=sends)
         return
-    # Nothing is kept under the key: neither its age nor who sent it counts before the send that may have an effect.
+    # The platform stored nothing under the key, so neither its age nor its user counts yet.
     unused: dict[str, object] = {"first_sent_at": None, "sent_by": None, "sends": batch.sends - 1}
     await unit.move(batch, BatchEvent.RELEASE, note=detail, last_error=detail, due_at=due_at, **unused)
 
@@ -125,16 +125,16 @@ async def lose(
 
 
 async def mark_unconfirmed(unit: UnitOfWork, batch: Batch, submission: Submission, detail: str, due_at: Micros) -> None:
-    # What we know of sends of our own counts for nothing: none of them did what is there.
+    # The sends of this database do not count: none of them created what is there.
     never: dict[str, object] = {"first_sent_at": None, "sent_by": None, "sent_at": batch.sent_at or unit.now}
-    never |= rule_of(submission)
+    never |= _rule_of(submission)
     event = BatchEvent.LOSE if batch.state is BatchState.SUBMITTING else BatchEvent.INQUIRE
     await unit.move(batch, event, note=detail, last_error=detail, due_at=due_at, in_doubt=True, key_void=True, **never)
     await _start_job(unit, batch)
 
 
 async def follow(unit: UnitOfWork, batch: Batch) -> None:
-    """Nothing is sent. What was followed counts as sent: the job's content is fixed, and it has begun."""
+    """A followed batch counts as sent: the job's content is fixed, and it has begun."""
     await _still_wanted(unit, batch)
     await unit.move(
         batch,
@@ -150,7 +150,7 @@ async def follow(unit: UnitOfWork, batch: Batch) -> None:
 
 
 async def proceed(unit: UnitOfWork, batch: Batch, receipt: Receipt) -> None:
-    """Keep what the platform has of each item, which stays pending: the step that counts comes next."""
+    """Keep what the platform reports of each item, which stays pending until the last step."""
     held = {item.seq: item for item in await items_of(unit, batch, open_only=True)}
     by_key = {item.key: item for item in held.values()}
     rows = []
@@ -242,15 +242,15 @@ async def searched(
 
 
 async def renew(unit: UnitOfWork, batch: Batch) -> None:
-    """In place while nothing of it was ever seen; raises IllegalTransitionError otherwise.
+    """Give the batch a new key. Raises IllegalTransitionError if the platform has reported any of it.
 
-    What an earlier step made of an item was never run: it is left where it is, and named among the item's earlier ids.
+    What an earlier step created for an item was never run: it stays, and its id is among the item's earlier ids.
     """
     held = await items_of(unit, batch)
     drafts = [item for item in held if item.state is ItemState.PENDING and item.remote_id]
     if any((item.remote_id and item not in drafts) or item.state.final for item in held) or _seen(batch, held):
         raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} was seen on the platform, in part")
-    # After it was blocked, a retry grants it as many requests as a new one has.
+    # A retry of a blocked batch may take as many requests as a new one.
     anew = batch.state is BatchState.BLOCKED
     fresh: dict[str, object] = {"attempt": batch.attempt + 1, "step": 1, "due_at": 0, "submitted_at": None}
     fresh["key"] = await key_of(unit.connection, batch.job_name, batch.lineage, batch.attempt + 1)
@@ -271,7 +271,7 @@ def _seen(batch: Batch, held: Sequence[Item]) -> bool:
 
 
 async def make_pending(unit: UnitOfWork, batch: Batch, held: Sequence[Item], *, again: int = 0) -> None:
-    """Items of a batch that was given up after its submission was confirmed are as if they had not been sent."""
+    """Set items that were submitted back to pending, as their batch was given up."""
     sent = [item for item in held if item.state is not ItemState.PENDING]
     if not sent:
         return
@@ -329,7 +329,7 @@ async def postpone(unit: UnitOfWork, batch: Batch, detail: str, due_at: Micros) 
 
 
 async def end(unit: UnitOfWork, batch: Batch, held: Sequence[Item], state: ItemState, detail: str | None) -> None:
-    """End items about which the platform will report nothing."""
+    """End items of which the platform will report nothing more."""
     if not held:
         return
     values = {"state": state, "status": None, "detail": detail, "finished_at": unit.now}
@@ -340,18 +340,18 @@ async def end(unit: UnitOfWork, batch: Batch, held: Sequence[Item], state: ItemS
 
 
 def _nothing_reported(batch: Batch, held: Sequence[Item]) -> None:
-    """A refusal contradicts items that the platform has shown: such a batch is never sent in other slices."""
+    """Raise IllegalTransitionError if the platform has reported an item: such a batch is not sent in other parts."""
     if any(item.state is not ItemState.PENDING for item in held):
         raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} was refused, but seen on the platform")
 
 
 async def recover(unit: UnitOfWork, lost: Sequence[Batch]) -> None:
-    # One that an earlier version stored whatever its size would be read into memory by each change of its row.
+    # An earlier version stored bodies of any size; each change of such a row would read it into memory.
     too_large = (LIVE_BATCH, sa.func.length(batches.c.body) > LARGEST_BODY)
     await unit.connection.execute(sa.update(batches).where(*too_large).values(body=None))
     for batch in lost:
         await lose(unit, batch, "the daemon ended while it was being sent", unit.now, key_void=False)
-    # What waited did so by the clock of a process that is gone.
+    # Due times of an earlier process are not comparable with the clock of this one.
     waiting = (LIVE_BATCH, UNSENT_BATCH, batches.c.due_at > unit.now)
     await unit.connection.execute(sa.update(batches).where(*waiting).values(due_at=unit.now))
     failed = sa.update(outbox).where(outbox.c.tries > 0, outbox.c.kind == RESULT)

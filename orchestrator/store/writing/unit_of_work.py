@@ -39,7 +39,7 @@ _SETTLE = (
 
 @dataclass(frozen=True, slots=True)
 class ItemPosition:
-    """What an item weighs in the counters of its batch and job."""
+    """What decides how an item counts in its batch and job."""
 
     state: ItemState
     stage: Stage
@@ -66,7 +66,7 @@ class ItemPosition:
 
 
 class UnitOfWork:
-    """What one transaction has still to write, and what it returns."""
+    """What one transaction still has to write, and what it returns."""
 
     def __init__(self, connection: AsyncConnection, ids: TimeOrderedIds, now: Micros, actor: str | None = None) -> None:
         """`actor`: the user whose control this is, for its events; None for what the daemon does by itself."""
@@ -98,14 +98,14 @@ class UnitOfWork:
         detail: str | None = None,
         actor: str | None = None,
     ) -> None:
-        """One row of the job's history; without a job, of an account or of everything."""
+        """Add a row to the history of a job; without a job, to that of an account or of the whole database."""
         self._events.append(
             {"at": self.now, "job": job, "batch": batch, "seq": seq, "actor": actor or self._actor}
             | {"event": event, "old": old, "new": new, "detail": detail}
         )
 
     def count(self, job: JobId, batch: int, before: ItemPosition, after: ItemPosition, items: int = 1) -> None:
-        """So many items of a batch went from one standing to another."""
+        """Count items of a batch that went from one position to another."""
         self._by_job[job][before.state] -= items * before.leaf
         self._by_job[job][after.state] += items * after.leaf
         self._by_batch[job, batch]["open"] += items * (after.open - before.open)
@@ -114,7 +114,7 @@ class UnitOfWork:
         self.touched_jobs[job] = None
 
     def add(self, job: JobId, batch: int, new: ItemPosition) -> None:
-        """An item was found."""
+        """Count an item that was found."""
         self._by_job[job][new.state] += new.leaf
         self._by_batch[job, batch]["items"] += 1
         self._by_batch[job, batch]["open"] += new.open
@@ -123,22 +123,22 @@ class UnitOfWork:
         self.touched_jobs[job] = None
 
     def uncount(self, job: JobId, state: ItemState) -> None:
-        """An item in this state is no leaf any more, or counts nowhere."""
+        """Stop counting an item in this state in its job."""
         self._by_job[job][state] -= 1
         self.touched_jobs[job] = None
 
     def recount(self, job: JobId, state: ItemState) -> None:
-        """An item in this state is a leaf again."""
+        """Count an item in this state in its job again."""
         self._by_job[job][state] += 1
         self.touched_jobs[job] = None
 
     def count_found(self, job: JobId, *, found: int, parents: int) -> None:
-        """So many more items were found in a job, under so many more parents."""
+        """Count items that were found in a job, and their parents; negative numbers for those that no longer count."""
         self._found[job].update({"found": found, "parents": parents})
         self.touched_jobs[job] = None
 
     def count_job(self, job: JobId, before: ItemState, after: ItemState, items: int = 1) -> None:
-        """So many items changed whose batches' counters are written otherwise."""
+        """Count items that changed in their job alone; the counters of their batches are written elsewhere."""
         self._by_job[job][before] -= items
         self._by_job[job][after] += items
         self.touched_jobs[job] = None
@@ -236,8 +236,3 @@ def _addition(table: sa.Table, place: tuple[str, ...], names: tuple[str, ...]) -
 
 def _columns(by_state: Mapping[ItemState, int]) -> dict[str, int]:
     return {COUNTERS[state].name: count for state, count in by_state.items()}
-
-
-def chunks(values: Sequence[Any], size: int = 1000) -> list[Sequence[Any]]:
-    """Slices small enough to be the parameters of one statement."""
-    return [values[start : start + size] for start in range(0, len(values), size)]

@@ -1,4 +1,4 @@
-"""What the platform does not say: items it never lists, batches without a last word, aborts it was asked for."""
+"""Items that the platform does not list, batches without a final status, and aborts that were requested."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -7,11 +7,12 @@ import sqlalchemy as sa
 
 from orchestrator.domain.lifecycle import IllegalTransitionError
 from orchestrator.domain.model import Batch, BatchId, BatchState, Item, ItemState, JobId
+from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import SELECT_ITEM, item_of, places
 from orchestrator.store.schema import batches, items, jobs
 from orchestrator.store.writing.comparison import ItemChange
 from orchestrator.store.writing.reports import write_changes
-from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import UnitOfWork
 
 _ONE = SELECT_ITEM.where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
 
@@ -23,9 +24,9 @@ _ABORT_SENT = (
 
 
 async def to_attention(unit: UnitOfWork, unlisted: Sequence[Item], detail: str) -> int:
-    """Items that changed since they were read are left alone: the platform did speak of them.
+    """Set these items to `attention`, except those that changed since they were read. Returns how many changed.
 
-    Those of a cancelled job end here: nothing more will be reported of them.
+    Items of a cancelled job end as `aborted`, as nothing more will be reported of them.
     """
     cancelled = await _cancelled(unit, {item.job for item in unlisted})
     changes = []
@@ -62,7 +63,7 @@ async def _cancelled(unit: UnitOfWork, among: Collection[JobId]) -> set[JobId]:
 
 
 async def settle_without_status(unit: UnitOfWork, batch: Batch) -> None:
-    """Settled already: nothing to do. Open items left, or not on the platform: a bug of the caller."""
+    """Settle the batch, unless it is settled. Raises IllegalTransitionError if it has open items or is not tracked."""
     if batch.state is BatchState.SETTLED:
         return
     if batch.state is not BatchState.TRACKING or batch.open:

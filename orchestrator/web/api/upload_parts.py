@@ -6,25 +6,19 @@ from dataclasses import dataclass
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.formparsers import MultiPartException
 
 from orchestrator.intake.directory.moves import GOOD_NAME
 from orchestrator.intake.reading.tables import is_table
 from orchestrator.intake.validation.check import JSON_SUFFIX, YAML_SUFFIXES
-from orchestrator.web.bounded_body import bounded
+from orchestrator.web.bounded_body import bounded, parts_in
 
 MOST_PARTS = 100
 """Files that one request may have."""
 
 
-MOST_IN_MEMORY = 64 * 1024
-"""Bytes of one part that are kept in memory; of a part that is no file, all that it may have."""
-
-
-class _Parser(MultiPartParser):
-    """Writes parts to disk early: many requests of many parts may arrive at a time."""
-
-    spool_max_size = MOST_IN_MEMORY
+_MOST_TEXT = 64 * 1024
+"""Bytes of a part that is no file, which is refused anyway."""
 
 
 class UploadError(Exception):
@@ -57,9 +51,7 @@ async def parts_of(request: Request, most: int) -> AsyncIterator[Parts]:
     too_large = f"a queue file and its tables may have {most} bytes (`queue.max_bytes`) in all"
     limited = bounded(request, most, lambda: UploadError(413, too_large))
     try:
-        form = await _Parser(
-            request.headers, limited.stream(), max_files=MOST_PARTS, max_fields=MOST_PARTS, max_part_size=MOST_IN_MEMORY
-        ).parse()
+        form = await parts_in(limited, most_files=MOST_PARTS, most_fields=MOST_PARTS, most_text=_MOST_TEXT)
     except MultiPartException as error:
         raise UploadError(400, f"the form cannot be read: {error.message}; nothing was taken") from None
     try:

@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from orchestrator.store.errors import StoreError
 from orchestrator.telemetry.events import DaemonStopping, Event
-from orchestrator.web.api.decided_files import Recent
+from orchestrator.web.monitoring.cached_call import CachedCall
 from orchestrator.web.served import Shown
 
 HEARTBEAT = 5.0
@@ -48,8 +48,8 @@ class Health:
         self._clock = shown.clock
         self._beat_at = shown.clock.monotonic()
         self._stopping: str | None = None
-        self._database = Recent(shown.store.writable, clock=shown.clock, keep=_KEEP, patience=_PATIENCE)
-        self._disks = Recent(self._full_disk, clock=shown.clock, keep=_KEEP, patience=_PATIENCE)
+        self._database = CachedCall(shown.store.writable, clock=shown.clock, keep=_KEEP, patience=_PATIENCE)
+        self._disks = CachedCall(self._full_disk, clock=shown.clock, keep=_KEEP, patience=_PATIENCE)
         shown.bus.subscribe(self._heed)
 
     async def run(self) -> None:
@@ -71,12 +71,12 @@ class Health:
         """Readiness: whether queue files can be accepted and stored. Takes a few seconds if the disk hangs."""
         found: dict[str, str | None] = {"running": self._stopping, "intake": self._shown.spool.error}
 
-        async def poll(name: str, recent: Recent[str | None] | Recent[None]) -> None:
-            found[name] = await _error(recent)
+        async def check(name: str, call: CachedCall[str | None] | CachedCall[None]) -> None:
+            found[name] = await _error(call)
 
         async with anyio.create_task_group() as group:
-            group.start_soon(poll, "database", self._database)
-            group.start_soon(poll, "disk", self._disks)
+            group.start_soon(check, "database", self._database)
+            group.start_soon(check, "disk", self._disks)
         return [Check(name, found[name]) for name in ("running", "database", "disk", "intake")]
 
     def accounts(self) -> dict[str, str]:
@@ -101,9 +101,9 @@ class Health:
         return await anyio.to_thread.run_sync(without_room, folders)
 
 
-async def _error(recent: Recent[str | None] | Recent[None]) -> str | None:
+async def _error(call: CachedCall[str | None] | CachedCall[None]) -> str | None:
     try:
-        return await recent.get()
+        return await call.get()
     except TimeoutError:
         return f"no answer within {_PATIENCE:g} s"
     except (StoreError, OSError) as error:

@@ -7,7 +7,7 @@ from orchestrator.clock import SECOND
 from orchestrator.store.database.wal import wal_bytes
 from orchestrator.store.errors import StoreError
 from orchestrator.telemetry.metrics import CONTENT_TYPE, AccountReading, BackupReading, Readings, StoreReading
-from orchestrator.web.api.decided_files import Recent
+from orchestrator.web.monitoring.cached_call import CachedCall
 from orchestrator.web.served import Shown, ShownAccount
 
 _KEEP, _PATIENCE = 1.0, 5.0
@@ -18,7 +18,7 @@ class Scrape:
 
     def __init__(self, shown: Shown) -> None:
         self._shown = shown
-        self._store = Recent(self._count, clock=shown.clock, keep=_KEEP, patience=_PATIENCE)
+        self._store = CachedCall(self._count, clock=shown.clock, keep=_KEEP, patience=_PATIENCE)
 
     async def run(self) -> None:
         """Read the database for each scrape, until cancelled."""

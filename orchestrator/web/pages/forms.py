@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 
-from orchestrator.web.bounded_body import bounded
+from orchestrator.web.bounded_body import bounded, parts_in
 from orchestrator.web.guard import content_type
 from orchestrator.web.sessions import Session
 
@@ -19,7 +19,11 @@ LONGEST_TEXT = 200
 """Characters of a search."""
 LARGEST_FORM = 64 * 1024
 """Bytes of a form without a file."""
-FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+LARGEST_FIELD = 1024 * 1024
+"""Bytes of a field of a form with files, such as a queue file that was typed into it."""
+_MULTIPART = "multipart/form-data"
+FORM_TYPES = frozenset({"application/x-www-form-urlencoded", _MULTIPART})
+_MOST_FIELDS = 100
 _LARGEST_NUMBER = 2**63 - 1
 
 
@@ -39,7 +43,8 @@ class Query:
     def number(self, name: str) -> int:
         """A number from 0; 0 where there is none. A hand-made one that is out of range counts as none."""
         value = self.values.get(name, "")
-        return int(value) if value.isascii() and value.isdecimal() and int(value) <= _LARGEST_NUMBER else 0
+        possible = value.isascii() and value.isdecimal() and len(value) <= len(str(_LARGEST_NUMBER))
+        return int(value) if possible and int(value) <= _LARGEST_NUMBER else 0
 
     def link(self, path: str, **changes: str | int | None) -> str:
         """The address of another page with the same parameters but these; None takes one out."""
@@ -54,12 +59,18 @@ async def read_form(request: Request, *, most_bytes: int = LARGEST_FORM, most_fi
     Raises:
         HTTPException: no form, too large, malformed, or not from a page of this session.
     """
-    if content_type(request.headers) not in FORM_TYPES:
+    kind = content_type(request.headers)
+    if kind not in FORM_TYPES:
         raise HTTPException(415, "send a form: application/x-www-form-urlencoded or multipart/form-data")
-    too_large = f"the form is larger than {most_bytes} bytes; nothing was changed"
-    limited = bounded(request, most_bytes, lambda: HTTPException(413, too_large))
+    most = most_bytes if kind == _MULTIPART else min(most_bytes, LARGEST_FIELD)
+    too_large = f"the form is larger than {most} bytes; nothing was changed"
+    limited = bounded(request, most, lambda: HTTPException(413, too_large))
     try:
-        form = await limited.form(max_files=most_files, max_fields=100, max_part_size=most_bytes)
+        if kind == _MULTIPART:
+            text = min(most, LARGEST_FIELD)
+            form = await parts_in(limited, most_files=most_files, most_fields=_MOST_FIELDS, most_text=text)
+        else:
+            form = await limited.form(max_fields=_MOST_FIELDS)
     except (MultiPartException, FormParserError) as error:
         raise HTTPException(400, f"the form cannot be read: {error}") from None
     except ClientDisconnect:

@@ -173,6 +173,21 @@ async def test_after_a_restored_backup_a_task_is_run_once(lab, before):
     assert (lab.made("draft"), lab.made("run"), lab.states()) == ({"s1": 1}, {"s1": 1}, {"s1": "succeeded"})
 
 
+async def test_a_task_of_an_earlier_process_is_found_as_it_is_now(lab):
+    """The list of its project is read once, of which only ids are kept: the task may have been run since."""
+    planned = [lab.plan("task", task(name)) for name in ("s1", "s2")]
+    drafted = [await lab.step(batch) for batch in planned]
+    lab.restart()
+    unsent = [replace(batch, submission=lab.platform.compose(batch, lab.of(batch))) for batch in planned]
+    first = await lab.platform.reconcile(unsent[0])
+    await lab.platform._session.stop("POST", f"/tasks/{drafted[1].remote_id}/actions/run", "tasks/run")
+    second = await lab.platform.reconcile(unsent[1])
+    assert [(found.more, found.remote_id) for found in (first, second)] == [
+        (True, drafted[0].remote_id),
+        (False, drafted[1].remote_id),
+    ]
+
+
 async def test_a_task_listed_twice_is_the_one_that_ran(lab):
     """A gateway repeated the draft: one of the two was run, and the other stays a draft that nobody runs."""
     lab.fault(FaultKind.QUIRK, "create_task", quirk="made_twice")

@@ -98,7 +98,7 @@ class World:
         store.advance.job_changed = report_stopped(bus.publish)
         skew = Skew(clock)
 
-        def apply_reports(exchange: Exchange) -> None:
+        def observe(exchange: Exchange) -> None:
             skew.heard(exchange.server_date)
 
         budget = RateLimiter(Limit(self.budget, 300.0), clock, MemorySlots(), Random(1))
@@ -108,7 +108,7 @@ class World:
             clock,
             random=Random(1),
             transport=httpx.ASGITransport(self.simulator.app),
-            observer=apply_reports,
+            observer=observe,
             classify=self.setup.classify,
         )
         self.platform = self.setup.connect(

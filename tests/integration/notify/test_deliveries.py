@@ -11,6 +11,7 @@ from virtual_time import Killed, OurClock, Steps, Time
 
 from orchestrator.domain.model import JobSpec, NewItem
 from orchestrator.domain.webhook import Notice, Notify, WebhookTerms
+from orchestrator.notify import deliveries
 from orchestrator.notify.client import Reply, UndeliverableError
 from orchestrator.notify.deliveries import DAY, DELAYS, MOST_IN_FLIGHT, MOST_OF_HOST, Deliveries, Sender
 from orchestrator.store.errors import StoreUnavailableError
@@ -343,3 +344,15 @@ async def test_a_receiver_that_hangs_does_not_keep_others_waiting(desk):
     assert (len(in_flight), in_flight.count("slow.example.org")) == (MOST_IN_FLIGHT, MOST_OF_HOST)
     await desk.turn()
     assert len(desk.told(WebhookDelivered)) == 16
+
+
+async def test_however_many_notices_of_one_receiver_are_due_others_go_out_beside_them(desk, monkeypatch):
+    """What is due is read on until enough is in flight: the oldest may all be of the receiver that hangs."""
+    monkeypatch.setattr(deliveries, "PORTION", 2)
+    for number in range(7):
+        await desk.settle(f"slow{number}", "https://slow.example.org/hook")
+    await desk.settle("run", "https://fast.example.org/hook")
+    desk.terms = WebhookTerms(("slow.example.org", "fast.example.org"), signed=True)
+    desk.start()
+    await desk.deliveries.turn()
+    assert sorted(desk.deliveries._in_flight.values()) == ["fast.example.org"] + ["slow.example.org"] * MOST_OF_HOST

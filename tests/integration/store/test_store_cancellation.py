@@ -1,5 +1,6 @@
 """A task that is cancelled in the middle of a database call leaves a store that works."""
 
+import sqlite3
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ import pytest
 from waiting import patience
 
 from orchestrator.domain.model import JobSpec, NewItem
+from orchestrator.store.errors import StoreUnavailableError
 from orchestrator.store.store import Store
 
 
@@ -111,6 +113,7 @@ async def test_many_cancelled_tasks_leave_a_store_that_works(opened):
 
 _STOPPED = """
 import asyncio, pathlib, signal, sys, anyio
+from orchestrator.store.errors import StoreUnavailableError
 from orchestrator.store.store import Store
 
 async def main():
@@ -149,3 +152,21 @@ def test_a_busy_process_stops_when_it_is_told(attempt, tmp_path):
         process.kill()
         process.communicate()
     assert (process.returncode, complaints) == (0, "")
+
+
+async def test_a_commit_whose_answer_is_lost_counts_as_a_write(opened, monkeypatch):
+    """The change may have been made: whoever compares `writes` has to read again."""
+    async with opened() as store:
+        await store.memory.remember("ica", "a", "1")
+        dialect, before = store._database._writer.dialect, store.writes
+        commit = dialect.do_commit
+
+        def answer_lost(connection):
+            commit(connection)
+            raise sqlite3.OperationalError("the connection is lost")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(dialect, "do_commit", answer_lost)
+            with pytest.raises(StoreUnavailableError):
+                await store.memory.remember("ica", "a", "2")
+        assert (await store.memory.recall("ica"), store.writes > before) == ({"a": "2"}, True)

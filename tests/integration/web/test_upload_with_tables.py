@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.web.api import schemas, upload_parts
 from orchestrator.web.api.responses import PROBLEM
+from orchestrator.web.bounded_body import MOST_IN_MEMORY
 
 ROWS = "data\nfil.1\nfil.2\n"
 
@@ -139,7 +140,7 @@ async def test_large_parts_wait_on_disk(house, auth, monkeypatch):
         raise upload_parts.UploadError(422, f"{len(uploads)} parts")
 
     monkeypatch.setattr(upload_parts, "_sorted", sorted_parts)
-    parts = [("file", (f"t{number}.csv", "x" * (upload_parts.MOST_IN_MEMORY + 1))) for number in range(20)]
+    parts = [("file", (f"t{number}.csv", "x" * (MOST_IN_MEMORY + 1))) for number in range(20)]
     async with house.open(token_file="secrets/token"):
         answer = await house.client.post("/api/v1/queue", files=[*parts, ("file", ("s.csv", ROWS))], headers=auth)
         assert (answer.status_code, answer.json()["detail"]) == (422, "21 parts")
@@ -149,7 +150,7 @@ async def test_large_parts_wait_on_disk(house, auth, monkeypatch):
 async def test_a_field_that_is_no_file_is_not_collected(house, auth):
     """Such parts are refused anyway, so they need no memory."""
     async with house.open(token_file="secrets/token"):
-        field = ("note", (None, "x" * (upload_parts.MOST_IN_MEMORY + 1)))
+        field = ("note", (None, "x" * 100_000))
         answer = await house.client.post("/api/v1/queue", files=[*form(house, "a"), field], headers=auth)
         assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
         assert "the form cannot be read: Part exceeded maximum size of 64KB" in answer.json()["detail"]

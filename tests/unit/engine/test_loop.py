@@ -12,7 +12,7 @@ from waiting import patience
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.engine.loop import LONGEST_UNDISTURBED, Loop, kept_running
+from orchestrator.engine.loop import LONG_RUN, LONGEST_UNDISTURBED, Loop, kept_running
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import ComponentError
 
@@ -351,6 +351,22 @@ async def test_a_task_that_raises_is_reported_and_started_again(error):
         group.cancel_scope.cancel()
     assert starts == [0.0, 1.0, 3.0]
     assert [(each.part, each.retry_in_s) for each in told] == [("server", 1.0), ("server", 2.0)]
+
+
+async def test_a_task_that_ran_for_long_is_restarted_as_if_it_had_never_failed():
+    """Five failures in a year, each after months of work, do not add up to a long delay."""
+    clock, starts = ManualClock(monotonic=0.0), []
+
+    async def fail_at_length():
+        starts.append(clock.monotonic())
+        await clock.sleep(LONG_RUN)
+        raise OSError("broken")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(kept_running, "server", fail_at_length, clock=clock, bus=Bus(), retry_delays=doubling))
+        await clock.advance(3 * LONG_RUN + 10)
+        group.cancel_scope.cancel()
+    assert starts == [0.0, LONG_RUN + 1, 2 * LONG_RUN + 2, 3 * LONG_RUN + 3]
 
 
 # ---------------------------------------------------------------- stopping

@@ -49,18 +49,18 @@ def reopened(path, *, count=4, window=WINDOW, now=NOW, boot=BOOT, first_start=Fa
         file.close()
 
 
-def kept(path, standing, uses=((0, NOW - 10, NOW - 9),), *, written_by=BOOT, now=NOW):
+def kept(path, throttle, uses=((0, NOW - 10, NOW - 9),), *, written_by=BOOT, now=NOW):
     """What a new process reads of an account that stood like this."""
     path.unlink(missing_ok=True)
     before, after = (SlotFile(path, first_start=True, boot_id=boot) for boot in (written_by, BOOT))
     before.open(4, WINDOW, NOW - 1_000)
-    before.keep(standing)
+    before.keep(throttle)
     for slot, taken, released in uses:
         before.take(slot, taken)
         before.release(slot, released)
     before.close()
     after.open(4, WINDOW, now)
-    seen = after.standing
+    seen = after.throttle
     after.close()
     return seen
 
@@ -126,8 +126,8 @@ def test_no_call_takes_longer_than_a_restart_trusts(timeout):
 
 def test_a_closed_account_stays_closed(path):
     """Until the same moment, with as much room for another client."""
-    standing = ThrottleState(NOW + 120, 50.0, NOW + 290)
-    assert kept(path, standing) == standing
+    throttle = ThrottleState(NOW + 120, 50.0, NOW + 290)
+    assert kept(path, throttle) == throttle
 
 
 @pytest.mark.parametrize("absurd", [math.nan, math.inf, NOW + 1e9])
@@ -139,15 +139,15 @@ def test_no_closure_lasts_longer_than_a_window(path, absurd):
 
 def test_a_closure_of_another_boot_lasts_as_long_as_when_the_last_request_left(path):
     """The two clocks have nothing in common, and nobody knows how long the machine was off."""
-    standing = ThrottleState(NOW + 110, 50.0, NOW + 200)
-    woken = kept(path, standing, [(0, NOW - 30, NOW - 29), (1, NOW - 10, NOW - 9)], written_by=OTHER_BOOT, now=17.0)
+    throttle = ThrottleState(NOW + 110, 50.0, NOW + 200)
+    woken = kept(path, throttle, [(0, NOW - 30, NOW - 29), (1, NOW - 10, NOW - 9)], written_by=OTHER_BOOT, now=17.0)
     assert woken == ThrottleState(17.0 + 120, 50.0, 17.0 + 210)
 
 
 def test_a_closure_that_was_over_before_another_boot_is_forgotten(path):
     """Requests left after it: the account was open."""
-    standing = ThrottleState(NOW - 500, 50.0, NOW - 400)
-    assert kept(path, standing, written_by=OTHER_BOOT, now=NOW + 5).closed_until < NOW + 5
+    throttle = ThrottleState(NOW - 500, 50.0, NOW - 400)
+    assert kept(path, throttle, written_by=OTHER_BOOT, now=NOW + 5).closed_until < NOW + 5
 
 
 def test_an_account_that_was_never_closed_is_open(path):

@@ -64,6 +64,8 @@ queue: {}
         ("log: {level: loud}", "log.level: must be 'debug', 'info', 'warning' or 'error'"),
         ("log: null", "log: must be a mapping of keys to values; leave it out to take the defaults"),
         ("queue: {rest: -1s}", "queue.rest: must be a duration: a number and ms, s, m, h or d"),
+        ("queue: {rest: 999999999999d}", "queue.rest: must be at most 36500d"),
+        ("retention: {settled_jobs: 36501d}", "retention.settled_jobs: must be at most 36500d"),
         ("queue: {rest: 300}", "queue.rest: must be a duration: a number and ms, s, m, h or d"),
         ("queue: {scan_interval: 0s}", "queue.scan_interval: must be more than 0"),
         ("queue: {max_bytes: 1000}", "queue.max_bytes: must be a size: a whole number and B, KiB, MiB"),

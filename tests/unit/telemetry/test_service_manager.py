@@ -41,17 +41,6 @@ def test_each_call_sends_one_datagram_of_the_protocol(manager):
     ]
 
 
-def test_reloading_tells_the_managers_own_clock(manager):
-    """RELOADING comes with the monotonic time that Type=notify-reload needs."""
-    listening, address = manager
-    Notifier.from_environ({"NOTIFY_SOCKET": address}).reloading()
-
-    first, second = listening.recv(4096).decode().splitlines()
-
-    assert first == "RELOADING=1"
-    assert second.removeprefix("MONOTONIC_USEC=").isdecimal()
-
-
 def test_an_abstract_socket_is_reached():
     """A name that begins with @ stands for one in the abstract namespace."""
     name = f"orchestrator-test-{os.getpid()}"

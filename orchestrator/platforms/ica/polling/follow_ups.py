@@ -10,11 +10,9 @@ from orchestrator.domain.model import BatchKey, Item, Poll
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.families import ANALYSES
-from orchestrator.platforms.ica.polling.learning import EmbeddedStatus, Liveness
+from orchestrator.platforms.ica.polling.learning import Liveness
+from orchestrator.platforms.ica.polling.poll_memory import PollMemory
 from orchestrator.platforms.ica.polling.routes import Route, alone, grouped, part, read_route, route_of
-from orchestrator.platforms.ica.polling.status_filter import StatusFilter
-from orchestrator.platforms.ica.polling.unanswered_polls import UnansweredPolls
-from orchestrator.platforms.ica.polling.unlisted_analyses import UnlistedAnalyses
 from orchestrator.platforms.pages import pages
 
 FEW: Final = 3
@@ -32,21 +30,12 @@ _MOST_PROJECTS: Final = 1024
 class FollowUps:
     """The follow-ups of one account. `None` in place of polls: it is too early, and nothing may be concluded."""
 
-    def __init__(
-        self,
-        *,
-        page_size: int,
-        embedded: EmbeddedStatus,
-        status_filter: StatusFilter,
-        unlisted_analyses: UnlistedAnalyses,
-        unanswered: UnansweredPolls,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, page_size: int, memory: PollMemory, clock: Clock) -> None:
         self._size = page_size
-        self._embedded = embedded
-        self._status_filter = status_filter
-        self._unlisted_analyses = unlisted_analyses
-        self._unanswered = unanswered
+        self._embedded = memory.embedded
+        self._status_filter = memory.status_filter
+        self._unlisted_analyses = memory.unlisted_analyses
+        self._unanswered = memory.unanswered
         self._clock = clock
         self._searched: Bounded[BatchKey, None] = Bounded(_MOST_BATCHES)
         self._left: Bounded[str, tuple[float, int]] = Bounded(_MOST_PROJECTS)

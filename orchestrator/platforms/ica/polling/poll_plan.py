@@ -25,12 +25,9 @@ from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.families import ANALYSES, FAMILIES, Family
 from orchestrator.platforms.ica.polling.follow_ups import MOST_SINGLE
-from orchestrator.platforms.ica.polling.last_sweeps import LastSweeps
-from orchestrator.platforms.ica.polling.learning import EmbeddedStatus, Liveness
+from orchestrator.platforms.ica.polling.learning import Liveness
+from orchestrator.platforms.ica.polling.poll_memory import PollMemory
 from orchestrator.platforms.ica.polling.routes import Route, question, route_of
-from orchestrator.platforms.ica.polling.status_filter import StatusFilter
-from orchestrator.platforms.ica.polling.unanswered_polls import UnansweredPolls
-from orchestrator.platforms.ica.polling.unlisted_analyses import UnlistedAnalyses
 from orchestrator.platforms.ica.statuses import IDLE_JOB
 from orchestrator.platforms.pages import pages
 
@@ -48,25 +45,14 @@ _MOST_BATCHES: Final = 4096
 class Plan:
     """Plans the polls of one account."""
 
-    def __init__(
-        self,
-        *,
-        page_size: int,
-        strategy: Strategy,
-        embedded: EmbeddedStatus,
-        last_sweeps: LastSweeps,
-        status_filter: StatusFilter,
-        unlisted_analyses: UnlistedAnalyses,
-        unanswered: UnansweredPolls,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, page_size: int, strategy: Strategy, memory: PollMemory, clock: Clock) -> None:
         self._size = page_size
         self._strategy = strategy
-        self._embedded = embedded
-        self._last_sweeps = last_sweeps
-        self._status_filter = status_filter
-        self._unlisted_analyses = unlisted_analyses
-        self._unanswered = unanswered
+        self._embedded = memory.embedded
+        self._last_sweeps = memory.last_sweeps
+        self._status_filter = memory.status_filter
+        self._unlisted_analyses = memory.unlisted_analyses
+        self._unanswered = memory.unanswered
         self._clock = clock
         self._unlisted: Bounded[BatchKey, float] = Bounded(_MOST_BATCHES)
         """When the whole list of jobs did not have these."""

@@ -12,13 +12,9 @@ from orchestrator.platforms.http.json_bodies import read
 from orchestrator.platforms.ica.batches import analyses, creation
 from orchestrator.platforms.ica.batches.families import ANALYSES, Family
 from orchestrator.platforms.ica.polling.follow_ups import FollowUps
-from orchestrator.platforms.ica.polling.last_sweeps import LastSweeps
-from orchestrator.platforms.ica.polling.learning import EmbeddedStatus, SearchStatuses
+from orchestrator.platforms.ica.polling.poll_memory import PollMemory
 from orchestrator.platforms.ica.polling.poll_plan import Plan, Strategy
 from orchestrator.platforms.ica.polling.routes import Route, only, read_route, wanted
-from orchestrator.platforms.ica.polling.status_filter import StatusFilter
-from orchestrator.platforms.ica.polling.unanswered_polls import UnansweredPolls
-from orchestrator.platforms.ica.polling.unlisted_analyses import UnlistedAnalyses
 from orchestrator.platforms.ica.protocol import requests, wire
 from orchestrator.platforms.ica.protocol.session import Session
 from orchestrator.platforms.ica.protocol.wire import CreationItem, Job, Page
@@ -43,27 +39,22 @@ class PollReader:
         instance: str,
         page_size: int,
         strategy: Strategy,
-        embedded: EmbeddedStatus,
-        statuses: SearchStatuses,
-        last_sweeps: LastSweeps,
-        status_filter: StatusFilter,
+        memory: PollMemory,
         plan: Plan,
         follow_ups: FollowUps,
-        unlisted_analyses: UnlistedAnalyses,
-        unanswered: UnansweredPolls,
     ) -> None:
         self._session = session
         self._instance = instance
         self._size = page_size
         self._strategy = strategy
-        self._embedded = embedded
-        self._statuses = statuses
-        self._last_sweeps = last_sweeps
-        self._status_filter = status_filter
+        self._embedded = memory.embedded
+        self._statuses = memory.statuses
+        self._last_sweeps = memory.last_sweeps
+        self._status_filter = memory.status_filter
+        self._unlisted_analyses = memory.unlisted_analyses
+        self._unanswered = memory.unanswered
         self._plan = plan
         self._follow_ups = follow_ups
-        self._unlisted_analyses = unlisted_analyses
-        self._unanswered = unanswered
 
     async def poll(self, poll: Poll) -> PollResult:
         """Read one page of a poll. A refused follow-up returns no reports; its own follow-ups may.

@@ -16,6 +16,7 @@ from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND
 from orchestrator.platforms.bounded import Bounded
 from orchestrator.platforms.declaration import SentBesides
+from orchestrator.platforms.listed_once import ListedOnce
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, statuses, wire
 from orchestrator.platforms.sevenbridges.files.jobs import JobPolls, job_in
@@ -58,9 +59,12 @@ class FileJobs:
     started_at: Micros
     """When this process began, by our clock: what was planned later was sent by no earlier process."""
     sent_besides: SentBesides
-    _before: tuple[Micros, Sequence[wire.FileJob]] | None = None
-    """What an earlier process may have begun, and since when."""
+    _before: ListedOnce[Sequence[wire.FileJob]] = field(init=False)
+    """What an earlier process may have begun."""
     _claimed: Bounded[str, BatchKey] = field(default_factory=lambda: Bounded(_MOST_CLAIMED))
+
+    def __post_init__(self) -> None:
+        self._before = ListedOnce(self._listed)
 
     @property
     def kind(self) -> Kind:
@@ -84,15 +88,12 @@ class FileJobs:
         if batch.first_sent_at is None and (batch.planned_at or 0) >= self.started_at:
             return Receipt()
         since = (batch.first_sent_at or batch.planned_at or self.started_at) - _SLACK
-        listed = await self._listed(since) if batch.first_sent_at is not None else await self._made_before(since)
-        asked, besides = sent.items_of(batch), await self.sent_besides(batch, since)
-        alike = [
-            job
-            for job in listed
-            if (wire.moment(job.started_on) or since) >= since
-            and str(job.id) not in besides.ids
-            and self._may_be(job, asked, batch.key)
-        ]
+        listed = await self._listed(since) if batch.first_sent_at is not None else await self._before.since(since)
+        asked = sent.items_of(batch)
+        young = (job for job in listed if (wire.moment(job.started_on) or since) >= since)
+        possible = [job for job in young if self._may_be(job, asked, batch.key)]
+        besides = await self.sent_besides(batch, since, [str(job.id) for job in possible])
+        alike = [job for job in possible if str(job.id) not in besides.ids]
         if len(alike) != 1:
             return Receipt()
         [job] = alike
@@ -155,12 +156,6 @@ class FileJobs:
         rows = wire.FILE_ROWS.rows(job.result or ())
         shown = [row.resource for row in rows if row.resource is not None]
         return bool(shown) and all(any(self._is_of(each, file) for each in asked) for file in shown)
-
-    async def _made_before(self, since: Micros) -> Sequence[wire.FileJob]:
-        """What was begun before this process, since then; asked once for all batches, as far back as the earliest."""
-        if self._before is None or self._before[0] > since:
-            self._before = since, await self._listed(since)
-        return self._before[1]
 
     async def _listed(self, since: Micros) -> Sequence[wire.FileJob]:
         """The user's jobs that began at `since` or later; a list in descending order is not read beyond."""

@@ -6,7 +6,7 @@ the same files dropped into a daemon whose records were lost.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -19,6 +19,7 @@ from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY, SECOND
 from orchestrator.platforms.declaration import SentBesides
 from orchestrator.platforms.http.json_bodies import unreadable_is_unconfirmed
+from orchestrator.platforms.listed_once import ListedOnce
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls, sent
@@ -70,8 +71,11 @@ class Transfers:
     started_at: Micros
     """When this process began, by our clock: what was planned later was sent by no earlier process."""
     sent_besides: SentBesides
-    _before: tuple[Micros, Sequence[wire.Transfer]] | None = None
-    """What an earlier process may have begun, and since when."""
+    _before: ListedOnce[Sequence[wire.Transfer]] = field(init=False)
+    """What an earlier process may have begun."""
+
+    def __post_init__(self) -> None:
+        self._before = ListedOnce(self._listed)
 
     @property
     def kind(self) -> Kind:
@@ -102,9 +106,9 @@ class Transfers:
         if batch.first_sent_at is None and (batch.planned_at or 0) >= self.started_at:
             return Receipt()
         since = (batch.first_sent_at or batch.planned_at or self.started_at) - _SLACK
-        listed = await self._listed(since) if batch.first_sent_at is not None else await self._made_before(since)
+        listed = await self._listed(since) if batch.first_sent_at is not None else await self._before.since(since)
         found: list[ItemReport] = []
-        used = set((await self.sent_besides(batch, since)).ids)
+        used = set((await self.sent_besides(batch, since, [each.id for each in listed])).ids)
         for asked in sent.items_of(batch):
             alike = [each for each in listed if each.id not in used and self.direction.matches(asked, each) is True]
             alike = [each for each in alike if (wire.moment(each.started_on) or since) >= since]
@@ -244,7 +248,7 @@ class Transfers:
         """
         if repeated:
             return await self._listed(until - _REPEATED_WITHIN)
-        before = await self._made_before(self.started_at - _REPEATED_WITHIN)
+        before = await self._before.since(self.started_at - _REPEATED_WITHIN)
         return [each for each in before if (wire.moment(each.started_on) or 0) < self.started_at]
 
     def _original(
@@ -260,12 +264,6 @@ class Transfers:
             and state_of(each.state, statuses.TRANSFER)[0] is not ItemState.FAILED
         ]
         return max(earlier, key=lambda each: wire.moment(each.started_on) or 0, default=None)
-
-    async def _made_before(self, since: Micros) -> Sequence[wire.Transfer]:
-        """What was begun before this process, since then; asked once for all batches, as far back as the earliest."""
-        if self._before is None or self._before[0] > since:
-            self._before = since, await self._listed(since)
-        return self._before[1]
 
     async def _listed(self, since: Micros) -> Sequence[wire.Transfer]:
         """The user's transfers that began at `since` or later; a list in descending order is not read beyond."""

@@ -45,9 +45,9 @@ class ControlActions:
     async def cancel(
         self, name: str, *, now: Micros, token: str | None = None, actor: str | None = None
     ) -> Controlled | None:
-        """Send no more of a job, and stop what is on the platform; None: there is no such job.
+        """Send no more of a job, and stop what is on the platform. Returns None if there is no such job.
 
-        A job that settled, or is being cancelled, stays as it is.
+        A job that is settled or being cancelled is not changed.
         """
 
         async def act(unit: UnitOfWork, row: Row) -> Controlled:

@@ -1,6 +1,6 @@
-"""What people ask for: cancel, pause, resume, retry, adopt.
+"""The effects of the controls cancel, pause, resume, retry and adopt.
 
-Each function is the inside of one transaction; `advance.py` says what each is for.
+Each function is the inside of one transaction; `actions.py` says what each is for.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -12,6 +12,7 @@ from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId, JobState, Receipt, Stage
 from orchestrator.domain.queue_file.estimate import Cutter
 from orchestrator.domain.submission import Resend
+from orchestrator.store.chunks import chunks
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.store.reading.rows import (
     COUNTERS,
@@ -40,7 +41,7 @@ from orchestrator.store.writing.jobs.job_states import set_job, withdraw
 from orchestrator.store.writing.jobs.settling import failed_among_asked
 from orchestrator.store.writing.planning import Origin, send_again
 from orchestrator.store.writing.submitting import track
-from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import UnitOfWork
 
 _FAILED = COUNTERS[ItemState.FAILED] + COUNTERS[ItemState.ABORTED]
 
@@ -51,7 +52,7 @@ async def job_named(unit: UnitOfWork, name: str) -> Row | None:
 
 
 async def repeated(unit: UnitOfWork, token: str | None, what: str) -> bool:
-    """Whether this very control was carried out before; from now on it was."""
+    """Whether the control of this token was carried out before; records that it is carried out now."""
     if token is None:
         return False
     if (await unit.connection.execute(sa.select(controls).where(controls.c.token == token))).first():
@@ -61,7 +62,7 @@ async def repeated(unit: UnitOfWork, token: str | None, what: str) -> bool:
 
 
 async def keep_outcome(unit: UnitOfWork, token: str | None, what: str, outcome: str) -> None:
-    """For the command that waits for this very control."""
+    """Store the outcome for the command that waits for this control."""
     if token is not None:
         text = f"{what}: {outcome}"
         await unit.connection.execute(sa.update(controls).where(controls.c.token == token).values(what=text))

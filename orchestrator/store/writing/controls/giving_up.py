@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from orchestrator.domain.lifecycle import GIVEN_UP, BatchEvent
 from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId
+from orchestrator.store.chunks import chunks
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.store.reading.rows import ITEMS_IN, SELECT_BATCH_TO_SEND, Row, batch_of, place_of
 from orchestrator.store.schema import LIVE_BATCH, OPEN_ITEM, batches, items
 from orchestrator.store.writing.jobs.leaving import leave
 from orchestrator.store.writing.planning import Origin, items_of, plan
-from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
 
 _IN_DOUBT = frozenset({BatchState.SUBMITTING, BatchState.UNCONFIRMED})
 
@@ -69,8 +70,8 @@ async def _end(unit: UnitOfWork, batch: Batch, chosen: Sequence[Item], detail: s
             .values(state=ItemState.FAILED, detail=detail, finished_at=unit.now),
             place_of(batch),
         )
-    for standing, count in Counter(map(ItemPosition.of, chosen)).items():
-        unit.count(batch.job, batch.number, standing, replace(standing, state=ItemState.FAILED), count)
+    for position, count in Counter(map(ItemPosition.of, chosen)).items():
+        unit.count(batch.job, batch.number, position, replace(position, state=ItemState.FAILED), count)
     unit.event(batch.job, "give_up", batch=batch.number, new=ItemState.FAILED, detail=counted(len(chosen), "item"))
 
 

@@ -1,6 +1,6 @@
 """Jobs that wait for others: when they start, when they are skipped, when they wait again.
 
-Ten thousand may wait for one, and one for ten thousand: they are judged and moved on in statements for many at a time.
+Ten thousand may wait for one, and one for ten thousand, so each statement handles many.
 """
 
 from collections import defaultdict
@@ -12,10 +12,11 @@ from typing import Self
 import sqlalchemy as sa
 
 from orchestrator.domain.model import JobId, JobState, Needs
+from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import Row, after_of
 from orchestrator.store.schema import NOT_PLANNED, REAL_JOB, job_after, jobs
 from orchestrator.store.writing.jobs.job_states import Outcome, needs_of, set_jobs, withdraw
-from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import UnitOfWork
 
 
 class Verdict(Enum):
@@ -34,9 +35,9 @@ async def judge(unit: UnitOfWork, rows: Sequence[Row]) -> list[Judged]:
     """Whether these jobs may start."""
     judged: list[Judged] = []
     for portion in chunks(rows):
-        standing = await _standing(unit, [row.id for row in portion])
+        dependencies = await _dependencies(unit, [row.id for row in portion])
         accepts = {row.id: _Accepts.of(row) for row in portion}
-        refused = {row.id: _refused(accepts[row.id], standing[row.id]) for row in portion}
+        refused = {row.id: _refused(accepts[row.id], dependencies[row.id]) for row in portion}
         names = await _names(unit, {first for first, _ in filter(None, refused.values())})
         for row in portion:
             if (refusal := refused[row.id]) is not None:
@@ -44,7 +45,7 @@ async def judge(unit: UnitOfWork, rows: Sequence[Row]) -> list[Judged]:
                 reason = f"{names[folded]}, which it waited for, ended as {state}"
                 judged.append((row, Verdict.SKIP, reason))
             else:
-                judged.append((row, _start_or_wait(accepts[row.id], standing[row.id]), None))
+                judged.append((row, _start_or_wait(accepts[row.id], dependencies[row.id]), None))
     return judged
 
 
@@ -80,7 +81,7 @@ The one whose rows it is made of is counted apart.
 """
 
 
-async def _standing(unit: UnitOfWork, among: Sequence[str]) -> defaultdict[str, _DependencyState]:
+async def _dependencies(unit: UnitOfWork, among: Sequence[str]) -> defaultdict[str, _DependencyState]:
     waiting = jobs.alias("waiting")
     is_source = sa.case((job_after.c.folded == waiting.c.source, 1), else_=0).label("is_source")
     query = (
@@ -96,11 +97,11 @@ async def _standing(unit: UnitOfWork, among: Sequence[str]) -> defaultdict[str, 
     return found
 
 
-def _refused(accepts: _Accepts, standing: _DependencyState) -> tuple[str, str] | None:
+def _refused(accepts: _Accepts, dependencies: _DependencyState) -> tuple[str, str] | None:
     """The first of those that ended as they must not, by its folded name, and how."""
     ends = (
         (first, state)
-        for (state, is_source), (_, first) in standing.items()
+        for (state, is_source), (_, first) in dependencies.items()
         if state is not None
         and first is not None
         and JobState(state).settled
@@ -109,9 +110,9 @@ def _refused(accepts: _Accepts, standing: _DependencyState) -> tuple[str, str] |
     return min(ends, default=None)
 
 
-def _start_or_wait(accepts: _Accepts, standing: _DependencyState) -> Verdict:
+def _start_or_wait(accepts: _Accepts, dependencies: _DependencyState) -> Verdict:
     """A job that waits for none starts."""
-    started = all(state is not None and accepts.allow(state, is_source=is_source) for state, is_source in standing)
+    started = all(state is not None and accepts.allow(state, is_source=is_source) for state, is_source in dependencies)
     return Verdict.START if started else Verdict.WAIT
 
 
@@ -129,15 +130,15 @@ async def start_or_skip(unit: UnitOfWork, waiting: Sequence[Row]) -> None:
 
 
 async def wake_dependents(unit: UnitOfWork, settled: Sequence[str]) -> None:
-    """The jobs of these names settled: start or skip those that waited for them, and so on down the line."""
+    """Start or skip the jobs that waited for these, which have settled, and those that waited for skipped ones."""
     while settled:
         settled = await _skipped(unit, await _dependents(unit, settled, JobState.WAITING))
 
 
 async def wait_again(unit: UnitOfWork, reopened: Sequence[str]) -> None:
-    """The jobs of these names were re-opened: those skipped because of them wait again, and so on down the line.
+    """Let jobs that were skipped because of these, which are open again, wait again; also those that waited for them.
 
-    Those that were to be planned from their rows wait too: there will be others.
+    Jobs that were to be planned from their rows wait too, as the rows will change.
     """
     await _wait_for_other_rows(unit, reopened)
     while reopened:

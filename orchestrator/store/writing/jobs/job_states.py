@@ -1,6 +1,6 @@
-"""How a job's state and needs are written, with their event, their news, and the result to deliver when it settles.
+"""Writes the state and needs of jobs, with their events, notices and, when they settle, the results to deliver.
 
-Only the commit of new jobs (`launching.py`) writes them otherwise: those jobs are new.
+Only the commit of new jobs (`launching.py`) writes them elsewhere.
 """
 
 from collections import defaultdict
@@ -14,28 +14,29 @@ from orchestrator.domain.model import JobId, JobState, Needs
 from orchestrator.domain.webhook import Notice
 from orchestrator.store.account_memory import why_paused
 from orchestrator.store.changes import JobChanged
+from orchestrator.store.chunks import chunks
 from orchestrator.store.outbox import RESULT
 from orchestrator.store.reading.rows import Row, notify_of
 from orchestrator.store.schema import jobs, outbox
-from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import UnitOfWork
 
 _WITHDRAW = sa.delete(outbox).where(
     outbox.c.job == sa.bindparam("of_job"), outbox.c.round == sa.bindparam("of_round"), outbox.c.kind == RESULT
 )
-_ANNOUNCE = sa.insert(outbox)
+_QUEUE = sa.insert(outbox)
 _NOTICES = {Needs.BLOCKED: Notice.BLOCKED, Needs.ATTENTION: Notice.ATTENTION, Needs.STOPPED: Notice.STOPPED}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a job comes to: its row as it was read, and what is to be written."""
+    """A change of a job: its row as it was read, and what is to be written."""
 
     row: Row
     state: JobState
     needs: Needs | None = None
     detail: str | None = None
     more: Mapping[str, object] = field(default_factory=dict)
-    """Whatever else goes with it, by column."""
+    """Other values to write, by column."""
 
 
 async def set_job(
@@ -47,12 +48,12 @@ async def set_job(
     detail: str | None = None,
     **more: object,
 ) -> None:
-    """Write the state and needs of the job in `row`, and whatever else goes with them."""
+    """Write the state and needs of the job in `row`, and the columns in `more`."""
     await set_jobs(unit, [Outcome(row, state, needs, detail, more)])
 
 
 async def set_jobs(unit: UnitOfWork, outcomes: Sequence[Outcome]) -> None:
-    """`set_job` for many at a time: there may be ten thousand, and meanwhile nothing else is written."""
+    """`set_job` for many at a time: there may be ten thousand, and no other writer gets its turn meanwhile."""
     opened = [each for each in outcomes if _opens(each)]
     paused = {each.row.account: await why_paused(unit.connection, each.row.account) for each in _per_account(opened)}
     by_columns: defaultdict[tuple[str, ...], list[dict[str, object]]] = defaultdict(list)
@@ -61,15 +62,15 @@ async def set_jobs(unit: UnitOfWork, outcomes: Sequence[Outcome]) -> None:
         values: dict[str, object] = {"state": each.state, "needs": each.needs, "detail": each.detail, **each.more}
         if each.state.settled:
             values |= {"settled_at": unit.now, "paused": None, "stopped": None}
-        elif _opens(each):  # what holds new jobs back holds it back too
+        elif _opens(each):  # a pause of its account holds it back like a new job
             values["paused"] = paused[each.row.account]
             unit.touched_jobs[job] = None
         by_columns[tuple(sorted(values))].append({"in_job": job} | {f"to_{name}": values[name] for name in values})
-        _tell(unit, each)
+        _record(unit, each)
     for columns, changes in by_columns.items():
         await unit.connection.execute(_update_of_job(columns), changes)
-    await _announce(unit, [each.row for each in outcomes if each.state.settled])
-    await announce(unit, [(each.row, notice) for each in outcomes if (notice := _notice_of(each)) is not None])
+    await _queue_results(unit, [each.row for each in outcomes if each.state.settled])
+    await _queue_notices(unit, [(each.row, notice) for each in outcomes if (notice := _notice_of(each)) is not None])
 
 
 @cache
@@ -80,7 +81,7 @@ def _update_of_job(columns: tuple[str, ...]) -> sa.Update:
 
 
 def _notice_of(outcome: Outcome) -> Notice | None:
-    """What the webhook of the job is called with, if it has one."""
+    """The notice for the webhook of the job, if it has one."""
     row = outcome.row
     if row.notify is None:
         return None
@@ -101,7 +102,7 @@ def _per_account(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
     return list({each.row.account: each for each in outcomes}.values())
 
 
-def _tell(unit: UnitOfWork, outcome: Outcome) -> None:
+def _record(unit: UnitOfWork, outcome: Outcome) -> None:
     row, job = outcome.row, JobId(outcome.row.id)
     if outcome.state != row.state:
         unit.event(job, "job", old=row.state, new=outcome.state, detail=outcome.detail)
@@ -112,29 +113,27 @@ def _tell(unit: UnitOfWork, outcome: Outcome) -> None:
     )
 
 
-async def _announce(unit: UnitOfWork, settled: Sequence[Row]) -> None:
-    """The result of this round is to be delivered, once."""
+async def _queue_results(unit: UnitOfWork, settled: Sequence[Row]) -> None:
+    """Queue the results of these jobs for delivery, once a round."""
     if not settled:
         return
     same = [{"of_job": row.id, "of_round": row.round} for row in settled]
     await unit.connection.execute(_WITHDRAW, same)
     new = [{"id": unit.new_id(), "at": unit.now, "kind": RESULT, "job": row.id} for row in settled]
-    await unit.connection.execute(
-        _ANNOUNCE, [each | {"round": row.round} for each, row in zip(new, settled, strict=True)]
-    )
+    await unit.connection.execute(_QUEUE, [each | {"round": row.round} for each, row in zip(new, settled, strict=True)])
 
 
-async def withdraw(unit: UnitOfWork, gone_on: Sequence[JobId]) -> None:
-    """The jobs run again: a result that was not written yet would be that of a job that is not settled.
+async def withdraw(unit: UnitOfWork, reopened: Sequence[JobId]) -> None:
+    """Cancel the delivery of results that were not written yet, as these jobs are open again.
 
     Notices stay, as each says what happened and in which round.
     """
-    for portion in chunks(gone_on):
+    for portion in chunks(reopened):
         await unit.connection.execute(sa.delete(outbox).where(outbox.c.job.in_(portion), outbox.c.kind == RESULT))
 
 
-async def announce(unit: UnitOfWork, notices: Sequence[tuple[Row, Notice]]) -> None:
-    """The webhooks of these jobs, those that want it, are to be called."""
+async def _queue_notices(unit: UnitOfWork, notices: Sequence[tuple[Row, Notice]]) -> None:
+    """Queue the notices that these jobs asked for."""
     wanted = [(row, notice) for row, notice in notices if notice in _wanted_by(row)]
     before = await _notices_before(unit, sorted({row.id for row, _ in wanted}))
     rows = [
@@ -143,7 +142,7 @@ async def announce(unit: UnitOfWork, notices: Sequence[tuple[Row, Notice]]) -> N
         for row, notice in wanted
     ]
     if rows:
-        await unit.connection.execute(_ANNOUNCE, rows)
+        await unit.connection.execute(_QUEUE, rows)
 
 
 def _wanted_by(row: Row) -> Collection[Notice]:

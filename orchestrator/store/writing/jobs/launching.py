@@ -1,7 +1,6 @@
-"""The commit that makes loaded jobs real: their names are taken, their batches planned, and they start or wait.
+"""The commit of loaded jobs: it takes their names, plans their batches, and lets them start or wait.
 
-A file may ask for ten thousand jobs. They are gone through in statements for many at a time: meanwhile nothing else is
-written, and nothing interrupts it.
+A file may have ten thousand jobs, and no other writer gets its turn during the commit, so each statement handles many.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,11 +13,12 @@ from orchestrator.domain.model import CREATION, BatchState, ItemState, JobId, Jo
 from orchestrator.domain.submission import Resend
 from orchestrator.store.account_memory import instance_of, why_paused
 from orchestrator.store.changes import JobChanged
+from orchestrator.store.chunks import chunks
 from orchestrator.store.errors import AlreadySentError, NameTakenError, StoreError
 from orchestrator.store.reading.rows import COUNTERS, Row
 from orchestrator.store.schema import LIVE_JOB, REAL_JOB, batches, items, job_after, jobs, literal, one_of
 from orchestrator.store.writing.jobs.dependents import start_or_skip
-from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import UnitOfWork
 
 IS_LOADING = jobs.c.state == literal(JobState.LOADING)
 _IS_SETTLED = one_of(jobs.c.state, [state for state in JobState if state.settled])
@@ -40,7 +40,7 @@ _MAKE_REAL = (
 
 
 async def launch(unit: UnitOfWork, loads: Sequence[JobId], replaces: Collection[JobId]) -> None:
-    """Make these jobs real; those they replace are removed.
+    """Commit these jobs, and remove those that they replace.
 
     Raises:
         NameTakenError: a job of the same name is there, and stays.
@@ -57,7 +57,7 @@ async def launch(unit: UnitOfWork, loads: Sequence[JobId], replaces: Collection[
 
 
 async def _remove_unsent(connection: AsyncConnection, old: Sequence[JobId]) -> None:
-    """Take jobs out that others of their names replace; one that is gone already is no matter."""
+    """Remove jobs that others of their names replace, if they are still there."""
     sent = sa.select(jobs.c.name).where(jobs.c.id.in_(old), jobs.c.sent_at.is_not(None)).order_by(jobs.c.id).limit(1)
     name = (await connection.execute(sent)).scalar_one_or_none()
     if name is not None:

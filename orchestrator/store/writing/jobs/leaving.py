@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.domain.model import Item, JobId
+from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import SELECT_ITEM, item_of
 from orchestrator.store.schema import FOUND_ITEM, batches, items
-from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
 
 _SUPERSEDE = (
     sa.update(items)
@@ -22,25 +23,25 @@ _CHILDLESS = (
 
 
 async def leave(unit: UnitOfWork, gone: Sequence[Item]) -> None:
-    """Write off items that a new batch takes over from the batches they were in."""
+    """Subtract items that a new batch takes over from the counters of their batches."""
     by_batch: defaultdict[tuple[JobId, int], list[ItemPosition]] = defaultdict(list)
     for item in gone:
         by_batch[item.job, item.batch or 0].append(ItemPosition.of(item))
-    for (job, number), standings in by_batch.items():
+    for (job, number), positions in by_batch.items():
         await unit.connection.execute(
             sa.update(batches)
             .where(batches.c.job == job, batches.c.number == number)
             .values(
-                items=batches.c["items"] - len(standings),
-                open=batches.c.open - sum(each.open for each in standings),
-                creating=batches.c.creating - sum(each.creating for each in standings),
-                found_open=batches.c.found_open - sum(each.found_open for each in standings),
+                items=batches.c["items"] - len(positions),
+                open=batches.c.open - sum(each.open for each in positions),
+                creating=batches.c.creating - sum(each.creating for each in positions),
+                found_open=batches.c.found_open - sum(each.found_open for each in positions),
             )
         )
 
 
 async def supersede(unit: UnitOfWork, parents: Sequence[Item]) -> None:
-    """Items that were found under these become history, for their parents are done again: counted and sent no more."""
+    """Turn items that were found under these into history, as their parents are done again: they no longer count."""
     gone: list[Item] = []
     level = [item for item in parents if item.found]
     for item in level:

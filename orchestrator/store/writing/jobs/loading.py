@@ -1,4 +1,4 @@
-"""How jobs come into the database: their items portion by portion, unseen, until one commit makes them real."""
+"""Loads jobs into the database: their items in portions, invisible until one commit."""
 
 from collections.abc import Collection, Sequence
 from itertools import chain, groupby
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orchestrator.clock import Micros
 from orchestrator.domain.model import ItemState, JobId, JobSpec, JobState, NewItem
 from orchestrator.store.changes import JobChanged
+from orchestrator.store.chunks import chunks
 from orchestrator.store.database.engine import Database, insertion
 from orchestrator.store.errors import DuplicateKeyError, StoreError
 from orchestrator.store.ids import TimeOrderedIds, beside
@@ -19,7 +20,7 @@ from orchestrator.store.reading.rows import as_text
 from orchestrator.store.schema import NOT_PLANNED, items, job_after, jobs
 from orchestrator.store.writing.jobs.launching import IS_LOADING, launch
 from orchestrator.store.writing.jobs.settling import settle
-from orchestrator.store.writing.unit_of_work import UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import UnitOfWork
 
 _ADD_JOBS = sa.insert(jobs)
 _ADD_AFTER = sa.insert(job_after)
@@ -35,7 +36,7 @@ Portion = Sequence[tuple[JobId, NewItem]]
 
 
 class Loading:
-    """Loads jobs. Many small ones take hardly longer than one large one, as they share transactions.
+    """Loads jobs; many small ones share transactions.
 
     What is loaded need not be durable before the commit that makes it real, which syncs it too.
     """

@@ -12,13 +12,28 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
+from orchestrator.domain.units import DAY
 from orchestrator.store.account_memory import forget, remember
 from orchestrator.store.database.engine import Database
 from orchestrator.store.notices import NEVER
-from orchestrator.store.schema import LIVE_JOB, REAL_JOB, UNPRUNED_JOB, batches, events, items, jobs, memory, outbox
+from orchestrator.store.schema import (
+    LIVE_JOB,
+    REAL_JOB,
+    UNPRUNED_JOB,
+    batches,
+    controls,
+    events,
+    items,
+    jobs,
+    memory,
+    outbox,
+)
 
 _PORTION = 5000
 """Rows a transaction: some tens of milliseconds."""
+
+_YEAR: Micros = 365 * DAY
+"""Until then a control file that comes back is recognised as carried out."""
 
 _EVERY = ""
 """The account of what is remembered of none."""
@@ -56,7 +71,21 @@ class Pruning:
                 await connection.execute(sa.update(jobs).where(chosen).values(pruned_at=now))
                 await remember(connection, _EVERY, _LEFT, " ".join(left))
         await self._remove(left)
+        if len(names) < limit:
+            await self._forget_old(now)
         return names
+
+    async def _forget_old(self, now: Micros) -> None:
+        """Remove what belongs to no job: which controls were carried out, and when accounts were paused."""
+        old_controls = controls.c.at < now - _YEAR
+        old_events = sa.and_(events.c.job.is_(None), events.c.at < now - _YEAR)
+        is_there = sa.or_(sa.exists().where(old_controls), sa.exists().where(old_events))
+        async with self._database.read() as connection:
+            if not (await connection.execute(sa.select(is_there))).scalar_one():
+                return
+        async with self._database.write() as connection:
+            await connection.execute(sa.delete(controls).where(old_controls))
+            await connection.execute(sa.delete(events).where(old_events))
 
     async def _remove(self, pruned: Sequence[str]) -> None:
         left = deque((table, column, job) for job in pruned for table, column in _HISTORY)

@@ -1,7 +1,7 @@
 """What follows from a change, in the same transaction: batches and jobs settle, others start, the operator is asked.
 
-Everything here is derived from what the rows say, so it does not matter which change led to it, nor how often it runs.
-Jobs are gone through in statements for many at a time: a control may touch ten thousand.
+Everything here is derived from the rows, so it does not matter which change led to it, nor how often it runs. One
+statement handles many jobs: a control may touch ten thousand.
 """
 
 from collections import defaultdict
@@ -23,12 +23,13 @@ from orchestrator.domain.model import (
     RetryPolicy,
 )
 from orchestrator.domain.resending import may_be_echo
+from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import SELECT_BATCH, Row, batch_of, counts_of, retry_of
 from orchestrator.store.schema import FOUND_ITEM, LIVE_BATCH, LIVE_JOB, batches, items, jobs, literal
 from orchestrator.store.writing.jobs.dependents import wake_dependents
 from orchestrator.store.writing.jobs.job_states import Outcome, set_jobs
 from orchestrator.store.writing.planning import Origin, items_of, send_again
-from orchestrator.store.writing.unit_of_work import NOTHING_TO_SEND, UnitOfWork, chunks
+from orchestrator.store.writing.unit_of_work import NOTHING_TO_SEND, UnitOfWork
 
 _TWICE = 2
 
@@ -94,7 +95,7 @@ async def _at_their_end(unit: UnitOfWork, among: Sequence[BatchId], *, reopened:
 
 
 async def _policies(unit: UnitOfWork, among: Collection[JobId]) -> dict[JobId, RetryPolicy]:
-    """Which of these jobs may ask for another attempt, and at what."""
+    """The retry policies of these jobs; those without one are left out."""
     found: dict[JobId, RetryPolicy] = {}
     for portion in chunks(sorted(among)):
         for job, text in await unit.connection.execute(_POLICIES, {"among": portion}):
@@ -104,7 +105,7 @@ async def _policies(unit: UnitOfWork, among: Collection[JobId]) -> dict[JobId, R
 
 
 async def _try_again(unit: UnitOfWork, batch: Batch, policy: RetryPolicy | None) -> None:
-    """The job of a settled batch may ask for another attempt at some of its items."""
+    """Plan another attempt at the items for which the job of a settled batch asks for one."""
     if batch.cancelled or (policy is None and batch.sends < _TWICE):
         return
     held = [item for item in await items_of(unit, batch) if item.parent is None]
@@ -202,7 +203,7 @@ def _why_stopped(row: Row, failed: int) -> str | None:
 
 
 async def _asking(unit: UnitOfWork, rows: Sequence[Row], states: _States) -> list[Outcome]:
-    """The jobs whose `needs` or detail are no longer what the rows say."""
+    """The jobs whose `needs` or detail have to change."""
     blocked = await _why_blocked(unit, [row.id for row in rows if BatchState.BLOCKED in states[row.id]])
     found = []
     for row in rows:
@@ -213,7 +214,7 @@ async def _asking(unit: UnitOfWork, rows: Sequence[Row], states: _States) -> lis
 
 
 def _why_still_stopped(row: Row) -> str:
-    """The reason with the failures of now; the job counts them where nothing was found."""
+    """The reason with the current number of failures, where the job counts them."""
     if row.stop_after_failed is None or row.found or not row.stopped.endswith(_TOO_MANY_FAILED):
         return str(row.stopped)
     counts = counts_of(row)

@@ -332,5 +332,19 @@ async def test_what_was_begun_long_before_may_be_what_is_found(scene):
     known = await scene.track()
     scene.tick(3600)
     late = await scene.lost()
-    sent = await scene.store.batches.sent_besides(late, late.first_sent_at - 60_000_000)
-    assert (sent.in_doubt, known.remote_id in sent.ids) == (1, True)
+    sent = await scene.store.batches.sent_besides(late, late.first_sent_at - 60_000_000, [known.remote_id])
+    assert (sent.in_doubt, sent.ids) == (1, {known.remote_id})
+
+
+async def test_only_the_ids_in_question_are_read_of_what_else_was_sent(scene):
+    """An account may have sent millions of items within a week: none of their ids is read into memory."""
+    for name in ("alpha", "beta"):
+        await scene.add(name, items=2)
+    known = await scene.track()
+    await scene.apply_reports(scene.seen(known, 1, ItemState.RUNNING, remote_id="object-1"))
+    await scene.apply_reports(scene.seen(known, 2, ItemState.RUNNING, remote_id="object-2"))
+    late = await scene.lost()
+    since = late.first_sent_at - 60_000_000
+    asked = [known.remote_id, "object-2", "another program's"]
+    assert (await scene.store.batches.sent_besides(late, since, asked)).ids == {known.remote_id, "object-2"}
+    assert (await scene.store.batches.sent_besides(late, since, [])).ids == frozenset()

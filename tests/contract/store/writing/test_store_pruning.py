@@ -130,3 +130,19 @@ async def test_what_may_be_pruned_is_found_by_its_index(scene):
         rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}")
         (step,) = [row[3] for row in rows]
     assert "jobs_settled (settled_at<?)" in step
+
+
+async def test_what_belongs_to_no_job_goes_after_a_year(scene):
+    """Tokens of controls and pauses of accounts; younger ones stay, and a control is not carried out twice."""
+    await scene.add("alpha", items=1)
+    advance, day = scene.store.advance, 86_400
+    await advance.pause(now=scene.now, account="ica", token="old")
+    scene.tick(200 * day)
+    await advance.resume(now=scene.now, account="ica", token="young")
+    scene.tick(200 * day)
+    assert await scene.store.jobs.prune(0, scene.now) == []
+    assert (await advance.outcome("old"), await advance.outcome("young") is None) == (None, False)
+    assert (await advance.resume(now=scene.now, account="ica", token="young")).repeated
+    unowned = sa.select(events.c.event).where(events.c.job.is_(None))
+    async with scene.store._database.read() as connection:
+        assert (await connection.execute(unowned)).scalars().all() == ["resume"]

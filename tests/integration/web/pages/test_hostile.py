@@ -2,10 +2,13 @@
 
 import re
 
+import pytest
 from operator_browser import OperatorBrowser, tags_of, text_of
+from stored_jobs import load
 
 from orchestrator.domain.model import ItemState, JobSpec, NewItem, Stage
 from orchestrator.store.schema import batches, items, jobs
+from orchestrator.web.pages.forms import LARGEST_FIELD
 
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -120,3 +123,31 @@ async def test_no_text_of_a_request_breaks_out_of_a_page(house, operator):
         page = await browser.log_in(house.token, ATTACKS[1])
         assert_harmless(page.text)
         assert ATTACKS[1] in text_of(page.text)
+
+
+@pytest.mark.parametrize("path", ["/jobs/work?after={}", "/jobs/work/batches?after={}", "/jobs/work/history?before={}"])
+async def test_a_number_of_thousands_of_digits_counts_as_none(house, path):
+    """Python converts no such text; it is no page of anything."""
+    async with house.open(turning=False):
+        await load(house, "work", ["fil.1"])
+        page = await OperatorBrowser(house.client).get(path.format("9" * 5000))
+        assert page.status_code == 200
+
+
+@pytest.mark.parametrize("since", ["999999999999d", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_a_search_from_the_beginning_or_the_end_of_time_is_answered(house, since):
+    """With all jobs, or with none."""
+    async with house.open(turning=False):
+        await load(house, "work", ["fil.1"])
+        answer = await house.client.get("/api/v1/jobs", params={"since": since})
+        assert (answer.status_code, len(answer.json()["jobs"])) == (200, 0 if since.startswith("9999-") else 1)
+
+
+async def test_a_long_text_is_to_be_uploaded_as_a_file(house, operator):
+    """What is typed into a form is held in memory, and shown again with its mistakes: a mebibyte at most."""
+    async with operator() as browser:
+        await browser.get("/files")
+        for files in (None, [("files", ("x.csv", "a"))]):
+            page = await browser.post("/files", files, action="check", text="x" * (LARGEST_FIELD + 1))
+            assert page.status_code in (400, 413)
+            assert len(page.content) < 10_000
