@@ -13,7 +13,7 @@ from planned_batch import planned_batch
 from orchestrator.clock import ManualClock
 from orchestrator.domain.errors import PlatformError, Refused, Unauthorised
 from orchestrator.domain.identity import batch_key
-from orchestrator.domain.model import BatchId, BatchState, Item, ItemState
+from orchestrator.domain.model import BatchId, BatchState, Item, ItemReport, ItemState
 from orchestrator.domain.submission import Resend
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.odm.kinds import KINDS
@@ -88,7 +88,7 @@ class Account:
         page, reports = replace(poll, named=(item,)), []
         while page is not None:
             result = await self.platform.poll(page)
-            reports += result.observations
+            reports += [each for each in result.observations if isinstance(each, ItemReport)]
             page = result.next
         return reports
 
