@@ -30,7 +30,7 @@ def test_a_time_is_a_duration_before_now_or_a_date(text, time):
     assert rfc3339(time)
 
 
-@pytest.mark.parametrize("text", ["", "7", "yesterday", "31.01.2026", "2026-13-01", "-7d", "999999999d"])
+@pytest.mark.parametrize("text", ["", "7", "yesterday", "31.01.2026", "2026-13-01", "-7d"])
 def test_what_is_no_time_says_what_is(text):
     """With an example of each."""
     with pytest.raises(ValueError, match=r"7d.*2026-01-31"):
