@@ -98,9 +98,9 @@ class HeldDatabase(Database):
                 yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
         with hold():
-            async with super().write() as connection:
+            async with super().write(durable=durable) as connection:
                 yield connection
 
     async def aclose(self) -> None:

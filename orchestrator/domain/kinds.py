@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, get_args
 
 from pydantic import BaseModel, RootModel, ValidationError
@@ -215,7 +216,7 @@ class Kinds(Mapping[str, Kind]):
     def __hash__(self) -> int:
         return hash(frozenset(self._kinds))
 
-    @property
+    @cached_property
     def engines(self) -> tuple[str, ...]:
         """Every engine of every kind, each once."""
         return tuple(dict.fromkeys(engine for kind in self._kinds.values() for engine in kind.engines))

@@ -54,13 +54,18 @@ class Results:
 
     async def turn(self) -> float:
         """Write the results that are due; returns the seconds until more are."""
+        due = await self._store.outbox.next_due()
+        if due is not None and due <= self._due_clock.now():
+            await self._deliver_due()
+            due = await self._store.outbox.next_due()
+        return IDLE_PAUSE if due is None else min(IDLE_PAUSE, max(0.0, (due - self._due_clock.now()) / SECOND))
+
+    async def _deliver_due(self) -> None:
         for entry in await self._store.outbox.due(self._due_clock.now()):
             try:
                 await self._deliver(entry)
             except Exception as error:  # noqa: BLE001 - a bug in one result is reported, and must not delay the others
                 await self._delay(entry, error)
-        due = await self._store.outbox.next_due()
-        return IDLE_PAUSE if due is None else min(IDLE_PAUSE, max(0.0, (due - self._due_clock.now()) / SECOND))
 
     async def _deliver(self, entry: Entry) -> None:
         job = await self._store.jobs.get(entry.job_name)

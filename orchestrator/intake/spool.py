@@ -25,6 +25,7 @@ from orchestrator.intake.deciding.candidates import Candidate, Decided
 from orchestrator.intake.deciding.decider import Decider
 from orchestrator.intake.deciding.deferrals import ERROR_PATIENCE, Deferrals, reason_of
 from orchestrator.intake.deciding.refusals import refusal
+from orchestrator.intake.deciding.turns import Turn, in_turns, pause_between
 from orchestrator.intake.deciding.urgency import Urgency
 from orchestrator.intake.directory.arrivals import Arrivals, Entry, Listing, Ready, list_folder
 from orchestrator.intake.directory.folder_events import Watch
@@ -39,14 +40,8 @@ from orchestrator.intake.validation.check import JSON_SUFFIX, Report, Validation
 from orchestrator.platforms.registry import KINDS
 from orchestrator.telemetry.events import Event, FileDeferred
 
-GROUP = 50
-"""Small files that are decided in one turn."""
-OTHER_ENTRIES = 10
-"""Names, links, folders and forgotten tables that are rejected in one turn."""
 LARGE_AT_A_TIME = 2
 """Large files that are decided at a time: each may take some tens of megabytes."""
-LISTING_SHARE = 4
-"""The folder is listed anew after so many times as long as the listing took: with very many files it takes its time."""
 
 
 class Spool:
@@ -225,7 +220,8 @@ class Spool:
             moved = False
             for turn in self._planned(entries):
                 moved |= await self._take(turn, large)
-                if moved and self._clock.monotonic() - listed >= LISTING_SHARE * (listed - began):
+                turned = self._clock.monotonic() - listed
+                if moved and turned >= pause_between(listed - began, news=self._arrivals.announced):
                     break
             if moved:
                 continue
@@ -259,17 +255,16 @@ class Spool:
         self._urgency.glance(entry for entry in listing.entries if is_queue_file(entry))
         return listing
 
-    def _planned(self, entries: Sequence[Entry]) -> Iterator[tuple[Sequence[Candidate], Sequence[Entry]]]:
-        """Turn by turn: a group of queue files, and some of the rest."""
+    def _planned(self, entries: Sequence[Entry]) -> Iterator[Turn]:
         now = self._clock.monotonic()
-        waiting = [entry for entry in entries if self._may_be_considered(entry, now)]
-        files = [entry for entry in waiting if is_queue_file(entry)]
-        others = [entry for entry in waiting if not is_queue_file(entry)]
+        files: list[Entry] = []
+        others: list[Entry] = []
+        for entry in entries:
+            if self._may_be_considered(entry, now):
+                (files if is_queue_file(entry) else others).append(entry)
         oldest = files[0] if files else None
         ordered = [candidate for entry in self._in_order(files) if (candidate := self._candidate(entry, oldest, now))]
-        while ordered or others:
-            yield ordered[:GROUP], others[:OTHER_ENTRIES]
-            del ordered[:GROUP], others[:OTHER_ENTRIES]
+        return in_turns(ordered, others, lambda entry: self._urgency.is_urgent(entry, self._expected))
 
     def _may_be_considered(self, entry: Entry, now: float) -> bool:
         if is_foreign(entry.name) or entry.name in self._under_way:
@@ -293,8 +288,8 @@ class Spool:
         candidate = Candidate(entry, ready is Ready.YES, entry is not oldest, self._expected.get(entry.name))
         return candidate if self._decider.worth_reading(candidate) else None
 
-    async def _take(self, turn: tuple[Sequence[Candidate], Sequence[Entry]], large: TaskGroup) -> bool:
-        """Decide one turn; returns whether anything left the folder. Large files are decided beside it."""
+    async def _take(self, turn: Turn, large: TaskGroup) -> bool:
+        """Decide one turn; returns whether anything left the folder, or is about to."""
         group, others = turn
         moved = False
         small = [each for each in group if self._large.get(each.entry.name) != each.entry]

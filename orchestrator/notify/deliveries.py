@@ -101,11 +101,11 @@ class Deliveries:
         if not self._bounded:
             await self._store.notices.bound_due(now + round(max(DELAYS) * (1 + JITTER) * SECOND))
             self._bounded = True
-        await self._start_due(now)
         due = await self._store.notices.next_due()
-        if due is None or due <= now:
-            return IDLE_PAUSE  # what is due is in flight, or waits for one that is: its end wakes the loop
-        return min(IDLE_PAUSE, (due - now) / SECOND)
+        if due is None or due > now:
+            return IDLE_PAUSE if due is None else min(IDLE_PAUSE, (due - now) / SECOND)
+        await self._start_due(now)
+        return IDLE_PAUSE  # what is due is in flight, or waits for one that is: its end wakes the loop
 
     async def _start_due(self, now: Micros) -> None:
         """Read what is due until enough is in flight, so that many notices of one receiver keep no other waiting."""

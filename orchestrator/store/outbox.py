@@ -14,6 +14,16 @@ RESULT = "result"
 """The kind of a row of the outbox that is a result."""
 _IS_RESULT = outbox.c.kind == RESULT
 
+# Executed after every change: to build a statement takes longer than to execute it.
+_DUE = (
+    sa.select(outbox.c.id, outbox.c.job, outbox.c.tries, jobs.c.name.label("job_name"))
+    .join_from(outbox, jobs)
+    .where(_IS_RESULT, outbox.c.due_at <= sa.bindparam("now"))
+    .order_by(outbox.c.due_at, outbox.c.id)
+    .limit(sa.bindparam("most"))
+)
+_NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(_IS_RESULT)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -34,9 +44,6 @@ class Outbox:
 
     async def due(self, now: Micros, limit: int = 100) -> Sequence[Entry]:
         """What is to be delivered now, the oldest first."""
-        columns = (outbox.c.id, outbox.c.job, outbox.c.tries, jobs.c.name.label("job_name"))
-        query = sa.select(*columns).join_from(outbox, jobs)
-        query = query.where(_IS_RESULT, outbox.c.due_at <= now).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
         async with self._database.read() as connection:
             return [
                 Entry(
@@ -45,7 +52,7 @@ class Outbox:
                     job_name=row.job_name,
                     tries=row.tries,
                 )
-                for row in await connection.execute(query)
+                for row in await connection.execute(_DUE, {"now": now, "most": limit})
             ]
 
     async def done(self, entry: Entry) -> None:
@@ -84,6 +91,5 @@ class Outbox:
     async def next_due(self) -> Micros | None:
         """When the next delivery is due; None when there is none."""
         async with self._database.read() as connection:
-            query = sa.select(sa.func.min(outbox.c.due_at)).where(_IS_RESULT)
-            due: Micros | None = (await connection.execute(query)).scalar_one()
+            due: Micros | None = (await connection.execute(_NEXT_DUE)).scalar_one()
             return due

@@ -29,6 +29,13 @@ from orchestrator.telemetry.log import configure
 from orchestrator.telemetry.redaction import Redactor
 from orchestrator.telemetry.service_manager import Notifier
 
+SWITCH_INTERVAL = 0.0005
+"""Maximum seconds for which a thread computes while others wait.
+
+Python's default is 5 ms, and the event loop and each call of a database thread would wait that long whenever a worker
+thread checks a queue file.
+"""
+
 UntilIdle = Annotated[bool, typer.Option("--until-idle", help="Exit once nothing is left that progresses by itself.")]
 
 
@@ -40,6 +47,7 @@ def register(app: typer.Typer) -> None:
 def run(config: Config = None, *, until_idle: UntilIdle = False) -> None:
     """Run the daemon: read queue files, submit and track their items, write results. Stop it with SIGTERM or SIGINT."""
     heap.share()
+    sys.setswitchinterval(SWITCH_INTERVAL)
     settings = settings_for(config, for_daemon=True)
     try:
         notifier = Notifier.from_environ(os.environ)

@@ -10,7 +10,6 @@ from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.domain.queue_file.estimate import AccountLimits
-from orchestrator.durable import begin_sync, sync_file
 from orchestrator.intake.admission import Admission, Admitted, Drop
 from orchestrator.intake.deciding.candidates import Candidate, Decided
 from orchestrator.intake.directory.arrivals import Arrivals, Entry
@@ -18,6 +17,7 @@ from orchestrator.intake.directory.moves import Folders, Moving, SpoolSettings
 from orchestrator.intake.directory.open_file import NotReadableError, Signature, Source, open_source
 from orchestrator.intake.directory.recently_accepted import RecentlyAccepted
 from orchestrator.intake.directory.stale_files import UNDATED, StaleFiles
+from orchestrator.intake.directory.syncing import sync_all
 from orchestrator.intake.error_file import error_document
 from orchestrator.intake.standstill import Progress
 from orchestrator.intake.validation.check import Report, ValidationContext, check_source, in_slices, refused
@@ -324,7 +324,12 @@ class Decider:
         self._publish(FileRejected(entry.name, mistakes.total, first, f"{lies}.error.json"))
 
     async def _accept(self, admitted: Sequence[tuple[_Examined, Admitted]], decided: Decided) -> None:
-        moved = await anyio.to_thread.run_sync(self._move_all, [each for each, _ in admitted], decided)
+        opened = [[source.file.fileno() for source in each.opened.values()] for each, _ in admitted]
+        errors = await sync_all(opened, self._progress.step)
+        failed = {each.entry.name: error for (each, _), error in zip(admitted, errors, strict=True) if error}
+        decided.failures |= failed
+        synced = [each for each, _ in admitted if each.entry.name not in failed]
+        moved = await anyio.to_thread.run_sync(self._move_all, synced, decided)
         for each, verdict in admitted:
             if each.entry.name in moved:
                 crash_point(CrashPoint.FILE_MOVED)
@@ -337,20 +342,15 @@ class Decider:
     def _move_all(self, accepted: Sequence[_Examined], decided: Decided) -> set[str]:
         """Move what was admitted; the folders are synced once for all files that come without a table."""
         moved: set[str] = set()
-        begin_sync(source.file.fileno() for each in accepted for source in each.opened.values())
         for each in accepted:
-            sources = [*each.tables, each.source]
+            files = [Moving(source.name, source.signature) for source in (*each.tables, each.source)]
             try:
-                for source in sources:
-                    sync_file(source.file.fileno())
-                    self._progress.step()
-                self._folders.accept(
-                    [Moving(source.name, source.signature) for source in sources], sync=bool(each.tables)
-                )
+                self._folders.accept(files, sync=bool(each.tables))
             except OSError as error:
                 decided.failures[each.entry.name] = error
             else:
                 moved.add(each.entry.name)
+            self._progress.step()
         if moved:
             self._folders.sync_accepted()
         return moved

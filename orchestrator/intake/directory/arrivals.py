@@ -121,6 +121,11 @@ class Arrivals:
             if IGNORED.fullmatch(name):
                 self._announced.update(added & _stood_for(name))
 
+    @property
+    def announced(self) -> bool:
+        """Whether a file is known to have been renamed to its name since the last listing."""
+        return bool(self._announced)
+
     def observe(self, listing: Listing, *, monotonic: float, now: Micros) -> None:
         """Compare a listing with the one before."""
         tracks: dict[str, _Track] = {}

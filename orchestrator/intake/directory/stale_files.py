@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from orchestrator.intake.directory.arrivals import Entry
 from orchestrator.intake.directory.moves import GOOD_NAME
-from orchestrator.intake.reading.tables import SUFFIXES, is_table
+from orchestrator.intake.reading.tables import SUFFIXES
 from orchestrator.intake.validation.check import JSON_SUFFIX, YAML_SUFFIXES
 from orchestrator.telemetry.events import Event, FileStays
 
@@ -14,7 +14,8 @@ REPORTED_AFTER = (60.0, 3600.0)
 LISTED = 20
 """Files that are reported one by one at a time; the others are counted."""
 
-ENDINGS = (*YAML_SUFFIXES, JSON_SUFFIX, *SUFFIXES)
+_QUEUE_FILE_ENDINGS = (*YAML_SUFFIXES, JSON_SUFFIX)
+ENDINGS = (*_QUEUE_FILE_ENDINGS, *SUFFIXES)
 FOREIGN = f"its name ends in none of {' '.join(ENDINGS)}: it is left as it is; rename it if it is meant for this queue"
 
 
@@ -31,8 +32,8 @@ def is_foreign(name: str) -> bool:
 
 def is_queue_file(entry: Entry) -> bool:
     """Whether something is to be read as a queue file."""
-    good = entry.regular and GOOD_NAME.fullmatch(entry.name) is not None
-    return good and not is_foreign(entry.name) and not is_table(entry.name)
+    readable = entry.regular and entry.name.lower().endswith(_QUEUE_FILE_ENDINGS)
+    return readable and GOOD_NAME.fullmatch(entry.name) is not None
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ only. Waiting for the write lock happens outside the shield and can be cancelled
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 from urllib.parse import quote
 
 import anyio
@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from orchestrator.store.database.fence import Fence
-from orchestrator.store.database.sqlite_cursor import connect
+from orchestrator.store.database.sqlite_cursor import Connection, connect
 from orchestrator.store.errors import DamagedError, StoreError, StoreUnavailableError
 
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -99,7 +99,8 @@ def sync_engine(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(
         url.set(drivername="sqlite+pysqlite"), poolclass=sa.NullPool, connect_args=_SQLITE_CONNECT
     )
-    _prepare(engine, _WRITER_PRAGMAS, begin="BEGIN IMMEDIATE")
+    _prepare(engine, _WRITER_PRAGMAS)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
 
 
@@ -191,8 +192,12 @@ class Database:
                     raise
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """The writer's connection in a transaction: committed at the end, rolled back on any exception."""
+    async def write(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
+        """The writer's connection in a transaction: committed at the end, rolled back on any exception.
+
+        Without `durable` a power failure may undo it, until another transaction is committed. On SQLite that saves a
+        sync of the disk.
+        """
         if self._writer is None:
             raise StoreError("the database was opened for reading only")
         async with self._turn:
@@ -201,6 +206,8 @@ class Database:
                     async with self._writer.begin() as connection:
                         if self._fence is not None:
                             await self._fence.prove(connection)
+                        if not durable and connection.dialect.name == "sqlite":
+                            _sqlite(connection.sync_connection).relax()
                         yield connection
                     self.writes += 1
                 except DBAPIError as error:
@@ -251,7 +258,8 @@ def _sqlite_writer(path: Path) -> AsyncEngine:
         pool_reset_on_return=None,  # each transaction has ended by then
         connect_args=_SQLITE_CONNECT | {"async_creator_fn": connect},
     )
-    _prepare(engine.sync_engine, _WRITER_PRAGMAS, begin="BEGIN IMMEDIATE")
+    _prepare(engine.sync_engine, _WRITER_PRAGMAS)
+    event.listen(engine.sync_engine, "begin", lambda connection: _sqlite(connection).begin("BEGIN IMMEDIATE"))
     return engine
 
 
@@ -264,7 +272,8 @@ def _sqlite_readers(path: Path) -> AsyncEngine:
         pool_reset_on_return=None,
         connect_args=_SQLITE_CONNECT | {"async_creator_fn": connect},
     )
-    _prepare(engine.sync_engine, _READER_PRAGMAS, begin="BEGIN")
+    _prepare(engine.sync_engine, _READER_PRAGMAS)
+    event.listen(engine.sync_engine, "begin", lambda connection: _sqlite(connection).begin("BEGIN"))
     return engine
 
 
@@ -284,8 +293,8 @@ def _postgres_readers(url: sa.URL) -> AsyncEngine:
     )
 
 
-def _prepare(engine: sa.Engine, pragmas: tuple[str, ...], *, begin: str) -> None:
-    """Set each new connection up, and open transactions ourselves: the driver's own way opens them too late."""
+def _prepare(engine: sa.Engine, pragmas: tuple[str, ...]) -> None:
+    """Set each new connection up. Transactions are opened by us: the driver's own way opens them too late."""
 
     def connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection has no type of its own
         cursor = connection.cursor()
@@ -293,8 +302,9 @@ def _prepare(engine: sa.Engine, pragmas: tuple[str, ...], *, begin: str) -> None
             cursor.execute(pragma)
         cursor.close()
 
-    def began(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
-
     event.listen(engine, "connect", connected)
-    event.listen(engine, "begin", began)
+
+
+def _sqlite(connection: sa.Connection | None) -> Connection:
+    """The driver's connection to an SQLite database."""
+    return cast("Connection", cast("sa.Connection", connection).connection.driver_connection)

@@ -2,7 +2,8 @@
 
 aiosqlite runs a connection in a thread of its own. Its cursors make four calls for a statement with rows: one to create
 the cursor, one to execute, one to fetch and one to close. Each call wakes two threads, which takes longer than what
-SQLite does in most of them. Here one call does all four. A long result is read in portions.
+SQLite does in most of them. Here one call does all four, and begins the transaction if the statement is its first. A
+long result is read in portions.
 """
 
 import sqlite3
@@ -72,6 +73,7 @@ class Cursor:
         self._rows = await self._connection.call(lambda: self._started(statement))
 
     def _started(self, statement: Any) -> list[Any]:  # noqa: ANN401
+        self._connection.begin_pending()
         cursor = self._connection.open_cursor()
         try:
             statement(cursor)
@@ -95,7 +97,45 @@ class Cursor:
 
 
 class Connection(aiosqlite.Connection):
-    """A connection with these cursors."""
+    """A connection with these cursors, whose transactions begin with their first statement."""
+
+    _pending: str | None = None
+    """The statement that begins a transaction, until it is executed."""
+    _wanted = _level = "FULL"
+    """`PRAGMA synchronous` for this transaction, and as it is."""
+
+    def begin(self, statement: str) -> None:
+        """Begin a transaction with `statement`, in the call of the first statement after it."""
+        self._pending, self._wanted = statement, "FULL"
+
+    def relax(self) -> None:
+        """Let the commit of the transaction that begins return before it is on the disk.
+
+        The next commit of another transaction syncs it too: SQLite's log is one file, written in order.
+        """
+        self._wanted = "NORMAL"
+
+    def begin_pending(self) -> None:
+        """In the connection's thread, before a statement. If it raises, the next statement tries again."""
+        if self._pending is None:
+            return
+        if self._level != self._wanted:
+            self._conn.execute(f"PRAGMA synchronous={self._wanted}")
+            self._level = self._wanted
+        self._conn.execute(self._pending)
+        self._pending = None
+
+    async def commit(self) -> None:
+        """Commit; a transaction without a statement never began."""
+        if self._pending is None:
+            await super().commit()
+        self._pending = None
+
+    async def rollback(self) -> None:
+        """Roll back; a transaction without a statement never began."""
+        if self._pending is None:
+            await super().rollback()
+        self._pending = None
 
     def cursor(self) -> Cursor:  # type: ignore[override]
         """A cursor; nothing happens before it is used."""

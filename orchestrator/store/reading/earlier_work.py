@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import ItemState, JobState
@@ -70,53 +69,42 @@ class EarlierWork:
 
         So many jobs are compared as have 20,000 items in all, or as many times the keys: the newest.
         """
-        wanted = frozenset(keys)
-        names: dict[str, str] = {}
+        wanted = sorted(set(keys))
+        recent = _recent(kind, project, since, keys=len(wanted))
         found: list[tuple[str, EarlierItem]] = []
         async with self._database.read() as connection:
-            few, many = await _candidates(connection, kind, project, since, most=len(wanted), names=names)
-            common = await _keys_in_common(connection, few, wanted)
-            for job in many:
-                common[job] = wanted
-            for job, shared in common.items():
-                for portion in chunks(sorted(shared)):
-                    query = sa.select(items.c.key, items.c.state).where(items.c.job == job, items.c.key.in_(portion))
-                    for row in await connection.execute(query.where(items.c.parent.is_(None))):
-                        item = EarlierItem(names[job], row.key, succeeded=row.state == ItemState.SUCCEEDED)
-                        found.append((job, item))
+            for portion in chunks(wanted):
+                rows = await connection.execute(_in_common(recent, portion, keys=len(wanted)))
+                for job, name, key, state in rows:
+                    found.append((job, EarlierItem(name, key, succeeded=state == ItemState.SUCCEEDED)))
         return [item for _, item in sorted(found, key=itemgetter(0), reverse=True)]
 
 
-async def _candidates(
-    connection: AsyncConnection, kind: str, project: str, since: Micros, *, most: int, names: dict[str, str]
-) -> tuple[list[str], list[str]]:
-    """The jobs to compare so many keys with: those with fewer items, and the others; `names` gets their names."""
-    total = sum(COUNTERS.values(), start=sa.literal(0)).label("total")
-    query = (
-        sa.select(jobs.c.id, jobs.c.name, total)
+def _recent(kind: str, project: str, since: Micros, *, keys: int) -> sa.CTE:
+    """The newest jobs, to be compared with so many keys: each with the items to compare of those before it."""
+    total = sum(COUNTERS.values(), start=sa.literal(0))
+    compared = sa.case((total < 1, 1), (total > keys, keys), else_=total)
+    so_far = sa.func.sum(compared).over(order_by=jobs.c.id.desc())
+    return (
+        sa.select(jobs.c.id, total.label("total"), (so_far - compared).label("before"))
         .where(jobs.c.id >= least_id(since), jobs.c.kind == kind, jobs.c.project == project, _MAY_HAVE_WORKED)
         .order_by(jobs.c.id.desc())
         .limit(_COMPARED)
+        .cte("recent")
     )
-    few: list[str] = []
-    many: list[str] = []
-    left = _COMPARED
-    for row in await connection.execute(query) if most else ():
-        if left <= 0:
-            break
-        left -= max(1, min(row.total, most))
-        names[row.id] = row.name
-        (few if row.total <= most else many).append(row.id)
-    return few, many
 
 
-async def _keys_in_common(
-    connection: AsyncConnection, among: Sequence[str], wanted: frozenset[str]
-) -> dict[str, frozenset[str]]:
-    """Which of the keys each of these jobs has: read in the order of the index, which has nothing else."""
-    common: dict[str, set[str]] = {}
-    for portion in chunks(among):
-        for row in await connection.execute(sa.select(items.c.job, items.c.key).where(items.c.job.in_(portion))):
-            if row.key in wanted:
-                common.setdefault(row.job, set()).add(row.key)
-    return {job: frozenset(shared) for job, shared in common.items()}
+def _in_common(recent: sa.CTE, wanted: Sequence[str], *, keys: int) -> sa.CompoundSelect[str, str, str, str]:
+    """Job, its name, key and state of the items with these keys.
+
+    Of a job with fewer items than there are keys all items are read; in the others each key is looked up. A key that is
+    concatenated with nothing is looked up in no index.
+    """
+    name = sa.select(jobs.c.name).where(jobs.c.id == items.c.job).scalar_subquery()
+    columns = sa.select(items.c.job, name.label("name"), items.c.key, items.c.state).where(items.c.parent.is_(None))
+    in_reach = sa.select(recent.c.id).where(recent.c.before < _COMPARED)
+    few, many = in_reach.where(recent.c.total <= keys), in_reach.where(recent.c.total > keys)
+    return sa.union_all(
+        columns.where(items.c.job.in_(few), items.c.key.concat("").in_(wanted)),
+        columns.where(items.c.job.in_(many), items.c.key.in_(wanted)),
+    )

@@ -9,7 +9,7 @@ from orchestrator.clock import Micros
 from orchestrator.domain.model import CREATION, Batch, BatchId, Item, ItemState, JobId, Stage
 from orchestrator.store.chunks import chunks
 from orchestrator.store.database.engine import Database
-from orchestrator.store.reading.rows import SELECT_BATCH, SELECT_ITEM, batch_of, item_of, items_in, places
+from orchestrator.store.reading.rows import ITEMS_IN, SELECT_BATCH, SELECT_ITEM, batch_of, item_of, place_of, places
 from orchestrator.store.schema import IN_BATCH, LIVE_BATCH, LIVE_JOB, OPEN_ITEM, batches, items, jobs
 
 _CHUNK = 1000
@@ -19,6 +19,21 @@ _PARENT_KEY = (
     .where(_ABOVE.c.job == items.c.job, _ABOVE.c.seq == items.c.parent)
     .scalar_subquery()
     .label("parent_key")
+)
+
+# Executed for every batch, or after every change: to build a statement takes longer than to execute it.
+ITEMS_OF_BATCH = SELECT_ITEM.where(*ITEMS_IN).order_by(items.c.seq)
+"""The items in a batch, in order; `place_of` names it."""
+_OF_BATCH_WITH_REQUEST = ITEMS_OF_BATCH.add_columns(items.c.request)
+_REQUEST_BYTES = sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(items.c.request)), 0)).where(*ITEMS_IN)
+_TO_ABORT = (
+    SELECT_ITEM.select_from(jobs.join(batches).join(items, IN_BATCH))
+    .where(LIVE_JOB, jobs.c.account == sa.bindparam("account"), jobs.c.cancelled_at.is_not(None), LIVE_BATCH)
+    .where(OPEN_ITEM, items.c.stage != CREATION, items.c.parent.is_(None))
+    .where(jobs.c.kind.in_(sa.bindparam("kinds", expanding=True)), items.c.remote_id.is_not(None))
+    .where(sa.or_(items.c.abort_sent_at.is_(None), items.c.abort_sent_at < sa.bindparam("asked_before")))
+    .order_by(items.c.job, items.c.seq)
+    .limit(sa.bindparam("most"))
 )
 
 
@@ -100,17 +115,14 @@ class Items:
 
     async def request_bytes(self, batch: Batch) -> int:
         """How large the requests of a batch's items are in all: before they are read into memory."""
-        query = sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(items.c.request)), 0)).where(*items_in(batch))
         async with self._database.read() as connection:
-            return int((await connection.execute(query)).scalar_one())
+            return int((await connection.execute(_REQUEST_BYTES, place_of(batch))).scalar_one())
 
     async def of_batch(self, batch: Batch, *, with_request: bool = True) -> list[Item]:
         """The items of a batch in order."""
-        query = SELECT_ITEM.where(*items_in(batch)).order_by(items.c.seq)
-        if with_request:
-            query = query.add_columns(items.c.request)
+        query = _OF_BATCH_WITH_REQUEST if with_request else ITEMS_OF_BATCH
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
+            rows = (await connection.execute(query, place_of(batch))).all()
         return [item_of(row, with_request=with_request) for row in rows]
 
     async def open_in(
@@ -180,17 +192,9 @@ class Items:
 
         `kinds`: those of which something can be stopped. What was found ends with the item that it was found under.
         """
-        query = (
-            SELECT_ITEM.select_from(jobs.join(batches).join(items, IN_BATCH))
-            .where(LIVE_JOB, jobs.c.account == account, jobs.c.cancelled_at.is_not(None), LIVE_BATCH)
-            .where(OPEN_ITEM, items.c.stage != CREATION, items.c.parent.is_(None), jobs.c.kind.in_(sorted(kinds)))
-            .where(items.c.remote_id.is_not(None))
-            .where(sa.or_(items.c.abort_sent_at.is_(None), items.c.abort_sent_at < asked_before))
-            .order_by(items.c.job, items.c.seq)
-            .limit(limit)
-        )
+        values = {"account": account, "kinds": sorted(kinds), "asked_before": asked_before, "most": limit}
         async with self._database.read() as connection:
-            found = [item_of(row) for row in (await connection.execute(query)).all()]
+            found = [item_of(row) for row in (await connection.execute(_TO_ABORT, values)).all()]
             wanted = {(item.job, item.batch or 0) for item in found}
             if not wanted:
                 return []

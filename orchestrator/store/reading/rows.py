@@ -69,6 +69,17 @@ SELECT_BATCH_TO_SEND = SELECT_BATCH.add_columns(*_SUBMISSION)
 SELECT_ITEM = sa.select(*(column for column in items.c if column not in _LONG))
 """Items without their request and table row."""
 
+_OF_BATCH = batches.c.id == sa.bindparam("of_batch")
+ITEMS_IN = (
+    items.c.job == sa.bindparam("of_job"),
+    items.c.seq.between(
+        sa.select(batches.c.first_seq).where(_OF_BATCH).scalar_subquery(),
+        sa.select(batches.c.last_seq).where(_OF_BATCH).scalar_subquery(),
+    ),
+    items.c.batch == sa.bindparam("of_number"),
+)
+"""The condition for the items that are in a batch now, which `place_of` names."""
+
 
 def job_of(row: Row) -> Job:
     return Job(
@@ -192,11 +203,9 @@ def item_of(row: Row, *, with_request: bool = False, with_row: bool = False) -> 
     )
 
 
-def items_in(batch: Batch) -> tuple[sa.ColumnElement[bool], ...]:
-    """The condition for the items that are in this batch now."""
-    first = sa.select(batches.c.first_seq).where(batches.c.id == batch.id).scalar_subquery()
-    last = sa.select(batches.c.last_seq).where(batches.c.id == batch.id).scalar_subquery()
-    return items.c.job == batch.job, items.c.seq.between(first, last), items.c.batch == batch.number
+def place_of(batch: Batch) -> dict[str, object]:
+    """The parameters of ITEMS_IN."""
+    return {"of_batch": batch.id, "of_job": batch.job, "of_number": batch.number}
 
 
 def places(of: Sequence[tuple[JobId, int]]) -> sa.CTE:

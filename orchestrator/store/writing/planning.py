@@ -11,7 +11,8 @@ from orchestrator.domain.identity import batch_key, retry_lineage
 from orchestrator.domain.model import Batch, BatchId, BatchState, Item, ItemState, JobId, Stage
 from orchestrator.domain.submission import Resend
 from orchestrator.store.account_memory import instance_of
-from orchestrator.store.reading.rows import SELECT_ITEM, item_of, items_in, previous_ids_as_text
+from orchestrator.store.reading.items import ITEMS_OF_BATCH
+from orchestrator.store.reading.rows import item_of, place_of, previous_ids_as_text
 from orchestrator.store.schema import OPEN_ITEM, batches, items
 from orchestrator.store.writing.jobs.leaving import leave, supersede
 from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
@@ -37,6 +38,7 @@ _SEND_AGAIN = (
     abort_sent_at=None,
 )
 
+_OPEN_OF_BATCH = ITEMS_OF_BATCH.where(OPEN_ITEM)
 _UNSENT = frozenset({ItemState.CANCELLED, ItemState.PENDING})
 
 Lineage = Callable[[Sequence[tuple[int, int]]], str]
@@ -138,10 +140,8 @@ async def send_again(
 
 async def items_of(unit: UnitOfWork, batch: Batch, *, open_only: bool = False) -> list[Item]:
     """The items of a batch in order, without their requests."""
-    query = SELECT_ITEM.where(*items_in(batch)).order_by(items.c.seq)
-    if open_only:
-        query = query.where(OPEN_ITEM)
-    return [item_of(row) for row in await unit.connection.execute(query)]
+    query = _OPEN_OF_BATCH if open_only else ITEMS_OF_BATCH
+    return [item_of(row) for row in await unit.connection.execute(query, place_of(batch))]
 
 
 def _pending(origin: Origin) -> ItemPosition:

@@ -16,6 +16,13 @@ _REFUSED = sa.and_(
 """Batches that were sent and refused: split, failed or blocked for it."""
 _ANSWERED = sa.or_(batches.c.submitted_at.is_not(None), _REFUSED)
 
+_LAST_ANSWERED = (
+    sa.select(batches.c.submitted_at)
+    .where(batches.c.job == sa.bindparam("in_job"), _ANSWERED)
+    .order_by(batches.c.sent_at.desc(), batches.c.number.desc())
+    .limit(1)
+)
+
 
 class Refusals:
     """Queries of the refusals of a job."""
@@ -34,10 +41,8 @@ class Refusals:
 
     async def came_last(self, job: JobId) -> bool:
         """Whether the latest answer to a batch of the job was a refusal."""
-        answered = sa.select(batches.c.submitted_at).where(batches.c.job == job, _ANSWERED)
-        query = answered.order_by(batches.c.sent_at.desc(), batches.c.number.desc()).limit(1)
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
+            row = (await connection.execute(_LAST_ANSWERED, {"in_job": job})).first()
         return row is not None and row.submitted_at is None
 
 

@@ -16,7 +16,7 @@ from orchestrator.domain.model import Batch, BatchState, Item, ItemReport, ItemS
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.store.errors import StoreError
 from orchestrator.store.outbox import RESULT
-from orchestrator.store.reading.rows import LARGEST_BODY, as_text, items_in, previous_ids_as_text
+from orchestrator.store.reading.rows import ITEMS_IN, LARGEST_BODY, as_text, place_of, previous_ids_as_text
 from orchestrator.store.schema import LIVE_BATCH, UNSENT_BATCH, batches, items, jobs, outbox
 from orchestrator.store.writing.compare import compare
 from orchestrator.store.writing.jobs.job_states import needs_of, set_job
@@ -41,6 +41,14 @@ _STEPPED = (
     .values(remote_id=sa.bindparam("to_id"), status=sa.bindparam("to_status"))
 )
 _ONE = sa.update(items).where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
+
+_SUBMIT_PENDING = (
+    sa.update(items)
+    .where(*ITEMS_IN, items.c.state == ItemState.PENDING)
+    .values(state=ItemState.SUBMITTED, submitted_at=sa.bindparam("at"))
+)
+_JOB = sa.select(jobs).where(jobs.c.id == sa.bindparam("in_job"))
+_HELD = sa.select(jobs.c.paused, jobs.c.stopped, jobs.c.cancelled_at).where(jobs.c.id == sa.bindparam("in_job"))
 
 # ---------------------------------------------------------------- sending
 
@@ -75,15 +83,14 @@ def _rule_of(submission: Submission) -> dict[str, object]:
 
 async def _still_wanted(unit: UnitOfWork, batch: Batch) -> None:
     """Raise IllegalTransitionError if its job was held since the batch was chosen, which may be minutes ago."""
-    query = sa.select(jobs.c.paused, jobs.c.stopped, jobs.c.cancelled_at).where(jobs.c.id == batch.job)
-    row = (await unit.connection.execute(query)).one()
+    row = (await unit.connection.execute(_HELD, {"in_job": batch.job})).one()
     held = row.paused or row.stopped or ("the job is cancelled" if row.cancelled_at is not None else None)
     if held:
         raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} does not go out: {held}")
 
 
 async def _start_job(unit: UnitOfWork, batch: Batch) -> None:
-    row = (await unit.connection.execute(sa.select(jobs).where(jobs.c.id == batch.job))).one()
+    row = (await unit.connection.execute(_JOB, {"in_job": batch.job})).one()
     first = {"sent_at": row.sent_at or unit.now, "started_at": row.started_at or unit.now}
     if row.state == JobState.QUEUED:
         await set_job(unit, row, JobState.RUNNING, needs=needs_of(row), detail=row.detail, **first)
@@ -197,11 +204,7 @@ async def track(unit: UnitOfWork, batch: Batch, event: BatchEvent, receipt: Rece
 async def _submit_pending(unit: UnitOfWork, batch: Batch) -> None:
     pending = ItemPosition(ItemState.PENDING, batch.first_stage)
     submitted = ItemPosition(ItemState.SUBMITTED, pending.stage)
-    moved = await unit.connection.execute(
-        sa.update(items)
-        .where(*items_in(batch), items.c.state == ItemState.PENDING)
-        .values(state=ItemState.SUBMITTED, submitted_at=unit.now)
-    )
+    moved = await unit.connection.execute(_SUBMIT_PENDING, place_of(batch) | {"at": unit.now})
     unit.count(batch.job, batch.number, pending, submitted, moved.rowcount)
 
 

@@ -7,6 +7,7 @@ batches and jobs, and writes it in the same transaction.
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from orchestrator.store.reading.rows import COUNTERS, SELECT_BATCH_TO_SEND, batc
 from orchestrator.store.schema import batches, events, jobs
 
 _ADD_EVENTS = sa.insert(events)
+_BATCH = SELECT_BATCH_TO_SEND.where(batches.c.id == sa.bindparam("in_batch"))
 
 _OF_JOB = ("id",)
 _OF_BATCH = ("job", "number")
@@ -143,7 +145,7 @@ class UnitOfWork:
 
     async def batch(self, batch: BatchId) -> Batch:
         """The batch as it is now, with its submission; raises StoreError when there is none."""
-        row = (await self.connection.execute(SELECT_BATCH_TO_SEND.where(batches.c.id == batch))).one_or_none()
+        row = (await self.connection.execute(_BATCH, {"in_batch": batch})).one_or_none()
         if row is None:
             raise StoreError(f"there is no batch {batch}")
         return batch_of(row, to_send=True)
@@ -158,11 +160,9 @@ class UnitOfWork:
         if after is BatchState.SETTLED:
             values |= {"settled_at": self.now, **NOTHING_TO_SEND}
             self.settled_batches.append(batch.id)
-        moved = await self.connection.execute(
-            sa.update(batches)
-            .where(batches.c.id == batch.id, batches.c.state == batch.state)
-            .values(state=after, **values)
-        )
+        changes = {f"to_{name}": value for name, value in {"state": after, **values}.items()}
+        update = _update_of_batch(tuple(sorted(changes)))
+        moved = await self.connection.execute(update, changes | {"in_batch": batch.id, "from_state": batch.state})
         if moved.rowcount != 1:
             raise IllegalTransitionError(f"batch {batch.number} of {batch.job_name} is no longer {batch.state}")
         self.event(batch.job, event, batch=batch.number, old=batch.state, new=after, detail=note)
@@ -207,14 +207,31 @@ class UnitOfWork:
             alike[tuple(changes)].append(where | {f"add_{name}": count for name, count in changes.items()})
         for names, rows in alike.items():
             if names:
-                update = sa.update(table).where(*(table.c[name] == sa.bindparam(f"in_{name}") for name in place))
-                more = {name: table.c[name] + sa.bindparam(f"add_{name}", type_=sa.Integer) for name in names}
-                await self.connection.execute(update.values(more), rows)
+                await self.connection.execute(_addition(table, tuple(place), names), rows)
 
     @property
     def jobs(self) -> tuple[JobChanged, ...]:
         """The jobs whose state or needs changed."""
         return tuple(self.job_changes.values())
+
+
+# Executed with every change: to build a statement takes longer than to execute it. There are few sets of columns.
+
+
+@cache
+def _update_of_batch(changes: tuple[str, ...]) -> sa.Update:
+    """Set the columns with these parameters, each `to_` and a name, of a batch that is still in the state it was."""
+    update = sa.update(batches).where(
+        batches.c.id == sa.bindparam("in_batch"), batches.c.state == sa.bindparam("from_state")
+    )
+    return update.values({batches.c[name.removeprefix("to_")]: sa.bindparam(name) for name in changes})
+
+
+@cache
+def _addition(table: sa.Table, place: tuple[str, ...], names: tuple[str, ...]) -> sa.Update:
+    """Add to these counters of the row at this place."""
+    update = sa.update(table).where(*(table.c[name] == sa.bindparam(f"in_{name}") for name in place))
+    return update.values({name: table.c[name] + sa.bindparam(f"add_{name}", type_=sa.Integer) for name in names})
 
 
 def _columns(by_state: Mapping[ItemState, int]) -> dict[str, int]:

@@ -64,6 +64,55 @@ async def test_an_error_leaves_the_connection_usable(connection):
     assert await (await cursor.execute("SELECT count(*) FROM numbers WHERE x < ?", (1,))).fetchone() == (2,)
 
 
+async def test_a_transaction_begins_in_the_call_of_its_first_statement(connection):
+    """It takes no call of its own, and lasts until the commit."""
+    connection.begin("BEGIN")
+    await connection.cursor().execute("INSERT INTO numbers VALUES (0)")
+    assert (connection.calls, connection.in_transaction) == (1, True)
+    await connection.commit()
+    assert (connection.calls, connection.in_transaction) == (2, False)
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+async def test_a_transaction_without_a_statement_takes_no_call(connection, end):
+    """And what is executed after its end is not part of it."""
+    connection.begin("BEGIN")
+    await getattr(connection, end)()
+    assert connection.calls == 0
+    await connection.cursor().execute("INSERT INTO numbers VALUES (0)")
+    assert not connection.in_transaction
+
+
+async def test_no_statement_is_executed_before_its_transaction_has_begun(tmp_path):
+    """While another connection holds the lock, each statement fails; afterwards the next one begins it."""
+    first, second = [await connect(str(tmp_path / "a.db"), isolation_level=None, timeout=0) for _ in range(2)]
+    await first.cursor().execute("CREATE TABLE a (x)")
+    await first.cursor().execute("BEGIN IMMEDIATE")
+    second.begin("BEGIN IMMEDIATE")
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            await second.cursor().execute("SELECT x FROM a")
+    await first.commit()
+    await second.cursor().execute("INSERT INTO a VALUES (1)")
+    assert second.in_transaction
+    await second.rollback()
+    assert await (await first.cursor().execute("SELECT count(*) FROM a")).fetchone() == (0,)
+    await first.close()
+    await second.close()
+
+
+async def test_only_the_transaction_that_is_relaxed_is_not_synced(connection):
+    """The next one is, and what was committed before it with it."""
+    levels = []
+    for relaxed in (True, False, False):
+        connection.begin("BEGIN IMMEDIATE")
+        if relaxed:
+            connection.relax()
+        levels += await (await connection.cursor().execute("PRAGMA synchronous")).fetchone()
+        await connection.commit()
+    assert levels == [1, 2, 2]  # NORMAL, FULL
+
+
 @pytest.mark.parametrize(("values", "places"), [(0, 0), (1, 8), (8, 8), (9, 16)])
 def test_lists_have_places_in_steps(values, places):
     """So that a few statements serve lists of every length; what is left over is no id."""

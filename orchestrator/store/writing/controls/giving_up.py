@@ -15,7 +15,7 @@ from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId
 from orchestrator.store.chunks import chunks
 from orchestrator.store.errors import ControlRefusedError
-from orchestrator.store.reading.rows import SELECT_BATCH_TO_SEND, Row, batch_of, items_in
+from orchestrator.store.reading.rows import ITEMS_IN, SELECT_BATCH_TO_SEND, Row, batch_of, place_of
 from orchestrator.store.schema import LIVE_BATCH, OPEN_ITEM, batches, items
 from orchestrator.store.writing.jobs.leaving import leave
 from orchestrator.store.writing.planning import Origin, items_of, plan
@@ -66,8 +66,9 @@ async def _end(unit: UnitOfWork, batch: Batch, chosen: Sequence[Item], detail: s
     for portion in chunks([item.seq for item in chosen]):
         await unit.connection.execute(
             sa.update(items)
-            .where(*items_in(batch), items.c.seq.in_(portion), OPEN_ITEM)
-            .values(state=ItemState.FAILED, detail=detail, finished_at=unit.now)
+            .where(*ITEMS_IN, items.c.seq.in_(portion), OPEN_ITEM)
+            .values(state=ItemState.FAILED, detail=detail, finished_at=unit.now),
+            place_of(batch),
         )
     for position, count in Counter(map(ItemPosition.of, chosen)).items():
         unit.count(batch.job, batch.number, position, replace(position, state=ItemState.FAILED), count)

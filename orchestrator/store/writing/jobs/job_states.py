@@ -6,6 +6,7 @@ Only the commit of new jobs (`launching.py`) writes them elsewhere.
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import sqlalchemy as sa
 
@@ -67,10 +68,16 @@ async def set_jobs(unit: UnitOfWork, outcomes: Sequence[Outcome]) -> None:
         by_columns[tuple(sorted(values))].append({"in_job": job} | {f"to_{name}": values[name] for name in values})
         _record(unit, each)
     for columns, changes in by_columns.items():
-        update = sa.update(jobs).where(jobs.c.id == sa.bindparam("in_job"))
-        await unit.connection.execute(update.values({name: sa.bindparam(f"to_{name}") for name in columns}), changes)
+        await unit.connection.execute(_update_of_job(columns), changes)
     await _queue_results(unit, [each.row for each in outcomes if each.state.settled])
     await _queue_notices(unit, [(each.row, notice) for each in outcomes if (notice := _notice_of(each)) is not None])
+
+
+@cache
+def _update_of_job(columns: tuple[str, ...]) -> sa.Update:
+    """Set these columns of a job. There are few sets of columns, and to build it takes longer than to execute it."""
+    update = sa.update(jobs).where(jobs.c.id == sa.bindparam("in_job"))
+    return update.values({name: sa.bindparam(f"to_{name}") for name in columns})
 
 
 def _notice_of(outcome: Outcome) -> Notice | None:

@@ -36,7 +36,10 @@ Portion = Sequence[tuple[JobId, NewItem]]
 
 
 class Loading:
-    """Loads jobs; many small ones share transactions."""
+    """Loads jobs; many small ones share transactions.
+
+    What is loaded need not be durable before the commit that makes it real, which syncs it too.
+    """
 
     def __init__(self, database: Database, ids: TimeOrderedIds) -> None:
         self._database = database
@@ -56,7 +59,7 @@ class Loading:
     async def _begin(self, loads: Sequence[JobId], specs: Sequence[JobSpec], now: Micros) -> None:
         begun = list(zip(loads, specs, strict=True))
         after = [{"job": job, "folded": folded} for job, spec in begun for folded in _waits_for(spec)]
-        async with self._database.write() as connection:
+        async with self._database.write(durable=False) as connection:
             for portion in chunks(begun):
                 rows = [{"id": job, "created_at": now, **_as_columns(spec)} for job, spec in portion]
                 await connection.execute(_ADD_JOBS, rows)
@@ -66,7 +69,7 @@ class Loading:
     async def add_items(self, new: Sequence[tuple[JobId, Sequence[NewItem]]]) -> None:
         for portion in chunks([(job, item) for job, added in new for item in added], _PORTION):
             try:
-                async with self._database.write() as connection:
+                async with self._database.write(durable=False) as connection:
                     await _add(connection, portion)
             except IntegrityError:
                 await self._explain_clash(portion)

@@ -26,6 +26,19 @@ _OWN = frozenset(
 )
 """The columns that the loaded job keeps; the others are those of the one that waited."""
 
+_SOURCE = jobs.alias("source")
+# Executed after every change: to build it takes longer than to execute it.
+_NEXT = (
+    sa.select(
+        jobs, *(_SOURCE.c[name].label(f"source_{name}") for name in ("id", "name", "state", "round", "pruned_at"))
+    )
+    .join_from(jobs, _SOURCE, sa.and_(_SOURCE.c.folded == jobs.c.source, _SOURCE.c.state != JobState.LOADING))
+    .where(TO_BE_PLANNED, jobs.c.id > sa.bindparam("after"))
+    .order_by(jobs.c.id)
+    .limit(1)
+)
+"""The first job to be planned after another one, with the job that its rows come from."""
+
 
 @dataclass(frozen=True, slots=True)
 class RowSource:
@@ -62,17 +75,8 @@ class PlannedRows:
 
     async def next(self, after: JobId | None = None) -> PlannableJob | None:
         """The first job to be planned, or the first after another one; None when there is none."""
-        source = jobs.alias("source")
-        columns = ("id", "name", "state", "round", "pruned_at")
-        query = (
-            sa.select(jobs, *(source.c[name].label(f"source_{name}") for name in columns))
-            .join_from(jobs, source, sa.and_(source.c.folded == jobs.c.source, source.c.state != JobState.LOADING))
-            .where(TO_BE_PLANNED, jobs.c.id > (after or ""))
-            .order_by(jobs.c.id)
-            .limit(1)
-        )
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).one_or_none()
+            row = (await connection.execute(_NEXT, {"after": after or ""})).one_or_none()
         return _plannable(row) if row is not None else None
 
     async def begin(self, job: PlannableJob, spec: JobSpec) -> JobId:

@@ -36,6 +36,25 @@ _TWICE = 2
 _TOO_MANY_FAILED = " items failed or were aborted: nothing more is submitted until `resume`"
 _STOP = sa.update(jobs).where(jobs.c.id == sa.bindparam("in_job")).values(stopped=sa.bindparam("reason"))
 
+# Executed with every change: to build a statement takes longer than to execute it.
+_AMONG: sa.BindParameter[str] = sa.bindparam("among", expanding=True)
+_ENDED = SELECT_BATCH.where(
+    batches.c.id.in_(_AMONG),
+    batches.c.open == 0,
+    sa.or_(
+        batches.c.state == literal(BatchState.BLOCKED),
+        sa.and_(
+            batches.c.state == literal(BatchState.TRACKING),
+            sa.or_(
+                batches.c.status_final, batches.c.worded, batches.c.id.in_(sa.bindparam("reopened", expanding=True))
+            ),
+        ),
+    ),
+)
+_POLICIES = sa.select(jobs.c.id, jobs.c.retry).where(jobs.c.id.in_(_AMONG), jobs.c.retry.is_not(None))
+_LIVE_JOBS = sa.select(jobs).where(jobs.c.id.in_(_AMONG), LIVE_JOB)
+_STATES = sa.select(batches.c.job, batches.c.state).where(batches.c.job.in_(_AMONG), LIVE_BATCH).distinct()
+
 
 async def settle(unit: UnitOfWork) -> None:
     """Settle the touched batches and jobs, and write all that the unit of work gathered."""
@@ -68,15 +87,10 @@ async def _settle_batches(unit: UnitOfWork, touched: Sequence[BatchId]) -> None:
 
 
 async def _at_their_end(unit: UnitOfWork, among: Sequence[BatchId], *, reopened: Sequence[BatchId] = ()) -> list[Batch]:
-    has_final_status = sa.or_(batches.c.status_final, batches.c.worded, batches.c.id.in_(reopened))
-    ended = sa.or_(
-        batches.c.state == literal(BatchState.BLOCKED),
-        sa.and_(batches.c.state == literal(BatchState.TRACKING), has_final_status),
-    )
     found: dict[str, Batch] = {}
     for portion in chunks(among):
-        query = SELECT_BATCH.where(batches.c.id.in_(portion), batches.c.open == 0, ended)
-        found |= {row.id: batch_of(row) for row in await unit.connection.execute(query)}
+        rows = await unit.connection.execute(_ENDED, {"among": portion, "reopened": reopened})
+        found |= {row.id: batch_of(row) for row in rows}
     return [found[batch] for batch in among if batch in found]
 
 
@@ -84,8 +98,7 @@ async def _policies(unit: UnitOfWork, among: Collection[JobId]) -> dict[JobId, R
     """The retry policies of these jobs; those without one are left out."""
     found: dict[JobId, RetryPolicy] = {}
     for portion in chunks(sorted(among)):
-        query = sa.select(jobs.c.id, jobs.c.retry).where(jobs.c.id.in_(portion), jobs.c.retry.is_not(None))
-        for job, text in await unit.connection.execute(query):
+        for job, text in await unit.connection.execute(_POLICIES, {"among": portion}):
             if (policy := retry_of(text)) is not None:
                 found[JobId(job)] = policy
     return found
@@ -115,8 +128,7 @@ async def _jobs(unit: UnitOfWork, among: Sequence[JobId]) -> list[Row]:
     """Those of these jobs that are neither being loaded nor settled, in their order."""
     found: dict[str, Row] = {}
     for portion in chunks(among):
-        query = sa.select(jobs).where(jobs.c.id.in_(portion), LIVE_JOB)
-        found |= {row.id: row for row in await unit.connection.execute(query)}
+        found |= {row.id: row for row in await unit.connection.execute(_LIVE_JOBS, {"among": portion})}
     return [found[job] for job in among if job in found]
 
 
@@ -148,8 +160,7 @@ _States = defaultdict[str, set[BatchState]]
 async def _states_of_live_batches(unit: UnitOfWork, among: Sequence[str]) -> _States:
     found: _States = defaultdict(set)
     for portion in chunks(among):
-        query = sa.select(batches.c.job, batches.c.state).where(batches.c.job.in_(portion), LIVE_BATCH).distinct()
-        for job, state in await unit.connection.execute(query):
+        for job, state in await unit.connection.execute(_STATES, {"among": portion}):
             found[job].add(BatchState(state))
     return found
 

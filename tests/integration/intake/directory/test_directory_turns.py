@@ -1,10 +1,15 @@
 """Many files: decided in groups, the urgent ones first, large ones beside them, and none held up by another."""
 
+import errno
+import os
+
 import anyio
 import anyio.lowlevel
 import pytest
 
 from orchestrator.intake.deciding import decider
+from orchestrator.intake.deciding.turns import GROUP
+from orchestrator.intake.directory import syncing
 from orchestrator.telemetry.events import ControlDone, FileAccepted, FileRejected
 
 
@@ -75,6 +80,30 @@ async def test_what_the_store_refuses_of_one_file_is_deferred_alone(desk):
         assert [event.file for event in d.deferred] == ["b.json"]
 
 
+async def test_a_file_that_cannot_be_synced_stays_alone(desk, monkeypatch):
+    """The others of its group are moved; it is moved once the disk takes it, with its job as it was."""
+    async with desk() as d:
+        spool = d.spool()
+        for name in ("a", "b", "c"):
+            d.write(f"{name}.json", d.file(d.links(name)))
+        spoilt, real = (d.queue / "incoming/b.json").stat().st_ino, syncing.sync_file
+
+        def sync_file(descriptor):
+            if os.fstat(descriptor).st_ino == spoilt:
+                raise OSError(errno.EIO, "Input/output error")
+            real(descriptor)
+
+        monkeypatch.setattr(syncing, "sync_file", sync_file)
+        await d.decide(spool)
+        assert (d.names("accepted"), d.names("incoming")) == (["a.json", "c.json"], ["b.json"])
+        assert [event.file for event in d.deferred] == ["b.json"]
+        monkeypatch.undo()
+        await d.clock.advance(60)
+        await d.decide(spool)
+        assert d.names("accepted") == ["a.json", "b.json", "c.json"]
+        assert await d.jobs() == ["a", "b", "c"]
+
+
 async def test_controls_and_urgent_files_come_first(desk):
     """Whatever was dropped before them: controls, then the file that somebody waits for, then by priority."""
     async with desk() as d:
@@ -87,6 +116,23 @@ async def test_controls_and_urgent_files_come_first(desk):
         with spool.expecting("posted.json"):
             await d.decide(spool)
         assert decided(d) == ["pause.json", "posted.json", "urgent.json", "a.json", "late.json"]
+
+
+async def test_a_control_does_not_wait_for_the_files_beside_it(desk):
+    """It has left before the first of them is opened."""
+    async with desk() as d:
+        seen = []
+
+        class Watching(Counting):
+            async def known(self, names):
+                seen.append((sorted(names), d.names("accepted")))
+                return await d.store.jobs.known(names)
+
+        spool = d.spool(jobs=Watching(d.store.jobs))
+        d.write("a.json", d.file(d.links("a")))
+        d.write("pause.json", {"version": 1, "controls": [{"pause": {"all": True}}]})
+        await d.decide(spool)
+        assert seen[-1] == (["a"], ["pause.json"])
 
 
 async def test_a_control_is_not_decided_before_the_job_that_it_names(desk):
@@ -126,10 +172,10 @@ async def test_what_is_dropped_meanwhile_waits_for_one_turn(desk):
                     spool._arrivals.announce({"z.json"}, {".z.json.tmp"})
 
         spool = d.spool(jobs=Dropping(d.store.jobs))
-        for number in range(150):
+        for number in range(GROUP + 50):
             d.write(f"f{number}.json", d.file(d.links(f"job-{number}")))
         await d.decide(spool)
-        assert decided(d).index("z.json") == 50
+        assert decided(d).index("z.json") == GROUP
 
 
 @pytest.fixture
