@@ -12,7 +12,7 @@ from orchestrator.domain.queue_file.cells import decimal_made, no_value, spreads
 from orchestrator.domain.queue_file.placeholder import parse
 from orchestrator.domain.queue_file.template import filled_at, uses_of, value_at
 
-_SHAPE = re.compile(r"must be (.+), and is the text ")
+_SHAPE = re.compile(r"must be (.+), and is the (?:text|number|literal) ")
 
 
 def _columns_of(text: str, columns: Mapping[str, str]) -> tuple[str, ...]:
@@ -38,6 +38,7 @@ def comes_from(text: str, *, is_empty: bool) -> str:
 
 
 _SHAPES = {
+    "text": "write `${{{2}}}`, without a type",
     "a list": 'write `["{0}"]`, or `${{{1}[]}}` for a cell of several values with `;` between',
     "a whole number": "write `${{{1}:int}}`",
     "true or false": "write `${{{1}:bool}}`",
@@ -71,8 +72,9 @@ def of_template(mistake: Mistake, template: Mapping[str, Any], columns: Collecti
     if text is None or shape is None:
         return _of_constant(mistake, template, columns)
     inside = next(inside for inside, _ in uses_of(text))
-    remedy = _SHAPES[shape].format(text, inside)
-    return replace(mistake, message=f"must be {shape}, and `{text}` is a text", remedy=remedy)
+    remedy = _SHAPES[shape].format(text, inside, parse(inside, columns).column)
+    given = "is none" if shape == "text" else "is a text"
+    return replace(mistake, message=f"must be {shape}, and `{text}` {given}", remedy=remedy)
 
 
 def _shape_of(mistake: Mistake) -> str | None:

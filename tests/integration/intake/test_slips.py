@@ -182,6 +182,15 @@ async def test_what_the_template_does_is_reported_at_the_template(said, ids):
     assert all(TEMPLATES[ids] in mistake and "template.analysisInput" in mistake for mistake in mistakes), mistakes
 
 
+async def test_a_type_where_a_text_belongs_is_reported_at_the_template(said):
+    """The cell is right: the placeholder is typed."""
+    document = ANALYSES.replace("template:\n", 'template:\n      tags: {userTags: ["${n:int}"]}\n')
+    mistakes, _ = await said(document, "sample,r1,r2,n\nA,fil.1,fil.2,30\nB,fil.3,fil.4,31\n")
+    assert [mistake.partition("template.")[2] for mistake in mistakes] == [
+        "tags.userTags[0]: must be text, and `${n:int}` is none, for 2 rows of t.csv - write `${n}`, without a type"
+    ]
+
+
 async def test_a_text_that_became_a_comment_is_explained(said):
     """YAML reads `#...` behind a space as a comment, and the value is empty."""
     mistakes, _ = await said(ANALYSES.replace("run/${sample}", "#${sample}"), ROWS)
