@@ -38,12 +38,13 @@ Account = Annotated[str | None, typer.Option("--account", help="All jobs of this
 All = Annotated[bool, typer.Option("--all", help="All jobs.")]
 Items = Annotated[list[str] | None, typer.Option("--item", help="Key of an item; can be repeated.")]
 State = Annotated[ItemState | None, typer.Option("--state", help="Only the items in this state.")]
-Wait = Annotated[
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until this was carried out; exit code 1 if it was rejected.")]
+WaitForEnd = Annotated[
     bool,
     typer.Option(
         "--wait",
-        help="Wait until what was requested is over: it was carried out, and a job that is retried or cancelled has "
-        "settled with its result on disk; exit code 1 if it was rejected, or a retried job did not succeed.",
+        help="Wait until this was carried out and the job has settled with its result on disk; exit code 1 if it was "
+        "rejected, or a retried job did not succeed.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Do not check that the job, item or batch exists.")]
@@ -60,7 +61,7 @@ def register(app: typer.Typer) -> None:
         app.command(command.__name__.replace("_", "-"))(command)
 
 
-def cancel(job: Job, config: Config = None, *, wait: Wait = False, force: Force = False) -> None:
+def cancel(job: Job, config: Config = None, *, wait: WaitForEnd = False, force: Force = False) -> None:
     """Stop submitting a job, and abort its items on the platform."""
     _queue({"cancel": job}, config, wait=wait, force=force)
 
@@ -71,7 +72,7 @@ def retry(
     items: Items = None,
     state: State = None,
     *,
-    wait: Wait = False,
+    wait: WaitForEnd = False,
     force: Force = False,
 ) -> None:
     """Submit items of a job again: the named ones, those in a state, or all that did not succeed."""

@@ -39,8 +39,9 @@ def register(app: typer.Typer) -> None:
 def doctor(config: Config = None, *, as_json: AsJson = False) -> None:
     """Check the configuration, folders, disks, database, daemon and credentials, and report how to fix problems.
 
-    The accounts are read from a running daemon. If none is running, one request per account is sent, within its budget;
-    no daemon can start meanwhile.
+    The accounts are read from a running daemon.
+
+    If none is running, one request per account is sent, within its budget; no daemon can start meanwhile.
     """
     settings, findings = _configured(config)
     if settings is not None:

@@ -74,8 +74,9 @@ def init(
 ) -> None:
     """Write a first configuration: asks for a platform, its address and an API key, and checks them.
 
-    Writes config.yaml and the key file secrets/ACCOUNT, which only its owner can read. Nothing is overwritten. With
-    --platform, --base-url and --key-from nothing is asked.
+    Writes config.yaml and the key file secrets/ACCOUNT, which only its owner can read. Nothing is overwritten.
+
+    With --platform, --base-url and --key-from nothing is asked.
     """
     path = config or Path("config.yaml")
     _require_free(path)
