@@ -264,7 +264,7 @@ class Spool:
                 (files if is_queue_file(entry) else others).append(entry)
         oldest = files[0] if files else None
         ordered = [candidate for entry in self._in_order(files) if (candidate := self._candidate(entry, oldest, now))]
-        return in_turns(ordered, others, lambda entry: self._urgency.presses(entry, self._expected))
+        return in_turns(ordered, others, lambda entry: self._urgency.is_urgent(entry, self._expected))
 
     def _may_be_considered(self, entry: Entry, now: float) -> bool:
         if is_foreign(entry.name) or entry.name in self._under_way:

@@ -26,7 +26,12 @@ _ALIVE = outbox.c.due_at < NEVER
 _COLUMNS = tuple(outbox.c[name].label(f"of_{name}") for name in ("id", "at", "kind", "round", "tries", "last_error"))
 _SELECT = sa.select(*_COLUMNS, outbox.c.due_at.label("of_due_at"), jobs).join_from(outbox, jobs)
 
-# Executed after every change: to build it takes longer than to execute it.
+# Executed after every change: to build a statement takes longer than to execute it.
+_DUE = (
+    _SELECT.where(_IS_NOTICE, outbox.c.due_at <= sa.bindparam("now"))
+    .order_by(outbox.c.due_at, outbox.c.id)
+    .limit(sa.bindparam("most"))
+)
 _NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(_IS_NOTICE, _ALIVE)
 
 
@@ -75,10 +80,11 @@ class Notices:
         self, now: Micros, *, limit: int = 100, after: PendingNotice | None = None
     ) -> Sequence[PendingNotice]:
         """At most `limit` notices that are to be delivered now, the oldest first; those behind `after`, if given."""
-        query = _SELECT.where(_IS_NOTICE, outbox.c.due_at <= now).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
-        if after is not None:
-            query = query.where(sa.tuple_(outbox.c.due_at, outbox.c.id) > (after.due_at, after.id))
-        return await self._read(query)
+        values = {"now": now, "most": limit}
+        if after is None:
+            return await self._read(_DUE, values)
+        behind = sa.tuple_(outbox.c.due_at, outbox.c.id) > (after.due_at, after.id)
+        return await self._read(_DUE.where(behind), values)
 
     async def undelivered(self, job: JobId | None = None) -> Sequence[PendingNotice]:
         """All notices of a job, or of all jobs, that were not delivered: those to come and those given up."""
@@ -142,9 +148,11 @@ class Notices:
             total, dead = (await connection.execute(query)).one()
         return total - dead, dead
 
-    async def _read(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[PendingNotice]:
+    async def _read(
+        self, query: sa.Select[*tuple[object, ...]], values: Mapping[str, object] | None = None
+    ) -> Sequence[PendingNotice]:
         async with self._database.read() as connection:
-            return [_pending_of(row) for row in await connection.execute(query)]
+            return [_pending_of(row) for row in await connection.execute(query, values)]
 
     async def _end(self, pending: PendingNotice, detail: str, now: Micros, change: sa.UpdateBase) -> None:
         async with self._database.write() as connection:

@@ -17,15 +17,15 @@ Turn = tuple[Sequence[Candidate], Sequence[Entry]]
 """A group of queue files, and some of the rest."""
 
 
-def in_turns(files: Sequence[Candidate], others: Sequence[Entry], presses: Callable[[Entry], bool]) -> Iterator[Turn]:
-    """Turn by turn, in order; the files at the beginning that press have a turn of their own.
+def in_turns(files: Sequence[Candidate], others: Sequence[Entry], is_urgent: Callable[[Entry], bool]) -> Iterator[Turn]:
+    """Turn by turn, in order; the urgent files at the beginning have a turn of their own.
 
-    A group is moved when all of it is decided, and whoever waits for one of them would wait for the others too.
+    A group is moved when all of it is decided, so one that is waited for would wait for the others too.
     """
-    pressing = sum(1 for _ in takewhile(lambda each: presses(each.entry), files[:GROUP]))
-    if pressing:
-        yield files[:pressing], ()
-    groups = range(pressing, len(files), GROUP)
+    urgent = sum(1 for _ in takewhile(lambda each: is_urgent(each.entry), files[:GROUP]))
+    if urgent:
+        yield files[:urgent], ()
+    groups = range(urgent, len(files), GROUP)
     portions = range(0, len(others), OTHER_ENTRIES)
     for group, portion in zip_longest(groups, portions):
         yield (

@@ -64,7 +64,7 @@ class Urgency:
         ranked.sort(key=lambda each: each[0])
         return [entry for _, entry in ranked]
 
-    def presses(self, entry: Entry, expected: Collection[str]) -> bool:
+    def is_urgent(self, entry: Entry, expected: Collection[str]) -> bool:
         """Whether it seems to hold controls, or its sender waits for the answer."""
         seen = self._seen.get(entry.name)
         return entry.name in expected or (seen is not None and seen.rank == CONTROLS)

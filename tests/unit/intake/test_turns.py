@@ -13,7 +13,7 @@ def entries(prefix, number):
 
 
 @pytest.mark.parametrize(
-    ("pressing", "others", "rest", "sizes"),
+    ("urgent", "others", "rest", "sizes"),
     [
         (0, 0, 0, []),
         (2, 0, 0, [(2, 0)]),
@@ -22,9 +22,9 @@ def entries(prefix, number):
         (GROUP + 1, 1, 0, [(GROUP, 0), (2, 0)]),
     ],
 )
-def test_every_file_has_its_turn_in_order(pressing, others, rest, sizes):
+def test_every_file_has_its_turn_in_order(urgent, others, rest, sizes):
     """Those that press come alone, then groups of the others, each with a portion of what is no queue file."""
-    files = [Candidate(entry) for entry in (*entries("control", pressing), *entries("file", others))]
+    files = [Candidate(entry) for entry in (*entries("control", urgent), *entries("file", others))]
     left = entries("other", rest)
     turns = list(in_turns(files, left, lambda entry: entry.name.startswith("control")))
     assert [(len(group), len(portion)) for group, portion in turns] == sizes
