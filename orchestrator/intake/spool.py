@@ -289,7 +289,7 @@ class Spool:
         return candidate if self._decider.worth_reading(candidate) else None
 
     async def _take(self, turn: Turn, large: TaskGroup) -> bool:
-        """Decide one turn; returns whether anything left the folder, or is about to."""
+        """Decide one turn; returns whether anything left the folder. Large files are decided beside it."""
         group, others = turn
         moved = False
         small = [each for each in group if self._large.get(each.entry.name) != each.entry]
