@@ -129,7 +129,8 @@ def _worded(finding: ErrorDetails, known: Sequence[str]) -> tuple[str, str | Non
 
 def missing_key(name: str, given: Mapping[str, Any]) -> tuple[str, str]:
     """The message and the remedy for a missing key; a key beside it may be the same in another spelling."""
-    close = difflib.get_close_matches(name, map(str, given), n=1, cutoff=0.8)
+    others = [key for key in map(str, given) if key != name]  # it may be there without a value
+    close = difflib.get_close_matches(name, others, n=1, cutoff=0.8)
     remedy = f"write `{name}:` in place of `{close[0]}:`" if close else f"add `{name}:`"
     return f"`{name}` is missing", remedy
 

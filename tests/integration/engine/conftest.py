@@ -160,8 +160,8 @@ class World:
         write = database.write
 
         @asynccontextmanager
-        async def counted() -> AsyncIterator[Any]:
-            async with write() as connection:
+        async def counted(**options: Any) -> AsyncIterator[Any]:
+            async with write(**options) as connection:
                 yield connection
             left[0] -= 1
             if left[0] == 0:
