@@ -48,6 +48,7 @@ class Story:
     """Links, analyses of a table (one of which the platform refuses) and of a row, a job to cancel, a broken file."""
 
     lab: Any
+    cancelled: bool = False
     twice: int = 0
     """Links that were asked for more than once; harmless, counted."""
 
@@ -72,14 +73,21 @@ class Story:
         lab.drop_jobs("doomed.json", lab.analyses("doomed", DOOMED))
         lab.drop("broken.yaml", "version: 1\njobs: nonsense\n")
 
+    @property
+    def may_be_cancelled(self) -> bool:
+        """Whether the platform has created all of the doomed job, and nobody has cancelled it yet."""
+        created = sum(e.name.startswith("doomed/") for e in self.lab.simulator.ledger.effects("analysis"))
+        return created == len(DOOMED) and not self.cancelled
+
     async def cancel(self) -> None:
-        """Cancel the doomed job once the platform has created all of it."""
-        lab = self.lab
-        await lab.until(
-            lambda: sum(e.name.startswith("doomed/") for e in lab.simulator.ledger.effects("analysis")) == 5,
-            at_most=200,
-        )
-        lab.drop("cancel.yaml", "version: 1\ncontrols:\n  - cancel: doomed\n")
+        """Cancel the doomed job once it may be."""
+        await self.lab.until(lambda: self.may_be_cancelled, at_most=200)
+        self.drop_cancel()
+
+    def drop_cancel(self) -> None:
+        """Cancel the doomed job now."""
+        self.cancelled = True
+        self.lab.drop("cancel.yaml", "version: 1\ncontrols:\n  - cancel: doomed\n")
 
     def judge(self) -> None:
         """The platform's ledger and the files on disk are the judges."""

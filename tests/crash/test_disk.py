@@ -204,14 +204,18 @@ async def test_a_power_loss_costs_nothing_that_was_promised(lab, new_story, need
             story.drop()
             for path in (lab.queue / "incoming").iterdir():
                 sync(path)
+            for seconds in (1.2, 1.7, 2.4, 3.5):
+                if story.may_be_cancelled:  # nobody drops a file while the power fails: it would be empty afterwards
+                    story.drop_cancel()
+                    sync(lab.queue / "incoming/cancel.yaml")
+                await lab.run(kill_after=seconds)
+                state.lose_power()
+                queue.lose_power()
+                await state.mount()
+                await queue.mount()
             async with anyio.create_task_group() as group:
-                group.start_soon(story.cancel)
-                for seconds in (1.2, 1.7, 2.4, 3.5):
-                    await lab.run(kill_after=seconds)
-                    state.lose_power()
-                    queue.lose_power()
-                    await state.mount()
-                    await queue.mount()
+                if not story.cancelled:
+                    group.start_soon(story.cancel)
                 ended = await lab.run()
             assert ended.code == 0, ended.log[-3000:]
             story.judge()
