@@ -90,9 +90,11 @@ def _may_be_repeated(work: Work) -> bool:
 
 
 def _once(verdict: Verdict, site: Site, work: Work, item: Item, asked: Sequence[Row]) -> None:
-    """An operator who tries a job again asks for what failed, too."""
-    if len(asked) > 1 + site.retries(work.name):
-        verdict.twice.append(f"{work.name} {item['key']} was done {len(asked)} times")
+    """What failed left nothing, so it may be asked for again; and an operator may try a whole job again."""
+    now = site.clock.monotonic()
+    done = sum(row.item.status(now) != "FAILED" for row in asked)
+    if done > 1 + site.retries(work.name):
+        verdict.twice.append(f"{work.name} {item['key']} was done {done} times")
 
 
 def _nothing_unknown(verdict: Verdict, work: Work, item: Item, asked: Sequence[Row], now: float) -> None:
