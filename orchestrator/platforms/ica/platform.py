@@ -103,10 +103,10 @@ class Ica:
     async def submit(self, batch: Batch) -> Receipt:
         submission = prepared(batch)
         call = requests.submission(submission, FAMILIES[batch.kind].at)
+        keyed = submission.resend is Resend.SAME_KEY
         try:
-            receipt = _receipt(await self._session.send(call))
+            receipt = _receipt(await self._session.send(call, user=batch.user if keyed else None))
         except Refused as refusal:
-            keyed = submission.resend is Resend.SAME_KEY
             if refusal.status == _OTHER_BODY and keyed and _may_be_used(batch):
                 raise _other_body(batch, refusal) from refusal
             raise

@@ -230,6 +230,18 @@ async def test_another_user_does_not_send_what_the_first_may_have_sent(world, ar
     assert (await it.batch()).attempt == (0 if arrived else 1)
 
 
+async def test_a_token_that_becomes_another_users_in_the_middle_of_a_send_sends_nothing(world):
+    """The answer was lost; as it is sent again, its token is rejected, and the new one is another user's."""
+    it = await world()
+    it.fault(FaultKind.RESET_AFTER, count=1)
+    await it.submit("run", KEYS)
+    await it.turn()
+    it.fault(FaultKind.ERROR, status=401, count=1)
+    it.fault(FaultKind.QUIRK, "createJwtToken", quirk="other_user", count=1)
+    await it.until_settled("run", within=3 * HOUR)
+    assert it.created() == ONCE
+
+
 async def test_a_declined_send_does_not_make_its_user_the_owner_of_the_key(world):
     """The first user was told to wait, the second one's answer was lost: the first may not send again."""
     it = await world(api_keys=("simulator", "rotated"))

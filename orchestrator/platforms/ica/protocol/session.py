@@ -15,7 +15,7 @@ import anyio.to_thread
 import msgspec
 
 from orchestrator.clock import SECOND, Clock
-from orchestrator.domain.errors import PlatformError, Unauthorised
+from orchestrator.domain.errors import PlatformError, Transient, Unauthorised
 from orchestrator.platforms.http.calls import Answer, Call, Effect
 from orchestrator.platforms.http.json_bodies import read
 from orchestrator.platforms.http.transport import Remote
@@ -72,20 +72,30 @@ class Session:
         self._fetches = 0  # that ended, well or not
         self._failure: PlatformError | None = None  # of the last one
 
-    async def send(self, call: Call) -> Answer:
+    async def send(self, call: Call, *, user: str | None = None) -> Answer:
         """Send `call` with the token. When ICA rejects the token, it is renewed once.
+
+        With a `user`, only as that one: ICA keeps idempotency keys by user, and a new token may be another's, because
+        the key was replaced meanwhile.
 
         Raises:
             Unauthorised: ICA rejects the key, or also a new token. The call had no effect.
+            Transient: the token is another user's, and the call was not sent; or any temporary failure.
             PlatformError: any other error of `Remote.send`, for the call or for the token request.
         """
-        held = await self._token()
+        held = await self._token_of(user)
         try:
             return await self._remote.send(_signed(call, held))
         except Unauthorised:
             if self._held is held:
                 self._held = None
-        return await self._remote.send(_signed(call, await self._token()))
+        return await self._remote.send(_signed(call, await self._token_of(user)))
+
+    async def _token_of(self, user: str | None) -> _Held:
+        held = await self._token()
+        if user is not None and held.user != user:
+            raise Transient("not sent: the credential became another user's while this was being prepared")
+        return held
 
     async def user(self) -> str:
         """The user of the token; a digest of the key when the token has none."""
