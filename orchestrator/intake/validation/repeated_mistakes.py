@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,12 +20,33 @@ _ALIKE = 0.8
 
 
 @dataclass(slots=True)
+class _Repeated:
+    """A mistake where it is first, and where else it is."""
+
+    first: Mistake
+    others: list[int] = field(default_factory=list)
+    """The next lines, or indexes of items."""
+    more: int = 0
+
+    def repeat(self, place: int | None) -> None:
+        self.more += 1
+        if place is not None and len(self.others) < _LISTED:
+            self.others.append(place)
+
+    def reported(self, also: Callable[[Sequence[int], int], str]) -> Mistake:
+        """The mistake; `also` words the end of the message, from the next places and the number of all others."""
+        if not self.more:
+            return self.first
+        return replace(self.first, message=self.first.message + also(self.others, self.more))
+
+
+@dataclass(slots=True)
 class RepeatedMistakes:
     """Counts how many items have the same mistake from the same place."""
 
     _found: dict[tuple[Path, str], tuple[Mistake, int]] = field(default_factory=dict)
-    _cells: dict[tuple[Path, str | None, str], tuple[Mistake, list[int], int]] = field(default_factory=dict)
-    _items: dict[tuple[Path, str], tuple[Mistake, list[int], int]] = field(default_factory=dict)
+    _cells: dict[tuple[Path, str | None, str], _Repeated] = field(default_factory=dict)
+    _items: dict[tuple[Path, str], _Repeated] = field(default_factory=dict)
 
     def add_cell(self, mistake: Mistake) -> None:
         """A mistake of a cell: the same one on many lines is reported at the first, with the numbers of the next.
@@ -33,19 +54,18 @@ class RepeatedMistakes:
         Whatever the cells are: a column of file names in place of ids is one mistake.
         """
         place = (mistake.path, mistake.column, _alike(mistake.message))
-        first, lines, count = self._cells.get(place, (mistake, [], 0))
-        if count and len(lines) < _LISTED and mistake.line is not None:
-            lines.append(mistake.line)
-        self._cells[place] = first, lines, count + 1
+        if (known := self._cells.get(place)) is not None:
+            known.repeat(mistake.line)
+        else:
+            self._cells[place] = _Repeated(mistake)
 
     def add_item(self, mistake: Mistake, items: Path, index: int) -> None:
         """A mistake of one entry of `items`: the same one in many is reported at the first, with the next ones."""
         place = (mistake.path, _alike(mistake.message))
-        there = replace(mistake, path=(*items, index, *mistake.path))
-        first, others, count = self._items.get(place, (there, [], 0))
-        if count and len(others) < _LISTED:
-            others.append(index)
-        self._items[place] = first, others, count + 1
+        if (known := self._items.get(place)) is not None:
+            known.repeat(index)
+        else:
+            self._items[place] = _Repeated(replace(mistake, path=(*items, index, *mistake.path)))
 
     def add(self, mistake: Mistake) -> None:
         """One more item that has it."""
@@ -63,10 +83,10 @@ class RepeatedMistakes:
         for mistake, count in self._found.values():
             what = ("row" if table else "item") + ("s" if count > 1 else "") + (f" of {table}" if table else "")
             yield replace(mistake, message=f"{mistake.message}, for {count} {what}")
-        for mistake, lines, count in self._cells.values():
-            yield mistake if count == 1 else replace(mistake, message=mistake.message + _also_on(lines, count - 1))
-        for mistake, others, count in self._items.values():
-            yield mistake if count == 1 else replace(mistake, message=mistake.message + _also_in(others, count - 1))
+        for of_cells in self._cells.values():
+            yield of_cells.reported(_also_on)
+        for of_items in self._items.values():
+            yield of_items.reported(_also_in)
 
 
 def _alike(message: str) -> str:
@@ -77,13 +97,13 @@ def _alike(message: str) -> str:
 def _also_on(lines: Sequence[int], more: int) -> str:
     """The end of a message that `more` further lines have too; `lines` are the first of them."""
     what = "line" if more == 1 else "lines" if more <= len(lines) else f"{more} more lines:"
-    return f"; the same on {what} {_listed(map(str, lines[:_LISTED]), more)}"
+    return f"; the same on {what} {_listed(map(str, lines), more)}"
 
 
 def _also_in(items: Sequence[int], more: int) -> str:
     """The end of a message that `more` further items have too; `items` are the indexes of the first of them."""
     what = "" if more <= len(items) else f"{more} more: "
-    return f"; the same in {what}{_listed((f'items[{index}]' for index in items[:_LISTED]), more)}"
+    return f"; the same in {what}{_listed((f'items[{index}]' for index in items), more)}"
 
 
 def _listed(places: Iterable[str], more: int) -> str:
@@ -111,23 +131,17 @@ class RowMistakes:
     """Mistakes of the lines of one table: each different one is reported once, at its first line."""
 
     table: str
-    _found: dict[str, tuple[Mistake, list[int], int]] = field(default_factory=dict)
+    _found: dict[str, _Repeated] = field(default_factory=dict)
 
     def add(self, message: str, remedy: str | None, line: int, like: str | None = None) -> None:
         """One more line that has it. Mistakes that are `like` each other are one, whatever their messages."""
-        found = self._found.get(like or message)
-        if found is None:
-            self._found[like or message] = Mistake(message, remedy, line=line, file=self.table), [], 0
-            return
-        first, lines, more = found
-        if len(lines) < _LISTED:
-            lines.append(line)
-        self._found[like or message] = first, lines, more + 1
+        place = like or message
+        if (known := self._found.get(place)) is not None:
+            known.repeat(line)
+        else:
+            self._found[place] = _Repeated(Mistake(message, remedy, line=line, file=self.table))
 
     def reported(self) -> Iterator[Mistake]:
         """Each once, with the lines that have it too."""
-        for first, lines, more in self._found.values():
-            if not more:
-                yield first
-                continue
-            yield replace(first, message=first.message + _also_on(lines, more))
+        for each in self._found.values():
+            yield each.reported(_also_on)
