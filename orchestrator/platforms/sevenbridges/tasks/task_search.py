@@ -9,13 +9,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
-import anyio
-
 from orchestrator.clock import Micros
 from orchestrator.domain.errors import Missing, Transient
 from orchestrator.domain.model import Batch, BatchKey
 from orchestrator.domain.units import SECOND
 from orchestrator.platforms.http.json_bodies import read
+from orchestrator.platforms.listed_once import ListedOnce
 from orchestrator.platforms.sevenbridges import wire
 from orchestrator.platforms.sevenbridges.protocol.listing import pages
 from orchestrator.platforms.sevenbridges.protocol.marks import read_mark
@@ -35,14 +34,15 @@ class TaskSearch:
         self._session = session
         self._instance = instance
         self._page_size = page_size
-        self._before: dict[str, Mapping[BatchKey, Sequence[str]]] = {}
+        self._before: dict[str, ListedOnce[Mapping[BatchKey, Sequence[str]]]] = {}
         """By project, see `_made_before`."""
-        self._reading: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
     async def reconcile(self, batch: Batch) -> Sequence[wire.Task]:
         """The tasks that bear the mark of this batch; more than one where the network repeated a request."""
         if batch.first_sent_at is None:
-            ids = (await self._made_before(batch.project)).get(batch.key, ())
+            project = batch.project
+            before = self._before.setdefault(project, ListedOnce(lambda _: self._made_before(project)))
+            ids = (await before.since(0)).get(batch.key, ())
             return [task for task_id in ids if (task := await self.get(task_id)) is not None]
         since = {"created_from": wire.written(batch.first_sent_at - _SLACK)}
         found = {task.id: task async for key, task in self._marked(batch.project, since) if key == batch.key}
@@ -64,13 +64,10 @@ class TaskSearch:
 
     async def _made_before(self, project: str) -> Mapping[BatchKey, Sequence[str]]:
         """The ids of the tasks that this installation had made before this process: there may be very many."""
-        async with self._reading[project]:  # one task reads, for all that wait
-            if project not in self._before:
-                found: defaultdict[BatchKey, dict[str, None]] = defaultdict(dict)
-                async for key, task in self._marked(project, {}):
-                    found[key][task.id] = None
-                self._before[project] = {key: tuple(ids) for key, ids in found.items()}
-            return self._before[project]
+        found: defaultdict[BatchKey, dict[str, None]] = defaultdict(dict)
+        async for key, task in self._marked(project, {}):
+            found[key][task.id] = None
+        return {key: tuple(ids) for key, ids in found.items()}
 
     async def _marked(self, project: str, filters: Mapping[str, str]) -> AsyncIterator[tuple[BatchKey, wire.Task]]:
         """The tasks of this installation in a project, oldest first: what is created meanwhile comes last."""
