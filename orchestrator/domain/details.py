@@ -46,9 +46,8 @@ def bounded(seen: Observation) -> Observation:
 
 def bounded_receipt(receipt: Receipt) -> Receipt:
     """The receipt with truncated texts."""
-    status = cut(receipt.status) if receipt.status is not None else None
     items = [bounded(each) for each in receipt.items]
-    return replace(receipt, status=status, items=[each for each in items if isinstance(each, ItemReport)])
+    return replace(receipt, status=_cut(receipt.status), items=[each for each in items if isinstance(each, ItemReport)])
 
 
 def end_of(reported: Micros | None, now: Micros) -> Micros:
@@ -64,18 +63,18 @@ def _is_short(seen: ItemReport) -> bool:
 def _of_item(seen: ItemReport) -> ItemReport:
     return msgspec.structs.replace(
         seen,
-        status=cut(seen.status) if seen.status is not None else None,
-        detail=cut(seen.detail) if seen.detail is not None else None,
+        status=_cut(seen.status),
+        detail=_cut(seen.detail),
         facts=_reduced(seen.facts) if seen.facts is not None else None,
     )
 
 
 def _of_batch(seen: BatchReport) -> BatchReport:
-    return replace(
-        seen,
-        status=cut(seen.status) if seen.status is not None else None,
-        detail=cut(seen.detail) if seen.detail is not None else None,
-    )
+    return replace(seen, status=_cut(seen.status), detail=_cut(seen.detail))
+
+
+def _cut(text: str | None) -> str | None:
+    return cut(text) if text is not None else None
 
 
 def _reduced(facts: str) -> str:
