@@ -13,7 +13,7 @@ from orchestrator.domain.model import Poll
 
 MOST_PAGES: Final = 2000
 """Pages after which a listing is assumed to be endless."""
-_BARREN: Final = 3
+BARREN: Final = 3
 """Pages in a row without a new row after which reading stops."""
 
 
@@ -49,14 +49,14 @@ class ListingGuard:
         self._seen.update(rows)
         self._read += 1
         self._barren = 0 if len(self._seen) > known or bad_rows else self._barren + 1
-        if self._barren >= _BARREN or self._read >= self.most_pages:
+        if self._barren >= BARREN or self._read >= self.most_pages:
             raise EndlessListingError(f"{self.what} does not end: {self._read} pages were read")
 
 
 def page_behind(poll: Poll, cursor: str, rows: Iterable[Hashable]) -> Poll | None:
     """The poll of the page behind one with these rows; None where the same rows have come several times."""
     page = hash(tuple(rows))
-    again = next((mark for time in range(_BARREN) if (mark := f"{page}/{time}") not in poll.trail), None)
+    again = next((mark for time in range(BARREN) if (mark := f"{page}/{time}") not in poll.trail), None)
     if again is None or poll.page >= MOST_PAGES:
         return None
     return replace(poll, cursor=cursor, page=poll.page + 1, trail=poll.trail | {again})

@@ -10,12 +10,10 @@ from typing import Final
 from orchestrator.platforms.http.calls import Call
 from orchestrator.platforms.ica.protocol.session import Session
 from orchestrator.platforms.ica.protocol.wire import Page, PageReader, Row
-from orchestrator.platforms.pages import EndlessListingError
+from orchestrator.platforms.pages import BARREN, EndlessListingError
 
 MOST_PAGES: Final = 200
 """Maximum pages of one listing; ICA itself ends a sorted one at 200,000 rows."""
-_BARREN: Final = 3
-"""Pages in a row without a new row after which reading stops."""
 
 
 async def pages(
@@ -37,7 +35,7 @@ async def pages(
         barren = 0 if is_new else barren + 1
         if page.token is None or page.token in seen:
             return
-        if barren >= _BARREN:
+        if barren >= BARREN:
             break
         seen.add(page.token)
         token, before = page.token, page.rows
