@@ -155,7 +155,7 @@ def test_a_busy_process_stops_when_it_is_told(attempt, tmp_path):
 
 
 async def test_a_commit_whose_answer_is_lost_counts_as_a_write(opened, monkeypatch):
-    """The change may have been made: whoever compares `writes` has to read again."""
+    """The change may have been made, so `writes` shows that everything has to be read again."""
     async with opened() as store:
         await store.memory.remember("ica", "a", "1")
         dialect, before = store._database._writer.dialect, store.writes

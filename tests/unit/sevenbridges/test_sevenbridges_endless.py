@@ -59,7 +59,7 @@ async def sweep(ask, poll):
     while poll is not None:
         result = await ask(poll)
         requests += 1
-        assert requests < 50, "it goes on and on"
+        assert requests < 50, "the list never ends"
         reports += result.observations
         poll = result.next
     return reports, requests
