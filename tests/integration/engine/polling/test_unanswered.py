@@ -93,11 +93,11 @@ async def test_analyses_end_though_nobody_may_sort_a_search(world, status):
     it = await known(world, analysis_seconds=300.0)
     send, refused = it.platform._session.send, []
 
-    async def picky(call):
+    async def picky(call, **options):
         if call.route == "analysis:search" and "sort" in dict(call.params):
             refused.append(call)
             raise Refused("cannot be sorted", status=status)
-        return await send(call)
+        return await send(call, **options)
 
     it.platform._session.send = picky
     await it.submit("run", KEYS, batch_size=20)
