@@ -23,7 +23,7 @@ PATIENCE: Micros = DAY
 
 
 MOST_LOSSES = 3
-"""Sends of one batch without a response after which it is reconciled before it is sent again."""
+"""Sends of one batch without a response after which it is not sent again as it is."""
 
 PROMPT_SENDS = 16
 """Sends of one batch without a response after which further ones are `RARE_WAIT` apart, if nothing else can be done."""
@@ -39,28 +39,33 @@ class Recovery(Enum):
     """The next step of an unconfirmed batch."""
 
     RESEND = "resend"
+    """Send it again as it is."""
+    SEARCH_THEN_RESEND = "search_then_resend"
+    """Search for it once; where nothing of it is found, send it again as it is."""
     SEARCH = "search"
+    """Search for it twice; what is not found is not sent again as it is."""
 
 
 def next_step(batch: Batch, *, user: str, now: Micros, clock_trusted: bool) -> Recovery:
-    """Whether an unconfirmed batch may be sent again as it is, or must be searched for first.
+    """Whether an unconfirmed batch may be sent again as it is, or must be searched for.
 
     A key protects only while the platform stores it, for the user who sent it first, and if the local clock can be
-    used to compute its age. After a 5xx of the platform itself it does not, as no response was stored. Work that is
-    harmless for a limited time is treated in the same way. A cancelled batch is never sent again, only searched for.
+    used to compute its age. After a 5xx of the platform itself it does not, as no response was stored. A response that
+    was lost may have been such a 5xx, so a key is never the only protection: a search comes first. Work that is
+    harmless for a limited time needs none. A cancelled batch is never sent again, only searched for.
     """
     if batch.cancelled:
         return Recovery.SEARCH
     if is_sent_until_answered(batch):
-        return Recovery.SEARCH if never_answered(batch) else Recovery.RESEND
+        return Recovery.SEARCH_THEN_RESEND if never_answered(batch) else Recovery.RESEND
     if never_answered(batch) and (batch.key_void or not _is_unforgotten(batch)):
         return Recovery.SEARCH
     if batch.resend is Resend.HARMLESS:
         return Recovery.RESEND if _is_kept(batch, now=now, clock_trusted=clock_trusted) else Recovery.SEARCH
-    if batch.resend is not Resend.SAME_KEY or batch.key_void:
+    protected = batch.resend is Resend.SAME_KEY and not batch.key_void and batch.user in {None, user}
+    if not protected or not _is_kept(batch, now=now, clock_trusted=clock_trusted):
         return Recovery.SEARCH
-    same_user = batch.user is None or batch.user == user
-    return Recovery.RESEND if same_user and _is_kept(batch, now=now, clock_trusted=clock_trusted) else Recovery.SEARCH
+    return Recovery.RESEND if _is_unforgotten(batch) else Recovery.SEARCH_THEN_RESEND
 
 
 def _is_kept(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:

@@ -76,15 +76,18 @@ class Submitting:
             now, trusted = self._skew.platform_now, self._skew.small
             if await self._too_large(batch):
                 return
-            way = resending.next_step(batch, user=user, now=now, clock_trusted=trusted)
-            if way is resending.Recovery.SEARCH and resending.is_sent_until_answered(batch):
-                await self._search_step(batch, user)
-            elif way is resending.Recovery.SEARCH:
-                await self._search(batch)
-            else:
-                await self._send(batch, await self._composed(batch), user)
+            match resending.next_step(batch, user=user, now=now, clock_trusted=trusted):
+                case resending.Recovery.RESEND:
+                    await self._send(batch, await self._composed(batch), user)
+                case resending.Recovery.SEARCH_THEN_RESEND:
+                    await self._search_then_send(batch, user)
+                case resending.Recovery.SEARCH:
+                    await self._search(batch)
             return
-        if batch.root != batch.number and len(_sent(await self._store.batches.family(batch))) >= MOST_SENDS:
+        if (
+            batch.root != batch.number
+            and sum(each.sends > 0 for each in await self._store.batches.family(batch)) >= MOST_SENDS
+        ):
             await self._block(
                 batch,
                 f"{MOST_SENDS} requests were not enough: some of its items are refused again and again",
@@ -304,14 +307,14 @@ class Submitting:
 
     # ------------------------------------------------------------ reconciliation
 
-    async def _search_step(self, batch: Batch, user: str) -> None:
-        """Adopt what a later step of the submission did; where it did nothing, send it again."""
+    async def _search_then_send(self, batch: Batch, user: str) -> None:
+        """Adopt what is there; where nothing is, or no search can tell, its key prevents a second effect."""
         try:
             found = await find(self._platform, self._store, batch)
         except Refused:
             found = Receipt()
         if found.items:
-            await self._accepted(batch, found)
+            await self._conclude(batch, found, soon=True)
         else:
             await self._send(batch, await self._composed(batch), user)
 
@@ -320,23 +323,26 @@ class Submitting:
 
         Harmless work waits for no second search: it is sent again in smaller batches at once.
         """
-        now, there = self._clock.now(), self._skew.platform_now
-        may_repeat = resending.may_repeat_unfound(batch, now=there, clock_trusted=self._skew.small)
         try:
             found = await find(self._platform, self._store, batch)
         except Refused as refusal:
-            if not may_repeat:
+            if not self._may_repeat_unfound(batch):
                 raise
             await self._send_smaller(batch, not_there=False, why=str(refusal))
             return
+        await self._conclude(batch, found)
+
+    async def _conclude(self, batch: Batch, found: Receipt, *, soon: bool = False) -> None:
+        """Act on what a search found of a batch; `soon`: the rest is searched for before an hour has passed."""
+        now, there = self._clock.now(), self._skew.platform_now
         missing = await self._missing(batch, found.items)
         wait = resending.wait_for_second_search(batch, now=there)
         if missing == 0:
             await self._accepted(batch, found)
-        elif may_repeat and missing == batch.items:
+        elif missing == batch.items and self._may_repeat_unfound(batch):
             await self._send_smaller(batch, not_there=True)
         elif wait:
-            due = self.waits.now() + wait
+            due = min(self.waits.now() + wait, self._due(batch)) if soon else self.waits.now() + wait
             await self._store.advance.searched(batch, due_at=due, now=now, server_now=there, items=found.items)
             self._hold(batch, "unconfirmed", f"{missing} of {batch.items} items not found on the platform so far")
         elif batch.first_sent_at is None:
@@ -357,6 +363,9 @@ class Submitting:
             await self._send_smaller(batch, not_there=True)
         else:
             await self._store.advance.renew(batch, now=now)
+
+    def _may_repeat_unfound(self, batch: Batch) -> bool:
+        return resending.may_repeat_unfound(batch, now=self._skew.platform_now, clock_trusted=self._skew.small)
 
     async def _send_smaller(self, batch: Batch, *, not_there: bool, why: str = "") -> None:
         """Split a batch that never gets a response; when it has been split enough, block it for the operator."""
@@ -385,10 +394,6 @@ class Submitting:
         if len(self._delays) > _MOST_DELAYED:
             del self._delays[next(iter(self._delays))]
         return self.waits.after(self._pauses(max(delays, batch.sends)))
-
-
-def _sent(family: Sequence[Batch]) -> Sequence[Batch]:
-    return [each for each in family if each.sends]
 
 
 def _explain(refusal: Refused) -> str:

@@ -274,6 +274,10 @@ class World:
         """From now on this happens to such calls."""
         self.simulator.faults.add(Fault(kind=kind, operation=operation, **more), self.time.monotonic())
 
+    def hide_jobs(self) -> None:
+        """The list of jobs leaves out a row each time; with a `search_lag`, nothing shows new work meanwhile."""
+        self.fault(FaultKind.QUIRK, "getJobs", quirk="item_vanishes")
+
     # ------------------------------------------------------------ what our books say
 
     async def job(self, name: str = "run") -> Job:

@@ -1,6 +1,7 @@
 """A submission whose answer is lost, kind by kind: nothing is paid twice, and nothing is left out."""
 
 import pytest
+from virtual_time import Killed
 
 from orchestrator.domain.model import BatchState
 from orchestrator.platforms.ica.protocol import requests
@@ -86,9 +87,10 @@ async def test_links_are_made_whatever_happens_to_the_answer(world, impatient, f
     assert it.calls("searchAnalyses") == 0
 
 
-async def test_a_storm_of_lost_answers_is_weathered(world):
+@pytest.mark.parametrize("lag", [0.0, 300.0])
+async def test_a_storm_of_lost_answers_is_weathered(world, lag):
     """A third of all creating calls lose their answer, another third never arrive: each analysis exists once."""
-    it = await world(page_size=5)
+    it = await world(page_size=5, search_lag=lag)
     it.fault(FaultKind.RESET_AFTER, probability=0.33)
     it.fault(FaultKind.RESET, probability=0.5)
     keys = [f"s{number}" for number in range(40)]
@@ -97,12 +99,61 @@ async def test_a_storm_of_lost_answers_is_weathered(world):
     assert it.created() == dict.fromkeys(keys, 1)
 
 
+@pytest.mark.parametrize("fault", [each for each in AFTER if by_ica(each)], ids=named)
+async def test_a_5xx_after_the_effect_that_died_with_the_daemon_creates_nothing_twice(world, monkeypatch, fault):
+    """The platform stores no answer under the key then: the next start finds the work before it sends anything."""
+
+    async def killed(*_args, **_options):
+        raise Killed
+
+    it = await world(search_lag=300.0)
+    it.fault(count=1, **fault)
+    await it.submit("run", KEYS)
+    monkeypatch.setattr(it.store.advance, "lose", killed)
+    assert await it.killed_or(it.turn())
+    assert it.created() == ONCE
+    await it.until_settled("run", within=2 * HOUR)
+    assert it.created() == ONCE
+    assert await it.states() == DONE
+    assert it.calls(it.create) == 1
+
+
+@pytest.mark.parametrize("status", [403, 500])
+async def test_a_search_that_cannot_tell_leaves_the_key_as_protection(world, status):
+    """Where searches are refused the same bytes go out under the same key; an outage of the search is waited for."""
+    it = await world()
+    it.fault(FaultKind.RESET_AFTER, count=1)
+    await it.submit("run", KEYS)
+    await it.until_state(BatchState.UNCONFIRMED)
+    it.fault(FaultKind.ERROR, "searchAnalyses", status=status, lasts=600.0)
+    await it.until_settled("run", within=2 * HOUR)
+    assert it.created() == ONCE
+    assert it.calls(it.create) == (2 if status == 403 else 1)
+    assert (await it.batch()).attempt == 0
+
+
+async def test_a_batch_that_is_found_in_parts_is_searched_for_until_it_is_whole(world):
+    """A batch that is shown in part, as it is still being created, is adopted as soon as all of it is shown."""
+    it = await world(creation_seconds=0.0)
+    it.fault(FaultKind.RESET_AFTER, count=1)
+    it.hide_jobs()
+    await it.submit("run", KEYS)
+    await it.until_state(BatchState.UNCONFIRMED)
+    it.fault(FaultKind.QUIRK, "searchAnalyses", quirk="item_vanishes", count=2)
+    begun = it.time.monotonic()
+    await it.until_state(BatchState.TRACKING)
+    assert it.time.monotonic() - begun < HOUR
+    assert it.created() == ONCE
+    assert it.calls(it.create) == 1
+
+
 # ---------------------------------------------------------------- 409 and 422
 
 
 async def test_a_first_call_that_still_runs_is_waited_for(world):
     """409 for a while: nothing is concluded, the stored answer comes in the end."""
-    it = await world()
+    it = await world(search_lag=1800.0)
+    it.hide_jobs()
     it.fault(FaultKind.RESET_AFTER, nth=1)
     it.fault(FaultKind.ERROR, status=409, lasts=900.0)
     await it.submit("run", KEYS)
@@ -116,7 +167,8 @@ async def test_a_first_call_that_still_runs_is_waited_for(world):
 @pytest.mark.parametrize("created", [True, False])
 async def test_an_hour_of_409_is_not_believed_any_longer(world, created):
     """After an hour the analyses are looked for; found they are adopted, else they go out under another key."""
-    it = await world()
+    it = await world(search_lag=2 * HOUR)
+    it.hide_jobs()
     it.fault(FaultKind.RESET_AFTER if created else FaultKind.RESET, nth=1)
     it.fault(FaultKind.ERROR, status=409, lasts=1.5 * HOUR)
     await it.submit("run", KEYS)
@@ -127,7 +179,8 @@ async def test_an_hour_of_409_is_not_believed_any_longer(world, created):
 
 async def test_a_slow_first_call_is_not_overtaken(world, impatient):
     """The call that was given up still runs, and ends later: its answer is the one that counts."""
-    it = await world()
+    it = await world(search_lag=1800.0)
+    it.hide_jobs()
     it.fault(FaultKind.HANG_AFTER, count=1)
     it.fault(FaultKind.ERROR, status=409, count=5)
     await it.submit("run", KEYS)
@@ -137,7 +190,8 @@ async def test_a_slow_first_call_is_not_overtaken(world, impatient):
 
 async def test_another_body_under_our_key_is_found_out_about(world):
     """422 says that something was created under the key: it is looked for, and what is there is never made again."""
-    it = await world()
+    it = await world(search_lag=1800.0)
+    it.hide_jobs()
     it.fault(FaultKind.RESET_AFTER, nth=1)
     it.fault(FaultKind.ERROR, status=422, count=1)
     await it.submit("run", KEYS)
@@ -180,7 +234,7 @@ async def test_a_search_that_lags_does_not_count_as_nothing_found(world):
     """An analysis that a search shows half an hour late is seen by the second search at the latest."""
     it = await world(search_lag=1800.0)
     it.fault(FaultKind.ERROR_AFTER, status=500, count=1)
-    it.fault(FaultKind.QUIRK, "getJobs", quirk="item_vanishes")
+    it.hide_jobs()
     await it.submit("run", KEYS)
     await it.until_settled("run", within=3 * HOUR)
     assert it.created() == ONCE
@@ -190,7 +244,7 @@ async def test_two_searches_lie_an_hour_apart_whatever_the_wall_clock_does(world
     """A wall clock that jumps an hour ahead after the first search does not bring the second one forward."""
     it = await world(search_lag=1800.0)
     it.fault(FaultKind.ERROR_AFTER, status=500, count=1)
-    it.fault(FaultKind.QUIRK, "getJobs", quirk="item_vanishes")
+    it.hide_jobs()
     await it.submit("run", KEYS)
     await it.run_for(60)
     assert (await it.batch()).searched_at is not None

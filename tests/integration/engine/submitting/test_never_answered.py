@@ -73,7 +73,8 @@ async def test_links_of_a_cancelled_job_that_were_made_are_found(world):
 
 async def test_a_batch_blocked_in_doubt_is_looked_for_when_its_job_is_cancelled(world):
     """An earlier send had arrived: its analyses are found and stopped, not given up as unknown."""
-    it = await world(analysis_seconds=10 * DAY)
+    it = await world(analysis_seconds=10 * DAY, search_lag=1800.0)
+    it.hide_jobs()
     it.fault(FaultKind.RESET_AFTER, nth=1)
     it.fault(FaultKind.ERROR, status=403, count=1)
     await it.submit("run", KEYS)
@@ -86,8 +87,9 @@ async def test_a_batch_blocked_in_doubt_is_looked_for_when_its_job_is_cancelled(
 
 @pytest.mark.parametrize("arrives", [True, False])
 async def test_analyses_whose_answer_never_comes_cost_few_requests(world, arrives):
-    """Not one POST after another for six days: three, then a search; found, or smaller batches and the operator."""
-    it = await world()
+    """Not one POST after another for six days: three at most; found, or smaller batches and the operator."""
+    it = await world(search_lag=1800.0)
+    it.hide_jobs()
     it.fault(FaultKind.RESET_AFTER if arrives else FaultKind.RESET)
     await it.submit("run", KEYS)
     await it.run_for(DAY)

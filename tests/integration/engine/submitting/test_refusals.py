@@ -106,7 +106,8 @@ async def test_a_quick_refusal_is_not_taken_for_the_answer_of_slow_halves(world)
 @pytest.mark.parametrize("arrived", [True, False])
 async def test_a_refusal_says_nothing_about_an_earlier_send(world, status, arrived):
     """A lost answer, then a right taken away: blocked; and `retry` first finds out what the lost send did."""
-    it = await world()
+    it = await world(search_lag=1800.0)
+    it.hide_jobs()
     it.fault(FaultKind.RESET_AFTER if arrived else FaultKind.RESET, nth=1)
     it.fault(FaultKind.ERROR, status=status, count=1)
     await it.submit("run", KEYS)
@@ -121,7 +122,8 @@ async def test_a_refusal_says_nothing_about_an_earlier_send(world, status, arriv
 @pytest.mark.parametrize(("status", "html"), [(400, False), (400, True), (413, True)])
 async def test_what_is_refused_after_it_was_accepted_is_not_sent_in_parts(world, status, html):
     """A lost answer, then a refusal that did not look at the key: what was created is found, not created anew."""
-    it = await world()
+    it = await world(search_lag=1800.0)
+    it.hide_jobs()
     it.fault(FaultKind.RESET_AFTER, nth=1)
     it.fault(FaultKind.ERROR, status=status, html=html, count=1)
     await it.submit("run", KEYS)
