@@ -240,16 +240,14 @@ class Batch:
     """The error of the latest attempt to send or reconcile it, while it is retried automatically."""
     planned_at: Micros | None = None
     """When its job was accepted: no key of the job is older."""
-    pipeline: str | None = None
-    """What runs there; see `Submission`."""
     step: int = 1
     """Which of its submissions comes next, or was the last: a platform may want a draft before the run."""
     resend: Resend | None = None
     """Of the submission of this step; None before it was composed."""
+    pipeline: str | None = None
     key_life: Micros | None = None
-    """See `Submission`."""
     search_delay: Micros = HOUR
-    """See `Submission`."""
+    """This and the two before it are explained at `Submission`."""
     first_stage: Stage = CREATION
     """Of its job."""
     options: bytes | None = None  # of its job
@@ -398,3 +396,5 @@ class Receipt:
     """What is reported of single items; empty where the answer does not distinguish them."""
     more: bool = False
     """Accepted, and only the first step: the next submission is composed from what is known now."""
+    provisional: bool = False
+    """The items were found, but not what reports on them: another search may show it, and other statuses."""

@@ -1,9 +1,8 @@
 """The submission step: advances one planned or unconfirmed batch. The only caller of `Platform.submit`."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from orchestrator.clock import Clock, Micros
+from orchestrator.clock import Clock
 from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain import resending
 from orchestrator.domain.errors import (
@@ -18,25 +17,22 @@ from orchestrator.domain.errors import (
     Unauthorised,
     Unconfirmed,
 )
-from orchestrator.domain.model import Batch, BatchId, BatchState, ItemReport, ItemState, Receipt
+from orchestrator.domain.model import Batch, BatchId, BatchState
 from orchestrator.domain.queue_file.estimate import MOST_BATCH_BYTES
 from orchestrator.domain.submission import Resend, Submission
-from orchestrator.engine.retry_delays import RetryDelays, SteadyWallClock
+from orchestrator.engine.retry_delays import RetryDelays
 from orchestrator.engine.steps.earlier_databases import EarlierDatabases, find
+from orchestrator.engine.steps.reconciling import UNKNOWN_SUBMISSION, Reconciling
 from orchestrator.engine.steps.refusals import Streaks
+from orchestrator.engine.steps.send_outcomes import SendOutcomes
 from orchestrator.platforms.http.clock_skew import Skew
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
-from orchestrator.telemetry.events import BatchBlocked, BatchDelayed, BatchRefused, BatchSubmitted, Event
-
-UNKNOWN_SUBMISSION = "the platform has work of this batch that is not in the database"
+from orchestrator.telemetry.events import BatchRefused, BatchSubmitted, Event
 
 MOST_SENDS = 64
 """Maximum requests to find the bad items of one planned batch by splitting it."""
-
-_MOST_DELAYED = 10_000
-"""Maximum batches whose delays are remembered; a forgotten one starts with a short delay again."""
 
 REFUSED_AS_A_WHOLE = frozenset({403, 415})
 """Refusals that splitting cannot avoid: missing permission, or an unsupported media type."""
@@ -56,14 +52,12 @@ class Submitting:
         self._store = store
         self._clock = clock
         self._bus = bus
-        self._pauses = pauses
         self._earlier = EarlierDatabases(platform=platform, store=store)
-        self._delays: dict[BatchId, int] = {}
-        """How often each batch was delayed in a row; the newest are kept."""
+        self._outcomes = SendOutcomes(store=store, clock=clock, bus=bus, pauses=pauses)
+        self._reconciling = Reconciling(platform=platform, skew=skew, store=store, clock=clock, outcomes=self._outcomes)
+        self.waits = self._outcomes.waits
         self.streaks = Streaks(store=store, clock=clock, bus=bus)
         """Refusals in a row, by job."""
-        self.waits = SteadyWallClock(clock)
-        """The clock of `due_at`: due times are computed with it and must be compared with it."""
 
     async def advance(self, batch: Batch) -> None:
         """Advance a planned or unconfirmed batch by one step.
@@ -82,13 +76,13 @@ class Submitting:
                 case resending.Recovery.SEARCH_THEN_RESEND:
                     await self._search_then_send(batch, user)
                 case resending.Recovery.SEARCH:
-                    await self._search(batch)
+                    await self._reconciling.search(batch)
             return
         if (
             batch.root != batch.number
             and sum(each.sends > 0 for each in await self._store.batches.family(batch)) >= MOST_SENDS
         ):
-            await self._block(
+            await self._outcomes.block(
                 batch,
                 f"{MOST_SENDS} requests were not enough: some of its items are refused again and again",
             )
@@ -121,9 +115,9 @@ class Submitting:
         if batch.state is BatchState.SUBMITTING:
             reason = f"the step that sent it ended without learning the outcome: {reason}"
             await self._store.advance.lose(batch, reason, due_at=due, now=now)
-            self._hold(batch, "unconfirmed", reason)
+            self._outcomes.report_delay(batch, "unconfirmed", reason)
         elif batch.state is BatchState.UNCONFIRMED and resending.is_unresolvable(batch, error, now=now):
-            await self._block(batch, f"its outcome could not be determined: {reason}")
+            await self._outcomes.block(batch, f"its outcome could not be determined: {reason}")
         elif batch.state in {BatchState.PLANNED, BatchState.UNCONFIRMED}:
             await self._store.advance.postpone(batch, reason, due_at=due, now=now)
 
@@ -144,13 +138,13 @@ class Submitting:
         except Unattributed as doubt:
             if batch.attempt > 0:  # the operator has seen it, or this database sent it before
                 return False
-            await self._block(batch, str(doubt))
+            await self._outcomes.block(batch, str(doubt))
             return True
         if found.items:
             await self._reconcile_later(batch, submission, UNKNOWN_SUBMISSION)
             return True
         if preceded and batch.attempt == 0 and await self._earlier.cut_larger_batches(batch):
-            await self._block(
+            await self._outcomes.block(
                 batch,
                 "an earlier database submitted this job in larger batches, and the items of this one may be part of "
                 "those: check the platform, then `cancel` or `retry` the job",
@@ -163,7 +157,7 @@ class Submitting:
         await self._store.advance.mark_unconfirmed(
             batch, submission, reason, due_at=self.waits.now(), now=self._clock.now()
         )
-        self._hold(batch, "unconfirmed", reason)
+        self._outcomes.report_delay(batch, "unconfirmed", reason)
 
     # ------------------------------------------------------------ sending
 
@@ -173,7 +167,7 @@ class Submitting:
         if size <= MOST_BATCH_BYTES:
             return False
         unknown = "whether it arrived cannot be determined: check the platform, then " if batch.in_doubt else ""
-        await self._block(
+        await self._outcomes.block(
             batch,
             f"its items have {size} bytes, and one request may have {MOST_BATCH_BYTES}: {unknown}`cancel` the job and "
             "drop its items in smaller ones",
@@ -208,7 +202,7 @@ class Submitting:
             crash_point(CrashPoint.BATCH_REFUSED)
             await self._refused(begun, refusal)
         except Unattributed as doubt:
-            await self._block(begun, str(doubt))
+            await self._outcomes.block(begun, str(doubt))
         except Unconfirmed as loss:
             await self._lost(begun, loss)
         except (Transient, Unauthorised) as failure:
@@ -217,10 +211,9 @@ class Submitting:
                 raise
         else:
             crash_point(CrashPoint.BATCH_SENT)
-            await self._accepted(begun, receipt)
+            await self._outcomes.accept(begun, receipt)
             crash_point(CrashPoint.BATCH_CONFIRMED)
             self.streaks.accepted(begun)
-            self._delays.pop(begun.id, None)
             self._bus.publish(
                 BatchSubmitted(
                     account=begun.account,
@@ -233,21 +226,12 @@ class Submitting:
                 )
             )
 
-    async def _accepted(self, batch: Batch, receipt: Receipt) -> None:
-        """Keep the answer: a step of the submission, or the whole batch; items that it leaves out are planned anew."""
-        now = self._clock.now()
-        if receipt.more:
-            await self._store.advance.proceed(batch, receipt, now=now)
-            crash_point(CrashPoint.BATCH_PROCEEDED)
-        elif receipt.items and await self._missing(batch, receipt.items):
-            await self._store.advance.confirm_partly(batch, receipt, now=now)
-        else:
-            await self._store.advance.confirm(batch, receipt, now=now)
-
     async def _put_back(self, batch: Batch, failure: PlatformError) -> None:
         """Record that this send had no effect. The outcome of an earlier send of the same key stays unknown."""
-        moved = await self._store.advance.release(batch, str(failure), due_at=self._due(batch), now=self._clock.now())
-        self._hold(batch, moved.batch.state, str(failure))
+        moved = await self._store.advance.release(
+            batch, str(failure), due_at=self._outcomes.retry_at(batch), now=self._clock.now()
+        )
+        self._outcomes.report_delay(batch, moved.batch.state, str(failure))
 
     async def _lost(self, batch: Batch, loss: Unconfirmed) -> None:
         if isinstance(loss, KeyConflict) and (await self._platform.reconcile(batch)).items:
@@ -257,19 +241,12 @@ class Submitting:
         waited = self._skew.platform_now - (batch.first_sent_at or self._skew.platform_now)
         void = loss.by_platform or (isinstance(loss, StillRunning) and waited >= resending.STILL_RUNNING_LIMIT)
         harmless = batch.resend is Resend.HARMLESS
-        due = self.waits.now() + resending.HARMLESS_WAIT if harmless else self._due(batch)
+        due = self.waits.now() + resending.HARMLESS_WAIT if harmless else self._outcomes.retry_at(batch)
         if batch.sends >= resending.PROMPT_SENDS:
             due = max(due, self.waits.now() + resending.RARE_WAIT)
         counts = not isinstance(loss, StillRunning)  # not a lost response: the first send is still running
         await self._store.advance.lose(batch, str(loss), due_at=due, now=now, key_void=void, counts=counts)
-        self._hold(batch, "unconfirmed", str(loss))
-
-    async def _missing(self, batch: Batch, found: Sequence[ItemReport]) -> int:
-        """The number of items that were not found and that the platform never reported."""
-        names = {each.seq for each in found} | {each.key for each in found}
-        held = await self._store.items.of_batch(batch, with_request=False)
-        waiting = (item for item in held if item.state is ItemState.PENDING)
-        return sum(item.seq not in names and item.key not in names for item in waiting)
+        self._outcomes.report_delay(batch, "unconfirmed", str(loss))
 
     # ------------------------------------------------------------ refusals
 
@@ -279,14 +256,16 @@ class Submitting:
         if batch.step > 1 and isinstance(refusal, Missing) and batch.sends < MOST_SENDS:
             # What the first step made is gone, and nothing can have come of it.
             await self._store.advance.renew(batch, now=now)
-            self._hold(batch, "planned", reason)
+            self._outcomes.report_delay(batch, "planned", reason)
         elif batch.in_doubt and refusal.status in REFUSED_UNSEEN:
-            await self._block(batch, f"{reason}; whether an earlier send of it arrived could not be determined")
+            await self._outcomes.block(
+                batch, f"{reason}; whether an earlier send of it arrived could not be determined"
+            )
         elif batch.in_doubt and batch.resend is not Resend.HARMLESS:
             await self._reconcile_refusal(batch, reason)
         else:
             if refusal.status in REFUSED_AS_A_WHOLE:
-                await self._block(batch, reason)
+                await self._outcomes.block(batch, reason)
             elif batch.items == 1:
                 await self._store.advance.refuse(batch, reason, now=now)
                 self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, 1, reason))
@@ -299,101 +278,17 @@ class Submitting:
         """Reconcile a refused batch before it is split, as an earlier send of it may have been accepted."""
         now, detail = self._clock.now(), f"{reason}; an earlier send of it may have arrived"
         await self._store.advance.lose(batch, detail, due_at=self.waits.now(), now=now, key_void=True)
-        self._hold(batch, "unconfirmed", detail)
-
-    async def _block(self, batch: Batch, reason: str, *, not_there: bool = False) -> None:
-        await self._store.advance.block(batch, reason, now=self._clock.now(), not_there=not_there)
-        self._bus.publish(BatchBlocked(batch.account, batch.job_name, batch.number, reason))
+        self._outcomes.report_delay(batch, "unconfirmed", detail)
 
     # ------------------------------------------------------------ reconciliation
 
     async def _search_then_send(self, batch: Batch, user: str) -> None:
         """Adopt what is there; where nothing is, or no search can tell, its key prevents a second effect."""
-        try:
-            found = await find(self._platform, self._store, batch)
-        except Refused:
-            found = Receipt()
-        if found.items:
-            await self._conclude(batch, found, soon=True)
+        found = await self._reconciling.find(batch)
+        if found.items or batch.searched_at is not None:  # some of it was found before
+            await self._reconciling.conclude(batch, found, soon=True)
         else:
             await self._send(batch, await self._composed(batch), user)
-
-    async def _search(self, batch: Batch) -> None:
-        """Adopt what is there. What is not there goes out anew only after a second search, an hour later.
-
-        Harmless work waits for no second search: it is sent again in smaller batches at once.
-        """
-        try:
-            found = await find(self._platform, self._store, batch)
-        except Refused as refusal:
-            if not self._may_repeat_unfound(batch):
-                raise
-            await self._send_smaller(batch, not_there=False, why=str(refusal))
-            return
-        await self._conclude(batch, found)
-
-    async def _conclude(self, batch: Batch, found: Receipt, *, soon: bool = False) -> None:
-        """Act on what a search found of a batch; `soon`: the rest is searched for before an hour has passed."""
-        now, there = self._clock.now(), self._skew.platform_now
-        missing = await self._missing(batch, found.items)
-        wait = resending.wait_for_second_search(batch, now=there)
-        if missing == 0:
-            await self._accepted(batch, found)
-        elif missing == batch.items and self._may_repeat_unfound(batch):
-            await self._send_smaller(batch, not_there=True)
-        elif wait:
-            due = min(self.waits.now() + wait, self._due(batch)) if soon else self.waits.now() + wait
-            await self._store.advance.searched(batch, due_at=due, now=now, server_now=there, items=found.items)
-            self._hold(batch, "unconfirmed", f"{missing} of {batch.items} items not found on the platform so far")
-        elif batch.first_sent_at is None:
-            await self._block(
-                batch,
-                f"{UNKNOWN_SUBMISSION}; {missing} of {batch.items} items are not in it and may be part of other "
-                "batches: check there, then `adopt` the batch or `retry` the job",
-            )
-        elif batch.resend is Resend.NEVER:
-            await self._block(
-                batch,
-                f"{missing} of {batch.items} items were not found on the platform, and this kind of work may not be "
-                "sent twice: check there, then `adopt` the batch or `retry` the job",
-            )
-        elif missing < batch.items:
-            await self._store.advance.confirm_partly(batch, found, now=now)
-        elif resending.never_answered(batch) and not batch.cancelled:
-            await self._send_smaller(batch, not_there=True)
-        else:
-            await self._store.advance.renew(batch, now=now)
-
-    def _may_repeat_unfound(self, batch: Batch) -> bool:
-        return resending.may_repeat_unfound(batch, now=self._skew.platform_now, clock_trusted=self._skew.small)
-
-    async def _send_smaller(self, batch: Batch, *, not_there: bool, why: str = "") -> None:
-        """Split a batch that never gets a response; when it has been split enough, block it for the operator."""
-        found = "it is not on the platform" if not_there else f"whether it arrived cannot be determined ({why})"
-        detail = (
-            f"{batch.sends} sends of {batch.items} items got no response, and {found}; last error: {batch.last_error}"
-        )
-        if resending.may_be_halved(batch):
-            await self._store.advance.split(batch, detail, now=self._clock.now())
-            self._hold(batch, "planned", f"{detail}. It is sent again in two halves")
-            return
-        await self._block(
-            batch,
-            f"{detail}. Check whether a proxy or gateway ends long requests, and whether the platform is available, "
-            "then `retry` the job; or `cancel` it",
-            not_there=not_there,
-        )
-
-    def _hold(self, batch: Batch, state: str, reason: str) -> None:
-        self._bus.publish(BatchDelayed(batch.account, batch.job_name, batch.number, state, reason))
-
-    def _due(self, batch: Batch) -> Micros:
-        """When to retry: later each time."""
-        delays = self._delays.pop(batch.id, 0) + 1
-        self._delays[batch.id] = delays
-        if len(self._delays) > _MOST_DELAYED:
-            del self._delays[next(iter(self._delays))]
-        return self.waits.after(self._pauses(max(delays, batch.sends)))
 
 
 def _explain(refusal: Refused) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
 
-from orchestrator.domain.errors import Transient, Unconfirmed
+from orchestrator.domain.errors import Refused, Transient, Unauthorised, Unconfirmed
 from orchestrator.platforms.http.calls import Answer
 
 Read = TypeVar("Read")
@@ -60,6 +60,19 @@ def unreadable_is_unconfirmed() -> Iterator[None]:
         yield
     except Transient as unreadable:
         raise Unconfirmed(str(unreadable), status=unreadable.status, server_date=unreadable.server_date) from unreadable
+
+
+@contextmanager
+def failure_is_unconfirmed() -> Iterator[None]:
+    """Reads something after a submission was answered: that the read fails says nothing about the submission.
+
+    Raises:
+        Unconfirmed: in place of the errors that say that the submission was refused, or had no effect.
+    """
+    try:
+        yield
+    except (Refused, Transient, Unauthorised) as failure:
+        raise Unconfirmed(str(failure), status=failure.status, server_date=failure.server_date) from failure
 
 
 def decode(decoder: msgspec.json.Decoder[Read], body: bytes | msgspec.Raw) -> Read:

@@ -164,7 +164,7 @@ class Reconciler:
             found = _each_once([*found, *await self._tagged_samples(batch, batch.submission, unread)])
         if len(found) < batch.items:
             unread.refuse(batch)
-        return Receipt(remote_id, final=remote_id is None, items=found)
+        return Receipt(remote_id, final=remote_id is None, items=found, provisional=remote_id is None)
 
     async def _tagged_samples(self, batch: Batch, submission: Submission, unread: Unread) -> list[ItemReport]:
         """The samples with exactly the batch's tag."""

@@ -19,7 +19,7 @@ from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemSta
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND
 from orchestrator.platforms.http.calls import Answer
-from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
+from orchestrator.platforms.http.json_bodies import failure_is_unconfirmed, read, unreadable_is_unconfirmed
 from orchestrator.platforms.odm import kinds, stages, statuses, wire
 from orchestrator.platforms.odm.session import Session, submission_headers
 from orchestrator.platforms.odm.task_reports import polls_of, subject_of
@@ -94,7 +94,8 @@ class ImportJobs:
 
     async def _adopt(self, batch: Batch, key: str, job_id: str) -> Receipt:
         """The job that has these links already: ours, where an answer was lost, or an earlier one."""
-        info = await self._info(job_id)
+        with failure_is_unconfirmed():
+            info = await self._info(job_id)
         if info is None:
             detail = f"these links were imported by job {job_id}, which ODM does not show to this account"
             raise Refused(detail, status=HTTPStatus.CONFLICT, detail=detail)
@@ -105,7 +106,8 @@ class ImportJobs:
             return Receipt(remote_id=info.id, items=[again], more=True)
         report = _report(batch.key, info, key=key)
         if report.state.final:
-            report = await self._ended(report)
+            with failure_is_unconfirmed():
+                report = await self._ended(report)
             if report.state is ItemState.SUCCEEDED and not ours:
                 report = msgspec.structs.replace(report, detail=f"imported earlier by job {job_id}")
         return Receipt(remote_id=info.id, final=True, items=[report])
@@ -118,7 +120,8 @@ class ImportJobs:
         except Refused as refusal:
             if refusal.status == HTTPStatus.FORBIDDEN:
                 raise
-            current = await self._info(job_id)
+            with failure_is_unconfirmed():
+                current = await self._info(job_id)
             if current is None or statuses.ended_badly(current.status or wire.NO_STATUS):
                 detail = f"job {job_id} has these links, did not import them, and is not restarted: {refusal}"
                 raise Refused(detail, status=HTTPStatus.CONFLICT, detail=detail) from refusal

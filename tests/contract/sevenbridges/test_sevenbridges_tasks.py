@@ -110,6 +110,17 @@ async def test_a_run_whose_answer_was_lost_is_asked_for_again(lab):
     assert (lab.made("draft"), lab.made("run"), lab.states()) == ({"s1": 1}, {"s1": 1}, {"s1": "succeeded"})
 
 
+@pytest.mark.parametrize("status", [400, 401, 503])
+async def test_a_run_that_is_confirmed_by_a_read_that_fails_is_in_doubt(lab, status):
+    """The error is that of the read: the run was neither refused nor without effect."""
+    drafted = await lab.step(lab.plan("task", task("s1")))
+    lab.fault(FaultKind.RESET_AFTER, "run_task")
+    lost = await lab.lose(drafted)
+    lab.fault(FaultKind.ERROR, "get_task", status=status)
+    with pytest.raises(Unconfirmed):
+        await lab.platform.submit(lab.composed(lost))
+
+
 async def test_a_draft_that_was_deleted_is_made_anew(lab):
     """Only a draft can be deleted, so nothing ran: the refusal says that it is missing, and so does a search."""
     drafted = lab.composed(await lab.step(lab.plan("task", task("s1"))))

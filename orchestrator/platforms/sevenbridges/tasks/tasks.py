@@ -17,7 +17,7 @@ from orchestrator.domain.model import Batch, Item, ItemReport, ItemState, Poll, 
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND, Micros
 from orchestrator.platforms.http.calls import Answer
-from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
+from orchestrator.platforms.http.json_bodies import failure_is_unconfirmed, read, unreadable_is_unconfirmed
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, stages, statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import sent
@@ -83,7 +83,8 @@ class Tasks:
 
         Raises:
             Missing: the draft was deleted (7002). Only drafts can be: nothing ran, and another one is needed.
-            Unconfirmed: something else says 404, such as a gateway. It says nothing about an earlier send.
+            Unconfirmed: something else says 404, such as a gateway, which says nothing about an earlier send; or the
+                task that was run before cannot be read.
         """
         task_id = submission.path.split("/")[2]
         try:
@@ -95,7 +96,8 @@ class Tasks:
         except Refused as refusal:
             if refusal.code != _NOT_A_DRAFT:
                 raise
-        task = await self.search.get(task_id)
+        with failure_is_unconfirmed():
+            task = await self.search.get(task_id)
         if task is None or task.status == statuses.DRAFT:
             raise Unconfirmed(f"the platform says that task {task_id} was run, and shows it as {task and task.status}")
         return task

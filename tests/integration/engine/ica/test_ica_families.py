@@ -53,6 +53,18 @@ async def test_an_answer_that_was_lost_doubles_nothing(world, name, fault):
     assert it.calls(family.operation) == (3 if harmless else 1)
 
 
+@pytest.mark.parametrize("fault", [FaultKind.RESET_AFTER, FaultKind.ERROR_AFTER])
+async def test_samples_that_are_found_without_their_batch_wait_for_its_words(world, fault):
+    """What became of each item is said by its batch, which may be listed late; the sample alone says less."""
+    it, family = await world(), FAMILIES["samples"]
+    it.fault(fault, family.operation, status=500, count=1)
+    it.fault(FaultKind.QUIRK, "getJobs", quirk="item_vanishes", lasts=600.0)
+    await submit(it, family)
+    await it.until_settled("run", within=6 * HOUR)
+    assert [item.status for item in (await it.items()).values()] == [family.words[0], "FAILED", *family.words[::-1]]
+    family.judge(made(it, family))
+
+
 @pytest.mark.parametrize("name", ["copy-rename", "move", "update"])
 async def test_what_shows_its_data_alone_is_found_by_them(world, name):
     """The platform may leave out what was asked for: what it does not show contradicts nothing."""

@@ -68,6 +68,30 @@ async def test_an_import_that_runs_already_is_followed(lab):
     assert (len(ids), await it.states(), it.made("import")) == (1, {"s1-slow": "succeeded"}, {"s1-slow": 1})
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 503])
+async def test_a_job_of_a_conflict_that_cannot_be_read_is_read_later(lab, status):
+    """The error is that of the read: the import was neither refused nor without effect."""
+    it = await lab()
+    await earlier(it)
+    it.fault(FaultKind.ERROR, "get_job", status=status, count=3)
+    await it.submit("run", ["s1"])
+    await it.until_settled("run", within=2 * HOUR)
+    assert (await it.states(), it.made("import")) == ({"s1": "succeeded"}, {"s1": 1})
+
+
+async def test_an_import_that_is_cancelled_before_the_job_of_its_conflict_was_read_may_be_there(lab):
+    """It is not reported as never sent: the links are on the platform."""
+    it = await lab()
+    await earlier(it)
+    it.fault(FaultKind.ERROR, "get_job", status=401)
+    await it.submit("run", ["s1"])
+    await it.turn()
+    await it.store.advance.cancel("run", now=it.clock.now())
+    await it.until_settled("run", within=6 * HOUR)
+    item = (await it.items())["s1"]
+    assert (item.state, "may be on the platform" in item.detail) == ("aborted", True)
+
+
 async def test_a_conflict_that_names_no_job_is_a_failure(lab):
     """There is nothing that could be followed: the item fails with the platform's words."""
     it = await lab(conflict_names="nobody")

@@ -147,6 +147,28 @@ async def test_a_batch_that_is_found_in_parts_is_searched_for_until_it_is_whole(
     assert it.calls(it.create) == 1
 
 
+async def test_what_was_found_in_part_is_not_sent_again_when_a_later_search_shows_nothing(world):
+    """A 5xx may have been lost, so the key proves nothing once an analysis was seen: the rest waits for its hour."""
+    it = await world(creation_seconds=0.0)
+    it.fault(FaultKind.ERROR_AFTER, status=502, html=True, count=1)
+    it.hide_jobs()
+    await it.submit("run", KEYS)
+    await it.until_state(BatchState.UNCONFIRMED)
+    it.fault(FaultKind.QUIRK, "searchAnalyses", quirk="item_vanishes", count=1)
+    await it.until(lambda: seen_in_part(it))
+    it.simulator.change_knobs({"search_lag": 1800.0})
+    await it.run_for(900)
+    assert it.calls(it.create) == 1
+    await it.until_settled("run", within=3 * HOUR)
+    assert it.calls(it.create) == 1
+    assert it.created() == ONCE
+
+
+async def seen_in_part(it):
+    """Whether a search has found some of the batch."""
+    return (await it.batch()).searched_at is not None
+
+
 # ---------------------------------------------------------------- 409 and 422
 
 
