@@ -153,7 +153,7 @@ def _laid_out(begins: float, seconds: float, steps: Sequence[tuple[str, float]])
 
 def _with_pause(usual: Timeline, seconds: float, knobs: Knobs) -> Timeline:
     pause = usual.begins + seconds * _AWAIT_FROM
-    before = usual.stage(pause) + 1
+    before = min(usual.stage(pause) + 1, len(usual.instants) - 1)  # also when the work takes no time, it ends last
     later = tuple(instant + knobs.await_seconds for instant in usual.instants[before:])
     return Timeline(
         (*usual.instants[:before], pause, pause + knobs.await_seconds, *later),

@@ -4,8 +4,8 @@ import pytest
 
 from orchestrator.simulator import Fault, FaultKind
 from orchestrator.simulator.ica import Knobs
-from orchestrator.simulator.ica.work.lifecycle import pace_of
-from orchestrator.simulator.ica.work.outcomes import Fate
+from orchestrator.simulator.ica.work.lifecycle import analysis, pace_of
+from orchestrator.simulator.ica.work.outcomes import Fate, fate_of
 
 
 async def _course(ica, read, seconds, step=1.0):
@@ -228,3 +228,12 @@ def test_durations_are_distributed_as_the_knob_says(durations, least, median, mo
     assert least < paces[0] <= paces[-1] < most
     assert sum(pace < median for pace in paces) == pytest.approx(1000, abs=150)
     assert (paces[1980] > 7) == (durations == "long_tailed")
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 30.0])
+@pytest.mark.parametrize("name", ["s1", "s1-fail", "s1-await", "s1-abort", "s1-odd"])
+def test_an_analysis_of_any_length_ends_with_its_end(name, seconds):
+    """Also one that takes no time and waits for input: nothing comes after its last status."""
+    course = analysis(10.0, fate_of(name), 1.0, Knobs(), seconds=seconds)
+    assert list(course.instants) == sorted(course.instants)
+    assert course.statuses[-1] in {"SUCCEEDED", "FAILED", "ABORTED"}
