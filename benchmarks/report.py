@@ -21,7 +21,7 @@ from orchestrator.clock import SystemClock
 
 RESULTS = Path(__file__).parent / "results"
 
-AT_MOST: Final = 3600
+AT_MOST: Final = 7200
 """Seconds of real time after which a benchmark is stopped."""
 
 Row = Mapping[str, object]
