@@ -52,7 +52,7 @@ lint: $(READY)            ## style, types, walls between the modules, length of 
 	$(BIN)/codespell orchestrator tests docs deploy README.md CHANGELOG.md config.example.yaml
 	$(BIN)/python .ci/file_length.py 400
 
-bench: $(READY)           ## the figures of docs/performance.md, side by side with other clients; about ten minutes
+bench: $(READY)           ## the figures of docs/performance.md, side by side with other clients; about half an hour
 	$(BIN)/python -c "import aiolimiter, matplotlib, pyrate_limiter, sevenbridges" || $(BIN)/pip install -q -e ".[bench]"
 	$(BIN)/python -m benchmarks.budget
 	$(BIN)/python -m benchmarks.page

@@ -56,6 +56,7 @@ PAGES: Final[Mapping[str, str]] = {
 
 def main() -> None:
     """Fill the database, then measure."""
+    report.options(__doc__)
     paper = report.Report("page_reads", "Pages for operators")
     with TemporaryDirectory() as folder:
         anyio.run(_measure, paper, Path(folder))

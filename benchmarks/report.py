@@ -4,19 +4,25 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sqlite3
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from statistics import median
-from typing import Any
+from types import FrameType
+from typing import Any, Final
 
 from orchestrator.clock import SystemClock
 
 RESULTS = Path(__file__).parent / "results"
+
+AT_MOST: Final = 7200
+"""Seconds of real time after which a benchmark is stopped."""
 
 Row = Mapping[str, object]
 
@@ -119,6 +125,7 @@ def machine() -> dict[str, str]:
     libraries = ("sqlalchemy", "httpx", "msgspec", "libica", "aiolimiter", "pyrate-limiter", "sevenbridges-python")
     return {
         "cpu": f"{os.cpu_count()} x {cpu}",
+        "load": f"{os.getloadavg()[2]:.1f} in the last 15 minutes",
         "system": f"{platform.system()} {platform.release()}",
         "python": sys.version.split()[0],
         "sqlite": sqlite3.sqlite_version,
@@ -127,11 +134,29 @@ def machine() -> dict[str, str]:
 
 
 def options(description: str | None, **numbers: int) -> argparse.Namespace:
-    """Command line options that are all numbers: `--name N`, with these defaults."""
+    """Command line options that are all numbers: `--name N`, with these defaults. `--at-most` limits the whole run."""
     parser = argparse.ArgumentParser(description=description)
-    for name, default in numbers.items():
+    for name, default in {**numbers, "at_most": AT_MOST}.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default, help=f"default {default}")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    stop_after(chosen.at_most)
+    return chosen
+
+
+def stop_after(seconds: int) -> None:
+    """End this process after so many seconds of real time, and print where it was; what is open is cleaned up."""
+
+    def stop(_: int, frame: FrameType | None) -> None:
+        traceback.print_stack(frame)
+        sys.exit(f"stopped after {seconds} s without an end; --at-most N allows more")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+
+
+def progress(text: str) -> None:
+    """A line on stderr, for who waits."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _lines(path: str) -> list[str]:

@@ -157,6 +157,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--postgres", help="URL of an empty database")
     asked = parser.parse_args()
+    report.stop_after(report.AT_MOST)
     paper = report.Report("upgrade", "upgrade of a large database")
     with TemporaryDirectory() as folder:
         rows = sqlite_rows(Path(folder), asked.items)

@@ -105,6 +105,7 @@ async def connect(
         memory=memory,
         clock=clock,
         sent_besides=store.batches.sent_besides,
+        items_of=store.items.of_batch,
     )
     platform = declaration.connect(connection)
     return ConnectedAccount(name, account, budget, skew, contact, platform, memory)

@@ -10,7 +10,8 @@ from benchmarks import report
 from benchmarks.fleet import PER
 from benchmarks.seven_bridges.network import Network
 
-_BULK: Final = 100
+BULK: Final = 100
+"""Tasks that one request reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Followed:
         asked = [each for each in self.network.statuses if begin <= each.at < end]
         moments = [begin + (end - begin) * part / 200 for part in range(201)]
         counts = self.network.open_at(moments)
-        floor = mean(math.ceil(count / _BULK) for count in counts)
+        floor = mean(math.ceil(count / BULK) for count in counts)
         sweeps = sum(each.tasks for each in asked) / mean(counts)
         late = self.late(begin, end)
         return {
@@ -44,6 +45,7 @@ class Followed:
             "seen late, p50 s": round(report.quantile(late, 0.5), 1),
             "p99 s": round(report.quantile(late, 0.99), 1),
             "429": sum(begin <= at < end for at in self.network.refused),
+            "429 in all": len(self.network.refused),
             "kB an answer": round(mean(each.bytes for each in asked) / 1000, 1),
         }
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import httpx
 
+from benchmarks import report
 from benchmarks.fleet import PER, Distant
 from benchmarks.virtual import LoopClock
 from orchestrator.simulator.sevenbridges import Config, Knobs, Simulator
@@ -80,3 +81,29 @@ def network(requests: int) -> Network:
     """A new platform, at so many requests in 300 s, and the way to it."""
     knobs = Knobs(requests=requests, per=PER, task_seconds=LENGTH, jitter=0.99)
     return Network(Simulator(Config(knobs=knobs), LoopClock()))
+
+
+class Progress:
+    """Waits, and says now and then what was asked so far."""
+
+    def __init__(self, net: Network, began: float) -> None:
+        self._network = net
+        self._began = began
+        self._clock = LoopClock()
+        self._told = began
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep in virtual time."""
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            await self._clock.sleep(min(left, PER))
+            if self._clock.monotonic() >= self._told + PER:
+                self._told = self._clock.monotonic()
+                self._tell()
+
+    def _tell(self) -> None:
+        net = self._network
+        report.progress(
+            f"after {self._told - self._began:,.0f} s: {len(net.submissions):,} requests submitted, "
+            f"{len(net.statuses):,} asked for statuses, {len(net.refused):,} were refused"
+        )

@@ -5,7 +5,7 @@ event loop, and its `time` is the virtual clock.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -42,7 +42,8 @@ class Script:
         self._api = sevenbridges.Api(
             url=BASE_URL, token="simulator", error_handlers=[error_handlers.rate_limit_sleeper], timeout=60.0
         )
-        self._api.session.mount("https://", _Wire(network))
+        for prefix in tuple(self._api.session.adapters):  # the platform's own links begin with http://
+            self._api.session.mount(prefix, _Wire(network))
         self._api._throttle_limit = _Semaphore(_PARALLEL)  # noqa: SLF001 - threads wait on its own, and greenlets may not
 
     async def create(self, names: Sequence[str]) -> None:
@@ -60,11 +61,11 @@ class Script:
         """A thread that waits for one task: `wait(10)`."""
         await greenlet_spawn(task.wait, 10, lambda: self._see(task))
 
-    async def bulk_loop(self, is_over: Callable[[], bool]) -> None:
+    async def bulk_loop(self) -> None:
         """A thread that asks for all open tasks in hundreds, and sleeps."""
 
         def loop() -> None:
-            while not is_over():
+            while True:
                 still = [task for task in self.created if task.name not in self.seen]
                 for first in range(0, len(still), _BULK):
                     for record in self._api.tasks.bulk_get(still[first : first + _BULK]):

@@ -60,6 +60,8 @@ class Kind:
     """Matches an id of data inside an item as it is sent, where two items that read the same data are worth a note."""
     repeats: frozenset[str] = frozenset()
     """Keys of objects inside an item that take one text alone: a list of a table makes an object for each value."""
+    qualifier: str | None = None
+    """The field that is put before the key, with a colon, in a job whose items differ in it; None: no such field."""
     further: Callable[[Mapping[str, Any]], Iterable[Mistake]] | None = field(default=None, repr=False)
     """The mistakes in an item that its model does not see, with paths below the item."""
 
@@ -100,19 +102,37 @@ class Kind:
         return tuple(tuple(key.split(".")) for key in self.keys)
 
     @property
+    def identity_paths(self) -> tuple[Path, ...]:
+        """The paths of all that tells two items of a job apart."""
+        return (*(() if self.qualifier is None else (tuple(self.qualifier.split(".")),)), *self.key_paths)
+
+    @property
     def key(self) -> str:
         """The key fields, for messages."""
         return " or ".join(self.keys)
 
+    @property
+    def identity(self) -> str:
+        """The fields that tell two items of a job apart, for messages."""
+        return self.key if self.qualifier is None else f"{self.qualifier} and {self.key}"
+
     def key_of(self, item: Mapping[str, Any]) -> str | None:
         """The key of an item; None without one, which the model reports."""
         for key in self.keys:
-            value: Any = item
-            for part in key.split("."):
-                value = value.get(part) if isinstance(value, Mapping) else None
+            value = _value_at(item, key)
             if value is not None:
                 return value if isinstance(value, str) and value else None
         return None
+
+    def qualifier_of(self, item: Mapping[str, Any]) -> str | None:
+        """What is put before the key of an item where the items of a job differ in it."""
+        value = _value_at(item, self.qualifier) if self.qualifier is not None else None
+        return value if isinstance(value, str) and value else None
+
+    def qualified_key_of(self, item: Mapping[str, Any]) -> str | None:
+        """The key of an item in a job whose items differ in the qualifier; None without one."""
+        key, qualifier = self.key_of(item), self.qualifier_of(item)
+        return key if key is None or qualifier is None else f"{qualifier}:{key}"
 
     def mistakes_of_project(self, project: str) -> Iterator[Mistake]:
         """The mistakes in the job's project."""
@@ -125,9 +145,7 @@ class Kind:
 
     def mistakes_of_place(self, item: Mapping[str, Any], project: str | None) -> Iterator[Mistake]:
         """The mistake of an item that is to go into another project than its job's."""
-        value: Any = item if self.project_of_item else None
-        for part in self.project_of_item:
-            value = value.get(part) if isinstance(value, Mapping) else None
+        value = _value_at(item, ".".join(map(str, self.project_of_item))) if self.project_of_item else None
         if isinstance(value, str) and project and value != project:
             message = f"{value!r} is not the project of the job, {project!r}"
             yield Mistake(message, "leave it out, or write a job for each project", self.project_of_item)
@@ -185,6 +203,14 @@ class Kind:
             )
             return tuple(of_item)
         return ()
+
+
+def _value_at(item: Mapping[str, Any], field: str) -> Any:  # noqa: ANN401 - JSON
+    """What an item has in a field, with dots between levels; None where there is nothing."""
+    value: Any = item
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
 def _fields_of(annotation: object) -> Iterator[str]:

@@ -1,11 +1,11 @@
 """The declaration of a platform: everything that the rest of the program needs to use it."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.clock import Clock, Micros
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import Batch
+from orchestrator.domain.model import Batch, Item
 from orchestrator.domain.submission import SentWork
 from orchestrator.platforms.account import Account
 from orchestrator.platforms.credential_source import CredentialSource, no_source
@@ -24,10 +24,20 @@ For work that carries no mark of this installation.
 """
 
 
+ItemsOf = Callable[[Batch], Awaitable[Sequence[Item]]]
+"""Reads the items of a batch from the records, in their order. For answers that do not carry the keys of items."""
+
+
 async def nothing_else(batch: Batch, since: Micros, ids: Collection[str]) -> SentWork:
     """A `SentBesides` without records."""
     del batch, since, ids
     return SentWork()
+
+
+async def no_items(batch: Batch) -> Sequence[Item]:
+    """An `ItemsOf` without records."""
+    del batch
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,7 @@ class Connection:
     """What was learned about the account before: the values of its `Learned` observations by name."""
     clock: Clock
     sent_besides: SentBesides = nothing_else
+    items_of: ItemsOf = no_items
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,36 @@ async def test_the_example_of_the_documentation_has_no_mistakes(tmp_path):
     assert await mistakes(tmp_path / "cohort.yaml") == []
 
 
+def place(kind, volume, location):
+    """An import from, or an export to, a place on a volume."""
+    where = {"volume": volume, "location": location}
+    return {"source": where} if kind == "import" else {"source": {"file": "f1"}, "destination": where}
+
+
+@pytest.mark.parametrize("kind", ["import", "export"])
+@pytest.mark.parametrize(
+    ("volumes", "keys"),
+    [(("lab/a", "lab/a"), ["x", "y"]), (("lab/a", "lab/b"), ["lab/a:x", "lab/b:y"])],
+)
+async def test_keys_have_the_volume_where_a_job_names_several(tmp_path, kind, volumes, keys):
+    """With one volume the location alone is the key, as it says everything."""
+    items = [place(kind, volume, location) for volume, location in zip(volumes, "xy", strict=True)]
+    asked = {"name": "a", "kind": f"sevenbridges.{kind}", "account": "sb", "project": "lab/cohort", "items": items}
+    (tmp_path / "a.json").write_text(json.dumps({"version": 1, "jobs": [asked]}))
+    with await check(tmp_path / "a.json", ACCOUNTS) as report:
+        (job,) = report.jobs
+        assert [item.key for chunk in job.chunks() for item in chunk] == keys
+
+
+@pytest.mark.parametrize(("kind", "side"), [("import", "source"), ("export", "destination")])
+async def test_a_location_may_stand_once_on_each_volume(tmp_path, kind, side):
+    """The same location on another volume is another item; on the same volume it is a mistake."""
+    (a, b), more = (place(kind, volume, "x") for volume in ("lab/a", "lab/b")), place(kind, "lab/a", "x")
+    assert await mistakes_of(tmp_path, kind, a, items=[a, b]) == []
+    (mistake,) = await mistakes_of(tmp_path, kind, a, items=[a, b, more])
+    assert f"jobs[0].items[2].{side}.location: has the same {side}.volume and {side}.location as" in mistake
+
+
 @pytest.mark.parametrize(
     ("kind", "item"),
     [

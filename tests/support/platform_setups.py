@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.clock import Clock
+from orchestrator.platforms.declaration import ItemsOf, no_items
 from orchestrator.platforms.http.responses import Classifier, unclassified
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.ica.platform import Ica
@@ -42,6 +43,11 @@ class PlatformSetup:
     project: str = PROJECT
 
 
+def _connect_ica(*, items_of: ItemsOf = no_items, **given: Any) -> Platform:
+    del items_of
+    return Ica(**given)
+
+
 def _simulate_ica(
     clock: Clock | None,
     *,
@@ -70,7 +76,7 @@ def _ica_request(kind: str, key: str) -> dict[str, Any]:
 ICA = PlatformSetup(
     name="ica",
     simulate=_simulate_ica,
-    connect=Ica,
+    connect=_connect_ica,
     kinds={
         "analyses": "ica.analysis_creation",
         "links": "ica.data_linking",
@@ -101,7 +107,15 @@ def _simulate_seven_bridges(
 
 
 def _connect_seven_bridges(
-    *, remote: Remote, api_key: str, instance: str, page_size: int, clock: Clock, sent_besides: Any, **_: Any
+    *,
+    remote: Remote,
+    api_key: str,
+    instance: str,
+    page_size: int,
+    clock: Clock,
+    sent_besides: Any,
+    items_of: ItemsOf = no_items,
+    **_: Any,
 ) -> Platform:
     return connect_seven_bridges(
         remote=remote,
@@ -110,6 +124,7 @@ def _connect_seven_bridges(
         page_size=min(page_size, 100),
         clock=clock,
         sent_besides=sent_besides,
+        items_of=items_of,
     )
 
 

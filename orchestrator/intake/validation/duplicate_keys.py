@@ -122,15 +122,15 @@ def same_keys(
     at: Path = kind.key_paths[0] if len(kind.keys) == 1 else ()
     if table is None:
         earlier: Path = (*job, "items", first.seq - 1)
-        message = f"has the same {kind.key} as {spell(earlier)}" + _others(
+        message = f"has the same {kind.identity} as {spell(earlier)}" + _others(
             f"items[{place.seq - 1}]" for _, place in others
         )
         path = (*job, "items", again.seq - 1, *at)
         return Mistake(message, "each may stand once", path, also=() if others else earlier)
-    if template and not any(filled_at(template, path) for path in kind.key_paths):
+    if template and not any(filled_at(template, path) for path in kind.identity_paths):
         message = f"is the same for {len(twice) + 1} rows of {table.name}, and each may stand once"
         return Mistake(message, "fill it from a column: `${...}`", (*job, "template", *at))
-    message = f"has the same {kind.key} as {table.place(first.line)}" + _others(
+    message = f"has the same {kind.identity} as {table.place(first.line)}" + _others(
         table.place(it.line) for _, it in others
     )
     return Mistake(message, _ONCE_IN_TABLE, at, again.line, table.name)

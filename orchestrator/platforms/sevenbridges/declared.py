@@ -26,6 +26,7 @@ def _connect(connection: Connection) -> Platform:
         page_size=account.page_size,
         clock=connection.clock,
         sent_besides=connection.sent_besides,
+        items_of=connection.items_of,
     )
 
 

@@ -2,7 +2,7 @@
 
 from orchestrator.clock import Clock
 from orchestrator.platforms.by_kind import ByKind, Work
-from orchestrator.platforms.declaration import Secret, SentBesides, nothing_else
+from orchestrator.platforms.declaration import ItemsOf, Secret, SentBesides, no_items, nothing_else
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.sevenbridges.files import file_jobs
 from orchestrator.platforms.sevenbridges.files.drs_imports import DrsImports
@@ -26,6 +26,7 @@ def connect(
     page_size: int,
     clock: Clock,
     sent_besides: SentBesides = nothing_else,
+    items_of: ItemsOf = no_items,
 ) -> ByKind:
     """An account on Seven Bridges. `instance` names this installation in what it creates."""
     session = Session(remote, secret, clock)
@@ -33,8 +34,8 @@ def connect(
     polls = TaskPolls(session, page_size, clock)
     works: list[Work] = [
         Tasks(session, instance, TaskSearch(session, instance, page_size), polls),
-        Transfers(Imports(), session, page_size, clock, started_at, sent_besides),
-        Transfers(Exports(), session, page_size, clock, started_at, sent_besides),
+        Transfers(Imports(), session, page_size, clock, started_at, sent_besides, items_of),
+        Transfers(Exports(), session, page_size, clock, started_at, sent_besides, items_of),
         *(
             FileJobs(verb, session, page_size, started_at, sent_besides)
             for verb in (file_jobs.COPY, file_jobs.MOVE, file_jobs.DELETE)

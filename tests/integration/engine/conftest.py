@@ -121,6 +121,7 @@ class World:
             memory=memory,
             clock=clock,
             sent_besides=store.batches.sent_besides,
+            items_of=store.items.of_batch,
         )
         forecasts = Forecasts(memory)
         self.polling = Polling(

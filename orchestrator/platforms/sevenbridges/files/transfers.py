@@ -5,7 +5,7 @@ that fails because the file is there already starts a search for the one that ma
 the same files dropped into a daemon whose records were lost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -17,7 +17,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY, SECOND
-from orchestrator.platforms.declaration import SentBesides
+from orchestrator.platforms.declaration import ItemsOf, SentBesides
 from orchestrator.platforms.http.json_bodies import unreadable_is_unconfirmed
 from orchestrator.platforms.listed_once import ListedOnce
 from orchestrator.platforms.prepared import prepared
@@ -71,6 +71,7 @@ class Transfers:
     started_at: Micros
     """When this process began, by our clock: what was planned later was sent by no earlier process."""
     sent_besides: SentBesides
+    items_of: ItemsOf
     _before: ListedOnce[Sequence[wire.Transfer]] = field(init=False)
     """What an earlier process may have begun."""
 
@@ -86,15 +87,15 @@ class Transfers:
         return sent.submission(self._path("create"), {"items": bodies}, self.direction.resend_of(bodies))
 
     async def submit(self, batch: Batch) -> Receipt:
-        route = f"bulk/{self.direction.collection}/create"
+        route, keys = f"bulk/{self.direction.collection}/create", await self._keys(batch)
         answer = await self.session.submit(prepared(batch), route, self.direction.params_of(batch))
         with unreadable_is_unconfirmed():
             rows = wire.TRANSFER_ROWS.read(answer)
         asked = sent.items_of(batch)
         matched = match(asked, rows, self.direction.matches)
-        reports = [report for at, row in matched.items() if (report := self._accepted(batch, asked[at], row))]
+        reports = [report for at, row in matched.items() if (report := self._accepted(batch, keys(asked[at]), row))]
         taken = [(asked[at], row.error) for at, row in matched.items() if _is_taken(row.error)]
-        reports += await self._made_already(batch, taken) if taken else []
+        reports += await self._made_already(batch, taken, keys) if taken else []
         if not reports:
             raise sent.undecided(rows)
         unclear = sum(not _says_something(matched.get(at)) for at in range(len(asked)))
@@ -107,7 +108,7 @@ class Transfers:
             return Receipt()
         since = (batch.first_sent_at or batch.planned_at or self.started_at) - _SLACK
         listed = await self._listed(since) if batch.first_sent_at is not None else await self._before.since(since)
-        found: list[ItemReport] = []
+        keys, found = await self._keys(batch), list[ItemReport]()
         used = set((await self.sent_besides(batch, since, [each.id for each in listed])).ids)
         for asked in sent.items_of(batch):
             alike = [each for each in listed if each.id not in used and self.direction.matches(asked, each) is True]
@@ -115,7 +116,7 @@ class Transfers:
             if alike:
                 best = min(alike, key=_first_that_worked)
                 used.add(best.id)
-                found.append(self._report(batch.key, best, key=sent.key_of(self.kind, asked)))
+                found.append(self._report(batch.key, best, key=keys(asked)))
         return Receipt(final=True, items=found)
 
     def polls(self, batches: Sequence[Batch]) -> Sequence[Poll]:
@@ -157,9 +158,18 @@ class Transfers:
 
     # ------------------------------------------------------------ reports
 
-    def _accepted(self, batch: Batch, asked: sent.Sent, row: wire.Row[wire.Transfer]) -> ItemReport | None:
+    async def _keys(self, batch: Batch) -> Callable[[sent.Sent], str]:
+        """The keys of the items of a batch, by what was sent. The job decides whether they have the volume in them."""
+        requests = {item.key: sent.request_of(item) for item in await self.items_of(batch) if item.request is not None}
+        keys = {self.kind.qualified_key_of(request): key for key, request in requests.items()}
+
+        def key_of(asked: sent.Sent) -> str:
+            return keys.get(self.kind.qualified_key_of(asked)) or sent.key_of(self.kind, asked)
+
+        return key_of
+
+    def _accepted(self, batch: Batch, key: str, row: wire.Row[wire.Transfer]) -> ItemReport | None:
         """What a row says of its item; None where it neither accepts it nor refuses it for good."""
-        key = sent.key_of(self.kind, asked)
         if row.resource is not None:
             return self._report(batch.key, row.resource, key=key)
         if row.error is None or not row.error.lasting:
@@ -190,7 +200,10 @@ class Transfers:
     # ------------------------------------------------------------ searches
 
     async def _made_already(
-        self, batch: Batch, refused: Sequence[tuple[sent.Sent, wire.Problem | None]]
+        self,
+        batch: Batch,
+        refused: Sequence[tuple[sent.Sent, wire.Problem | None]],
+        keys: Callable[[sent.Sent], str],
     ) -> list[ItemReport]:
         """What became of items that were refused because their files are there: done before, or failed.
 
@@ -204,7 +217,7 @@ class Transfers:
         except PlatformError:
             return reports
         for asked, error in refused:
-            key = sent.key_of(self.kind, asked)
+            key = keys(asked)
             original = self._original(listed, asked, now)
             if original is not None:
                 done = self._report(batch.key, original, key=key)
