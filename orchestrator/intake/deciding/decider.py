@@ -301,7 +301,7 @@ class Decider:
 
     def _is_undated(self, each: _Examined, report: Report) -> bool:
         """Whether an interrupted copy may have left it, and nothing in it says that it is whole."""
-        undated = [source for source in each.opened.values() if source.signature.mtime_ns == 0]
+        undated = [source for source in each.opened.values() if source.signature.undated]
         if not undated or all(self._arrivals.renamed_by_hand(source.name) for source in undated):
             return False
         return bool(report.mistakes) or not all(job.counted for job in report.jobs) or not report.jobs

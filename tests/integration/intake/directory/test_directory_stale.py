@@ -114,13 +114,14 @@ async def test_a_table_that_never_comes_is_waited_for_a_minute(desk):
         assert "is not there" in d.rejected[0].first_error
 
 
+@pytest.mark.parametrize("fraction_ns", [0, 702_042_052])
 @pytest.mark.parametrize("how", ["touch", "rename", "count"])
-async def test_what_an_interrupted_rsync_left_waits(desk, how):
-    """Modification time 0 and no matching count: it waits, reported, until somebody says that it is whole."""
+async def test_what_an_interrupted_rsync_left_waits(desk, how, fraction_ns):
+    """Modified at second 0, whatever its fraction, and no matching count: it waits until it is said to be whole."""
     async with desk() as d:
         spool = d.spool()
         d.write("t.csv", "dataId\nfil.1\nfil.2\n")
-        os.utime(d.incoming / "t.csv", (0, 0))
+        os.utime(d.incoming / "t.csv", ns=(fraction_ns, fraction_ns))
         queue_file = d.write("a.json", _with_table(d, **({"count": 2} if how == "count" else {})))
         await d.decide(spool)
         if how != "count":
