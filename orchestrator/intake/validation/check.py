@@ -96,6 +96,8 @@ class ValidationContext:
     """Whether a table may come with the file."""
     wait_for_tables: bool = False
     """Stop as soon as a table is found missing, for it may come."""
+    absent_table: str = "is not there"
+    """What to say of a table that is missing."""
     dropped_by: str | None = None
     folder: Path | None = None
     """Where the file lies, if a table's name is to be compared with those in there."""
@@ -295,7 +297,7 @@ class _Check:
                 opened[name] = Table(source.file, name, source.signature.size)
                 continue
             missing.append(name)
-            message = f"the table {name} is not there, or not complete"
+            message = f"the table {name} {self._terms.absent_table}"
             remedy = did_you_mean(name, self._beside()) or (
                 "drop it beside this file; a table goes with one queue file, and may have gone with another"
             )
