@@ -5,6 +5,7 @@ import pytest
 from orchestrator.domain.model import BatchState
 from orchestrator.domain.queue_file.estimate import AccountLimits, stop_after_note
 from orchestrator.domain.queue_file.model import QueuedJob
+from orchestrator.engine.outlook.why import why
 from orchestrator.telemetry.events import ControlDone, JobSettled, JobStopped, Level
 
 
@@ -23,6 +24,8 @@ async def test_a_job_that_stops_is_logged_once_and_counts_on(world):
     assert job.needs == "stopped"
     assert job.detail.startswith(f"{job.counts['failed']} items failed or were aborted")
     assert [(event.job, event.level) for event in it.told(JobStopped)] == [("run", Level.ERROR)]
+    (reason,) = (await why(it.store, job, open_items=None, account=None, now=it.clock.now())).reasons
+    assert reason.text == f"{job.detail}: `resume`"
 
 
 async def test_a_job_that_is_being_cancelled_says_so(world):
