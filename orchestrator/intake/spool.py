@@ -68,7 +68,7 @@ class Spool:
         self._publish = publish
         self._arrivals = Arrivals(settings.rest)
         self._stale = StaleFiles(publish)
-        self._orphans = UnclaimedTables(self._arrivals, publish)
+        self._orphans = UnclaimedTables(self._arrivals, publish, self._may_be_named)
         self._urgency = Urgency(self._folders.incoming)
         self._expected: dict[str, str | None] = {}
         self._watch = Watch(self._folders.incoming, clock, self._arrivals.announce)
@@ -351,8 +351,9 @@ class Spool:
         now = self._clock.monotonic()
         try:
             mistakes = await refusal(entry, self._decider, self._orphans, now)
-            if mistakes is not None:
-                await self._decider.reject(entry, mistakes)
+            if mistakes is not None:  # a table may have gone with its queue file since the folder was listed
+                for there in await anyio.to_thread.run_sync(self._still_there, [entry]):
+                    await self._decider.reject(there, mistakes)
         except Exception as error:  # noqa: BLE001 - any error is local: the file stays, and other files are decided
             self._defer(entry.name, error, now)
             return False
@@ -365,6 +366,10 @@ class Spool:
         tables = [entry for entry in entries if is_table(entry.name) and entry.name not in self._deferrals]
         if resting := self._orphans.to_report(tables, self._clock.monotonic()):
             self._orphans.report(await anyio.to_thread.run_sync(self._still_there, resting))
+
+    def _may_be_named(self, table: str) -> bool:
+        """Whether a queue file that lies here goes with a table. What a local error defers may name any."""
+        return self._decider.awaits(table) or not all(map(is_table, self._deferrals))
 
     # ------------------------------------------------------------ what is left
 

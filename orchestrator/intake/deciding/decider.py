@@ -112,8 +112,8 @@ class Decider:
         return self._awaited.worth_reading(entry, now)
 
     def awaits(self, table: str) -> bool:
-        """Whether a queue file waits for a table of that name."""
-        return self._awaited.awaits(table)
+        """Whether a queue file that is left where it is names a table."""
+        return self._awaited.awaits(table) or any(table in names for names in self._undated.values())
 
     def forget_gone(self, present: set[str]) -> None:
         """Forget what left the folder, and compare what is there with what was accepted of late."""

@@ -19,7 +19,7 @@ async def refusal(entry: Entry, decider: Decider, orphans: UnclaimedTables, now:
         return mistakes
     if not entry.regular:
         return await _unlike_a_file(entry, decider)
-    return None if decider.awaits(entry.name) else orphans.expired(entry.name, now)
+    return orphans.expired(entry.name, now)
 
 
 async def _unlike_a_file(entry: Entry, decider: Decider) -> Mistakes | None:
