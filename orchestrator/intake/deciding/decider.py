@@ -21,7 +21,14 @@ from orchestrator.intake.directory.stale_files import UNDATED, StaleFiles
 from orchestrator.intake.directory.syncing import sync_all
 from orchestrator.intake.error_file import error_document
 from orchestrator.intake.standstill import Progress
-from orchestrator.intake.validation.check import Report, ValidationContext, check_source, in_slices, refused
+from orchestrator.intake.validation.check import (
+    Report,
+    ValidationContext,
+    check_source,
+    in_slices,
+    located,
+    refused,
+)
 from orchestrator.telemetry.events import Event, FileAccepted, FileRejected
 
 SMALL_BYTES = 1024 * 1024
@@ -255,6 +262,7 @@ class Decider:
                 case Mistakes() if each.candidate.early:
                     decided.postponed.add(each.entry.name)
                 case Mistakes():
+                    await in_slices(located(each.source, verdict), self._progress.step)
                     await self._reject_each(each, verdict, decided)
                 case error:
                     decided.failures[each.entry.name] = error

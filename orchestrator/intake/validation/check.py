@@ -7,7 +7,7 @@ The same check serves `validate`, `submit` and the spool. It is written as a gen
 import contextlib
 import os
 import re
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -107,6 +107,15 @@ class ValidationContext:
     """Which webhooks jobs may name."""
 
 
+Refuse = Callable[[Report], Awaitable[Iterable[Mistake]]]
+"""Returns mistakes of a file beyond those in its report: what the database knows of its jobs."""
+
+
+async def nothing_more(_report: Report) -> Iterable[Mistake]:
+    """There is nothing to compare a file with."""
+    return ()
+
+
 async def check(
     path: Path,
     accounts: Mapping[str, AccountLimits],
@@ -114,6 +123,7 @@ async def check(
     scratch: Path | None = None,
     kinds: Kinds = KINDS,
     webhooks: WebhookTerms = NO_WEBHOOKS,
+    refuse: Refuse = nothing_more,
 ) -> Report:
     """Check the queue file at `path`, with its tables from the same folder. Raises FileNotFoundError."""
     tables: list[Source] = []
@@ -131,10 +141,45 @@ async def check(
         return refused(path.name, error.mistake)
     try:
         terms = ValidationContext(accounts, scratch, folder=path.parent, kinds=kinds, webhooks=webhooks)
-        return await in_slices(check_source(source, beside, terms))
+        report = await in_slices(check_source(source, beside, terms))
+        try:
+            await add_mistakes(report, source, await refuse(report))
+        except BaseException:
+            report.close()
+            raise
+        return report
     finally:
         for opened in (source, *tables):
             opened.close()
+
+
+async def add_mistakes(report: Report, source: Source, found: Iterable[Mistake]) -> None:
+    """Add mistakes of a file that its text alone does not show, with their lines."""
+    more = Mistakes(list(found))
+    if more:
+        await in_slices(located(source, more))
+        report.mistakes.extend(more)
+
+
+def located(source: Source, mistakes: Mistakes) -> Generator[None, None, None]:
+    """Fill in the lines of mistakes in an open file; a generator, so that the caller may do it in slices."""
+    places = [mistake.path for mistake in mistakes if mistake.file is None]
+    places += [mistake.also for mistake in mistakes if mistake.also]
+    lines = yield from lines_of(_events(source, Mistakes(), by_line=True), places)
+    mistakes.locate(lines)
+
+
+def _text(source: Source) -> Text:
+    return Text(source.file, yaml=not _is_json(source))
+
+
+def _is_json(source: Source) -> bool:
+    return source.name.lower().endswith(JSON_SUFFIX)
+
+
+def _events(source: Source, mistakes: Mistakes, *, by_line: bool = False, text: Text | None = None) -> Events:
+    text = text or _text(source)
+    return JsonEvents(text, by_line=by_line) if _is_json(source) else YamlEvents(text, mistakes)
 
 
 def refused(file: str, mistake: Mistake) -> Report:
@@ -204,9 +249,10 @@ class _Check:
             for mistake in reading.mistakes:
                 mistakes.append(mistake)
             yield from self._check_jobs(document, reading)
+            self._check_accounts(document.header)
         if mistakes:
             report.notes = Notes()  # they speak of what would be sent
-            yield from self._locate()
+            yield from located(self._source, mistakes)
             # What two jobs have from one table is reported once.
             mistakes.kept[:] = sorted(dict.fromkeys(mistakes), key=_place)
 
@@ -221,9 +267,10 @@ class _Check:
             mistakes.add(foreign.what, "write the queue file in a text editor, as YAML, and save it as plain text")
             self._report.whole = True
             return None
-        text = self._text()
+        text = _text(self._source)
         try:
-            document = yield from DocumentReader(self._events(text, mistakes), text, mistakes, self._items).read()
+            events = _events(self._source, mistakes, text=text)
+            document = yield from DocumentReader(events, text, mistakes, self._items).read()
         except MalformedTextError as error:
             mistakes.append(error.mistake if error.mistake.line else (yield from self._with_line(error.mistake)))
             return None
@@ -264,6 +311,18 @@ class _Check:
         yield from self._check_cycles(raws)
         report.jobs = tuple(checked)
         report.controls = tuple(reading.controls)
+
+    def _check_accounts(self, header: object) -> None:
+        """Those that controls name; where a control has another form, it is reported already."""
+        controls = header.get("controls") if isinstance(header, dict) else None
+        for index, raw in enumerate(controls if isinstance(controls, list) else ()):
+            for kind, scope in raw.items() if isinstance(raw, dict) else ():
+                account = scope.get("account") if isinstance(scope, dict) else None
+                if kind in ("pause", "resume") and isinstance(account, str) and account not in self._terms.accounts:
+                    message = f"{account!r} is no account of the configuration"
+                    known = f"known are {', '.join(self._terms.accounts) or 'none'}"
+                    remedy = did_you_mean(account, self._terms.accounts) or known
+                    self._report.mistakes.add(message, remedy, path=("controls", index))
 
     def _check_cycles(self, raws: Sequence[Mapping[str, Any]]) -> Generator[None, None, None]:
         names = [name if isinstance(name := raw.get("name"), str) else None for raw in raws]
@@ -317,34 +376,16 @@ class _Check:
 
     # ------------------------------------------------------------ reading, with positions
 
-    def _text(self) -> Text:
-        return Text(self._source.file, yaml=not self._is_json)
-
-    @property
-    def _is_json(self) -> bool:
-        return self._report.file.lower().endswith(JSON_SUFFIX)
-
-    def _events(self, text: Text, mistakes: Mistakes, *, by_line: bool = False) -> Events:
-        return JsonEvents(text, by_line=by_line) if self._is_json else YamlEvents(text, mistakes)
-
     def _with_line(self, mistake: Mistake) -> Generator[None, None, Mistake]:
         """The same mistake met again by a reader that counts lines."""
-        text = self._text()
-        again = DocumentReader(
-            self._events(text, Mistakes(), by_line=True), text, Mistakes(), self._report.scratch.file()
-        )
+        text = _text(self._source)
+        events = _events(self._source, Mistakes(), by_line=True, text=text)
+        again = DocumentReader(events, text, Mistakes(), self._report.scratch.file())
         try:
             yield from again.read()
         except MalformedTextError as error:
             return error.mistake
         return mistake
-
-    def _locate(self) -> Generator[None, None, None]:
-        mistakes = self._report.mistakes
-        places = [mistake.path for mistake in mistakes if mistake.file is None]
-        places += [mistake.also for mistake in mistakes if mistake.also]
-        lines = yield from lines_of(self._events(self._text(), Mistakes(), by_line=True), places)
-        mistakes.locate(lines)
 
 
 def _place(mistake: Mistake) -> tuple[bool, str, int]:

@@ -161,6 +161,15 @@ FILES = {
         queue_file=LINKS.replace("data_linking", "data-linking").replace("account: ica", "account: ICA"),
         corrected={"queue_file": LINKS},
     ),
+    "controls_of_what_is_not_there": Made(
+        (
+            "line 3, controls[0].pause: '*' is no job name",
+            "line 4, controls[1]: 'ICA' is no account of the configuration - did you mean `ica`?",
+            "line 5, controls[2].pause: '' is no job name",
+        ),
+        queue_file="version: 1\ncontrols:\n  - pause: '*'\n  - resume: {account: ICA}\n  - pause:\n",
+        corrected={"queue_file": "version: 1\ncontrols:\n  - pause: {all: true}\n  - resume: {account: ica}\n"},
+    ),
     "ids_without_their_key": Made(
         ("line 8, jobs[0].items[0]: must be an object (keys and values), for 1 item - write `- {dataId: fil.1}`",),
         queue_file=LINKS.replace("- dataId: fil.1", "- fil.1"),
