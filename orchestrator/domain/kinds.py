@@ -19,6 +19,14 @@ _OF_SENDING = ("max_open", "stop_after", "retry")
 
 
 @dataclass(frozen=True, slots=True)
+class Oddity:
+    """A value in an item that is sent as it is, and was probably meant otherwise."""
+
+    value: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of work."""
 
@@ -62,6 +70,8 @@ class Kind:
     """Keys of objects inside an item that take one text alone: a list of a table makes an object for each value."""
     further: Callable[[Mapping[str, Any]], Iterable[Mistake]] | None = field(default=None, repr=False)
     """The mistakes in an item that its model does not see, with paths below the item."""
+    odd: Callable[[Mapping[str, Any]], Iterable[Oddity]] | None = field(default=None, repr=False)
+    """What is worth a note in an item that is right."""
 
     @property
     def example_job(self) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import IO, Any
 import msgspec
 
 from orchestrator.domain.kinds import Kind, Kinds, find_kind
-from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path
+from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path, spell
 from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queue_file.estimate import (
@@ -214,6 +214,9 @@ class JobValidation:
             self._bytes += len(request)
             self._wrong(entry, self._too_large(len(request), kind.key))
             return None
+        for odd in kind.odd(item) if kind.odd is not None else ():
+            place = self._table.name if self._table else spell((*self._path, "items", seq - 1))
+            self._setting.notes.add(odd.message, place=place, line=line, example=odd.value)
         if self._cutter is not None:
             self._cutter.add(len(request))
         digest.add(request, canonical(row) if row is not None else None)
