@@ -36,7 +36,8 @@ from orchestrator.intake.directory.unclaimed_tables import UnclaimedTables
 from orchestrator.intake.ports import Controls, Jobs
 from orchestrator.intake.reading.tables import is_table
 from orchestrator.intake.standstill import Progress
-from orchestrator.intake.validation.check import JSON_SUFFIX, Report, ValidationContext, check_source, in_slices
+from orchestrator.intake.validation.check import JSON_SUFFIX, Report, check_source, in_slices
+from orchestrator.intake.validation_context import ValidationContext
 from orchestrator.platforms.registry import KINDS
 from orchestrator.telemetry.events import Event, FileDeferred
 
@@ -152,7 +153,7 @@ class Spool:
     async def review(self, source: Source, find_table: Callable[[str], Source | None] | None = None) -> Report:
         """The report on a queue file that lies elsewhere, with the tables that come with it. Close it when done."""
         scratch, hooks, some = self._settings.scratch, self._settings.webhooks, find_table is not None
-        terms = ValidationContext(self._accounts, scratch, tables=some, kinds=self._kinds, webhooks=hooks)
+        terms = ValidationContext.of_request(self._accounts, scratch, tables=some, kinds=self._kinds, webhooks=hooks)
         return await in_slices(check_source(source, find_table or (lambda _: None), terms))
 
     async def rescan(self) -> bool:

@@ -8,7 +8,11 @@ from orchestrator.intake.directory.stale_files import StaleFiles
 
 TABLE_PATIENCE = 60.0
 """Seconds that a queue file waits for its tables, counted from the last change of any of them."""
-NEVER_CAME = f"never came: this file waited for it for {TABLE_PATIENCE:g} s"
+NEVER_CAME = (
+    f"never came: this file waited for it for {TABLE_PATIENCE:g} s",
+    "drop both again; a table goes with one queue file, and may have gone with another",
+)
+"""What to say of a table at the end of that time, and what to do."""
 
 
 @dataclass(slots=True)

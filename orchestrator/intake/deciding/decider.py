@@ -23,12 +23,12 @@ from orchestrator.intake.error_file import error_document
 from orchestrator.intake.standstill import Progress
 from orchestrator.intake.validation.check import (
     Report,
-    ValidationContext,
     check_source,
     in_slices,
     located,
     refused,
 )
+from orchestrator.intake.validation_context import ValidationContext
 from orchestrator.telemetry.events import Event, FileAccepted, FileRejected
 
 SMALL_BYTES = 1024 * 1024

@@ -32,13 +32,13 @@ from orchestrator.intake.validation.check import (
     Control,
     Refuse,
     Report,
-    ValidationContext,
     add_mistakes,
     check_source,
     in_slices,
     nothing_more,
     refused,
 )
+from orchestrator.intake.validation_context import ValidationContext
 from orchestrator.platforms.registry import KINDS
 
 _PIECE = 1024 * 1024

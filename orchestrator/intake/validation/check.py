@@ -38,6 +38,7 @@ from orchestrator.intake.validation.dependency_cycles import dependency_cycles, 
 from orchestrator.intake.validation.document import Document, DocumentReader
 from orchestrator.intake.validation.job_validation import JobValidation, Setting
 from orchestrator.intake.validation.rows_to_come import columns_of_rows
+from orchestrator.intake.validation_context import ValidationContext
 from orchestrator.platforms.registry import KINDS
 
 STEPS = 20
@@ -83,28 +84,6 @@ class Report:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-@dataclass(frozen=True, slots=True)
-class ValidationContext:
-    """What a check goes by."""
-
-    accounts: Mapping[str, AccountLimits]
-    scratch: Path | None = None
-    """Folder for scratch files; it needs room for the file's items. None: the system's temporary folder."""
-    tables: bool = True
-    """Whether a table may come with the file."""
-    wait_for_tables: bool = False
-    """Stop as soon as a table is found missing, for it may come."""
-    absent_table: str = "is not there"
-    """What to say of a table that is missing."""
-    dropped_by: str | None = None
-    folder: Path | None = None
-    """Where the file lies, if a table's name is to be compared with those in there."""
-    kinds: Kinds = KINDS
-    """The kinds of work that there are."""
-    webhooks: WebhookTerms = NO_WEBHOOKS
-    """Which webhooks jobs may name."""
 
 
 Refuse = Callable[[Report], Awaitable[Iterable[Mistake]]]
@@ -356,11 +335,9 @@ class _Check:
                 opened[name] = Table(source.file, name, source.signature.size)
                 continue
             missing.append(name)
-            message = f"the table {name} {self._terms.absent_table}"
-            remedy = did_you_mean(name, self._beside()) or (
-                "drop it beside this file; a table goes with one queue file, and may have gone with another"
-            )
-            self._report.mistakes.add(message, remedy, path=("jobs", index, "table"))
+            what, remedy = self._terms.absent_table
+            meant = did_you_mean(name, self._beside())
+            self._report.mistakes.add(f"the table {name} {what}", meant or remedy, path=("jobs", index, "table"))
         self._report.tables = (*opened, *missing)
         self._report.missing = tuple(missing)
         return opened

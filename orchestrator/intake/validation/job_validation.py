@@ -163,8 +163,7 @@ class JobValidation:
         if self._items.counted is None:
             return None
         spec = self._spec(self._job, kind, limits, digest)
-        for note in policy_notes(self._job, self._items.counted, limits):
-            self._setting.notes.add(note, place=self._job.name)
+        self._note_policies(self._job, self._items.counted, limits)
         cut = self._cutter.batches if self._cutter else None
         cost = estimate(self._items.counted, spec.batch_size, limits, cut=cut, per_batch=kind.requests)
         counted = self._job.count is not None
@@ -181,9 +180,14 @@ class JobValidation:
                 self._setting.notes.add(note, place=self._job.name)
         if self._mistakes.total > before or not (self._job and kind and limits):
             return None
+        self._note_policies(self._job, None, limits)
         spec = self._spec(self._job, kind, limits, Digest(self._job), canonical(self._raw))
         none = Estimate(0, 0, 0.0)
         return ValidatedJob(spec, 0, none, True, 0, limits.batch_bytes, self._setting.out, 0)
+
+    def _note_policies(self, job: QueuedJob, items: int | None, limits: AccountLimits) -> None:
+        for note in policy_notes(job, items, limits):
+            self._setting.notes.add(note, place=job.name)
 
     def _spec(
         self, job: QueuedJob, kind: Kind, limits: AccountLimits, digest: Digest, document: bytes | None = None
