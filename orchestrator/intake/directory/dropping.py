@@ -23,7 +23,7 @@ from orchestrator.domain.queue_file.estimate import AccountLimits, canonical
 from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
 from orchestrator.durable import open_draft, rename_exclusively, sync_file, sync_folder
 from orchestrator.intake.directory.arrivals import IGNORED
-from orchestrator.intake.directory.moves import GOOD_NAME, Moving
+from orchestrator.intake.directory.moves import GOOD_NAME, Moving, mistake_of_name
 from orchestrator.intake.directory.open_file import NotReadableError, Signature, Source, open_source
 from orchestrator.intake.reading.item_counts import insertions, with_insertions
 from orchestrator.intake.reading.tables import is_table
@@ -254,8 +254,10 @@ def _collect_mistakes(
         if parcel.report is not None:
             found.extend(parcel.report.mistakes)
         for name in parcel.sources:
-            if not GOOD_NAME.fullmatch(name) or IGNORED.fullmatch(name):
-                found.add(f"{name!r} is no name that is taken", "1 to 200 of A-Z a-z 0-9 . _ -, no dot in front")
+            if (mistake := mistake_of_name(name)) is not None:
+                found.append(mistake if name == parcel.own else replace(mistake, file=name))
+            elif IGNORED.fullmatch(name):
+                found.add(f"{name!r} is a name that intake ignores", "no dot in front, and no .tmp or .part at the end")
             elif name in taken or os.path.lexists(incoming / name):
                 found.add(f"the name {name} is taken in incoming/", "wait until it is gone, or rename yours")
             taken.add(name)

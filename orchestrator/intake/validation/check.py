@@ -24,6 +24,7 @@ from orchestrator.domain.queue_file.meant_values import TABLE_NAME
 from orchestrator.domain.queue_file.model import Reading, read
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
+from orchestrator.intake.directory.moves import mistake_of_name
 from orchestrator.intake.directory.open_file import NotReadableError, Source, open_source
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.reading.foreign_formats import START, recognise
@@ -122,7 +123,8 @@ async def check(
         terms = ValidationContext(accounts, scratch, folder=path.parent, kinds=kinds, webhooks=webhooks)
         report = await in_slices(check_source(source, beside, terms))
         try:
-            await add_mistakes(report, source, await refuse(report))
+            misnamed = mistake_of_name(path.name)
+            await add_mistakes(report, source, (*filter(None, [misnamed]), *await refuse(report)))
         except BaseException:
             report.close()
             raise

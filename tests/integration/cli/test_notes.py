@@ -96,6 +96,21 @@ def test_what_the_database_knows_against_a_job_has_its_line(desk):
 
 
 @pytest.mark.parametrize(
+    ("name", "good"),
+    [("run (1).json", "run-1.json"), ("Läufe 7.json", "L-ufe-7.json"), ("run 7..json", "run-7.json"), ("é.json", None)],
+)
+def test_a_name_that_the_daemon_would_not_take_is_a_mistake(desk, name, good):
+    """A browser numbers what is downloaded twice: `validate` says so too, and how to name the file."""
+    (desk.folder / name).write_text(json.dumps({"version": 1, "controls": [{"pause": {"all": True}}]}) + "\n")
+    for command in ("validate", "submit"):
+        ended = desk.run(command, str(desk.folder / name))
+        said = ended.out + ended.err
+        assert (ended.code, "the file: has a name that is not taken" in said) == (2, True)
+        assert ("rename it" in said) == (good is not None)
+        assert good is None or f"rename it `{good}`: 1 to 200" in said
+
+
+@pytest.mark.parametrize(
     ("control", "says"),
     [
         ({"pause": "all"}, "note: pause names all: no such job exists yet; for all jobs write `pause: {all: true}`"),
