@@ -1,5 +1,6 @@
 """Tables that arrive under another name: `.t.csv.Ab12Cd` of rsync, `t.csv.filepart` of WinSCP, `t.csv.part`."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -9,6 +10,7 @@ from orchestrator.intake.reading.tables import SUFFIXES, is_table
 
 MOST_PARTS = 20
 """Parts of a name, between dots, that are looked at."""
+_ENDING = re.compile("|".join(map(re.escape, SUFFIXES)), re.IGNORECASE)
 _AROUND = ".~#$"
 """What programs put around the name of a file that they write."""
 
@@ -35,6 +37,8 @@ class Uploads:
         found: dict[str, Upload] = {}
         tables: dict[str, Upload] = {}
         for name, signature in files:
+            if not _ENDING.search(name):
+                continue  # as most: the folder is listed often
             known = self._by_name.get(name)
             for table in tables_in(name):
                 upload = known if known and known.signature == signature else Upload(name, signature, monotonic)
