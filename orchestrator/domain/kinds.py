@@ -10,7 +10,7 @@ from pydantic import BaseModel, RootModel, ValidationError
 
 from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.model import CREATION, Stage
-from orchestrator.domain.queue_file.nearest import did_you_mean
+from orchestrator.domain.queue_file.nearest import did_you_mean, nearest
 from orchestrator.domain.queue_file.validation_messages import mismatch, mistakes_of
 
 NO_ENGINE = None
@@ -152,6 +152,10 @@ class Kind:
             text = "is missing" if engine is None else f"{engine!r} is none of this kind"
             meant = did_you_mean(engine, self.engines) if engine else None
             yield Mistake(f"`engine` {text}", meant or "one of " + ", ".join(self.engines), ("engine",))
+
+    def engine_meant(self, engine: str | None) -> str | None:
+        """The engine that a wrong one was probably meant for; the given one where none is near."""
+        return (nearest(engine, self.engines) or engine) if engine is not None and engine not in self.models else engine
 
     def mistakes_of_options(self, options: Mapping[str, Any] | None) -> Iterator[Mistake]:
         """What is wrong with what the job says of all its items, with paths below it."""

@@ -24,7 +24,7 @@ from orchestrator.domain.queue_file.estimate import (
     policy_notes,
 )
 from orchestrator.domain.queue_file.model import QueuedJob
-from orchestrator.domain.queue_file.nearest import did_you_mean
+from orchestrator.domain.queue_file.nearest import did_you_mean, nearest
 from orchestrator.domain.queue_file.validation_messages import missing_key
 from orchestrator.domain.webhook import WebhookTerms
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
@@ -288,7 +288,9 @@ class JobValidation:
         kind = find_kind(name, self._setting.kinds)
         if isinstance(kind, Mistake):
             self._at(kind)
-            return None
+            return self._setting.kinds.get(
+                nearest(name, self._setting.kinds) or ""
+            )  # what is corrected is checked by it
         return kind
 
     def _check_engine(self, kind: Kind | None) -> None:
@@ -298,6 +300,7 @@ class JobValidation:
         engines = self._setting.kinds.engines
         if kind is not None:
             self._all_at(kind.mistakes_of_engine(self._engine))
+            self._engine = kind.engine_meant(self._engine)  # the items are checked by what is corrected
         elif self._engine is not None and self._engine not in engines:
             meant = did_you_mean(self._engine, engines) or "one of " + ", ".join(engines)
             self._at(Mistake(f"{self._engine!r} is an engine of no kind", meant, ("engine",)))
