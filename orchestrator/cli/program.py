@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from orchestrator import __version__
+from orchestrator.cli.help import plain_flags
 from orchestrator.cli.invocation import support
 from orchestrator.domain.errors import OrchestratorError, leaves
 from orchestrator.platforms.registry import PLATFORMS, Platforms
@@ -70,6 +71,7 @@ def build(arguments: Sequence[str], platforms: Platforms = PLATFORMS) -> typer.T
     named = [group for group, commands in GROUPS.items() if arguments and arguments[0] in commands]
     for group in named or GROUPS:
         import_module(f"orchestrator.cli.commands.{group}").register(app)
+    plain_flags(app)
     return app
 
 

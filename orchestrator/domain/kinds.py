@@ -10,12 +10,20 @@ from pydantic import BaseModel, RootModel, ValidationError
 
 from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.model import CREATION, Stage
-from orchestrator.domain.queue_file.nearest import did_you_mean
+from orchestrator.domain.queue_file.nearest import did_you_mean, nearest
 from orchestrator.domain.queue_file.validation_messages import mismatch, mistakes_of
 
 NO_ENGINE = None
 _OF_SENDING = ("max_open", "stop_after", "retry")
 """The keys of a job about what is sent, and sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """A value in an item that is sent as it is, and was probably meant otherwise."""
+
+    value: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,8 @@ class Kind:
     """The field that is put before the key, with a colon, in a job whose items differ in it; None: no such field."""
     further: Callable[[Mapping[str, Any]], Iterable[Mistake]] | None = field(default=None, repr=False)
     """The mistakes in an item that its model does not see, with paths below the item."""
+    odd: Callable[[Mapping[str, Any]], Iterable[Oddity]] | None = field(default=None, repr=False)
+    """What is worth a note in an item that is right."""
 
     @property
     def example_job(self) -> Mapping[str, Any]:
@@ -160,6 +170,10 @@ class Kind:
             text = "is missing" if engine is None else f"{engine!r} is none of this kind"
             meant = did_you_mean(engine, self.engines) if engine else None
             yield Mistake(f"`engine` {text}", meant or "one of " + ", ".join(self.engines), ("engine",))
+
+    def engine_meant(self, engine: str | None) -> str | None:
+        """The engine that a wrong one was probably meant for; the given one where none is near."""
+        return (nearest(engine, self.engines) or engine) if engine is not None and engine not in self.models else engine
 
     def mistakes_of_options(self, options: Mapping[str, Any] | None) -> Iterator[Mistake]:
         """What is wrong with what the job says of all its items, with paths below it."""

@@ -18,7 +18,8 @@ from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.domain.model import ItemState, JobId, NewItem
 from orchestrator.domain.queue_file.control_models import Adopt, CancelJob, GiveUp, Pause, Resume, RetryJob
 from orchestrator.domain.queue_file.estimate import AccountLimits
-from orchestrator.intake.control_reports import described, scope_of, user_of
+from orchestrator.domain.queue_file.meant_values import meant_scope
+from orchestrator.intake.control_reports import described, kind_of, scope_of, user_of
 from orchestrator.intake.ports import Controls, Done, Jobs, Known
 from orchestrator.intake.reading.spill import MOST_BYTES, MOST_ENTRIES
 from orchestrator.intake.same_work import notes_on_same_work
@@ -259,12 +260,11 @@ class Admission:
     def _refuse_controls(self, report: Report, known: Mapping[str, Known], mistakes: Mistakes) -> None:
         here = {job.spec.name.casefold() for job in report.jobs}
         for index, control in enumerate(report.controls):
-            job, account = scope_of(control)
+            job, _ = scope_of(control)
             if job is not None and job.casefold() not in here and job.casefold() not in known:
-                mistakes.add(f"no job is named {job!r}", "`orchestrator jobs` lists them", path=("controls", index))
-            if account is not None and account not in self._accounts:
-                names = "known are " + ", ".join(self._accounts)
-                mistakes.add(f"{account!r} is no account of the configuration", names, path=("controls", index))
+                kind = kind_of(control)
+                meant = meant_scope(kind, job, self._accounts) or "`orchestrator jobs` lists them"
+                mistakes.add(f"no job is named {job!r}", meant, path=("controls", index))
 
     async def _refuse_cycles(
         self,

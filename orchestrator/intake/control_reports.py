@@ -35,6 +35,23 @@ def scope_of(control: Control) -> tuple[str | None, str | None]:
                     return name, None
 
 
+def kind_of(control: Control) -> str:
+    """The key that the control is written with."""
+    match control:
+        case CancelJob():
+            return "cancel"
+        case RetryJob():
+            return "retry"
+        case GiveUp():
+            return "give-up"
+        case Pause():
+            return "pause"
+        case Resume():
+            return "resume"
+        case Adopt():
+            return "adopt"
+
+
 def user_of(dropped_by: str | None) -> str:
     """The name of a user by the numeric id of a file's owner, where this system knows it; an operator's as it is."""
     if dropped_by is None:
@@ -51,18 +68,22 @@ def described(control: Control, names: Mapping[str, str]) -> tuple[str, str, str
     """
     job, account = scope_of(control)
     target = names.get(job.casefold(), job) if job else (f"account {account}" if account else "everything")
+    return kind_of(control), target, _words(control, target)
+
+
+def _words(control: Control, target: str) -> str:
     match control:
         case CancelJob():
-            return "cancel", target, f"cancelled {target}"
+            return f"cancelled {target}"
         case RetryJob(items=items, state=state):
             which = f" ({state} items)" if state else f" ({counted(len(items), 'item')})" if items else ""
-            return "retry", target, f"retried {target}{which}"
+            return f"retried {target}{which}"
         case GiveUp(items=items):
             which = f" ({counted(len(items), 'item')})" if items else ""
-            return "give-up", target, f"gave up {target}{which}"
+            return f"gave up {target}{which}"
         case Pause():
-            return "pause", target, f"paused {target}"
+            return f"paused {target}"
         case Resume():
-            return "resume", target, f"resumed {target}"
+            return f"resumed {target}"
         case Adopt(adopt=it):
-            return "adopt", target, f"adopted {it.remote_id} as batch {it.batch} of {target}"
+            return f"adopted {it.remote_id} as batch {it.batch} of {target}"

@@ -87,4 +87,5 @@ def _text_of_parts(name: str, items: Sequence[EarlierItem]) -> str:
     more = len(parts) - _NAMED
     listed = ", ".join(parts[:_NAMED]) + (f", and in {counted(more, 'other job')}" if more > 0 else "")
     keys = len({item.key for item in items})
-    return f"{name} has {counted(keys, 'item')} that were asked for before under the same key: {listed}"
+    were = "that was" if keys == 1 else "that were"
+    return f"{name} has {counted(keys, 'item')} {were} asked for before under the same key: {listed}"

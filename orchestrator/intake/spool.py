@@ -36,7 +36,8 @@ from orchestrator.intake.directory.unclaimed_tables import UnclaimedTables
 from orchestrator.intake.ports import Controls, Jobs
 from orchestrator.intake.reading.tables import is_table
 from orchestrator.intake.standstill import Progress
-from orchestrator.intake.validation.check import JSON_SUFFIX, Report, ValidationContext, check_source, in_slices
+from orchestrator.intake.validation.check import JSON_SUFFIX, Report, check_source, in_slices
+from orchestrator.intake.validation_context import ValidationContext
 from orchestrator.platforms.registry import KINDS
 from orchestrator.telemetry.events import Event, FileDeferred
 
@@ -68,7 +69,7 @@ class Spool:
         self._publish = publish
         self._arrivals = Arrivals(settings.rest)
         self._stale = StaleFiles(publish)
-        self._orphans = UnclaimedTables(self._arrivals, publish)
+        self._orphans = UnclaimedTables(self._arrivals, publish, self._may_be_named)
         self._urgency = Urgency(self._folders.incoming)
         self._expected: dict[str, str | None] = {}
         self._watch = Watch(self._folders.incoming, clock, self._arrivals.announce)
@@ -152,7 +153,7 @@ class Spool:
     async def review(self, source: Source, find_table: Callable[[str], Source | None] | None = None) -> Report:
         """The report on a queue file that lies elsewhere, with the tables that come with it. Close it when done."""
         scratch, hooks, some = self._settings.scratch, self._settings.webhooks, find_table is not None
-        terms = ValidationContext(self._accounts, scratch, tables=some, kinds=self._kinds, webhooks=hooks)
+        terms = ValidationContext.of_request(self._accounts, scratch, tables=some, kinds=self._kinds, webhooks=hooks)
         return await in_slices(check_source(source, find_table or (lambda _: None), terms))
 
     async def rescan(self) -> bool:
@@ -351,8 +352,9 @@ class Spool:
         now = self._clock.monotonic()
         try:
             mistakes = await refusal(entry, self._decider, self._orphans, now)
-            if mistakes is not None:
-                await self._decider.reject(entry, mistakes)
+            if mistakes is not None:  # a table may have gone with its queue file since the folder was listed
+                for there in await anyio.to_thread.run_sync(self._still_there, [entry]):
+                    await self._decider.reject(there, mistakes)
         except Exception as error:  # noqa: BLE001 - any error is local: the file stays, and other files are decided
             self._defer(entry.name, error, now)
             return False
@@ -365,6 +367,10 @@ class Spool:
         tables = [entry for entry in entries if is_table(entry.name) and entry.name not in self._deferrals]
         if resting := self._orphans.to_report(tables, self._clock.monotonic()):
             self._orphans.report(await anyio.to_thread.run_sync(self._still_there, resting))
+
+    def _may_be_named(self, table: str) -> bool:
+        """Whether a queue file that lies here goes with a table. What a local error defers may name any."""
+        return self._decider.awaits(table) or not all(map(is_table, self._deferrals))
 
     # ------------------------------------------------------------ what is left
 

@@ -16,6 +16,7 @@ from orchestrator.domain.webhook import Target, WebhookTerms, parse_target
 from orchestrator.notify.body import compose
 from orchestrator.notify.client import Reply, UndeliverableError
 from orchestrator.notify.signing import signed_headers
+from orchestrator.store.errors import StoreError
 from orchestrator.store.notices import PendingNotice
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
@@ -36,7 +37,8 @@ PORTION = 100
 """Notices that are read at a time."""
 _GONE = 410
 _GOOD = range(200, 300)
-_STORE_RETRY = 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 10.0, HOUR
+"""Seconds until a notice is tried again whose attempt could not be recorded; doubled with each that follows."""
 
 
 class Client(Protocol):
@@ -67,6 +69,14 @@ class _Failure:
     retry_after: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Unrecorded:
+    """How often in a row a notice could not be read or recorded, and when it is tried again, on the monotonic clock."""
+
+    times: int
+    next_try: float
+
+
 class Deliveries:
     """Takes the due notices from the store, and calls their webhooks. Due times are durable, in wall time."""
 
@@ -93,6 +103,8 @@ class Deliveries:
         self._random = random
         self._group = group
         self._in_flight: dict[str, str] = {}
+        self._unrecorded: dict[str, _Unrecorded] = {}
+        """Notices with an attempt that the database does not know of, by id."""
         self._bounded = False
 
     async def turn(self) -> float:
@@ -102,10 +114,15 @@ class Deliveries:
             await self._store.notices.bound_due(now + round(max(DELAYS) * (1 + JITTER) * SECOND))
             self._bounded = True
         due = await self._store.notices.next_due()
+        if due is None:
+            self._unrecorded.clear()
         if due is None or due > now:
             return IDLE_PAUSE if due is None else min(IDLE_PAUSE, (due - now) / SECOND)
         await self._start_due(now)
-        return IDLE_PAUSE  # what is due is in flight, or waits for one that is: its end wakes the loop
+        # What else is due is in flight, or waits for one that is: its end wakes the loop.
+        monotonic = self._clock.monotonic()
+        pauses = [each.next_try - monotonic for each in self._unrecorded.values() if each.next_try > monotonic]
+        return min([IDLE_PAUSE, *pauses])
 
     async def _start_due(self, now: Micros) -> None:
         """Read what is due until enough is in flight, so that many notices of one receiver keep no other waiting."""
@@ -120,22 +137,44 @@ class Deliveries:
 
     def _start_if_free(self, pending: PendingNotice) -> None:
         host, hosts = _host_of(pending), Counter(self._in_flight.values())
-        if pending.id not in self._in_flight and hosts[host] < MOST_OF_HOST and hosts.total() < MOST_IN_FLIGHT:
+        if pending.id in self._in_flight or self._rests(pending):
+            return
+        if hosts[host] < MOST_OF_HOST and hosts.total() < MOST_IN_FLIGHT:
             self._in_flight[pending.id] = host
             self._group.start_soon(partial(self._deliver, pending))
 
+    def _rests(self, pending: PendingNotice) -> bool:
+        unrecorded = self._unrecorded.get(pending.id)
+        return unrecorded is not None and unrecorded.next_try > self._clock.monotonic()
+
     async def _deliver(self, pending: PendingNotice) -> None:
-        """One attempt and its record. What fails here is reported; the notice stays due, and is tried again."""
+        """One attempt and its record. What cannot be recorded is reported; the notice stays due, and is tried again."""
         try:
-            failure = await self._attempt(pending)
-            await self._record(pending, failure)
+            await self._record(pending, await self._outcome(pending))
+            self._unrecorded.pop(pending.id, None)
         except Exception as error:  # noqa: BLE001 - neither the database nor a bug may end the daemon
-            text = "".join(traceback.format_exception(error))
-            self._bus.publish(ComponentError(self.name, text, _STORE_RETRY))
-            await self._clock.sleep(_STORE_RETRY)
+            before = self._unrecorded.get(pending.id)
+            times = before.times + 1 if before else 1
+            delay = min(_FIRST_PAUSE * 2.0 ** (times - 1), _LONGEST_PAUSE)
+            self._unrecorded[pending.id] = _Unrecorded(times, self._clock.monotonic() + delay)
+            self._report(error, delay)
         finally:
             del self._in_flight[pending.id]
             self.wake()
+
+    async def _outcome(self, pending: PendingNotice) -> _Failure | None:
+        """What an attempt came to; a local error is a failure like any other, and is tried again as rarely."""
+        try:
+            return await self._attempt(pending)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug, or what nobody thought of: it must not be tried without end
+            self._report(error, DELAYS[min(pending.tries, len(DELAYS) - 1)])
+            return _Failure(f"it could not be sent by this program: {type(error).__name__}: {error}")
+
+    def _report(self, error: Exception, retry_in_s: float) -> None:
+        text = "".join(traceback.format_exception(error))
+        self._bus.publish(ComponentError(self.name, text, retry_in_s))
 
     async def _attempt(self, pending: PendingNotice) -> _Failure | None:
         secrets = await anyio.to_thread.run_sync(self._sender.secrets)

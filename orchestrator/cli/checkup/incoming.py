@@ -35,7 +35,7 @@ def _reason(entry: Entry, clock: Clock) -> tuple[str, str] | None:
     if is_foreign(entry.name):
         reason, _, remedy = FOREIGN.partition("; ")
         return reason, remedy
-    if entry.signature.mtime_ns == 0:
+    if entry.signature.undated:
         reason, _, remedy = UNDATED.partition(": ")
         return reason, remedy
     if age >= _WAITS:

@@ -25,6 +25,7 @@ from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.messages.mistake import spell
 from orchestrator.domain.model import BatchState, ItemState, JobState
 from orchestrator.domain.model import Job as StoredJob
+from orchestrator.domain.queue_file.meant_values import meant_scope
 from orchestrator.domain.queue_file.model import read
 from orchestrator.intake.directory.dropping import drop_controls
 from orchestrator.settings import Settings, SettingsError
@@ -239,7 +240,8 @@ async def _refuse_unknown(control: dict[str, Any], settings: Settings) -> None:
         async with reading(settings) as store:
             job = await store.jobs.get(name)
             if job is None:
-                _unknown(await unknown_job(store, name))
+                meant = meant_scope(next(iter(control)), name, settings.accounts)
+                _unknown(f"no job is named {name!r}: {meant}" if meant else await unknown_job(store, name))
             await _refuse_unknown_items(store, job, control.get("items", ()))
             if "adopt" in control:
                 await _refuse_unknown_batch(store, job, control["adopt"]["batch"])

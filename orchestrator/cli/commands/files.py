@@ -3,8 +3,9 @@
 import json
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -27,14 +28,16 @@ from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.domain.messages.printable import printable_json
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queue_file.editor_schema import json_schema
+from orchestrator.domain.queue_file.meant_values import meant_scope
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.units import format_duration
+from orchestrator.intake.control_reports import kind_of, scope_of
 from orchestrator.intake.error_file import as_object
 from orchestrator.intake.limits import account_limits, webhook_terms
 from orchestrator.intake.ports import Known
 from orchestrator.intake.same_work import notes_on_same_work
 from orchestrator.intake.validated_job import ValidatedJob
-from orchestrator.intake.validation.check import Report, check
+from orchestrator.intake.validation.check import Control, Report, check
 from orchestrator.intake.validation.known_names import conflict, note_known, same_content
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.errors import StoreError
@@ -72,23 +75,31 @@ def schema() -> None:
 
 
 async def _validate_all(files: Sequence[Path], settings: Settings) -> list[dict[str, Any]]:
-    reports, specs, stored = [], [], Stored()
+    reports, asked, stored = [], [], Stored()
     for file in files:
         try:
             limits, hooks = account_limits(settings), webhook_terms(settings)
-            report = await check(file, limits, kinds=settings.platforms.kinds, webhooks=hooks)
+            compare = partial(stored.compare, settings=settings)
+            report = await check(file, limits, kinds=settings.platforms.kinds, webhooks=hooks, refuse=compare)
         except FileNotFoundError:
             fail(f"{file}: file not found")
         except OSError as error:
             fail(f"{error.filename or file}: {error.strerror or error}")
         with report:
             reports.append(_describe(file, report))
-            specs.append([job.spec for job in report.jobs])
-            await stored.read(report.jobs, settings)
-    for file_report, of_file in zip(reports, specs, strict=True):
-        file_report["mistakes"] += [as_object(mistake) for mistake in stored.conflicts(of_file)]
-        file_report["notes"] += notes_on(of_file, stored, [spec for other in specs for spec in other])
+            asked.append(Asked(tuple(job.spec for job in report.jobs), report.controls))
+    here = [spec for each in asked for spec in each.specs]
+    for file_report, each in zip(reports, asked, strict=True):
+        file_report["notes"] += notes_on(each, stored, here, settings.accounts)
     return reports
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one file asks for."""
+
+    specs: Sequence[JobSpec]
+    controls: Sequence[Control]
 
 
 @dataclass(slots=True)
@@ -96,13 +107,20 @@ class Stored:
     """What the database has of the jobs of some files."""
 
     known: dict[str, Known] | None = field(default_factory=dict)
-    """Those of the same name, and those that they wait for, by folded name; None where the database cannot be read."""
+    """Those of the same name, those that they wait for, and those that controls name, by folded name; None where the
+    database cannot be read."""
     same_work: dict[str, Sequence[str]] = field(default_factory=dict)
     """Notes on work that was asked for before under another name, by folded name."""
 
-    async def read(self, jobs: Sequence[ValidatedJob], settings: Settings) -> None:
-        """Read what the database has of these jobs too."""
-        names = {name for job in jobs for name in (job.spec.name, *job.spec.waits_for)}
+    async def compare(self, report: Report, settings: Settings) -> Sequence[Mistake]:
+        """The mistakes of the jobs of a file whose names were sent with other content."""
+        jobs = report.jobs
+        await self._read(jobs, [name for each in report.controls if (name := scope_of(each)[0])], settings)
+        found = (conflict(job.spec, self.known or {}, at) for at, job in enumerate(jobs))
+        return [mistake for mistake in found if mistake is not None]
+
+    async def _read(self, jobs: Sequence[ValidatedJob], named: Sequence[str], settings: Settings) -> None:
+        names = {name for job in jobs for name in (job.spec.name, *job.spec.waits_for)} | set(named)
         if not names or self.known is None:
             return
         try:
@@ -116,13 +134,9 @@ class Stored:
         except (StoreError, SettingsError, OSError):
             self.known = None
 
-    def conflicts(self, specs: Sequence[JobSpec]) -> list[Mistake]:
-        """The mistakes of the jobs of a file whose names were sent with other content."""
-        return [mistake for at, spec in enumerate(specs) if (mistake := conflict(spec, self.known or {}, at))]
 
-
-def notes_on(specs: Sequence[JobSpec], stored: Stored, here: Sequence[JobSpec]) -> list[str]:
-    """Notes on jobs that the database has already, and on those that wait for jobs that are neither in it nor `here`.
+def notes_on(asked: Asked, stored: Stored, here: Sequence[JobSpec], accounts: Collection[str]) -> list[str]:
+    """Notes on jobs that the database has already, and on those that are named and are neither in it nor `here`.
 
     The latter is no mistake, for such a job may be dropped later. Nothing is noted where the database cannot be read.
     """
@@ -130,7 +144,7 @@ def notes_on(specs: Sequence[JobSpec], stored: Stored, here: Sequence[JobSpec]) 
         return []
     names = stored.known.keys() | {spec.name.casefold() for spec in here}
     notes = []
-    for spec in specs:
+    for spec in asked.specs:
         if (note := note_known(spec, stored.known)) is not None:
             notes.append(note)
         notes += stored.same_work.get(spec.name.casefold(), ())
@@ -140,6 +154,12 @@ def notes_on(specs: Sequence[JobSpec], stored: Stored, here: Sequence[JobSpec]) 
             meant = [text for name in unknown if (text := did_you_mean(name, others))]
             hint = f"; {' '.join(meant)}" if meant else ""
             notes.append(f"{spec.name} waits for {', '.join(unknown)}: no such job exists yet{hint}")
+    for control in asked.controls:
+        job, _ = scope_of(control)
+        if job is not None and job.casefold() not in names:
+            kind = kind_of(control)
+            meant_by = meant_scope(kind, job, accounts) or "the file is rejected if there is none when it is read"
+            notes.append(f"{kind} names {job}: no such job exists yet; {meant_by}")
     return notes
 
 

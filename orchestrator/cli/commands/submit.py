@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
@@ -10,16 +11,14 @@ from typing import Annotated
 import anyio.to_thread
 import typer
 
-from orchestrator.cli.commands.files import Stored, notes_on
+from orchestrator.cli.commands.files import Asked, Stored, notes_on
 from orchestrator.cli.invocation import Config, fail, output, reading, run_async, settings_for, unsynced
 from orchestrator.cli.sources.file_outcome import warn_without_daemon
 from orchestrator.clock import Clock, SystemClock
-from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.domain.model import Job, JobState
 from orchestrator.intake.directory.dropping import Dropped, NotDroppedError, drop
 from orchestrator.intake.directory.moves import Folders
 from orchestrator.intake.limits import account_limits, webhook_terms
-from orchestrator.intake.validated_job import ValidatedJob
 from orchestrator.settings import Settings
 from orchestrator.store.errors import StoreError
 from orchestrator.store.store import Store
@@ -50,10 +49,6 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
     stored = Stored()
     directory, dropped = settings.queue.directory, list[Dropped]()
 
-    async def refuse(jobs: Sequence[ValidatedJob]) -> list[Mistake]:
-        await stored.read(jobs, settings)
-        return stored.conflicts([job.spec for job in jobs])
-
     def report(each: Dropped) -> None:
         dropped.append(each)
         output().print(f"queued {each.file} ({', '.join(each.jobs) or 'controls'})", markup=False)
@@ -64,8 +59,8 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
 
     try:
         kinds, limits = settings.platforms.kinds, account_limits(settings)
-        hooks = webhook_terms(settings)
-        run_async(lambda: drop(files, directory, limits, kinds=kinds, webhooks=hooks, refuse=refuse, report=report))
+        hooks, compare = webhook_terms(settings), partial(stored.compare, settings=settings)
+        run_async(lambda: drop(files, directory, limits, kinds=kinds, webhooks=hooks, refuse=compare, report=report))
     except NotDroppedError as error:
         _print_mistakes(error)
         raise typer.Exit(2) from None
@@ -74,7 +69,7 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
         fail(f"{_place(error, directory / 'incoming')}: {error.strerror or error}: {left}")
     here = [spec for each in dropped for spec in each.specs]
     for each in dropped:
-        for note in notes_on(each.specs, stored, here):
+        for note in notes_on(Asked(each.specs, each.controls), stored, here, settings.accounts):
             output().print(f"{each.file}: note: {note}", markup=False)
     warn_without_daemon(settings, ("they" if len(dropped) > 1 else "it") + " will be read")
     if wait:

@@ -148,7 +148,7 @@ def _all(snapshot: Snapshot, rows: int, *, wide: bool) -> list[RenderableType]:
     table = _table("job", "state", "needs", "", "items", *created, *ends)
     for job in order[:rows]:
         cells = [plain(job["name"]), job["state"], job["needs"] or "-", _bar(job), _counts(job)]
-        table.add_row(*cells, *(job["created_at"][:16] for _ in created), *(_end(job) or "-" for _ in ends))
+        table.add_row(*cells, *(_minute(job["created_at"]) for _ in created), *(_end(job) or "-" for _ in ends))
     more = [Text(f"and {counted(len(order) - rows, 'job')} more", style="dim")] if len(order) > rows else []
     return [table, *more]
 
@@ -209,9 +209,14 @@ def _state(job: Described) -> str:
 
 
 def _end(job: Described) -> str | None:
-    """`2026-01-31 12:05 UTC`, as the estimate is no better than a minute; None where it is not known."""
+    """The expected end, which is no better than a minute; None where it is not known."""
     end = job.get("expected_end")
-    return f"{end[:16].replace('T', ' ')} UTC" if end else None
+    return _minute(end) if end else None
+
+
+def _minute(time: str) -> str:
+    """`2026-01-31 12:05 UTC`."""
+    return f"{time[:16].replace('T', ' ')} UTC"
 
 
 def _counts(job: Described) -> str:

@@ -34,6 +34,8 @@ class Mistake:
     """Another place that the message speaks of."""
     column: str | None = None
     """The table's column that it comes from."""
+    wanted: str | None = None
+    """What must stand there in place of a text, a number or a literal, such as `a list`; None for another mistake."""
 
     @property
     def where(self) -> str:

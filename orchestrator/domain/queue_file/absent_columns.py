@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from orchestrator.domain.messages.mistake import Mistake, Path, spell
-from orchestrator.domain.queue_file.nearest import did_you_mean, nearest
+from orchestrator.domain.queue_file.nearest import Meant, meant, nearest
 
 MOST_NAMED = 30
 """Columns that a message lists."""
@@ -30,7 +30,7 @@ def absent_columns(table: Named, places: Mapping[str, Path], columns: Sequence[s
     It is one of the table where there is a file, with the template's place behind it.
     """
     message = f"has no column for {spelt(places)}"
-    remedy = " ".join(filter(None, (meant(places, columns), "its columns are " + listed(columns))))
+    remedy = " ".join(filter(None, (columns_meant(places, columns), "its columns are " + listed(columns))))
     place = next(iter(places.values()))
     if table.header_line is None:
         return Mistake(f"{table.name} {message}", remedy, place)
@@ -50,13 +50,20 @@ def spelt(columns: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def meant(absent: Iterable[str], columns: Collection[str]) -> str | None:
-    """The columns that were probably meant, or the type of a cell; None where nothing is near."""
-    found = [text for each in absent if (text := _type_meant(each, columns) or did_you_mean(each, columns))]
-    if len(found) > 1 and all(each.startswith("did") and each.endswith("?") for each in found):
-        names = dict.fromkeys(each.removeprefix("did you mean ").removesuffix("?") for each in found)
-        return f"did you mean {', '.join(names)}?"
-    return " ".join(each if each.endswith("?") else f"{each};" for each in found) or None
+def columns_meant(absent: Iterable[str], columns: Collection[str]) -> str | None:
+    """The columns that were probably meant, or the types of cells; None where nothing is near."""
+    types: list[str] = []
+    names: dict[str, Meant] = {}
+    for each in absent:
+        if (typed := _type_meant(each, columns)) is not None:
+            types.append(f"{typed};")
+        elif (found := meant(each, columns)) is not None:
+            names.setdefault(found.name, found)
+    question = f"did you mean {', '.join(f'`{name}`' for name in names)}?" if names else ""
+    held = [
+        f"{'it' if len(names) == 1 else f'`{each.name}`'} holds {each.holds}" for each in names.values() if each.holds
+    ]
+    return " ".join(filter(None, (*types, question, f"({', '.join(held)})" if held else ""))) or None
 
 
 def _type_meant(absent: str, columns: Collection[str]) -> str | None:

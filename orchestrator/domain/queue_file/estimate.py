@@ -60,18 +60,27 @@ def batch_size(kind: Kind, limits: AccountLimits, max_open: int | None) -> int:
     return min(limits.batch_size.get(kind.setting, kind.batch_size), math.ceil(open_at_a_time / PARTS))
 
 
-def policy_notes(job: QueuedJob, items: int, limits: AccountLimits) -> Iterator[str]:
-    """What in a job of so many items cannot act as it was probably meant."""
+def policy_notes(job: QueuedJob, items: int | None, limits: AccountLimits) -> Iterator[str]:
+    """What in a job of so many items cannot act as it was probably meant; None where their number is not known yet."""
     yield from filter(None, (stop_after_note(job, items, limits), _retry_note(job)))
 
 
-def stop_after_note(job: QueuedJob, items: int, limits: AccountLimits) -> str | None:
-    """Why `stop_after` of a job of so many items cannot act; None where it can, or there is none."""
-    if job.stop_after is None or items > min(limits.open_items, job.max_open or limits.open_items):
+def stop_after_note(job: QueuedJob, items: int | None, limits: AccountLimits) -> str | None:
+    """Why `stop_after` of a job of so many items cannot act, or late; None where it can, or there is none."""
+    if job.stop_after is None:
         return None
-    most = max(1, min(items - 1, PARTS * job.stop_after.failed))
+    at_once = min(limits.open_items, job.max_open or limits.open_items)
+    if job.max_open is not None and (items is None or items > at_once):
+        return None
+    most = PARTS * job.stop_after.failed
+    if items is None:
+        submitted = f"up to {at_once} items"
+    elif items > at_once:
+        submitted = f"{at_once} of the {items} items"
+    else:
+        submitted, most = f"all {items} items", max(1, min(items - 1, most))
     return (
-        f"`stop_after` holds back what is not submitted yet, and all {items} items are submitted at once: "
+        f"`stop_after` holds back what is not submitted yet, and {submitted} are submitted at once: "
         f"add `max_open: {most}` or so, and the others wait until these have ended"
     )
 

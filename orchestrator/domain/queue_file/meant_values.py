@@ -1,12 +1,36 @@
 """What a value of a job or a control was probably meant to be, where it has the wrong shape or characters."""
 
 import re
+from collections.abc import Collection
 
 from orchestrator.domain.messages.mistake import Path
 
 TABLE_NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,190}\.(csv|tsv|jsonl|ndjson|CSV|TSV|JSONL|NDJSON)$"
 """Names of the files that may be tables."""
 _WORKBOOK = re.compile(r".+\.(?:xlsx?|xlsm|xlsb|ods|numbers)", re.IGNORECASE)
+
+
+_EVERYTHING = frozenset({"all", "any", "everything", "*"})
+"""What people write where every job is meant."""
+_SCOPED = ("pause", "resume")
+"""The controls that may be for more than one job."""
+_SCOPES = "write the name of a job, `{account: NAME}` or `{all: true}`"
+
+
+def meant_scope(control: str, name: str, accounts: Collection[str] = ()) -> str | None:
+    """What was probably meant with the name of a job that does not exist: all jobs, or those of an account."""
+    scoped = control in _SCOPED
+    if name.casefold() in _EVERYTHING:
+        if scoped:
+            return f"for all jobs write `{control}: {{all: true}}` (`orchestrator {control} --all`)"
+        each = f"`{control}` is for one job: write it for each of them"
+        return f"{each}; `pause: {{all: true}}` stops the submissions of all"
+    if name in accounts:
+        if scoped:
+            text = f"{name} is an account: for all of its jobs write `{control}: {{account: {name}}}`"
+            return f"{text} (`orchestrator {control} --account {name}`)"
+        return f"{name} is an account, and `{control}` is for one job: write it for each of them"
+    return None
 
 
 def meant_value(raw: object, below: Path) -> str | None:
@@ -61,6 +85,10 @@ def _of_job(value: object, below: Path) -> str | None:  # noqa: C901, PLR0911, P
 
 def _of_control(value: object, below: Path) -> str | None:
     match below:
+        case (str() as control,) if isinstance(value, str) and (meant := meant_scope(control, value)):
+            return meant
+        case ("pause" | "resume",) if not isinstance(value, list):
+            return _SCOPES
         case (str() as control,) if isinstance(value, list):
             return f"write a control for each of them: `- {control}: {value[0] if value else 'JOB'}`"
         case ("retry",) if isinstance(value, dict):

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from orchestrator.domain.messages.printable import foreign_in
 
@@ -26,13 +27,30 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return plain[around[0]] if len(short) >= _SHORTEST and len(around) == 1 else None
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """`did you mean samples.csv?`, and which character makes the difference where that does not show."""
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """A known name that was probably meant."""
+
+    name: str
+    holds: str | None = None
+    """The character that makes the difference, where that does not show."""
+
+
+def meant(name: str, known: Iterable[str]) -> Meant | None:
+    """The known name that is nearest to a wrong one; None where none is near."""
     found = nearest(name, known)
     if found is None:
         return None
     foreign = next(foreign_in(found), None) or next(foreign_in(name), None)
-    return f"did you mean `{found}`?" + (f" (it holds {foreign})" if foreign else "")
+    return Meant(found, foreign)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """`did you mean samples.csv?`, and which character makes the difference where that does not show."""
+    found = meant(name, known)
+    if found is None:
+        return None
+    return f"did you mean `{found.name}`?" + (f" (it holds {found.holds})" if found.holds else "")
 
 
 def _plain(name: str) -> str:

@@ -67,7 +67,8 @@ def mistakes_of(
             continue
         else:
             message, remedy = _worded(finding, beside)
-        yield Mistake(message, remedy, below)
+        wanted = _TYPES.get(finding["type"]) if isinstance(finding["input"], str | int | float) else None
+        yield Mistake(message, remedy, below, wanted=wanted)
 
 
 def _near(text: str, pattern: str) -> str | None:

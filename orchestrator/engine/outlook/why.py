@@ -157,8 +157,17 @@ async def _awaited(store: Store, job: Job) -> list[Reason]:
 
 async def _held(store: Store, job: Job) -> list[Reason]:
     holds = await store.open_work.holds(job)
-    held = ((WaitsFor.PAUSED, holds.paused), (WaitsFor.STOPPED, holds.stopped))
-    return [Reason(kind, f"{hold.reason}: `resume`", hold.since, hold.by) for kind, hold in held if hold is not None]
+    held = ((WaitsFor.PAUSED, Needs.PAUSED, holds.paused), (WaitsFor.STOPPED, Needs.STOPPED, holds.stopped))
+    return [
+        Reason(kind, f"{_as_it_is_now(job, needs) or hold.reason}: `resume`", hold.since, hold.by)
+        for kind, needs, hold in held
+        if hold is not None
+    ]
+
+
+def _as_it_is_now(job: Job, needs: Needs) -> str | None:
+    """The reason of a hold where the job's detail is about it: that one counts on what fails after the stop."""
+    return job.detail if job.needs is needs else None
 
 
 def _at_the_platform(job: Job, work: LiveWork) -> Iterator[Reason]:

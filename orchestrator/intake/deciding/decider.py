@@ -11,6 +11,7 @@ from orchestrator.domain.kinds import Kinds
 from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.domain.queue_file.estimate import AccountLimits
 from orchestrator.intake.admission import Admission, Admitted, Drop
+from orchestrator.intake.deciding.awaited_tables import NEVER_CAME, AwaitedTables
 from orchestrator.intake.deciding.candidates import Candidate, Decided
 from orchestrator.intake.directory.arrivals import Arrivals, Entry
 from orchestrator.intake.directory.moves import Folders, Moving, SpoolSettings
@@ -20,26 +21,22 @@ from orchestrator.intake.directory.stale_files import UNDATED, StaleFiles
 from orchestrator.intake.directory.syncing import sync_all
 from orchestrator.intake.error_file import error_document
 from orchestrator.intake.standstill import Progress
-from orchestrator.intake.validation.check import Report, ValidationContext, check_source, in_slices, refused
+from orchestrator.intake.validation.check import (
+    Report,
+    check_source,
+    in_slices,
+    located,
+    refused,
+)
+from orchestrator.intake.validation_context import ValidationContext
 from orchestrator.telemetry.events import Event, FileAccepted, FileRejected
 
-TABLE_PATIENCE = 60.0
-"""Seconds that a queue file waits for its tables, counted from the last change of any of them."""
 SMALL_BYTES = 1024 * 1024
 """Bytes of a file that is decided in a group; a larger one is decided beside them."""
 SMALL_STEPS = 20
 """Steps of a check after which a file counts as large: a group takes its turn in some tens of milliseconds a file."""
 GROUP_BYTES = 8 * 1024 * 1024
 """Bytes of items after which a group is full."""
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A queue file whose tables are not all there."""
-
-    entry: Entry
-    tables: tuple[str, ...]
-    since: float
 
 
 @dataclass(slots=True)
@@ -101,7 +98,7 @@ class Decider:
         self._clock = clock
         self._progress = progress
         self._publish = publish
-        self._waiting: dict[str, _Waiting] = {}
+        self._awaited = AwaitedTables(arrivals, stale)
         self._recent = RecentlyAccepted(folders, publish)
         self._claimed: dict[str, str] = {}
         """Tables of files that are being decided: table → file."""
@@ -119,26 +116,18 @@ class Decider:
             if all(self._arrivals.signature(name) == signature for name, signature in undated.items()):
                 return False
             del self._undated[entry.name]
-        waiting = self._waiting.get(entry.name)
-        if waiting is None or waiting.entry.signature != entry.signature:
-            self._waiting.pop(entry.name, None)
-            return True
-        if self._patience_ends(waiting) <= now:
-            return True
-        if all(self._arrivals.settled(name, now) for name in waiting.tables):
-            return True
-        self._note_waiting(waiting)
-        return False
+        return self._awaited.worth_reading(entry, now)
 
     def awaits(self, table: str) -> bool:
-        """Whether a queue file waits for a table of that name."""
-        return any(table in waiting.tables for waiting in self._waiting.values())
+        """Whether a queue file that is left where it is names a table."""
+        return self._awaited.awaits(table) or any(table in names for names in self._undated.values())
 
     def forget_gone(self, present: set[str]) -> None:
         """Forget what left the folder, and compare what is there with what was accepted of late."""
         self._recent.check(present, self._arrivals, self._clock.monotonic())
-        for gone in (self._waiting.keys() | self._not_whole.keys() | self._undated.keys()) - present:
-            for left in (self._waiting, self._not_whole, self._undated):
+        self._awaited.forget_gone(present)
+        for gone in (self._not_whole.keys() | self._undated.keys()) - present:
+            for left in (self._not_whole, self._undated):
                 left.pop(gone, None)
 
     # ------------------------------------------------------------ groups
@@ -235,6 +224,7 @@ class Decider:
             self._accounts,
             self._settings.scratch,
             wait_for_tables=may_wait,
+            absent_table=NEVER_CAME,
             dropped_by=each.candidate.dropped_by,
             kinds=self._kinds,
             webhooks=self._settings.webhooks,
@@ -272,6 +262,7 @@ class Decider:
                 case Mistakes() if each.candidate.early:
                     decided.postponed.add(each.entry.name)
                 case Mistakes():
+                    await in_slices(located(each.source, verdict), self._progress.step)
                     await self._reject_each(each, verdict, decided)
                 case error:
                     decided.failures[each.entry.name] = error
@@ -288,20 +279,18 @@ class Decider:
             self._not_whole[entry.name] = entry.signature
             return False
         if report.missing and self._may_wait(entry):
-            waiting = self._waiting.get(entry.name) or _Waiting(entry, report.tables, self._clock.monotonic())
-            self._waiting[entry.name] = waiting
-            self._note_waiting(waiting)
+            self._awaited.wait(entry, report.tables, self._clock.monotonic())
             return False
         if self._is_undated(each, report):
             self._undated[entry.name] = {name: self._arrivals.signature(name) for name in each.opened}
             self._stale.note(entry.name, UNDATED, self._clock.monotonic())
             return False
-        self._waiting.pop(entry.name, None)
+        self._awaited.end(entry.name)
         return True
 
     def _is_undated(self, each: _Examined, report: Report) -> bool:
         """Whether an interrupted copy may have left it, and nothing in it says that it is whole."""
-        undated = [source for source in each.opened.values() if source.signature.mtime_ns == 0]
+        undated = [source for source in each.opened.values() if source.signature.undated]
         if not undated or all(self._arrivals.renamed_by_hand(source.name) for source in undated):
             return False
         return bool(report.mistakes) or not all(job.counted for job in report.jobs) or not report.jobs
@@ -369,23 +358,7 @@ class Decider:
         each.close()
 
     def _may_wait(self, entry: Entry) -> bool:
-        waiting = self._waiting.get(entry.name)
-        return waiting is None or self._clock.monotonic() < self._patience_ends(waiting)
-
-    def _patience_ends(self, waiting: _Waiting) -> float:
-        """A table that grows is waited for as long as it does."""
-        changes = [changed for name in waiting.tables if (changed := self._arrivals.changed_at(name)) is not None]
-        return max([waiting.since, *changes]) + TABLE_PATIENCE
-
-    def _note_waiting(self, waiting: _Waiting) -> None:
-        now = self._clock.monotonic()
-        parts = []
-        for name in waiting.tables:
-            if self._arrivals.changed_at(name) is None:
-                parts.append(f"its table {name} has not come")
-            elif not self._arrivals.settled(name, now):
-                parts.append(f"its table {name} is still growing")
-        self._stale.note(waiting.entry.name, "; ".join(parts) or "its tables have just come", waiting.since)
+        return self._awaited.may_wait(entry, self._clock.monotonic())
 
     def _open_table(self, name: str, opened: dict[str, Source]) -> Source | None:
         if name in opened:

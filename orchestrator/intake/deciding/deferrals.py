@@ -1,6 +1,6 @@
 """Files that a local error keeps from being decided: each is retried, less and less often."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -55,6 +55,9 @@ class Deferrals:
         """Keep only what is still there."""
         for name in self._deferred.keys() - set(present):
             del self._deferred[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._deferred)
 
     def __contains__(self, name: str) -> bool:
         return name in self._deferred

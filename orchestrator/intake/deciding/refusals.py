@@ -5,7 +5,7 @@ import anyio.to_thread
 from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.intake.deciding.decider import Decider
 from orchestrator.intake.directory.arrivals import Entry
-from orchestrator.intake.directory.moves import GOOD_NAME
+from orchestrator.intake.directory.moves import mistake_of_name
 from orchestrator.intake.directory.open_file import NotReadableError
 from orchestrator.intake.directory.unclaimed_tables import UnclaimedTables
 from orchestrator.intake.validation.check import refused
@@ -13,13 +13,11 @@ from orchestrator.intake.validation.check import refused
 
 async def refusal(entry: Entry, decider: Decider, orphans: UnclaimedTables, now: float) -> Mistakes | None:
     """Why something is rejected; None while it may stay. Raises OSError."""
-    if not GOOD_NAME.fullmatch(entry.name):
-        mistakes = Mistakes()
-        mistakes.add("has a name that is not taken", "1 to 200 of the characters A-Z a-z 0-9 . _ -")
-        return mistakes
+    if (mistake := mistake_of_name(entry.name)) is not None:
+        return Mistakes([mistake])
     if not entry.regular:
         return await _unlike_a_file(entry, decider)
-    return None if decider.awaits(entry.name) else orphans.expired(entry.name, now)
+    return orphans.expired(entry.name, now)
 
 
 async def _unlike_a_file(entry: Entry, decider: Decider) -> Mistakes | None:

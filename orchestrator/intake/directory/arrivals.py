@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from orchestrator.clock import SECOND, Micros
 from orchestrator.intake.directory.open_file import Signature
+from orchestrator.intake.directory.uploads import Upload, Uploads
 
 IGNORED = re.compile(r"\..*|.*\.(?:tmp|part)", re.DOTALL | re.IGNORECASE)
 """Names under which programs write what they are not done with."""
@@ -41,7 +42,7 @@ class Listing:
 
     entries: Sequence[Entry]
     """The oldest first."""
-    hidden: frozenset[Identity]
+    hidden: Mapping[str, Signature]
     """What still has an ignored name."""
     folder: Identity
     """The folder itself."""
@@ -50,7 +51,7 @@ class Listing:
 def list_folder(folder: Path) -> Listing:
     """List a folder; follows no link. Raises OSError."""
     entries: list[Entry] = []
-    hidden: set[Identity] = set()
+    hidden: dict[str, Signature] = {}
     with _opened(folder) as descriptor, os.scandir(descriptor) as found:
         itself = os.fstat(descriptor)
         for each in found:
@@ -59,12 +60,12 @@ def list_folder(folder: Path) -> Listing:
             except FileNotFoundError:
                 continue  # gone in between
             if IGNORED.fullmatch(each.name):
-                hidden.add((status.st_dev, status.st_ino))
+                hidden[each.name] = Signature.of(status)
             else:
                 regular = stat.S_ISREG(status.st_mode)
                 entries.append(Entry(each.name, Signature.of(status), regular, status.st_uid))
     entries.sort(key=lambda entry: (entry.signature.mtime_ns, entry.name))
-    return Listing(entries, frozenset(hidden), (itself.st_dev, itself.st_ino))
+    return Listing(entries, hidden, (itself.st_dev, itself.st_ino))
 
 
 def _stood_for(hidden: str) -> set[str]:
@@ -112,7 +113,8 @@ class Arrivals:
     rest: float
     """Seconds after which a file written in place counts as complete."""
     _tracks: dict[str, _Track] = field(default_factory=dict)
-    _hidden: frozenset[Identity] = frozenset()
+    _hidden: AbstractSet[Identity] = frozenset()
+    _uploads: Uploads = field(default_factory=Uploads)
     _announced: set[str] = field(default_factory=set)
 
     def announce(self, added: AbstractSet[str], deleted: Iterable[str]) -> None:
@@ -146,8 +148,11 @@ class Arrivals:
                 track.renamed = True
             tracks[entry.name] = track
         self._tracks = tracks
-        self._hidden = listing.hidden
+        self._hidden = {(signature.device, signature.inode) for signature in listing.hidden.values()}
         self._announced.clear()
+        self._uploads.observe(
+            (*((entry.name, entry.signature) for entry in listing.entries), *listing.hidden.items()), monotonic
+        )
 
     def ready(self, name: str, monotonic: float) -> Ready:
         """Whether the file of that name may be taken as it was listed last."""
@@ -186,6 +191,10 @@ class Arrivals:
         """When it was last seen to have changed, on the monotonic clock; None where nothing of that name is there."""
         track = self._tracks.get(name)
         return track.since if track is not None else None
+
+    def upload_of(self, table: str) -> Upload | None:
+        """The file under another name that is to become this table; None where none is there."""
+        return self._uploads.of(table)
 
     def signature(self, name: str) -> Signature | None:
         """What it was at the last listing; None where nothing of that name is there."""

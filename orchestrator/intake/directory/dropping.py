@@ -8,7 +8,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,25 +17,28 @@ import anyio.to_thread
 
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.kinds import Kinds
-from orchestrator.domain.messages.mistake import Mistake, Mistakes
+from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queue_file.estimate import AccountLimits, canonical
 from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
 from orchestrator.durable import open_draft, rename_exclusively, sync_file, sync_folder
 from orchestrator.intake.directory.arrivals import IGNORED
-from orchestrator.intake.directory.moves import GOOD_NAME, Moving
+from orchestrator.intake.directory.moves import GOOD_NAME, Moving, mistake_of_name
 from orchestrator.intake.directory.open_file import NotReadableError, Signature, Source, open_source
 from orchestrator.intake.reading.item_counts import insertions, with_insertions
 from orchestrator.intake.reading.tables import is_table
-from orchestrator.intake.validated_job import ValidatedJob
 from orchestrator.intake.validation.check import (
     JSON_SUFFIX,
+    Control,
+    Refuse,
     Report,
-    ValidationContext,
+    add_mistakes,
     check_source,
     in_slices,
+    nothing_more,
     refused,
 )
+from orchestrator.intake.validation_context import ValidationContext
 from orchestrator.platforms.registry import KINDS
 
 _PIECE = 1024 * 1024
@@ -63,6 +66,8 @@ class Dropped:
     """Why a power failure may still take the file out of incoming/; None where it cannot."""
     notes: tuple[str, ...] = ()
     """What may be wrong in the file and its tables."""
+    controls: tuple[Control, ...] = ()
+    """Its controls."""
 
     @property
     def jobs(self) -> tuple[str, ...]:
@@ -99,13 +104,13 @@ async def drop(
     scratch: Path | None = None,
     kinds: Kinds = KINDS,
     webhooks: WebhookTerms = NO_WEBHOOKS,
-    refuse: Callable[[Sequence[ValidatedJob]], Awaitable[Iterable[Mistake]]] | None = None,
+    refuse: Refuse = nothing_more,
     report: Callable[[Dropped], None] = lambda _: None,
 ) -> list[Dropped]:
     """Check queue files and drop each with its tables; `count` is written into jobs that do not have it.
 
     Tables are found beside the queue file that names them; they may be listed among `files`, and need not. `refuse`
-    returns further mistakes of the jobs of a file. `report` is called with each file as soon as it lies in incoming/.
+    returns further mistakes of a file. `report` is called with each file as soon as it lies in incoming/.
 
     Raises:
         NotDroppedError: there are mistakes, or a name is taken in incoming/; nothing was dropped.
@@ -120,9 +125,8 @@ async def drop(
             await _check(
                 parcel, ValidationContext(accounts, scratch, folder=path.parent, kinds=kinds, webhooks=webhooks)
             )
-            if refuse is not None and parcel.report is not None:
-                for mistake in await refuse(parcel.report.jobs):
-                    parcel.report.mistakes.append(mistake)
+            if parcel.report is not None and parcel.own:
+                await add_mistakes(parcel.report, parcel.sources[parcel.own], await refuse(parcel.report))
             parcels.append(parcel)
         incoming = queue_directory / "incoming"
         _collect_mistakes(parcels, [path for path in files if is_table(path.name)], incoming, mistakes)
@@ -250,8 +254,10 @@ def _collect_mistakes(
         if parcel.report is not None:
             found.extend(parcel.report.mistakes)
         for name in parcel.sources:
-            if not GOOD_NAME.fullmatch(name) or IGNORED.fullmatch(name):
-                found.add(f"{name!r} is no name that is taken", "1 to 200 of A-Z a-z 0-9 . _ -, no dot in front")
+            if (mistake := mistake_of_name(name)) is not None:
+                found.append(mistake if name == parcel.own else replace(mistake, file=name))
+            elif IGNORED.fullmatch(name):
+                found.add(f"{name!r} is a name that intake ignores", "no dot in front, and no .tmp or .part at the end")
             elif name in taken or os.path.lexists(incoming / name):
                 found.add(f"the name {name} is taken in incoming/", "wait until it is gone, or rename yours")
             taken.add(name)
@@ -292,6 +298,7 @@ def _drop_parcel(parcel: _Parcel, incoming: Path) -> Dropped:
         placed.signature,
         placed.not_synced,
         tuple(report.notes),
+        report.controls,
     )
 
 

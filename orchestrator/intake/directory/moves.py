@@ -19,6 +19,7 @@ from pathlib import Path
 import structlog
 
 from orchestrator.crash_points import CrashPoint, crash_point
+from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
 from orchestrator.durable import open_draft, rename_exclusively, sync_folder, write_whole
 from orchestrator.intake.directory.open_file import NotReadableError, Signature, open_source
@@ -26,6 +27,7 @@ from orchestrator.intake.directory.pending_moves import NoPendingMoveError, Pend
 from orchestrator.settings import Problem, SettingsError
 
 GOOD_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
+"""Names of the files that are taken."""
 _LONGEST_NAME = 200
 _LARGEST_ERROR_FILE = 16 * 1024 * 1024
 
@@ -284,6 +286,16 @@ def _is(path: Path, signature: Signature) -> bool:
         return Signature.of(os.lstat(path)).same_file(signature)
     except FileNotFoundError:
         return False
+
+
+def mistake_of_name(name: str) -> Mistake | None:
+    """Why a file of this name is not taken; None where it is."""
+    if GOOD_NAME.fullmatch(name):
+        return None
+    stem, _, ending = name.rpartition(".")
+    plain = "-".join(re.findall(r"[A-Za-z0-9._-]+", stem)).strip("-.")[: _LONGEST_NAME // 2]
+    meant = f"rename it `{plain}.{ending}`: " if plain and GOOD_NAME.fullmatch(ending) else ""
+    return Mistake("has a name that is not taken", f"{meant}1 to 200 of the characters A-Z a-z 0-9 . _ -")
 
 
 def _safe_name(name: str) -> str:

@@ -13,6 +13,8 @@ from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.messages.mistake import Mistake
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_SECOND = 1_000_000_000
+"""In nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class Signature:
     @classmethod
     def of(cls, status: os.stat_result) -> Self:
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    @property
+    def undated(self) -> bool:
+        """Whether it was modified in the first second of 1970: an interrupted rsync sets the seconds to 0 alone."""
+        return 0 <= self.mtime_ns < _SECOND
 
     def same_file(self, other: "Signature") -> bool:
         """Whether both are of one file, changed or not."""

@@ -14,14 +14,18 @@ PATIENCE = 3600.0
 class UnclaimedTables:
     """Remembers which of them were reported."""
 
-    def __init__(self, arrivals: Arrivals, publish: Callable[[Event], None]) -> None:
+    def __init__(
+        self, arrivals: Arrivals, publish: Callable[[Event], None], may_be_named: Callable[[str], bool]
+    ) -> None:
+        """`may_be_named`: whether a queue file that waits in incoming/ names a table, or may do so."""
         self._arrivals = arrivals
+        self._may_be_named = may_be_named
         self._publish = publish
         self._reported: dict[str, Signature] = {}
 
     def expired(self, table: str, now: float) -> Mistakes | None:
         """Why to reject the table; None while it may still be named."""
-        if self._arrivals.age(table, now) < PATIENCE:
+        if self._arrivals.age(table, now) < PATIENCE or self._may_be_named(table):
             return None
         mistakes = Mistakes()
         mistakes.add("is a table that no queue file named within an hour", "drop it again with the file that names it")
@@ -32,7 +36,9 @@ class UnclaimedTables:
         return [
             each
             for each in tables
-            if self._reported.get(each.name) != each.signature and self._arrivals.rested(each.name, now)
+            if self._reported.get(each.name) != each.signature
+            and self._arrivals.rested(each.name, now)
+            and not self._may_be_named(each.name)
         ]
 
     def report(self, tables: Iterable[Entry]) -> None:

@@ -12,8 +12,6 @@ from orchestrator.domain.queue_file.cells import decimal_made, no_value, spreads
 from orchestrator.domain.queue_file.placeholder import parse
 from orchestrator.domain.queue_file.template import filled_at, uses_of, value_at
 
-_SHAPE = re.compile(r"must be (.+), and is the (?:text|number|literal) ")
-
 
 def _columns_of(text: str, columns: Mapping[str, str]) -> tuple[str, ...]:
     """The columns that a text of a template is filled from, each once."""
@@ -37,7 +35,7 @@ def comes_from(text: str, *, is_empty: bool) -> str:
     return f"correct the cell; the template writes it into `{text}`"
 
 
-_SHAPES = {
+_WRITTEN = {
     "text": "write `${{{2}}}`, without a type",
     "a list": 'write `["{0}"]`, or `${{{1}[]}}` for a cell of several values with `;` between',
     "a whole number": "write `${{{1}:int}}`",
@@ -52,7 +50,7 @@ _FOREIGN_PLACEHOLDER = re.compile(r"\{\{\s*([\w. -]+?)\s*\}\}|(?<!\$)\{([\w. -]+
 def of_cell(mistake: Mistake, template: Mapping[str, Any], row: Mapping[str, str]) -> Mistake | None:
     """The mistake with the column whose cell it comes from; None where the template is to blame."""
     text = filled_at(template, mistake.path)
-    if text is None or _shape_of(mistake) is not None:
+    if text is None or mistake.wanted is not None:
         return None
     remedy = mistake.remedy or comes_from(text, is_empty=mistake.message == "is empty")
     return replace(mistake, remedy=remedy, column=mistake.column or column_to_blame(text, row))
@@ -61,26 +59,20 @@ def of_cell(mistake: Mistake, template: Mapping[str, Any], row: Mapping[str, str
 def of_bare_cell(mistake: Mistake) -> Mistake:
     """The mistake of a cell that is a field of the item itself, for there is no template."""
     remedy = "a cell is a text: write a `template` that has the value, filled from the columns"
-    if mistake.remedy or _shape_of(mistake) is None:
+    if mistake.remedy or mistake.wanted is None:
         return replace(mistake, column=str(mistake.path[0]))
     return replace(mistake, column=str(mistake.path[0]), remedy=remedy)
 
 
 def of_template(mistake: Mistake, template: Mapping[str, Any], columns: Collection[str]) -> Mistake:
     """The mistake of a template, with what to write in it."""
-    text, shape = filled_at(template, mistake.path), _shape_of(mistake)
-    if text is None or shape is None:
+    text, wanted = filled_at(template, mistake.path), mistake.wanted
+    if text is None or wanted is None:
         return _of_constant(mistake, template, columns)
     inside = next(inside for inside, _ in uses_of(text))
-    remedy = _SHAPES[shape].format(text, inside, parse(inside, columns).column)
-    given = "is none" if shape == "text" else "is a text"
-    return replace(mistake, message=f"must be {shape}, and `{text}` {given}", remedy=remedy)
-
-
-def _shape_of(mistake: Mistake) -> str | None:
-    """What is needed in place of a text: a list, an object, a number, a literal; None for another mistake."""
-    match = _SHAPE.match(mistake.message)
-    return match[1] if match and match[1] in _SHAPES else None
+    remedy = _WRITTEN[wanted].format(text, inside, parse(inside, columns).column) if wanted in _WRITTEN else None
+    given = "is none" if wanted == "text" else "is a text"
+    return replace(mistake, message=f"must be {wanted}, and `{text}` {given}", remedy=remedy)
 
 
 def _of_constant(mistake: Mistake, template: Mapping[str, Any], columns: Collection[str]) -> Mistake:

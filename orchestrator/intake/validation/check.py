@@ -7,7 +7,7 @@ The same check serves `validate`, `submit` and the spool. It is written as a gen
 import contextlib
 import os
 import re
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from orchestrator.domain.queue_file.meant_values import TABLE_NAME
 from orchestrator.domain.queue_file.model import Reading, read
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
+from orchestrator.intake.directory.moves import mistake_of_name
 from orchestrator.intake.directory.open_file import NotReadableError, Source, open_source
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.reading.foreign_formats import START, recognise
@@ -38,6 +39,7 @@ from orchestrator.intake.validation.dependency_cycles import dependency_cycles, 
 from orchestrator.intake.validation.document import Document, DocumentReader
 from orchestrator.intake.validation.job_validation import JobValidation, Setting
 from orchestrator.intake.validation.rows_to_come import columns_of_rows
+from orchestrator.intake.validation_context import ValidationContext
 from orchestrator.platforms.registry import KINDS
 
 STEPS = 20
@@ -85,24 +87,13 @@ class Report:
         self.close()
 
 
-@dataclass(frozen=True, slots=True)
-class ValidationContext:
-    """What a check goes by."""
+Refuse = Callable[[Report], Awaitable[Iterable[Mistake]]]
+"""Returns mistakes of a file beyond those in its report: what the database knows of its jobs."""
 
-    accounts: Mapping[str, AccountLimits]
-    scratch: Path | None = None
-    """Folder for scratch files; it needs room for the file's items. None: the system's temporary folder."""
-    tables: bool = True
-    """Whether a table may come with the file."""
-    wait_for_tables: bool = False
-    """Stop as soon as a table is found missing, for it may come."""
-    dropped_by: str | None = None
-    folder: Path | None = None
-    """Where the file lies, if a table's name is to be compared with those in there."""
-    kinds: Kinds = KINDS
-    """The kinds of work that there are."""
-    webhooks: WebhookTerms = NO_WEBHOOKS
-    """Which webhooks jobs may name."""
+
+async def nothing_more(_report: Report) -> Iterable[Mistake]:
+    """There is nothing to compare a file with."""
+    return ()
 
 
 async def check(
@@ -112,6 +103,7 @@ async def check(
     scratch: Path | None = None,
     kinds: Kinds = KINDS,
     webhooks: WebhookTerms = NO_WEBHOOKS,
+    refuse: Refuse = nothing_more,
 ) -> Report:
     """Check the queue file at `path`, with its tables from the same folder. Raises FileNotFoundError."""
     tables: list[Source] = []
@@ -129,10 +121,46 @@ async def check(
         return refused(path.name, error.mistake)
     try:
         terms = ValidationContext(accounts, scratch, folder=path.parent, kinds=kinds, webhooks=webhooks)
-        return await in_slices(check_source(source, beside, terms))
+        report = await in_slices(check_source(source, beside, terms))
+        try:
+            misnamed = mistake_of_name(path.name)
+            await add_mistakes(report, source, (*filter(None, [misnamed]), *await refuse(report)))
+        except BaseException:
+            report.close()
+            raise
+        return report
     finally:
         for opened in (source, *tables):
             opened.close()
+
+
+async def add_mistakes(report: Report, source: Source, found: Iterable[Mistake]) -> None:
+    """Add mistakes of a file that its text alone does not show, with their lines."""
+    more = Mistakes(list(found))
+    if more:
+        await in_slices(located(source, more))
+        report.mistakes.extend(more)
+
+
+def located(source: Source, mistakes: Mistakes) -> Generator[None, None, None]:
+    """Fill in the lines of mistakes in an open file; a generator, so that the caller may do it in slices."""
+    places = [mistake.path for mistake in mistakes if mistake.file is None]
+    places += [mistake.also for mistake in mistakes if mistake.also]
+    lines = yield from lines_of(_events(source, Mistakes(), by_line=True), places)
+    mistakes.locate(lines)
+
+
+def _text(source: Source) -> Text:
+    return Text(source.file, yaml=not _is_json(source))
+
+
+def _is_json(source: Source) -> bool:
+    return source.name.lower().endswith(JSON_SUFFIX)
+
+
+def _events(source: Source, mistakes: Mistakes, *, by_line: bool = False, text: Text | None = None) -> Events:
+    text = text or _text(source)
+    return JsonEvents(text, by_line=by_line) if _is_json(source) else YamlEvents(text, mistakes)
 
 
 def refused(file: str, mistake: Mistake) -> Report:
@@ -202,9 +230,10 @@ class _Check:
             for mistake in reading.mistakes:
                 mistakes.append(mistake)
             yield from self._check_jobs(document, reading)
+            self._check_accounts(document.header)
         if mistakes:
             report.notes = Notes()  # they speak of what would be sent
-            yield from self._locate()
+            yield from located(self._source, mistakes)
             # What two jobs have from one table is reported once.
             mistakes.kept[:] = sorted(dict.fromkeys(mistakes), key=_place)
 
@@ -219,9 +248,10 @@ class _Check:
             mistakes.add(foreign.what, "write the queue file in a text editor, as YAML, and save it as plain text")
             self._report.whole = True
             return None
-        text = self._text()
+        text = _text(self._source)
         try:
-            document = yield from DocumentReader(self._events(text, mistakes), text, mistakes, self._items).read()
+            events = _events(self._source, mistakes, text=text)
+            document = yield from DocumentReader(events, text, mistakes, self._items).read()
         except MalformedTextError as error:
             mistakes.append(error.mistake if error.mistake.line else (yield from self._with_line(error.mistake)))
             return None
@@ -263,6 +293,18 @@ class _Check:
         report.jobs = tuple(checked)
         report.controls = tuple(reading.controls)
 
+    def _check_accounts(self, header: object) -> None:
+        """Those that controls name; where a control has another form, it is reported already."""
+        controls = header.get("controls") if isinstance(header, dict) else None
+        for index, raw in enumerate(controls if isinstance(controls, list) else ()):
+            for kind, scope in raw.items() if isinstance(raw, dict) else ():
+                account = scope.get("account") if isinstance(scope, dict) else None
+                if kind in ("pause", "resume") and isinstance(account, str) and account not in self._terms.accounts:
+                    message = f"{account!r} is no account of the configuration"
+                    known = f"known are {', '.join(self._terms.accounts) or 'none'}"
+                    remedy = did_you_mean(account, self._terms.accounts) or known
+                    self._report.mistakes.add(message, remedy, path=("controls", index))
+
     def _check_cycles(self, raws: Sequence[Mapping[str, Any]]) -> Generator[None, None, None]:
         names = [name if isinstance(name := raw.get("name"), str) else None for raw in raws]
         after = {name.casefold(): waits_of(raw) for name, raw in zip(names, raws, strict=True) if name is not None}
@@ -295,11 +337,9 @@ class _Check:
                 opened[name] = Table(source.file, name, source.signature.size)
                 continue
             missing.append(name)
-            message = f"the table {name} is not there, or not complete"
-            remedy = did_you_mean(name, self._beside()) or (
-                "drop it beside this file; a table goes with one queue file, and may have gone with another"
-            )
-            self._report.mistakes.add(message, remedy, path=("jobs", index, "table"))
+            what, remedy = self._terms.absent_table
+            meant = did_you_mean(name, self._beside())
+            self._report.mistakes.add(f"the table {name} {what}", meant or remedy, path=("jobs", index, "table"))
         self._report.tables = (*opened, *missing)
         self._report.missing = tuple(missing)
         return opened
@@ -315,34 +355,16 @@ class _Check:
 
     # ------------------------------------------------------------ reading, with positions
 
-    def _text(self) -> Text:
-        return Text(self._source.file, yaml=not self._is_json)
-
-    @property
-    def _is_json(self) -> bool:
-        return self._report.file.lower().endswith(JSON_SUFFIX)
-
-    def _events(self, text: Text, mistakes: Mistakes, *, by_line: bool = False) -> Events:
-        return JsonEvents(text, by_line=by_line) if self._is_json else YamlEvents(text, mistakes)
-
     def _with_line(self, mistake: Mistake) -> Generator[None, None, Mistake]:
         """The same mistake met again by a reader that counts lines."""
-        text = self._text()
-        again = DocumentReader(
-            self._events(text, Mistakes(), by_line=True), text, Mistakes(), self._report.scratch.file()
-        )
+        text = _text(self._source)
+        events = _events(self._source, Mistakes(), by_line=True, text=text)
+        again = DocumentReader(events, text, Mistakes(), self._report.scratch.file())
         try:
             yield from again.read()
         except MalformedTextError as error:
             return error.mistake
         return mistake
-
-    def _locate(self) -> Generator[None, None, None]:
-        mistakes = self._report.mistakes
-        places = [mistake.path for mistake in mistakes if mistake.file is None]
-        places += [mistake.also for mistake in mistakes if mistake.also]
-        lines = yield from lines_of(self._events(self._text(), Mistakes(), by_line=True), places)
-        mistakes.locate(lines)
 
 
 def _place(mistake: Mistake) -> tuple[bool, str, int]:

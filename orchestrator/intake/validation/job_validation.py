@@ -8,7 +8,7 @@ from typing import IO, Any
 import msgspec
 
 from orchestrator.domain.kinds import Kind, Kinds, find_kind
-from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path
+from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path, spell
 from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queue_file.estimate import (
@@ -24,7 +24,7 @@ from orchestrator.domain.queue_file.estimate import (
     policy_notes,
 )
 from orchestrator.domain.queue_file.model import QueuedJob
-from orchestrator.domain.queue_file.nearest import did_you_mean
+from orchestrator.domain.queue_file.nearest import did_you_mean, nearest
 from orchestrator.domain.queue_file.validation_messages import missing_key
 from orchestrator.domain.webhook import WebhookTerms
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
@@ -165,8 +165,7 @@ class JobValidation:
         if self._items.counted is None:
             return None
         spec = self._spec(self._job, kind, limits, digest)
-        for note in policy_notes(self._job, self._items.counted, limits):
-            self._setting.notes.add(note, place=self._job.name)
+        self._note_policies(self._job, self._items.counted, limits)
         cut = self._cutter.batches if self._cutter else None
         cost = estimate(self._items.counted, spec.batch_size, limits, cut=cut, per_batch=kind.requests)
         counted = self._job.count is not None
@@ -184,9 +183,14 @@ class JobValidation:
                 self._setting.notes.add(note, place=self._job.name)
         if self._mistakes.total > before or not (self._job and kind and limits):
             return None
+        self._note_policies(self._job, None, limits)
         spec = self._spec(self._job, kind, limits, Digest(self._job), canonical(self._raw))
         none = Estimate(0, 0, 0.0)
         return ValidatedJob(spec, 0, none, True, 0, limits.batch_bytes, self._setting.out, 0)
+
+    def _note_policies(self, job: QueuedJob, items: int | None, limits: AccountLimits) -> None:
+        for note in policy_notes(job, items, limits):
+            self._setting.notes.add(note, place=job.name)
 
     def _spec(
         self, job: QueuedJob, kind: Kind, limits: AccountLimits, digest: Digest, document: bytes | None = None
@@ -220,6 +224,9 @@ class JobValidation:
             self._bytes += len(request)
             self._wrong(entry, self._too_large(len(request), kind.key))
             return None
+        for odd in kind.odd(item) if kind.odd is not None else ():
+            place = self._table.name if self._table else spell((*self._path, "items", seq - 1))
+            self._setting.notes.add(odd.message, place=place, line=line, example=odd.value)
         if self._cutter is not None:
             self._cutter.add(len(request))
         digest.add(request, canonical(row) if row is not None else None)
@@ -287,7 +294,9 @@ class JobValidation:
         kind = find_kind(name, self._setting.kinds)
         if isinstance(kind, Mistake):
             self._at(kind)
-            return None
+            return self._setting.kinds.get(
+                nearest(name, self._setting.kinds) or ""
+            )  # what is corrected is checked by it
         return kind
 
     def _check_engine(self, kind: Kind | None) -> None:
@@ -297,6 +306,7 @@ class JobValidation:
         engines = self._setting.kinds.engines
         if kind is not None:
             self._all_at(kind.mistakes_of_engine(self._engine))
+            self._engine = kind.engine_meant(self._engine)  # the items are checked by what is corrected
         elif self._engine is not None and self._engine not in engines:
             meant = did_you_mean(self._engine, engines) or "one of " + ", ".join(engines)
             self._at(Mistake(f"{self._engine!r} is an engine of no kind", meant, ("engine",)))

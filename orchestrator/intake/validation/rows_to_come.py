@@ -5,7 +5,7 @@ from typing import Any
 
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path
-from orchestrator.domain.queue_file.absent_columns import meant, spelt
+from orchestrator.domain.queue_file.absent_columns import columns_meant, spelt
 from orchestrator.domain.queue_file.model import QueuedJob
 from orchestrator.domain.queue_file.placeholder import CellError, parse
 from orchestrator.domain.queue_file.template import compile_template, filled_at, uses_of
@@ -79,7 +79,7 @@ class RowsToCome:
                 first.setdefault(column, path)
         known = ", ".join((*OWN_COLUMNS, *sorted(self._columns - set(OWN_COLUMNS)), f"{FACTS}…"))
         if first:
-            remedy = " ".join(filter(None, (meant(first, self._columns), f"its columns are {known}")))
+            remedy = " ".join(filter(None, (columns_meant(first, self._columns), f"its columns are {known}")))
             message = f"the rows of {self._source} have no column for {spelt(first)}"
             yield Mistake(message, remedy, next(iter(first.values())))
 

@@ -1,17 +1,21 @@
 """The files among the inputs of a task: each names one id, whatever the app calls the input."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from orchestrator.domain.kinds import Oddity
 from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.queue_file.validation_messages import mistakes_of
 from orchestrator.platforms.sevenbridges.items import IDS, PATTERNS, FileId
 
 FILE_KEYS: Final = frozenset({"path"})
 """Where an object of an input names its file."""
+_ID_ALONE = re.compile(r"[0-9a-f]{24}")
+"""An id as the platform makes them."""
 _OF_FILES = frozenset({"File", "Directory"})
 _FILE_ID: Final[TypeAdapter[str]] = TypeAdapter(FileId)
 
@@ -19,6 +23,26 @@ _FILE_ID: Final[TypeAdapter[str]] = TypeAdapter(FileId)
 def mistakes_of_inputs(item: Mapping[str, Any]) -> Iterator[Mistake]:
     """What is wrong with the files and folders among the inputs of a task, with paths below the item."""
     yield from _mistakes(item.get("inputs"), ("inputs",))
+
+
+def bare_ids(item: Mapping[str, Any]) -> Iterator[Oddity]:
+    """The inputs of a task that are the id of a file as a mere text: the platform takes them for texts."""
+    inputs = item.get("inputs")
+    for name, value in inputs.items() if isinstance(inputs, dict) else ():
+        for text in _texts(value):
+            if _ID_ALONE.fullmatch(text):
+                message = f"in inputs.{name} looks like the id of a file, and is sent as a text"
+                yield Oddity(text, f"{message} - where a file is meant, write `{{class: File, path: ID}}`")
+                break
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The texts of an input, and those of a list."""
+    match value:
+        case str():
+            yield value
+        case list():
+            yield from (each for each in value if isinstance(each, str))
 
 
 def _mistakes(value: object, path: Path) -> Iterator[Mistake]:

@@ -38,6 +38,7 @@ TASK: Final = _kind(
     requests=2,
     repeats=input_files.FILE_KEYS,
     further=input_files.mistakes_of_inputs,
+    odd=input_files.bare_ids,
     about="Creates a task of an app for each item, and runs it.",
     example=examples.TASK,
     **_ONE,

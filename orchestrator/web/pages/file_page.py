@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from orchestrator.intake.directory.arrivals import IGNORED
-from orchestrator.intake.directory.moves import GOOD_NAME
+from orchestrator.intake.directory.moves import GOOD_NAME, mistake_of_name
 from orchestrator.settings.state import state_directory
 from orchestrator.web.pages.actions import actor_of
 from orchestrator.web.pages.content.recent_files import MISTAKES_LISTED, RecentFiles
@@ -121,8 +121,12 @@ async def _saved(form: FormData, folder: Path) -> tuple[list[Path], Outcome | No
     paths = []
     for upload in uploads:
         name = upload.filename or ""
-        if not GOOD_NAME.fullmatch(name) or IGNORED.fullmatch(name):
-            return [], _mistake(name, "is no name that is taken", "1 to 200 of A-Z a-z 0-9 . _ -, no dot in front")
+        bad = mistake_of_name(name)
+        if bad is not None or IGNORED.fullmatch(name):
+            remedy = (
+                bad.remedy if bad is not None and bad.remedy else "no dot in front, and no .tmp or .part at the end"
+            )
+            return [], _mistake(name, "is no name that is taken", remedy)
         if (folder / name) in paths:
             return [], _mistake(name, "was chosen twice", "choose each file once")
         await _write(upload, folder / name)

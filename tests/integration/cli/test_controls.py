@@ -39,6 +39,15 @@ def desk(tmp_path):
         (["pause", "nope"], "no job is named 'nope'"),
         (["resume", "nope"], "no job is named 'nope'"),
         (
+            ["pause", "all"],
+            "no job is named 'all': for all jobs write `pause: {all: true}` (`orchestrator pause --all`); ",
+        ),
+        (
+            ["resume", "ica"],
+            "no job is named 'ica': ica is an account: for all of its jobs write `resume: {account: ica}`",
+        ),
+        (["cancel", "all"], "no job is named 'all': `cancel` is for one job: write it for each of them; `pause: {"),
+        (
             ["retry", "big", "--item", "fil.1", "--item", "nope"],
             "big has no item nope: `orchestrator show big --items`",
         ),

@@ -84,6 +84,51 @@ def test_a_name_that_was_sent_with_other_content_is_a_mistake(desk):
     assert not list((desk.queue / "incoming").glob("*"))
 
 
+def test_what_the_database_knows_against_a_job_has_its_line(desk):
+    """As every other mistake of the file has."""
+    desk.fill((KNOWN, 1))
+    desk.sql("UPDATE jobs SET sent_at = created_at")
+    lines = ["version: 1", "jobs:", "  -", *(f"    {key}: {json.dumps(value)}" for key, value in JOB.items())]
+    (desk.folder / "a.yaml").write_text("\n".join(lines) + "\n")
+    for command in ("validate", "submit"):
+        ended = desk.run(command, str(desk.folder / "a.yaml"))
+        assert "a.yaml: line 4, jobs[0].name: a job named 'A' was sent already" in ended.out + ended.err
+
+
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [("run (1).json", "run-1.json"), ("Läufe 7.json", "L-ufe-7.json"), ("run 7..json", "run-7.json"), ("é.json", None)],
+)
+def test_a_name_that_the_daemon_would_not_take_is_a_mistake(desk, name, good):
+    """A browser numbers what is downloaded twice: `validate` says so too, and how to name the file."""
+    (desk.folder / name).write_text(json.dumps({"version": 1, "controls": [{"pause": {"all": True}}]}) + "\n")
+    for command in ("validate", "submit"):
+        ended = desk.run(command, str(desk.folder / name))
+        said = ended.out + ended.err
+        assert (ended.code, "the file: has a name that is not taken" in said) == (2, True)
+        assert ("rename it" in said) == (good is not None)
+        assert good is None or f"rename it `{good}`: 1 to 200" in said
+
+
+@pytest.mark.parametrize(
+    ("control", "says"),
+    [
+        ({"pause": "all"}, "note: pause names all: no such job exists yet; for all jobs write `pause: {all: true}`"),
+        ({"cancel": "ica"}, "note: cancel names ica: no such job exists yet; ica is an account"),
+        ({"retry": "nope"}, "note: retry names nope: no such job exists yet; the file is rejected if there is none"),
+        ({"cancel": "A"}, None),
+    ],
+)
+def test_a_control_of_a_job_that_does_not_exist_is_noted(desk, control, says):
+    """A job may be dropped meanwhile, so that it is no mistake; for what cannot be meant there is a way out."""
+    desk.fill((KNOWN, 1))
+    (desk.folder / "c.json").write_text(json.dumps({"version": 1, "controls": [control]}) + "\n")
+    for command in ("validate", "submit"):
+        ended = desk.run(command, str(desk.folder / "c.json"))
+        assert ended.code == 0
+        assert says in ended.out if says else "note:" not in ended.out
+
+
 def test_a_name_of_which_nothing_was_sent_is_noted(desk):
     """The new job takes its place."""
     desk.fill((KNOWN, 1))

@@ -13,6 +13,10 @@ from orchestrator.intake.directory.dropping import drop_controls
     [
         ({"cancel": "a"}, []),
         ({"cancel": "b"}, ["rejected: no job is named 'b' - `orchestrator jobs` lists them"]),
+        (
+            {"pause": "all"},
+            ["rejected: no job is named 'all' - for all jobs write `pause: {all: true}` (`orchestrator pause --all`)"],
+        ),
         ({"retry": "a", "items": ["x"]}, ["rejected: a has no item x"]),
     ],
 )

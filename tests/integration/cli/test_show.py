@@ -156,6 +156,15 @@ def test_help_has_a_short_name(desk):
         assert (ended.code, "Usage" in ended.out) == (0, True)
 
 
+@pytest.mark.parametrize("words", [["cancel", "-h"], ["init", "-h"], ["db", "upgrade", "-h"]])
+def test_help_names_no_type_of_a_flag(desk, words):
+    """A flag takes no value; options with one have its type."""
+    out = desk.run(*words).out
+    assert "--help" in out
+    assert "<path>" in out
+    assert "bool" not in out
+
+
 def test_who_dropped_a_job_is_named(desk):
     """Where this system knows the number; elsewhere it stays a number."""
     desk.fill(job("a"), job("b", dropped_by="4294967000"))

@@ -148,8 +148,8 @@ async def test_controls_are_waited_for_too(desk, tmp_path, capsys):
     """Done when their file is accepted; when it is rejected, that is told and counts as not done."""
     async with desk() as d:
         dropped = []
-        for name, account in (("good.json", "ica"), ("bad.json", "nobody")):
-            (tmp_path / name).write_text(json.dumps({"version": 1, "controls": [{"pause": {"account": account}}]}))
+        for name, control in (("good.json", {"pause": {"account": "ica"}}), ("bad.json", {"pause": "nobody"})):
+            (tmp_path / name).write_text(json.dumps({"version": 1, "controls": [control]}))
             dropped += await drop([tmp_path / name], d.queue, d.accounts)
         async with waiting_for(d, *dropped) as told:
             await _look(d)

@@ -150,7 +150,7 @@ def drawn(seen, *, one=False, height=20, width=80):
 
 
 def test_a_terminal_shows_all_jobs_that_are_open():
-    """In the order in which they were created, whatever their states are."""
+    """In the order in which they were created, whatever their states are, with times as those of their ends."""
     states = {"ended": "failed", "queued": "queued", "runs": "running", "stuck": "running"}
     jobs = [
         told(name, state, created_at=f"2026-01-0{n}T10:00:00Z") for n, (name, state) in enumerate(states.items(), 1)
@@ -158,7 +158,7 @@ def test_a_terminal_shows_all_jobs_that_are_open():
     lines = drawn(Snapshot(jobs[::-1]), width=120)
     assert [line.split()[0] for line in lines] == ["job", "ended", "queued", "runs", "stuck"]
     assert "running 3 succeeded 1" in lines[1]
-    assert lines[1].endswith("2026-01-01T10:00")
+    assert lines[1].endswith("2026-01-01 10:00 UTC")
 
 
 def test_a_long_list_is_no_taller_than_the_terminal():

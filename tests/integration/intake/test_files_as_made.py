@@ -161,6 +161,35 @@ FILES = {
         queue_file=LINKS.replace("data_linking", "data-linking").replace("account: ica", "account: ICA"),
         corrected={"queue_file": LINKS},
     ),
+    "controls_of_what_is_not_there": Made(
+        (
+            "line 3, controls[0].pause: '*' is no job name",
+            "line 4, controls[1]: 'ICA' is no account of the configuration - did you mean `ica`?",
+            "line 5, controls[2].pause: '' is no job name",
+        ),
+        queue_file="version: 1\ncontrols:\n  - pause: '*'\n  - resume: {account: ICA}\n  - pause:\n",
+        corrected={"queue_file": "version: 1\ncontrols:\n  - pause: {all: true}\n  - resume: {account: ica}\n"},
+    ),
+    "an_engine_misspelt_and_more": Made(
+        (
+            "line 7, jobs[0].engine: `engine` 'nextflo' is none of this kind - did you mean `nextflow`?",
+            "line 10, jobs[0].template.pipelineId: 'hello' is no UUID",
+            "t.csv, line 2, column R1, analysisInput.inputs[0].dataIds[0]: 'A_R1.fastq.gz' is the name of a file",
+        ),
+        "Sample,R1,R2\nS1,A_R1.fastq.gz,fil.1b\n",
+        queue_file=ANALYSES.replace("engine: nextflow", "engine: nextflo").replace(
+            "f606f580-d476-47a8-9679-9ddb39fcb0a8", "hello"
+        ),
+        corrected={"queue_file": ANALYSES, "table": TABLE},
+    ),
+    "a_kind_misspelt_and_more": Made(
+        (
+            "line 4, jobs[0].kind: 'ica.data-linking' is no kind of work - did you mean `ica.data_linking`?",
+            "line 8, jobs[0].items[0].dataId: 'NA' stands for a missing value",
+        ),
+        queue_file=LINKS.replace("data_linking", "data-linking").replace("fil.1", "NA"),
+        corrected={"queue_file": LINKS},
+    ),
     "ids_without_their_key": Made(
         ("line 8, jobs[0].items[0]: must be an object (keys and values), for 1 item - write `- {dataId: fil.1}`",),
         queue_file=LINKS.replace("- dataId: fil.1", "- fil.1"),

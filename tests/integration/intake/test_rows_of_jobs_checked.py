@@ -53,6 +53,13 @@ async def test_a_good_file_says_what_is_checked_later(tmp_path):
     assert note.endswith("whether there are columns sample is known then")
 
 
+async def test_a_stop_that_comes_late_is_noted(tmp_path):
+    """Their number is not known yet, and without `max_open` all of them are submitted at once."""
+    _, (_, note) = await findings(tmp_path, LINKS, analyses(stop_after={"failed": 2}))
+    assert note.startswith("analyses: `stop_after` holds back what is not submitted yet, and up to 5000 items are")
+    assert len((await findings(tmp_path, LINKS, analyses(stop_after={"failed": 2}, max_open=8)))[1]) == 1
+
+
 @pytest.mark.parametrize(
     ("jobs", "words"),
     [

@@ -83,3 +83,24 @@ async def test_a_file_without_an_id_is_refused(checked, value, says):
     """It would reach the platform, and fail there."""
     (mistake,), _ = await checked({"x": value}, "sample\nS1\n")
     assert says in mistake
+
+
+NOTE = "in inputs.{} looks like the id of a file, and is sent as a text - where a file is meant, write `{{class: File, "
+
+
+async def test_the_id_of_a_file_as_a_mere_text_is_noted(tmp_path):
+    """The platform takes it for a text, and the task fails after it was paid for; it is sent as it is all the same."""
+    inputs = {"bam": A, "reads": ["${id}", B], "index": "${id}", "ref": files(C)[0], "sample": "abc", "threads": 4}
+    job = {"name": "a", "kind": "sevenbridges.task", "account": "sb", "project": "lab/cohort"}
+    task = {"name": "t ${sample}", "app": "lab/cohort/align/3", "inputs": inputs}
+    (tmp_path / "t.csv").write_text(f"sample,id\nS1,{B}\nS2,{C}\n")
+    items = [{"name": "one", "app": "lab/cohort/align/3", "inputs": {"bam": A}}]
+    jobs = [job | {"template": task, "table": "t.csv"}, job | {"name": "b", "items": items}]
+    (tmp_path / "a.json").write_text(json.dumps({"version": 1, "jobs": jobs}) + "\n")
+    with await check(tmp_path / "a.json", {"sb": AccountLimits("sevenbridges", 5000)}) as report:
+        assert not report.mistakes
+        (bam, reads, index, item) = report.notes
+    assert bam.startswith(f"t.csv, lines 2, 3: '{A}' {NOTE.format('bam')}")
+    assert reads.startswith(f"t.csv, lines 2, 3: '{B}' {NOTE.format('reads')}")
+    assert index.startswith(f"t.csv, lines 2, 3: '{B}' {NOTE.format('index')}")
+    assert item.startswith(f"jobs[1].items[0]: '{A}' {NOTE.format('bam')}")

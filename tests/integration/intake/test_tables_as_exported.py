@@ -164,11 +164,7 @@ async def test_columns_that_are_missing_are_reported_once_with_what_was_meant(ch
     """Case, spaces and a letter make a suggestion; a column that prints alike is told apart."""
     mistakes, _, _ = await checked("Sample,R1\u200b,r_2\nA,fil.1,fil.2\n")
     assert [mistake.partition(" - ")[2].partition(" its")[0] for mistake in mistakes] == [
-        (
-            "did you mean `Sample`? "
-            "did you mean `R1\\u200b`? (it holds U+200B ZERO WIDTH SPACE behind R1); "
-            "did you mean `r_2`?"
-        )
+        "did you mean `Sample`, `R1\\u200b`, `r_2`? (`R1\\u200b` holds U+200B ZERO WIDTH SPACE behind R1)"
     ]
 
 

@@ -17,6 +17,7 @@ from orchestrator.notify.deliveries import DAY, DELAYS, MOST_IN_FLIGHT, MOST_OF_
 from orchestrator.store.errors import StoreUnavailableError
 from orchestrator.store.store import Store
 from orchestrator.telemetry.bus import Bus
+from orchestrator.telemetry.events import ComponentError
 from orchestrator.telemetry.webhook_events import WebhookDelayed, WebhookDelivered, WebhookGivenUp
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -320,12 +321,52 @@ async def test_a_database_that_fails_ends_nothing_and_loses_nothing(desk, monkey
 
     with monkeypatch.context() as patched:
         patched.setattr(desk.store.notices, "delivered", unavailable)
-        await desk.deliveries.turn()
-        await desk.steps.run()
-    await desk.turn()
+        await desk.turn()
+    await desk.run_for(11)
     assert len(desk.receiver.sent) == 2
     assert len(set(desk.receiver.ids)) == 1
     assert await desk.store.notices.counts() == (0, 0)
+
+
+async def test_what_cannot_be_recorded_is_sent_ever_more_rarely(desk, monkeypatch):
+    """A receiver is not called every ten seconds because our disk is full; others are called meanwhile."""
+    await desk.settle()
+
+    async def unavailable(*_args):
+        raise StoreUnavailableError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.store.notices, "delivered", unavailable)
+        await desk.run_for(DAY)
+    assert len(desk.receiver.sent) < 40
+    assert [event.retry_in_s for event in desk.told(ComponentError)][:4] == [10.0, 20.0, 40.0, 80.0]
+    await desk.run_for(3600)
+    assert await desk.store.notices.counts() == (0, 0)
+
+
+@pytest.mark.parametrize("place", ["compose", "signed_headers", "parse_target", "post"])
+async def test_a_local_error_is_a_failed_attempt(desk, monkeypatch, place):
+    """A bug in composing or sending is tried as rarely as a refusal, shown with its reason, and given up at last."""
+    await desk.settle()
+
+    def broken(*_args):
+        raise ValueError("no such column")
+
+    if place == "post":
+        desk.receiver.always = ValueError("no such column")
+    else:
+        monkeypatch.setattr(deliveries, place, broken)
+    await desk.turn()
+    (pending,) = await desk.store.notices.undelivered()
+    assert (pending.tries, pending.last_error) == (
+        1,
+        "it could not be sent by this program: ValueError: no such column",
+    )
+    assert "Traceback" in desk.told(ComponentError)[0].reason
+    await desk.run_for(4 * DAY)
+    assert len(desk.told(WebhookDelayed)) == len(DELAYS)
+    (given_up,) = desk.told(WebhookGivenUp)
+    assert given_up.tries == len(DELAYS) + 1
 
 
 # ---------------------------------------------------------------- many

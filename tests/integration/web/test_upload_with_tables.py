@@ -56,7 +56,7 @@ async def test_mistakes_are_those_of_the_folder_and_nothing_is_dropped(house, au
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda parts: parts[:1], "the table a.csv is not there"),
+        (lambda parts: parts[:1], "the table a.csv is not there - send it as a further part of the form"),
         (lambda parts: [*parts, ("table", ("b.csv", ROWS))], "b.csv: is a table that the queue file does not name"),
     ],
 )
@@ -66,7 +66,7 @@ async def test_a_table_too_few_or_too_many_is_a_mistake(change, says, house, aut
         answer = await house.client.post("/api/v1/queue", files=change(form(house, "a")), headers=auth)
         (mistake,) = answer.json()["mistakes"]
         assert answer.status_code == 422
-        assert says in f"{mistake['table'] or ''}: {mistake['message']}"
+        assert says in f"{mistake['table'] or ''}: {mistake['message']} - {mistake['remedy']}"
         assert house.names("incoming") == []
 
 

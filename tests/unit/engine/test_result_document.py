@@ -1,6 +1,7 @@
 """The result as one JSON document, in portions."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.clock import SECOND
 from orchestrator.domain.model import (
     BatchState,
+    ItemState,
     JobState,
     Needs,
 )
@@ -98,6 +100,13 @@ async def test_a_job_without_batches_is_a_document_too():
     """A job that was skipped before anything was sent has its result."""
     document = json.loads(await written(as_json(FakeStore(), job(state=JobState.SKIPPED, counts={}))))
     assert (document["batches"], document["items"], document["job"]["counts"]) == ([], [], {})
+
+
+async def test_an_item_that_was_never_submitted_has_no_attempts():
+    """Those of a skipped job, and those that a cancelled one had not submitted."""
+    items = [replace(item(1), state=state, submitted_at=None) for state in (ItemState.PENDING, ItemState.CANCELLED)]
+    document = json.loads(await written(as_json(FakeStore([batch()], [items]), job(state=JobState.SKIPPED))))
+    assert [each["attempts"] for each in document["items"]] == [0, 0]
 
 
 async def test_every_item_has_a_line_of_its_own():

@@ -45,5 +45,5 @@ def test_a_file_that_was_renamed_is_news_until_the_next_listing():
     assert not arrivals.announced
     arrivals.announce({"a.json"}, [".a.json.tmp"])
     assert arrivals.announced
-    arrivals.observe(Listing([], frozenset(), (1, 1)), monotonic=0.0, now=0)
+    arrivals.observe(Listing([], {}, (1, 1)), monotonic=0.0, now=0)
     assert not arrivals.announced

@@ -35,6 +35,11 @@ def first_mistake(text):
         ),
         ("a: 1\nb:2\nc: 3\n", 2, "`b:` has no space behind it", "write `b: 2`"),
         ("a:\n  - x\n b: 2\n", 3, "the line does not continue what is above it", "indented"),
+        ('a: 1\nname: "run 7"/${s}\nb: 2\n', 2, "a text goes on behind its closing quote at column 14", "all of it"),
+        ("a: 'run 7' of ${s}\nb: 2\n", 1, "a text goes on behind its closing quote", "all of it"),
+        ('a: ["run 7"/${s}]\nb: 2\n', 1, "a text goes on behind its closing quote", "all of it"),
+        ('a: ["${r1}" "${r2}"]\nb: 2\n', 1, "a list in [ ] is not continued", "by commas"),
+        ('a: ["x" ${r2}]\nb: 2\n', 1, "a placeholder inside [ ] or { } has no quotes", '"${column}"'),
         ("a: 'x\nb: 2\n", 3, "a quote opens on line 1", "never closed"),
     ],
 )

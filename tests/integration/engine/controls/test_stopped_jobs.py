@@ -5,6 +5,7 @@ import pytest
 from orchestrator.domain.model import BatchState
 from orchestrator.domain.queue_file.estimate import AccountLimits, stop_after_note
 from orchestrator.domain.queue_file.model import QueuedJob
+from orchestrator.engine.outlook.why import why
 from orchestrator.telemetry.events import ControlDone, JobSettled, JobStopped, Level
 
 
@@ -23,6 +24,8 @@ async def test_a_job_that_stops_is_logged_once_and_counts_on(world):
     assert job.needs == "stopped"
     assert job.detail.startswith(f"{job.counts['failed']} items failed or were aborted")
     assert [(event.job, event.level) for event in it.told(JobStopped)] == [("run", Level.ERROR)]
+    (reason,) = (await why(it.store, job, open_items=None, account=None, now=it.clock.now())).reasons
+    assert reason.text == f"{job.detail}: `resume`"
 
 
 async def test_a_job_that_is_being_cancelled_says_so(world):
@@ -64,3 +67,19 @@ def test_stop_after_that_cannot_act_is_noted(items, max_open, noted):
     assert (note is not None) is noted
     if noted:
         assert "add `max_open: " in note
+
+
+@pytest.mark.parametrize(
+    ("items", "max_open", "says"),
+    [
+        (6000, None, "and 5000 of the 6000 items are submitted at once: add `max_open: 8` or so"),
+        (None, None, "and up to 5000 items are submitted at once: add `max_open: 8` or so"),
+        (6000, 5000, None),
+        (None, 10, None),
+    ],
+)
+def test_stop_after_that_acts_late_is_noted(items, max_open, says):
+    """A job larger than the account's limit, or of rows to come: thousands are paid for before it stops."""
+    job = QueuedJob(name="a", kind="k", account="x", project="p", items=[], max_open=max_open, stop_after={"failed": 2})
+    note = stop_after_note(job, items, AccountLimits("ica", 5000))
+    assert says in note if says else note is None

@@ -100,6 +100,40 @@ async def test_a_table_that_grows_is_waited_for(desk):
         assert [event.items for event in d.accepted] == [30]
 
 
+@pytest.mark.parametrize("name", [".t.csv.Ab12Cd", "t.csv.filepart", "t.csv.part", ".in.t.csv.", "~t.csv.tmp"])
+async def test_a_table_that_arrives_under_another_name_is_waited_for(desk, name):
+    """An upload that takes ninety seconds and is renamed at its end, as upload programs do, rejects no file."""
+    async with desk() as d:
+        spool = d.spool()
+        upload = d.write(name, "dataId\n")
+        d.write("a.json", _with_table(d))
+        for number in range(30):
+            with upload.open("a") as file:
+                file.write(f"fil.{number}\n")
+            await spool.rescan()
+            await d.clock.advance(3)
+        assert d.rejected == []
+        assert f"still on its way, as {name}" in spool.stale["a.json"]
+        upload.rename(d.incoming / "t.csv")
+        await d.decide(spool)
+        assert [event.items for event in d.accepted] == [30]
+
+
+async def test_an_upload_that_stands_still_is_waited_for_a_minute(desk):
+    """What a broken connection left, or the upload of another table, is no reason to wait."""
+    async with desk() as d:
+        spool = d.spool()
+        d.write(".t.csv.Ab12Cd", "dataId\n")
+        other = d.write(".u.csv.Ab12Cd", "dataId\n")
+        d.write("a.json", _with_table(d))
+        for _ in range(22):
+            with other.open("a") as file:
+                file.write("fil.1\n")
+            await spool.rescan()
+            await d.clock.advance(3)
+        assert "t.csv never came" in d.rejected[0].first_error
+
+
 async def test_a_table_that_never_comes_is_waited_for_a_minute(desk):
     """Then the file is rejected, as before."""
     async with desk() as d:
@@ -111,16 +145,17 @@ async def test_a_table_that_never_comes_is_waited_for_a_minute(desk):
         assert d.rejected == []
         await d.clock.advance(1)
         await spool.rescan()
-        assert "is not there" in d.rejected[0].first_error
+        assert "t.csv never came: this file waited for it for 60 s" in d.rejected[0].first_error
 
 
+@pytest.mark.parametrize("fraction_ns", [0, 702_042_052])
 @pytest.mark.parametrize("how", ["touch", "rename", "count"])
-async def test_what_an_interrupted_rsync_left_waits(desk, how):
-    """Modification time 0 and no matching count: it waits, reported, until somebody says that it is whole."""
+async def test_what_an_interrupted_rsync_left_waits(desk, how, fraction_ns):
+    """Modified at second 0, whatever its fraction, and no matching count: it waits until it is said to be whole."""
     async with desk() as d:
         spool = d.spool()
         d.write("t.csv", "dataId\nfil.1\nfil.2\n")
-        os.utime(d.incoming / "t.csv", (0, 0))
+        os.utime(d.incoming / "t.csv", ns=(fraction_ns, fraction_ns))
         queue_file = d.write("a.json", _with_table(d, **({"count": 2} if how == "count" else {})))
         await d.decide(spool)
         if how != "count":

@@ -1,8 +1,11 @@
 """Tables: they belong to the queue file that names them."""
 
+import os
+
 import pytest
 
 from orchestrator.domain.queue_file.estimate import AccountLimits
+from orchestrator.store.errors import StoreUnavailableError
 from orchestrator.telemetry.events import Level, TableUnreferenced
 
 HEAD = (
@@ -113,6 +116,46 @@ async def test_a_table_that_nobody_names_is_told_once(desk):
         d.write("t.csv", TABLE)
         await d.decide(spool)
         assert len(d.told(TableUnreferenced)) == 2
+
+
+async def test_the_table_of_a_file_that_waits_for_a_person_stays(desk):
+    """An interrupted rsync left its queue file: the table is neither called unnamed nor rejected after an hour."""
+    async with desk() as d:
+        spool = d.spool()
+        d.write("t.csv", TABLE)
+        path = d.write("a.yaml", FILE)
+        os.utime(path, (0, 0))
+        await d.decide(spool)
+        await d.clock.advance(2 * 3600)
+        await spool.rescan()
+        assert d.told(TableUnreferenced) == []
+        assert d.names("incoming") == ["a.yaml", "t.csv"]
+        os.utime(path)
+        await d.decide(spool)
+        assert [event.items for event in d.accepted] == [2]
+
+
+async def test_the_table_of_a_file_that_an_error_defers_stays(desk, monkeypatch):
+    """The database is away for two hours: the file is accepted with its table once it is back."""
+    async with desk() as d:
+        spool = d.spool()
+        with monkeypatch.context() as away:
+            away.setattr(d.store.jobs, "known", _unavailable)
+            d.write("t.csv", TABLE)
+            d.write("a.yaml", FILE)
+            await d.decide(spool)
+            for _ in range(3):
+                await d.clock.advance(3000)
+                await spool.rescan()
+            assert d.names("incoming") == ["a.yaml", "t.csv"]
+        await d.clock.advance(60)
+        await spool.rescan()
+        assert d.rejected == []
+        assert [event.items for event in d.accepted] == [2]
+
+
+async def _unavailable(*_args):
+    raise StoreUnavailableError("the database is away")
 
 
 async def test_a_table_whose_queue_file_is_on_its_way_is_not_told(desk):
