@@ -42,7 +42,7 @@ PIPELINE = "c2a9a2f4-6d3f-4b67-b2c8-6f1a3de0f111"
 CAP_SYS_ADMIN = 21
 
 QUICK = Knobs(
-    link_seconds=0.3, creation_seconds=0.2, analysis_seconds=0.6, await_seconds=0.2, abort_seconds=0.1, requests=100_000
+    link_seconds=0.3, creation_seconds=0.2, analysis_seconds=0.6, await_seconds=0.2, abort_seconds=0.1, requests=10_000
 )
 """A platform on which an analysis takes less than a second."""
 
@@ -111,7 +111,7 @@ class Lab:
                 "platform": name,
                 "base_url": base_url,
                 "api_key_file": f"secrets/{name}",
-                "budget": {"requests": 100_000, "per": "300s"},
+                "budget": {"requests": 10_000, "per": "300s"},
                 "poll": {"min_interval": "50ms", "max_interval": "500ms"},
             }
             account |= {"page_size": 200} if name == ICA.name else {}

@@ -60,7 +60,7 @@ class World:
     open_items: int = 5000
     page_size: int = 1000
     strategy: str = "auto"
-    budget: int = 100_000
+    budget: int = 10_000
     events: list[Event] = field(default_factory=list)
     duplicates_expected: bool = False
     store: Store = field(init=False)
