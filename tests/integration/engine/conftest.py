@@ -249,9 +249,12 @@ class World:
 
     async def until_settled(self, *names: str, within: float = 3600.0) -> None:
         """Let the daemon work until these jobs have settled."""
+        read_at = -1
 
         async def settled() -> bool:
-            return all([(await self.job(name)).state.settled for name in names])
+            nonlocal read_at
+            unchanged, read_at = read_at == self.store.writes, self.store.writes
+            return not unchanged and all([(await self.job(name)).state.settled for name in names])
 
         await self.until(settled, within=within)
 
