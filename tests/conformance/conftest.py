@@ -8,10 +8,10 @@ from typing import Any
 
 import anyio.from_thread
 import anyio.to_thread
-import libica.openapi.v3 as libica
 import odm_clients
 import pytest
 import sevenbridges
+from libica_client import libica
 from sevenbridges.http import error_handlers
 
 from orchestrator.clock import ManualClock

@@ -152,6 +152,6 @@ def lab(tmp_path: Path, new_lab: Any, fasttime: Any, forks: ForkServer) -> Any:
     lab = new_lab(tmp_path, clock=OffsetClock(clock), forks=forks)
     lab.program = (str(TORTURE / "daemon.py"), "--pace", str(clock.pace))
     lab.knobs = replace(lab.knobs, link_seconds=60, creation_seconds=40, analysis_seconds=120, abort_seconds=20)
-    lab.account = {"poll": {"min_interval": "5s", "max_interval": "60s"}}
+    lab.account = {"poll": {"min_interval": "15s", "max_interval": "60s"}}
     lab.extra = {"queue": {"directory": "queue", "scan_interval": "10s", "rest": "60s"}}
     return lab

@@ -5,7 +5,7 @@ from platform_setups import ODM
 
 from orchestrator.simulator.odm import Knobs
 
-QUICK = Knobs(publish_seconds=0.4, import_seconds=0.4, stop_seconds=0.1, requests=100_000)
+QUICK = Knobs(publish_seconds=0.4, import_seconds=0.4, stop_seconds=0.1, requests=10_000)
 LINK = "https://bucket.example.org/run-0172"
 
 

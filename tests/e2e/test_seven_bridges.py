@@ -13,7 +13,7 @@ QUICK = Knobs(
     drs_seconds=0.3,
     automation_seconds=0.6,
     abort_seconds=0.1,
-    requests=100_000,
+    requests=10_000,
 )
 
 

@@ -9,6 +9,7 @@ import gc
 import importlib.util
 import json
 import os
+import pkgutil
 import selectors
 import signal
 import socket
@@ -153,15 +154,23 @@ def become(request: Mapping[str, Any], launcher: ModuleType) -> None:
 
 
 def load(path: Path) -> ModuleType:
-    """A launcher with all that it imports, also what it imports late."""
+    """A launcher with all that it imports, also what a daemon imports or reads when it connects to its platforms."""
     sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location("launcher", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    import orchestrator.store.database.revisions  # noqa: F401 - a first start migrates
+    import anyio._backends._asyncio  # noqa: F401 - the event loop
+    import httpcore  # noqa: F401 - the HTTP library's own, for the first connection
 
+    import orchestrator.store.database.revisions  # noqa: F401 - a first start migrates
+    from orchestrator import platforms
+    from orchestrator.platforms.http.trust import authorities
+
+    for found in pkgutil.walk_packages(platforms.__path__, f"{platforms.__name__}."):
+        importlib.import_module(found.name)
+    authorities()
     return module
 
 

@@ -1,12 +1,12 @@
 """Starts the polls of one account when they are due, and plans them anew when batches change."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import anyio.abc
 
 from orchestrator.clock import Clock
-from orchestrator.domain.model import Poll
+from orchestrator.domain.model import Batch, Poll
 from orchestrator.engine.polling.forecast import Forecasts
 from orchestrator.engine.polling.schedule import Schedule
 from orchestrator.engine.step_runner import POLL, StepRunner
@@ -66,6 +66,9 @@ class PollDispatch:
         self._next_plan = -math.inf
         self._plan_reused = True
         """Whether the last turn made no plan: what woke it may need one."""
+        self._tracked: Sequence[Batch] = ()
+        self._tracked_at = -1
+        """The store's writes when these were read."""
 
     @property
     def busy(self) -> bool:
@@ -103,14 +106,22 @@ class PollDispatch:
         return max(0, min(self._steps.concurrency(MAX_POLLS) - self._in_flight, MAX_WAITING - waiting))
 
     async def _plan(self) -> None:
-        """Derive the polls from all tracked batches. It reads them all, so it is not done after every poll."""
-        batches = await self._store.batches.tracking(self._account)
+        """Derive the polls from all tracked batches. That takes long when they are many: not done after every poll."""
+        batches = await self._tracking()
         self._forecasts.plan(batches, self._clock.now())
         polls = self._platform.polls(batches)
         self._schedule.want([(poll, self._forecasts.of(poll)) for poll in polls], now=self._clock.monotonic())
         self._steps.forget_outdated({POLL + poll.name for poll in polls})
         for name, text in self._forecasts.worth_keeping():
             await self._store.memory.remember(self._account, name, text)
+
+    async def _tracking(self) -> Sequence[Batch]:
+        """All tracked batches, read anew when something was written since."""
+        writes = self._store.writes
+        if writes != self._tracked_at:
+            self._tracked = await self._store.batches.tracking(self._account)
+            self._tracked_at = writes
+        return self._tracked
 
     async def _run(self, poll: Poll) -> None:
         async def sweep() -> None:

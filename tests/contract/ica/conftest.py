@@ -254,8 +254,8 @@ def bench() -> Callable[..., Bench]:
         **knobs: Any,
     ) -> Bench:
         clock = ManualClock()
-        simulator = setup.simulate(clock, knobs={"requests": 100_000, **knobs}, faults=tuple(faults))
-        budget = RateLimiter(Limit(100_000, 300.0), clock, MemorySlots(), Random(1))
+        simulator = setup.simulate(clock, knobs={"requests": 10_000, **knobs}, faults=tuple(faults))
+        budget = RateLimiter(Limit(10_000, 300.0), clock, MemorySlots(), Random(1))
         remote = Remote(
             f"http://platform{simulator.base_path}",
             budget,

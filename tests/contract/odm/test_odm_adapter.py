@@ -34,7 +34,7 @@ class Account:
     def __init__(self, *faults, header="Genestack-API-Token", token="simulator", **knobs):
         self.clock = ManualClock()
         self.simulator = Simulator(Config(seed=7, faults=faults, knobs=Knobs(**({"jitter": 0.0} | knobs))), self.clock)
-        limiter = RateLimiter(Limit(100_000, 300.0), self.clock, MemorySlots(), Random(1))
+        limiter = RateLimiter(Limit(10_000, 300.0), self.clock, MemorySlots(), Random(1))
         remote = Remote(
             "http://platform/odm",
             limiter,

@@ -64,7 +64,7 @@ class Lab:
 
     def restart(self) -> None:
         """Another process: the adapter remembers nothing."""
-        self.budget = RateLimiter(Limit(100_000, 300.0), self.clock, MemorySlots(), Random(1))
+        self.budget = RateLimiter(Limit(10_000, 300.0), self.clock, MemorySlots(), Random(1))
         remote = Remote(
             f"http://platform{self.simulator.base_path}",
             self.budget,
@@ -310,7 +310,7 @@ def make_lab() -> Callable[..., Lab]:
 
     def make(*faults: Fault, page_size: int = 100, **knobs: Any) -> Lab:
         clock = ManualClock()
-        simulator = Simulator(Config(seed=7, faults=faults, knobs=Knobs(**({"requests": 100_000} | knobs))), clock)
+        simulator = Simulator(Config(seed=7, faults=faults, knobs=Knobs(**({"requests": 10_000} | knobs))), clock)
         return Lab(clock, simulator, page_size)
 
     return make

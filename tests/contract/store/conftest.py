@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,14 +53,16 @@ def postgres() -> Iterator[str]:
         yield server
 
 
-def _administer(server: str, command: str, database: str = "postgres") -> None:
-    engine = sa.create_engine(
-        sa.make_url(f"{server}/{database}").set(drivername="postgresql+psycopg"),
-        isolation_level="AUTOCOMMIT",
-        poolclass=sa.NullPool,
-    )
-    with engine.connect() as connection:
+def _administer(server: str, command: str) -> None:
+    with _administrator(server, "postgres") as engine, engine.connect() as connection:
         connection.exec_driver_sql(command)
+
+
+@contextmanager
+def _administrator(server: str, database: str) -> Iterator[sa.Engine]:
+    url = sa.make_url(f"{server}/{database}").set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
+    yield engine
     engine.dispose()
 
 
@@ -71,11 +74,18 @@ def sqlite_url(newest_sqlite: Path, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+@pytest.fixture(scope="session")
+def newest_postgres(postgres: str) -> Iterator[sa.Engine]:
+    """What empties the database `newest`: on one connection, as a new one costs as much as the emptying."""
+    with _administrator(postgres, "newest") as engine:
+        yield engine
+
+
 @pytest.fixture
-def postgres_url(postgres: str) -> str:
+def postgres_url(postgres: str, newest_postgres: sa.Engine) -> str:
     """An empty PostgreSQL database."""
-    names = ", ".join(metadata.tables)
-    _administer(postgres, f"TRUNCATE {names} RESTART IDENTITY CASCADE", "newest")
+    with newest_postgres.connect() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY CASCADE")
     return f"{postgres}/newest"
 
 

@@ -60,7 +60,7 @@ class World:
     open_items: int = 5000
     page_size: int = 1000
     strategy: str = "auto"
-    budget: int = 100_000
+    budget: int = 10_000
     events: list[Event] = field(default_factory=list)
     duplicates_expected: bool = False
     store: Store = field(init=False)
@@ -250,9 +250,12 @@ class World:
 
     async def until_settled(self, *names: str, within: float = 3600.0) -> None:
         """Let the daemon work until these jobs have settled."""
+        read_at = -1
 
         async def settled() -> bool:
-            return all([(await self.job(name)).state.settled for name in names])
+            nonlocal read_at
+            unchanged, read_at = read_at == self.store.writes, self.store.writes
+            return not unchanged and all([(await self.job(name)).state.settled for name in names])
 
         await self.until(settled, within=within)
 

@@ -85,6 +85,27 @@ async def test_slow_planning_leaves_new_work_its_first_look(world, monkeypatch):
     assert all(item.remote_id for item in (await it.items()).values())
 
 
+async def test_batches_are_read_for_a_plan_only_after_a_write(world, monkeypatch):
+    """While polls bring nothing new the list of what is polled is kept, and what is submitted then is polled too."""
+    it = await world(analysis_seconds=DAY)
+    await it.submit("run", KEYS)
+    await it.run_for(HOUR)
+    read, reads = it.store.batches.tracking, []
+
+    async def counted(account):
+        reads.append(it.store.writes)
+        return await read(account)
+
+    monkeypatch.setattr(it.store.batches, "tracking", counted)
+    asked = it.calls("searchAnalyses")
+    await it.run_for(HOUR)
+    assert it.calls("searchAnalyses") > asked + 10
+    assert len(reads) == len(set(reads))
+    await it.submit("more", [f"more-{key}" for key in KEYS])
+    await it.run_for(HOUR)
+    assert all(item.remote_id for item in (await it.items("more")).values())
+
+
 # ---------------------------------------------------------------- a wall clock that is set
 
 

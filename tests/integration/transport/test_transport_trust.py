@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import ssl
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import certifi
 import pytest
 
 from orchestrator.platforms.http.trust import DIRECTORY, FILE, authorities
@@ -96,6 +98,14 @@ def test_a_system_without_a_store_falls_back(monkeypatch):
     monkeypatch.setattr("orchestrator.platforms.http.trust._STORES", ())
     trusted = authorities({})
     assert (trusted.system, len(trusted.context.get_ca_certs()) > 50) == (False, True)
+
+
+def test_authorities_are_read_once(tmp_path):
+    """Further accounts and the webhooks share what the first account has read."""
+    copy = Path(shutil.copyfile(certifi.where(), tmp_path / "ca.pem"))
+    first = authorities({FILE: str(copy)})
+    copy.unlink()
+    assert authorities({FILE: str(copy)}) is first
 
 
 @pytest.mark.parametrize(

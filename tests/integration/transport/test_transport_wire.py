@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import sys
 from contextlib import asynccontextmanager
 from random import Random
 
@@ -106,6 +107,26 @@ async def test_connections_are_kept_alive(call):
         for _ in range(3):
             assert (await remote.send(call())).body == b"ok"
         assert server.connections == 1
+
+
+class Searches:
+    """Stands first among the finders of modules, and finds none."""
+
+    def __init__(self):
+        self.names: list[str] = []
+
+    def find_spec(self, name, path=None, target=None):
+        self.names.append(name)
+
+
+async def test_a_request_looks_for_no_module(call, monkeypatch):
+    """Once the first request has been sent: a search of the path takes as long as the rest of a request."""
+    reply, searches = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Searches()
+    async with serving(replying(reply, goes_on=True)) as (_, remote, _):
+        await remote.send(call())
+        monkeypatch.setattr(sys, "meta_path", [searches, *sys.meta_path])
+        await remote.send(call())
+    assert searches.names == []
 
 
 @pytest.mark.parametrize(

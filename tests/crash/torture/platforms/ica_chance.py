@@ -82,7 +82,7 @@ def knobs(chance: random.Random) -> Knobs:
         page_order=chance.choice(("stable", "shuffled")),
         token_seconds=chance.choice((120.0, 3600.0)),
         cursor_seconds=chance.choice((2.0, 600.0)),
-        requests=chance.randint(100, 300) if tight else 100_000,
+        requests=chance.randint(100, 300) if tight else 10_000,
         window=chance.choice(("sliding", "fixed", "fixed_from_first")),
         count_refused=chance.random() < 0.5,
         retry_after=chance.random() < 0.5,

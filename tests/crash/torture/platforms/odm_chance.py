@@ -49,7 +49,7 @@ def knobs(chance: random.Random) -> Knobs:
         running_word=chance.choice(("RUNNING", "STARTED")),
         job_times=chance.choice(("iso", "day_first")),
         task_times=chance.choice(("ms", "s", "text")),
-        requests=chance.randint(100, 300) if tight else 100_000,
+        requests=chance.randint(100, 300) if tight else 10_000,
         window=chance.choice(("sliding", "fixed", "fixed_from_first")) if tight else "none",
     )
 

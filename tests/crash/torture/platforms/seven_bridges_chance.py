@@ -75,7 +75,7 @@ def knobs(chance: random.Random) -> Knobs:
         drs_files=chance.choice((20, 500)),
         drs_per=chance.uniform(30, 300),
         automation_tasks=chance.randint(0, 3),
-        requests=chance.randint(100, 300) if tight else 100_000,
+        requests=chance.randint(100, 300) if tight else 10_000,
         window=chance.choice(("sliding", "fixed", "fixed_from_first")),
         count_refused=chance.random() < 0.5,
         rate_headers=chance.random() < 0.7,
