@@ -10,16 +10,16 @@ HIDDEN = "R\u200b2"
 @pytest.mark.parametrize(
     ("absent", "columns", "says"),
     [
-        (["sampel"], ["sample", "r1"], "did you mean `sample`?"),
-        (["sampel", "R1"], ["sample", "r1"], "did you mean `sample`, `r1`?"),
+        (["samplee"], ["sample", "r1"], "did you mean `sample`?"),
+        (["samplee", "R1"], ["sample", "r1"], "did you mean `sample`, `r1`?"),
         (["r2"], ["sample", HIDDEN], f"did you mean `{HIDDEN}`? (it holds U+200B ZERO WIDTH SPACE behind R)"),
         (
-            ["sampel", "r2"],
+            ["samplee", "r2"],
             ["sample", HIDDEN],
             f"did you mean `sample`, `{HIDDEN}`? (`{HIDDEN}` holds U+200B ZERO WIDTH SPACE behind R)",
         ),
         (
-            ["sampel", "n:integer"],
+            ["samplee", "n:integer"],
             ["sample", "n"],
             "write `${n:int}`, for the types are int, float and bool; did you mean `sample`?",
         ),
