@@ -99,8 +99,8 @@ class JobValidation:
         self._under: dict[str, Any] | None = template or None if isinstance(template, dict) else None
         """The template, where there is one that says anything."""
         self._repeated = RepeatedMistakes()
-        self._first_qualifier: str | None = None
-        self._qualifiers_differ = False
+        self._qualifiers: set[str | None] = set()
+        """Of the items so far; two are enough to know that they differ."""
         self._bytes = 0
         self._most_bytes = BATCH_BYTES
         self._room = max(LEAST_ROOM, MOST_GROWTH * setting.dropped_bytes)
@@ -170,7 +170,7 @@ class JobValidation:
         cost = estimate(self._items.counted, spec.batch_size, limits, cut=cut, per_batch=kind.requests)
         counted = self._job.count is not None
         size, most = self._bytes, limits.batch_bytes
-        qualified = kind if self._qualifiers_differ else None
+        qualified = kind if len(self._qualifiers) > 1 else None
         return ValidatedJob(spec, self._items.counted, cost, counted, size, most, self._setting.out, offset, qualified)
 
     def _before_rows(self, kind: Kind | None, limits: AccountLimits | None, before: int) -> ValidatedJob | None:
@@ -214,9 +214,8 @@ class JobValidation:
             return None  # reported already
         if not any(mistake.path in kind.identity_paths for mistake in wrong):
             keys.add(kind.qualified_key_of(item) or key, seq, line)
-            qualifier = kind.qualifier_of(item)
-            self._first_qualifier = self._first_qualifier or qualifier
-            self._qualifiers_differ |= qualifier != self._first_qualifier
+            if len(self._qualifiers) <= 1:
+                self._qualifiers.add(kind.qualifier_of(item))
         if wrong or digest is None:
             return None
         request = request or canonical(item)

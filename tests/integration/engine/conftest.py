@@ -212,9 +212,8 @@ class World:
         given["engine"] = self.setup.engines.get(kind)
         asked = self.platform.kinds[given["kind"]]
         given |= {"first_stage": asked.first_stage, "follow_only": asked.follow_only}
-        job = await self.store.jobs.load(
-            JobSpec(name=name, **{**given, "batch_size": batch_size, **spec}), self.clock.now()
-        )
+        filled = JobSpec(name=name, **{**given, "batch_size": batch_size, **spec})
+        job = await self.store.jobs.load(filled, self.clock.now())
         await self.store.jobs.add_items(
             job, [NewItem(seq, key, request_bytes(self.setup, kind, key)) for seq, key in enumerate(keys, start=1)]
         )
