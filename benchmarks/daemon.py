@@ -14,8 +14,7 @@ import anyio.abc
 
 from benchmarks import report
 from orchestrator.clock import SystemClock
-from orchestrator.simulator import serve
-from orchestrator.simulator.ica import Simulator
+from orchestrator.simulator import ica, serve, sevenbridges
 
 _POLL = 0.002
 
@@ -25,7 +24,7 @@ class Site:
     """A folder with configuration and queue."""
 
     folder: Path
-    simulator: Simulator
+    simulator: ica.Simulator | sevenbridges.Simulator
 
     @asynccontextmanager
     async def served(self, **account: Any) -> AsyncIterator["Site"]:  # noqa: ANN401 - JSON

@@ -191,6 +191,7 @@ async def launch(folder: Path, *, items: int, batches: int, rest: float = 1200.0
     (job,) = await store.jobs.list()
     for batch in await store.batches.of_job(job.id):
         submission = ica.compose(batch, await store.items.of_batch(batch))
+        assert submission is not None
         submitted = await ica.submit(_with(batch, submission))
         remote_ids[batch.id] = submitted.remote_id
     await store.aclose()

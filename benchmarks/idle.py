@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import anyio
 
@@ -31,7 +31,8 @@ AIMS: Final = PollTargets(10.0, 300.0)
 BATCHES: Final = 10
 JOBS: Final = ("first", "known")
 """The second one runs after the first, and finds its durations learnt."""
-DISTRIBUTIONS: Final = ("even", "bimodal", "long_tailed")
+Distribution: TypeAlias = Literal["even", "bimodal", "long_tailed"]
+DISTRIBUTIONS: Final[tuple[Distribution, ...]] = ("even", "bimodal", "long_tailed")
 SECONDS: Final = (30, 900, 14_400, 86_400)
 KINDS: Final[Mapping[str, str]] = {"analyses": "ica.analysis_creation", "links": "ica.data_linking"}
 _END: Final = 100.0
@@ -43,7 +44,7 @@ class Case:
     """What runs."""
 
     kind: str
-    durations: Literal["even", "bimodal", "long_tailed"]
+    durations: Distribution
     seconds: float
     """That most items take; the median of those with a long tail."""
     items: int

@@ -79,8 +79,8 @@ def _file(name: str, items: int) -> str:
     inputs = [{"parameterCode": "fastqs", "dataIds": ["fil.0a1b", "fil.1a1b"]}]
     one = {"pipelineId": PIPELINE, "analysisInput": {"inputs": inputs}}
     job = {"name": name, "account": "ica", "project": PROJECT, "kind": "ica.analysis_creation", "engine": "nextflow"}
-    job["items"] = [{"userReference": f"{name}/s{n}", **one} for n in range(items)]
-    return json.dumps({"version": 1, "jobs": [job]}) + "\n"
+    listed = [{"userReference": f"{name}/s{n}", **one} for n in range(items)]
+    return json.dumps({"version": 1, "jobs": [{**job, "items": listed}]}) + "\n"
 
 
 def main() -> None:

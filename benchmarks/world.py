@@ -134,6 +134,7 @@ async def _submit(store: Store, ica: Ica, clock: ManualClock) -> Batch:
     batch = await store.batches.next("ica", room=1_000_000, now=clock.now())
     assert batch is not None
     submission = ica.compose(batch, await store.items.of_batch(batch))
+    assert submission is not None
     moved = await store.advance.begin(batch, submission, user="user", now=clock.now())
     return (await store.advance.confirm(moved, await ica.submit(moved), now=clock.now())).batch
 

@@ -21,7 +21,7 @@ from benchmarks.budget import limiters
 from benchmarks.budget.limiters import PER, REQUESTS, Limiter, Reply
 from benchmarks.virtual import START, LoopClock
 from orchestrator.simulator import Limit, Window
-from orchestrator.simulator.budget import RateLimiter
+from orchestrator.simulator.budget import Budget
 
 RTT: Final = (0.005, 0.150)
 TAIL: Final = (0.5, 3.0)
@@ -48,7 +48,7 @@ class Server:
     def __post_init__(self) -> None:
         self._clock = LoopClock()
         self._random = Random(self.seed)
-        self._budget = RateLimiter(Limit(REQUESTS, PER, self.window))
+        self._budget = Budget(Limit(REQUESTS, PER, self.window))
 
     async def send(self) -> Reply:
         """A request that left arrives, whatever becomes of the client."""

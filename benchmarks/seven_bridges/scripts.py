@@ -88,7 +88,9 @@ class _Wire(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, **_: object) -> requests.Response:  # type: ignore[override]
         body = request.body.encode() if isinstance(request.body, str) else request.body
-        sent = httpx.Request(request.method or "GET", str(request.url), headers=dict(request.headers), content=body)
+        assert isinstance(body, bytes | None)
+        headers = {name: value for name, value in request.headers.items() if isinstance(value, str)}
+        sent = httpx.Request(request.method or "GET", str(request.url), headers=headers, content=body)
         answer = await_only(self._network.handle_async_request(sent))
         response = requests.Response()
         response.status_code = answer.status_code
@@ -135,4 +137,4 @@ def virtual_time() -> Iterator[None]:
     try:
         yield
     finally:
-        task_model.time = error_handlers.time = time  # type: ignore[assignment]
+        task_model.time = error_handlers.time = time

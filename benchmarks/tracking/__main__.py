@@ -19,7 +19,7 @@ from benchmarks.fleet import PER, REQUESTS, RTT, Fleet
 from benchmarks.tracking import loops
 from orchestrator.platforms.ica.polling.poll_plan import Strategy
 from orchestrator.simulator import Limit
-from orchestrator.simulator.budget import RateLimiter
+from orchestrator.simulator.budget import Budget
 
 STRATEGIES: Final[tuple[Strategy, ...]] = ("items", "auto")
 SHARE: Final = PER / REQUESTS
@@ -87,7 +87,7 @@ async def _pages(launched: Fleet) -> report.Row:
 def _one_by_one(batches: int, items: int) -> report.Row:
     """A loop that asks for one analysis after another, and waits for as long as it is told to; by arithmetic."""
     name, requests = "a loop, one by one (worked out)", items
-    server, random, now = RateLimiter(Limit(REQUESTS, PER)), Random(3), 0.0
+    server, random, now = Budget(Limit(REQUESTS, PER)), Random(3), 0.0
     asked: list[float] = []
     while now < 5 * PER or len(asked) < 3 * requests:
         now += random.uniform(*RTT)
