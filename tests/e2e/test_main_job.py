@@ -1,9 +1,14 @@
 """The main job, whole: dropped files to results on disk, over real HTTP, under everything that is unknown of ICA."""
 
 import json
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from forkserver import ForkServer
+
+PROGRAM = Path(__file__).parents[1] / "support/program.py"
 
 KNOBS = {
     "live": {},
@@ -43,6 +48,20 @@ def references():
     words = {7: "fail", 11: "nocreate", 13: "odd", 17: "abort", 19: "failfinal", 23: "await"}
     names = [f"cohort/s{n}-{next((w for k, w in words.items() if n % k == 0), 'x')}" for n in range(99)]
     return [*names, "cohort/bad"]
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """What starts daemons; the tests beside these start the program itself."""
+    with tempfile.TemporaryDirectory() as folder, ForkServer.running(Path(folder) / "s", PROGRAM) as server:
+        yield server
+
+
+@pytest.fixture
+def lab(lab, forks):
+    """A laboratory whose daemons start without importing the program again."""
+    lab.forks, lab.program = forks, (str(PROGRAM), "run")
+    return lab
 
 
 @pytest.mark.parametrize(
