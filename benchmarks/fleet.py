@@ -21,10 +21,10 @@ from orchestrator.domain.submission import Submission
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.loop import Loop
 from orchestrator.engine.polling.forecast import Forecasts
+from orchestrator.engine.polling.poller import Poller
 from orchestrator.engine.polling.schedule import Schedule
 from orchestrator.engine.retry_delays import engine_retry_delays
 from orchestrator.engine.steps.aborting import Aborting
-from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting
 from orchestrator.platforms.http.clock_skew import Skew
 from orchestrator.platforms.http.transport import Remote
@@ -149,7 +149,7 @@ def daemon_loop(
         schedule=Schedule(targets, budget.budget_state),
         forecasts=forecasts,
         submitting=Submitting(platform=platform, skew=Skew(clock), store=store, clock=clock, bus=bus, pauses=waits),
-        polling=Polling(account=account, platform=platform, forecasts=forecasts, store=store, clock=clock, bus=bus),
+        polling=Poller(account=account, platform=platform, forecasts=forecasts, store=store, clock=clock, bus=bus),
         aborting=Aborting(account=account, platform=platform, store=store, clock=clock, bus=bus),
         store=store,
         clock=clock,

@@ -22,17 +22,17 @@ from orchestrator.engine.backups import BackupPlan, Backups
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.loop import Loop, Part, kept_running
 from orchestrator.engine.polling.forecast import Forecasts
+from orchestrator.engine.polling.poller import Poller
 from orchestrator.engine.polling.schedule import Schedule
 from orchestrator.engine.report.context import context_of
 from orchestrator.engine.results import Results
 from orchestrator.engine.retry_delays import RetryDelays, engine_retry_delays
+from orchestrator.engine.shared_users import Users
 from orchestrator.engine.steps.aborting import Aborting
-from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting
 from orchestrator.engine.stopped_jobs import report_stopped
 from orchestrator.engine.unsynced import report_unsynced
 from orchestrator.engine.upkeep import Upkeep
-from orchestrator.engine.users import Users
 from orchestrator.intake.directory.moves import Folders, SpoolSettings, prove_moves
 from orchestrator.intake.limits import account_limits, webhook_terms
 from orchestrator.intake.rows.rows_planner import RowsPlanner
@@ -47,9 +47,9 @@ from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import DaemonStarted, DaemonStopping, Event, SchemaUpgrading
 from orchestrator.telemetry.metrics import Metrics
 from orchestrator.telemetry.service_manager import Notifier
+from orchestrator.web.components import Shown, ShownAccount
+from orchestrator.web.listening import listening, serve
 from orchestrator.web.monitoring.health import LONGEST_TURN
-from orchestrator.web.served import Shown, ShownAccount
-from orchestrator.web.serving import listening, serve
 
 IDLE_CHECK = 0.2
 """Seconds between two checks whether the daemon is idle, with `--until-idle`."""
@@ -309,9 +309,7 @@ def _add_dispatch(built: Daemon, account: ConnectedAccount, users: Users) -> Non
         submitting=Submitting(
             platform=platform, skew=account.skew, store=store, clock=clock, bus=bus, pauses=built.retry_delays
         ),
-        polling=Polling(
-            account=account.name, platform=platform, forecasts=forecasts, store=store, clock=clock, bus=bus
-        ),
+        polling=Poller(account=account.name, platform=platform, forecasts=forecasts, store=store, clock=clock, bus=bus),
         aborting=Aborting(account=account.name, platform=platform, store=store, clock=clock, bus=bus),
         store=store,
         clock=clock,

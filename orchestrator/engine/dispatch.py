@@ -20,13 +20,13 @@ from orchestrator.domain.model import Batch, BatchId, JobId
 from orchestrator.engine.account_gate import AccountGate, Cause
 from orchestrator.engine.polling.forecast import Forecasts
 from orchestrator.engine.polling.poll_dispatch import PollDispatch
+from orchestrator.engine.polling.poller import Poller
 from orchestrator.engine.polling.schedule import Schedule
 from orchestrator.engine.retry_delays import RetryDelays
+from orchestrator.engine.shared_users import Users
 from orchestrator.engine.step_runner import ABORT, SUBMIT, StepRunner
 from orchestrator.engine.steps.aborting import Aborting
-from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting
-from orchestrator.engine.users import Users
 from orchestrator.platforms.http.contact import Contact, LatestRequest
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.rate_limit.limiter import Lane, RateLimiter
@@ -66,7 +66,7 @@ class Dispatch:
         schedule: Schedule,
         forecasts: Forecasts,
         submitting: Submitting,
-        polling: Polling,
+        polling: Poller,
         aborting: Aborting,
         store: Store,
         clock: Clock,

@@ -8,7 +8,7 @@ from orchestrator.clock import Clock
 from orchestrator.domain.errors import OrchestratorError, Refused, Unauthorised
 from orchestrator.engine.account_gate import AccountGate
 from orchestrator.engine.retry_delays import RetryDelays
-from orchestrator.engine.users import Users
+from orchestrator.engine.shared_users import Users
 from orchestrator.platforms.http.contact import Contact
 from orchestrator.platforms.platform import Platform
 from orchestrator.telemetry.bus import Bus

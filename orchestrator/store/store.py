@@ -12,7 +12,7 @@ from orchestrator.store.account_memory import Memory
 from orchestrator.store.changes import Controlled, JobChanged, Moved, Observed
 from orchestrator.store.database import upgrade
 from orchestrator.store.database.engine import Database, Timed, parse
-from orchestrator.store.database.fence import Fence
+from orchestrator.store.database.lock_proof import Fence
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.notices import Notices
 from orchestrator.store.outbox import Entry, Outbox

@@ -13,13 +13,13 @@ from orchestrator.web.api.description import describe
 from orchestrator.web.api.queue_upload import Inbox
 from orchestrator.web.api.reads import Api
 from orchestrator.web.api.responses import PROBLEM, Problems
+from orchestrator.web.components import Shown
 from orchestrator.web.guard import Guard
 from orchestrator.web.monitoring.health import Health
 from orchestrator.web.monitoring.probes import Probes
 from orchestrator.web.monitoring.scrape import Scrape
 from orchestrator.web.pages.routes import page_routes
 from orchestrator.web.pages.site import Site
-from orchestrator.web.served import Shown
 from orchestrator.web.sessions import Sessions
 
 

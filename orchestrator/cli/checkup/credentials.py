@@ -16,7 +16,7 @@ from orchestrator.clock import Clock
 from orchestrator.connections import open_rate_limiter
 from orchestrator.domain.errors import PlatformError, Refused, SharedUser, Unauthorised, WrongAddress
 from orchestrator.domain.units import format_duration
-from orchestrator.engine.users import Users
+from orchestrator.engine.shared_users import Users
 from orchestrator.platforms.declaration import Connection, StatedLimit
 from orchestrator.platforms.http.calls import Exchange
 from orchestrator.platforms.http.clock_skew import Skew

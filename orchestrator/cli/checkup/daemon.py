@@ -8,7 +8,7 @@ from orchestrator.cli.checkup.finding import Finding, Result, ok, warning, wrong
 from orchestrator.domain.units import format_duration
 from orchestrator.platforms.http.clock_skew import MOST
 from orchestrator.settings import Settings, SettingsError
-from orchestrator.web.serving import listening
+from orchestrator.web.listening import listening
 
 _RESTART = "restart it"
 _RESOLUTION = 2.0

@@ -11,7 +11,7 @@ import structlog
 import typer
 
 from orchestrator.app import Leftovers, run_daemon
-from orchestrator.cli import heap
+from orchestrator.cli import allocator
 from orchestrator.cli.invocation import Config, fail, reading, run_async, settings_for
 from orchestrator.cli.program import REFUSED
 from orchestrator.clock import SystemClock
@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
 
 def run(config: Config = None, *, until_idle: UntilIdle = False) -> None:
     """Run the daemon: read queue files, submit and track their items, write results. Stop it with SIGTERM or SIGINT."""
-    heap.share()
+    allocator.share()
     sys.setswitchinterval(SWITCH_INTERVAL)
     settings = settings_for(config, for_daemon=True)
     try:

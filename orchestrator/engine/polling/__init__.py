@@ -1,1 +1,1 @@
-"""When each poll of an account is due, and what starts it."""
+"""When each poll of an account is due, what starts it, and the poller, which runs it."""

@@ -8,9 +8,9 @@ import anyio.abc
 from orchestrator.clock import Clock
 from orchestrator.domain.model import Batch, Poll
 from orchestrator.engine.polling.forecast import Forecasts
+from orchestrator.engine.polling.poller import Poller
 from orchestrator.engine.polling.schedule import Schedule
 from orchestrator.engine.step_runner import POLL, StepRunner
-from orchestrator.engine.steps.polling import Polling
 from orchestrator.platforms.platform import Platform
 from orchestrator.platforms.rate_limit.limiter import Lane, RateLimiter
 from orchestrator.store.store import Store
@@ -43,7 +43,7 @@ class PollDispatch:
         limiter: RateLimiter,
         schedule: Schedule,
         forecasts: Forecasts,
-        polling: Polling,
+        polling: Poller,
         store: Store,
         clock: Clock,
         group: anyio.abc.TaskGroup,

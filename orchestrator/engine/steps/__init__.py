@@ -1,1 +1,1 @@
-"""What is done to a platform, one step at a time. Nothing else calls platforms."""
+"""What is done to a platform beside polling it, one step at a time."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from orchestrator.clock import Clock
-from orchestrator.domain import resending
+from orchestrator.domain import lost_responses
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.model import Batch, Receipt
 from orchestrator.domain.submission import Resend
@@ -51,7 +51,7 @@ class Reconciling:
         """Act on what a search found of a batch; `soon`: the rest is searched for before an hour has passed."""
         now, there = self._clock.now(), self._skew.platform_now
         missing = await self._outcomes.missing(batch, found.items)
-        wait = resending.wait_for_second_search(batch, now=there)
+        wait = lost_responses.wait_for_second_search(batch, now=there)
         if missing == 0 and not (found.provisional and wait):
             await self._outcomes.accept(batch, found)
         elif missing == batch.items and self._may_repeat_unfound(batch):
@@ -78,13 +78,13 @@ class Reconciling:
             )
         elif missing < batch.items:
             await self._store.advance.confirm_partly(batch, found, now=now)
-        elif resending.never_answered(batch) and not batch.cancelled:
+        elif lost_responses.never_answered(batch) and not batch.cancelled:
             await self._send_smaller(batch, not_there=True)
         else:
             await self._store.advance.renew(batch, now=now)
 
     def _may_repeat_unfound(self, batch: Batch) -> bool:
-        return resending.may_repeat_unfound(batch, now=self._skew.platform_now, clock_trusted=self._skew.small)
+        return lost_responses.may_repeat_unfound(batch, now=self._skew.platform_now, clock_trusted=self._skew.small)
 
     async def _send_smaller(self, batch: Batch, *, not_there: bool, why: str = "") -> None:
         """Split a batch that never gets a response; when it has been split enough, block it for the operator."""
@@ -92,7 +92,7 @@ class Reconciling:
         detail = (
             f"{batch.sends} sends of {batch.items} items got no response, and {found}; last error: {batch.last_error}"
         )
-        if resending.may_be_halved(batch):
+        if lost_responses.may_be_halved(batch):
             await self._store.advance.split(batch, detail, now=self._clock.now())
             self._outcomes.report_delay(batch, "planned", f"{detail}. It is sent again in two halves")
             return

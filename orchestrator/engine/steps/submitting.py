@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from orchestrator.clock import Clock
 from orchestrator.crash_points import CrashPoint, crash_point
-from orchestrator.domain import resending
+from orchestrator.domain import lost_responses
 from orchestrator.domain.errors import (
     KeyConflict,
     Missing,
@@ -70,12 +70,12 @@ class Submitting:
             now, trusted = self._skew.platform_now, self._skew.small
             if await self._too_large(batch):
                 return
-            match resending.next_step(batch, user=user, now=now, clock_trusted=trusted):
-                case resending.Recovery.RESEND:
+            match lost_responses.next_step(batch, user=user, now=now, clock_trusted=trusted):
+                case lost_responses.Recovery.RESEND:
                     await self._send(batch, await self._composed(batch), user)
-                case resending.Recovery.SEARCH_THEN_RESEND:
+                case lost_responses.Recovery.SEARCH_THEN_RESEND:
                     await self._search_then_send(batch, user)
-                case resending.Recovery.SEARCH:
+                case lost_responses.Recovery.SEARCH:
                     await self._reconciling.search(batch)
             return
         if (
@@ -116,7 +116,7 @@ class Submitting:
             reason = f"the step that sent it ended without learning the outcome: {reason}"
             await self._store.advance.lose(batch, reason, due_at=due, now=now)
             self._outcomes.report_delay(batch, "unconfirmed", reason)
-        elif batch.state is BatchState.UNCONFIRMED and resending.is_unresolvable(batch, error, now=now):
+        elif batch.state is BatchState.UNCONFIRMED and lost_responses.is_unresolvable(batch, error, now=now):
             await self._outcomes.block(batch, f"its outcome could not be determined: {reason}")
         elif batch.state in {BatchState.PLANNED, BatchState.UNCONFIRMED}:
             await self._store.advance.postpone(batch, reason, due_at=due, now=now)
@@ -131,7 +131,7 @@ class Submitting:
         """
         preceded = await self._earlier.submitted_to(batch)
         now, trusted = self._skew.platform_now, self._skew.small
-        if not preceded and not resending.key_expired(batch, submission, now=now, clock_trusted=trusted):
+        if not preceded and not lost_responses.key_expired(batch, submission, now=now, clock_trusted=trusted):
             return False
         try:
             found = await find(self._platform, self._store, replace(batch, submission=submission))
@@ -239,11 +239,11 @@ class Submitting:
             return
         now = self._clock.now()
         waited = self._skew.platform_now - (batch.first_sent_at or self._skew.platform_now)
-        void = loss.by_platform or (isinstance(loss, StillRunning) and waited >= resending.STILL_RUNNING_LIMIT)
+        void = loss.by_platform or (isinstance(loss, StillRunning) and waited >= lost_responses.STILL_RUNNING_LIMIT)
         harmless = batch.resend is Resend.HARMLESS
-        due = self.waits.now() + resending.HARMLESS_WAIT if harmless else self._outcomes.retry_at(batch)
-        if batch.sends >= resending.PROMPT_SENDS:
-            due = max(due, self.waits.now() + resending.RARE_WAIT)
+        due = self.waits.now() + lost_responses.HARMLESS_WAIT if harmless else self._outcomes.retry_at(batch)
+        if batch.sends >= lost_responses.PROMPT_SENDS:
+            due = max(due, self.waits.now() + lost_responses.RARE_WAIT)
         counts = not isinstance(loss, StillRunning)  # not a lost response: the first send is still running
         await self._store.advance.lose(batch, str(loss), due_at=due, now=now, key_void=void, counts=counts)
         self._outcomes.report_delay(batch, "unconfirmed", str(loss))

@@ -33,10 +33,10 @@ from orchestrator.intake.reading.spill import PortionWriter
 from orchestrator.intake.reading.tables import Table
 from orchestrator.intake.rows.job_table import JobTable
 from orchestrator.intake.validated_job import StoredItem, ValidatedJob
-from orchestrator.intake.validation.blame import KeyTexts, of_bare_cell, of_cell, of_template
 from orchestrator.intake.validation.document import MOST_WRONG, ItemRun
 from orchestrator.intake.validation.duplicate_keys import Keys, Place, same_keys
 from orchestrator.intake.validation.entries import Entries, Entry, Rows
+from orchestrator.intake.validation.faulty_cells import KeyTexts, of_bare_cell, of_cell, of_template
 from orchestrator.intake.validation.repeated_mistakes import RepeatedMistakes, from_template
 from orchestrator.intake.validation.rows_to_come import RowsToCome
 from orchestrator.intake.validation.same_data import SameData

@@ -8,7 +8,7 @@ from typing import Any, Final
 from orchestrator.clock import Micros
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.model import Batch, BatchKey
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.declaration import SentBesides
 from orchestrator.platforms.http.calls import Call
 from orchestrator.platforms.ica.batches.analyses import moment

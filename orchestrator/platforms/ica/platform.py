@@ -10,7 +10,7 @@ from orchestrator.domain.identity import depth_of
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.declaration import SentBesides, nothing_else
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed

@@ -14,7 +14,7 @@ from orchestrator.domain.identity import batch_tag, instance_tag
 from orchestrator.domain.model import Batch, BatchKey, BatchState, ItemReport, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.declaration import SentBesides
 from orchestrator.platforms.http.calls import Call
 from orchestrator.platforms.http.json_bodies import read

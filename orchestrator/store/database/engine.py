@@ -18,7 +18,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from orchestrator.store.database.fence import Fence
+from orchestrator.store.database.lock_proof import Fence
 from orchestrator.store.database.sqlite_cursor import Connection, connect
 from orchestrator.store.errors import DamagedError, StoreError, StoreUnavailableError
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.durable import private_file, private_folder
 from orchestrator.store.database.engine import lone_connection, parse, several_connections, sqlite_path
-from orchestrator.store.database.fence import ELSEWHERE, Fence, check_sessions, refuse_shared, unlock
+from orchestrator.store.database.lock_proof import ELSEWHERE, Fence, check_sessions, refuse_shared, unlock
 from orchestrator.store.errors import LockedError, LockLostError, StoreUnavailableError
 
 LOCK = "lock"

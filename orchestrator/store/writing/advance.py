@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Concatenate, ParamSpec
 
 from orchestrator.clock import Micros
-from orchestrator.domain.details import bounded_receipt
 from orchestrator.domain.model import (
     Batch,
     BatchId,
@@ -23,6 +22,7 @@ from orchestrator.domain.model import (
     Observation,
     Receipt,
 )
+from orchestrator.domain.reported_limits import bounded_receipt
 from orchestrator.domain.submission import Submission
 from orchestrator.store.changes import Broken, Moved, Observed
 from orchestrator.store.errors import DamagedError, StoreUnavailableError

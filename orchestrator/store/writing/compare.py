@@ -13,7 +13,6 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orchestrator.domain.details import bounded
 from orchestrator.domain.lifecycle import Change, Contradiction, Same, decide
 from orchestrator.domain.model import (
     BatchKey,
@@ -24,11 +23,12 @@ from orchestrator.domain.model import (
     Learned,
     Observation,
 )
+from orchestrator.domain.reported_limits import bounded
 from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import SELECT_ITEM, Row, item_of, previous_ids_of
 from orchestrator.store.schema import batches, items, jobs, memory
-from orchestrator.store.writing.comparison import Comparison, Found, ItemChange, KnownBatch
 from orchestrator.store.writing.found_items import hold_parents
+from orchestrator.store.writing.planned_changes import Comparison, Found, ItemChange, KnownBatch
 
 _COLUMNS = (
     batches.c.id,

@@ -16,14 +16,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import Micros
-from orchestrator.domain.details import end_of
 from orchestrator.domain.lifecycle import outcome_of_children
 from orchestrator.domain.model import Item, ItemReport, ItemState, JobId
+from orchestrator.domain.reported_limits import end_of
 from orchestrator.store.changes import Place
 from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import SELECT_ITEM, item_of
 from orchestrator.store.schema import FOUND_ITEM, OPEN_ITEM, batches, items
-from orchestrator.store.writing.comparison import Comparison, Found
+from orchestrator.store.writing.planned_changes import Comparison, Found
 from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
 
 _ADD = sa.insert(items)

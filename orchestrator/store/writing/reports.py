@@ -6,14 +6,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestrator.clock import SECOND
-from orchestrator.domain.details import end_of
 from orchestrator.domain.lifecycle import BatchEvent
 from orchestrator.domain.model import CREATION, BatchReport, ItemState
+from orchestrator.domain.reported_limits import end_of
 from orchestrator.store.account_memory import remember
 from orchestrator.store.changes import Ended, Place
 from orchestrator.store.schema import batches, items
-from orchestrator.store.writing.comparison import Comparison, ItemChange, KnownBatch
 from orchestrator.store.writing.found_items import add
+from orchestrator.store.writing.planned_changes import Comparison, ItemChange, KnownBatch
 from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
 
 _OWN_ENDS = frozenset({ItemState.SUCCEEDED, ItemState.PARTIAL, ItemState.FAILED})

@@ -10,7 +10,7 @@ from orchestrator.domain.model import Batch, BatchId, BatchState, Item, ItemStat
 from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import SELECT_ITEM, item_of, places
 from orchestrator.store.schema import batches, items, jobs
-from orchestrator.store.writing.comparison import ItemChange
+from orchestrator.store.writing.planned_changes import ItemChange
 from orchestrator.store.writing.reports import write_changes
 from orchestrator.store.writing.unit_of_work import UnitOfWork
 

@@ -26,8 +26,8 @@ from orchestrator.intake.error_file import as_object
 from orchestrator.telemetry.events import DaemonStopping, Event, FileAccepted, FileDeferred, FileRejected
 from orchestrator.web.api.responses import Problems, document
 from orchestrator.web.api.upload_parts import Parts, UploadError, parts_of
+from orchestrator.web.components import Shown
 from orchestrator.web.guard import FORM, QUEUE_FILE_SUFFIXES, content_type
-from orchestrator.web.served import Shown
 
 ANSWER_WITHIN = 90.0
 """Seconds to wait for the outcome: more than a queue file waits for its table."""

@@ -31,7 +31,7 @@ from orchestrator.platforms.http.contact import LONG
 from orchestrator.store.reading.job_criteria import JobCriteria
 from orchestrator.web.api.accounts import Live, describe_accounts
 from orchestrator.web.api.responses import JSON, document
-from orchestrator.web.served import Shown, account_now, failing_since
+from orchestrator.web.components import Shown, account_now, failing_since
 
 _LARGEST_PAGE = 1000
 _PORTION = 250

@@ -15,8 +15,8 @@ import anyio.to_thread
 
 from orchestrator.store.errors import StoreError
 from orchestrator.telemetry.events import DaemonStopping, Event
+from orchestrator.web.components import Shown
 from orchestrator.web.monitoring.cached_call import CachedCall
-from orchestrator.web.served import Shown
 
 HEARTBEAT = 5.0
 """Seconds between two heartbeats."""

@@ -7,8 +7,8 @@ from orchestrator.clock import SECOND
 from orchestrator.store.database.wal import wal_bytes
 from orchestrator.store.errors import StoreError
 from orchestrator.telemetry.metrics import CONTENT_TYPE, AccountReading, BackupReading, Readings, StoreReading
+from orchestrator.web.components import Shown, ShownAccount
 from orchestrator.web.monitoring.cached_call import CachedCall
-from orchestrator.web.served import Shown, ShownAccount
 
 _KEEP, _PATIENCE = 1.0, 5.0
 

@@ -11,9 +11,9 @@ from orchestrator.clock import Micros
 from orchestrator.platforms.http.contact import LONG
 from orchestrator.platforms.rate_limit.limiter import LimiterView
 from orchestrator.store.account_memory import PAUSED
+from orchestrator.web.components import Shown, ShownAccount, failing_since
 from orchestrator.web.pages.content.request_history import LANE_NAMES, Chart, RequestHistory
 from orchestrator.web.pages.site import Site
-from orchestrator.web.served import Shown, ShownAccount, failing_since
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from orchestrator.domain.model import Batch, Job
+from orchestrator.web.components import Shown
 from orchestrator.web.pages.content.job_actions import (
     ACTIONS,
     Action,
@@ -23,7 +24,6 @@ from orchestrator.web.pages.job_list import job_url
 from orchestrator.web.pages.job_page import JobPage
 from orchestrator.web.pages.queueing import Outcome, Queueing, unwritable
 from orchestrator.web.pages.site import Site
-from orchestrator.web.served import Shown
 
 _OF_ACCOUNT = frozenset({"pause", "resume"})
 LONGEST_NUMBER = 10

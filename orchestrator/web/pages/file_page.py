@@ -15,13 +15,13 @@ from starlette.responses import RedirectResponse, Response
 from orchestrator.intake.directory.arrivals import IGNORED
 from orchestrator.intake.directory.moves import GOOD_NAME, mistake_of_name
 from orchestrator.settings.state import state_directory
+from orchestrator.web.components import Shown
 from orchestrator.web.pages.actions import actor_of
 from orchestrator.web.pages.content.recent_files import MISTAKES_LISTED, RecentFiles
 from orchestrator.web.pages.forms import field, read_form
 from orchestrator.web.pages.job_list import job_url
 from orchestrator.web.pages.queueing import FileMistake, Outcome, Queueing, unwritable
 from orchestrator.web.pages.site import Site
-from orchestrator.web.served import Shown
 
 MOST_FILES = 20
 """Files in one form: a queue file and its tables."""

@@ -13,11 +13,11 @@ from orchestrator.clock import SECOND, Micros
 from orchestrator.domain.model import Job, JobId, JobState
 from orchestrator.engine.outlook.expected_end import expected_ends
 from orchestrator.store.reading.job_search import JobFilter, JobsFound
+from orchestrator.web.components import Shown
 from orchestrator.web.pages.content.formatting import split_search
 from orchestrator.web.pages.content.progress_bar import ProgressBar, progress_bar
 from orchestrator.web.pages.forms import Query
 from orchestrator.web.pages.site import Site
-from orchestrator.web.served import Shown
 
 PAGE = 50
 """Jobs on a page."""

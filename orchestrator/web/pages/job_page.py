@@ -17,13 +17,13 @@ from orchestrator.engine.report.policy import policy
 from orchestrator.engine.result_document import Link
 from orchestrator.store.reading.history import HistoryEvent
 from orchestrator.store.reading.item_search import NOTHING, SHOWN_OF_PARENT, ItemFilter, ItemsFound
+from orchestrator.web.components import Shown
 from orchestrator.web.pages.content.job_actions import ADOPTABLE, OUT, may_give_up, may_retry
 from orchestrator.web.pages.content.job_outlook import read_outlook
 from orchestrator.web.pages.content.progress_bar import progress_bar
 from orchestrator.web.pages.forms import Query
 from orchestrator.web.pages.job_list import job_url
 from orchestrator.web.pages.site import Site
-from orchestrator.web.served import Shown
 
 PAGE = 100
 """Items or batches on a page."""

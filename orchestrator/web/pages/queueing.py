@@ -27,7 +27,7 @@ from orchestrator.intake.validation.check import check
 from orchestrator.settings.state import state_directory
 from orchestrator.telemetry.events import FileAccepted, FileRejected
 from orchestrator.web.api.queue_upload import Verdicts, Waiting
-from orchestrator.web.served import Shown
+from orchestrator.web.components import Shown
 
 ANSWER_WITHIN = 30.0
 """Seconds to wait for a decision; after that the page says that it is still to come."""

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from orchestrator.web.components import Shown
 from orchestrator.web.pages.account_page import AccountPage
 from orchestrator.web.pages.actions import Actions
 from orchestrator.web.pages.content.request_history import RequestHistory
@@ -17,7 +18,6 @@ from orchestrator.web.pages.login import Login
 from orchestrator.web.pages.queueing import Queueing
 from orchestrator.web.pages.rendering import STATIC_FILES, static_bytes
 from orchestrator.web.pages.site import Site
-from orchestrator.web.served import Shown
 from orchestrator.web.sessions import Sessions
 
 Endpoint = Callable[[Request], Awaitable[Response]]

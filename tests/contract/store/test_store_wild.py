@@ -2,8 +2,8 @@
 
 import pytest
 
-from orchestrator.domain.details import cut
 from orchestrator.domain.model import BatchReport, ItemState
+from orchestrator.domain.reported_limits import cut
 
 WILD = {
     "controls": "".join(map(chr, range(1, 32))) + "\x7f\x85",

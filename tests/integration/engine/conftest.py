@@ -26,9 +26,9 @@ from orchestrator.domain.units import SECOND
 from orchestrator.engine import dispatch
 from orchestrator.engine.dispatch import Dispatch, Limits
 from orchestrator.engine.polling.forecast import Forecasts
+from orchestrator.engine.polling.poller import Poller
 from orchestrator.engine.polling.schedule import Schedule
 from orchestrator.engine.steps.aborting import Aborting
-from orchestrator.engine.steps.polling import Polling
 from orchestrator.engine.steps.submitting import Submitting
 from orchestrator.engine.stopped_jobs import report_stopped
 from orchestrator.platforms.http.clock_skew import Skew
@@ -66,7 +66,7 @@ class World:
     store: Store = field(init=False)
     platform: Platform = field(init=False)
     dispatch: Dispatch = field(init=False)
-    polling: Polling = field(init=False)
+    polling: Poller = field(init=False)
     submitting: Submitting = field(init=False)
     _steps: Steps = field(init=False)
 
@@ -124,7 +124,7 @@ class World:
             items_of=store.items.of_batch,
         )
         forecasts = Forecasts(memory)
-        self.polling = Polling(
+        self.polling = Poller(
             account=self.setup.name, platform=self.platform, forecasts=forecasts, store=store, clock=clock, bus=bus
         )
         self.submitting = Submitting(

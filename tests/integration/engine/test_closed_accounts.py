@@ -1,7 +1,7 @@
 """An account that cannot be used says what to change, sends nothing, and is asked ever more rarely."""
 
 from orchestrator.engine.account_gate import Cause
-from orchestrator.engine.users import Users
+from orchestrator.engine.shared_users import Users
 from orchestrator.simulator import FaultKind
 from orchestrator.telemetry.events import CredentialRejected
 

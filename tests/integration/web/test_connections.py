@@ -17,7 +17,7 @@ from orchestrator.settings import Address
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import CloseCause
 from orchestrator.web import connections, server
-from orchestrator.web.serving import listening
+from orchestrator.web.listening import listening
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"

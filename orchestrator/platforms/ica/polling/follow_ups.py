@@ -7,7 +7,7 @@ from typing import Final, assert_never
 from orchestrator.clock import Clock
 from orchestrator.domain.identity import batch_tag
 from orchestrator.domain.model import BatchKey, Item, Poll
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.families import ANALYSES
 from orchestrator.platforms.ica.polling.learning import Liveness

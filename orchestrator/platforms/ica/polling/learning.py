@@ -11,7 +11,7 @@ from typing import Final
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.model import Learned
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.ica.statuses import ANALYSIS, FINAL_ANALYSIS, OPEN_ANALYSIS
 
 _MAX_WATCHED: Final = 4096

@@ -21,7 +21,7 @@ from typing import Final, Literal
 
 from orchestrator.clock import Clock
 from orchestrator.domain.model import Batch, BatchKey, Poll, Stage
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.families import ANALYSES, FAMILIES, Family
 from orchestrator.platforms.ica.polling.follow_ups import MOST_SINGLE

@@ -6,7 +6,7 @@ from typing import Final
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import PlatformError, Refused, Throttled, Transient
 from orchestrator.domain.model import Poll, PollResult
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.ica.polling.routes import Route
 
 LONG: Final = 600.0

@@ -18,7 +18,7 @@ from typing import Final, assert_never
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.model import Batch, Item, Observation, Poll, PollResult, Stage
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.polling.learning import SearchStatuses
 from orchestrator.platforms.ica.polling.routes import question

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.clock import Clock
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 
 PAGES_OF_SESSIONS: Final = 100
 PAGES_OF_ANALYSES: Final = 200

@@ -8,7 +8,7 @@ import msgspec
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import Missing
 from orchestrator.domain.model import Item, ItemReport, ItemState, Poll, PollResult
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.http.calls import Call
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.analyses import moment

@@ -14,7 +14,7 @@ import msgspec
 from orchestrator.clock import Clock, Micros
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.model import Batch, BatchKey, ItemReport, ItemState, Observation, Poll, PollResult
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.polling.learning import SearchStatuses
 from orchestrator.platforms.ica.protocol.session import Session

@@ -14,7 +14,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.declaration import SentBesides
 from orchestrator.platforms.listed_once import ListedOnce
 from orchestrator.platforms.prepared import prepared

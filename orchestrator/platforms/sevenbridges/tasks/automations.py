@@ -14,7 +14,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
 from orchestrator.platforms.pages import page_behind
 from orchestrator.platforms.prepared import prepared

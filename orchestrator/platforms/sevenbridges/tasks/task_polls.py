@@ -11,7 +11,7 @@ import msgspec
 
 from orchestrator.clock import Clock
 from orchestrator.domain.model import CREATION, Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.pages import page_behind
 from orchestrator.platforms.sevenbridges import stages, statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from orchestrator.domain.identity import echo_lineage
 from orchestrator.domain.lifecycle import BatchEvent, cancelling, is_given_up, next_batch_state, outcome_of
+from orchestrator.domain.lost_responses import may_be_echo
 from orchestrator.domain.model import (
     Batch,
     BatchId,
@@ -22,7 +23,6 @@ from orchestrator.domain.model import (
     Needs,
     RetryPolicy,
 )
-from orchestrator.domain.resending import may_be_echo
 from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import SELECT_BATCH, Row, batch_of, counts_of, retry_of
 from orchestrator.store.schema import FOUND_ITEM, LIVE_BATCH, LIVE_JOB, batches, items, jobs, literal

@@ -2,7 +2,7 @@
 
 from orchestrator.domain.model import Job
 from orchestrator.engine.outlook.why import Why, why
-from orchestrator.web.served import Shown, account_now
+from orchestrator.web.components import Shown, account_now
 
 
 async def read_outlook(shown: Shown, job: Job) -> Why:

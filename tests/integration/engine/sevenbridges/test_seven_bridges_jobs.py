@@ -6,8 +6,8 @@ import pytest
 from platform_setups import SEVEN_BRIDGES
 from seven_bridges_work import NEVER, WORK, done, made, submit
 
+from orchestrator.domain.lost_responses import PROMPT_SENDS
 from orchestrator.domain.model import BatchState
-from orchestrator.domain.resending import PROMPT_SENDS
 from orchestrator.simulator import FaultKind
 
 HOUR, DAY = 3600.0, 86_400.0

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.domain.model import Learned
-from orchestrator.platforms.bounded import Bounded
+from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.ica.polling.learning import EmbeddedStatus, Liveness, SearchStatuses
 
 

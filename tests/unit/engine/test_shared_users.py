@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.domain.errors import SharedUser
-from orchestrator.engine.users import Users
+from orchestrator.engine.shared_users import Users
 
 URL = "https://ica.example.org/ica/rest"
 

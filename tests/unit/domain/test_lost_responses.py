@@ -10,8 +10,7 @@ from stages import Stage
 from orchestrator.clock import SECOND
 from orchestrator.domain.errors import Refused, StillRunning, Throttled, Transient, Unauthorised, Unconfirmed
 from orchestrator.domain.identity import echo_lineage, halves_of, retry_lineage
-from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, Item, ItemState, JobId
-from orchestrator.domain.resending import (
+from orchestrator.domain.lost_responses import (
     CLOCK_SLACK,
     MOST_LOSSES,
     PATIENCE,
@@ -24,6 +23,7 @@ from orchestrator.domain.resending import (
     next_step,
     wait_for_second_search,
 )
+from orchestrator.domain.model import Batch, BatchId, BatchKey, BatchState, Item, ItemState, JobId
 from orchestrator.domain.submission import Resend, Submission
 
 NOW = 1_700_000_000 * SECOND

@@ -10,9 +10,9 @@ import pytest
 _SIX_THREADS = """
 import re, sys, threading
 from pathlib import Path
-from orchestrator.cli import heap
+from orchestrator.cli import allocator
 if sys.argv[1] == "shared":
-    heap.share()
+    allocator.share()
 held, filled, counted = [], threading.Barrier(7), threading.Event()
 def fill():
     held.append([bytes(1000) for _ in range(1000)])

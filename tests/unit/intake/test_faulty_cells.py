@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.domain.messages.mistake import Mistake
-from orchestrator.intake.validation.blame import of_bare_cell, of_cell, of_template
+from orchestrator.intake.validation.faulty_cells import of_bare_cell, of_cell, of_template
 
 TEMPLATE = {"tags": "${tags}"}
 ROW = {"tags": "a"}

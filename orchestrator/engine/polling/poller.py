@@ -9,7 +9,7 @@ from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.errors import Missing, PlatformError, Throttled, Transient, Unauthorised
 from orchestrator.domain.model import BatchState, Item, Poll
 from orchestrator.engine.polling.forecast import Forecasts
-from orchestrator.engine.steps.missed_items import ConditionTimer, ItemId, MissCounter
+from orchestrator.engine.polling.missed_items import ConditionTimer, ItemId, MissCounter
 from orchestrator.platforms.platform import Platform
 from orchestrator.store.store import Observed, Store
 from orchestrator.telemetry.bus import Bus
@@ -32,7 +32,7 @@ _PORTION = 1000
 """Items that say what to ask for, read at a time."""
 
 
-class Polling:
+class Poller:
     """Runs the polls of one account. Polling has no effect on the platform, so an interrupted poll is just repeated."""
 
     def __init__(

@@ -14,7 +14,7 @@ from orchestrator.clock import SystemClock
 from orchestrator.settings import Address, SettingsError
 from orchestrator.telemetry.bus import Bus
 from orchestrator.web import server
-from orchestrator.web.serving import SEND_BUFFER, listening
+from orchestrator.web.listening import SEND_BUFFER, listening
 
 
 @asynccontextmanager

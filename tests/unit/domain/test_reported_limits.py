@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from stages import Stage
 
-from orchestrator.domain.details import MOST_BYTES, MOST_FACTS, bounded, bounded_receipt, cut, end_of
 from orchestrator.domain.model import BatchKey, BatchReport, ItemReport, ItemState, Learned, Receipt
+from orchestrator.domain.reported_limits import MOST_BYTES, MOST_FACTS, bounded, bounded_receipt, cut, end_of
 from orchestrator.domain.units import DAY, rfc3339
 
 SEEN = ItemReport(batch=BatchKey("k"), stage=Stage.LINK, state=ItemState.FAILED, status="FAILED", seq=1)

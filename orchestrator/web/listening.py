@@ -9,8 +9,8 @@ import anyio
 import anyio.to_thread
 
 from orchestrator.settings import Address, Problem, SettingsError
+from orchestrator.web.components import Shown
 from orchestrator.web.monitoring.health import Health
-from orchestrator.web.served import Shown
 
 HEAD_START = 0.3
 """Delay of the server in seconds, so that its import does not delay the first polls. Callers wait."""
