@@ -110,13 +110,15 @@ async def test_a_run_whose_answer_was_lost_is_asked_for_again(lab):
     assert (lab.made("draft"), lab.made("run"), lab.states()) == ({"s1": 1}, {"s1": 1}, {"s1": "succeeded"})
 
 
-@pytest.mark.parametrize("status", [400, 401, 503])
-async def test_a_run_that_is_confirmed_by_a_read_that_fails_is_in_doubt(lab, status):
+@pytest.mark.parametrize(
+    ("kind", "status"), [(FaultKind.ERROR, 400), (FaultKind.ERROR, 401), (FaultKind.MALFORMED, 200)]
+)
+async def test_a_run_that_is_confirmed_by_a_read_that_fails_is_in_doubt(lab, kind, status):
     """The error is that of the read: the run was neither refused nor without effect."""
     drafted = await lab.step(lab.plan("task", task("s1")))
     lab.fault(FaultKind.RESET_AFTER, "run_task")
     lost = await lab.lose(drafted)
-    lab.fault(FaultKind.ERROR, "get_task", status=status)
+    lab.fault(kind, "get_task", status=status)
     with pytest.raises(Unconfirmed):
         await lab.platform.submit(lab.composed(lost))
 
