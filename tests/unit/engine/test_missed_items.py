@@ -3,8 +3,8 @@
 import pytest
 
 from orchestrator.clock import ManualClock
+from orchestrator.engine.polling import missed_items
 from orchestrator.engine.polling.missed_items import ConditionTimer, MissCounter
-from orchestrator.engine.steps import missed_items
 
 DAY = 86_400.0
 
