@@ -200,7 +200,8 @@ class Daemon:
     async def _idle(self) -> bool:
         if any(dispatch.busy for dispatch in self.dispatches) or not await self.spool.rescan():
             return False
-        if await self.store.moving(besides=self._refused()):
+        limits = {each.account: each.open_items for each in self.dispatches}
+        if await self.store.moving(besides=self._refused(), open_items=limits):
             return False
         return not await self.store.outbox.pending(MOST_DELIVERIES)
 

@@ -136,6 +136,11 @@ class Dispatch:
         return self._account
 
     @property
+    def open_items(self) -> int:
+        """How many items the account may have on the platform."""
+        return self._limits.open_items
+
+    @property
     def refusal(self) -> str | None:
         """Why the platform does not accept the credential, and what to do; None while it does."""
         return self._gate.reason

@@ -1,9 +1,10 @@
 """The store as the rest of the program sees it."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Self
+from types import MappingProxyType
+from typing import Final, Self
 
 import sqlalchemy as sa
 
@@ -17,7 +18,7 @@ from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.notices import Notices
 from orchestrator.store.outbox import Entry, Outbox
 from orchestrator.store.reading.batch_pages import BatchPages
-from orchestrator.store.reading.batches import MAY_FIND_OUT, MAY_PLAN, Batches
+from orchestrator.store.reading.batches import MAY_FIND_OUT, Batches
 from orchestrator.store.reading.history import History
 from orchestrator.store.reading.item_search import ItemSearch
 from orchestrator.store.reading.items import Items
@@ -31,6 +32,9 @@ from orchestrator.store.writing.jobs.planned_rows import PlannedRows
 from orchestrator.store.writing.refusals import Refusals
 
 __all__ = ["Controlled", "Entry", "JobChanged", "KnownJob", "Moved", "Observed", "Store"]
+
+_MOST: Final = 2**63 - 1
+_NO_LIMITS: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Store:
@@ -124,10 +128,11 @@ class Store:
         """How often something was written since the start: while it stays the same, what was read is still so."""
         return self._database.writes
 
-    async def moving(self, besides: Collection[str] = ()) -> bool:
+    async def moving(self, besides: Collection[str] = (), open_items: Mapping[str, int] = _NO_LIMITS) -> bool:
         """Whether anything may still change without an operator: something to send, to reconcile, or to poll.
 
-        What happens on the accounts in `besides` does not count.
+        What happens on the accounts in `besides` does not count. `open_items`: how many items an account may have on
+        the platform; what waits there for room that only an operator can free is not sent.
         """
         state = batches.c.state
         waits_for_no_one = sa.or_(items.c.state != literal(ItemState.ATTENTION), jobs.c.cancelled_at.is_not(None))
@@ -140,7 +145,6 @@ class Store:
                 batches.c.account.not_in(besides),
                 sa.or_(
                     state == literal(BatchState.SUBMITTING),
-                    sa.and_(state == literal(BatchState.PLANNED), MAY_PLAN),
                     sa.and_(state == literal(BatchState.UNCONFIRMED), MAY_FIND_OUT),
                     sa.and_(state == literal(BatchState.TRACKING), sa.or_(batches.c.open == 0, something_to_report)),
                 ),
@@ -149,9 +153,18 @@ class Store:
         )
         to_plan = sa.select(jobs.c.id).where(TO_BE_PLANNED).limit(1)
         async with self._database.read() as connection:
-            if (await connection.execute(query)).first() is not None:
+            for each in (query, to_plan):
+                if (await connection.execute(each)).first() is not None:
+                    return True
+            planned = LIVE_BATCH, state == literal(BatchState.PLANNED), batches.c.account.not_in(besides)
+            accounts = (
+                (await connection.execute(sa.select(batches.c.account).where(*planned).distinct())).scalars().all()
+            )
+        for account in accounts:
+            room = open_items.get(account, _MOST) - await self.batches.open_items(account)
+            if await self.batches.next(account, room=room, now=_MOST) is not None:
                 return True
-            return (await connection.execute(to_plan)).first() is not None
+        return False
 
     async def writable(self) -> None:
         """Write a transaction that changes nothing that counts; raises StoreUnavailableError when that fails."""

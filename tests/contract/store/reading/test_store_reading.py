@@ -198,6 +198,24 @@ async def test_a_blocked_job_and_those_behind_it_do_not_move(scene):
     assert not await scene.store.moving()
 
 
+@pytest.mark.parametrize(("of_job", "of_account"), [(3, 100), (None, 3)])
+async def test_what_waits_for_room_that_a_blocked_batch_takes_does_not_move(scene, of_job, of_account):
+    """Only an operator frees it, whether the limit is the job's own or its account's."""
+    await scene.add(items=4, batch_size=2, max_open=of_job)
+    tracked = await scene.track()
+    await scene.store.advance.block(tracked, "404 for a day", now=scene.tick())
+    assert not await scene.store.moving(open_items={tracked.account: of_account})
+
+
+async def test_what_a_blocked_batch_leaves_room_for_moves(scene):
+    """Another batch of the job goes out beside it."""
+    await scene.add(items=4, batch_size=2, max_open=4)
+    tracked = await scene.track()
+    await scene.store.advance.block(tracked, "404 for a day", now=scene.tick())
+    assert await scene.store.moving(open_items={tracked.account: 4})
+    assert not await scene.store.moving(open_items={tracked.account: 4}, besides=[tracked.account])
+
+
 # ---------------------------------------------------------------- deliveries
 
 
