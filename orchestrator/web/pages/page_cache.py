@@ -22,9 +22,9 @@ MIN_AGE = 2.0
 """Seconds for which a page is kept even if something was written."""
 MAX_AGE = 30.0
 """Seconds after which a page is rendered again even if nothing was written: it shows figures of the running daemon."""
-OPEN_SHARE = 0.01
+OPEN_SHARE = 0.007
 """The part of the time that rendering for open pages may take."""
-OPEN_BURST = 0.5
+OPEN_BURST = 0.25
 """Seconds of rendering that may be saved up for them."""
 MAX_DELAY = 60.0
 """Seconds after which an open page is rendered again whatever that takes."""
