@@ -135,7 +135,7 @@ async def _submit(store: Store, ica: Ica, clock: ManualClock) -> Batch:
     assert batch is not None
     submission = ica.compose(batch, await store.items.of_batch(batch))
     assert submission is not None
-    moved = await store.advance.begin(batch, submission, user="user", now=clock.now())
+    moved = await store.advance.begin(batch, submission, user=await ica.user(), now=clock.now())
     return (await store.advance.confirm(moved, await ica.submit(moved), now=clock.now())).batch
 
 
