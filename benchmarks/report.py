@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from orchestrator.clock import SystemClock
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("BENCHMARK_RESULTS") or Path(__file__).parent / "results")
 
 AT_MOST: Final = 7200
 """Seconds of real time after which a benchmark is stopped."""
