@@ -56,8 +56,13 @@ def end_of(reported: Micros | None, now: Micros) -> Micros:
 
 
 def _is_short(seen: ItemReport) -> bool:
-    texts = (seen.status, seen.detail, seen.facts)
-    return all(len(text or "") <= _SURELY_SHORT for text in texts)
+    """Whether all texts are surely short. One expression, as it is evaluated for each row of each page."""
+    status, detail, facts = seen.status, seen.detail, seen.facts
+    return (
+        (status is None or len(status) <= _SURELY_SHORT)
+        and (detail is None or len(detail) <= _SURELY_SHORT)
+        and (facts is None or len(facts) <= _SURELY_SHORT)
+    )
 
 
 def _of_item(seen: ItemReport) -> ItemReport:
