@@ -12,6 +12,7 @@ import anyio.abc
 import anyio.to_thread
 
 from orchestrator.clock import SECOND, Clock, Micros
+from orchestrator.domain.polling.backoff import doubled
 from orchestrator.domain.webhook import Target, WebhookTerms, parse_target
 from orchestrator.notify.body import compose
 from orchestrator.notify.client import Reply, UndeliverableError
@@ -155,7 +156,7 @@ class Deliveries:
         except Exception as error:  # noqa: BLE001 - neither the database nor a bug may end the daemon
             before = self._unrecorded.get(pending.id)
             times = before.times + 1 if before else 1
-            delay = min(_FIRST_PAUSE * 2.0 ** (times - 1), _LONGEST_PAUSE)
+            delay = doubled(_FIRST_PAUSE, times, _LONGEST_PAUSE)
             self._unrecorded[pending.id] = _Unrecorded(times, self._clock.monotonic() + delay)
             self._report(error, delay)
         finally:

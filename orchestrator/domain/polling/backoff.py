@@ -1,10 +1,15 @@
-"""Exponential backoff with jitter."""
+"""Exponential backoff, with and without jitter."""
 
 from dataclasses import dataclass
 from random import Random
 
 _LAST_DOUBLING = 62
 """Maximum exponent; larger ones would only overflow, as the cap is reached long before."""
+
+
+def doubled(first: float, attempt: int, cap: float) -> float:
+    """`first` seconds after attempt number 1, twice as many after each that follows, and `cap` at most."""
+    return min(first * 2.0 ** min(max(attempt - 1, 0), _LAST_DOUBLING), cap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,4 @@ class Backoff:
 
     def delay(self, attempt: int, random: Random) -> float:
         """Seconds to wait after attempt number `attempt`, counted from 1, has failed."""
-        doublings = min(max(attempt - 1, 0), _LAST_DOUBLING)
-        spread = min(self.first * 2.0**doublings, self.cap - self.floor)
-        return self.floor + random.random() * spread
+        return self.floor + random.random() * doubled(self.first, attempt, self.cap - self.floor)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.polling.backoff import doubled
 
 LONGEST_PAUSE = 60.0
 """Maximum seconds until a file is retried."""
@@ -45,7 +46,7 @@ class Deferrals:
         """Record a failure, which need not be the first."""
         before = self._deferred.get(name)
         tries, since = (before.tries + 1, before.since) if before else (1, now)
-        self._deferred[name] = _Deferred(now + min(LONGEST_PAUSE, 2.0 ** (tries - 1)), tries, since, reason)
+        self._deferred[name] = _Deferred(now + doubled(1.0, tries, LONGEST_PAUSE), tries, since, reason)
 
     def end(self, name: str) -> None:
         """Record that the file was decided."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.domain.polling.backoff import Backoff
+from orchestrator.domain.polling.backoff import Backoff, doubled
 
 
 @given(attempt=st.integers(-3, 10**9), seed=st.integers(0, 2**32))
@@ -39,3 +39,8 @@ def test_limits_that_contradict_each_other_are_refused(floor, first, cap):
     """A negative floor, a floor above the cap and a first step of nothing are mistakes of ours."""
     with pytest.raises(ValueError, match="a backoff needs"):
         Backoff(floor=floor, first=first, cap=cap)
+
+
+def test_a_pause_that_doubles_ends_at_its_cap():
+    """However many attempts have failed: weeks of them overflow nothing."""
+    assert [doubled(10.0, attempt, 3600.0) for attempt in (1, 2, 9, 10, 11, 5000)] == [10, 20, 2560, 3600, 3600, 3600]
