@@ -11,6 +11,7 @@ from pydantic import BaseModel, RootModel, ValidationError
 from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.model import CREATION, Stage
 from orchestrator.domain.queue_file.nearest import did_you_mean, nearest
+from orchestrator.domain.queue_file.template import value_at
 from orchestrator.domain.queue_file.validation_messages import mismatch, mistakes_of
 
 NO_ENGINE = None
@@ -113,7 +114,7 @@ class Kind:
 
     @property
     def identity_paths(self) -> tuple[Path, ...]:
-        """The paths of all that tells two items of a job apart."""
+        """The paths of the fields that identify an item within its job."""
         return (*(() if self.qualifier is None else (tuple(self.qualifier.split(".")),)), *self.key_paths)
 
     @property
@@ -123,26 +124,26 @@ class Kind:
 
     @property
     def identity(self) -> str:
-        """The fields that tell two items of a job apart, for messages."""
+        """The fields that identify an item within its job, for messages."""
         return self.key if self.qualifier is None else f"{self.qualifier} and {self.key}"
 
     def key_of(self, item: Mapping[str, Any]) -> str | None:
         """The key of an item; None without one, which the model reports."""
         for key in self.keys:
-            value = _value_at(item, key)
+            value = value_at(item, tuple(key.split(".")))
             if value is not None:
                 return value if isinstance(value, str) and value else None
         return None
 
     def qualifier_of(self, item: Mapping[str, Any]) -> str | None:
         """What is put before the key of an item where the items of a job differ in it."""
-        value = _value_at(item, self.qualifier) if self.qualifier is not None else None
+        value = value_at(item, tuple(self.qualifier.split("."))) if self.qualifier is not None else None
         return value if isinstance(value, str) and value else None
 
     def qualified_key_of(self, item: Mapping[str, Any]) -> str | None:
         """The key of an item in a job whose items differ in the qualifier; None without one."""
-        key, qualifier = self.key_of(item), self.qualifier_of(item)
-        return key if key is None or qualifier is None else f"{qualifier}:{key}"
+        key = self.key_of(item)
+        return None if key is None else qualified(key, self.qualifier_of(item))
 
     def mistakes_of_project(self, project: str) -> Iterator[Mistake]:
         """The mistakes in the job's project."""
@@ -155,7 +156,7 @@ class Kind:
 
     def mistakes_of_place(self, item: Mapping[str, Any], project: str | None) -> Iterator[Mistake]:
         """The mistake of an item that is to go into another project than its job's."""
-        value = _value_at(item, ".".join(map(str, self.project_of_item))) if self.project_of_item else None
+        value = value_at(item, self.project_of_item) if self.project_of_item else None
         if isinstance(value, str) and project and value != project:
             message = f"{value!r} is not the project of the job, {project!r}"
             yield Mistake(message, "leave it out, or write a job for each project", self.project_of_item)
@@ -219,12 +220,9 @@ class Kind:
         return ()
 
 
-def _value_at(item: Mapping[str, Any], field: str) -> Any:  # noqa: ANN401 - JSON
-    """What an item has in a field, with dots between levels; None where there is nothing."""
-    value: Any = item
-    for part in field.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
+def qualified(key: str, qualifier: str | None) -> str:
+    """A key with what qualifies it, as it is stored in a job whose items differ in that."""
+    return key if qualifier is None else f"{qualifier}:{key}"
 
 
 def _fields_of(annotation: object) -> Iterator[str]:

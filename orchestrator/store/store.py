@@ -34,6 +34,7 @@ from orchestrator.store.writing.refusals import Refusals
 __all__ = ["Controlled", "Entry", "JobChanged", "KnownJob", "Moved", "Observed", "Store"]
 
 _MOST: Final = 2**63 - 1
+"""More items than there are, and a time after all others: the largest number that a database holds."""
 _NO_LIMITS: Final[Mapping[str, int]] = MappingProxyType({})
 
 
@@ -157,9 +158,8 @@ class Store:
                 if (await connection.execute(each)).first() is not None:
                     return True
             planned = LIVE_BATCH, state == literal(BatchState.PLANNED), batches.c.account.not_in(besides)
-            accounts = (
-                (await connection.execute(sa.select(batches.c.account).where(*planned).distinct())).scalars().all()
-            )
+            found = await connection.execute(sa.select(batches.c.account).where(*planned).distinct())
+            accounts = found.scalars().all()
         for account in accounts:
             room = open_items.get(account, _MOST) - await self.batches.open_items(account)
             if await self.batches.next(account, room=room, now=_MOST) is not None:

@@ -56,6 +56,7 @@ class Submitting:
         self._outcomes = SendOutcomes(store=store, clock=clock, bus=bus, pauses=pauses)
         self._reconciling = Reconciling(platform=platform, skew=skew, store=store, clock=clock, outcomes=self._outcomes)
         self.waits = self._outcomes.waits
+        """The clock of `due_at`."""
         self.streaks = Streaks(store=store, clock=clock, bus=bus)
         """Refusals in a row, by job."""
 
@@ -283,7 +284,7 @@ class Submitting:
     # ------------------------------------------------------------ reconciliation
 
     async def _search_then_send(self, batch: Batch, user: str) -> None:
-        """Adopt what is there; where nothing is, or no search can tell, its key prevents a second effect."""
+        """Adopt what is there; where nothing is found, or the search is refused, its key prevents a second effect."""
         found = await self._reconciling.find(batch)
         if found.items or batch.searched_at is not None:  # some of it was found before
             await self._reconciling.conclude(batch, found, soon=True)

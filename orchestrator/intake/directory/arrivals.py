@@ -16,6 +16,8 @@ from orchestrator.intake.directory.uploads import Upload, Uploads
 
 IGNORED = re.compile(r"\..*|.*\.(?:tmp|part)", re.DOTALL | re.IGNORECASE)
 """Names under which programs write what they are not done with."""
+NOT_IGNORED = "no dot in front, and no .tmp or .part at the end"
+"""What keeps a name from being one of these."""
 SETTLE = 0.1
 """Seconds without a change before anything is believed of a file that was not seen being renamed."""
 QUIET = 1.0

@@ -22,7 +22,7 @@ from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queue_file.estimate import AccountLimits, canonical
 from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
 from orchestrator.durable import open_draft, rename_exclusively, sync_file, sync_folder
-from orchestrator.intake.directory.arrivals import IGNORED
+from orchestrator.intake.directory.arrivals import IGNORED, NOT_IGNORED
 from orchestrator.intake.directory.moves import GOOD_NAME, Moving, mistake_of_name
 from orchestrator.intake.directory.open_file import NotReadableError, Signature, Source, open_source
 from orchestrator.intake.reading.item_counts import insertions, with_insertions
@@ -257,7 +257,7 @@ def _collect_mistakes(
             if (mistake := mistake_of_name(name)) is not None:
                 found.append(mistake if name == parcel.own else replace(mistake, file=name))
             elif IGNORED.fullmatch(name):
-                found.add(f"{name!r} is a name that intake ignores", "no dot in front, and no .tmp or .part at the end")
+                found.add(f"{name!r} is a name that intake ignores", NOT_IGNORED)
             elif name in taken or os.path.lexists(incoming / name):
                 found.add(f"the name {name} is taken in incoming/", "wait until it is gone, or rename yours")
             taken.add(name)

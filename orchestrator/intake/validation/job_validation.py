@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import msgspec
 
-from orchestrator.domain.kinds import Kind, Kinds, find_kind
+from orchestrator.domain.kinds import Kind, Kinds, find_kind, qualified
 from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path, spell
 from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.model import JobSpec
@@ -213,9 +213,10 @@ class JobValidation:
         if key is None:
             return None  # reported already
         if not any(mistake.path in kind.identity_paths for mistake in wrong):
-            keys.add(kind.qualified_key_of(item) or key, seq, line)
+            qualifier = kind.qualifier_of(item)
+            keys.add(qualified(key, qualifier), seq, line)
             if len(self._qualifiers) <= 1:
-                self._qualifiers.add(kind.qualifier_of(item))
+                self._qualifiers.add(qualifier)
         if wrong or digest is None:
             return None
         request = request or canonical(item)
@@ -293,9 +294,8 @@ class JobValidation:
         kind = find_kind(name, self._setting.kinds)
         if isinstance(kind, Mistake):
             self._at(kind)
-            return self._setting.kinds.get(
-                nearest(name, self._setting.kinds) or ""
-            )  # what is corrected is checked by it
+            meant = nearest(name, self._setting.kinds)  # what is corrected is checked by it
+            return self._setting.kinds[meant] if meant is not None else None
         return kind
 
     def _check_engine(self, kind: Kind | None) -> None:

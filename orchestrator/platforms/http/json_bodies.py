@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
 
-from orchestrator.domain.errors import Refused, Transient, Unauthorised, Unconfirmed
+from orchestrator.domain.errors import PlatformError, Refused, Transient, Unauthorised, Unconfirmed
 from orchestrator.platforms.http.calls import Answer
 
 Read = TypeVar("Read")
@@ -56,10 +56,8 @@ def unreadable_is_unconfirmed() -> Iterator[None]:
     Raises:
         Unconfirmed: in place of Transient, which would have the submission sent again.
     """
-    try:
+    with _unconfirmed(Transient):
         yield
-    except Transient as unreadable:
-        raise Unconfirmed(str(unreadable), status=unreadable.status, server_date=unreadable.server_date) from unreadable
 
 
 @contextmanager
@@ -69,10 +67,17 @@ def failure_is_unconfirmed() -> Iterator[None]:
     Raises:
         Unconfirmed: in place of the errors that say that the submission was refused, or had no effect.
     """
+    with _unconfirmed(Refused, Transient, Unauthorised):
+        yield
+
+
+@contextmanager
+def _unconfirmed(*errors: type[PlatformError]) -> Iterator[None]:
+    """Raise Unconfirmed in place of these errors."""
     try:
         yield
-    except (Refused, Transient, Unauthorised) as failure:
-        raise Unconfirmed(str(failure), status=failure.status, server_date=failure.server_date) from failure
+    except errors as error:
+        raise Unconfirmed(str(error), status=error.status, server_date=error.server_date) from error
 
 
 def decode(decoder: msgspec.json.Decoder[Read], body: bytes | msgspec.Raw) -> Read:

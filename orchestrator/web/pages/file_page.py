@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from orchestrator.intake.directory.arrivals import IGNORED
+from orchestrator.intake.directory.arrivals import IGNORED, NOT_IGNORED
 from orchestrator.intake.directory.moves import GOOD_NAME, mistake_of_name
 from orchestrator.settings.state import state_directory
 from orchestrator.web.components import Shown
@@ -123,9 +123,7 @@ async def _saved(form: FormData, folder: Path) -> tuple[list[Path], Outcome | No
         name = upload.filename or ""
         bad = mistake_of_name(name)
         if bad is not None or IGNORED.fullmatch(name):
-            remedy = (
-                bad.remedy if bad is not None and bad.remedy else "no dot in front, and no .tmp or .part at the end"
-            )
+            remedy = (bad and bad.remedy) or NOT_IGNORED
             return [], _mistake(name, "is no name that is taken", remedy)
         if (folder / name) in paths:
             return [], _mistake(name, "was chosen twice", "choose each file once")
