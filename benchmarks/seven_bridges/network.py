@@ -84,26 +84,26 @@ def network(requests: int) -> Network:
 
 
 class Progress:
-    """Waits, and says now and then what was asked so far."""
+    """Waits, and reports the requests so far once a window."""
 
     def __init__(self, net: Network, began: float) -> None:
         self._network = net
         self._began = began
         self._clock = LoopClock()
-        self._told = began
+        self._reported_at = began
 
     async def sleep(self, seconds: float) -> None:
         """Sleep in virtual time."""
         until = self._clock.monotonic() + seconds
         while (left := until - self._clock.monotonic()) > 0:
             await self._clock.sleep(min(left, PER))
-            if self._clock.monotonic() >= self._told + PER:
-                self._told = self._clock.monotonic()
-                self._tell()
+            if self._clock.monotonic() >= self._reported_at + PER:
+                self._reported_at = self._clock.monotonic()
+                self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         net = self._network
         report.progress(
-            f"after {self._told - self._began:,.0f} s: {len(net.submissions):,} requests submitted, "
+            f"after {self._reported_at - self._began:,.0f} s: {len(net.submissions):,} requests submitted, "
             f"{len(net.statuses):,} asked for statuses, {len(net.refused):,} were refused"
         )

@@ -88,20 +88,20 @@ class Desk:
         document: dict[str, Any] = json.loads((self.queue / "rejected" / f"{name}.error.json").read_text())
         return document
 
-    def told(self, kind: type[Event]) -> list[Any]:
+    def published(self, kind: type[Event]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
 
     @property
     def accepted(self) -> list[FileAccepted]:
-        return self.told(FileAccepted)
+        return self.published(FileAccepted)
 
     @property
     def rejected(self) -> list[FileRejected]:
-        return self.told(FileRejected)
+        return self.published(FileRejected)
 
     @property
     def deferred(self) -> list[FileDeferred]:
-        return self.told(FileDeferred)
+        return self.published(FileDeferred)
 
     async def jobs(self) -> list[str]:
         """Names of the jobs that the database has."""

@@ -47,8 +47,8 @@ def slip(problem: str, line: int, column: int, here: str, before: str) -> Slip:
     """What is wrong, from the parser's message, its position (from 1), and that line with the one before."""
     if (found := _of_characters(line, here, before)) is not None:
         return found
-    if _goes_on_behind_a_quote(problem, here, column):
-        return Slip("a text goes on behind its closing quote", 'put all of it in quotes: "..."', line, column)
+    if _continues_after_a_quote(problem, here, column):
+        return Slip("a text continues after its closing quote", 'put all of it in quotes: "..."', line, column)
     if "${" in _QUOTED.sub("", here) and problem.startswith("did not find expected ',' or"):
         return Slip("a placeholder inside [ ] or { } has no quotes", 'write "${column}", in double quotes', line)
     if problem in _MAY_LACK_A_SPACE and (match := _NO_SPACE.fullmatch(before.rstrip("\r\n"))):
@@ -69,8 +69,8 @@ def _of_characters(line: int, here: str, before: str) -> Slip | None:
     return None
 
 
-def _goes_on_behind_a_quote(problem: str, line: str, column: int) -> bool:
-    """Whether more of a text stands behind its closing quote; in [ ] with a space between, a comma may be missing."""
+def _continues_after_a_quote(problem: str, line: str, column: int) -> bool:
+    """Whether a text continues after its closing quote; in [ ] with a space between, a comma may be missing."""
     before = line[: column - 1] if problem.startswith("did not find expected ',' or") else line[: column - 1].rstrip()
     behind = line[column - 1 : column]
     return any(match.end() == len(before) for match in _QUOTED.finditer(before)) and behind not in ("", "'", '"')

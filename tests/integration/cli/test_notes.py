@@ -120,7 +120,7 @@ def test_a_name_that_the_daemon_would_not_take_is_a_mistake(desk, name, good):
     ],
 )
 def test_a_control_of_a_job_that_does_not_exist_is_noted(desk, control, says):
-    """A job may be dropped meanwhile, so that it is no mistake; for what cannot be meant there is a way out."""
+    """It is no mistake, as such a job may be dropped later; `all` and the names of accounts get a suggestion."""
     desk.fill((KNOWN, 1))
     (desk.folder / "c.json").write_text(json.dumps({"version": 1, "controls": [control]}) + "\n")
     for command in ("validate", "submit"):

@@ -311,7 +311,7 @@ class World:
             ]
         return "\n".join(lines)
 
-    def told(self, kind: type[Event]) -> list[Any]:
+    def published(self, kind: type[Event]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
 
     async def audit(self) -> None:

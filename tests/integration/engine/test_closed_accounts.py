@@ -21,7 +21,7 @@ async def test_a_wrong_address_closes_the_account_and_nothing_is_sent(world):
     assert it.dispatch.failing_for > 0.9 * DAY
     assert it.calls("createJwtToken") < 120
     assert (await it.batch()).sends == 0
-    assert it.told(CredentialRejected)[0].reason == it.dispatch.refusal
+    assert it.published(CredentialRejected)[0].reason == it.dispatch.refusal
     it.simulator.faults.clear()
     await it.until_settled("run")
     assert it.created() == dict.fromkeys(KEYS, 1)

@@ -35,11 +35,11 @@ async def test_data_that_breaks_a_step_holds_up_nobody_else(world, statement):
     spoil(it, statement)
     await it.submit("run", KEYS)
     await it.until_settled("run", within=600.0)
-    crashes = it.told(TaskBug)
+    crashes = it.published(TaskBug)
     assert {event.account for event in crashes} == {"ica"}
     assert "Traceback" in crashes[0].reason
     await it.run_for(600)
-    assert len(it.told(TaskBug)) < 8 * 25
+    assert len(it.published(TaskBug)) < 8 * 25
     assert set(it.created()) == set(KEYS)
     await it.store.advance.cancel("broken", now=it.clock.now())
     assert (await it.job("broken")).state is JobState.CANCELLED
@@ -78,7 +78,7 @@ async def test_nonsense_about_one_batch_holds_up_no_other(world):
     await it.until_settled("run")
     await it.run_for(600)
     assert (await it.states("links")) == {"fil.1": "submitted"}
-    assert 0 < len(it.told(TaskRetry)) < 30
+    assert 0 < len(it.published(TaskRetry)) < 30
     it.simulator.faults.clear()
     await it.until_settled("links")
 
@@ -119,7 +119,7 @@ async def test_a_job_whose_row_cannot_be_read_keeps_no_other_from_its_outcome(wo
 
     await it.until(settled)
     await it.run_for(300)
-    assert "JSON is malformed" in it.told(TaskBug)[0].reason
+    assert "JSON is malformed" in it.published(TaskBug)[0].reason
     spoil(it, "UPDATE jobs SET retry = NULL WHERE name = 'broken'")
     await it.until_settled("broken", "run")
 

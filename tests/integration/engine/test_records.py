@@ -147,7 +147,7 @@ async def test_a_file_dropped_again_after_pruning_changes_nothing(world):
         for entry in await it.store.outbox.due(it.clock.now()):
             await it.store.outbox.done(entry)
         await it.store.jobs.prune(it.clock.now() - round(DAY * 1e6), it.clock.now())
-    assert len(it.told(FileAccepted)) == 2
+    assert len(it.published(FileAccepted)) == 2
     assert it.created() == ONCE
 
 

@@ -48,7 +48,7 @@ class Desk:
         await self.store.jobs.commit([job], self.clock.now())
         await self.store.advance.cancel(name, now=self.clock.now())
 
-    def told(self, kind):
+    def published(self, kind):
         return [event for event in self.events if isinstance(event, kind)]
 
     def written(self):
@@ -80,13 +80,13 @@ async def test_a_result_that_cannot_be_made_keeps_no_other_back(desk, tmp_path):
     spoil(tmp_path, "UPDATE items SET row = X'7B6E6F' WHERE job = (SELECT id FROM jobs WHERE name = 'first')")
     assert 0 < await desk.results.turn() <= 10.0
     assert desk.written() == ["second", "third"]
-    (delayed,) = desk.told(ResultDelayed)
+    (delayed,) = desk.published(ResultDelayed)
     assert (delayed.job, "Traceback" in delayed.reason) == ("first", True)
     spoil(tmp_path, "UPDATE items SET row = NULL")
     await desk.clock.advance(10)
     await desk.results.turn()
     assert desk.written() == ["first", "second", "third"]
-    assert len(desk.told(JobSettled)) == 3
+    assert len(desk.published(JobSettled)) == 3
 
 
 async def test_a_result_that_could_not_be_written_waits_no_longer_when_the_clock_is_set_back(desk):
@@ -94,7 +94,7 @@ async def test_a_result_that_could_not_be_written_waits_no_longer_when_the_clock
     await desk.settle("first")
     desk.folder.rmdir()
     await desk.results.turn()
-    assert str(desk.folder) in desk.told(ResultDelayed)[0].reason
+    assert str(desk.folder) in desk.published(ResultDelayed)[0].reason
     desk.folder.mkdir()
     desk.clock.step_wall(-86_400)
     await desk.clock.advance(10)
@@ -132,7 +132,7 @@ async def test_a_file_that_cannot_be_put_in_place_leaves_no_draft(desk, ending):
     (desk.folder / f"first.{ending}").mkdir()
     await desk.results.turn()
     assert [path.name for path in desk.folder.iterdir() if path.name.startswith(".")] == []
-    assert not desk.told(JobSettled)
+    assert not desk.published(JobSettled)
     (desk.folder / f"first.{ending}").rmdir()
     await desk.clock.advance(10)
     await desk.results.turn()

@@ -96,7 +96,7 @@ class Desk:
         while (left := end - self.time.monotonic()) > 0:
             self.time.move(min(max(await self.turn(), 0.001), left))
 
-    def told(self, kind):
+    def published(self, kind):
         return [event for event in self.events if isinstance(event, kind)]
 
 
@@ -134,7 +134,7 @@ async def test_a_settled_job_is_announced_to_its_receiver(desk):
         "counts": {"cancelled": 1},
     }
     assert len(body) < 1000
-    assert desk.told(WebhookDelivered) == [WebhookDelivered("run", "settled", "lims.example.org", 1)]
+    assert desk.published(WebhookDelivered) == [WebhookDelivered("run", "settled", "lims.example.org", 1)]
     assert await desk.store.notices.counts() == (0, 0)
 
 
@@ -205,9 +205,9 @@ async def test_a_refused_notice_is_tried_twelve_times_over_three_days(desk):
     assert await desk.store.notices.next_due() is None
     await desk.run_for(DAY / 24)
     assert len(desk.receiver.sent) == 12
-    (given_up,) = desk.told(WebhookGivenUp)
+    (given_up,) = desk.published(WebhookGivenUp)
     assert (given_up.reason, given_up.tries) == ("HTTP 503: closed for the night", 12)
-    assert len(desk.told(WebhookDelayed)) == 11
+    assert len(desk.published(WebhookDelayed)) == 11
     job = await desk.store.jobs.get("run")
     assert [event.detail for event in await desk.store.history.page(job.id) if event.event == "notify"] == [
         "given up: HTTP 503: closed for the night"
@@ -230,7 +230,7 @@ async def test_only_2xx_is_a_delivery(desk, status):
     await desk.settle()
     await desk.run_for(10)
     assert len(desk.receiver.sent) == 2
-    assert desk.told(WebhookDelivered)[0].tries == 2
+    assert desk.published(WebhookDelivered)[0].tries == 2
 
 
 async def test_a_receiver_may_ask_for_more_time(desk):
@@ -256,7 +256,7 @@ async def test_no_answer_and_no_leave_are_refusals(desk):
     desk.secrets = []
     desk.start()
     await desk.run_for(40)
-    reasons = [event.reason for event in desk.told(WebhookDelayed)]
+    reasons = [event.reason for event in desk.published(WebhookDelayed)]
     assert reasons[0] == "10.0.0.1 is not public"
     assert "lims.example.org is no longer in `notify.allowed_hosts`" in reasons[1]
     assert "no secret to sign with" in reasons[2]
@@ -297,7 +297,7 @@ async def test_a_restart_keeps_the_time_of_the_next_attempt(desk):
     assert len(desk.receiver.sent) == tried
     desk.receiver.always = OK
     await desk.run_for(3600)
-    assert len(desk.told(WebhookDelivered)) == 1
+    assert len(desk.published(WebhookDelivered)) == 1
 
 
 async def test_a_clock_that_was_ahead_delays_a_notice_by_a_day_at_most(desk):
@@ -309,7 +309,7 @@ async def test_a_clock_that_was_ahead_delays_a_notice_by_a_day_at_most(desk):
     desk.clock.step(-365 * DAY)
     desk.start()
     await desk.run_for(1.2 * DAY)
-    assert len(desk.told(WebhookDelivered)) == 1
+    assert len(desk.published(WebhookDelivered)) == 1
 
 
 async def test_a_database_that_fails_ends_nothing_and_loses_nothing(desk, monkeypatch):
@@ -339,7 +339,7 @@ async def test_what_cannot_be_recorded_is_sent_ever_more_rarely(desk, monkeypatc
         patched.setattr(desk.store.notices, "delivered", unavailable)
         await desk.run_for(DAY)
     assert len(desk.receiver.sent) < 40
-    assert [event.retry_in_s for event in desk.told(ComponentError)][:4] == [10.0, 20.0, 40.0, 80.0]
+    assert [event.retry_in_s for event in desk.published(ComponentError)][:4] == [10.0, 20.0, 40.0, 80.0]
     await desk.run_for(3600)
     assert await desk.store.notices.counts() == (0, 0)
 
@@ -362,10 +362,10 @@ async def test_a_local_error_is_a_failed_attempt(desk, monkeypatch, place):
         1,
         "it could not be sent by this program: ValueError: no such column",
     )
-    assert "Traceback" in desk.told(ComponentError)[0].reason
+    assert "Traceback" in desk.published(ComponentError)[0].reason
     await desk.run_for(4 * DAY)
-    assert len(desk.told(WebhookDelayed)) == len(DELAYS)
-    (given_up,) = desk.told(WebhookGivenUp)
+    assert len(desk.published(WebhookDelayed)) == len(DELAYS)
+    (given_up,) = desk.published(WebhookGivenUp)
     assert given_up.tries == len(DELAYS) + 1
 
 
@@ -384,7 +384,7 @@ async def test_a_receiver_that_hangs_does_not_keep_others_waiting(desk):
     in_flight = list(desk.deliveries._in_flight.values())
     assert (len(in_flight), in_flight.count("slow.example.org")) == (MOST_IN_FLIGHT, MOST_OF_HOST)
     await desk.turn()
-    assert len(desk.told(WebhookDelivered)) == 16
+    assert len(desk.published(WebhookDelivered)) == 16
 
 
 async def test_however_many_notices_of_one_receiver_are_due_others_go_out_beside_them(desk, monkeypatch):

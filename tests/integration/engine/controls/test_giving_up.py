@@ -37,7 +37,7 @@ async def test_one_item_may_be_given_up_and_the_others_go_on(world):
     await it.run_for(600)
     await give_up(it, "s1")
     await it.run_for(600)
-    assert [event for event in it.told(UnexpectedResponse) if "outcome" in event.what] == []
+    assert [event for event in it.published(UnexpectedResponse) if "outcome" in event.what] == []
     key, seen_at = (await it.batch()).key, {"stage": Stage("analysis"), "key": "s1"}
     running = ItemReport(batch=key, state=ItemState.RUNNING, status="IN_PROGRESS", **seen_at)
     succeeded = ItemReport(batch=key, state=ItemState.SUCCEEDED, status="SUCCEEDED", **seen_at)

@@ -23,7 +23,7 @@ async def test_a_job_that_stops_is_logged_once_and_counts_on(world):
     job = await it.job()
     assert job.needs == "stopped"
     assert job.detail.startswith(f"{job.counts['failed']} items failed or were aborted")
-    assert [(event.job, event.level) for event in it.told(JobStopped)] == [("run", Level.ERROR)]
+    assert [(event.job, event.level) for event in it.published(JobStopped)] == [("run", Level.ERROR)]
     (reason,) = (await why(it.store, job, open_items=None, account=None, now=it.clock.now())).reasons
     assert reason.text == f"{job.detail}: `resume`"
 

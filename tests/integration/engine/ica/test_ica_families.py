@@ -54,8 +54,8 @@ async def test_an_answer_that_was_lost_doubles_nothing(world, name, fault):
 
 
 @pytest.mark.parametrize("fault", [FaultKind.RESET_AFTER, FaultKind.ERROR_AFTER])
-async def test_samples_that_are_found_without_their_batch_wait_for_its_words(world, fault):
-    """What became of each item is said by its batch, which may be listed late; the sample alone says less."""
+async def test_samples_that_are_found_without_their_batch_wait_for_its_report(world, fault):
+    """The status of each item is reported by its batch, which may be listed late; the sample alone shows less."""
     it, family = await world(), FAMILIES["samples"]
     it.fault(fault, family.operation, status=500, count=1)
     it.fault(FaultKind.QUIRK, "getJobs", quirk="item_vanishes", lasts=600.0)

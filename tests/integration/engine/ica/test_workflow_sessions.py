@@ -223,4 +223,4 @@ async def test_other_analyses_of_the_project_stay_out(lab):
     await follow(it, {"id": session})
     await it.until_settled("run", "batch")
     assert await shown(it) == {"ours": "succeeded", "ours/s2": "succeeded"}
-    assert it.told(UnexpectedResponse) == []
+    assert it.published(UnexpectedResponse) == []

@@ -145,7 +145,7 @@ async def test_an_item_that_is_never_listed_waits_for_a_person(world, kind, key)
     job = await it.job()
     assert (job.state, job.needs) == (JobState.RUNNING, Needs.ATTENTION)
     assert (await it.states())[key] == "attention"
-    assert "never listed" in {event.what.value.replace("_", " ")[-12:] for event in it.told(UnexpectedResponse)}
+    assert "never listed" in {event.what.value.replace("_", " ")[-12:] for event in it.published(UnexpectedResponse)}
     assert sum(it.created().values()) + sum(it.linked().values()) <= 3
 
 

@@ -58,7 +58,7 @@ async def test_analyses_that_were_created_are_never_created_again(world, impatie
     await it.until_settled("run", within=2 * HOUR)
     assert it.created() == ONCE
     assert await it.states() == DONE
-    assert len(it.told(BatchDelayed)) == 1 + (by_ica(fault) and (await it.batch()).searched_at is not None)
+    assert len(it.published(BatchDelayed)) == 1 + (by_ica(fault) and (await it.batch()).searched_at is not None)
 
 
 @pytest.mark.parametrize("fault", BEFORE, ids=named)
@@ -119,7 +119,7 @@ async def test_a_5xx_after_the_effect_that_died_with_the_daemon_creates_nothing_
 
 
 @pytest.mark.parametrize("status", [403, 500])
-async def test_a_search_that_cannot_tell_leaves_the_key_as_protection(world, status):
+async def test_a_search_that_fails_leaves_the_key_as_protection(world, status):
     """Where searches are refused the same bytes go out under the same key; an outage of the search is waited for."""
     it = await world()
     it.fault(FaultKind.RESET_AFTER, count=1)
@@ -300,7 +300,7 @@ async def test_analyses_with_our_tag_that_no_row_knows_are_only_told(world):
     await it.lose_database()
     await it.submit("run", KEYS)
     await it.until_settled("run")
-    unknown_objects = [event for event in it.told(UnexpectedResponse) if "not in its database" in event.what]
+    unknown_objects = [event for event in it.published(UnexpectedResponse) if "not in its database" in event.what]
     assert unknown_objects
     assert unknown_objects[0].count == 2
     assert it.calls("abortAnalysis") == 0

@@ -50,7 +50,7 @@ async def test_a_refusal_that_no_split_can_help_blocks_the_batch(world, status):
     assert (job.needs, it.calls(it.create)) == (Needs.BLOCKED, 1)
     assert blocked.detail
     assert blocked.detail in (job.detail or "")
-    assert [event.batch for event in it.told(BatchBlocked)] == [1]
+    assert [event.batch for event in it.published(BatchBlocked)] == [1]
     it.suspend(DAY)
     await it.run_for(120)
     assert it.calls(it.create) == 1

@@ -24,7 +24,7 @@ async def test_parts_that_are_all_refused_alike_stop_the_job(world, status, item
     assert str(status) in job.detail or "refused for the same reason" in job.detail
     assert "`resume`" in job.detail
     assert "`cancel`" in job.detail
-    assert [event.job for event in it.told(JobStopped)] == ["run"]
+    assert [event.job for event in it.published(JobStopped)] == ["run"]
     it.simulator.faults.clear()
     await it.store.advance.resume(name="run", now=it.clock.now())
     await it.until_settled("run")
@@ -59,7 +59,7 @@ async def test_refusals_of_a_right_stop_the_job_too(world):
     await it.submit("run", [f"s{number}" for number in range(40)], batch_size=1)
     await it.run_for(DAY)
     assert (await it.job()).needs is Needs.STOPPED
-    assert len(it.told(BatchBlocked)) == 16
+    assert len(it.published(BatchBlocked)) == 16
 
 
 @pytest.mark.parametrize("restart", [True, False])
@@ -87,7 +87,7 @@ async def test_an_acceptance_between_refusals_begins_the_count_anew(world):
     keys = [f"s{number}" if number % 5 == 0 else f"s{number}-bad" for number in range(60)]
     await it.submit("run", keys, batch_size=1)
     await it.until_settled("run")
-    assert it.told(JobStopped) == []
+    assert it.published(JobStopped) == []
     assert it.created() == {key: 1 for key in keys if "bad" not in key}
 
 

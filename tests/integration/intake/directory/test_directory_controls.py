@@ -64,7 +64,7 @@ async def test_each_control_is_told_with_its_target_and_who_asked(desk):
         ]
         d.write("c.json", control(*asked))
         await d.decide(spool)
-        assert [(each.control, each.target, each.result) for each in d.told(ControlDone)] == [
+        assert [(each.control, each.target, each.result) for each in d.published(ControlDone)] == [
             ("pause", "Big", "paused Big"),
             ("pause", "account ica", "paused account ica: 0 jobs paused"),
             ("resume", "everything", "resumed everything: 1 job resumed"),
@@ -73,8 +73,8 @@ async def test_each_control_is_told_with_its_target_and_who_asked(desk):
             ("cancel", "Big", "cancelled Big: 1 item ended"),
             ("retry", "Big", "retried Big (cancelled items): 2 items are submitted again"),
         ]
-        assert {(each.file, each.dropped_by) for each in d.told(ControlDone)} == {("c.json", str(os.getuid()))}
-        assert d.accepted[-1].note == "; ".join(each.result for each in d.told(ControlDone))
+        assert {(each.file, each.dropped_by) for each in d.published(ControlDone)} == {("c.json", str(os.getuid()))}
+        assert d.accepted[-1].note == "; ".join(each.result for each in d.published(ControlDone))
 
 
 async def test_a_note_of_many_controls_is_short(desk):
@@ -83,7 +83,7 @@ async def test_a_note_of_many_controls_is_short(desk):
         d.write("c.json", control(*[{"pause": {"account": "ica"}}] * 12))
         await d.decide(d.spool())
         assert d.accepted[-1].note == "; ".join(["paused account ica: 0 jobs paused"] * 10) + "; and 2 more controls"
-        assert len(d.told(ControlDone)) == 12
+        assert len(d.published(ControlDone)) == 12
 
 
 async def test_controls_done_before_a_refused_one_are_told(desk):
@@ -94,7 +94,7 @@ async def test_controls_done_before_a_refused_one_are_told(desk):
         await d.decide(spool)
         d.write("c.json", control({"pause": "a"}, {"adopt": {"job": "a", "batch": 7, "remote_id": "x"}}))
         await d.decide(spool)
-        assert [each.result for each in d.told(ControlDone)] == ["paused a"]
+        assert [each.result for each in d.published(ControlDone)] == ["paused a"]
         assert [each.file for each in d.rejected] == ["c.json"]
 
 
@@ -148,7 +148,7 @@ async def test_a_job_is_given_up_in_the_name_of_whoever_dropped_the_file(desk):
         user = pwd.getpwuid(os.geteuid()).pw_name
         details = [item.detail async for items in d.store.items.stream(job.id) for item in items]
         assert set(details) == {f"given up by {user}"}
-        assert [(each.control, each.result) for each in d.told(ControlDone)] == [
+        assert [(each.control, each.result) for each in d.published(ControlDone)] == [
             ("give-up", "gave up a: 1 item ended as failed")
         ]
 

@@ -33,7 +33,7 @@ async def test_a_file_that_grows_after_it_was_accepted_is_reported(desk, name, m
         for _ in range(3):
             await d.clock.advance(20)
             await spool.rescan()
-        (event,) = d.told(FileWasCut)
+        (event,) = d.published(FileWasCut)
         assert (event.file, event.jobs, event.accepted_bytes, event.level) == (name, ("a",), size, Level.ERROR)
         assert event.reason.startswith(f"it has grown to {size + len(more)} bytes since")
 
@@ -46,7 +46,7 @@ async def test_a_longer_table_of_the_same_name_is_reported(desk):
         d.write("t.csv", TABLE + "fil.3\n")
         d.write("b.json", job(d))
         await d.decide(spool)
-        (event,) = d.told(FileWasCut)
+        (event,) = d.published(FileWasCut)
         assert (event.file, event.jobs) == ("t.csv", ("a",))
         assert event.reason.startswith("a longer table of this name was dropped again")
 
@@ -64,7 +64,7 @@ async def test_ordinary_files_are_not_reported(desk, how):
         await d.decide(spool)
         await d.clock.advance(30)
         await spool.rescan()
-        assert d.told(FileWasCut) == []
+        assert d.published(FileWasCut) == []
 
 
 async def test_a_file_that_is_taken_away_is_no_error(desk):
@@ -76,4 +76,4 @@ async def test_a_file_that_is_taken_away_is_no_error(desk):
             (d.queue / "accepted" / name).unlink()
         await d.clock.advance(20)
         assert await spool.rescan()
-        assert d.told(FileWasCut) == []
+        assert d.published(FileWasCut) == []

@@ -21,12 +21,12 @@ async def test_what_ends_like_no_queue_file_is_left(desk, name):
         assert await d.decide(spool)
         assert d.names("incoming") == [name]
         assert d.names("accepted") == ["a.json"]
-        assert d.told(FileStays) == []
+        assert d.published(FileStays) == []
         for seconds, reports in ((60, 1), (3000, 1), (600, 2), (7200, 2)):
             await d.clock.advance(seconds)
             assert await spool.rescan()
-            assert len(d.told(FileStays)) == reports
-        assert d.told(FileStays)[0].file == name
+            assert len(d.published(FileStays)) == reports
+        assert d.published(FileStays)[0].file == name
         assert "ends in none of .yaml" in spool.stale[name]
         (d.incoming / name).rename(d.incoming / "b.json")
         await spool.rescan()
@@ -53,8 +53,8 @@ async def test_very_many_that_stay_are_reported_in_few_lines(desk):
         await spool.rescan()
         await d.clock.advance(60)
         await spool.rescan()
-        assert len(d.told(FileStays)) == LISTED + 1
-        assert f"and {99 - LISTED} more files" in d.told(FileStays)[-1].reason
+        assert len(d.published(FileStays)) == LISTED + 1
+        assert f"and {99 - LISTED} more files" in d.published(FileStays)[-1].reason
         assert len(spool.stale) == 100
 
 
@@ -71,7 +71,7 @@ async def test_a_file_that_never_rests_is_reported_and_not_waited_for(desk):
         with path.open("a") as file:
             file.write("# more\n")
         assert await spool.rescan()
-        (event,) = d.told(FileStays)
+        (event,) = d.published(FileStays)
         assert (event.file, event.seconds) == ("a.yaml", 60)
         assert "keeps changing" in event.reason
         assert d.names("incoming") == ["a.yaml"]
@@ -94,7 +94,7 @@ async def test_a_table_that_grows_is_waited_for(desk):
             await spool.rescan()
             await d.clock.advance(3)
         assert d.rejected == []
-        assert "still growing" in d.told(FileStays)[0].reason
+        assert "still growing" in d.published(FileStays)[0].reason
         await d.clock.advance(5)
         assert await spool.rescan()
         assert [event.items for event in d.accepted] == [30]
@@ -162,7 +162,7 @@ async def test_what_an_interrupted_rsync_left_waits(desk, how, fraction_ns):
             assert (d.accepted, d.rejected) == ([], [])
             await d.clock.advance(60)
             assert await spool.rescan()
-            assert "modification time is 0" in d.told(FileStays)[0].reason
+            assert "modification time is 0" in d.published(FileStays)[0].reason
             if how == "touch":
                 os.utime(d.incoming / "t.csv")
             else:

@@ -105,17 +105,17 @@ async def test_a_table_that_nobody_names_is_told_once(desk):
         spool = d.spool()
         d.write("t.csv", TABLE)
         await spool.rescan()
-        assert d.told(TableUnreferenced) == []
+        assert d.published(TableUnreferenced) == []
         for _ in range(3):
             await d.clock.advance(5)
             await spool.rescan()
-        (event,) = d.told(TableUnreferenced)
+        (event,) = d.published(TableUnreferenced)
         assert (event.table, event.level) == ("t.csv", Level.INFO)
         (d.incoming / "t.csv").unlink()
         await spool.rescan()
         d.write("t.csv", TABLE)
         await d.decide(spool)
-        assert len(d.told(TableUnreferenced)) == 2
+        assert len(d.published(TableUnreferenced)) == 2
 
 
 async def test_the_table_of_a_file_that_waits_for_a_person_stays(desk):
@@ -128,7 +128,7 @@ async def test_the_table_of_a_file_that_waits_for_a_person_stays(desk):
         await d.decide(spool)
         await d.clock.advance(2 * 3600)
         await spool.rescan()
-        assert d.told(TableUnreferenced) == []
+        assert d.published(TableUnreferenced) == []
         assert d.names("incoming") == ["a.yaml", "t.csv"]
         os.utime(path)
         await d.decide(spool)
@@ -172,7 +172,7 @@ async def test_a_table_whose_queue_file_is_on_its_way_is_not_told(desk):
         await d.clock.advance(1)
         await spool.rescan()
         assert d.names("accepted") == ["a.yaml", "t.csv"]
-        assert d.told(TableUnreferenced) == []
+        assert d.published(TableUnreferenced) == []
 
 
 async def test_two_queue_files_cannot_share_a_table(desk):

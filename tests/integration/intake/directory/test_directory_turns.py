@@ -143,7 +143,7 @@ async def test_a_control_is_not_decided_before_the_job_that_it_names(desk):
         d.write("z-cancel.json", {"version": 1, "controls": [{"cancel": "a"}]})
         await d.decide(spool)
         assert decided(d) == ["a.json", "z-cancel.json"]
-        assert [event.target for event in d.told(ControlDone)] == ["a"]
+        assert [event.target for event in d.published(ControlDone)] == ["a"]
 
 
 async def test_a_control_for_a_job_hidden_deep_in_an_older_file_waits_for_it(desk):
