@@ -1,7 +1,7 @@
 """One batch of analyses, tracked: a database, an account, and a page of its items whose words can be changed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -39,7 +39,17 @@ class Shelf(httpx.AsyncBaseTransport):
         if not self.page or not request.url.path.endswith("/items"):
             return await self.simulator.handle_async_request(request)
         headers = {"content-type": "application/json", "content-encoding": "gzip"}
-        return httpx.Response(200, headers=headers, content=self.page)
+        return httpx.Response(200, headers=headers, stream=_Wire(self.page))
+
+
+class _Wire(httpx.AsyncByteStream):
+    """The bytes as a network delivers them: a response made of `content` would decode them once more, unasked."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body
 
 
 @dataclass

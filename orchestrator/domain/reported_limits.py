@@ -1,11 +1,11 @@
 """Limits what a platform reports of items and batches, before it is stored: sizes of texts, and times of ends."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
-from orchestrator.domain.model import BatchReport, ItemReport, Learned, Observation, Receipt
+from orchestrator.domain.model import BatchReport, ItemReport, Receipt
 from orchestrator.domain.units import DAY, Micros
 
 MOST_BYTES: Final = 4096
@@ -22,6 +22,8 @@ _AHEAD: Final = 366 * DAY
 _FACTS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODER: Final = msgspec.json.Encoder()
 
+Seen = TypeVar("Seen", ItemReport, BatchReport)
+
 
 def cut(text: str) -> str:
     """The text, truncated with a mark if it is too long."""
@@ -33,21 +35,16 @@ def cut(text: str) -> str:
     return written[: MOST_BYTES - len(_MARK.encode())].decode("utf-8", "ignore") + _MARK
 
 
-def bounded(seen: Observation) -> Observation:
-    """The observation with truncated texts; the same object when none is too long."""
-    if isinstance(seen, Learned):
-        return seen
-    if isinstance(seen, ItemReport):
-        return seen if _is_short(seen) else _of_item(seen)
-    if len(seen.status or "") <= _SURELY_SHORT and len(seen.detail or "") <= _SURELY_SHORT:
-        return seen
-    return _of_batch(seen)
+def bounded(seen: Seen) -> Seen:
+    """The report with truncated texts."""
+    if isinstance(seen, BatchReport):
+        return replace(seen, status=_cut(seen.status), detail=_cut(seen.detail))
+    return seen if _is_short(seen) else _of_item(seen)
 
 
 def bounded_receipt(receipt: Receipt) -> Receipt:
     """The receipt with truncated texts."""
-    items = [bounded(each) for each in receipt.items]
-    return replace(receipt, status=_cut(receipt.status), items=[each for each in items if isinstance(each, ItemReport)])
+    return replace(receipt, status=_cut(receipt.status), items=[bounded(each) for each in receipt.items])
 
 
 def end_of(reported: Micros | None, now: Micros) -> Micros:
@@ -56,13 +53,7 @@ def end_of(reported: Micros | None, now: Micros) -> Micros:
 
 
 def _is_short(seen: ItemReport) -> bool:
-    """Whether all texts are surely short. One expression, as it is evaluated for each row of each page."""
-    status, detail, facts = seen.status, seen.detail, seen.facts
-    return (
-        (status is None or len(status) <= _SURELY_SHORT)
-        and (detail is None or len(detail) <= _SURELY_SHORT)
-        and (facts is None or len(facts) <= _SURELY_SHORT)
-    )
+    return all(text is None or len(text) <= _SURELY_SHORT for text in (seen.status, seen.detail, seen.facts))
 
 
 def _of_item(seen: ItemReport) -> ItemReport:
@@ -72,10 +63,6 @@ def _of_item(seen: ItemReport) -> ItemReport:
         detail=_cut(seen.detail),
         facts=_reduced(seen.facts) if seen.facts is not None else None,
     )
-
-
-def _of_batch(seen: BatchReport) -> BatchReport:
-    return replace(seen, status=_cut(seen.status), detail=_cut(seen.detail))
 
 
 def _cut(text: str | None) -> str | None:

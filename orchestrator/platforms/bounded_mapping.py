@@ -12,6 +12,8 @@ class Bounded(Generic[Key, Value]):
     def __init__(self, most: int) -> None:
         self._most = most
         self._held: dict[Key, Value] = {}
+        self.get = self._held.get
+        """The value of a key, or None."""
 
     def __setitem__(self, key: Key, value: Value) -> None:
         self._held.pop(key, None)
@@ -24,9 +26,6 @@ class Bounded(Generic[Key, Value]):
 
     def __len__(self) -> int:
         return len(self._held)
-
-    def get(self, key: Key) -> Value | None:
-        return self._held.get(key)
 
     def pop(self, key: Key) -> Value | None:
         """Remove an entry; returns its value, if any."""

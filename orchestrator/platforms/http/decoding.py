@@ -5,7 +5,7 @@ while decoding, not afterwards.
 """
 
 import zlib
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterator
 from typing import Final
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -30,20 +30,21 @@ async def decoded(raw: AsyncIterable[bytes], encoding: str, most: int) -> tuple[
     encoding = encoding.strip().lower()
     if encoding not in _KNOWN:
         raise DecodingError(f"the body is encoded as {encoding[:40]!r}, which was not requested")
-    body = bytearray()
     decoder = None if encoding in _PLAIN else _Gzip()
-    received = 0
+    parts: list[bytes] = []
+    size = received = 0
     async for chunk in raw:
         received += len(chunk)
-        if decoder is None:
-            body += chunk
-        else:
-            decoder.feed(chunk, body, most)
-        if len(body) > most or received > most + _OVERHEAD:  # empty members decode to nothing
-            return bytes(body[:most]), True
+        for part in (chunk,) if decoder is None else decoder.decode(chunk):
+            parts.append(part)
+            size += len(part)
+            if size > most:
+                break
+        if size > most or received > most + _OVERHEAD:  # empty members decode to nothing
+            return b"".join(parts)[:most], True
     if decoder is not None:
         decoder.close()
-    return bytes(body), False
+    return b"".join(parts), False
 
 
 class _Gzip:
@@ -53,18 +54,18 @@ class _Gzip:
         self._member = zlib.decompressobj(wbits=_GZIP)
         self._begun = False
 
-    def feed(self, chunk: bytes, body: bytearray, most: int) -> None:
-        """Decode into `body`, which becomes at most one step longer than `most`."""
+    def decode(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what a chunk decodes to, in parts of at most one step."""
         pending = chunk
         try:
-            while pending and len(body) <= most:
+            while pending:
                 if self._member.eof:  # another member follows, or padding
                     self._member, self._begun = zlib.decompressobj(wbits=_GZIP), False
                     pending = pending.lstrip(b"\0")
                     if not pending:
                         return
                 self._begun = True
-                body += self._member.decompress(pending, _STEP)
+                yield self._member.decompress(pending, _STEP)
                 pending = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
         except zlib.error as error:
             raise DecodingError(f"the body is not gzip: {error}") from error

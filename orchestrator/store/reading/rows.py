@@ -42,7 +42,7 @@ _SUBMISSION = (
     sa.case((_FITS, batches.c.body), else_=None).label("body"),
 )
 _SUBMISSION_NAMES = frozenset(column.name for column in _SUBMISSION)
-_LONG = (items.c.facts, items.c.request, items.c.row)
+_UNREAD = frozenset({items.c.facts, items.c.request, items.c.row, items.c.abort_sent_at})
 
 COUNTERS = {state: jobs.c[f"n_{state}"] for state in ItemState}
 """The column of a job that counts its items in each state."""
@@ -66,8 +66,13 @@ SELECT_BATCH = sa.select(
 SELECT_BATCH_TO_SEND = SELECT_BATCH.add_columns(*_SUBMISSION)
 """Batches with their submission."""
 
-SELECT_ITEM = sa.select(*(column for column in items.c if column not in _LONG))
-"""Items without their request and table row."""
+_UNCONVERTED = sa.type_coerce(items.c.superseded, sa.Integer).label("superseded")
+"""As the driver returns it: converting the flags takes a tenth of the time in which a page of items is read."""
+
+SELECT_ITEM = sa.select(
+    *(column for column in items.c if column not in _UNREAD and column is not items.c.superseded), _UNCONVERTED
+)
+"""Items without their long columns."""
 
 _OF_BATCH = batches.c.id == sa.bindparam("of_batch")
 ITEMS_IN = (
@@ -197,7 +202,7 @@ def item_of(row: Row, *, with_request: bool = False, with_row: bool = False) -> 
         row=row.row if with_row else None,
         parent=row.parent,
         found=row.found,
-        superseded=row.superseded,
+        superseded=bool(row.superseded),
         facts=row.facts if with_row else None,
         parent_key=row.parent_key if with_row else None,
     )

@@ -70,23 +70,21 @@ _CLOSED = _NOT_OUT | {BatchState.SETTLED}
 async def compare(
     connection: AsyncConnection, observations: Sequence[Observation], account: str | None = None
 ) -> Comparison:
-    """Compare observations with the rows, in their order; reads only. Long texts are cut first."""
-    observations = [bounded(each) for each in observations]
+    """Compare observations with the rows, in their order; reads only. Long texts of what would change are cut."""
     comparison = Comparison()
     known = await _batches(connection, {each.batch for each in observations if not isinstance(each, Learned)})
     rows = _Rows()
     await rows.read(connection, observations, known)
     homes = await _homes(connection, observations, known, rows)
     for each in observations:
-        match each:
-            case ItemReport(to_job=True):
-                _compare_addressed(comparison, known.get(each.batch), homes, rows, each)
-            case ItemReport():
-                _compare_item(comparison, known.get(each.batch), rows, each)
-            case BatchReport() if each.batch in known:
-                _compare_batch(comparison, known[each.batch], each)
-            case BatchReport() | Learned():
-                pass
+        if isinstance(each, ItemReport):
+            batch = known.get(each.batch)
+            if each.to_job:
+                _compare_addressed(comparison, batch, homes, rows, each)
+            else:
+                _compare_item(comparison, batch, rows, each)
+        elif isinstance(each, BatchReport) and each.batch in known:
+            _compare_batch(comparison, known[each.batch], bounded(each))
     await hold_parents(connection, comparison)
     await _compare_learned(connection, comparison, observations, account or _account_of(known.values()))
     return comparison
@@ -137,8 +135,8 @@ class _Rows:
     """The items that a page names."""
 
     def __init__(self) -> None:
-        self._by_seq: dict[tuple[str, int], Row] = {}
-        self._by_key: dict[tuple[str, str], Row] = {}
+        self._by_seq: defaultdict[str, dict[int, Row]] = defaultdict(dict)
+        self._by_key: defaultdict[str, dict[str, Row]] = defaultdict(dict)
 
     async def read(
         self, connection: AsyncConnection, observations: Sequence[Observation], known: Mapping[BatchKey, KnownBatch]
@@ -146,32 +144,32 @@ class _Rows:
         seqs: defaultdict[str, set[int]] = defaultdict(set)
         keys: defaultdict[str, set[str]] = defaultdict(set)
         for each in observations:
-            if not isinstance(each, ItemReport) or each.batch not in known:
+            if not isinstance(each, ItemReport) or (batch := known.get(each.batch)) is None:
                 continue
             if each.seq is not None:
-                seqs[known[each.batch].job].add(each.seq)
+                seqs[batch.job].add(each.seq)
             elif each.key is not None:
-                keys[known[each.batch].job].add(each.key)
+                keys[batch.job].add(each.key)
             if each.parent_key is not None:
-                keys[known[each.batch].job].add(each.parent_key)
+                keys[batch.job].add(each.parent_key)
         for job, of_job in seqs.items():
             for numbers in chunks(sorted(of_job)):
-                self._by_seq.update(((job, row.seq), row) for row in await _numbered(connection, job, numbers))
+                self._by_seq[job].update((row.seq, row) for row in await _numbered(connection, job, numbers))
         for job, named in keys.items():
             for names in chunks(sorted(named)):
                 found = await connection.execute(_BY_KEY, {"in_job": job, "keys": names})
-                self._by_key.update(((job, row.key), row) for row in found.all())
+                self._by_key[job].update((row.key, row) for row in found.all())
 
     def find(self, job: str, seen: ItemReport) -> Row | None:
         """The row that the report is about; None if `seq` and `key` do not name the same one."""
         if seen.seq is None:
-            return self._by_key.get((job, seen.key or ""))
-        row = self._by_seq.get((job, seen.seq))
+            return self._by_key[job].get(seen.key or "")
+        row = self._by_seq[job].get(seen.seq)
         return row if row is None or seen.key is None or row.key == seen.key else None
 
     def parent_of(self, job: str, seen: ItemReport) -> Row | None:
         """The row of the item that it names as its parent by the key."""
-        return self._by_key.get((job, seen.parent_key)) if seen.parent_key is not None else None
+        return self._by_key[job].get(seen.parent_key) if seen.parent_key is not None else None
 
 
 async def _numbered(connection: AsyncConnection, job: str, seqs: Sequence[int]) -> Sequence[Row]:
@@ -206,29 +204,34 @@ def _compare_addressed(
 
 def _compare_item(comparison: Comparison, batch: KnownBatch | None, rows: _Rows, seen: ItemReport) -> None:
     row = rows.find(batch.job, seen) if batch is not None else None
-    if batch is not None and seen.parent is not None and (row is None or row.superseded):
-        _compare_found(comparison, batch, row, seen)
-        return
-    if batch is None or row is None:
-        comparison.unknown_objects.append(seen)
-        return
-    if row.superseded:
-        return
-    if row.batch != batch.number:
-        # The item is in another batch by now. Its earlier objects are known; any other is reported.
-        if seen.parent is None and seen.remote_id and seen.remote_id not in previous_ids_of(row.previous_ids):
-            comparison.unknown_objects.append(seen)
+    if batch is None or row is None or row.superseded or row.batch != batch.number:
+        _compare_outside(comparison, batch, row, bounded(seen))
         return
     place = (batch.job, row.seq)
     comparison.matched.append(place)
     if batch.state in _NOT_OUT:
         return
-    if batch.state == BatchState.BLOCKED and batch.remote_id and seen.stage == batch.first_stage:
+    shown_again = batch.state == BatchState.BLOCKED and batch.remote_id and seen.stage == batch.first_stage
+    if not shown_again and place not in comparison.changes and _is_unchanged(row, seen):
+        return
+    seen = bounded(seen)  # a report that equals its row is as short as that
+    if shown_again:
         comparison.shown_again[batch.id] = None
         comparison.effective.append(seen)
-    if place not in comparison.changes and _is_unchanged(row, seen):
-        return
     _change(comparison, batch, row, seen)
+
+
+def _compare_outside(comparison: Comparison, batch: KnownBatch | None, row: Row | None, seen: ItemReport) -> None:
+    """The report is about none of the batch's items."""
+    if batch is not None and seen.parent is not None and (row is None or row.superseded):
+        _compare_found(comparison, batch, row, seen)
+    elif row is None:
+        comparison.unknown_objects.append(seen)
+    elif row.superseded or seen.parent is not None:
+        pass
+    elif seen.remote_id and seen.remote_id not in previous_ids_of(row.previous_ids):
+        # The item is in another batch by now. Its earlier objects are known; any other is reported.
+        comparison.unknown_objects.append(seen)
 
 
 def _compare_found(comparison: Comparison, batch: KnownBatch, row: Row | None, seen: ItemReport) -> None:

@@ -21,6 +21,12 @@ class _Workflow(Wire):
     code: str | None = None
 
 
+class _SessionTags(Tags):
+    """The tags of a session: selectors match both."""
+
+    user_tags: list[str] | None = None
+
+
 class SessionRow(Wire):
     """A workflow session, from a search."""
 
@@ -31,7 +37,7 @@ class SessionRow(Wire):
     end_date: str | None = None
     summary: str | None = None
     workflow: _Workflow | None = None
-    tags: Tags | None = None
+    tags: _SessionTags | None = None
 
 
 class _SessionId(Wire):
