@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, get_args
 
 from pydantic import BaseModel, RootModel, ValidationError
@@ -110,12 +110,12 @@ class Kind:
     @property
     def key_paths(self) -> tuple[Path, ...]:
         """`keys` as paths into an item."""
-        return tuple(tuple(key.split(".")) for key in self.keys)
+        return tuple(map(_path_of, self.keys))
 
     @property
     def identity_paths(self) -> tuple[Path, ...]:
         """The paths of the fields that identify an item within its job."""
-        return (*(() if self.qualifier is None else (tuple(self.qualifier.split(".")),)), *self.key_paths)
+        return (*(() if self.qualifier is None else (_path_of(self.qualifier),)), *self.key_paths)
 
     @property
     def key(self) -> str:
@@ -130,14 +130,14 @@ class Kind:
     def key_of(self, item: Mapping[str, Any]) -> str | None:
         """The key of an item; None without one, which the model reports."""
         for key in self.keys:
-            value = value_at(item, tuple(key.split(".")))
+            value = value_at(item, _path_of(key))
             if value is not None:
                 return value if isinstance(value, str) and value else None
         return None
 
     def qualifier_of(self, item: Mapping[str, Any]) -> str | None:
         """What is put before the key of an item where the items of a job differ in it."""
-        value = value_at(item, tuple(self.qualifier.split("."))) if self.qualifier is not None else None
+        value = value_at(item, _path_of(self.qualifier)) if self.qualifier is not None else None
         return value if isinstance(value, str) and value else None
 
     def qualified_key_of(self, item: Mapping[str, Any]) -> str | None:
@@ -218,6 +218,12 @@ class Kind:
             )
             return tuple(of_item)
         return ()
+
+
+@cache
+def _path_of(field: str) -> Path:
+    """The path to a field of an item, which is written with dots."""
+    return tuple(field.split("."))
 
 
 def qualified(key: str, qualifier: str | None) -> str:

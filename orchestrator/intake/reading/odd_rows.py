@@ -14,8 +14,9 @@ _FEW = 2
 
 def repeats_columns(row: Mapping[str, str]) -> Mistake | None:
     """Whether a row has the column names as its cells, as where two exports were put together."""
-    if not row or any(cell != name for name, cell in row.items()):
-        return None
+    for name, cell in row.items():
+        if cell != name:
+            return None
     return Mistake("repeats the names of the columns", "remove the line")
 
 

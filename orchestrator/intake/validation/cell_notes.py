@@ -27,9 +27,10 @@ class CellNotes:
             cell = row[column]
             if not cell:
                 self._empty(line, column)
-            else:
-                for text in (cell,) if isinstance(cell, str) else cell:
-                    self._cell(line, column, text)
+                continue
+            for text in (cell,) if isinstance(cell, str) else cell:
+                if SUSPECT.fullmatch(text) or not text.isascii():
+                    self._odd(line, column, text)
 
     def note_extra_columns(self, kind: Kind) -> None:
         """Columns that are no known field of the items are sent as fields all the same."""
@@ -40,12 +41,11 @@ class CellNotes:
                 message = f"is no known field of {kind.name}, and is sent as it is" + (f": {meant}" if meant else "")
                 self._notes.add(message, place=self._table, line=1, column=column)
 
-    def _cell(self, line: int, column: str, text: str) -> None:
-        if SUSPECT.fullmatch(text):
-            found = spreadsheet_made(text) or no_value(text)
-            if found is not None:
-                message = f"{found.what}; it is sent as it is - {found.remedy}"
-                self._notes.add(message, place=self._table, line=line, column=column, example=text)
+    def _odd(self, line: int, column: str, text: str) -> None:
+        found = spreadsheet_made(text) or no_value(text) if SUSPECT.fullmatch(text) else None
+        if found is not None:
+            message = f"{found.what}; it is sent as it is - {found.remedy}"
+            self._notes.add(message, place=self._table, line=line, column=column, example=text)
         if not text.isascii() and (hidden := invisible_in(text)) is not None:
             message = f"holds {name_of(hidden)}, which does not show; it is sent as it is"
             self._notes.add(message, place=self._table, line=line, column=column, example=text)

@@ -95,18 +95,19 @@ def _is_odd(cell: str) -> bool:
 
 @dataclass(slots=True)
 class KeyTexts:
-    """The texts of a template that make the keys of a job's items."""
+    """The texts of a template that make the keys of a job's items, with the columns that they are filled from."""
 
-    _texts: list[tuple[Path, str]] | None = field(default=None)
+    _texts: list[tuple[Path, str, tuple[str, ...]]] | None = field(default=None)
 
     def mistakes_of(
         self, kind: Kind, template: Mapping[str, Any], row: Mapping[str, str], found: tuple[Mistake, ...]
     ) -> tuple[Mistake, ...]:
         """What is wrong with an item, with what is wrong with the cells of its key; that comes before its spelling."""
         if self._texts is None:
-            self._texts = [(path, text) for path in kind.key_paths if (text := filled_at(template, path))]
-        for path, text in self._texts:
-            for column in _columns_of(text, row):
+            filled = ((path, filled_at(template, path)) for path in kind.key_paths)
+            self._texts = [(path, text, _columns_of(text, row)) for path, text in filled if text]
+        for path, text, columns in self._texts:
+            for column in columns:
                 if (wrong := self._wrong_cell(text, path, column, row[column])) is not None:
                     return (wrong, *(each for each in found if each.path != path))
         return tuple(self._explained(each, row) for each in found) if found else found
@@ -124,8 +125,7 @@ class KeyTexts:
 
     def _explained(self, mistake: Mistake, row: Mapping[str, str]) -> Mistake:
         """With what a spreadsheet made of the cell, where that is why the key is misspelt."""
-        text = next((text for path, text in self._texts or () if path == mistake.path), None)
-        for column in _columns_of(text, row) if text else ():
+        for column in next((columns for path, _, columns in self._texts or () if path == mistake.path), ()):
             if (made := spreadsheet_made(row[column]) or decimal_made(row[column])) is not None:
                 message = f"{mistake.message}; {row[column]!r} {made.what}"
                 return Mistake(message, made.remedy, mistake.path, column=column)

@@ -212,7 +212,7 @@ class JobValidation:
         key = kind.key_of(item)
         if key is None:
             return None  # reported already
-        if not any(mistake.path in kind.identity_paths for mistake in wrong):
+        if not (wrong and any(mistake.path in kind.identity_paths for mistake in wrong)):
             qualifier = kind.qualifier_of(item)
             keys.add(qualified(key, qualifier), seq, line)
             if len(self._qualifiers) <= 1:
