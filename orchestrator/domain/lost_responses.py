@@ -31,6 +31,9 @@ PROMPT_SENDS = 16
 RARE_WAIT: Micros = HOUR
 """Delay between further sends."""
 
+MOST_UNANSWERED = 64
+"""Sends of one batch without a response, over two days, after which the operator is asked."""
+
 MOST_HALVINGS = 2
 """How often a batch that never gets a response is split in halves."""
 
@@ -41,7 +44,7 @@ class Recovery(Enum):
     RESEND = "resend"
     """Send it again as it is."""
     SEARCH_THEN_RESEND = "search_then_resend"
-    """Search for it once; where nothing of it is found, send it again as it is."""
+    """Search for it once; where nothing of it is found, send it again as it is, unless it is exhausted."""
     SEARCH = "search"
     """Search for it twice; what is not found is not sent again as it is."""
 
@@ -56,7 +59,7 @@ def next_step(batch: Batch, *, user: str, now: Micros, clock_trusted: bool) -> R
     """
     if batch.cancelled:
         return Recovery.SEARCH
-    if is_sent_until_answered(batch):
+    if is_sent_until_answered(batch) or (_is_unforgotten(batch) and is_exhausted(batch)):
         return Recovery.SEARCH_THEN_RESEND if never_answered(batch) else Recovery.RESEND
     if never_answered(batch) and (batch.key_void or not _is_unforgotten(batch)):
         return Recovery.SEARCH
@@ -89,6 +92,11 @@ def _is_unforgotten(batch: Batch) -> bool:
 def never_answered(batch: Batch) -> bool:
     """Whether a batch has been sent so often without a response that another send is not likely to get one."""
     return batch.in_doubt and batch.sends >= MOST_LOSSES
+
+
+def is_exhausted(batch: Batch) -> bool:
+    """Whether a batch has been sent so often without a response that a person has to find out why."""
+    return batch.in_doubt and batch.sends >= MOST_UNANSWERED
 
 
 def may_repeat_unfound(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:

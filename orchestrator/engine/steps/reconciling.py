@@ -89,16 +89,22 @@ class Reconciling:
     async def _send_smaller(self, batch: Batch, *, not_there: bool, why: str = "") -> None:
         """Split a batch that never gets a response; when it has been split enough, block it for the operator."""
         found = "it is not on the platform" if not_there else f"whether it arrived cannot be determined ({why})"
-        detail = (
-            f"{batch.sends} sends of {batch.items} items got no response, and {found}; last error: {batch.last_error}"
-        )
-        if lost_responses.may_be_halved(batch):
-            await self._store.advance.split(batch, detail, now=self._clock.now())
-            self._outcomes.report_delay(batch, "planned", f"{detail}. It is sent again in two halves")
+        if not lost_responses.may_be_halved(batch):
+            await self.block_unanswered(batch, found, not_there=not_there)
             return
+        detail = _unanswered(batch, found)
+        await self._store.advance.split(batch, detail, now=self._clock.now())
+        self._outcomes.report_delay(batch, "planned", f"{detail}. It is sent again in two halves")
+
+    async def block_unanswered(self, batch: Batch, found: str, *, not_there: bool = False) -> None:
+        """Block a batch that never gets a response for the operator; `found`: what is known of it."""
         await self._outcomes.block(
             batch,
-            f"{detail}. Check whether a proxy or gateway ends long requests, and whether the platform is available, "
-            "then `retry` the job; or `cancel` it",
+            f"{_unanswered(batch, found)}. Check whether a proxy or gateway ends long requests, and whether the "
+            "platform is available, then `retry` the job; or `cancel` it",
             not_there=not_there,
         )
+
+
+def _unanswered(batch: Batch, found: str) -> str:
+    return f"{batch.sends} sends of {batch.items} items got no response, and {found}; last error: {batch.last_error}"

@@ -288,6 +288,8 @@ class Submitting:
         found = await self._reconciling.find(batch)
         if found.items or batch.searched_at is not None:  # some of it was found before
             await self._reconciling.conclude(batch, found, soon=True)
+        elif lost_responses.is_exhausted(batch):
+            await self._reconciling.block_unanswered(batch, "nothing on the platform shows that one arrived")
         else:
             await self._send(batch, await self._composed(batch), user)
 

@@ -65,7 +65,7 @@ class EarlierWork:
         return found
 
     async def with_keys(self, kind: str, project: str, keys: Collection[str], since: Micros) -> list[EarlierItem]:
-        """The items with these keys in jobs of this kind and project made since then, those of the newest job first.
+        """The items with these keys in jobs of this kind and project made since then: the newest job first, by key.
 
         So many jobs are compared as have 20,000 items in all, or as many times the keys: the newest.
         """
@@ -77,6 +77,7 @@ class EarlierWork:
                 rows = await connection.execute(_in_common(recent, portion, keys=len(wanted)))
                 for job, name, key, state in rows:
                     found.append((job, EarlierItem(name, key, succeeded=state == ItemState.SUCCEEDED)))
+        found.sort(key=lambda each: each[1].key)
         return [item for _, item in sorted(found, key=itemgetter(0), reverse=True)]
 
 

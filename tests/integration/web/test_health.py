@@ -169,11 +169,13 @@ async def test_a_database_that_hangs_is_waited_for_once(tmp_path, monkeypatch):
     monkeypatch.setattr(health_module, "_PATIENCE", 0.05)
     async with ward(tmp_path) as on:
         on.store.answers = anyio.Event()
-        assert await on.unready() == {"database": "no answer within 0.05 s"}
-        assert await on.unready() == {"database": "no answer within 0.05 s"}
+        for _ in range(2):  # the disk may be slower than that too
+            assert (await on.unready())["database"] == "no answer within 0.05 s"
         assert on.store.asked == 1
         on.store.answers.set()
-        assert await on.unready() == {}
+        with patience():
+            while await on.unready():
+                pass
 
 
 async def test_a_disk_without_room_is_not_ready(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ async def test_jobs_of_one_work_are_found_by_its_digest(scene):
 
 
 async def test_items_are_found_by_their_keys(scene):
-    """In jobs of the same kind and project, of late; what was found on the platform is nobody's key."""
+    """In jobs of the same kind and project, of late, the newest first; what was found on the platform is no key."""
     earlier = scene.store.jobs.earlier
     await scene.add("first", items=3)
     (batch, _) = await scene.track_all()

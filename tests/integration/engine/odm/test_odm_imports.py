@@ -2,9 +2,10 @@
 
 import pytest
 
+from orchestrator.domain.lost_responses import MOST_UNANSWERED
 from orchestrator.simulator import FaultKind
 
-HOUR = 3600.0
+HOUR, DAY = 3600.0, 24 * 3600.0
 MOST_COMMITS = 80
 
 
@@ -195,6 +196,21 @@ async def test_an_import_that_failed_while_its_answer_was_lost_is_not_restarted(
     item = (await it.items())["s1-fail"]
     assert (item.state, item.status, it.made("restart")) == ("failed", "FAILED", {})
     assert item.detail == "parse: ImportException: s1-fail has no header"
+
+
+async def test_an_import_that_is_never_answered_is_left_to_the_operator_in_the_end(lab):
+    """After two days no more is sent: the batch is blocked and says why, and `retry` sends it again."""
+    it = await lab()
+    it.fault(FaultKind.RESET, "start_import")
+    await it.submit("run", ["s1"])
+    await it.run_for(4 * DAY)
+    assert it.calls("start_import") == MOST_UNANSWERED
+    batch = await it.batch()
+    assert (batch.state, "got no response, and nothing on the platform" in batch.detail) == ("blocked", True)
+    it.simulator.faults.clear()
+    await it.store.advance.retry("run", now=it.clock.now())
+    await it.until_settled("run", within=6 * HOUR)
+    assert (it.made("import"), await it.states()) == ({"s1": 1}, {"s1": "succeeded"})
 
 
 async def test_an_import_is_sent_until_it_is_answered(lab):

@@ -6,7 +6,7 @@ import pytest
 from platform_setups import SEVEN_BRIDGES
 from seven_bridges_work import NEVER, WORK, done, made, submit
 
-from orchestrator.domain.lost_responses import PROMPT_SENDS
+from orchestrator.domain.lost_responses import MOST_UNANSWERED, PROMPT_SENDS
 from orchestrator.domain.model import BatchState
 from orchestrator.simulator import FaultKind
 
@@ -365,6 +365,21 @@ async def test_a_run_that_never_arrives_is_sent_ever_more_rarely(lab):
     await it.until_settled("run", within=3 * HOUR)
     assert await it.states() == {"s1": "succeeded"}
     assert (made(it, "draft"), made(it, "run")) == ({"s1": 1}, {"s1": 1})
+
+
+async def test_a_run_that_never_arrives_is_left_to_the_operator_in_the_end(lab):
+    """After two days no more is sent: the batch is blocked and says why, and `retry` sends it again."""
+    it = await lab()
+    it.fault(FaultKind.RESET, "run_task")
+    await submit(it, "run", ["s1"])
+    await it.run_for(4 * DAY)
+    assert it.calls("run_task") <= MOST_UNANSWERED
+    batch = await it.batch()
+    assert (batch.state, "got no response, and nothing on the platform" in batch.detail) == ("blocked", True)
+    it.simulator.faults.clear()
+    await it.store.advance.retry("run", now=it.clock.now())
+    await it.until_settled("run", within=3 * HOUR)
+    assert await it.states() == {"s1": "succeeded"}
 
 
 @pytest.mark.parametrize(("kind", "things"), [("tasks", "tasks"), ("batch_tasks", "tasks"), ("runs", "runs")])
