@@ -127,6 +127,16 @@ REFUSED = {
     "XML": ('<?xml version="1.0"?>\n<Workbook/>\n', "is XML", "CSV UTF-8"),
     "PDF": (b"%PDF-1.7\n%\xe2\xe3\n", "is a PDF document", "export the table"),
     "Parquet": (b"PAR1\x15\x04\x15", "is a Parquet file", "to_csv"),
+    "spaces below a line for Excel": (
+        "sep=:\n" + PLAIN.replace(",", " "),
+        "columns that are separated by spaces",
+        "separate the cells by `:`",
+    ),
+    "quoted names below a line for Excel": (
+        '"sep=:" \n"sample" "r1" "r2"\n',
+        "columns that are separated by spaces",
+        "separate the cells by `:`",
+    ),
     "lines quoted as a whole": (
         "".join(f'"{line}"\n' for line in PLAIN.split()),
         "stand in quotes as a whole",
