@@ -94,6 +94,16 @@ class Table:
         own = self._separated.delimiter
         return next((each for each in SEPARATORS if each != own and each in columns[0]), None)
 
+    def columns_by_any_separator(self) -> tuple[str, ...] | None:
+        """The names of the columns, and those that another separator would make; None where they cannot be found."""
+        columns = self.columns(Mistakes())
+        if columns is None or (separator := self.other_separator(columns)) is None:
+            return columns
+        try:
+            return columns + Separated(self._file, self.name, separator).layout().columns
+        except MalformedTextError:
+            return columns
+
     def separate_by(self, separator: str, notes: Notes) -> None:
         """Read it with another separator from now on."""
         self._note_separator(self._separated.delimiter, separator, notes)
