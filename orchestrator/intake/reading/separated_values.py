@@ -8,6 +8,7 @@ front. What is something else is refused with one message that says what it is.
 import csv
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import IO
@@ -109,7 +110,9 @@ class Separated:
         return match[1] if match else None
 
     def _top(self) -> Iterator[tuple[int, list[str]]]:
-        return islice(self._records(self._text()), _HEADER_WITHIN)
+        """The records near the top, as far as they can be read."""
+        with suppress(MalformedTextError):
+            yield from islice(self._records(self._text()), _HEADER_WITHIN)
 
     # ------------------------------------------------------------ records
 

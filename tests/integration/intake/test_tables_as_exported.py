@@ -178,6 +178,18 @@ async def test_columns_that_are_missing_are_reported_once_with_what_was_meant(ch
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [('B,5" tube,"fil".4\n', "text behind its closing quote"), ("B,fil.3,\rfil.4\n", "end in a carriage return")],
+)
+async def test_missing_columns_are_reported_beside_what_cannot_be_read(checked, line, says):
+    """Columns are looked for on the lines near the top, as far as these can be read."""
+    mistakes, _, _ = await checked("Proben,r1,r2\nA,fil.1,fil.2\nA,fil.1,fil.2\n" + line)
+    assert len(mistakes) == 2
+    assert any("${sample}" in mistake for mistake in mistakes)
+    assert any(says in mistake for mistake in mistakes)
+
+
 async def test_a_result_of_ours_is_recognised(checked):
     """Refused where its columns would be sent as fields; with a template its guard quotes are taken off again."""
     columns = "key,batch,stage,state,status,remote_id,detail,attempts,previous_ids,submitted_at,finished_at,table.key"
