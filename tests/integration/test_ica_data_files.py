@@ -65,12 +65,16 @@ async def test_the_platforms_own_objects_pass(tmp_path, kind):
         (job("data_update", DATUM), "changes nothing: name tags, a time, or a time to clear"),
         (job("data_update", DATUM | {"userTags": {"addTags": []}}), "changes nothing"),
         (job("data_update", DATUM | {"willBeDeletedAt": "2031-01-30"}), "is no time in UTC"),
+        (job("data_update", DATUM | {"willBeDeletedAt": "٢٠٣١-01-30T08:30:00Z"}), "is no time in UTC"),
+        (job("data_update", DATUM | {"willBeDeletedAt": "2031-02-30T08:30:00Z"}), "is a time that no calendar has"),
+        (job("data_update", DATUM | {"willBeDeletedAt": "2031-02-28T24:30:00Z"}), "is a time that no calendar has"),
         (
             job("data_update", DATUM | {"willBeDeletedAt": "2031-01-30T08:30:00Z", "clearWillBeDeletedAt": True}),
             "has both `willBeDeletedAt` and `clearWillBeDeletedAt`",
         ),
         (job("sample_creation", {"sampleToCreate": {"description": "x"}}), "`name` is missing"),
         (job("sample_creation", {"sampleToCreate": {"name": "a\u0007"}}), "U+0007"),
+        (job("sample_creation", {"sampleToCreate": {"name": "NA\u200b12"}}), "holds U+200B ZERO WIDTH SPACE behind NA"),
         (
             job("sample_creation", {"sampleToCreate": {"name": "s", "tags": {"technicalTags": ["orc-batch=1"]}}}),
             "begins as the tags do by which",
