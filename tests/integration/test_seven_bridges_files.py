@@ -112,6 +112,8 @@ async def test_the_platforms_own_objects_pass(tmp_path, kind, item):
         ("task", TASK | {"name": "s1\u200b"}, "U+200B ZERO WIDTH SPACE behind s1"),
         ("import", {"source": {"volume": "lab/bucket", "location": "a\ufeffb"}}, "U+FEFF ZERO WIDTH NO-BREAK SPACE"),
         ("drs_import", {"drs_uri": "https://x"}, "it begins with drs://"),
+        ("drs_import", {"drs_uri": "drs://dg.org/1\u200b"}, "holds U+200B ZERO WIDTH SPACE behind drs://dg.org/1"),
+        ("task", {"name": "s1", "app": "lab/cohort/align\u200b"}, "holds U+200B ZERO WIDTH SPACE behind"),
         ("automation_run", {"name": "n", "package": "p", "secret_settings": {"k": "v"}}, "the automation's own secret"),
     ],
 )
@@ -154,6 +156,8 @@ async def test_a_project_is_not_its_name(tmp_path):
     """The platform's own spelling has two parts."""
     (line,) = await mistakes_of(tmp_path, "task", TASK, project="My cohort")
     assert "it is written OWNER/PROJECT" in line
+    (line,) = await mistakes_of(tmp_path, "task", TASK, project="lab/cohort\ufeff")
+    assert "holds U+FEFF ZERO WIDTH NO-BREAK SPACE behind lab/cohort" in line
 
 
 @pytest.mark.parametrize(

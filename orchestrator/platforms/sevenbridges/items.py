@@ -7,8 +7,8 @@ from pydantic_core import PydanticCustomError
 
 from orchestrator.domain.queue_file.checked_texts import SHOWS, UNSEEN, VISIBLE, Visible, is_id
 
-PROJECT = r"^[^/\s]+/[^/\s]+$"
-APP = r"^[^/\s]+/[^/\s]+/[^/\s]+(/[0-9]+)?$"
+PROJECT = r"^[!-.0-~]+/[!-.0-~]+$"
+APP = r"^[!-.0-~]+/[!-.0-~]+/[!-.0-~]+(/[0-9]+)?$"
 FILE_ID = r"^[!-.0-~]+$"
 DRS = r"^drs://\S+$"
 PATTERNS = {
@@ -168,7 +168,7 @@ class Update(_Open):
 class DrsImport(_Place):
     """A file that a DRS server names, to be imported into a project or a folder."""
 
-    drs_uri: Annotated[str, StringConstraints(pattern=DRS)]
+    drs_uri: Annotated[str, StringConstraints(pattern=DRS), SHOWS]
     name: _Name | None = None
     metadata: dict[str, Any] | None = None
 
