@@ -13,7 +13,6 @@ import msgspec
 
 from orchestrator.clock import Micros
 from orchestrator.domain.errors import PlatformError
-from orchestrator.domain.model import Item
 from orchestrator.domain.units import moment_of
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import UNREADABLE, Id, NumberId, decode, read
@@ -107,24 +106,6 @@ def written(micros: Micros) -> str:
     return (_EPOCH + timedelta(microseconds=micros)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def request_of(item: Item) -> dict[str, Any]:
-    """The item's own object; raises ValueError where it has none."""
-    if item.request is None:
-        raise ValueError(f"item {item.key!r} has no request")
-    return _OBJECT.decode(item.request)
-
-
-def object_in(body: bytes) -> Mapping[str, Any]:
-    """The object that was, or is to be, sent."""
-    return _OBJECT.decode(body)
-
-
-def facts(**fields: object) -> str | None:
-    """A JSON object of the fields that hold anything; None for none."""
-    held = {name: value for name, value in fields.items() if value not in (None, {}, [], "")}
-    return msgspec.json.encode(held).decode() if held else None
-
-
 def results_of(output: Output) -> Mapping[str, object]:
     """What an import made: its accession under one name whatever its type, and all that ODM says of it."""
     result = output.result if isinstance(output.result, Mapping) else {}
@@ -159,7 +140,6 @@ def _joined(fields: object, *names: str) -> str:
     return ": ".join(str(fields[name]) for name in names if fields.get(name) not in (None, ""))
 
 
-_OBJECT = msgspec.json.Decoder(dict[str, Any])
 _VERSIONS = msgspec.json.Decoder(list[Version])
 _EVENT = msgspec.json.Decoder(AuditEvent)
 TASK_INFO = msgspec.json.Decoder(TaskInfo)

@@ -15,6 +15,7 @@ from orchestrator.clock import Micros
 from orchestrator.domain.units import moment_of
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import UNREADABLE, Id, NumberId, decode, read
+from orchestrator.platforms.json_objects import ANY
 
 Resource = TypeVar("Resource")
 
@@ -249,15 +250,9 @@ def written(micros: Micros) -> str:
 def plain(raw: msgspec.Raw) -> Any:  # noqa: ANN401 - whatever JSON may be
     """What a field holds that has no fixed shape; None for what cannot be read."""
     try:
-        return decode(_ANY, raw)
+        return decode(ANY, raw)
     except UNREADABLE:
         return None
-
-
-def facts(**fields: object) -> str | None:
-    """A JSON object of the fields that hold anything; None for none."""
-    held: Mapping[str, object] = {name: value for name, value in fields.items() if value not in (None, {}, [], "")}
-    return msgspec.json.encode(held).decode() if held else None
 
 
 def problems(raw: msgspec.Raw) -> str | None:
@@ -274,7 +269,6 @@ def _as_text(error: object) -> str:
     return ": ".join(str(part) for part in parts if part not in (None, ""))
 
 
-_ANY = msgspec.json.Decoder(Any)
 _LIST = msgspec.json.Decoder(_List)
 USER = msgspec.json.Decoder(User)
 RATE_LIMIT = msgspec.json.Decoder(RateLimit)

@@ -5,6 +5,7 @@ import pytest
 
 from orchestrator.domain.model import ItemState
 from orchestrator.platforms.http.calls import Answer
+from orchestrator.platforms.json_objects import facts_of
 from orchestrator.platforms.sevenbridges import statuses, wire
 from orchestrator.platforms.sevenbridges.protocol.marks import Mark, in_description, in_name, read_mark, without_mark
 from orchestrator.platforms.sevenbridges.protocol.matching import match
@@ -121,8 +122,8 @@ def test_an_unknown_status_runs_on(table):
 
 def test_no_facts_are_none():
     """An empty object would be written into every result."""
-    assert wire.facts(price=None, outputs={}) is None
-    assert wire.facts(price={"amount": 0}) == '{"price":{"amount":0}}'
+    assert facts_of(price=None, outputs={}) is None
+    assert facts_of(price={"amount": 0}) == '{"price":{"amount":0}}'
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND
 from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.declaration import SentBesides
+from orchestrator.platforms.json_objects import request_of
 from orchestrator.platforms.listed_once import ListedOnce
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, statuses, wire
@@ -71,7 +72,7 @@ class FileJobs:
         return self.verb.kind
 
     def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
-        bodies = [self._body_of(sent.request_of(item), batch.project) for item in items]
+        bodies = [self._body_of(request_of(item), batch.project) for item in items]
         return sent.submission(self._path, {"items": bodies}, self.verb.resend)
 
     async def submit(self, batch: Batch) -> Receipt:

@@ -13,6 +13,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.http.json_bodies import unreadable_is_unconfirmed
+from orchestrator.platforms.json_objects import facts_of, request_of
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, wire
 from orchestrator.platforms.sevenbridges.protocol import sent
@@ -36,7 +37,7 @@ class FileUpdates:
         del batch
         bodies = []
         for item in items:
-            request = sent.request_of(item)
+            request = request_of(item)
             bodies.append({"id": request.pop("file"), **request})
         return sent.submission("/bulk/files/edit", {"items": bodies}, Resend.HARMLESS)
 
@@ -89,7 +90,7 @@ class FileUpdates:
             status=None,
             key=file_id,
             remote_id=file_id,
-            facts=wire.facts(name=name),
+            facts=facts_of(name=name),
         )
 
 

@@ -15,6 +15,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, BatchReport, Item, ItemReport, ItemState, Poll, PollResult
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
+from orchestrator.platforms.json_objects import facts_of, request_of
 from orchestrator.platforms.sevenbridges import statuses, wire
 from orchestrator.platforms.sevenbridges.files.outcomes import FilesThere, Outcomes
 from orchestrator.platforms.sevenbridges.protocol import polls, sent
@@ -76,7 +77,7 @@ class JobPolls:
         rows = wire.FILE_ROWS.rows(job.result)
         if self.outcomes.removes and poll.route.endswith(f"/{_REPEATED}"):
             rows = [_REMOVED if row.error is not None and row.error.status == _NOT_FOUND else row for row in rows]
-        asked = [sent.request_of(item) for item in poll.named]
+        asked = [request_of(item) for item in poll.named]
         if there is None and self.outcomes.need_files(asked, rows):
             return PollResult((), next=replace(poll, cursor=_ASK_FILES, page=poll.page + 1))
         matched = self.outcomes.match(asked, rows, there)
@@ -85,7 +86,7 @@ class JobPolls:
 
     async def _ask_files(self, poll: Poll) -> PollResult:
         """Which of the job's files are there, before it is asked for its rows once more."""
-        ids = {"file_ids": [sent.request_of(item)["file"] for item in poll.named]}
+        ids = {"file_ids": [request_of(item)["file"] for item in poll.named]}
         fields = {"fields": "resource.id,resource.name"}
         there = FilesThere.read(await self.session.ask("/bulk/files/get", "bulk/files/get", ids, fields))
         return PollResult((), next=replace(poll, cursor=msgspec.json.encode(there).decode(), page=poll.page + 1))
@@ -130,7 +131,7 @@ class JobPolls:
             remote_id=file.id,
             detail=detail,
             finished_at=wire.moment(job.finished_on) if state.final else None,
-            facts=wire.facts(file=file.id, name=file.name),
+            facts=facts_of(file=file.id, name=file.name),
         )
 
 

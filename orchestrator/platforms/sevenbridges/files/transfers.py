@@ -19,6 +19,7 @@ from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY, SECOND
 from orchestrator.platforms.declaration import ItemsOf, SentBesides
 from orchestrator.platforms.http.json_bodies import unreadable_is_unconfirmed
+from orchestrator.platforms.json_objects import facts_of, request_of
 from orchestrator.platforms.listed_once import ListedOnce
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import statuses, wire
@@ -83,7 +84,7 @@ class Transfers:
         return self.direction.kind
 
     def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
-        bodies = [self.direction.body_of(sent.request_of(item), batch.project) for item in items]
+        bodies = [self.direction.body_of(request_of(item), batch.project) for item in items]
         return sent.submission(self._path("create"), {"items": bodies}, self.direction.resend_of(bodies))
 
     async def submit(self, batch: Batch) -> Receipt:
@@ -160,7 +161,7 @@ class Transfers:
 
     async def _keys(self, batch: Batch) -> Callable[[sent.Sent], str]:
         """The keys of the items of a batch, by what was sent. The job decides whether they have the volume in them."""
-        requests = {item.key: sent.request_of(item) for item in await self.items_of(batch) if item.request is not None}
+        requests = {item.key: request_of(item) for item in await self.items_of(batch) if item.request is not None}
         keys = {self.kind.qualified_key_of(request): key for key, request in requests.items()}
 
         def key_of(asked: sent.Sent) -> str:
@@ -194,7 +195,7 @@ class Transfers:
             detail=str(transfer.error) if transfer.error is not None else None,
             finished_at=wire.moment(transfer.finished_on) if state.final else None,
             known_status=known,
-            facts=wire.facts(file=result.id, name=result.name),
+            facts=facts_of(file=result.id, name=result.name),
         )
 
     # ------------------------------------------------------------ searches
@@ -231,7 +232,7 @@ class Transfers:
         self, repeat: wire.Transfer, item: Item, project: str, report: ItemReport, *, repeated: bool
     ) -> ItemReport:
         """The report of a repeat that failed because an earlier one had worked: what became of that one."""
-        asked = self.direction.body_of(sent.request_of(item), project)
+        asked = self.direction.body_of(request_of(item), project)
         began = wire.moment(repeat.started_on) or self.clock.now()
         original = self._original(await self._may_be_original(began, repeated=repeated), asked, began, but=repeat.id)
         if original is None:

@@ -16,6 +16,7 @@ from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemSta
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
+from orchestrator.platforms.json_objects import facts_of, request_of
 from orchestrator.platforms.pages import page_behind
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, stages, statuses, wire
@@ -48,7 +49,7 @@ class Automations:
 
     def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
         [item] = items
-        request = sent.request_of(item)
+        request = request_of(item)
         return sent.submission(_PATH, {**request, "name": in_name(request["name"], batch.key)}, Resend.FIND_FIRST)
 
     async def submit(self, batch: Batch) -> Receipt:
@@ -160,5 +161,5 @@ def _report(batch: BatchKey, run: wire.Run, item: Item | None = None, *, key: st
         detail=run.message if state is ItemState.FAILED else None,
         finished_at=wire.moment(run.end_time) if state.final else None,
         known_status=known,
-        facts=wire.facts(outputs=wire.plain(run.outputs)) if state.final else None,
+        facts=facts_of(outputs=wire.plain(run.outputs)) if state.final else None,
     )

@@ -12,6 +12,7 @@ import msgspec
 from orchestrator.clock import Clock
 from orchestrator.domain.model import CREATION, Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult
 from orchestrator.platforms.bounded_mapping import Bounded
+from orchestrator.platforms.json_objects import facts_of
 from orchestrator.platforms.pages import page_behind
 from orchestrator.platforms.sevenbridges import stages, statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls
@@ -166,7 +167,7 @@ def report_of(task: wire.Task, batch: BatchKey, *, seq: int | None = None, key: 
         detail=(wire.problems(task.errors) or (str(message) if message else None)) if failed else None,
         finished_at=wire.moment(task.end_time) if state.final else None,
         known_status=known,
-        facts=wire.facts(
+        facts=facts_of(
             execution_status=execution,
             price=wire.plain(task.price) if state.final else None,
             outputs=wire.plain(task.outputs) if state.final else None,

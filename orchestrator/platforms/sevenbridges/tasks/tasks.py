@@ -18,6 +18,7 @@ from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND, Micros
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import failure_is_unconfirmed, read, unreadable_is_unconfirmed
+from orchestrator.platforms.json_objects import request_of
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, stages, statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import sent
@@ -52,7 +53,7 @@ class Tasks:
         [item] = items
         if batch.step == _DRAFT:
             mark = Mark(self.instance, batch.key, item.seq)
-            request = sent.request_of(item)
+            request = request_of(item)
             described = in_description(request.get("description"), mark)
             body = {**request, "project": batch.project, "description": described}
             return sent.submission("/tasks", body, Resend.FIND_FIRST, search_delay=_SEARCH_DELAY)
