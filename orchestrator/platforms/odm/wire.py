@@ -109,13 +109,12 @@ def written(micros: Micros) -> str:
 def results_of(output: Output) -> Mapping[str, object]:
     """What an import made: its accession under one name whatever its type, and all that ODM says of it."""
     result = output.result if isinstance(output.result, Mapping) else {}
-    return {"accession": result.get("accession") or result.get("groupAccession"), **result}
+    return {"accession": None, **result} | {"accession": result.get("accession") or result.get("groupAccession")}
 
 
 def errors_of(output: Output) -> str | None:
     """Why an import failed, stage by stage, in one line; None where nothing is said."""
-    stages = output.errors if isinstance(output.errors, Sequence) else ()
-    return "; ".join(filter(None, map(_stage, stages))) or None
+    return "; ".join(filter(None, map(_stage, _each(output.errors)))) or None
 
 
 def study_in(event: msgspec.Raw) -> str | None:
@@ -126,11 +125,15 @@ def study_in(event: msgspec.Raw) -> str | None:
         return None
 
 
+def _each(value: object) -> Sequence[object]:
+    """The elements of a list; anything else that holds something is taken for the only one."""
+    return value if isinstance(value, list) else [value] if value else []
+
+
 def _stage(error: object) -> str:
     if not isinstance(error, Mapping):
         return str(error)
-    stack = error.get("stack")
-    causes = [_joined(each, "type", "message") for each in stack] if isinstance(stack, Sequence) else []
+    causes = [_joined(each, "type", "message") for each in (*_each(error.get("stack")), error)]
     return ": ".join(filter(None, [str(error.get("stage") or ""), ", caused by ".join(filter(None, causes))]))
 
 
