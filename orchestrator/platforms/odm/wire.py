@@ -6,7 +6,6 @@ any value: only those that leave no doubt are taken.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -16,8 +15,8 @@ from orchestrator.domain.errors import PlatformError
 from orchestrator.domain.units import moment_of
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import UNREADABLE, Id, NumberId, decode, read
+from orchestrator.platforms.times import moment_in
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_FROM, _MILLISECONDS_FROM = 1_000_000_000, 100_000_000_000
 """A time above this counts seconds, or milliseconds; ODM's specification says of neither which it is."""
 _JOB_NAMED: Final = re.compile(rb"jobExecId\W{1,4}([0-9]{1,18})")
@@ -94,16 +93,7 @@ def moment(value: object) -> Micros | None:
         if not _SECONDS_FROM <= value < _MILLISECONDS_FROM * 1_000:
             return None
         return moment_of(value / 1_000 if value >= _MILLISECONDS_FROM else value)
-    try:
-        parsed = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return moment_of((parsed - _EPOCH).total_seconds()) if parsed is not None and parsed.tzinfo is not None else None
-
-
-def written(micros: Micros) -> str:
-    """A moment as filters of the audit log take it: UTC without a zone, whole seconds."""
-    return (_EPOCH + timedelta(microseconds=micros)).strftime("%Y-%m-%dT%H:%M:%S")
+    return moment_in(value, zone=None) if isinstance(value, str) else None
 
 
 def results_of(output: Output) -> Mapping[str, object]:

@@ -6,20 +6,19 @@ alone.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from orchestrator.clock import Micros
-from orchestrator.domain.units import moment_of
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import UNREADABLE, Id, NumberId, decode, read
 from orchestrator.platforms.json_objects import ANY
+from orchestrator.platforms.times import moment_in
 
 Resource = TypeVar("Resource")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RETRYABLE = frozenset({408, 425, 429})
 _SERVER_ERRORS = 500
 
@@ -232,19 +231,7 @@ class ListReader(Generic[Resource]):
 
 def moment(text: str | None) -> Micros | None:
     """A time of the platform's, UTC where it names no zone; None for what is none, or is not of our era."""
-    try:
-        parsed = datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    if parsed is None:
-        return None
-    parsed = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
-    return moment_of((parsed - _EPOCH).total_seconds())
-
-
-def written(micros: Micros) -> str:
-    """A moment as the platform's filters take it: UTC, whole seconds."""
-    return (_EPOCH + timedelta(microseconds=micros)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment_in(text, zone=UTC) if text else None
 
 
 def plain(raw: msgspec.Raw) -> Any:  # noqa: ANN401 - whatever JSON may be
