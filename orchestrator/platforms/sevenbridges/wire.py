@@ -66,7 +66,6 @@ class Task(msgspec.Struct):
     description: str | None = None
     batch: bool | None = None
     parent: str | None = None
-    created_time: str | None = None
     end_time: str | None = None
     errors: msgspec.Raw = msgspec.Raw(b"null")
     execution_status: msgspec.Raw = msgspec.Raw(b"null")
@@ -134,7 +133,6 @@ class Run(msgspec.Struct):
     status: str
     name: str | None = None
     message: str | None = None
-    created_on: str | None = None
     end_time: str | None = None
     outputs: msgspec.Raw = msgspec.Raw(b"null")
 

@@ -35,8 +35,6 @@ _FIELDS: Final = (
 _BULK_FIELDS: Final = ",".join(f"resource.{field}" for field in _FIELDS)
 _COUNTS: Final = ("queued", "running", "completed", "failed", "aborted")
 """The children of a batch task by status, in its `execution_status`."""
-_CHILDREN: Final = "children"
-"""A request for one page of the children of one parent."""
 _MOST_LISTED: Final = 4096
 """Parents of which it is remembered that their children were listed; what is forgotten costs a list."""
 _LISTS: Final = 3

@@ -23,7 +23,7 @@ from orchestrator.platforms.times import for_filter
 
 NOT_THERE: Final = "7002"
 """The code with which the platform says that there is no such task; any other 404 is a gateway's."""
-FIELDS: Final = "id,name,status,description,errors,batch,parent,created_time"
+FIELDS: Final = "id,name,status,description,errors,batch,parent"
 _SLACK: Micros = 600 * SECOND
 """A task may seem to be that much older than its request: the platform's clock and ours differ."""
 
