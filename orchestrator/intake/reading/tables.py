@@ -79,7 +79,7 @@ class Table:
                 mistakes.append(mistake)
 
     @property
-    def header_line(self) -> int | None:
+    def header_line(self) -> int:
         """The line of the column names."""
         return self._layout.line if self._layout else 1
 
@@ -126,7 +126,7 @@ class Table:
         if len(columns) == 1 and needed <= set(columns[0].split()):
             return self._by_spaces()
         line = self._separated.line_of_columns(needed) if needed else None
-        if line is not None and line > (self._layout.line if self._layout else 1):
+        if line is not None and line > self.header_line:
             return self._mistake(f"names its columns on line {line}", "remove the lines above it", 1)
         return None
 
@@ -148,7 +148,7 @@ class Table:
     def _on_two_lines(self, missing: frozenset[str]) -> Mistake | None:
         """Whether the columns that the first line lacks are named below it, as where cells of the header are merged."""
         line = self._separated.line_of_columns(missing) if missing else None
-        if line is None or line > _HEADER_LINES:
+        if line is None or not self.header_line < line <= _HEADER_LINES:
             return None
         names = ", ".join(sorted(missing))
         message = f"names some of its columns ({names}) on line {line}, below the others: were cells merged?"
@@ -179,8 +179,7 @@ class Table:
         remedy = "rename one"
         if len(twice) > 1:
             remedy = "rename them; are there two tables side by side? put one below the other"
-        line = self._layout.line if self._layout else 1
-        yield self._mistake(f"columns {', '.join(alike)}", remedy, line)
+        yield self._mistake(f"columns {', '.join(alike)}", remedy, self.header_line)
 
     # ------------------------------------------------------------ CSV and TSV
 

@@ -178,6 +178,16 @@ async def test_columns_that_are_missing_are_reported_once_with_what_was_meant(ch
     ]
 
 
+@pytest.mark.parametrize("name", ["Sample", "SAMPLE", "#sample", "# Sample"])
+async def test_a_column_that_is_nearly_there_is_named(checked, name):
+    """Beside others that are there: the line of the column names is no second line of them."""
+    (mistake,), _, _ = await checked(f"{name},r1,r2\nA,fil.1,fil.2\n")
+    assert mistake == (
+        "t.csv, line 1: has no column for ${sample}, which is in jobs[0].template.userReference (line 1)"
+        f" - did you mean `{name}`? its columns are {name}, r1, r2"
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [('B,5" tube,"fil".4\n', "text behind its closing quote"), ("B,fil.3,\rfil.4\n", "end in a carriage return")],
