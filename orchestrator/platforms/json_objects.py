@@ -1,6 +1,6 @@
 """JSON objects that are sent to a platform, or kept of what it says.
 
-Numbers keep the digits that they were written with, so one that no float can hold (1E+400) passes too.
+In what is sent, numbers keep the digits that they were written with; so one that no float can hold (1E+400) passes too.
 """
 
 from decimal import Decimal
@@ -10,8 +10,8 @@ import msgspec
 
 from orchestrator.domain.model import Item
 
-ANY: Final = msgspec.json.Decoder(Any, float_hook=Decimal)
-"""Reads any JSON value."""
+EXACT: Final = msgspec.json.Decoder(Any, float_hook=Decimal)
+"""Reads any JSON value as what is sent is read, to compare the two."""
 as_json: Final = msgspec.json.Encoder(decimal_format="number").encode
 """Writes a value, its keys in their own order."""
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)

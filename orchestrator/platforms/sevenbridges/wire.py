@@ -14,11 +14,11 @@ import msgspec
 from orchestrator.clock import Micros
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import UNREADABLE, Id, NumberId, decode, read
-from orchestrator.platforms.json_objects import ANY
 from orchestrator.platforms.times import moment_in
 
 Resource = TypeVar("Resource")
 
+_ANY = msgspec.json.Decoder(Any)
 _RETRYABLE = frozenset({408, 425, 429})
 _SERVER_ERRORS = 500
 
@@ -232,10 +232,10 @@ def moment(text: str | None) -> Micros | None:
     return moment_in(text, zone=UTC) if text else None
 
 
-def plain(raw: msgspec.Raw) -> Any:  # noqa: ANN401 - whatever JSON may be
+def plain(raw: msgspec.Raw, decoder: msgspec.json.Decoder[Any] = _ANY) -> Any:  # noqa: ANN401 - whatever JSON may be
     """What a field holds that has no fixed shape; None for what cannot be read."""
     try:
-        return decode(ANY, raw)
+        return decode(decoder, raw)
     except UNREADABLE:
         return None
 

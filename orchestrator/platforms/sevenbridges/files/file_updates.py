@@ -13,7 +13,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.http.json_bodies import unreadable_is_unconfirmed
-from orchestrator.platforms.json_objects import facts_of, request_of
+from orchestrator.platforms.json_objects import EXACT, facts_of, request_of
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, wire
 from orchestrator.platforms.sevenbridges.protocol import sent
@@ -96,7 +96,7 @@ class FileUpdates:
 
 def _is_as_asked(asked: sent.Sent, file: wire.FileDetails) -> bool:
     """Whether a file has the name, the tags and the values that were asked for; null removes a value."""
-    metadata, tags = wire.plain(file.metadata), wire.plain(file.tags)
+    metadata, tags = wire.plain(file.metadata, EXACT), wire.plain(file.tags)
     held = metadata if isinstance(metadata, Mapping) else {}
     return (
         asked.get("name") in {None, file.name}
