@@ -58,6 +58,15 @@ async def test_keys_have_the_volume_where_a_job_names_several(tmp_path, kind, vo
         assert [item.key for chunk in job.chunks() for item in chunk] == keys
 
 
+async def test_keys_have_the_volume_whatever_else_an_item_says(tmp_path):
+    """Also beside a number that no float holds."""
+    items = [place("export", "lab/a", "x") | {"properties": {"n": "@"}}, place("export", "lab/b", "x")]
+    asked = {"name": "a", "kind": "sevenbridges.export", "account": "sb", "project": "lab/cohort", "items": items}
+    (tmp_path / "a.json").write_text(json.dumps({"version": 1, "jobs": [asked]}).replace('"@"', "1e400"))
+    with await check(tmp_path / "a.json", ACCOUNTS) as report:
+        assert [item.key for chunk in report.jobs[0].chunks() for item in chunk] == ["lab/a:x", "lab/b:x"]
+
+
 @pytest.mark.parametrize(("kind", "side"), [("import", "source"), ("export", "destination")])
 async def test_a_location_may_stand_once_on_each_volume(tmp_path, kind, side):
     """The same location on another volume is another item; on the same volume it is a mistake."""
