@@ -62,6 +62,7 @@ async def test_the_platforms_own_objects_pass(tmp_path, kind):
         (job("data_copy", options=COPY | {"copyUserTags": "yes"}), "options.copyUserTags: must be true or false"),
         (job("data_copy", options=COPY | {"destination": "fol.1"}), "options.destination: `destination` is not a key"),
         (job("data_move", options={"destinationFolderId": "my folder"}), "options.destinationFolderId"),
+        (job("data_update", DATUM | {"dataIds": ["fil.9"], "userTags": {"addTags": ["a"]}}), "dataIds: is made of the"),
         (job("data_update", DATUM), "changes nothing: name tags, a time, or a time to clear"),
         (job("data_update", DATUM | {"userTags": {"addTags": []}}), "changes nothing"),
         (job("data_update", DATUM | {"willBeDeletedAt": "2031-01-30"}), "is no time in UTC"),

@@ -65,6 +65,12 @@ class _TagUpdate(_Open):
     removeTags: list[str] | None = None
 
 
+def _of_the_datum(value: object) -> object:
+    if value is not None:
+        raise PydanticCustomError("of_the_datum", "is made of the `dataId` of each item: leave it out here")
+    return value
+
+
 class Update(_Open):
     """The change of one datum; of a folder with all that is in it."""
 
@@ -75,6 +81,7 @@ class Update(_Open):
     willBeDeletedAt: Time | None = None
     clearWillBeArchivedAt: bool | None = None
     clearWillBeDeletedAt: bool | None = None
+    dataIds: Annotated[Any, AfterValidator(_of_the_datum)] = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> "Update":

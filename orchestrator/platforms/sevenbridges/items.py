@@ -33,6 +33,12 @@ def _of_the_job(value: object) -> object:
     return value
 
 
+def _of_the_file(value: object) -> object:
+    if value is not None:
+        raise PydanticCustomError("of_the_file", "is said by `file`: leave it out here")
+    return value
+
+
 def _is_no_place_for_secrets(value: object) -> object:
     if value:
         raise PydanticCustomError(
@@ -163,6 +169,14 @@ class Update(_Open):
     name: _Name | None = None
     metadata: dict[str, Any] | None = None
     tags: list[str] | None = None
+    id: Annotated[Any, AfterValidator(_of_the_file)] = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "Update":
+        given = self.model_dump(exclude={"file"}, exclude_none=True)
+        if not any(value or name == "tags" for name, value in given.items()):  # no tags: all are removed
+            raise PydanticCustomError("no_change", "changes nothing: write a `name`, `metadata` or `tags`")
+        return self
 
 
 class DrsImport(_Place):

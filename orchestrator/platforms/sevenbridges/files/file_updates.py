@@ -38,7 +38,8 @@ class FileUpdates:
         bodies = []
         for item in items:
             request = request_of(item)
-            bodies.append({"id": request.pop("file"), **request})
+            named = {"id": request.pop("file")}
+            bodies.append(named | request | named)
         return sent.submission("/bulk/files/edit", {"items": bodies}, Resend.HARMLESS)
 
     async def submit(self, batch: Batch) -> Receipt:
