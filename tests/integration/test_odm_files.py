@@ -79,7 +79,7 @@ async def test_the_platforms_own_objects_pass(tmp_path, kind, item):
         (
             "import",
             {"type": "expression", "dataLink": LINK, "numberOfFeatureAttributes": "5"},
-            "must be a whole number",
+            "must be a whole number, and is the text '5' - write it without quotes: 5",
         ),
     ],
 )
