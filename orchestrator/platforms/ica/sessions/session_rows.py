@@ -6,7 +6,7 @@ import msgspec
 
 from orchestrator.domain.model import BatchKey, ItemReport
 from orchestrator.platforms.http.calls import Answer
-from orchestrator.platforms.http.json_bodies import read
+from orchestrator.platforms.http.json_bodies import UNREADABLE, read
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.analyses import moment
 from orchestrator.platforms.ica.protocol.wire import Analysis, PageReader, Tags, Wire
@@ -61,13 +61,19 @@ _LISTED: Final = msgspec.json.Decoder(_Listed)
 
 
 def listed(answer: Answer) -> str | None:
-    """The inputs or configurations in an answer, as JSON; None where they are too many to keep.
+    """The inputs or configurations in an answer, as JSON; None where they are too many to keep, or cannot be read.
 
     Raises:
         Transient: the body is not what was asked for.
     """
     items = bytes(read(answer, _LISTED).items)
-    return items.decode() if len(items) <= _MOST_FACTS else None
+    if len(items) > _MOST_FACTS:
+        return None
+    try:
+        msgspec.json.decode(items)  # whoever shows them has to read them
+        return items.decode()
+    except UNREADABLE:
+        return None
 
 
 def session_report(row: SessionRow, address: BatchKey, *, parent: int | None) -> ItemReport:
