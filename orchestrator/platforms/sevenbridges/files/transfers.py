@@ -117,7 +117,7 @@ class Transfers:
             if alike:
                 best = min(alike, key=_first_that_worked)
                 used.add(best.id)
-                found.append(self._report(batch.key, best, key=keys(asked)))
+                found.append(self._answered(batch, best, keys(asked)))
         return Receipt(final=True, items=found)
 
     def polls(self, batches: Sequence[Batch]) -> Sequence[Poll]:
@@ -172,12 +172,17 @@ class Transfers:
     def _accepted(self, batch: Batch, key: str, row: wire.Row[wire.Transfer]) -> ItemReport | None:
         """What a row says of its item; None where it neither accepts it nor refuses it for good."""
         if row.resource is not None:
-            return self._report(batch.key, row.resource, key=key)
+            return self._answered(batch, row.resource, key)
         if row.error is None or not row.error.lasting:
             return None
         if _is_taken(row.error):
             return None  # a search decides
         return sent.declined(batch.key, self.kind, key, row.error)
+
+    def _answered(self, batch: Batch, transfer: wire.Transfer, key: str) -> ItemReport:
+        """The report of a transfer of this batch; one that failed as the file is there is open, and a poll searches."""
+        report = self._report(batch.key, transfer, key=key)
+        return sent.unended(report) if _is_taken(transfer.error) else report
 
     def _report(
         self, batch: BatchKey, transfer: wire.Transfer, *, key: str | None = None, item: Item | None = None

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from orchestrator.domain.errors import Transient, Unconfirmed
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, ItemReport, ItemState
@@ -71,3 +73,10 @@ def undecided(rows: Sequence[Row[Resource]]) -> Transient | Unconfirmed:
 def declined(batch: BatchKey, kind: Kind, key: str, problem: Problem) -> ItemReport:
     """An item that the platform refused for good, in an answer that accepted others."""
     return ItemReport(batch=batch, stage=kind.stage, state=ItemState.FAILED, status=None, key=key, detail=str(problem))
+
+
+def unended(report: ItemReport) -> ItemReport:
+    """What is open whatever its status: a poll finds out how it ends."""
+    if not report.state.final:
+        return report
+    return msgspec.structs.replace(report, state=ItemState.RUNNING, finished_at=None, detail=None, facts=None)

@@ -24,7 +24,7 @@ from orchestrator.platforms.sevenbridges.protocol import polls, sent
 from orchestrator.platforms.sevenbridges.protocol.listing import pages, step_of
 from orchestrator.platforms.sevenbridges.protocol.marks import in_name, without_mark
 from orchestrator.platforms.sevenbridges.session import Session
-from orchestrator.platforms.sevenbridges.tasks.task_polls import TaskPolls, child_report, unended
+from orchestrator.platforms.sevenbridges.tasks.task_polls import TaskPolls, child_report
 from orchestrator.platforms.status_table import state_of
 
 _PATH: Final = "/automation/runs"
@@ -145,7 +145,7 @@ class Automations:
                 detail=detail,
             )
             return Receipt(final=True, items=[report])
-        return Receipt(remote_id=runs[0].id, final=True, items=[unended(_report(batch.key, runs[0], key=key))])
+        return Receipt(remote_id=runs[0].id, final=True, items=[sent.unended(_report(batch.key, runs[0], key=key))])
 
 
 def _report(batch: BatchKey, run: wire.Run, item: Item | None = None, *, key: str | None = None) -> ItemReport:

@@ -15,7 +15,7 @@ from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.json_objects import facts_of
 from orchestrator.platforms.pages import page_behind
 from orchestrator.platforms.sevenbridges import stages, statuses, wire
-from orchestrator.platforms.sevenbridges.protocol import polls
+from orchestrator.platforms.sevenbridges.protocol import polls, sent
 from orchestrator.platforms.sevenbridges.protocol.listing import step_of
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.status_table import state_of
@@ -102,7 +102,7 @@ class TaskPolls:
             report = report_of(task, batch, seq=item.seq, key=item.key)
             if task.batch and self._has_unknown_children(task, item, report):
                 parents.append(_Place(poll.named.index(item), ended=report.state.final))
-                report = unended(report)
+                report = sent.unended(report)
             reports.append(report)
         bad = sum(row.resource is None and row.error is None for row in rows)
         return PollResult(reports, next=_to_children(poll, parents), bad_rows=bad)
@@ -198,13 +198,6 @@ def _counts(task: wire.Task) -> Mapping[str, int]:
     if not isinstance(execution, Mapping):
         return dict.fromkeys(_COUNTS, 0)
     return {name: value if isinstance(value := execution.get(name), int) else 0 for name in _COUNTS}
-
-
-def unended(report: ItemReport) -> ItemReport:
-    """A parent whose children are not all known is open, whatever its status."""
-    if not report.state.final:
-        return report
-    return msgspec.structs.replace(report, state=ItemState.RUNNING, finished_at=None, detail=None, facts=None)
 
 
 def _to_children(poll: Poll, places: Sequence[_Place]) -> Poll | None:

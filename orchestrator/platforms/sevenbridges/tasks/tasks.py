@@ -24,7 +24,7 @@ from orchestrator.platforms.sevenbridges import kinds, stages, statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import sent
 from orchestrator.platforms.sevenbridges.protocol.marks import Mark, in_description, read_mark
 from orchestrator.platforms.sevenbridges.session import Session, submission_headers
-from orchestrator.platforms.sevenbridges.tasks.task_polls import TaskPolls, report_of, unended
+from orchestrator.platforms.sevenbridges.tasks.task_polls import TaskPolls, report_of
 from orchestrator.platforms.sevenbridges.tasks.task_search import NOT_THERE, TaskSearch
 
 _DRAFT, _RUN = 1, 2
@@ -141,7 +141,7 @@ class Tasks:
         if refusal is not None:
             report = msgspec.structs.replace(report, state=ItemState.FAILED, detail=refusal)
         if task.batch and refusal is None:
-            report = unended(report)  # its children are still to be found
+            report = sent.unended(report)  # its children are still to be found
         more = task.status == statuses.DRAFT and refusal is None
         return Receipt(remote_id=task.id, final=True, items=[report], more=more)
 
