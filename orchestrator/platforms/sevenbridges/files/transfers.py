@@ -24,7 +24,7 @@ from orchestrator.platforms.listed_once import ListedOnce
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls, sent
-from orchestrator.platforms.sevenbridges.protocol.listing import pages
+from orchestrator.platforms.sevenbridges.protocol.listing import begun_since
 from orchestrator.platforms.sevenbridges.protocol.matching import match
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.status_table import state_of
@@ -285,24 +285,11 @@ class Transfers:
         return max(earlier, key=lambda each: wire.moment(each.started_on) or 0, default=None)
 
     async def _listed(self, since: Micros) -> Sequence[wire.Transfer]:
-        """The user's transfers that began at `since` or later; a list in descending order is not read beyond."""
-        listed: dict[str, wire.Transfer] = {}
-        newest_first = True
-        async for page in pages(
-            self.session,
-            f"/storage/{self.direction.collection}",
-            f"storage/{self.direction.collection}",
-            params={"fields": FIELDS},
-            reader=wire.TRANSFERS,
-            size=self.page_size,
-        ):
-            began = [wire.moment(each.started_on) for each in page]
-            listed |= {each.id: each for each, at in zip(page, began, strict=True) if at is None or at >= since}
-            known = [at for at in began if at is not None]
-            newest_first = newest_first and known == sorted(known, reverse=True)
-            if newest_first and known and known[0] < since:
-                break
-        return list(listed.values())
+        """The user's transfers that began at `since` or later."""
+        route, size = f"storage/{self.direction.collection}", self.page_size
+        return await begun_since(
+            self.session, f"/{route}", route, fields=FIELDS, reader=wire.TRANSFERS, size=size, since=since
+        )
 
     def _path(self, action: str) -> str:
         return f"/bulk/storage/{self.direction.collection}/{action}"
