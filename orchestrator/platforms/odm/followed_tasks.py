@@ -60,10 +60,6 @@ class FollowedTasks:
         report = task_report(info, batch, stages.TASK, seq=item.seq, key=item.key, facts=facts)
         return PollResult([msgspec.structs.replace(report, remote_id=item.key)])
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
-
     async def abort(self, batch: Batch, item: Item) -> None:
         del batch
         raise Refused(f"task {item.key} is only followed")

@@ -171,10 +171,6 @@ class ImportJobs:
             return PollResult([report])
         return PollResult((), next=replace(poll, cursor=msgspec.json.encode(report).decode(), page=1))
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
-
     async def abort(self, batch: Batch, item: Item) -> None:
         job_id = item.remote_id or batch.remote_id
         if job_id is None:

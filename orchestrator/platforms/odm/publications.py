@@ -129,10 +129,6 @@ class Publications:
         detail = "there was nothing to publish: no version was made" if version is None else None
         return PollResult([msgspec.structs.replace(report, facts=facts_of(version=version), detail=detail)])
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
-
     async def abort(self, batch: Batch, item: Item) -> None:
         del batch
         raise Refused(f"ODM cannot stop the publication of {item.key}")

@@ -68,10 +68,6 @@ class DrsImports:
     async def poll(self, poll: Poll) -> PollResult:
         return await self._polls.ask(poll)
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
-
     async def abort(self, batch: Batch, item: Item) -> None:
         del batch
         raise Refused(f"the platform cannot stop the import of {item.key}")

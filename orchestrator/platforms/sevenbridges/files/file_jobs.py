@@ -113,10 +113,6 @@ class FileJobs:
     async def poll(self, poll: Poll) -> PollResult:
         return await self._polls.ask(poll)
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
-
     async def abort(self, batch: Batch, item: Item) -> None:
         del batch
         raise Refused(f"the platform cannot stop the job that has file {item.key}")

@@ -70,10 +70,6 @@ class FileUpdates:
     async def poll(self, poll: Poll) -> PollResult:
         raise ValueError(f"there is no poll {poll.route}")
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
-
     async def abort(self, batch: Batch, item: Item) -> None:
         del batch
         raise Refused(f"the change of file {item.key} has ended")

@@ -149,10 +149,6 @@ class Transfers:
             reports.append(report)
         return PollResult(reports, bad_rows=bad)
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
-
     async def abort(self, batch: Batch, item: Item) -> None:
         del batch
         raise Refused(f"the platform cannot stop the {self.kind.setting} of {item.key!r}")

@@ -98,10 +98,6 @@ class Automations:
             return PollResult([report])
         return PollResult([report], next=replace(poll, cursor=f"{int(ended)}:0", page=1))
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
-
     async def abort(self, batch: Batch, item: Item) -> None:
         run_id = item.remote_id or batch.remote_id
         if run_id is None:

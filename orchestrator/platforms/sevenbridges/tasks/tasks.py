@@ -159,10 +159,6 @@ class Tasks:
     async def poll(self, poll: Poll) -> PollResult:
         return await self.task_polls.ask(poll)
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
-
     async def abort(self, batch: Batch, item: Item) -> None:
         remote_id = item.remote_id or batch.remote_id
         if remote_id is None:
