@@ -180,6 +180,8 @@ def _respelt(value: object, wanted: str) -> str | None:
     """How to write a value that has no more than the wrong spelling for its type."""
     if isinstance(value, list | dict | None):
         return None
+    if wanted == "text" and "E" in str(value):  # a number: its own spelling is not known any more
+        return "write it in quotes, with the characters that it has in the file"
     if wanted == "text":
         return f'write it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
     plain = _PLAIN.get(wanted)
