@@ -20,10 +20,9 @@ class Wire(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Tags(Wire):
-    """The tags of an analysis, of the request that creates one, or of a session. This program uses technical tags."""
+    """The tags of an analysis, or of the request that creates one. This program uses technical tags."""
 
     technical_tags: list[str] | None = None
-    user_tags: list[str] | None = None
 
 
 class Analysis(Wire):

@@ -9,7 +9,7 @@ from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import UNREADABLE, read
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.analyses import moment
-from orchestrator.platforms.ica.protocol.wire import Analysis, PageReader, Tags, Wire
+from orchestrator.platforms.ica.protocol.wire import Analysis, PageReader, Wire
 from orchestrator.platforms.ica.statuses import ANALYSIS
 from orchestrator.platforms.status_table import state_of
 
@@ -19,6 +19,13 @@ _MOST_FACTS: Final = 64 * 1024
 
 class _Workflow(Wire):
     code: str | None = None
+
+
+class _Tags(Wire):
+    """The tags of a session: unlike those of an analysis, any of them may be null."""
+
+    technical_tags: list[str | None] | None = None
+    user_tags: list[str | None] | None = None
 
 
 class SessionRow(Wire):
@@ -31,7 +38,7 @@ class SessionRow(Wire):
     end_date: str | None = None
     summary: str | None = None
     workflow: _Workflow | None = None
-    tags: Tags | None = None
+    tags: _Tags | None = None
 
 
 class _SessionId(Wire):
