@@ -28,6 +28,7 @@ _NOT_FOUND: Final = 404
 _REMOVED: Final = wire.Row(wire.File())
 _REMOVED_BEFORE: Final = "the file is not there: an earlier request for this item removed it"
 _WHICH_IS_UNCLEAR: Final = "copied; several new files have its name, and which of them is its copy is unclear"
+_LOOK_THERE: Final = "look there, then `give-up` the item, or `cancel` the job"
 _ASK_FILES: Final = "files"
 """The cursor of a request for the files of an ended job."""
 _THERE: Final = msgspec.json.Decoder(FilesThere)
@@ -92,15 +93,18 @@ class JobPolls:
         return PollResult((), next=replace(poll, cursor=msgspec.json.encode(there).decode(), page=poll.page + 1))
 
     def _open(self, batch: BatchKey, job: wire.FileJob, item: Item) -> ItemReport:
+        """How far an item is; of a job that has ended without rows, that nothing more is known yet."""
         state, known = state_of(job.state, statuses.JOB)
+        rowless = job.state == statuses.FINISHED
         return ItemReport(
             batch=batch,
             stage=self.kind.stage,
-            state=state,
+            state=ItemState.ATTENTION if rowless else state,
             status=job.state,
             seq=item.seq,
             key=item.key,
-            known_status=known or job.state == statuses.FINISHED,
+            detail=f"job {job.id} has ended, and shows no rows so far: {_LOOK_THERE}" if rowless else None,
+            known_status=known or rowless,
         )
 
     def _ended(
@@ -119,8 +123,7 @@ class JobPolls:
             return None
         else:
             state = ItemState.ATTENTION
-            detail = f"job {job.id} has ended, and which of its rows is this file's is unclear: look there, then "
-            detail += "`give-up` the item, or `cancel` the job"
+            detail = f"job {job.id} has ended, and which of its rows is this file's is unclear: {_LOOK_THERE}"
         return ItemReport(
             batch=batch,
             stage=self.kind.stage,
