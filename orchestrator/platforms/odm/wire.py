@@ -51,7 +51,6 @@ class JobInfo(msgspec.Struct, rename="camel"):
 class Output(msgspec.Struct):
     """What an import job left."""
 
-    status: str | None = None
     result: Any = None
     errors: Any = None
 
