@@ -2,16 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any
-
-import msgspec
+from typing import IO
 
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import JobSpec, NewItem
-from orchestrator.domain.queue_file.estimate import Cutter, Estimate
+from orchestrator.domain.queue_file.estimate import Cutter, Estimate, from_canonical
 from orchestrator.intake.reading.spill import read_portions
-
-_DECODER = msgspec.json.Decoder(dict[str, Any])
 
 StoredItem = tuple[str, bytes, bytes | None]
 """Key, request and row of an item that may be sent."""
@@ -45,4 +41,4 @@ class ValidatedJob:
 
 
 def _with_qualified_keys(portion: Iterable[StoredItem], kind: Kind) -> list[StoredItem]:
-    return [(kind.qualified_key_of(_DECODER.decode(request)) or key, request, row) for key, request, row in portion]
+    return [(kind.qualified_key_of(from_canonical(request)) or key, request, row) for key, request, row in portion]

@@ -30,8 +30,6 @@ class Work(Protocol):
 
     async def poll(self, poll: Poll) -> PollResult: ...
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll] | None: ...
-
     async def abort(self, batch: Batch, item: Item) -> None: ...
 
 
@@ -84,7 +82,9 @@ class ByKind:
         return replace(result, observations=[*result.observations, *ends]) if ends else result
 
     def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll] | None:
-        return self._asked(poll).follow_up(poll, missing)
+        """No polls: each one names its items, and no other could report more."""
+        del poll, missing
+        return ()
 
     async def abort(self, batch: Batch, item: Item) -> None:
         await self._work(batch).abort(batch, item)

@@ -63,6 +63,8 @@ async def test_the_platforms_own_objects_pass(tmp_path, kind, item):
         ("publish", {"study": "ALL"}, "write it as `all`"),
         ("publish", {"study": "GSF1", "versionMessage": "x" * 201}, "may have 200"),
         ("publish", {}, "`study` is missing"),
+        ("publish", {"study": "GSF1", "versionmessage": "x"}, "belongs here - did you mean `versionMessage`?"),
+        ("task", {"id": "GSF1", "name": "x"}, "`name` is not a key that belongs here"),
         ("task", {"id": "a/b"}, "is no accession"),
         ("task", {"id": "NA"}, "'NA' stands for a missing value"),
         ("publish", {"study": "samples.tsv"}, "is the name of a file, and its id is needed"),
@@ -77,7 +79,7 @@ async def test_the_platforms_own_objects_pass(tmp_path, kind, item):
         (
             "import",
             {"type": "expression", "dataLink": LINK, "numberOfFeatureAttributes": "5"},
-            "must be a whole number",
+            "must be a whole number, and is the text '5' - write it without quotes: 5",
         ),
     ],
 )

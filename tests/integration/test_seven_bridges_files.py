@@ -58,6 +58,15 @@ async def test_keys_have_the_volume_where_a_job_names_several(tmp_path, kind, vo
         assert [item.key for chunk in job.chunks() for item in chunk] == keys
 
 
+async def test_keys_have_the_volume_whatever_else_an_item_says(tmp_path):
+    """Also beside a number that no float holds."""
+    items = [place("export", "lab/a", "x") | {"properties": {"n": "@"}}, place("export", "lab/b", "x")]
+    asked = {"name": "a", "kind": "sevenbridges.export", "account": "sb", "project": "lab/cohort", "items": items}
+    (tmp_path / "a.json").write_text(json.dumps({"version": 1, "jobs": [asked]}).replace('"@"', "1e400"))
+    with await check(tmp_path / "a.json", ACCOUNTS) as report:
+        assert [item.key for chunk in report.jobs[0].chunks() for item in chunk] == ["lab/a:x", "lab/b:x"]
+
+
 @pytest.mark.parametrize(("kind", "side"), [("import", "source"), ("export", "destination")])
 async def test_a_location_may_stand_once_on_each_volume(tmp_path, kind, side):
     """The same location on another volume is another item; on the same volume it is a mistake."""
@@ -111,7 +120,12 @@ async def test_the_platforms_own_objects_pass(tmp_path, kind, item):
         ("file_move", {"file": "f\u0430"}, "U+0430 CYRILLIC SMALL LETTER A"),
         ("task", TASK | {"name": "s1\u200b"}, "U+200B ZERO WIDTH SPACE behind s1"),
         ("import", {"source": {"volume": "lab/bucket", "location": "a\ufeffb"}}, "U+FEFF ZERO WIDTH NO-BREAK SPACE"),
+        ("file_update", {"file": "f1", "id": "f2", "tags": ["x"]}, "items[0].id: is said by `file`: leave it out here"),
+        ("file_update", {"file": "f1"}, "changes nothing: write a `name`, `metadata` or `tags`"),
+        ("file_update", {"file": "f1", "name": None, "metadata": {}}, "changes nothing"),
         ("drs_import", {"drs_uri": "https://x"}, "it begins with drs://"),
+        ("drs_import", {"drs_uri": "drs://dg.org/1\u200b"}, "holds U+200B ZERO WIDTH SPACE behind drs://dg.org/1"),
+        ("task", {"name": "s1", "app": "lab/cohort/align\u200b"}, "holds U+200B ZERO WIDTH SPACE behind"),
         ("automation_run", {"name": "n", "package": "p", "secret_settings": {"k": "v"}}, "the automation's own secret"),
     ],
 )
@@ -154,6 +168,8 @@ async def test_a_project_is_not_its_name(tmp_path):
     """The platform's own spelling has two parts."""
     (line,) = await mistakes_of(tmp_path, "task", TASK, project="My cohort")
     assert "it is written OWNER/PROJECT" in line
+    (line,) = await mistakes_of(tmp_path, "task", TASK, project="lab/cohort\ufeff")
+    assert "holds U+FEFF ZERO WIDTH NO-BREAK SPACE behind lab/cohort" in line
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import msgspec
 
@@ -29,6 +30,10 @@ def canonical(value: object) -> bytes:
     dropped again after the database was lost leads to the same submission under the same key.
     """
     return _canonical(value)
+
+
+from_canonical = msgspec.json.Decoder(float_hook=Decimal).decode
+"""Reads what `canonical` has written; numbers keep their digits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ Cell = str | Sequence[str]
 Row = Mapping[str, Cell]
 
 LONGEST_NUMBER = 1000
+MOST_ROWS = 10_000
+"""Rows that `group_by` gathers into one item. Of a larger group, each column is the texts of more rows than these."""
 _SHAPE = re.compile(r"(\??)(.*?)(?::(int|float|bool)|(\[\]))?", re.DOTALL)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
@@ -75,11 +77,13 @@ class Placeholder:
         cell = row[self.column]
         if isinstance(cell, str):
             return cell
+        self._refuse_too_many(cell)
         what = f"holds {len(cell)} different values in the rows of one group"
         raise CellError(self.column, what, f"write `${{{self.column}[]}}` for a list of them")
 
     def _list(self, row: Row) -> list[str]:
         cell = row[self.column]
+        self._refuse_too_many(cell)
         cells = [cell] if isinstance(cell, str) else [each for each in cell if each]
         if not (self.optional or isinstance(cell, str) or len(cells) == len(cell)):
             remedy = f"enter the value, or write `${{?{self.column}[]}}`, which leaves it out"
@@ -90,6 +94,11 @@ class Placeholder:
         if not all(parts):
             raise CellError(self.column, f"{cell!r} has an empty entry between its `;`", "remove the `;` too many")
         return parts
+
+    def _refuse_too_many(self, cell: Cell) -> None:
+        if not isinstance(cell, str) and len(cell) > MOST_ROWS:
+            what = f"is in one group of more than {MOST_ROWS} rows, and one item is made of so many at most"
+            raise CellError(self.column, what, "is `group_by` the column that tells the items apart?")
 
     def _int(self, row: Row) -> int:
         text = self._text(row)

@@ -35,6 +35,9 @@ _TYPES = {
     "model_attributes_type": "an object (keys and values)",
 }
 
+_PLAIN = {"a whole number": re.compile("-?(?:0|[1-9][0-9]*)"), "true or false": re.compile("true|false")}
+"""What a text looks like that is a value of these types in quotes."""
+
 
 def mistakes_of(
     error: ValidationError,
@@ -110,7 +113,7 @@ def _worded(finding: ErrorDetails, known: Sequence[str]) -> tuple[str, str | Non
             return f"`{name}` is not a key that belongs here", _meant(name, known)
         case kind if kind in _TYPES:
             wanted = _TYPES[kind]
-            return f"must be {wanted}, and is {_called(given)}", _quoted(given) if wanted == "text" else None
+            return f"must be {wanted}, and is {_called(given)}", _respelt(given, wanted)
         case "literal_error" | "enum":
             return _not_among(name, given, context["expected"])
         case "greater_than_equal":
@@ -173,10 +176,16 @@ def _called(value: object) -> str:
             return f"the number {value}"
 
 
-def _quoted(value: object) -> str | None:
+def _respelt(value: object, wanted: str) -> str | None:
+    """How to write a value that has no more than the wrong spelling for its type."""
     if isinstance(value, list | dict | None):
         return None
-    return f'write it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
+    if wanted == "text" and "E" in str(value):  # a number: its own spelling is not known any more
+        return "write it in quotes, with the characters that it has in the file"
+    if wanted == "text":
+        return f'write it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
+    plain = _PLAIN.get(wanted)
+    return f"write it without quotes: {value}" if isinstance(value, str) and plain and plain.fullmatch(value) else None
 
 
 def _shown(value: object) -> str:

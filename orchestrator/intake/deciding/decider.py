@@ -286,6 +286,7 @@ class Decider:
             self._stale.note(entry.name, UNDATED, self._clock.monotonic())
             return False
         self._awaited.end(entry.name)
+        self._stale.drop(entry.name)
         return True
 
     def _is_undated(self, each: _Examined, report: Report) -> bool:

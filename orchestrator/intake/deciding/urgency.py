@@ -36,8 +36,6 @@ class Glance:
     rank: int = DEFAULT_PRIORITY
     names: frozenset[bytes] = frozenset()
     """Names that it mentions, in lower case."""
-    partial: bool = False
-    """There is more of it."""
 
 
 class Urgency:
@@ -83,9 +81,8 @@ class Urgency:
             return Glance(entry.signature)
         finally:
             os.close(descriptor)
-        partial = entry.signature.size > len(text)
         names = frozenset(name.lower() for name, _ in zip(_NAME.findall(text), range(MOST_NAMES), strict=False))
         if _CONTROLS.search(text):
-            return Glance(entry.signature, CONTROLS, names, partial)
+            return Glance(entry.signature, CONTROLS, names)
         priorities = [int(digit) for digit in _PRIORITY.findall(text)]
-        return Glance(entry.signature, min(priorities, default=DEFAULT_PRIORITY), names, partial)
+        return Glance(entry.signature, min(priorities, default=DEFAULT_PRIORITY), names)

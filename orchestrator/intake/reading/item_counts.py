@@ -1,4 +1,7 @@
-"""Writes `count: N` into the text of a queue file, and leaves every other character of it alone."""
+"""Writes `count: N` into the text of a queue file, and leaves every other character of it alone.
+
+A job that has the key `count` already, as null, is left as it is.
+"""
 
 import codecs
 import json
@@ -14,8 +17,10 @@ from yaml._yaml import CParser
 from orchestrator.intake.reading.text import Text
 
 _PIECE = 64 * 1024
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
-_JOBS = "jobs"
+_TOKEN = re.compile(rb'("(?:[^"\\]|\\.)*")([ \t\n\r]*:)?|[{}\[\]]')
+_JOBS, _COUNT = "jobs", "count"
+_ROOT, _JOB = 1, 3
+"""Open containers where a key of the document, or of a job, stands."""
 
 Insertion = tuple[int, bytes]
 """A byte offset, and what to write there."""
@@ -56,24 +61,31 @@ def _yaml_count(count: int, column: int | None) -> bytes:
 
 def _yaml_jobs(file: IO[bytes]) -> Iterator[tuple[int, int, int | None]]:
     """Each job's index, the character at which its first key begins, and its column; None inside braces."""
-    open_containers: list[str] = []
-    key: str | None = None
+    keys: list[str | None] = []  # of each open container: the key whose value comes next, if one does
     index = -1
-    job: Any = None
+    is_flow = has_count = False
+    first: Any = None  # where the first key of a job stands
     for event in _yaml_events(file):
-        if job is not None:
-            yield index, event.start_mark.index, None if job.flow_style else event.start_mark.column
-            job = None
         if isinstance(event, yaml.CollectionEndEvent):
-            open_containers.pop()
-            key = None if len(open_containers) == 1 else key
+            keys.pop()
+            if len(keys) == _JOB - 1 and first is not None:
+                if not has_count:
+                    yield index, first.index, None if is_flow else first.column
+                first = None
         elif isinstance(event, yaml.CollectionStartEvent):
-            if open_containers == ["{", "["] and key == _JOBS:
+            if len(keys) == _JOB - 1 and keys[0] == _JOBS:
                 index += 1
-                job = event if isinstance(event, yaml.MappingStartEvent) else None
-            open_containers.append("{" if isinstance(event, yaml.MappingStartEvent) else "[")
-        elif isinstance(event, yaml.ScalarEvent) and len(open_containers) == 1:
-            key = event.value if key is None else None
+                is_flow, has_count = bool(event.flow_style), False
+            keys.append(None)
+            continue
+        elif isinstance(event, yaml.ScalarEvent) and len(keys) in (_ROOT, _JOB) and keys[-1] is None:
+            keys[-1] = event.value
+            if len(keys) == _JOB and keys[0] == _JOBS:
+                first = first or event.start_mark
+                has_count = has_count or event.value == _COUNT
+            continue
+        if keys:
+            keys[-1] = None
 
 
 def _yaml_events(file: IO[bytes]) -> Iterator[Any]:
@@ -83,9 +95,11 @@ def _yaml_events(file: IO[bytes]) -> Iterator[Any]:
 
 
 def _byte_offsets(file: IO[bytes], characters: Sequence[int]) -> Iterator[int]:
-    """Where each of these characters (ascending, not counting a byte order mark) begins in the file."""
+    """Where each of these characters (ascending, not counting byte order marks) begins in the file."""
     file.seek(0)
-    base = len(codecs.BOM_UTF8) if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
+    base = 0
+    while file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8:  # there may be several
+        base += len(codecs.BOM_UTF8)
     file.seek(base)
     decoder = codecs.getincrementaldecoder("utf-8")()
     seen = 0
@@ -108,18 +122,23 @@ def _json_jobs(file: IO[bytes]) -> Iterator[tuple[int, int]]:
 
 
 def _json_objects(text: mmap.mmap) -> Iterator[tuple[int, int]]:
-    open_containers: list[bytes] = []
+    depth = 0
     key: str | None = None
     index = -1
+    begin: int | None = None  # of a job that has no count so far
     for match in _TOKEN.finditer(text):
         token = match[0]
         if token in (b"}", b"]"):
-            open_containers.pop()
+            depth -= 1
+            if depth == _JOB - 1 and begin is not None:
+                yield index, begin
+                begin = None
         elif token in (b"{", b"["):
-            if open_containers == [b"{", b"["] and key == _JOBS:
+            if depth == _JOB - 1 and key == _JOBS:
                 index += 1
-                if token == b"{":
-                    yield index, match.end()
-            open_containers.append(token)
-        elif len(open_containers) == 1:
-            key = json.loads(token)
+                begin = match.end()
+            depth += 1
+        elif match[2] and depth == _ROOT:
+            key = json.loads(match[1])
+        elif match[2] and depth == _JOB and json.loads(match[1]) == _COUNT:
+            begin = None

@@ -8,6 +8,7 @@ front. What is something else is refused with one message that says what it is.
 import csv
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import IO
@@ -22,6 +23,7 @@ NumberedRow = tuple[int, dict[str, str]]
 """The line on which the row begins, and its cells by column."""
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars (`|`)", ",": "commas"}
+"""Those that are recognised; a line `sep=:` may name any other."""
 
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?[\s,;]*')
 _QUOTED_NAME = re.compile(r'(?:\ufeff)*"(?:[^"]|"")*"([^"\r\n])')
@@ -29,6 +31,11 @@ _NUMBERED = 2
 """Rows that have to begin with their numbers; one alone may as well have a cell with a comma."""
 _HEADER_WITHIN = 50
 """Records in which column names are searched for when the first line does not have them."""
+
+
+def named(separator: str) -> str:
+    """What a message calls a separator."""
+    return SEPARATORS.get(separator, f"`{separator}`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,9 @@ class Separated:
         return match[1] if match else None
 
     def _top(self) -> Iterator[tuple[int, list[str]]]:
-        return islice(self._records(self._text()), _HEADER_WITHIN)
+        """The records near the top, as far as they can be read."""
+        with suppress(MalformedTextError):
+            yield from islice(self._records(self._text()), _HEADER_WITHIN)
 
     # ------------------------------------------------------------ records
 
@@ -142,7 +151,7 @@ class Separated:
             return
         cells = f"{size} cell" + ("s" if size != 1 else "")
         message = f"has {cells}, and the line of the column names has {width}"
-        separator = SEPARATORS.get(self.delimiter, f"`{self.delimiter}`")
+        separator = named(self.delimiter)
         if size < width:
             remedy = f"empty cells at the end of a line need their {separator} too; was the line cut?"
             wrong.add(message, remedy, line, "too few")

@@ -12,14 +12,13 @@ from orchestrator.domain.messages.mistake import Mistake, Mistakes
 from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.result_columns import is_result, unguarded
 from orchestrator.intake.reading.foreign_formats import START, recognise
-from orchestrator.intake.reading.separated_values import SEPARATORS, Layout, NumberedRow, Separated
+from orchestrator.intake.reading.separated_values import SEPARATORS, Layout, NumberedRow, Separated, named
 from orchestrator.intake.reading.text import NO_NEWLINE, MalformedTextError, Text
 from orchestrator.intake.rows.json_lines import SEVERAL_LINES, NoRowError, flat
 from orchestrator.intake.validation.repeated_mistakes import RowMistakes
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
 MOST_COLUMNS = 1000
-_BY_SPACES = "has columns that are separated by spaces"
 _HEADER_LINES = 3
 """A header of several lines has so many."""
 
@@ -80,7 +79,7 @@ class Table:
                 mistakes.append(mistake)
 
     @property
-    def header_line(self) -> int | None:
+    def header_line(self) -> int:
         """The line of the column names."""
         return self._layout.line if self._layout else 1
 
@@ -95,13 +94,23 @@ class Table:
         own = self._separated.delimiter
         return next((each for each in SEPARATORS if each != own and each in columns[0]), None)
 
+    def columns_by_any_separator(self) -> tuple[str, ...] | None:
+        """The names of the columns, and those that another separator would make; None where they cannot be found."""
+        columns = self.columns(Mistakes())
+        if columns is None or (separator := self.other_separator(columns)) is None:
+            return columns
+        try:
+            return columns + Separated(self._file, self.name, separator).layout().columns
+        except MalformedTextError:
+            return columns
+
     def separate_by(self, separator: str, notes: Notes) -> None:
         """Read it with another separator from now on."""
         self._note_separator(self._separated.delimiter, separator, notes)
         self._separated.delimiter = separator
 
     def _note_separator(self, own: str, found: str, notes: Notes) -> None:
-        text = f"is separated by {SEPARATORS[found]} in place of {SEPARATORS.get(own, own)}, and was read so"
+        text = f"is separated by {named(found)} in place of {named(own)}, and was read so"
         notes.add(text, place=self.name)
 
     def without_columns(self, columns: tuple[str, ...], needed: frozenset[str]) -> Mistake | None:
@@ -115,10 +124,9 @@ class Table:
             message = "has lines that stand in quotes as a whole: it was exported twice"
             return self._mistake(message, "export it once more from the program that it comes from", 1)
         if len(columns) == 1 and needed <= set(columns[0].split()):
-            name = SEPARATORS[self._separated.delimiter]
-            return self._mistake(_BY_SPACES, f"separate the cells by {name}", 1)
+            return self._by_spaces()
         line = self._separated.line_of_columns(needed) if needed else None
-        if line is not None and line > (self._layout.line if self._layout else 1):
+        if line is not None and line > self.header_line:
             return self._mistake(f"names its columns on line {line}", "remove the lines above it", 1)
         return None
 
@@ -140,7 +148,7 @@ class Table:
     def _on_two_lines(self, missing: frozenset[str]) -> Mistake | None:
         """Whether the columns that the first line lacks are named below it, as where cells of the header are merged."""
         line = self._separated.line_of_columns(missing) if missing else None
-        if line is None or line > _HEADER_LINES:
+        if line is None or not self.header_line < line <= _HEADER_LINES:
             return None
         names = ", ".join(sorted(missing))
         message = f"names some of its columns ({names}) on line {line}, below the others: were cells merged?"
@@ -167,12 +175,11 @@ class Table:
         twice = {column: found for column, found in seen.items() if len(found) > 1}
         if not twice:
             return
-        named = [f"{' and '.join(map(str, found))} are named {column!r}" for column, found in twice.items()]
+        alike = [f"{' and '.join(map(str, found))} are named {column!r}" for column, found in twice.items()]
         remedy = "rename one"
         if len(twice) > 1:
             remedy = "rename them; are there two tables side by side? put one below the other"
-        line = self._layout.line if self._layout else 1
-        yield self._mistake(f"columns {', '.join(named)}", remedy, line)
+        yield self._mistake(f"columns {', '.join(alike)}", remedy, self.header_line)
 
     # ------------------------------------------------------------ CSV and TSV
 
@@ -188,8 +195,7 @@ class Table:
         """Read it with what separates its quoted names. Raises MalformedTextError where those are spaces."""
         separator = self._separated.separator_of_quoted()
         if separator == " ":
-            own = SEPARATORS[self._separated.delimiter]
-            raise MalformedTextError(self._mistake(_BY_SPACES, f"separate the cells by {own}", 1))
+            raise MalformedTextError(self._by_spaces())
         if separator in SEPARATORS:
             self._changed = self._separated.delimiter
             self._separated.delimiter = separator
@@ -231,6 +237,10 @@ class Table:
                 yield number, {column: row[column] for column in self._keys}
         if not text.ends_in_newline:
             raise MalformedTextError(self._mistake(*NO_NEWLINE, text.line))
+
+    def _by_spaces(self) -> Mistake:
+        remedy = f"separate the cells by {named(self._separated.delimiter)}"
+        return self._mistake("has columns that are separated by spaces", remedy, 1)
 
     def _mistake(self, message: str, remedy: str | None, line: int | None = None) -> Mistake:
         return Mistake(message, remedy, line=line, file=self.name)

@@ -13,7 +13,8 @@ LONGEST_LINE = 1024 * 1024
 LONGEST_VALUE = 16 * 1024 * 1024
 """Bytes of one item, or of one value of a job: what has to fit into memory at a time."""
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""No text holds one of these, however it is written."""
 _YAML_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 """YAML 1.1 also breaks lines at U+2028 and U+2029, which are invisible."""
 _BOM = codecs.BOM_UTF8
@@ -54,7 +55,7 @@ class Text:
         file.seek(0)
         self._file = file
         self._name = name
-        self._control = _YAML_CONTROL if yaml else _CONTROL
+        self._control = _YAML_CONTROL if yaml else CONTROL
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._line = 1
         self._column = 0

@@ -6,15 +6,12 @@ named `table.NAME`. The rows lie on a scratch file: memory holds one portion of 
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
-
-import msgspec
 
 from orchestrator.domain.messages.mistake import Mistake, Mistakes
 from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.model import Item
-from orchestrator.domain.queue_file.estimate import canonical
+from orchestrator.domain.queue_file.estimate import canonical, from_canonical
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.reading.separated_values import NumberedRow
 from orchestrator.intake.reading.spill import PortionWriter, read_portions
@@ -25,7 +22,6 @@ OWN_COLUMNS = ("key", "state", "status", "stage", "remote_id", "parent")
 FACTS, TABLE = "facts.", "table."
 """The beginnings of the columns for what a platform reports besides, and for a table's column whose name is taken."""
 
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _Row = dict[str, str]
 
 
@@ -57,7 +53,7 @@ class JobTable:
         for item in items:
             row = _own(item)
             if item.row is not None:
-                row |= {column_of(name): text for name, text in _decode(item.row).items()}
+                row |= {column_of(name): text for name, text in from_canonical(item.row).items()}
                 self._of_table |= dict.fromkeys(list(row)[len(OWN_COLUMNS) :])
             if item.facts is not None:
                 facts = _facts(item.facts)
@@ -118,7 +114,7 @@ def _own(item: Item) -> _Row:
 
 
 def _facts(text: str) -> _Row:
-    facts = _decode(text)
+    facts = from_canonical(text)
     return {FACTS + name: _cell(value) for name, value in facts.items()} if isinstance(facts, Mapping) else {}
 
 

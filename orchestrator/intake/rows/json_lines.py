@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from orchestrator.intake.reading.text import CONTROL
+
 _ONE_OBJECT = "one flat object a line; is it CSV? then name it .csv"
 SEVERAL_LINES = (
     "is JSON over several lines, not JSON lines",
@@ -77,7 +79,7 @@ def _whole(key: str, text: str) -> str:
     if not text.isprintable():
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise NoRowError(f"holds half a character (a lone surrogate) under {key!r}")
-        if any(character < " " and character not in "\t\n\r" for character in text):
+        if CONTROL.search(text):
             raise NoRowError(f"holds a control character under {key!r}")
     return text
 

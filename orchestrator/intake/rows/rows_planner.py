@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Generic
 
-import msgspec
-
 from orchestrator.clock import Clock
 from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.kinds import Kinds
@@ -17,7 +15,7 @@ from orchestrator.domain.messages.mistake import Mistake, Mistakes, spell
 from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.model import ItemState, JobId, JobState
-from orchestrator.domain.queue_file.estimate import AccountLimits
+from orchestrator.domain.queue_file.estimate import AccountLimits, from_canonical
 from orchestrator.domain.queue_file.model import QueuedJob, read
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.ports import ItemRows, Jobs, Plannable, PlannedRows, Waiting
@@ -92,7 +90,7 @@ class RowsPlanner(Generic[Waiting]):
         if (reason := _without_rows(job)) is not None:
             await self._block(job, reason)
             return
-        raw = msgspec.json.decode(job.document)
+        raw = from_canonical(job.document)
         with _Scratch(self._scratch) as scratch:
             mistakes = Mistakes()
             reading = read({"version": 1, "jobs": [raw]})

@@ -5,7 +5,6 @@ Memory holds the header and one item at a time, whatever the length of the file.
 (`SpoiltError`) ends the reading; everything else that is wrong is collected.
 """
 
-import re
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
@@ -24,7 +23,7 @@ from orchestrator.intake.reading.parse_events import (
     ParsedEvent,
 )
 from orchestrator.intake.reading.spill import PortionWriter
-from orchestrator.intake.reading.text import MalformedTextError, Text
+from orchestrator.intake.reading.text import CONTROL, MalformedTextError, Text
 
 MOST_NODES = 200_000
 """Values inside one item."""
@@ -38,7 +37,6 @@ MOST_WRONG = 10_000
 SLICE = 2000
 """Items after which the reader lets others work."""
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _NO_ITEMS: list[Any] = []
 
 
@@ -233,7 +231,7 @@ class DocumentReader:
         return container, nodes
 
     def _scalar(self, value: Any, path: Path, index: int | None) -> Any:
-        if value.__class__ is str and (match := _CONTROL.search(value)):
+        if value.__class__ is str and (match := CONTROL.search(value)):
             message = f"holds the control character U+{ord(match[0]):04X}"
             self._mistakes.add(message, "remove it", path=path if index is None else (*path, index))
         return value

@@ -26,10 +26,6 @@ _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 """Numbers keep the digits that they were written with."""
 
 
-WithoutColumns = Callable[[Mapping[str, Path], Sequence[str]], Mistake]
-"""Words the mistake of a template with columns that there are not, from their places and those that there are."""
-
-
 class Rows(Protocol):
     """A table, or the rows of an earlier job; see `Table`."""
 

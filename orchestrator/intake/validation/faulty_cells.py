@@ -59,9 +59,7 @@ def of_cell(mistake: Mistake, template: Mapping[str, Any], row: Mapping[str, str
 def of_bare_cell(mistake: Mistake) -> Mistake:
     """The mistake of a cell that is a field of the item itself, for there is no template."""
     remedy = "a cell is a text: write a `template` that has the value, filled from the columns"
-    if mistake.remedy or mistake.wanted is None:
-        return replace(mistake, column=str(mistake.path[0]))
-    return replace(mistake, column=str(mistake.path[0]), remedy=remedy)
+    return replace(mistake, column=str(mistake.path[0]), remedy=mistake.remedy if mistake.wanted is None else remedy)
 
 
 def of_template(mistake: Mistake, template: Mapping[str, Any], columns: Collection[str]) -> Mistake:

@@ -10,11 +10,8 @@ from typing import IO, NamedTuple
 
 import msgspec
 
-from orchestrator.domain.queue_file.placeholder import Row
+from orchestrator.domain.queue_file.placeholder import MOST_ROWS, Row
 from orchestrator.intake.reading.separated_values import NumberedRow
-
-MOST_ROWS = 10_000
-"""Rows of one group."""
 
 
 class Group(NamedTuple):
@@ -27,7 +24,11 @@ class Group(NamedTuple):
 
 
 def gathered(rows: Iterable[NumberedRow], column: str, scratch: IO[bytes]) -> Generator[Group, None, None]:
-    """The groups, in the order of their first rows. A row whose cell is empty is a group of its own."""
+    """The groups, in the order of their first rows. A row whose cell is empty is a group of its own.
+
+    Of a group of too many rows only the first ones are read: each of its columns is then a list of more than
+    `MOST_ROWS` texts, which no placeholder takes.
+    """
     places: dict[bytes, list[int]] = {}
     starts: list[int] = []
     for number, (line, row) in enumerate(rows):
@@ -40,7 +41,7 @@ def gathered(rows: Iterable[NumberedRow], column: str, scratch: IO[bytes]) -> Ge
     decode = msgspec.json.Decoder(tuple[int, dict[str, str]]).decode
     for numbers in places.values():
         found: list[tuple[int, dict[str, str]]] = []
-        for number in numbers[:MOST_ROWS]:
+        for number in numbers[: MOST_ROWS + 1]:
             scratch.seek(starts[number])
             found.append(decode(scratch.read(sizes[number])))
         yield Group(found[0][0], _merged([row for _, row in found]))
@@ -55,7 +56,8 @@ def _merged(rows: list[dict[str, str]]) -> Row:
     first, *others = rows
     if not others:
         return first
+    too_many = len(rows) > MOST_ROWS
     return {
-        column: cell if all(row[column] == cell for row in others) else [row[column] for row in rows]
+        column: cell if not too_many and all(row[column] == cell for row in others) else [row[column] for row in rows]
         for column, cell in first.items()
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path
+from orchestrator.domain.messages.mistake import Mistake, Path
 from orchestrator.domain.queue_file.absent_columns import columns_meant, spelt
 from orchestrator.domain.queue_file.model import QueuedJob
 from orchestrator.domain.queue_file.placeholder import CellError, parse
@@ -28,7 +28,7 @@ def columns_of_rows(raws: Sequence[Mapping[str, Any]], tables: Mapping[str, Tabl
             continue
         columns: tuple[str, ...] | None = ()
         if isinstance(table, str):
-            columns = tables[table].columns(Mistakes()) if table in tables else None
+            columns = tables[table].columns_by_any_separator() if table in tables else None
         if columns is not None:
             found[name.casefold()] = frozenset({*OWN_COLUMNS, *map(column_of, columns)})
     return found

@@ -105,7 +105,7 @@ class Candidates:
         place = job.bundle if family.at.scope == "bundles" else job.project
         return (
             self.claimed.get(job.subject_id) in (None, batch.key)
-            and (place is None or place.id == batch.project)
+            and (place is None or place.id.lower() == batch.project.lower())  # a queue file may have it in capitals
             and family.may_have(job.subject_type)
         )
 

@@ -1,21 +1,31 @@
 # ruff: noqa: N815 - the fields have the platform's names
 """The items and options of the kinds that work on data and samples; see `items`."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from orchestrator.domain.queue_file.checked_texts import SHOWS, UNSEEN, VISIBLE
 from orchestrator.platforms.ica.items import PATTERNS, DataId, FolderId, TechnicalTag
 
-TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"
-VISIBLE = r"^[^\x00-\x1f\x7f]+$"
+TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
 DATA_PATTERNS = PATTERNS | {
     TIME: "is no time in UTC, such as 2031-01-30T08:30:00Z",
-    VISIBLE: "has characters that cannot be seen, or none at all",
+    VISIBLE: UNSEEN,
 }
 
-Time = Annotated[str, StringConstraints(pattern=TIME)]
+
+def _there_is(time: str) -> str:
+    try:
+        datetime.fromisoformat(time)
+    except ValueError:
+        raise PydanticCustomError("no_time", "is a time that no calendar has: `{time}`", {"time": time}) from None
+    return time
+
+
+Time = Annotated[str, StringConstraints(pattern=TIME), AfterValidator(_there_is)]
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=VISIBLE)]
 
 
@@ -55,6 +65,12 @@ class _TagUpdate(_Open):
     removeTags: list[str] | None = None
 
 
+def _of_the_datum(value: object) -> object:
+    if value is not None:
+        raise PydanticCustomError("of_the_datum", "is made of the `dataId` of each item: leave it out here")
+    return value
+
+
 class Update(_Open):
     """The change of one datum; of a folder with all that is in it."""
 
@@ -65,6 +81,7 @@ class Update(_Open):
     willBeDeletedAt: Time | None = None
     clearWillBeArchivedAt: bool | None = None
     clearWillBeDeletedAt: bool | None = None
+    dataIds: Annotated[Any, AfterValidator(_of_the_datum)] = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> "Update":
@@ -85,7 +102,7 @@ class _SampleTags(_Open):
 
 
 class _SampleToCreate(_Open):
-    name: _Text
+    name: Annotated[_Text, SHOWS]
     description: _Text | None = None
     tags: _SampleTags | None = None
 

@@ -9,7 +9,8 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Submission
-from orchestrator.platforms.odm import kinds, stages, wire
+from orchestrator.platforms.json_objects import facts_of
+from orchestrator.platforms.odm import kinds, stages
 from orchestrator.platforms.odm.session import Session
 from orchestrator.platforms.odm.task_reports import polls_of, task_info, task_report
 
@@ -55,13 +56,9 @@ class FollowedTasks:
                 detail=f"there is no task {item.key} in ODM, or this account may not see it",
             )
             return PollResult([gone])
-        facts = wire.facts(name=info.name, application=info.application, created_by=info.created_by)
+        facts = facts_of(name=info.name, application=info.application, created_by=info.created_by)
         report = task_report(info, batch, stages.TASK, seq=item.seq, key=item.key, facts=facts)
         return PollResult([msgspec.structs.replace(report, remote_id=item.key)])
-
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
 
     async def abort(self, batch: Batch, item: Item) -> None:
         del batch

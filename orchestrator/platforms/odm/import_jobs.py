@@ -20,6 +20,7 @@ from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import failure_is_unconfirmed, read, unreadable_is_unconfirmed
+from orchestrator.platforms.json_objects import as_json, facts_of, object_in, request_of
 from orchestrator.platforms.odm import kinds, stages, statuses, wire
 from orchestrator.platforms.odm.session import Session, submission_headers
 from orchestrator.platforms.odm.task_reports import polls_of, subject_of
@@ -49,13 +50,13 @@ class ImportJobs:
     def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
         [item] = items
         if batch.step == _START:
-            body = wire.request_of(item)
+            body = request_of(item)
             what = quote(body.pop("type"), safe="")
             return Submission(
                 method="POST",
                 path=f"{_JOBS}/import/{what}",
                 headers=submission_headers(body=True),
-                body=msgspec.json.encode(body),
+                body=as_json(body),
                 resend=Resend.SAME_KEY,
             )
         if batch.remote_id is None:
@@ -170,10 +171,6 @@ class ImportJobs:
             return PollResult([report])
         return PollResult((), next=replace(poll, cursor=msgspec.json.encode(report).decode(), page=1))
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
-
     async def abort(self, batch: Batch, item: Item) -> None:
         job_id = item.remote_id or batch.remote_id
         if job_id is None:
@@ -197,12 +194,12 @@ class ImportJobs:
         except Refused:
             return report
         if report.state is ItemState.SUCCEEDED:
-            return msgspec.structs.replace(report, facts=wire.facts(**wire.results_of(output)))
+            return msgspec.structs.replace(report, facts=facts_of(**wire.results_of(output)))
         return msgspec.structs.replace(report, detail=wire.errors_of(output))
 
     def _key(self, submission: Submission) -> str:
         """The key of the item whose start this is."""
-        key = self.kind.key_of(wire.object_in(submission.body))
+        key = self.kind.key_of(object_in(submission.body))
         if key is None:
             raise ValueError(f"an import was sent without {self.kind.key}")
         return key

@@ -1,4 +1,7 @@
-"""The items of the ODM kinds, as the API takes them: what is known is checked, what is not passes through."""
+"""The items of the ODM kinds, as the API takes them: what is known is checked.
+
+What is not passes through in an import.
+"""
 
 from typing import Annotated, Final, Literal
 
@@ -34,14 +37,20 @@ class _Open(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, defer_build=True)
 
 
-class Publication(_Open):
+class _Whole(BaseModel):
+    """No other field of such an item is sent, so a key that is not known is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
+
+
+class Publication(_Whole):
     """A study to publish, or everything."""
 
     study: Annotated[_Accession, AfterValidator(_all_is_small)]
     versionMessage: Annotated[str, StringConstraints(max_length=MOST_MESSAGE, pattern=VISIBLE), SHOWS] | None = None  # noqa: N815 - ODM's
 
 
-class FollowedTask(_Open):
+class FollowedTask(_Whole):
     """A task that was started elsewhere."""
 
     id: _Accession

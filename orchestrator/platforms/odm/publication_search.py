@@ -14,6 +14,7 @@ from orchestrator.platforms.http.json_bodies import read
 from orchestrator.platforms.odm import wire
 from orchestrator.platforms.odm.session import Session
 from orchestrator.platforms.pages import ListingGuard
+from orchestrator.platforms.times import for_filter
 
 _PAGE: Final = 1000
 _SLACK: Micros = 600 * SECOND
@@ -63,7 +64,7 @@ class PublicationSearch:
         studies: dict[str, None] = {}
         found, cursor, read_before, guard = False, None, set[str](), ListingGuard("the audit log of ODM")
         while True:
-            params = [("from", wire.written(since - _SLACK)), ("pageLimit", str(_PAGE))]
+            params = [("from", for_filter(since - _SLACK)), ("pageLimit", str(_PAGE))]
             params += [("cursor", cursor)] if cursor is not None else []
             try:
                 answer = await self.session.get("/api/v1/audit/events", "audit/events", params)

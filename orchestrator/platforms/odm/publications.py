@@ -19,6 +19,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
+from orchestrator.platforms.json_objects import facts_of, request_of
 from orchestrator.platforms.odm import kinds, stages, wire
 from orchestrator.platforms.odm.items import ALL
 from orchestrator.platforms.odm.publication_search import PublicationSearch, in_message
@@ -51,7 +52,7 @@ class Publications:
 
     def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
         [item] = items
-        request = wire.request_of(item)
+        request = request_of(item)
         study = request["study"]
         path = _ALL_PATH if study == ALL else _STUDY_PATH.format(quote(study, safe=""))
         query = urlencode({"versionMessage": in_message(request.get("versionMessage"), batch)})
@@ -85,7 +86,7 @@ class Publications:
         if study == ALL:
             since = batch.first_sent_at or batch.planned_at or self.clock.now()
             studies = await self.search.published(batch, since)
-            facts = wire.facts(studies=studies) if studies is not None else None
+            facts = facts_of(studies=studies) if studies is not None else None
             detail = "found in the audit log: its answer was lost, and its task is not known"
             return _published(batch, study, facts=facts, detail=detail) if studies is not None else Receipt()
         try:
@@ -96,7 +97,7 @@ class Publications:
             if batch.first_sent_at is not None:
                 raise
             return Receipt()  # never sent, as far as we know: a user who may not read its versions may not publish it
-        return _published(batch, study, facts=wire.facts(version=version)) if version is not None else Receipt()
+        return _published(batch, study, facts=facts_of(version=version)) if version is not None else Receipt()
 
     # ------------------------------------------------------------ polls
 
@@ -126,11 +127,7 @@ class Publications:
         except Refused:
             return PollResult([report])
         detail = "there was nothing to publish: no version was made" if version is None else None
-        return PollResult([msgspec.structs.replace(report, facts=wire.facts(version=version), detail=detail)])
-
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
+        return PollResult([msgspec.structs.replace(report, facts=facts_of(version=version), detail=detail)])
 
     async def abort(self, batch: Batch, item: Item) -> None:
         del batch

@@ -6,19 +6,17 @@ any value: only those that leave no doubt are taken.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
 from orchestrator.clock import Micros
 from orchestrator.domain.errors import PlatformError
-from orchestrator.domain.model import Item
 from orchestrator.domain.units import moment_of
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import UNREADABLE, Id, NumberId, decode, read
+from orchestrator.platforms.times import moment_in
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_FROM, _MILLISECONDS_FROM = 1_000_000_000, 100_000_000_000
 """A time above this counts seconds, or milliseconds; ODM's specification says of neither which it is."""
 _JOB_NAMED: Final = re.compile(rb"jobExecId\W{1,4}([0-9]{1,18})")
@@ -53,7 +51,6 @@ class JobInfo(msgspec.Struct, rename="camel"):
 class Output(msgspec.Struct):
     """What an import job left."""
 
-    status: str | None = None
     result: Any = None
     errors: Any = None
 
@@ -95,46 +92,18 @@ def moment(value: object) -> Micros | None:
         if not _SECONDS_FROM <= value < _MILLISECONDS_FROM * 1_000:
             return None
         return moment_of(value / 1_000 if value >= _MILLISECONDS_FROM else value)
-    try:
-        parsed = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return moment_of((parsed - _EPOCH).total_seconds()) if parsed is not None and parsed.tzinfo is not None else None
-
-
-def written(micros: Micros) -> str:
-    """A moment as filters of the audit log take it: UTC without a zone, whole seconds."""
-    return (_EPOCH + timedelta(microseconds=micros)).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def request_of(item: Item) -> dict[str, Any]:
-    """The item's own object; raises ValueError where it has none."""
-    if item.request is None:
-        raise ValueError(f"item {item.key!r} has no request")
-    return _OBJECT.decode(item.request)
-
-
-def object_in(body: bytes) -> Mapping[str, Any]:
-    """The object that was, or is to be, sent."""
-    return _OBJECT.decode(body)
-
-
-def facts(**fields: object) -> str | None:
-    """A JSON object of the fields that hold anything; None for none."""
-    held = {name: value for name, value in fields.items() if value not in (None, {}, [], "")}
-    return msgspec.json.encode(held).decode() if held else None
+    return moment_in(value, zone=None) if isinstance(value, str) else None
 
 
 def results_of(output: Output) -> Mapping[str, object]:
     """What an import made: its accession under one name whatever its type, and all that ODM says of it."""
     result = output.result if isinstance(output.result, Mapping) else {}
-    return {"accession": result.get("accession") or result.get("groupAccession"), **result}
+    return {"accession": None, **result} | {"accession": result.get("accession") or result.get("groupAccession")}
 
 
 def errors_of(output: Output) -> str | None:
     """Why an import failed, stage by stage, in one line; None where nothing is said."""
-    stages = output.errors if isinstance(output.errors, Sequence) else ()
-    return "; ".join(filter(None, map(_stage, stages))) or None
+    return "; ".join(filter(None, map(_stage, _each(output.errors)))) or None
 
 
 def study_in(event: msgspec.Raw) -> str | None:
@@ -145,11 +114,15 @@ def study_in(event: msgspec.Raw) -> str | None:
         return None
 
 
+def _each(value: object) -> Sequence[object]:
+    """The elements of a list; anything else that holds something is taken for the only one."""
+    return value if isinstance(value, list) else [value] if value else []
+
+
 def _stage(error: object) -> str:
     if not isinstance(error, Mapping):
         return str(error)
-    stack = error.get("stack")
-    causes = [_joined(each, "type", "message") for each in stack] if isinstance(stack, Sequence) else []
+    causes = [_joined(each, "type", "message") for each in (*_each(error.get("stack")), error)]
     return ": ".join(filter(None, [str(error.get("stage") or ""), ", caused by ".join(filter(None, causes))]))
 
 
@@ -159,7 +132,6 @@ def _joined(fields: object, *names: str) -> str:
     return ": ".join(str(fields[name]) for name in names if fields.get(name) not in (None, ""))
 
 
-_OBJECT = msgspec.json.Decoder(dict[str, Any])
 _VERSIONS = msgspec.json.Decoder(list[Version])
 _EVENT = msgspec.json.Decoder(AuditEvent)
 TASK_INFO = msgspec.json.Decoder(TaskInfo)

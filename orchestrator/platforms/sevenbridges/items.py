@@ -7,8 +7,8 @@ from pydantic_core import PydanticCustomError
 
 from orchestrator.domain.queue_file.checked_texts import SHOWS, UNSEEN, VISIBLE, Visible, is_id
 
-PROJECT = r"^[^/\s]+/[^/\s]+$"
-APP = r"^[^/\s]+/[^/\s]+/[^/\s]+(/[0-9]+)?$"
+PROJECT = r"^[!-.0-~]+/[!-.0-~]+$"
+APP = r"^[!-.0-~]+/[!-.0-~]+/[!-.0-~]+(/[0-9]+)?$"
 FILE_ID = r"^[!-.0-~]+$"
 DRS = r"^drs://\S+$"
 PATTERNS = {
@@ -30,6 +30,12 @@ _Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=V
 def _of_the_job(value: object) -> object:
     if value is not None:
         raise PydanticCustomError("of_the_job", "is said by the job's `project`: leave it out here")
+    return value
+
+
+def _of_the_file(value: object) -> object:
+    if value is not None:
+        raise PydanticCustomError("of_the_file", "is said by `file`: leave it out here")
     return value
 
 
@@ -163,12 +169,20 @@ class Update(_Open):
     name: _Name | None = None
     metadata: dict[str, Any] | None = None
     tags: list[str] | None = None
+    id: Annotated[Any, AfterValidator(_of_the_file)] = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "Update":
+        given = self.model_dump(exclude={"file"}, exclude_none=True)
+        if not any(value or name == "tags" for name, value in given.items()):  # no tags: all are removed
+            raise PydanticCustomError("no_change", "changes nothing: write a `name`, `metadata` or `tags`")
+        return self
 
 
 class DrsImport(_Place):
     """A file that a DRS server names, to be imported into a project or a folder."""
 
-    drs_uri: Annotated[str, StringConstraints(pattern=DRS)]
+    drs_uri: Annotated[str, StringConstraints(pattern=DRS), SHOWS]
     name: _Name | None = None
     metadata: dict[str, Any] | None = None
 

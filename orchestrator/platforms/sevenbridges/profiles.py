@@ -60,7 +60,7 @@ def _file(environ: Mapping[str, str]) -> Path:
 def _parsed(file: Path, name: str) -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        with file.open(encoding="utf-8") as stream:
+        with file.open(encoding="utf-8-sig") as stream:
             parser.read_file(stream)
     except OSError as error:
         raise ValueError(

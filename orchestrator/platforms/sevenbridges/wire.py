@@ -6,19 +6,19 @@ alone.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from orchestrator.clock import Micros
-from orchestrator.domain.units import moment_of
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import UNREADABLE, Id, NumberId, decode, read
+from orchestrator.platforms.times import moment_in
 
 Resource = TypeVar("Resource")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ANY = msgspec.json.Decoder(Any)
 _RETRYABLE = frozenset({408, 425, 429})
 _SERVER_ERRORS = 500
 
@@ -66,7 +66,6 @@ class Task(msgspec.Struct):
     description: str | None = None
     batch: bool | None = None
     parent: str | None = None
-    created_time: str | None = None
     end_time: str | None = None
     errors: msgspec.Raw = msgspec.Raw(b"null")
     execution_status: msgspec.Raw = msgspec.Raw(b"null")
@@ -134,7 +133,6 @@ class Run(msgspec.Struct):
     status: str
     name: str | None = None
     message: str | None = None
-    created_on: str | None = None
     end_time: str | None = None
     outputs: msgspec.Raw = msgspec.Raw(b"null")
 
@@ -231,33 +229,15 @@ class ListReader(Generic[Resource]):
 
 def moment(text: str | None) -> Micros | None:
     """A time of the platform's, UTC where it names no zone; None for what is none, or is not of our era."""
-    try:
-        parsed = datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    if parsed is None:
-        return None
-    parsed = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
-    return moment_of((parsed - _EPOCH).total_seconds())
+    return moment_in(text, zone=UTC) if text else None
 
 
-def written(micros: Micros) -> str:
-    """A moment as the platform's filters take it: UTC, whole seconds."""
-    return (_EPOCH + timedelta(microseconds=micros)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def plain(raw: msgspec.Raw) -> Any:  # noqa: ANN401 - whatever JSON may be
+def plain(raw: msgspec.Raw, decoder: msgspec.json.Decoder[Any] = _ANY) -> Any:  # noqa: ANN401 - whatever JSON may be
     """What a field holds that has no fixed shape; None for what cannot be read."""
     try:
-        return decode(_ANY, raw)
+        return decode(decoder, raw)
     except UNREADABLE:
         return None
-
-
-def facts(**fields: object) -> str | None:
-    """A JSON object of the fields that hold anything; None for none."""
-    held: Mapping[str, object] = {name: value for name, value in fields.items() if value not in (None, {}, [], "")}
-    return msgspec.json.encode(held).decode() if held else None
 
 
 def problems(raw: msgspec.Raw) -> str | None:
@@ -274,7 +254,6 @@ def _as_text(error: object) -> str:
     return ": ".join(str(part) for part in parts if part not in (None, ""))
 
 
-_ANY = msgspec.json.Decoder(Any)
 _LIST = msgspec.json.Decoder(_List)
 USER = msgspec.json.Decoder(User)
 RATE_LIMIT = msgspec.json.Decoder(RateLimit)

@@ -16,7 +16,7 @@ def request(setting, file):
     """An item of a kind, by the name of its file."""
     if setting == "drs_import":
         return {"drs_uri": f"drs://dg.org/{file}", "name": file}
-    named = {"name": f"new-{file}"} if setting in {"file_copy", "file_move"} else {}
+    named = {"name": f"new-{file}"} if setting in {"file_copy", "file_move", "file_update"} else {}
     return {"file": file} | named
 
 

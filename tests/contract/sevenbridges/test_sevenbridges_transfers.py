@@ -174,6 +174,27 @@ async def test_a_file_that_another_job_of_this_process_imported_fails_an_import(
 
 
 @pytest.mark.parametrize("there", [True, False])
+async def test_a_lost_import_that_failed_as_its_file_was_there_starts_a_search(lab, there):
+    """What a search for the lost answer finds is not the end of it either: 9108 is never the answer."""
+    await lab.submit("import", imported("run/f1.bam" if there else "other/f1.bam"), job="forgotten")
+    await lab.finish()
+    lab.restart()
+    await lab.clock.advance(2 * HOUR / 1_000_000)
+    lab.fault(FaultKind.RESET_AFTER, "bulk_create_imports", count=1)
+    lost = await lab.lose(lab.plan("import", imported("run/f1.bam")))
+    await lab.clock.advance(600)
+    found = await lab.platform.reconcile(lost)
+    assert [report.state.final for report in found.items] == [False]
+    lab.take(lost, found)
+    await lab.finish()
+    item = lab.items["run", 1]
+    if there:
+        assert (item.state, item.detail.partition(" by ")[0]) == (ItemState.SUCCEEDED, "done")
+    else:
+        assert (item.state, item.detail) == (ItemState.FAILED, "9108: f1.bam exists already.")
+
+
+@pytest.mark.parametrize("there", [True, False])
 async def test_a_refusal_in_the_answer_because_the_file_is_there_starts_a_search(lab, monkeypatch, there):
     """What brought it is what became of the item; where nothing did, the refusal is."""
     if there:

@@ -18,6 +18,24 @@ HEAD = "version: 1\njobs:\n  - name: a\n" + JOB
 SPELLINGS = {
     "block.yaml": "# é comment\n" + HEAD + "    items:\n      - dataId: fil.1\n      - dataId: fil.2\n",
     "marked.yaml": "\ufeff# é\r\n" + (HEAD + "    items: [{dataId: fil.1}, {dataId: fil.2}]\n").replace("\n", "\r\n"),
+    "marked_twice.yaml": "\ufeff\ufeff" + HEAD + "    items: [{dataId: fil.1}, {dataId: fil.2}]\n",
+    "nested.yaml": HEAD + "    template: {count: 1, jobs: [{count: 2}]}\n    items:\n      - {dataId: fil.1}\n"
+    "      - dataId: fil.2\n        count: 7\n",
+    "nested.json": json.dumps(
+        {
+            "version": 1,
+            "jobs": [
+                {
+                    "template": {"count": 1, "jobs": [{"count": 2}]},
+                    "name": "count",
+                    "kind": "ica.data_linking",
+                    "account": "ica",
+                    "project": "11111111-1111-1111-1111-111111111111",
+                    "items": [{"dataId": "fil.1", "count": 7}, {"dataId": "fil.2"}],
+                }
+            ],
+        }
+    ),
     "flow.yaml": "{version: 1, jobs: [{'name': é, ".replace("é", "a")
     + "kind: ica.data_linking, account: ica, project: 11111111-1111-1111-1111-111111111111,\n"
     "  items: [{dataId: fil.1}, {dataId: fil.2}]}]}\n",
@@ -43,6 +61,9 @@ SPELLINGS = {
 }
 
 
+LINKS = json.loads(SPELLINGS["a.json"])["jobs"][0]
+
+
 @pytest.mark.parametrize("name", SPELLINGS)
 async def test_count_is_written_and_nothing_else_changes(desk, tmp_path, name):
     """The dropped file says how many items there are, and still means what the original meant."""
@@ -59,6 +80,23 @@ async def test_count_is_written_and_nothing_else_changes(desk, tmp_path, name):
             assert dropped.jobs == tuple(job.spec.name for job in after.jobs)
         assert source.read_bytes().decode() == SPELLINGS[name]
         assert len(text) > len(SPELLINGS[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.yaml", HEAD + "    count: null\n    items: [{dataId: fil.1}]\n"),
+        ("a.json", json.dumps(json.loads(SPELLINGS["a.json"]) | {"jobs": [LINKS | {"count": None}]})),
+    ],
+)
+async def test_a_count_of_null_is_left_as_it_is(desk, tmp_path, name, text):
+    """Beside another one it would be a key that stands twice, and the daemon would reject what was dropped."""
+    async with desk() as d:
+        (tmp_path / name).write_text(text)
+        await drop([tmp_path / name], d.queue, d.accounts)
+        assert (d.incoming / name).read_text() == text
+        assert await d.decide(d.spool())
+        assert d.names("accepted") == [name]
 
 
 async def test_a_dropped_file_is_accepted_with_its_table(desk, tmp_path):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from orchestrator.domain.queue_file.estimate import AccountLimits
+from orchestrator.domain.queue_file.placeholder import MOST_ROWS
 from orchestrator.intake.validation.check import check
 
 ACCOUNTS = {"ica": AccountLimits("ica", 5000)}
@@ -64,6 +65,28 @@ async def test_a_text_that_differs_in_a_group_is_a_mistake(checked):
         "t.csv, line 2, column r1: holds 2 different values in the rows of one group"
         " - write `${r1[]}` for a list of them"
     )
+
+
+@pytest.mark.parametrize(("reads", "column"), [("${r1[]}", "project"), ("fil.1", "sample")])
+async def test_a_group_of_too_many_rows_is_a_mistake(checked, reads, column):
+    """Nothing is left out of an item in silence: no row beyond the limit, and no value that differs there alone."""
+    rows = [f"A,{'p' if number <= MOST_ROWS else 'q'},fil.{number}\n" for number in range(MOST_ROWS + 2)]
+    key = f"run/${{{column}}}"
+    job = {"group_by": "sample", "template": template(reads, key=key)}
+    (mistake,), items, _ = await checked(job, "sample,project,r1\n" + "".join(rows))
+    assert mistake == (
+        f"t.csv, line 2, column {column}: is in one group of more than 10000 rows, and one item is made of so many at "
+        "most - is `group_by` the column that tells the items apart?"
+    )
+    assert items == []
+
+
+async def test_a_group_of_as_many_rows_as_may_be_is_whole(checked):
+    """The last row is among them."""
+    rows = "".join(f"A,fil.{number}\n" for number in range(MOST_ROWS))
+    job = {"group_by": "sample", "template": template("${r1[]}")}
+    mistakes, (item,), _ = await checked(job, "sample,r1\n" + rows)
+    assert (mistakes, len(data(item))) == ([], MOST_ROWS)
 
 
 async def test_single_end_stands_beside_paired_end(checked):

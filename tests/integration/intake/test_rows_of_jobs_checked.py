@@ -35,10 +35,10 @@ def analyses(**more):
     return job | {"engine": "nextflow", "template": TEMPLATE, "table": {"job": "links"}} | more
 
 
-async def findings(tmp_path, *jobs):
+async def findings(tmp_path, *jobs, table="id,sample,key\nfil.01,s1,k1\n"):
     """The mistakes and notes of a file of these jobs, beside the table of the first."""
     (tmp_path / "a.json").write_text(json.dumps({"version": 1, "jobs": jobs}, indent=1))
-    (tmp_path / "t.csv").write_text("id,sample,key\nfil.01,s1,k1\n")
+    (tmp_path / "t.csv").write_text(table)
     with await check(tmp_path / "a.json", ACCOUNTS) as report:
         return [str(mistake) for mistake in report.mistakes], list(report.notes)
 
@@ -51,6 +51,17 @@ async def test_a_good_file_says_what_is_checked_later(tmp_path):
     )
     _, (note,) = await findings(tmp_path, analyses())
     assert note.endswith("whether there are columns sample is known then")
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+async def test_the_columns_of_a_table_with_another_separator_are_known(tmp_path, separator):
+    """As a spreadsheet set to German exports it: its columns are no mistakes, and what none of them is, is one."""
+    table = f'id{separator}"sample"{separator}key\nfil.01{separator}s1{separator}k1\n'
+    mistakes, notes = await findings(tmp_path, LINKS, analyses(), table=table)
+    assert mistakes == []
+    assert notes[-1] == "analyses: its items are made of the rows of links, and checked when that job has settled"
+    (mistake,), _ = await findings(tmp_path, LINKS, analyses(template=TEMPLATE | {"note": "${lane}"}), table=table)
+    assert "have no column for ${lane}" in mistake
 
 
 async def test_a_stop_that_comes_late_is_noted(tmp_path):

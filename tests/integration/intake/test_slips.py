@@ -231,6 +231,12 @@ DOCUMENTS = {
             "items[2], items[3] - each may stand once"
         ),
     ),
+    ITEMS.replace("name: a", "name: 12e3"): (
+        "line 3, jobs[0].name: must be text, and is the number 1.2E+4 - write it in quotes, with the characters that",
+    ),
+    ITEMS.replace("name: a", "name: 1.10"): (
+        'line 3, jobs[0].name: must be text, and is the number 1.10 - write it in quotes: "1.10"',
+    ),
     LINK + "    table: my samples.csv\n": ("line 7, jobs[0].table: 'my samples.csv' is no table",),
     LINK + "    table: samples.xlsx\n": ("line 7, jobs[0].table: 'samples.xlsx' is no table",),
     LINK + "    table: [a.csv, b.csv]\n": ("line 7, jobs[0].table: must be text, and is a list - a job has one table",),

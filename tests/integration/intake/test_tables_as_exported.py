@@ -127,6 +127,16 @@ REFUSED = {
     "XML": ('<?xml version="1.0"?>\n<Workbook/>\n', "is XML", "CSV UTF-8"),
     "PDF": (b"%PDF-1.7\n%\xe2\xe3\n", "is a PDF document", "export the table"),
     "Parquet": (b"PAR1\x15\x04\x15", "is a Parquet file", "to_csv"),
+    "spaces below a line for Excel": (
+        "sep=:\n" + PLAIN.replace(",", " "),
+        "columns that are separated by spaces",
+        "separate the cells by `:`",
+    ),
+    "quoted names below a line for Excel": (
+        '"sep=:" \n"sample" "r1" "r2"\n',
+        "columns that are separated by spaces",
+        "separate the cells by `:`",
+    ),
     "lines quoted as a whole": (
         "".join(f'"{line}"\n' for line in PLAIN.split()),
         "stand in quotes as a whole",
@@ -166,6 +176,28 @@ async def test_columns_that_are_missing_are_reported_once_with_what_was_meant(ch
     assert [mistake.partition(" - ")[2].partition(" its")[0] for mistake in mistakes] == [
         "did you mean `Sample`, `R1\\u200b`, `r_2`? (`R1\\u200b` holds U+200B ZERO WIDTH SPACE behind R1)"
     ]
+
+
+@pytest.mark.parametrize("name", ["Sample", "SAMPLE", "#sample", "# Sample"])
+async def test_a_column_that_is_nearly_there_is_named(checked, name):
+    """Beside others that are there: the line of the column names is no second line of them."""
+    (mistake,), _, _ = await checked(f"{name},r1,r2\nA,fil.1,fil.2\n")
+    assert mistake == (
+        "t.csv, line 1: has no column for ${sample}, which is in jobs[0].template.userReference (line 1)"
+        f" - did you mean `{name}`? its columns are {name}, r1, r2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [('B,5" tube,"fil".4\n', "text behind its closing quote"), ("B,fil.3,\rfil.4\n", "end in a carriage return")],
+)
+async def test_missing_columns_are_reported_beside_what_cannot_be_read(checked, line, says):
+    """Columns are looked for on the lines near the top, as far as these can be read."""
+    mistakes, _, _ = await checked("Proben,r1,r2\nA,fil.1,fil.2\nA,fil.1,fil.2\n" + line)
+    assert len(mistakes) == 2
+    assert any("${sample}" in mistake for mistake in mistakes)
+    assert any(says in mistake for mistake in mistakes)
 
 
 async def test_a_result_of_ours_is_recognised(checked):

@@ -111,9 +111,11 @@ async def test_each_status_stands_for_one_error(play, status, kinds, call):
 async def test_a_platform_may_say_what_a_status_means_there(play, call):
     """Its classifier is asked first, and says None where the table holds."""
     platform = play(problem(409), classify=classify)
-    assert type(await platform.send(call(Effect.UNSAFE))) is StillRunning
+    keyed = call(Effect.UNSAFE, headers={"Idempotency-Key": "k1"})
+    assert type(await platform.send(keyed)) is StillRunning
+    assert type(await platform.send(call(Effect.UNSAFE))) is Refused
     assert type(await platform.send(call(Effect.SAFE))) is Refused
-    assert type(await play(problem(400), classify=classify).send(call(Effect.UNSAFE))) is Refused
+    assert type(await play(problem(400), classify=classify).send(keyed)) is Refused
 
 
 @pytest.mark.parametrize(

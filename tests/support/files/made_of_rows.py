@@ -26,15 +26,19 @@ class Rows:
         store: Store = self._world.store
         return store
 
-    async def drop(self, *jobs: dict[str, Any], controls: Any = ()) -> Any:
-        """Take a file in, each job with the text of its table as `_table`; fails where it is refused."""
+    async def drop(self, *jobs: dict[str, Any], controls: Any = (), written: tuple[str, str] = ("", "")) -> Any:
+        """Take a file in, each job with the text of its table as `_table`; fails where it is refused.
+
+        `written`: a part of its text, and what stands there instead.
+        """
         self._drops += 1
         folder = Path(self._world.folder)
         tables = {job["table"]: job.pop("_table") for job in jobs if "_table" in job}
         path = folder / f"f{self._drops}.json"
-        path.write_text(json.dumps({"version": 1, "jobs": list(jobs), "controls": list(controls)}))
-        for name, text in tables.items():
-            (folder / name).write_text(text)
+        text = json.dumps({"version": 1, "jobs": list(jobs), "controls": list(controls)})
+        path.write_text(text.replace(*written) if written[0] else text)
+        for name, table in tables.items():
+            (folder / name).write_text(table)
         admission = Admission(self.store.jobs, self.store.advance, self._accounts, self._world.clock)
         with await check(path, self._accounts) as report:
             assert not report.mistakes, [str(each) for each in report.mistakes]

@@ -141,6 +141,14 @@ def test_equal_changes_are_one_group(ica, batch, item):
     assert submission.resend is Resend.NEVER
 
 
+def test_no_field_of_an_item_takes_the_place_of_the_ids(ica, batch, item):
+    """What an item was accepted with may be anything; the change is made to the datum of its key alone."""
+    request = written(dataId="fil.1", dataIds=["fil.other"], userTags={"addTags": ["a"]})
+    submission = ica().compose(batch(kind="ica.data_update"), [item(1, key="fil.1", request=request)])
+    (group,) = json.loads(submission.body)["dataUpdateGroups"]
+    assert group["dataIds"] == ["fil.1"]
+
+
 def test_samples_carry_our_tags_and_the_key(ica, batch, item):
     """Behind their own tags; those of an earlier run are dropped, and nothing is completed unasked."""
     sample = {"name": "s1", "tags": {"technicalTags": ["mine", "orc-batch=old"], "userTags": ["u"]}}

@@ -192,6 +192,18 @@ async def test_links_of_other_data_are_another_batch(ica, script, lost, batch, d
     assert (found.remote_id, list(found.items)) == (None, [])
 
 
+async def test_a_project_in_capitals_is_the_same_project(ica, script, batch):
+    """A queue file may spell its id so, and ICA answers in lower case."""
+    project = "aaaaaaaa-1111-1111-1111-11111111111f"
+    row = {"request": {"dataId": "fil.1"}, "processing": {"status": "RUNNING"}}
+    script.say(JOBS, {"items": [job("r1", kind="dataLinkingBatch", project={"id": project})], "totalItemCount": 1})
+    script.say(LINKS, {"items": [row]})
+    sent = Submission("POST", "/p", {}, b'{"items":[{"dataId":"fil.1"}]}', resend=Resend.HARMLESS)
+    times = {"first_sent_at": SENT_AT, "sent_at": SENT_AT}
+    found = await ica().reconcile(batch(kind="ica.data_linking", project=project.upper(), submission=sent, **times))
+    assert found.remote_id == "r1"
+
+
 async def test_links_without_a_submission_are_not_sought(ica, script, batch):
     """Nothing tells what was asked for, and sending again is harmless."""
     found = await ica().reconcile(batch(kind="ica.data_linking"))

@@ -1,6 +1,7 @@
 """What pages say: from bytes to observations, whatever is missing, odd or broken."""
 
 import json
+import time
 
 import pytest
 from stages import Stage
@@ -167,18 +168,29 @@ async def test_an_end_carries_its_summary_and_time(poll, script, batch, analysis
     assert (second.detail, second.finished_at) == (None, None)
 
 
+@pytest.fixture
+def in_berlin(monkeypatch):
+    """This process has the local time of Berlin."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
 @pytest.mark.parametrize(
     ("text", "micros"),
     [
         ("2023-11-14T22:13:20Z", 1_700_000_000_000_000),
         ("2023-11-14T23:13:20.123456+01:00", 1_700_000_000_123_456),
+        ("2023-11-14T22:13:20", 1_700_000_000_000_000),
         ("yesterday", None),
         ("", None),
         (None, None),
     ],
 )
-def test_times_are_read_or_left_out(text, micros):
-    """A time that cannot be read is no time."""
+def test_times_are_read_or_left_out(text, micros, in_berlin):
+    """A time that cannot be read is no time; one without a zone is UTC, wherever this machine stands."""
     assert moment(text) == micros
 
 

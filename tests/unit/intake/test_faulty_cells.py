@@ -1,5 +1,7 @@
 """Whether a cell or the template is to blame for a wrong item."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.domain.messages.mistake import Mistake
@@ -32,3 +34,10 @@ def test_a_message_that_reads_alike_is_a_mistake_of_the_cell():
     assert found is not None
     assert (found.column, found.remedy) == ("tags", "correct the cell; the template writes it into `${tags}`")
     assert of_bare_cell(mistake).remedy is None
+
+
+def test_a_cell_is_not_to_be_written_without_quotes():
+    """That helps in a document alone: what a table says is a text."""
+    mistake = Mistake("must be a whole number, and is the text '5'", "write it without quotes: 5", ("n",))
+    found = of_bare_cell(replace(mistake, wanted="a whole number"))
+    assert (found.column, found.remedy.partition(":")[0]) == ("n", "a cell is a text")

@@ -77,6 +77,8 @@ def test_json_values_become_text():
         ("t.jsonl", '{"a":NaN}\n', "NaN"),
         ("t.jsonl", '{"a":"\\ud800"}\n', "half a character"),
         ("t.jsonl", '{"a":"\\u0000"}\n', "control character"),
+        ("t.jsonl", '{"a":"x\\u0085"}\n', "control character"),
+        ("t.jsonl", '{"a":"\\u007f"}\n', "control character"),
         ("t.jsonl", "[1]\n", "not an object"),
         ("t.jsonl", '{"a":1}\n{"a":\n', "line 2: is not JSON"),
         ("t.jsonl", "[" * 100_000 + "\n", "nested too deep"),

@@ -60,9 +60,12 @@ def test_a_conflict_names_its_job(message, job):
         ([{"stage": "parse", "stack": [{"type": "E", "message": "no header"}]}], "parse: E: no header"),
         ([{"stage": "a", "stack": [{"type": "E"}, {"message": "m"}]}, {"stage": "b"}], "a: E, caused by m; b"),
         (["plain"], "plain"),
+        ("plain", "plain"),
+        ([{"stage": "parse", "stack": "E: no header"}], "parse: E: no header"),
+        ({"message": "no header"}, "no header"),
         ([], None),
         (None, None),
-        (5, None),
+        ("", None),
     ],
 )
 def test_the_errors_of_an_import_are_one_line(errors, text):
@@ -74,6 +77,7 @@ def test_the_errors_of_an_import_are_one_line(errors, text):
     ("result", "facts"),
     [
         ({"accession": "GSF1"}, {"accession": "GSF1"}),
+        ({"accession": None, "groupAccession": "GSF1"}, {"accession": "GSF1", "groupAccession": "GSF1"}),
         ({"groupAccession": "GSF1", "rows": 3}, {"accession": "GSF1", "groupAccession": "GSF1", "rows": 3}),
         (None, {"accession": None}),
         ("GSF1", {"accession": None}),

@@ -54,6 +54,11 @@ def test_a_profile_has_the_token_and_the_address(configured):
     assert (token_of(settings), settings.accounts["cgc"].base_url) == ("t0ken%of-cgc", CGC)
 
 
+def test_a_file_with_a_byte_order_mark_is_read(configured):
+    """As editors on Windows save it."""
+    assert token_of(configured(PROFILE, credentials="\ufeff" + CREDENTIALS)) == "t0ken%of-cgc"
+
+
 def test_a_profile_may_be_in_another_file(configured, tmp_path):
     """The clients' own variable names it."""
     (tmp_path / "elsewhere").write_text(CREDENTIALS.replace("t0ken%of-cgc", "from-elsewhere"))

@@ -1,11 +1,15 @@
 """Rows, lists, marks and statuses of Seven Bridges, read and matched."""
 
+from types import SimpleNamespace
+
 import msgspec
 import pytest
 
 from orchestrator.domain.model import ItemState
 from orchestrator.platforms.http.calls import Answer
+from orchestrator.platforms.json_objects import facts_of, object_in
 from orchestrator.platforms.sevenbridges import statuses, wire
+from orchestrator.platforms.sevenbridges.files.file_updates import FileUpdates, _is_as_asked
 from orchestrator.platforms.sevenbridges.protocol.marks import Mark, in_description, in_name, read_mark, without_mark
 from orchestrator.platforms.sevenbridges.protocol.matching import match
 from orchestrator.platforms.status_table import state_of
@@ -119,10 +123,24 @@ def test_an_unknown_status_runs_on(table):
     assert state_of("HIBERNATING", table) == (ItemState.RUNNING, False)
 
 
+def test_numbers_in_metadata_are_compared_as_numbers():
+    """Whatever their digits: a change that is there already is not made again."""
+    file = msgspec.json.decode(b'{"id": "f1", "metadata": {"purity": 0.90}, "tags": null}', type=wire.FileDetails)
+    assert _is_as_asked(object_in(b'{"metadata": {"purity": 0.9}}'), file)
+    assert not _is_as_asked(object_in(b'{"metadata": {"purity": 0.91}}'), file)
+
+
+def test_the_file_that_is_changed_is_the_one_that_is_named(session):
+    """Also where an item that was accepted earlier has an `id` besides."""
+    item = SimpleNamespace(key="f1", request=b'{"file": "f1", "id": "f2", "tags": ["x"]}')
+    assert FileUpdates(session()).compose(None, [item]).body == b'{"items":[{"id":"f1","tags":["x"]}]}'
+
+
 def test_no_facts_are_none():
     """An empty object would be written into every result."""
-    assert wire.facts(price=None, outputs={}) is None
-    assert wire.facts(price={"amount": 0}) == '{"price":{"amount":0}}'
+    assert facts_of(price=None, outputs={}) is None
+    assert wire.plain(msgspec.Raw(b'{"amount": 1e400}')) is None
+    assert facts_of(price={"amount": 0}) == '{"price":{"amount":0}}'
 
 
 @pytest.mark.parametrize(

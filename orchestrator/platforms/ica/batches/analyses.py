@@ -1,17 +1,17 @@
 """Analyses as returned by a search or by id: which item each belongs to, and what its status means."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC
 from typing import Final
 
 from orchestrator.clock import Micros
 from orchestrator.domain.identity import BATCH_TAG, INSTANCE_TAG, ITEM_TAG
 from orchestrator.domain.model import BatchKey, ItemReport
-from orchestrator.domain.units import moment_of
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.protocol.wire import Analysis, Tags
 from orchestrator.platforms.ica.statuses import ANALYSIS, FINAL_ANALYSIS
 from orchestrator.platforms.status_table import state_of
+from orchestrator.platforms.times import moment_in
 
 Owner = tuple[str | None, BatchKey | None, int | None]
 """The instance, batch and item in the tags of this program; None for each that is absent."""
@@ -74,10 +74,8 @@ def analysis_report(
 
 
 def moment(text: str | None) -> Micros | None:
-    """Parse an ISO 8601 time to microseconds UTC; None when it is invalid, or not of our era."""
-    if not text:
-        return None
-    try:
-        return moment_of(datetime.fromisoformat(text).timestamp())
-    except (ValueError, OverflowError):
-        return None
+    """Parse an ISO 8601 time to microseconds UTC; None when it is invalid, or not of our era.
+
+    ICA's times end with `Z`; one without a zone is taken for UTC, never for the zone of this machine.
+    """
+    return moment_in(text, zone=UTC) if text else None

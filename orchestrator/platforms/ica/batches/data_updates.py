@@ -43,7 +43,7 @@ class DataUpdates(BatchWork[UpdateItem]):
             fields = _FIELDS.decode(request_of(item))
             data_id = _ID.decode(fields.pop("dataId"))
             groups[msgspec.json.encode(fields)].append(data_id)
-        written = [{"dataIds": ids, **_FIELDS.decode(change)} for change, ids in groups.items()]
+        written = [{**_FIELDS.decode(change), "dataIds": ids} for change, ids in groups.items()]
         return self.submission(batch, {"dataUpdateGroups": written}, [item.key for item in items])
 
     def keys(self, submission: Submission) -> frozenset[str]:

@@ -16,12 +16,11 @@ from orchestrator.platforms.ica.polling.poll_memory import PollMemory
 from orchestrator.platforms.ica.polling.poll_plan import Plan, Strategy
 from orchestrator.platforms.ica.polling.routes import Route, only, read_route, wanted
 from orchestrator.platforms.ica.protocol import requests, wire
+from orchestrator.platforms.ica.protocol.pages_by_cursor import page_of, restarted
 from orchestrator.platforms.ica.protocol.session import Session
 from orchestrator.platforms.ica.protocol.wire import CreationItem, Job, Page
 from orchestrator.platforms.ica.statuses import FINAL_ANALYSIS, FINAL_JOB
 
-_FORGOTTEN: Final = frozenset({400, 410})
-"""Statuses with which ICA rejects a page token that it no longer knows."""
 _BAD_REQUEST: Final = 400
 _LOOPING: Final = 20
 """Pages beyond twice the expected number after which the page tokens are assumed to be endless."""
@@ -120,9 +119,9 @@ class PollReader:
 
     async def _creation_items(self, poll: Poll) -> PollResult:
         (key,) = poll.subjects
-        answer = await self._page(poll, self._items(poll, ANALYSES))
+        answer = await page_of(self._session, self._items(poll, ANALYSES), at=poll.cursor)
         if answer is None:
-            return _restart(poll)
+            return restarted(poll)
         page = wire.CREATION_ITEMS.read(answer)
         seen, learned = self._creation_reports(page.rows, key, first=poll.page == 0)
         if poll.named:
@@ -174,19 +173,19 @@ class PollReader:
         return requests.items(family.at, poll.project, remote_id or "", self._size, poll.cursor, statuses=statuses)
 
     async def _data_items(self, poll: Poll, family: Family) -> PollResult:
-        answer = await self._page(poll, self._items(poll, family))
-        return _restart(poll) if answer is None else self._reported(poll, family, answer)
+        answer = await page_of(self._session, self._items(poll, family), at=poll.cursor)
+        return restarted(poll) if answer is None else self._reported(poll, family, answer)
 
     async def _unresolved(self, poll: Poll, family: Family) -> PollResult:
         """Read the open items. Follow-ups read the whole list for the others, and replace this where ICA refuses it."""
         try:
-            answer = await self._page(poll, self._items(poll, family, family.unresolved))
+            answer = await page_of(self._session, self._items(poll, family, family.unresolved), at=poll.cursor)
         except Refused as refusal:
             learned = self._status_filter.refused() if refusal.status == _BAD_REQUEST else None
             if learned is None:
                 raise
             return PollResult([learned], next=self._follow_ups.whole(poll), restarted=True)
-        return _restart(poll) if answer is None else self._reported(poll, family, answer)
+        return restarted(poll) if answer is None else self._reported(poll, family, answer)
 
     def _reported(self, poll: Poll, family: Family, answer: Answer) -> PollResult:
         """The reports of a page of items."""
@@ -221,17 +220,18 @@ class PollReader:
         tag = instance_tag(self._instance)
         call = requests.search(poll.project, tag, self._statuses.open, self._size, poll.cursor)
         try:
-            answer = await self._page(poll, call)
+            answer = await page_of(self._session, call, at=poll.cursor)
         except Refused as refusal:
             learned = self._statuses.refused() if refusal.status == _BAD_REQUEST else None
             if learned is None:
                 raise
-            return replace(_restart(poll), observations=[learned])
+            return restarted(poll, learned)
         return self._searched(poll, answer)
 
     async def _tagged(self, poll: Poll) -> PollResult:
         ((key, remote_id),) = poll.subjects.items()
-        answer = await self._page(poll, requests.search(poll.project, batch_tag(key), (), self._size, poll.cursor))
+        call = requests.search(poll.project, batch_tag(key), (), self._size, poll.cursor)
+        answer = await page_of(self._session, call, at=poll.cursor)
         result = self._searched(poll, answer)
         seen = [report for report in result.observations if isinstance(report, ItemReport)]
         self._note_unlisted(report for report in seen if report.batch == key and report.state.final)
@@ -241,7 +241,7 @@ class PollReader:
 
     def _searched(self, poll: Poll, answer: Answer | None) -> PollResult:
         if answer is None:
-            return _restart(poll)
+            return restarted(poll)
         page = wire.ANALYSES.read(answer)
         seen = analyses.reports_of(page.rows, self._instance)
         return PollResult(self._direct(seen), next=_next_token(poll, page), bad_rows=page.bad_rows)
@@ -288,21 +288,6 @@ class PollReader:
             if not report.known_status and (new := self._statuses.observed(status)) is not None:
                 learned.append(new)
         return [*seen, *learned]
-
-    # ------------------------------------------------------------ pages
-
-    async def _page(self, poll: Poll, call: Call) -> Answer | None:
-        """The response, or None when ICA no longer knows the page token of `poll`."""
-        try:
-            return await self._session.send(call)
-        except Refused as refusal:
-            if poll.cursor is None or refusal.status not in _FORGOTTEN:
-                raise
-            return None
-
-
-def _restart(poll: Poll) -> PollResult:
-    return PollResult([], next=replace(poll, cursor=None, page=0, trail=frozenset()), restarted=True)
 
 
 def _next_token(poll: Poll, page: Page[wire.Row]) -> Poll | None:

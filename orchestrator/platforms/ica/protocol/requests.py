@@ -53,7 +53,7 @@ def abort(project_id: str, analysis_id: str) -> Call:
 
 def batch(at: BatchPath, owner: str, batch_id: str) -> Call:
     """One batch of a project or bundle, with its job and parameters."""
-    return _get(f"{at.of(owner)}/{quote(batch_id, safe='')}", V3, {}, route=f"{at.route}/get")
+    return get(f"{at.of(owner)}/{quote(batch_id, safe='')}", V3, {}, route=f"{at.route}/get")
 
 
 def items(
@@ -61,20 +61,20 @@ def items(
 ) -> Call:
     """A page of a batch's items with one of `statuses`; of all items when there are none."""
     path, route = f"{at.of(owner)}/{quote(batch_id, safe='')}/items", f"{at.route}/items"
-    params = _by_cursor(size, token)
+    params = by_cursor(size, token)
     if at.posted:
-        return _post(f"{path}:search", {"status": list(statuses)} if statuses else {}, params, route=route)
-    return _get(path, at.items, [*params.items(), *(("status", status) for status in statuses)], route=route)
+        return post(f"{path}:search", {"status": list(statuses)} if statuses else {}, params, route=route)
+    return get(path, at.items, [*params.items(), *(("status", status) for status in statuses)], route=route)
 
 
 def jobs(size: int, offset: int) -> Call:
     """A page of all jobs that this user may see, newest first."""
-    return _get("/api/jobs", V3, _by_offset(size, offset, "timeCreated desc"), route="jobs")
+    return get("/api/jobs", V3, by_offset(size, offset, "timeCreated desc"), route="jobs")
 
 
 def analysis(project_id: str, analysis_id: str) -> Call:
     """One analysis."""
-    return _get(f"{project(project_id)}/analyses/{quote(analysis_id, safe='')}", V4, {}, route="analyses/get")
+    return get(f"{project(project_id)}/analyses/{quote(analysis_id, safe='')}", V4, {}, route="analyses/get")
 
 
 def search(project_id: str, tag: str, statuses: Sequence[str], size: int, token: str | None = None) -> Call:
@@ -83,36 +83,37 @@ def search(project_id: str, tag: str, statuses: Sequence[str], size: int, token:
     ICA's filter may match all tags, any of them, or prefixes: the request has a single tag, and the caller must compare
     the tags of the rows.
     """
-    return _search(project_id, tag, statuses, _by_cursor(size, token))
+    return _search(project_id, tag, statuses, by_cursor(size, token))
 
 
 def ended(project_id: str, tag: str, statuses: Sequence[str], size: int, offset: int) -> Call:
     """The same, sorted by end date, the latest first."""
-    return _search(project_id, tag, statuses, _by_offset(size, offset, "endDate desc"))
+    return _search(project_id, tag, statuses, by_offset(size, offset, "endDate desc"))
 
 
 def samples(project_id: str, tag: str, size: int, token: str | None = None) -> Call:
     """A page of the samples with `tag`. As ICA may match more, the caller must compare the tags of the rows."""
     lists: dict[str, object] = {f"{kind}Conditions": [] for kind in ("date", "number", "boolean")}
     wanted = {"conditions": [], **lists, "techTags": [tag], "techTagMatchMode": "EXACT"}
-    return _post(f"{project(project_id)}/samples:search", wanted, _by_cursor(size, token), route="samples:search")
+    return post(f"{project(project_id)}/samples:search", wanted, by_cursor(size, token), route="samples:search")
 
 
-def _by_cursor(size: int, token: str | None) -> dict[str, str]:
+def by_cursor(size: int, token: str | None) -> dict[str, str]:
     """Cursor paging: each row once, unordered."""
     return {"pageSize": str(size)} | ({"pageToken": token} if token else {})
 
 
-def _by_offset(size: int, offset: int, sort: str) -> dict[str, str]:
+def by_offset(size: int, offset: int, sort: str) -> dict[str, str]:
+    """Offset paging, in an order: rows may come twice or be missed."""
     return {"pageOffset": str(offset), "pageSize": str(size), "sort": sort}
 
 
 def _search(project_id: str, tag: str, statuses: Sequence[str], params: Mapping[str, str]) -> Call:
     wanted = {"status": list(statuses), "technicalTags": [tag]} if statuses else {"technicalTags": [tag]}
-    return _post(f"{project(project_id)}/analysis:search", wanted, params, route="analysis:search")
+    return post(f"{project(project_id)}/analysis:search", wanted, params, route="analysis:search")
 
 
-def _post(path: str, wanted: Mapping[str, object], params: Mapping[str, str], *, route: str) -> Call:
+def post(path: str, wanted: Mapping[str, object], params: Mapping[str, str], *, route: str) -> Call:
     """A question that is sent as a body."""
     return Call(
         method="POST",
@@ -126,7 +127,8 @@ def _post(path: str, wanted: Mapping[str, object], params: Mapping[str, str], *,
     )
 
 
-def _get(path: str, accept: str, params: Mapping[str, str] | Sequence[tuple[str, str]], *, route: str) -> Call:
+def get(path: str, accept: str, params: Mapping[str, str] | Sequence[tuple[str, str]], *, route: str) -> Call:
+    """A question."""
     return Call(
         method="GET",
         path=path,

@@ -22,11 +22,11 @@ from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.polling.learning import SearchStatuses
 from orchestrator.platforms.ica.polling.routes import question
+from orchestrator.platforms.ica.protocol.pages_by_cursor import following, page_of, restarted
 from orchestrator.platforms.ica.protocol.session import Session
 from orchestrator.platforms.ica.sessions import session_calls
 from orchestrator.platforms.ica.sessions.ended_searches import EndedSearches
 from orchestrator.platforms.ica.sessions.pacing_of_ends import PAGES_OF_ANALYSES, PAGES_OF_SESSIONS, EndSearches, Rests
-from orchestrator.platforms.ica.sessions.pages_by_cursor import following, page_of, restarted
 from orchestrator.platforms.ica.sessions.selectors import INDEX_LAG, followed
 from orchestrator.platforms.ica.sessions.session_ends import SessionEnds
 from orchestrator.platforms.ica.sessions.session_rows import ANALYSES, analysis_report

@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
-import msgspec
-
-from orchestrator.platforms.http.calls import Call, Effect
+from orchestrator.platforms.http.calls import Call
 from orchestrator.platforms.ica.protocol.media import V3
-from orchestrator.platforms.ica.protocol.requests import project
-from orchestrator.platforms.rate_limit.lanes import Lane
+from orchestrator.platforms.ica.protocol.requests import by_cursor, by_offset, get, post, project
 
 _SESSIONS: Final = "workflowSessions:search"
 _ANALYSES: Final = "analysis:search"
@@ -17,7 +14,7 @@ _ANALYSES: Final = "analysis:search"
 
 def sessions(project_id: str, statuses: Sequence[str], size: int, token: str | None) -> Call:
     """A page of the sessions with one of these statuses, or with any where there are none: each once, unordered."""
-    return _search(f"{project(project_id)}/{_SESSIONS}", statuses, _by_cursor(size, token), route=_SESSIONS)
+    return _search(f"{project(project_id)}/{_SESSIONS}", statuses, by_cursor(size, token), route=_SESSIONS)
 
 
 def ended_sessions(project_id: str, statuses: Sequence[str], size: int, offset: int) -> Call:
@@ -27,7 +24,7 @@ def ended_sessions(project_id: str, statuses: Sequence[str], size: int, offset: 
 
 def analyses(project_id: str, statuses: Sequence[str], size: int, token: str | None) -> Call:
     """A page of the project's analyses with one of these statuses."""
-    return _search(f"{project(project_id)}/{_ANALYSES}", statuses, _by_cursor(size, token), route=_ANALYSES)
+    return _search(f"{project(project_id)}/{_ANALYSES}", statuses, by_cursor(size, token), route=_ANALYSES)
 
 
 def ended_analyses(project_id: str, statuses: Sequence[str], size: int, offset: int) -> Call:
@@ -38,51 +35,26 @@ def ended_analyses(project_id: str, statuses: Sequence[str], size: int, offset: 
 def orchestrated(project_id: str, session_id: str, size: int, token: str | None) -> Call:
     """A page of the analyses of one session."""
     path = f"{_session(project_id, session_id)}/analyses:search"
-    return _search(path, (), _by_cursor(size, token), route="workflowSessions/analyses:search")
+    return _search(path, (), by_cursor(size, token), route="workflowSessions/analyses:search")
 
 
 def inputs(project_id: str, session_id: str) -> Call:
     """What went into a session."""
-    return _get(f"{_session(project_id, session_id)}/inputs", route="workflowSessions/inputs")
+    return get(f"{_session(project_id, session_id)}/inputs", V3, {}, route="workflowSessions/inputs")
 
 
 def configurations(project_id: str, session_id: str) -> Call:
     """How a session was configured."""
-    return _get(f"{_session(project_id, session_id)}/configurations", route="workflowSessions/configurations")
+    return get(f"{_session(project_id, session_id)}/configurations", V3, {}, route="workflowSessions/configurations")
 
 
 def _session(project_id: str, session_id: str) -> str:
     return f"{project(project_id)}/workflowSessions/{quote(session_id, safe='')}"
 
 
-def _by_cursor(size: int, token: str | None) -> dict[str, str]:
-    return {"pageSize": str(size)} | ({"pageToken": token} if token else {})
-
-
 def _by_end(size: int, offset: int) -> dict[str, str]:
-    return {"pageOffset": str(offset), "pageSize": str(size), "sort": "endDate desc"}
+    return by_offset(size, offset, "endDate desc")
 
 
 def _search(path: str, statuses: Sequence[str], params: Mapping[str, str], *, route: str) -> Call:
-    return Call(
-        method="POST",
-        path=path,
-        lane=Lane.POLL,
-        params=params,
-        headers={"Content-Type": V3, "Accept": V3},
-        body=msgspec.json.encode({"status": list(statuses)} if statuses else {}),
-        effect=Effect.SAFE,
-        route=route,
-    )
-
-
-def _get(path: str, *, route: str) -> Call:
-    return Call(
-        method="GET",
-        path=path,
-        lane=Lane.POLL,
-        params={},
-        headers={"Accept": V3},
-        effect=Effect.SAFE,
-        route=route,
-    )
+    return post(path, {"status": list(statuses)} if statuses else {}, params, route=route)

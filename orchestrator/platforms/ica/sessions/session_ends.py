@@ -12,9 +12,9 @@ from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.http.calls import Call
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.analyses import moment
+from orchestrator.platforms.ica.protocol.pages_by_cursor import following, page_of, restarted
 from orchestrator.platforms.ica.protocol.session import Session
 from orchestrator.platforms.ica.sessions import session_calls
-from orchestrator.platforms.ica.sessions.pages_by_cursor import following, page_of, restarted
 from orchestrator.platforms.ica.sessions.session_rows import (
     ORCHESTRATED,
     SessionRow,

@@ -6,10 +6,10 @@ import msgspec
 
 from orchestrator.domain.model import BatchKey, ItemReport
 from orchestrator.platforms.http.calls import Answer
-from orchestrator.platforms.http.json_bodies import read
+from orchestrator.platforms.http.json_bodies import UNREADABLE, read
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.batches.analyses import moment
-from orchestrator.platforms.ica.protocol.wire import Analysis, PageReader, Tags, Wire
+from orchestrator.platforms.ica.protocol.wire import Analysis, PageReader, Wire
 from orchestrator.platforms.ica.statuses import ANALYSIS
 from orchestrator.platforms.status_table import state_of
 
@@ -21,10 +21,11 @@ class _Workflow(Wire):
     code: str | None = None
 
 
-class _SessionTags(Tags):
-    """The tags of a session: selectors match both."""
+class _Tags(Wire):
+    """The tags of a session: unlike those of an analysis, any of them may be null."""
 
-    user_tags: list[str] | None = None
+    technical_tags: list[str | None] | None = None
+    user_tags: list[str | None] | None = None
 
 
 class SessionRow(Wire):
@@ -37,7 +38,7 @@ class SessionRow(Wire):
     end_date: str | None = None
     summary: str | None = None
     workflow: _Workflow | None = None
-    tags: _SessionTags | None = None
+    tags: _Tags | None = None
 
 
 class _SessionId(Wire):
@@ -67,13 +68,19 @@ _LISTED: Final = msgspec.json.Decoder(_Listed)
 
 
 def listed(answer: Answer) -> str | None:
-    """The inputs or configurations in an answer, as JSON; None where they are too many to keep.
+    """The inputs or configurations in an answer, as JSON; None where they are too many to keep, or cannot be read.
 
     Raises:
         Transient: the body is not what was asked for.
     """
     items = bytes(read(answer, _LISTED).items)
-    return items.decode() if len(items) <= _MOST_FACTS else None
+    if len(items) > _MOST_FACTS:
+        return None
+    try:
+        msgspec.json.decode(items)  # whoever shows them has to read them
+        return items.decode()
+    except UNREADABLE:
+        return None
 
 
 def session_report(row: SessionRow, address: BatchKey, *, parent: int | None) -> ItemReport:

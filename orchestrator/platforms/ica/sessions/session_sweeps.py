@@ -17,9 +17,9 @@ from orchestrator.domain.model import Batch, BatchKey, ItemReport, ItemState, Ob
 from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.ica import stages
 from orchestrator.platforms.ica.polling.learning import SearchStatuses
+from orchestrator.platforms.ica.protocol.pages_by_cursor import following, page_of, restarted
 from orchestrator.platforms.ica.protocol.session import Session
 from orchestrator.platforms.ica.sessions import session_calls
-from orchestrator.platforms.ica.sessions.pages_by_cursor import following, page_of, restarted
 from orchestrator.platforms.ica.sessions.selectors import Followed, Selector, followed
 from orchestrator.platforms.ica.sessions.session_rows import SESSIONS, SessionRow, session_report
 from orchestrator.platforms.ica.statuses import FINAL_ANALYSIS

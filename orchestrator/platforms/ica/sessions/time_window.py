@@ -41,7 +41,8 @@ def parse_moment(text: str) -> Moment:
     except ValueError:
         raise ValueError(f"must be a time, such as {EXAMPLES}") from None
     if moment.tzinfo is None:
-        raise ValueError(f"must say its time zone, such as {text}Z for UTC or {text}+01:00")
+        written = moment.isoformat()
+        raise ValueError(f"must say its time zone, such as {written}Z for UTC or {written}+01:00")
     return Moment(round(moment.timestamp() * SECOND), relative=False)
 
 

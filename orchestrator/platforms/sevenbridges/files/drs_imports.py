@@ -12,6 +12,7 @@ from orchestrator.domain.identity import batch_tag
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
+from orchestrator.platforms.json_objects import facts_of, request_of
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, statuses, wire
 from orchestrator.platforms.sevenbridges.files.jobs import JobPolls, job_in
@@ -42,7 +43,7 @@ class DrsImports:
         body = {
             "conflict_resolution": resolution,
             "tags": [*options.get("tags", ()), batch_tag(batch.key)],
-            "items": [_body_of(sent.request_of(item), batch.project) for item in items],
+            "items": [_body_of(request_of(item), batch.project) for item in items],
         }
         return sent.submission(f"{_PATH}/create", body, Resend.HARMLESS if resolution == _SKIP else Resend.NEVER)
 
@@ -66,10 +67,6 @@ class DrsImports:
 
     async def poll(self, poll: Poll) -> PollResult:
         return await self._polls.ask(poll)
-
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
 
     async def abort(self, batch: Batch, item: Item) -> None:
         del batch
@@ -115,5 +112,5 @@ def _imported(batch: Batch, kind: Kind, key: str, file: wire.File) -> ItemReport
         key=key,
         remote_id=file.id,
         detail="found by its tag, after the answer was lost",
-        facts=wire.facts(file=file.id, name=file.name),
+        facts=facts_of(file=file.id, name=file.name),
     )

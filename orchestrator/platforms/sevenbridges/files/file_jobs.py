@@ -4,7 +4,7 @@ A lost answer is found in the list of the user's own jobs, by type, size and tim
 found may be sent again; a copy may not, as a second one is made beside the first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,13 +16,14 @@ from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND
 from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.declaration import SentBesides
+from orchestrator.platforms.json_objects import request_of
 from orchestrator.platforms.listed_once import ListedOnce
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, statuses, wire
 from orchestrator.platforms.sevenbridges.files.jobs import JobPolls, job_in
 from orchestrator.platforms.sevenbridges.files.outcomes import Outcomes
 from orchestrator.platforms.sevenbridges.protocol import sent
-from orchestrator.platforms.sevenbridges.protocol.listing import pages
+from orchestrator.platforms.sevenbridges.protocol.listing import begun_since
 from orchestrator.platforms.sevenbridges.protocol.matching import same_name
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.status_table import state_of
@@ -71,7 +72,7 @@ class FileJobs:
         return self.verb.kind
 
     def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
-        bodies = [self._body_of(sent.request_of(item), batch.project) for item in items]
+        bodies = [self._body_of(request_of(item), batch.project) for item in items]
         return sent.submission(self._path, {"items": bodies}, self.verb.resend)
 
     async def submit(self, batch: Batch) -> Receipt:
@@ -111,10 +112,6 @@ class FileJobs:
 
     async def poll(self, poll: Poll) -> PollResult:
         return await self._polls.ask(poll)
-
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
 
     async def abort(self, batch: Batch, item: Item) -> None:
         del batch
@@ -158,25 +155,11 @@ class FileJobs:
         return bool(shown) and all(any(self._is_of(each, file) for each in asked) for file in shown)
 
     async def _listed(self, since: Micros) -> Sequence[wire.FileJob]:
-        """The user's jobs that began at `since` or later; a list in descending order is not read beyond."""
-        listed: dict[str, wire.FileJob] = {}
-        newest_first = True
-        params: Mapping[str, str] = {"fields": "_all"}
-        async for page in pages(
-            self.session,
-            "/async/files",
-            "async/files",
-            params=dict(params),
-            reader=wire.FILE_JOBS,
-            size=self.page_size,
-        ):
-            began = [wire.moment(job.started_on) for job in page]
-            listed |= {str(job.id): job for job, at in zip(page, began, strict=True) if at is None or at >= since}
-            known = [at for at in began if at is not None]
-            newest_first = newest_first and known == sorted(known, reverse=True)
-            if newest_first and known and known[0] < since:
-                break
-        return list(listed.values())
+        """The user's jobs that began at `since` or later."""
+        route, size = "async/files", self.page_size
+        return await begun_since(
+            self.session, f"/{route}", route, fields="_all", reader=wire.FILE_JOBS, size=size, since=since
+        )
 
     def _open(self, batch: BatchKey, job: wire.FileJob, key: str) -> ItemReport:
         state, known = state_of(job.state, statuses.JOB)

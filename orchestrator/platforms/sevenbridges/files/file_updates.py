@@ -13,6 +13,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.http.json_bodies import unreadable_is_unconfirmed
+from orchestrator.platforms.json_objects import EXACT, facts_of, request_of
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, wire
 from orchestrator.platforms.sevenbridges.protocol import sent
@@ -36,8 +37,9 @@ class FileUpdates:
         del batch
         bodies = []
         for item in items:
-            request = sent.request_of(item)
-            bodies.append({"id": request.pop("file"), **request})
+            request = request_of(item)
+            named = {"id": request.pop("file")}
+            bodies.append(named | request | named)
         return sent.submission("/bulk/files/edit", {"items": bodies}, Resend.HARMLESS)
 
     async def submit(self, batch: Batch) -> Receipt:
@@ -68,10 +70,6 @@ class FileUpdates:
     async def poll(self, poll: Poll) -> PollResult:
         raise ValueError(f"there is no poll {poll.route}")
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
-
     async def abort(self, batch: Batch, item: Item) -> None:
         del batch
         raise Refused(f"the change of file {item.key} has ended")
@@ -89,13 +87,13 @@ class FileUpdates:
             status=None,
             key=file_id,
             remote_id=file_id,
-            facts=wire.facts(name=name),
+            facts=facts_of(name=name),
         )
 
 
 def _is_as_asked(asked: sent.Sent, file: wire.FileDetails) -> bool:
     """Whether a file has the name, the tags and the values that were asked for; null removes a value."""
-    metadata, tags = wire.plain(file.metadata), wire.plain(file.tags)
+    metadata, tags = wire.plain(file.metadata, EXACT), wire.plain(file.tags)
     held = metadata if isinstance(metadata, Mapping) else {}
     return (
         asked.get("name") in {None, file.name}

@@ -15,6 +15,7 @@ from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, BatchKey, BatchReport, Item, ItemReport, ItemState, Poll, PollResult
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
+from orchestrator.platforms.json_objects import facts_of, request_of
 from orchestrator.platforms.sevenbridges import statuses, wire
 from orchestrator.platforms.sevenbridges.files.outcomes import FilesThere, Outcomes
 from orchestrator.platforms.sevenbridges.protocol import polls, sent
@@ -27,6 +28,7 @@ _NOT_FOUND: Final = 404
 _REMOVED: Final = wire.Row(wire.File())
 _REMOVED_BEFORE: Final = "the file is not there: an earlier request for this item removed it"
 _WHICH_IS_UNCLEAR: Final = "copied; several new files have its name, and which of them is its copy is unclear"
+_LOOK_THERE: Final = "look there, then `give-up` the item, or `cancel` the job"
 _ASK_FILES: Final = "files"
 """The cursor of a request for the files of an ended job."""
 _THERE: Final = msgspec.json.Decoder(FilesThere)
@@ -76,7 +78,7 @@ class JobPolls:
         rows = wire.FILE_ROWS.rows(job.result)
         if self.outcomes.removes and poll.route.endswith(f"/{_REPEATED}"):
             rows = [_REMOVED if row.error is not None and row.error.status == _NOT_FOUND else row for row in rows]
-        asked = [sent.request_of(item) for item in poll.named]
+        asked = [request_of(item) for item in poll.named]
         if there is None and self.outcomes.need_files(asked, rows):
             return PollResult((), next=replace(poll, cursor=_ASK_FILES, page=poll.page + 1))
         matched = self.outcomes.match(asked, rows, there)
@@ -85,21 +87,24 @@ class JobPolls:
 
     async def _ask_files(self, poll: Poll) -> PollResult:
         """Which of the job's files are there, before it is asked for its rows once more."""
-        ids = {"file_ids": [sent.request_of(item)["file"] for item in poll.named]}
+        ids = {"file_ids": [request_of(item)["file"] for item in poll.named]}
         fields = {"fields": "resource.id,resource.name"}
         there = FilesThere.read(await self.session.ask("/bulk/files/get", "bulk/files/get", ids, fields))
         return PollResult((), next=replace(poll, cursor=msgspec.json.encode(there).decode(), page=poll.page + 1))
 
     def _open(self, batch: BatchKey, job: wire.FileJob, item: Item) -> ItemReport:
+        """How far an item is; of a job that has ended without rows, that nothing more is known yet."""
         state, known = state_of(job.state, statuses.JOB)
+        rowless = job.state == statuses.FINISHED
         return ItemReport(
             batch=batch,
             stage=self.kind.stage,
-            state=state,
+            state=ItemState.ATTENTION if rowless else state,
             status=job.state,
             seq=item.seq,
             key=item.key,
-            known_status=known or job.state == statuses.FINISHED,
+            detail=f"job {job.id} has ended, and shows no rows so far: {_LOOK_THERE}" if rowless else None,
+            known_status=known or rowless,
         )
 
     def _ended(
@@ -118,8 +123,7 @@ class JobPolls:
             return None
         else:
             state = ItemState.ATTENTION
-            detail = f"job {job.id} has ended, and which of its rows is this file's is unclear: look there, then "
-            detail += "`give-up` the item, or `cancel` the job"
+            detail = f"job {job.id} has ended, and which of its rows is this file's is unclear: {_LOOK_THERE}"
         return ItemReport(
             batch=batch,
             stage=self.kind.stage,
@@ -130,7 +134,7 @@ class JobPolls:
             remote_id=file.id,
             detail=detail,
             finished_at=wire.moment(job.finished_on) if state.final else None,
-            facts=wire.facts(file=file.id, name=file.name),
+            facts=facts_of(file=file.id, name=file.name),
         )
 
 

@@ -19,11 +19,12 @@ from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import DAY, SECOND
 from orchestrator.platforms.declaration import ItemsOf, SentBesides
 from orchestrator.platforms.http.json_bodies import unreadable_is_unconfirmed
+from orchestrator.platforms.json_objects import facts_of, request_of
 from orchestrator.platforms.listed_once import ListedOnce
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import polls, sent
-from orchestrator.platforms.sevenbridges.protocol.listing import pages
+from orchestrator.platforms.sevenbridges.protocol.listing import begun_since
 from orchestrator.platforms.sevenbridges.protocol.matching import match
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.status_table import state_of
@@ -83,7 +84,7 @@ class Transfers:
         return self.direction.kind
 
     def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
-        bodies = [self.direction.body_of(sent.request_of(item), batch.project) for item in items]
+        bodies = [self.direction.body_of(request_of(item), batch.project) for item in items]
         return sent.submission(self._path("create"), {"items": bodies}, self.direction.resend_of(bodies))
 
     async def submit(self, batch: Batch) -> Receipt:
@@ -116,7 +117,7 @@ class Transfers:
             if alike:
                 best = min(alike, key=_first_that_worked)
                 used.add(best.id)
-                found.append(self._report(batch.key, best, key=keys(asked)))
+                found.append(self._answered(batch, best, keys(asked)))
         return Receipt(final=True, items=found)
 
     def polls(self, batches: Sequence[Batch]) -> Sequence[Poll]:
@@ -148,10 +149,6 @@ class Transfers:
             reports.append(report)
         return PollResult(reports, bad_rows=bad)
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
-
     async def abort(self, batch: Batch, item: Item) -> None:
         del batch
         raise Refused(f"the platform cannot stop the {self.kind.setting} of {item.key!r}")
@@ -160,7 +157,7 @@ class Transfers:
 
     async def _keys(self, batch: Batch) -> Callable[[sent.Sent], str]:
         """The keys of the items of a batch, by what was sent. The job decides whether they have the volume in them."""
-        requests = {item.key: sent.request_of(item) for item in await self.items_of(batch) if item.request is not None}
+        requests = {item.key: request_of(item) for item in await self.items_of(batch) if item.request is not None}
         keys = {self.kind.qualified_key_of(request): key for key, request in requests.items()}
 
         def key_of(asked: sent.Sent) -> str:
@@ -171,12 +168,17 @@ class Transfers:
     def _accepted(self, batch: Batch, key: str, row: wire.Row[wire.Transfer]) -> ItemReport | None:
         """What a row says of its item; None where it neither accepts it nor refuses it for good."""
         if row.resource is not None:
-            return self._report(batch.key, row.resource, key=key)
+            return self._answered(batch, row.resource, key)
         if row.error is None or not row.error.lasting:
             return None
         if _is_taken(row.error):
             return None  # a search decides
         return sent.declined(batch.key, self.kind, key, row.error)
+
+    def _answered(self, batch: Batch, transfer: wire.Transfer, key: str) -> ItemReport:
+        """The report of a transfer of this batch; one that failed as the file is there is open, and a poll searches."""
+        report = self._report(batch.key, transfer, key=key)
+        return sent.unended(report) if _is_taken(transfer.error) else report
 
     def _report(
         self, batch: BatchKey, transfer: wire.Transfer, *, key: str | None = None, item: Item | None = None
@@ -194,7 +196,7 @@ class Transfers:
             detail=str(transfer.error) if transfer.error is not None else None,
             finished_at=wire.moment(transfer.finished_on) if state.final else None,
             known_status=known,
-            facts=wire.facts(file=result.id, name=result.name),
+            facts=facts_of(file=result.id, name=result.name),
         )
 
     # ------------------------------------------------------------ searches
@@ -231,7 +233,7 @@ class Transfers:
         self, repeat: wire.Transfer, item: Item, project: str, report: ItemReport, *, repeated: bool
     ) -> ItemReport:
         """The report of a repeat that failed because an earlier one had worked: what became of that one."""
-        asked = self.direction.body_of(sent.request_of(item), project)
+        asked = self.direction.body_of(request_of(item), project)
         began = wire.moment(repeat.started_on) or self.clock.now()
         original = self._original(await self._may_be_original(began, repeated=repeated), asked, began, but=repeat.id)
         if original is None:
@@ -279,24 +281,11 @@ class Transfers:
         return max(earlier, key=lambda each: wire.moment(each.started_on) or 0, default=None)
 
     async def _listed(self, since: Micros) -> Sequence[wire.Transfer]:
-        """The user's transfers that began at `since` or later; a list in descending order is not read beyond."""
-        listed: dict[str, wire.Transfer] = {}
-        newest_first = True
-        async for page in pages(
-            self.session,
-            f"/storage/{self.direction.collection}",
-            f"storage/{self.direction.collection}",
-            params={"fields": FIELDS},
-            reader=wire.TRANSFERS,
-            size=self.page_size,
-        ):
-            began = [wire.moment(each.started_on) for each in page]
-            listed |= {each.id: each for each, at in zip(page, began, strict=True) if at is None or at >= since}
-            known = [at for at in began if at is not None]
-            newest_first = newest_first and known == sorted(known, reverse=True)
-            if newest_first and known and known[0] < since:
-                break
-        return list(listed.values())
+        """The user's transfers that began at `since` or later."""
+        route, size = f"storage/{self.direction.collection}", self.page_size
+        return await begun_since(
+            self.session, f"/{route}", route, fields=FIELDS, reader=wire.TRANSFERS, size=size, since=since
+        )
 
     def _path(self, action: str) -> str:
         return f"/bulk/storage/{self.direction.collection}/{action}"

@@ -1,34 +1,26 @@
 """What a batch sends, read from the bytes that were stored: the platform's answers are matched with it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from orchestrator.domain.errors import Transient, Unconfirmed
 from orchestrator.domain.kinds import Kind
-from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemState
+from orchestrator.domain.model import Batch, BatchKey, ItemReport, ItemState
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import HOUR, Micros
+from orchestrator.platforms.json_objects import as_json, object_in
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges.session import submission_headers
 from orchestrator.platforms.sevenbridges.wire import Problem, Resource, Row
 
 Sent = Mapping[str, Any]
 
-_BODY: Final = msgspec.json.Decoder(dict[str, Any])
-
-
-def request_of(item: Item) -> dict[str, Any]:
-    """The item's own object; raises ValueError where it has none."""
-    if item.request is None:
-        raise ValueError(f"item {item.key!r} has no request")
-    return _BODY.decode(item.request)
-
 
 def options_of(batch: Batch) -> Mapping[str, Any]:
     """What the job says of all its items."""
-    return _BODY.decode(batch.options) if batch.options else {}
+    return object_in(batch.options) if batch.options else {}
 
 
 def submission(path: str, body: object, resend: Resend, *, search_delay: Micros = HOUR) -> Submission:
@@ -37,7 +29,7 @@ def submission(path: str, body: object, resend: Resend, *, search_delay: Micros 
         method="POST",
         path=path,
         headers=submission_headers(),
-        body=msgspec.json.encode(body),
+        body=as_json(body),
         resend=resend,
         key_life=HOUR if resend is Resend.HARMLESS else None,
         search_delay=search_delay,
@@ -46,7 +38,7 @@ def submission(path: str, body: object, resend: Resend, *, search_delay: Micros 
 
 def body_of(batch: Batch) -> Sent:
     """The body that was, or is to be, sent; raises ValueError where there is none."""
-    return _BODY.decode(prepared(batch).body)
+    return object_in(prepared(batch).body)
 
 
 def items_of(batch: Batch) -> Sequence[Sent]:
@@ -81,3 +73,10 @@ def undecided(rows: Sequence[Row[Resource]]) -> Transient | Unconfirmed:
 def declined(batch: BatchKey, kind: Kind, key: str, problem: Problem) -> ItemReport:
     """An item that the platform refused for good, in an answer that accepted others."""
     return ItemReport(batch=batch, stage=kind.stage, state=ItemState.FAILED, status=None, key=key, detail=str(problem))
+
+
+def unended(report: ItemReport) -> ItemReport:
+    """What is open whatever its status: a poll finds out how it ends."""
+    if not report.state.final:
+        return report
+    return msgspec.structs.replace(report, state=ItemState.RUNNING, finished_at=None, detail=None, facts=None)

@@ -16,6 +16,7 @@ from orchestrator.domain.model import Batch, BatchKey, Item, ItemReport, ItemSta
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.platforms.bounded_mapping import Bounded
 from orchestrator.platforms.http.json_bodies import read, unreadable_is_unconfirmed
+from orchestrator.platforms.json_objects import facts_of, request_of
 from orchestrator.platforms.pages import page_behind
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, stages, statuses, wire
@@ -23,7 +24,7 @@ from orchestrator.platforms.sevenbridges.protocol import polls, sent
 from orchestrator.platforms.sevenbridges.protocol.listing import pages, step_of
 from orchestrator.platforms.sevenbridges.protocol.marks import in_name, without_mark
 from orchestrator.platforms.sevenbridges.session import Session
-from orchestrator.platforms.sevenbridges.tasks.task_polls import TaskPolls, child_report, unended
+from orchestrator.platforms.sevenbridges.tasks.task_polls import TaskPolls, child_report
 from orchestrator.platforms.status_table import state_of
 
 _PATH: Final = "/automation/runs"
@@ -48,7 +49,7 @@ class Automations:
 
     def compose(self, batch: Batch, items: Sequence[Item]) -> Submission:
         [item] = items
-        request = sent.request_of(item)
+        request = request_of(item)
         return sent.submission(_PATH, {**request, "name": in_name(request["name"], batch.key)}, Resend.FIND_FIRST)
 
     async def submit(self, batch: Batch) -> Receipt:
@@ -97,10 +98,6 @@ class Automations:
             return PollResult([report])
         return PollResult([report], next=replace(poll, cursor=f"{int(ended)}:0", page=1))
 
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
-
     async def abort(self, batch: Batch, item: Item) -> None:
         run_id = item.remote_id or batch.remote_id
         if run_id is None:
@@ -144,7 +141,7 @@ class Automations:
                 detail=detail,
             )
             return Receipt(final=True, items=[report])
-        return Receipt(remote_id=runs[0].id, final=True, items=[unended(_report(batch.key, runs[0], key=key))])
+        return Receipt(remote_id=runs[0].id, final=True, items=[sent.unended(_report(batch.key, runs[0], key=key))])
 
 
 def _report(batch: BatchKey, run: wire.Run, item: Item | None = None, *, key: str | None = None) -> ItemReport:
@@ -160,5 +157,5 @@ def _report(batch: BatchKey, run: wire.Run, item: Item | None = None, *, key: st
         detail=run.message if state is ItemState.FAILED else None,
         finished_at=wire.moment(run.end_time) if state.final else None,
         known_status=known,
-        facts=wire.facts(outputs=wire.plain(run.outputs)) if state.final else None,
+        facts=facts_of(outputs=wire.plain(run.outputs)) if state.final else None,
     )

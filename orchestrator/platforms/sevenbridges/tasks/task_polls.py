@@ -12,9 +12,10 @@ import msgspec
 from orchestrator.clock import Clock
 from orchestrator.domain.model import CREATION, Batch, BatchKey, Item, ItemReport, ItemState, Poll, PollResult
 from orchestrator.platforms.bounded_mapping import Bounded
+from orchestrator.platforms.json_objects import facts_of
 from orchestrator.platforms.pages import page_behind
 from orchestrator.platforms.sevenbridges import stages, statuses, wire
-from orchestrator.platforms.sevenbridges.protocol import polls
+from orchestrator.platforms.sevenbridges.protocol import polls, sent
 from orchestrator.platforms.sevenbridges.protocol.listing import step_of
 from orchestrator.platforms.sevenbridges.session import Session
 from orchestrator.platforms.status_table import state_of
@@ -34,8 +35,6 @@ _FIELDS: Final = (
 _BULK_FIELDS: Final = ",".join(f"resource.{field}" for field in _FIELDS)
 _COUNTS: Final = ("queued", "running", "completed", "failed", "aborted")
 """The children of a batch task by status, in its `execution_status`."""
-_CHILDREN: Final = "children"
-"""A request for one page of the children of one parent."""
 _MOST_LISTED: Final = 4096
 """Parents of which it is remembered that their children were listed; what is forgotten costs a list."""
 _LISTS: Final = 3
@@ -103,7 +102,7 @@ class TaskPolls:
             report = report_of(task, batch, seq=item.seq, key=item.key)
             if task.batch and self._has_unknown_children(task, item, report):
                 parents.append(_Place(poll.named.index(item), ended=report.state.final))
-                report = unended(report)
+                report = sent.unended(report)
             reports.append(report)
         bad = sum(row.resource is None and row.error is None for row in rows)
         return PollResult(reports, next=_to_children(poll, parents), bad_rows=bad)
@@ -166,7 +165,7 @@ def report_of(task: wire.Task, batch: BatchKey, *, seq: int | None = None, key: 
         detail=(wire.problems(task.errors) or (str(message) if message else None)) if failed else None,
         finished_at=wire.moment(task.end_time) if state.final else None,
         known_status=known,
-        facts=wire.facts(
+        facts=facts_of(
             execution_status=execution,
             price=wire.plain(task.price) if state.final else None,
             outputs=wire.plain(task.outputs) if state.final else None,
@@ -199,13 +198,6 @@ def _counts(task: wire.Task) -> Mapping[str, int]:
     if not isinstance(execution, Mapping):
         return dict.fromkeys(_COUNTS, 0)
     return {name: value if isinstance(value := execution.get(name), int) else 0 for name in _COUNTS}
-
-
-def unended(report: ItemReport) -> ItemReport:
-    """A parent whose children are not all known is open, whatever its status."""
-    if not report.state.final:
-        return report
-    return msgspec.structs.replace(report, state=ItemState.RUNNING, finished_at=None, detail=None, facts=None)
 
 
 def _to_children(poll: Poll, places: Sequence[_Place]) -> Poll | None:

@@ -19,10 +19,11 @@ from orchestrator.platforms.sevenbridges import wire
 from orchestrator.platforms.sevenbridges.protocol.listing import pages
 from orchestrator.platforms.sevenbridges.protocol.marks import read_mark
 from orchestrator.platforms.sevenbridges.session import Session
+from orchestrator.platforms.times import for_filter
 
 NOT_THERE: Final = "7002"
 """The code with which the platform says that there is no such task; any other 404 is a gateway's."""
-FIELDS: Final = "id,name,status,description,errors,batch,parent,created_time"
+FIELDS: Final = "id,name,status,description,errors,batch,parent"
 _SLACK: Micros = 600 * SECOND
 """A task may seem to be that much older than its request: the platform's clock and ours differ."""
 
@@ -44,7 +45,7 @@ class TaskSearch:
             before = self._before.setdefault(project, ListedOnce(lambda _: self._made_before(project)))
             ids = (await before.since(0)).get(batch.key, ())
             return [task for task_id in ids if (task := await self.get(task_id)) is not None]
-        since = {"created_from": wire.written(batch.first_sent_at - _SLACK)}
+        since = {"created_from": for_filter(batch.first_sent_at - _SLACK)}
         found = {task.id: task async for key, task in self._marked(batch.project, since) if key == batch.key}
         return list(found.values())
 

@@ -18,12 +18,13 @@ from orchestrator.domain.submission import Resend, Submission
 from orchestrator.domain.units import SECOND, Micros
 from orchestrator.platforms.http.calls import Answer
 from orchestrator.platforms.http.json_bodies import failure_is_unconfirmed, read, unreadable_is_unconfirmed
+from orchestrator.platforms.json_objects import request_of
 from orchestrator.platforms.prepared import prepared
 from orchestrator.platforms.sevenbridges import kinds, stages, statuses, wire
 from orchestrator.platforms.sevenbridges.protocol import sent
 from orchestrator.platforms.sevenbridges.protocol.marks import Mark, in_description, read_mark
 from orchestrator.platforms.sevenbridges.session import Session, submission_headers
-from orchestrator.platforms.sevenbridges.tasks.task_polls import TaskPolls, report_of, unended
+from orchestrator.platforms.sevenbridges.tasks.task_polls import TaskPolls, report_of
 from orchestrator.platforms.sevenbridges.tasks.task_search import NOT_THERE, TaskSearch
 
 _DRAFT, _RUN = 1, 2
@@ -52,7 +53,7 @@ class Tasks:
         [item] = items
         if batch.step == _DRAFT:
             mark = Mark(self.instance, batch.key, item.seq)
-            request = sent.request_of(item)
+            request = request_of(item)
             described = in_description(request.get("description"), mark)
             body = {**request, "project": batch.project, "description": described}
             return sent.submission("/tasks", body, Resend.FIND_FIRST, search_delay=_SEARCH_DELAY)
@@ -140,7 +141,7 @@ class Tasks:
         if refusal is not None:
             report = msgspec.structs.replace(report, state=ItemState.FAILED, detail=refusal)
         if task.batch and refusal is None:
-            report = unended(report)  # its children are still to be found
+            report = sent.unended(report)  # its children are still to be found
         more = task.status == statuses.DRAFT and refusal is None
         return Receipt(remote_id=task.id, final=True, items=[report], more=more)
 
@@ -157,10 +158,6 @@ class Tasks:
 
     async def poll(self, poll: Poll) -> PollResult:
         return await self.task_polls.ask(poll)
-
-    def follow_up(self, poll: Poll, missing: Sequence[Item]) -> Sequence[Poll]:
-        del poll, missing
-        return ()
 
     async def abort(self, batch: Batch, item: Item) -> None:
         remote_id = item.remote_id or batch.remote_id

@@ -138,6 +138,21 @@ async def test_the_columns_of_its_table_come_along(world):
     assert made["run/s1"]["tags"]["userTags"] == ["k1", "k2"]
 
 
+@pytest.mark.parametrize("number", ["0.10", "1E+400", "0.12345678901234567890"])
+async def test_numbers_of_the_template_keep_their_digits(world, number):
+    """They are stored while the job waits; planned, it is still the job that the file asked for."""
+    it = await world()
+    rows = Rows(it)
+    jobs = [links(it), analyses(it, template={"weight": "@"})]
+    await rows.drop(*map(dict, jobs), written=('"@"', number))
+    await run(it, rows, "links", "analyses")
+    job = await it.job("analyses")
+    requests = [item.request async for chunk in it.store.items.stream(job.id, with_request=True) for item in chunk]
+    assert all(f'"weight":{number}'.encode() in request for request in requests)
+    again = await rows.drop(*map(dict, jobs), written=('"@"', number))
+    assert again.known == ["links", "analyses"]
+
+
 # ---------------------------------------------------------------- mistakes in rows
 
 

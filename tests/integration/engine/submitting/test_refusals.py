@@ -132,6 +132,16 @@ async def test_what_is_refused_after_it_was_accepted_is_not_sent_in_parts(world,
     assert len(await it.store.batches.of_job((await it.batch()).job)) == 1
 
 
+async def test_a_conflict_without_a_key_is_a_refusal(world):
+    """Links are sent under no key, so that no earlier call can still be running: the job ends and says why."""
+    it = await world()
+    it.fault(FaultKind.ERROR, it.link, status=409)
+    await it.submit("run", ["fil.1", "fil.2"], kind="links")
+    await it.until_settled("run")
+    assert await it.states() == {"fil.1": "failed", "fil.2": "failed"}
+    assert it.calls(it.link) == 3
+
+
 # ---------------------------------------------------------------- links sent twice
 
 

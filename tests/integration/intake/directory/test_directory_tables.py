@@ -154,6 +154,30 @@ async def test_the_table_of_a_file_that_an_error_defers_stays(desk, monkeypatch)
         assert [event.items for event in d.accepted] == [2]
 
 
+async def test_a_file_whose_table_came_late_is_waited_for_like_any_other(desk, monkeypatch):
+    """What kept it for minutes is over: an error that defers it now for a second is no reason to end without it."""
+    async with desk() as d:
+        spool = d.spool()
+        await d.rename_in(spool, "a.yaml", FILE)
+        await spool.rescan()
+        await d.clock.advance(50)
+        d.write("t.csv", TABLE[:-1])
+        await spool.rescan()
+        await d.clock.advance(4)
+        d.write("t.csv", TABLE)
+        await spool.rescan()
+        await d.clock.advance(4)
+        await spool.rescan()
+        await d.clock.advance(4)
+        with monkeypatch.context() as away:
+            away.setattr(d.store.jobs, "known", _unavailable)
+            assert not await spool.rescan()
+        assert spool.stale == {}
+        await d.clock.advance(2)
+        assert await spool.rescan()
+        assert [event.items for event in d.accepted] == [2]
+
+
 async def _unavailable(*_args):
     raise StoreUnavailableError("the database is away")
 

@@ -81,7 +81,8 @@ def test_each_kind_is_described_with_the_fields_of_its_items(name):
     assert [each for each in mistakes({"version": 1, "jobs": [job | {"items": [item]}]}) if key[-1] in each]
     templated = mistakes({"version": 1, "jobs": [job | {"table": "t.csv", "template": item}]})
     assert templated
-    assert KINDS[name].follow_only or not [each for each in templated if "unknownField" in each]
+    passes = not KINDS[name].follow_only and name != "odm.publish"
+    assert passes is not any("unknownField" in each for each in templated)
 
 
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.example])

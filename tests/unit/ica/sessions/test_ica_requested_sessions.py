@@ -37,6 +37,7 @@ def test_what_may_be_followed(item):
         ({"name": "x", "sinc": "-1h"}, ("sinc",), "is not a key that belongs here"),
         ({"name": "x", "since": "24h"}, ("since",), "must be a time, such as 2026-02-01T06:00Z, or -24h or +8h"),
         ({"name": "x", "since": "2026-02-01T06:00"}, ("since",), "must say its time zone"),
+        ({"name": "x", "since": "2026-02-01"}, ("since",), "such as 2026-02-01T00:00:00Z for UTC"),
         ({"name": "x", "until": "+8x"}, ("until",), "must be a duration"),
         ({"name": "x", "since": "+1h"}, ("until",), "is not after `since`"),
         ({"name": "x", "since": "-1h", "until": "-2h"}, ("until",), "is not after `since`"),

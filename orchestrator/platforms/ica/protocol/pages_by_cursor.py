@@ -7,11 +7,10 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.model import Learned, Poll, PollResult
 from orchestrator.platforms.http.calls import Answer, Call
 from orchestrator.platforms.ica.protocol.session import Session
+from orchestrator.platforms.pages import MOST_PAGES
 
 _FORGOTTEN: Final = frozenset({400, 410})
 """Statuses with which ICA rejects a page token that it no longer knows."""
-_MOST_PAGES: Final = 2000
-"""Pages after which the tokens are assumed to be endless."""
 
 
 async def page_of(session: Session, call: Call, *, at: str | None) -> Answer | None:
@@ -28,7 +27,7 @@ def following(poll: Poll, token: str | None) -> tuple[str | None, bool]:
     """The token of the page behind one of `poll`, or None; and whether nothing was left out."""
     if token is None:
         return None, True
-    if token in poll.trail or poll.page >= _MOST_PAGES:
+    if token in poll.trail or poll.page >= MOST_PAGES:
         return None, False
     return token, True
 
