@@ -1,5 +1,6 @@
 """Loads `Settings` from a file and the environment, or reports every mistake."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def load(
     """Read the configuration: the file, overridden by the environment, then the secrets.
 
     Args:
-        path: the file; relative paths in the configuration are relative to its folder.
+        path: the file; relative paths in the configuration are relative to its folder, whose `..` and links are
+                resolved: commands know the running daemon by the path of its database.
         environ: the environment variables.
         for_daemon: False for commands that neither connect to a platform nor write to the database: secrets that
                 cannot be read are left empty.
@@ -59,7 +61,7 @@ def load(
     Raises:
         SettingsError: contains every problem that was found.
     """
-    folder = path.absolute().parent
+    folder = Path(os.path.realpath(path.parent))  # `Path.resolve` raises an error of its own for a circle of links
     model = settings_model(platforms)
     file, environment = read_file(path), Environment(environ, model)
     if file.problems and not file.values:
