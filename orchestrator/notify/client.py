@@ -85,8 +85,8 @@ class WebhookClient:
         for address in (await self._checked_addresses(target))[:_MOST_ADDRESSES]:
             try:
                 return await self._send(target, address, headers, body)
-            except httpx.ConnectError as error:
-                failure = f"{address}: {str(error) or type(error).__name__}"  # nothing was sent: another may answer
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:  # nothing was sent: another may answer
+                failure = f"{address}: {str(error) or type(error).__name__}"
             except httpx.HTTPError as error:
                 raise UndeliverableError(f"{address}: {str(error) or type(error).__name__}") from error
         raise UndeliverableError(failure)
