@@ -10,7 +10,7 @@ from rich.text import Text
 from orchestrator.cli.commands.job_history import print_history, print_why, user
 from orchestrator.cli.invocation import AsJson, Config, fail, output, plain, run_async, settings_for
 from orchestrator.cli.sources.batch_texts import batch_items, stage_status
-from orchestrator.cli.sources.job_sources import Described, Source, knowing
+from orchestrator.cli.sources.job_sources import Described, Source, begun, knowing
 from orchestrator.cli.tables import print_table
 from orchestrator.clock import SystemClock
 from orchestrator.domain.model import ItemState, JobState
@@ -143,9 +143,10 @@ def _notice(notice: Described) -> str:
 
 async def _print_items(source: Source, name: str, state: ItemState | None) -> None:
     """Print one line for each item while they are read: a job may have a hundred thousand."""
+    portions = await begun(source.items(name, state))
     sys.stdout.write("\n" if sys.stdout.isatty() else "")
     sys.stdout.write("\t".join(column.replace("_", " ") for column in _ITEM) + "\n")
-    async for portion in source.items(name, state):
+    async for portion in portions:
         for item in portion:
             sys.stdout.write("\t".join(_text(item[column]) for column in _ITEM) + "\n")
 

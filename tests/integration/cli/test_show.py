@@ -248,10 +248,16 @@ def test_why_says_what_is_known_without_a_daemon(filled):
 
 
 def test_history_and_why_are_two_questions(filled):
-    """Both at once is wrong use, as is a job that is not there."""
+    """Both at once is wrong use."""
     assert filled.run("show", LONG, "--why", "--history").code == 2
-    assert filled.run("show", "nobody", "--history").code == 2
-    assert filled.run("show", "nobody", "--why").code == 2
+
+
+@pytest.mark.parametrize("words", [("--history",), ("--history", "--json"), ("--items",), ("--json",), ("--why",)])
+def test_of_a_job_that_does_not_exist_nothing_is_printed(filled, words):
+    """No header and no half of a document that a program would read; the message goes to stderr."""
+    ended = filled.run("show", "nobody", *words)
+    assert (ended.code, ended.out) == (2, "")
+    assert "no job is named 'nobody'" in ended.err
 
 
 # ---------------------------------------------------------------- many jobs
