@@ -1,5 +1,6 @@
 """`jobs`, `show`, `validate`: everything that people and `grep` need is there, on a narrow terminal too."""
 
+import fcntl
 import json
 import os
 import pty
@@ -222,6 +223,18 @@ def test_a_queue_file_that_cannot_be_read_is_one_line(desk):
     """Not there, or a folder."""
     ended = desk.run("validate", str(desk.folder / "gone.yaml"))
     assert (ended.code, ended.err) == (2, f"{desk.folder}/gone.yaml: file not found\n")
+
+
+def test_unfinished_jobs_are_shown_with_the_note_that_no_daemon_runs(filled):
+    """On stderr: after a crash, `running` alone would say that all is well. Of settled jobs nothing is noted."""
+    note = f"no daemon is running on {filled.state}: jobs continue when one starts\n"
+    assert (filled.run("jobs").err, filled.run("show", LONG).err) == (note, note)
+    assert filled.run("jobs", "--json").err == ""
+    with os.fdopen(os.open(filled.state / "lock", os.O_RDWR | os.O_CREAT)) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert filled.run("jobs").err == ""
+    filled.sql("UPDATE jobs SET state = 'succeeded'")
+    assert (filled.run("jobs").err, filled.run("show", LONG).err) == ("", "")
 
 
 # ---------------------------------------------------------------- history and why
