@@ -15,8 +15,8 @@ from orchestrator.web.bounded_body import bounded, parts_in
 from orchestrator.web.guard import content_type
 from orchestrator.web.sessions import Session
 
-LONGEST_TEXT = 200
-"""Characters of a search."""
+LONGEST_TEXT = 1000
+"""Characters of a search: more than the longest label, and than most keys."""
 LARGEST_FORM = 64 * 1024
 """Bytes of a form without a file."""
 LARGEST_FIELD = 1024 * 1024
@@ -38,7 +38,12 @@ class Query:
         return cls({name: value for name, value in parameters.items() if value and "\0" not in value})
 
     def text(self, name: str) -> str:
-        return self.values.get(name, "").strip()[:LONGEST_TEXT]
+        """What is searched for, or a choice: without spaces around it, and cut."""
+        return self.exact(name).strip()[:LONGEST_TEXT]
+
+    def exact(self, name: str) -> str:
+        """A key or an address, as it is; empty where there is none."""
+        return self.values.get(name, "")
 
     def number(self, name: str) -> int:
         """A number from 0; 0 where there is none. A hand-made one that is out of range counts as none."""

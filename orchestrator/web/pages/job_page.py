@@ -162,7 +162,7 @@ class JobPage:
 
     async def _items(self, job: Job, query: Query) -> dict[str, Any]:
         path = job_url(job.spec.name)
-        parent_key = query.text("parent")
+        parent_key = query.exact("parent")
         parent = await self._store.item_search.number_of(job.id, parent_key) if parent_key else None
         if parent_key and parent is None:
             raise HTTPException(404, f"{job.spec.name} has no item {parent_key!r}")
@@ -194,7 +194,7 @@ def _rows(found: ItemsFound, query: Query, path: str, *, link: Link | None, may_
 
     for item in found.items:
         under = found.under.get(item.seq, ())
-        parent = found.parents.get(item.parent) if item.parent is not None and not query.text("parent") else None
+        parent = found.parents.get(item.parent) if item.parent is not None and not query.exact("parent") else None
         asked = item.parent is None  # found items are neither sent nor ended one by one
         retry = query.link(f"{path}/retry", **_only(item.key)) if asked and may_retry and _retried(item) else None
         give_up = query.link(f"{path}/give-up", **_only(item.key)) if asked and item.state in OUT else None

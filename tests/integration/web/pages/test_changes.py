@@ -1,6 +1,7 @@
 """What an operator changes from a page: jobs, accounts, and files that are queued."""
 
 import errno
+import html
 import os
 import re
 
@@ -53,6 +54,22 @@ async def test_a_job_is_paused_resumed_cancelled_and_retried(house, operator):
         ]
         assert {actor for _, actor in done} == {ada}
         assert [event for event, _ in done if event != "job"] == ["pause", "resume", "cancel", "retry"]
+
+
+async def test_an_item_with_a_long_key_is_retried_by_its_link(house, operator):
+    """However long the key is: that of a file in a bucket is its whole path."""
+    key = "fil." + "0" * 250
+    async with operator() as browser:
+        await browser.get("/files")
+        await browser.post("/files", action="queue", text=_text("work", key, "fil.2"))
+        await browser.get("/jobs/work/cancel")
+        await browser.post("/jobs/work/cancel")
+        await _until_state(house, "work", "cancelled")
+        link = re.search(r'href="(/jobs/work/retry\?item=fil\.0[^"]*)"', (await browser.get("/jobs/work")).text)
+        question = await browser.get(html.unescape(link[1]))
+        (item,) = re.findall(r'name="item" value="([^"]*)"', question.text)
+        shown = text_of((await browser.post("/jobs/work/retry", item=item)).text)
+        assert "Accepted: retried work (1 item): 1 item is submitted again." in shown
 
 
 async def test_what_cannot_be_done_says_why(house, operator):
