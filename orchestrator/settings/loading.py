@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -32,7 +33,7 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
     found = next((path for path in usual if _exists(path)), None)
     if found is None:
         places = " nor ".join(str(path) for path in usual)
-        text = f"there is neither {places}: copy config.example.yaml to config.yaml, or name a file with --config"
+        text = f"there is neither {places}: `orchestrator init` writes the first, or name a file with --config"
         raise SettingsError([Problem("configuration", text)])
     return found
 
@@ -82,11 +83,24 @@ def load(
     except ValidationError as error:
         problems += explain(error, origins, model)
     else:
+        problems += _driver_problems(settings)
         if for_daemon:
             problems += _file_system_problems(settings)
         if not problems:
             return settings
     raise SettingsError(problems, path)
+
+
+def _driver_problems(settings: Settings) -> list[Problem]:
+    """The driver of a PostgreSQL server is not part of every installation."""
+    if settings.database.path is not None:
+        return []
+    try:
+        import_module("psycopg")
+    except ImportError as error:
+        text = f"PostgreSQL's driver cannot be loaded ({error}): install the program with it, `pip install '.[postgres]'`"
+        return [Problem("database", text)]
+    return []
 
 
 def _file_system_problems(settings: Settings) -> list[Problem]:

@@ -293,7 +293,7 @@ def test_the_systems_file_comes_last(tmp_path, monkeypatch):
 def test_without_any_file_the_places_are_named(tmp_path, monkeypatch):
     """The error says where was looked and what to do."""
     monkeypatch.setattr("orchestrator.settings.loading.SYSTEM_CONFIG", tmp_path / "etc.yaml")
-    with pytest.raises(SettingsError, match=r"config\.yaml nor .*etc\.yaml: copy config\.example\.yaml"):
+    with pytest.raises(SettingsError, match=r"config\.yaml nor .*etc\.yaml: `orchestrator init` writes"):
         find_config(None, {}, tmp_path)
 
 
