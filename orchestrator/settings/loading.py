@@ -98,7 +98,9 @@ def _driver_problems(settings: Settings) -> list[Problem]:
     try:
         import_module("psycopg")
     except ImportError as error:
-        text = f"PostgreSQL's driver cannot be loaded ({error}): install the program with it, `pip install '.[postgres]'`"
+        text = (
+            f"PostgreSQL's driver cannot be loaded ({error}): install the program with it, `pip install '.[postgres]'`"
+        )
         return [Problem("database", text)]
     return []
 

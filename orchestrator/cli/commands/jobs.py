@@ -15,6 +15,7 @@ from orchestrator.cli.sources.file_outcome import warn_without_daemon
 from orchestrator.cli.sources.job_sources import Described, Source, begun, knowing
 from orchestrator.cli.tables import print_table
 from orchestrator.clock import SystemClock
+from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import ItemState, JobState
 from orchestrator.domain.search_terms import labels_in, parse_since
 from orchestrator.settings import Settings
@@ -146,10 +147,11 @@ def _batch_row(batch: Described) -> list[str]:
 
 
 def _notice(notice: Described) -> str:
-    """`settled (round 1): 3 tries, next at …: HTTP 503`."""
-    outlook = "given up" if notice["given_up"] else f"next at {notice['next_try']}"
+    """`settled (round 1) not delivered: 3 attempts, next at …: HTTP 503`."""
+    outlook = "given up" if notice["given_up"] else f"next at {notice['next_try'][:19]}Z"
+    attempts = counted(notice["tries"], "attempt")
     error = f": {notice['last_error']}" if notice["last_error"] else ""
-    return f"{notice['event']} (round {notice['round']}) not delivered: {notice['tries']} tries, {outlook}{error}"
+    return f"{notice['event']} (round {notice['round']}) not delivered: {attempts}, {outlook}{error}"
 
 
 async def _print_items(source: Source, name: str, state: ItemState | None) -> None:

@@ -124,7 +124,7 @@ async def _saved(form: FormData, folder: Path) -> tuple[list[Path], Outcome | No
         bad = mistake_of_name(name)
         if bad is not None or IGNORED.fullmatch(name):
             remedy = (bad and bad.remedy) or NOT_IGNORED
-            return [], _mistake(name, "is no name that is taken", remedy)
+            return [], _mistake(name, "is a name that is not accepted", remedy)
         if (folder / name) in paths:
             return [], _mistake(name, "was chosen twice", "choose each file once")
         await _write(upload, folder / name)

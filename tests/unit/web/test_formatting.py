@@ -80,7 +80,9 @@ def test_a_search_is_split_into_text_and_labels(text, rest, labels):
     assert formatting.split_search(text) == (rest, labels)
 
 
-@pytest.mark.parametrize("value", ["0172", "north wing", "ä&?#=", "", 'a"b', 'the "north" wing', '"', '""', 'x" y=z', '"x" ' * 50])
+@pytest.mark.parametrize(
+    "value", ["0172", "north wing", "ä&?#=", "", 'a"b', 'the "north" wing', '"', '""', 'x" y=z', '"x" ' * 50]
+)
 def test_the_link_of_a_label_searches_for_it(value):
     """The address leads back to the label, whatever characters it has."""
     sent = parse_qs(urlsplit(formatting.label_url("run", value)).query)

@@ -170,8 +170,8 @@ async def test_a_form_that_makes_no_file_is_refused(house, operator):
         forms = [
             ({"text": ""}, None, "neither a file nor a text"),
             ({"text": "x"}, [("files", ("run.yaml", "x"))], "both files and a text"),
-            ({}, [("files", ("../run.yaml", "x"))], "is no name that is taken"),
-            ({}, [("files", (".run.yaml", "x"))], "is no name that is taken"),
+            ({}, [("files", ("../run.yaml", "x"))], "is a name that is not accepted"),
+            ({}, [("files", (".run.yaml", "x"))], "is a name that is not accepted"),
             ({}, [("files", ("run (1).yaml", "x"))], "rename it `run-1.yaml`"),
             ({}, [("files", ("run.yaml", "x")), ("files", ("run.yaml", "x"))], "was chosen twice"),
             ({}, [("files", ("a.yaml", "x\n")), ("files", ("b.yaml", "x\n"))], "choose one queue file"),
