@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from python_multipart.exceptions import FormParserError
-from starlette.datastructures import FormData, QueryParams
+from starlette.datastructures import FormData, QueryParams, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
@@ -80,6 +80,9 @@ async def read_form(request: Request, *, most_bytes: int = LARGEST_FORM, most_fi
         raise HTTPException(400, f"the form cannot be read: {error}") from None
     except ClientDisconnect:
         raise HTTPException(400, "the request ended early; nothing was changed") from None
+    if not all(map(_is_text, form.multi_items())):
+        await form.close()
+        raise HTTPException(400, "the form is not UTF-8; nothing was changed")
     session: Session | None = request.state.session
     if not request.state.bearer and session is not None:
         sent = form.get("csrf")
@@ -87,6 +90,17 @@ async def read_form(request: Request, *, most_bytes: int = LARGEST_FORM, most_fi
             await form.close()
             raise HTTPException(403, "the form is not from a page of your session: reload the page and send it again")
     return form
+
+
+def _is_text(field: tuple[str, str | UploadFile]) -> bool:
+    """Whether a field can be written as text: the character set that a form names may make half characters."""
+    name, value = field
+    given = value if isinstance(value, str) else value.filename or ""
+    try:
+        f"{name}{given}".encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def field(form: FormData, name: str) -> str:
