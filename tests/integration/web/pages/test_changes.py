@@ -7,6 +7,8 @@ import re
 
 from operator_browser import text_of
 
+from orchestrator.store.schema import jobs
+
 
 async def events_of(house, name):
     """Event and actor of each event with an actor, in order."""
@@ -135,6 +137,40 @@ async def test_a_file_with_mistakes_is_not_queued(house, operator):
             assert "jobs[0].account `account` is missing" in shown
             assert "- name: bad name\n" in answer.text.replace("\r", "")
         assert house.names("rejected") == house.names("incoming") == []
+
+
+async def test_a_file_with_a_webhook_is_checked_as_the_configuration_has_it(house, operator):
+    """A host that may be notified is accepted, another one is a mistake, as with `orchestrator submit`."""
+    house.furnish()
+    (house.folder / "secrets" / "webhooks").write_text(f"whsec_{'A' * 44}\n")
+    house.extra["notify"] = {"allowed_hosts": ["lims.example.org"], "secret_file": "secrets/webhooks"}
+    async with operator() as browser:
+        for action, said in (("check", "No mistakes: 1 job with 1 item."), ("queue", "Accepted: 1 job with 1 item.")):
+            await browser.get("/files")
+            notify = "    notify: {webhook: https://lims.example.org/hook}\n"
+            page = await browser.post("/files", action=action, text=_text("work", "fil.1") + notify)
+            assert said in text_of(page.text)
+            notify = "    notify: {webhook: https://other.example.org/hook}\n"
+            page = await browser.post("/files", action=action, text=_text("other", "fil.1") + notify)
+            assert "other.example.org is not one of the hosts that may be notified" in text_of(page.text)
+
+
+async def test_a_checked_file_is_compared_with_the_jobs_that_are_there(house, operator):
+    """Other content under a name that was sent is a mistake; what is known already, or missing, is noted."""
+    async with operator() as browser:
+        await browser.get("/files")
+        await browser.post("/files", action="queue", text=_text("work", "fil.1"))
+        page = await browser.post("/files", action="check", text=_text("work", "fil.1"))
+        assert "work is known already with the same content: nothing changes" in text_of(page.text)
+        page = await browser.post("/files", action="check", text=_text("next", "fil.2") + "    after: [nobody]\n")
+        assert "next waits for nobody: no such job exists yet" in text_of(page.text)
+        async with house.daemon.store._database.write() as connection:
+            await connection.execute(jobs.update().values(sent_at=1))
+        for action in ("check", "queue"):
+            page = await browser.post("/files", action=action, text=_text("work", "fil.3"))
+            assert page.status_code == 422
+            assert "a job named 'work' was sent already, with other content" in text_of(page.text)
+        assert not house.names("rejected")
 
 
 async def test_a_checked_file_is_not_queued(house, operator):
