@@ -121,6 +121,27 @@ async def test_a_receiver_that_hangs_is_left(monkeypatch):
         await left.wait()
 
 
+async def test_an_answer_whose_body_never_ends_is_an_answer(monkeypatch):
+    """The status has arrived: the call was a delivery, and is not made again."""
+    monkeypatch.setattr(client, "TOTAL_TIMEOUT", 2.0)
+    monkeypatch.setattr(client, "BODY_TIMEOUT", 0.05)
+    left = asyncio.Event()
+
+    async def answer(reader, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nwait")
+        with suppress(OSError):
+            await reader.read()  # until the caller leaves
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        left.set()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        reply = await post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        await left.wait()
+    assert (reply.status, reply.text) == (200, "wait")
+
+
 async def test_an_address_that_does_not_answer_keeps_no_other_from_being_tried(monkeypatch):
     """As an IPv6 address that the network drops before an IPv4 address that works: nothing was sent to it."""
     monkeypatch.setattr(client, "CONNECT_TIMEOUT", 0.05)
