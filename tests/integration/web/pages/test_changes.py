@@ -6,7 +6,9 @@ import os
 import re
 
 from operator_browser import text_of
+from waiting import patience
 
+from orchestrator.intake.directory import stale_files
 from orchestrator.store.schema import jobs
 
 
@@ -197,6 +199,19 @@ async def test_a_file_is_uploaded_with_its_table(house, operator):
             assert answer.url.path == f"/jobs/{name}", text_of(answer.text)
         assert len([each for each in house.names("accepted") if re.fullmatch(r"run-[0-9a-f]{12}\.yaml", each)]) == 2
         assert not list((house.folder / "state").glob(".upload-*"))
+
+
+async def test_what_stays_in_incoming_is_shown_with_its_reason(house, operator, monkeypatch):
+    """A workbook that somebody has dropped there, with what to do."""
+    monkeypatch.setattr(stale_files, "REPORTED_AFTER", (0.0, 3600.0))
+    async with operator() as browser:
+        (house.folder / "queue" / "incoming" / "samples.xlsx").write_bytes(b"PK")
+        with patience():
+            while not house.daemon.spool.stale:
+                await house.daemon.clock.sleep(0.02)
+        shown = text_of((await browser.get("/files")).text)
+        assert "Waiting in incoming/ samples.xlsx : its name ends in none of .yaml" in shown
+        assert "save a workbook as CSV UTF-8" in shown
 
 
 async def test_a_form_that_makes_no_file_is_refused(house, operator):
