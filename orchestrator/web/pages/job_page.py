@@ -124,6 +124,7 @@ class JobPage:
             "url": job_url(job.spec.name),
             "bar": progress_bar(job.counts),
             "outlook": await read_outlook(self._shown, job),
+            "undelivered": await self._store.notices.undelivered(job.id) if job.spec.notify is not None else (),
             "may_retry": may_retry(job),
             "may_give_up": may_give_up(job),
         }
