@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from orchestrator.clock import SECOND
-from orchestrator.domain.lifecycle import RETRIED_STATES
+from orchestrator.domain.lifecycle import ADOPTABLE_STATES, RETRIED_STATES
 from orchestrator.domain.model import BatchState, Item, ItemState, Job
 from orchestrator.engine.report.compose import compose_report
 from orchestrator.engine.report.context import context_of
@@ -18,7 +18,7 @@ from orchestrator.engine.result_document import Link
 from orchestrator.store.reading.history import HistoryEvent
 from orchestrator.store.reading.item_search import NOTHING, SHOWN_OF_PARENT, ItemFilter, ItemsFound
 from orchestrator.web.components import Shown
-from orchestrator.web.pages.content.job_actions import ADOPTABLE, OUT, may_give_up, may_retry
+from orchestrator.web.pages.content.job_actions import OUT, may_give_up, may_retry
 from orchestrator.web.pages.content.job_outlook import read_outlook
 from orchestrator.web.pages.content.progress_bar import progress_bar
 from orchestrator.web.pages.forms import Query
@@ -137,7 +137,7 @@ class JobPage:
         return {
             "batches": page,
             "counts": await self._store.batches.counts(page),
-            "adoptable": {batch.number for batch in page if batch.state in ADOPTABLE},
+            "adoptable": {batch.number for batch in page if batch.state in ADOPTABLE_STATES},
             "query": query.values,
             "first": query.link(path, after=None) if query.number("after") else None,
             "following": query.link(path, after=page[-1].number) if len(found) > PAGE else None,
