@@ -1,4 +1,7 @@
-"""How the help of the commands looks: a flag stands without the type `bool`, for it takes no value."""
+"""How the help of the commands looks: a flag stands without the type `bool`, for it takes no value.
+
+And how they refuse a value: without the `Value error, ` that the validation library puts before a message.
+"""
 
 from typing import Any
 
@@ -19,6 +22,13 @@ def plain_flags(app: typer.Typer) -> None:
 class _Command(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - a type of click, of which Typer has a copy of its own
         return _without_types(super().get_params(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as above
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
 
 
 class _Group(TyperGroup):

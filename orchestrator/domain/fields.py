@@ -180,7 +180,7 @@ def _sqlite(text: str) -> Database:
 def _address(value: object) -> Address:
     if isinstance(value, Address):
         return value
-    host, colon, port = _text(value).rpartition(":")
+    host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     bare = host.removeprefix("[").removesuffix("]")
     # An IPv6 address needs its brackets, or its last group would be taken for the port.
     bracketed = host != bare

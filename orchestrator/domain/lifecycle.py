@@ -10,6 +10,8 @@ from orchestrator.domain.model import CREATION, BatchState, Item, ItemReport, It
 
 RETRIED_STATES = (ItemState.FAILED, ItemState.ABORTED, ItemState.PARTIAL, ItemState.CANCELLED)
 """The states of items that `retry` sends again by default."""
+ADOPTABLE_STATES = (BatchState.UNCONFIRMED, BatchState.BLOCKED)
+"""The states of a batch that may be on the platform under an id that the daemon does not know: `adopt` names it."""
 
 # ---------------------------------------------------------------- batches
 

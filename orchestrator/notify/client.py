@@ -7,6 +7,7 @@ reused under another name.
 
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
@@ -25,6 +26,8 @@ READ_TIMEOUT: Final = 15.0
 """Seconds without a byte of the response."""
 TOTAL_TIMEOUT: Final = 60.0
 """Seconds for one attempt: longer than name, connection and TLS together, which are not cut off by it."""
+BODY_TIMEOUT: Final = 5.0
+"""Seconds for what is read of the body: the status has arrived, and decides."""
 MOST_BODY: Final = 1024
 """Bytes of a response that are read."""
 _MOST_ADDRESSES: Final = 3
@@ -85,8 +88,8 @@ class WebhookClient:
         for address in (await self._checked_addresses(target))[:_MOST_ADDRESSES]:
             try:
                 return await self._send(target, address, headers, body)
-            except httpx.ConnectError as error:
-                failure = f"{address}: {str(error) or type(error).__name__}"  # nothing was sent: another may answer
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:  # nothing was sent: another may answer
+                failure = f"{address}: {str(error) or type(error).__name__}"
             except httpx.HTTPError as error:
                 raise UndeliverableError(f"{address}: {str(error) or type(error).__name__}") from error
         raise UndeliverableError(failure)
@@ -138,13 +141,11 @@ async def _addresses_of(host: str, port: int) -> Collection[str]:
 
 async def _beginning_of(response: httpx.Response) -> str:
     content = b""
-    try:
+    with suppress(httpx.HTTPError), anyio.move_on_after(BODY_TIMEOUT):
         async for chunk in response.aiter_raw():
             content += chunk
             if len(content) >= MOST_BODY:
                 break
-    except httpx.HTTPError:
-        pass  # the status is what counts, and it has arrived
     text = " ".join(content[:MOST_BODY].decode("utf-8", errors="replace").split())
     return printable(text)[:_SHOWN]
 

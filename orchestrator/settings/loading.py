@@ -1,6 +1,8 @@
 """Loads `Settings` from a file and the environment, or reports every mistake."""
 
+import os
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -31,7 +33,7 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
     found = next((path for path in usual if _exists(path)), None)
     if found is None:
         places = " nor ".join(str(path) for path in usual)
-        text = f"there is neither {places}: copy config.example.yaml to config.yaml, or name a file with --config"
+        text = f"there is neither {places}: `orchestrator init` writes the first, or name a file with --config"
         raise SettingsError([Problem("configuration", text)])
     return found
 
@@ -50,7 +52,8 @@ def load(
     """Read the configuration: the file, overridden by the environment, then the secrets.
 
     Args:
-        path: the file; relative paths in the configuration are relative to its folder.
+        path: the file; relative paths in the configuration are relative to its folder, whose `..` and links are
+                resolved: commands know the running daemon by the path of its database.
         environ: the environment variables.
         for_daemon: False for commands that neither connect to a platform nor write to the database: secrets that
                 cannot be read are left empty.
@@ -59,7 +62,7 @@ def load(
     Raises:
         SettingsError: contains every problem that was found.
     """
-    folder = path.absolute().parent
+    folder = Path(os.path.realpath(path.parent))  # `Path.resolve` raises an error of its own for a circle of links
     model = settings_model(platforms)
     file, environment = read_file(path), Environment(environ, model)
     if file.problems and not file.values:
@@ -80,11 +83,26 @@ def load(
     except ValidationError as error:
         problems += explain(error, origins, model)
     else:
+        problems += _driver_problems(settings)
         if for_daemon:
             problems += _file_system_problems(settings)
         if not problems:
             return settings
     raise SettingsError(problems, path)
+
+
+def _driver_problems(settings: Settings) -> list[Problem]:
+    """The driver of a PostgreSQL server is not part of every installation."""
+    if settings.database.path is not None:
+        return []
+    try:
+        import_module("psycopg")
+    except ImportError as error:
+        text = (
+            f"PostgreSQL's driver cannot be loaded ({error}): install the program with it, `pip install '.[postgres]'`"
+        )
+        return [Problem("database", text)]
+    return []
 
 
 def _file_system_problems(settings: Settings) -> list[Problem]:

@@ -71,7 +71,7 @@ def _about_accounts(path: KeyPath, kind: str) -> str | None:
     if path != ("accounts",):
         return None
     if kind in {"missing", "too_short"}:
-        return "is missing: name at least one account, as in config.example.yaml"
+        return "is missing: name at least one account, as in config.example.yaml, or let `orchestrator init` write one"
     return "must be a mapping from names to accounts, at least one, as in config.example.yaml"
 
 

@@ -45,6 +45,11 @@ class Memory:
         async with self._database.read() as connection:
             return {row.name: row.value for row in await connection.execute(query)}
 
+    async def paused(self, account: str) -> str | None:
+        """Who paused the account, or everything, and when; None while it may submit."""
+        everything = (await self.recall("")).get(PAUSED)
+        return (await self.recall(account)).get(PAUSED, everything) or None
+
     async def remember(self, account: str, name: str, value: str) -> None:
         """Store a fact of an account, and replace an older one of that name."""
         async with self._database.write() as connection:

@@ -60,8 +60,9 @@ def _bound(address: Address) -> socket.socket:
         family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
     except OSError as error:
+        reason = str(error.strerror or error).partition(" (while ")[0]  # Python repeats the address there
         text = (
-            f"cannot listen on {address} ({error.strerror or error}): free the port, choose another, "
+            f"cannot listen on {address} ({reason}): free the port, choose another, "
             "or switch the server off with `server: null`"
         )
         raise SettingsError([Problem("server.listen", text)]) from error

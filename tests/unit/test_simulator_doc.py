@@ -59,6 +59,7 @@ def test_every_fault_is_listed_with_its_fields():
     [
         ("On the simulated ICA", "orchestrator.simulator.ica.work.outcomes"),
         ("On the simulated Seven Bridges", "orchestrator.simulator.sevenbridges.work.naming"),
+        ("On the simulated ODM", "orchestrator.simulator.odm.work.naming"),
     ],
 )
 def test_every_word_that_decides_an_outcome_is_listed(above, module):

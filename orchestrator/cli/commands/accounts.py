@@ -58,8 +58,11 @@ def _print(document: dict[str, Any]) -> None:
     print_table(header, rows, spare=("platform",), loose="credential")
     console = output()
     for account in document["accounts"]:
-        if account.get("last_error"):  # missing from a daemon of an earlier version
-            console.print(f"{account['name']}: {plain(account['last_error'])}")
+        name = account["name"]
+        if account.get("paused"):  # missing from a daemon of an earlier version
+            console.print(f"{plain(account['paused'])}: `orchestrator resume --account {name}` continues it")
+        if account.get("last_error"):  # as above
+            console.print(f"{name}: {plain(account['last_error'])}")
     if document["daemon"] is None:
         console.print("no daemon answers: read from the database", style="dim")
 
@@ -76,4 +79,5 @@ def _credential(account: dict[str, Any]) -> str:
         case True:
             return f"closed: {plain(account['detail'])}"
         case _:
-            return "open"
+            checked = account.get("clock_skew_seconds") is not None  # as above
+            return "accepted" if checked else "not checked yet"

@@ -21,9 +21,10 @@ from orchestrator.cli.invocation import (
 )
 from orchestrator.cli.sources.file_outcome import control_token, outcome_of, warn_without_daemon
 from orchestrator.clock import SystemClock
+from orchestrator.domain.lifecycle import ADOPTABLE_STATES, RETRIED_STATES
 from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.messages.mistake import spell
-from orchestrator.domain.model import BatchState, ItemState, JobState
+from orchestrator.domain.model import ItemState, JobState
 from orchestrator.domain.model import Job as StoredJob
 from orchestrator.domain.queue_file.meant_values import meant_scope
 from orchestrator.domain.queue_file.model import read
@@ -53,7 +54,6 @@ Force = Annotated[bool, typer.Option("--force", help="Do not check that the job,
 _FORCE = "use --force to queue it anyway, for a job whose file is still in incoming/"
 _ENDS = ("cancel", "retry")
 """Controls that are over when their job has settled; the others are over when they were carried out."""
-_ADOPTABLE = (BatchState.UNCONFIRMED, BatchState.BLOCKED)
 
 
 def register(app: typer.Typer) -> None:
@@ -83,7 +83,7 @@ def retry(
     if state is not None:
         if items:
             fail("--item and --state cannot be used together")
-        if not state.final or state is ItemState.SUCCEEDED:
+        if state not in RETRIED_STATES:
             fail(f"--state {state}: only failed, aborted, partial or cancelled items can be retried")
         control["state"] = state.value
     _queue(control, config, wait=wait, force=force)
@@ -276,7 +276,7 @@ async def _refuse_unknown_batch(store: Store, job: StoredJob, number: int) -> No
     batch = next((each for each in batches if each.number == number), None)
     if batch is None:
         _unknown(f"{job.spec.name} has no batch {number}: `orchestrator show {job.spec.name}` lists them")
-    if batch.state not in _ADOPTABLE:
+    if batch.state not in ADOPTABLE_STATES:
         _unknown(
             f"batch {number} of {job.spec.name} is {batch.state}: only a blocked or unconfirmed batch can be adopted"
         )

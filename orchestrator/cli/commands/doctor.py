@@ -83,7 +83,7 @@ def _configured(config: Path | None) -> tuple[Settings | None, list[Finding]]:
     try:
         path = find_config(config, os.environ, Path.cwd())
     except SettingsError as error:
-        return None, [Finding(Result.WRONG, "configuration", each.key, each.text) for each in error.problems]
+        return None, [Finding(Result.WRONG, "configuration", "config.yaml", each.text) for each in error.problems]
     return machine.configuration(path, os.environ, platforms())
 
 

@@ -6,7 +6,7 @@ import sys
 from rich.text import Text
 
 from orchestrator.cli.invocation import output, plain
-from orchestrator.cli.sources.job_sources import Described, Source
+from orchestrator.cli.sources.job_sources import Described, Source, begun
 from orchestrator.user_names import user_name
 
 _COLUMNS = ("at", "actor", "batch", "item", "event", "change", "detail")
@@ -14,10 +14,11 @@ _COLUMNS = ("at", "actor", "batch", "item", "event", "change", "detail")
 
 async def print_history(source: Source, name: str, *, as_json: bool) -> None:
     """Print one event a line, in columns separated by tabs, or one JSON document; each chunk as it is read."""
+    portions = await begun(source.history(name))
     write = sys.stdout.write
     write('{"events": [' if as_json else "\t".join(_COLUMNS) + "\n")
     first = True
-    async for portion in source.history(name):
+    async for portion in portions:
         for event in portion:
             if as_json:
                 write(("\n" if first else ",\n") + json.dumps(event))

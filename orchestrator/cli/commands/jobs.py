@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,11 +11,14 @@ from rich.text import Text
 from orchestrator.cli.commands.job_history import print_history, print_why, user
 from orchestrator.cli.invocation import AsJson, Config, fail, output, plain, run_async, settings_for
 from orchestrator.cli.sources.batch_texts import batch_items, stage_status
-from orchestrator.cli.sources.job_sources import Described, Source, knowing
+from orchestrator.cli.sources.file_outcome import warn_without_daemon
+from orchestrator.cli.sources.job_sources import Described, Source, begun, knowing
 from orchestrator.cli.tables import print_table
 from orchestrator.clock import SystemClock
+from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import ItemState, JobState
 from orchestrator.domain.search_terms import labels_in, parse_since
+from orchestrator.settings import Settings
 from orchestrator.store.reading.job_criteria import JobCriteria
 
 State = Annotated[JobState | None, typer.Option("--state", help="Only jobs in this state.")]
@@ -69,6 +73,7 @@ def jobs(
             sys.stdout.write(json.dumps({"jobs": found}, indent=1) + "\n")
         else:
             _print_jobs(found)
+            _warn_standing(found, settings)
 
     run_async(act)
 
@@ -100,7 +105,7 @@ def show(
             else:
                 items_too = items or state is not None
                 if sys.stdout.isatty() or not items_too:
-                    await _print_job(source, job)
+                    _warn_standing([await _print_job(source, job)], settings)
                 if items_too:
                     await _print_items(source, job, state)
 
@@ -110,7 +115,13 @@ def show(
 # ---------------------------------------------------------------- text
 
 
-async def _print_job(source: Source, name: str) -> None:
+def _warn_standing(shown: Sequence[Described], settings: Settings) -> None:
+    """Say on stderr that no job progresses, where one of these could and no daemon runs."""
+    if not all(JobState(job["state"]).settled for job in shown):
+        warn_without_daemon(settings, "jobs continue")
+
+
+async def _print_job(source: Source, name: str) -> Described:
     job, batches = await source.job(name)
     fields = job | {"dropped_by": user(job["dropped_by"]), "after": await source.awaited(name)}
     fields |= await source.standstill(name)
@@ -127,6 +138,7 @@ async def _print_job(source: Source, name: str) -> None:
         spare=("submitted", "sends", "status", "items"),
         loose="detail",
     )
+    return job
 
 
 def _batch_row(batch: Described) -> list[str]:
@@ -135,17 +147,19 @@ def _batch_row(batch: Described) -> list[str]:
 
 
 def _notice(notice: Described) -> str:
-    """`settled (round 1): 3 tries, next at …: HTTP 503`."""
-    outlook = "given up" if notice["given_up"] else f"next at {notice['next_try']}"
+    """`settled (round 1) not delivered: 3 attempts, next at …: HTTP 503`."""
+    outlook = "given up" if notice["given_up"] else f"next at {notice['next_try'][:19]}Z"
+    attempts = counted(notice["tries"], "attempt")
     error = f": {notice['last_error']}" if notice["last_error"] else ""
-    return f"{notice['event']} (round {notice['round']}) not delivered: {notice['tries']} tries, {outlook}{error}"
+    return f"{notice['event']} (round {notice['round']}) not delivered: {attempts}, {outlook}{error}"
 
 
 async def _print_items(source: Source, name: str, state: ItemState | None) -> None:
     """Print one line for each item while they are read: a job may have a hundred thousand."""
+    portions = await begun(source.items(name, state))
     sys.stdout.write("\n" if sys.stdout.isatty() else "")
     sys.stdout.write("\t".join(column.replace("_", " ") for column in _ITEM) + "\n")
-    async for portion in source.items(name, state):
+    async for portion in portions:
         for item in portion:
             sys.stdout.write("\t".join(_text(item[column]) for column in _ITEM) + "\n")
 

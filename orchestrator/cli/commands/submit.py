@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
@@ -11,7 +10,7 @@ from typing import Annotated
 import anyio.to_thread
 import typer
 
-from orchestrator.cli.commands.files import Asked, Stored, notes_on
+from orchestrator.cli.commands.files import jobs_in
 from orchestrator.cli.invocation import Config, fail, output, reading, run_async, settings_for, unsynced
 from orchestrator.cli.sources.file_outcome import warn_without_daemon
 from orchestrator.clock import Clock, SystemClock
@@ -19,6 +18,7 @@ from orchestrator.domain.model import Job, JobState
 from orchestrator.intake.directory.dropping import Dropped, NotDroppedError, drop
 from orchestrator.intake.directory.moves import Folders
 from orchestrator.intake.limits import account_limits, webhook_terms
+from orchestrator.intake.stored_jobs import Asked, Stored, notes_on
 from orchestrator.settings import Settings
 from orchestrator.store.errors import StoreError
 from orchestrator.store.store import Store
@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
 def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
     """Check queue files and move copies of them into the queue directory, unless any would be rejected."""
     settings = settings_for(config)
-    stored = Stored()
+    stored = Stored(jobs_in(settings), SystemClock().now())
     directory, dropped = settings.queue.directory, list[Dropped]()
 
     def report(each: Dropped) -> None:
@@ -59,7 +59,7 @@ def submit(files: Files, config: Config = None, *, wait: Wait = False) -> None:
 
     try:
         kinds, limits = settings.platforms.kinds, account_limits(settings)
-        hooks, compare = webhook_terms(settings), partial(stored.compare, settings=settings)
+        hooks, compare = webhook_terms(settings), stored.compare
         run_async(lambda: drop(files, directory, limits, kinds=kinds, webhooks=hooks, refuse=compare, report=report))
     except NotDroppedError as error:
         _print_mistakes(error)

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Annotated, Protocol
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -129,7 +130,7 @@ def render(snapshot: Snapshot, console: Console, *, one: bool) -> RenderableType
     if one:
         parts += _one(snapshot, rows)
     elif snapshot.jobs:
-        parts += _all(snapshot, rows, wide=console.width >= _WIDE)
+        parts += _all(snapshot, rows, console.width)
     else:
         parts.append(Text("no unfinished jobs"))
     parts += [Text(plain(f"account {name}: {error}"), style="red") for name, error in snapshot.account_errors.items()]
@@ -138,14 +139,16 @@ def render(snapshot: Snapshot, console: Console, *, one: bool) -> RenderableType
     return Group(*parts)
 
 
-def _all(snapshot: Snapshot, rows: int, *, wide: bool) -> list[RenderableType]:
+def _all(snapshot: Snapshot, rows: int, width: int) -> list[RenderableType]:
     order = sorted(snapshot.jobs, key=lambda job: job["created_at"])  # a row keeps its place while its job changes
     if len(order) > rows:  # jobs on hold first, settled jobs last: the end of a long list is not shown
         order.sort(key=lambda job: (settled(job), job["needs"] is None, job["state"] != "running"))
     # The column is there once something is known, as it costs the others their room.
     ends = ["expected end"] if any(_end(job) for job in order[:rows]) else []
-    created = ["created"] if wide else []
+    created = ["created"] if width >= _WIDE else []
     table = _table("job", "state", "needs", "", "items", *created, *ends)
+    # Names stay whole, to be copied, and other columns are wrapped for them, unless one takes half of a line.
+    table.columns[0].no_wrap = max(cell_len(plain(job["name"])) for job in order[:rows]) <= width // 2
     for job in order[:rows]:
         cells = [plain(job["name"]), job["state"], job["needs"] or "-", _bar(job), _counts(job)]
         table.add_row(*cells, *(_minute(job["created_at"]) for _ in created), *(_end(job) or "-" for _ in ends))

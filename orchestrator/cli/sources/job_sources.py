@@ -103,6 +103,18 @@ async def knowing(settings: Settings) -> AsyncIterator[Source]:
             fail(str(error))
 
 
+async def begun(portions: AsyncIterator[Sequence[Described]]) -> AsyncIterator[Sequence[Described]]:
+    """The same portions, the first of them read: that there is no such job is found before anything is printed."""
+    first = await anext(portions, ())
+
+    async def whole() -> AsyncIterator[Sequence[Described]]:
+        yield first
+        async for portion in portions:
+            yield portion
+
+    return whole()
+
+
 class Daemon:
     """Reads jobs over HTTP, each request in a thread. Raises UnreachableError if there is no such document."""
 

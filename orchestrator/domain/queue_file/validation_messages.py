@@ -108,7 +108,8 @@ def _worded(finding: ErrorDetails, known: Sequence[str]) -> tuple[str, str | Non
     name = str(finding["loc"][-1]) if finding["loc"] else "it"
     match finding["type"]:
         case "missing":
-            return missing_key(name, given if isinstance(given, dict) else {})
+            value = " 1" if finding["loc"] == ("version",) else ""
+            return missing_key(name, given if isinstance(given, dict) else {}, value)
         case "extra_forbidden":
             return f"`{name}` is not a key that belongs here", _meant(name, known)
         case kind if kind in _TYPES:
@@ -131,11 +132,14 @@ def _worded(finding: ErrorDetails, known: Sequence[str]) -> tuple[str, str | Non
             return finding["msg"], None
 
 
-def missing_key(name: str, given: Mapping[str, Any]) -> tuple[str, str]:
-    """The message and the remedy for a missing key; a key beside it may be the same in another spelling."""
+def missing_key(name: str, given: Mapping[str, Any], value: str = "") -> tuple[str, str]:
+    """The message and the remedy for a missing key; a key beside it may be the same in another spelling.
+
+    `value` is what to write behind its colon, where only that can stand there.
+    """
     others = [key for key in map(str, given) if key != name]  # it may be there without a value
     close = difflib.get_close_matches(name, others, n=1, cutoff=0.8)
-    remedy = f"write `{name}:` in place of `{close[0]}:`" if close else f"add `{name}:`"
+    remedy = f"write `{name}:` in place of `{close[0]}:`" if close else f"add `{name}:{value}`"
     return f"`{name}` is missing", remedy
 
 

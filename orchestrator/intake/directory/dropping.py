@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.kinds import Kinds
-from orchestrator.domain.messages.mistake import Mistakes
+from orchestrator.domain.messages.mistake import Mistake, Mistakes
 from orchestrator.domain.model import JobSpec
 from orchestrator.domain.queue_file.estimate import AccountLimits, canonical
 from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
@@ -248,19 +248,15 @@ async def _check(parcel: _Parcel, terms: ValidationContext) -> None:
 def _collect_mistakes(
     parcels: Sequence[_Parcel], tables: Sequence[Path], incoming: Path, mistakes: dict[str, Mistakes]
 ) -> None:
-    taken: set[str] = set()
+    taken: dict[str, Path] = {}
     for parcel in parcels:
         found = Mistakes()
         if parcel.report is not None:
             found.extend(parcel.report.mistakes)
         for name in parcel.sources:
-            if (mistake := mistake_of_name(name)) is not None:
-                found.append(mistake if name == parcel.own else replace(mistake, file=name))
-            elif IGNORED.fullmatch(name):
-                found.add(f"{name!r} is a name that intake ignores", NOT_IGNORED)
-            elif name in taken or os.path.lexists(incoming / name):
-                found.add(f"the name {name} is taken in incoming/", "wait until it is gone, or rename yours")
-            taken.add(name)
+            if (mistake := _mistake_of(name, parcel, incoming, taken.get(name))) is not None:
+                found.append(mistake)
+            taken.setdefault(name, parcel.path)
         if found:
             mistakes[str(parcel.path)] = found
     for path in tables:
@@ -268,6 +264,22 @@ def _collect_mistakes(
             found = Mistakes()
             found.add("is a table that none of the queue files names", "a queue file names it in `table:`")
             mistakes[str(path)] = found
+
+
+def _mistake_of(name: str, parcel: _Parcel, incoming: Path, first: Path | None) -> Mistake | None:
+    """Why a queue file or its table cannot lie in incoming/ by its name; `first` has that name, or names that table."""
+    if (mistake := mistake_of_name(name)) is not None:
+        return mistake if name == parcel.own else replace(mistake, file=name)
+    if IGNORED.fullmatch(name):
+        return Mistake(f"{name!r} is a name that intake ignores", NOT_IGNORED)
+    if first is not None and name == parcel.own:
+        return Mistake(f"a file named {name} is submitted at the same time ({first})", "name each once, or rename one")
+    if first is not None:
+        remedy = "a table goes with one queue file: put the jobs into one file, or give each file a table of its own"
+        return Mistake(f"the table {name} goes with {first}", remedy)
+    if os.path.lexists(incoming / name):
+        return Mistake(f"the name {name} is taken in incoming/", "wait until it is gone, or rename yours")
+    return None
 
 
 # ---------------------------------------------------------------- writing

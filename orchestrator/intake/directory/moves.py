@@ -289,13 +289,13 @@ def _is(path: Path, signature: Signature) -> bool:
 
 
 def mistake_of_name(name: str) -> Mistake | None:
-    """Why a file of this name is not taken; None where it is."""
+    """Why a file of this name is not accepted; None where it is."""
     if GOOD_NAME.fullmatch(name):
         return None
     stem, _, ending = name.rpartition(".")
     plain = "-".join(re.findall(r"[A-Za-z0-9._-]+", stem)).strip("-.")[: _LONGEST_NAME // 2]
     meant = f"rename it `{plain}.{ending}`: " if plain and GOOD_NAME.fullmatch(ending) else ""
-    return Mistake("has a name that is not taken", f"{meant}1 to 200 of the characters A-Z a-z 0-9 . _ -")
+    return Mistake("has a name that is not accepted", f"{meant}1 to 200 of the characters A-Z a-z 0-9 . _ -")
 
 
 def _safe_name(name: str) -> str:

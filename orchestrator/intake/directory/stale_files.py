@@ -16,7 +16,10 @@ LISTED = 20
 
 _QUEUE_FILE_ENDINGS = (*YAML_SUFFIXES, JSON_SUFFIX)
 ENDINGS = (*_QUEUE_FILE_ENDINGS, *SUFFIXES)
-FOREIGN = f"its name ends in none of {' '.join(ENDINGS)}: it is left as it is; rename it if it is meant for this queue"
+FOREIGN = (
+    f"its name ends in none of {' '.join(ENDINGS)}: it is left as it is; rename it if it is meant for this queue "
+    "(save a workbook as CSV UTF-8)"
+)
 
 
 UNDATED = (

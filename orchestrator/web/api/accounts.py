@@ -41,6 +41,7 @@ async def describe_accounts(
     described = [
         _describe(name, account, (live or {}).get(name))
         | {"learned": _learned(settings.platforms[account.platform], await store.memory.recall(name))}
+        | {"paused": await store.memory.paused(name)}
         | {"open_items": {"limit": account.limits.open_items, "used": await store.batches.open_items(name)}}
         for name, account in settings.accounts.items()
     ]

@@ -225,6 +225,9 @@ class Account(Shape):
     last_error: Annotated[
         str | None, Field(description="The last error of polls, submissions or aborts that keep failing.")
     ]
+    paused: Annotated[
+        str | None, Field(description="Who paused it, or everything, and when; null while it may submit.")
+    ]
     clock_skew_seconds: Annotated[
         float | None, Field(description="Our clock minus the platform's; null until an answer had a date.")
     ]

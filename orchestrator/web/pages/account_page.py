@@ -10,7 +10,6 @@ from starlette.responses import Response
 from orchestrator.clock import Micros
 from orchestrator.platforms.http.contact import LONG
 from orchestrator.platforms.rate_limit.limiter import LimiterView
-from orchestrator.store.account_memory import PAUSED
 from orchestrator.web.components import Shown, ShownAccount, failing_since
 from orchestrator.web.pages.content.request_history import LANE_NAMES, Chart, RequestHistory
 from orchestrator.web.pages.site import Site
@@ -60,15 +59,10 @@ class AccountPage:
         return await self._site.page(request, "accounts.html", self._read, live=True)
 
     async def _read(self) -> Mapping[str, Any]:
-        everything = (await self._shown.store.memory.recall("")).get(PAUSED) or None
-        return {
-            "section": "accounts",
-            "accounts": [await self._card(each, everything) for each in self._shown.accounts],
-        }
+        return {"section": "accounts", "accounts": [await self._card(each) for each in self._shown.accounts]}
 
-    async def _card(self, account: ShownAccount, everything: str | None) -> AccountCard:
+    async def _card(self, account: ShownAccount) -> AccountCard:
         store, dispatch, view = self._shown.store, account.dispatch, account.budget.snapshot()
-        memory = await store.memory.recall(account.name)
         return AccountCard(
             name=account.name,
             platform=self._shown.settings.platforms[account.settings.platform].title,
@@ -82,6 +76,6 @@ class AccountPage:
             failing_since=failing_since(account, self._shown.clock, least=LONG),
             last_error=dispatch.last_error,
             skew=account.skew.seconds if account.skew.known else None,
-            paused=memory.get(PAUSED, everything) or None,
+            paused=await store.memory.paused(account.name),
             chart=self._history.chart(account.name),
         )

@@ -43,7 +43,7 @@ class Actions:
         """The question before an action on a job."""
         job, action = await self._jobs.named(request), _action(request, ACTIONS.keys())
         query = Query.of(request.query_params)
-        target = Target(item=query.text("item"), batch=query.number("batch"))
+        target = Target(item=query.exact("item"), batch=query.number("batch"))
         return await self._confirm_job(request, job, action, target)
 
     async def act_on_job(self, request: Request) -> Response:

@@ -3,6 +3,7 @@
 import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from orchestrator.intake.directory.arrivals import IGNORED, NOT_IGNORED
 from orchestrator.intake.directory.moves import GOOD_NAME, mistake_of_name
 from orchestrator.settings.state import state_directory
 from orchestrator.web.components import Shown
+from orchestrator.web.monitoring.health import LISTED_FILES
 from orchestrator.web.pages.actions import actor_of
 from orchestrator.web.pages.content.recent_files import MISTAKES_LISTED, RecentFiles
 from orchestrator.web.pages.forms import field, read_form
@@ -96,12 +98,18 @@ class FilePage:
             "accepted": accepted,
             "rejected": rejected,
             "incoming": waiting,
-            "kept_back": {Path(path).name: why for path, why in self._shown.spool.kept_back.items()},
+            "staying": self._staying(),
             "mistakes_listed": MISTAKES_LISTED,
             "most_bytes": self._most,
             "outcome": None,
             "text": "",
         }
+
+    def _staying(self) -> Mapping[str, str]:
+        """What remains in incoming/ until somebody acts, and why: name → reason, the first hundred."""
+        spool = self._shown.spool
+        found = {Path(path).name: why for path, why in spool.kept_back.items()} | dict(spool.stale)
+        return dict(islice(sorted(found.items()), LISTED_FILES))
 
     def _list(self) -> tuple[Sequence[Any], Sequence[Any], int]:
         return self._files.accepted(), self._files.rejected(), self._files.incoming()
@@ -124,7 +132,7 @@ async def _saved(form: FormData, folder: Path) -> tuple[list[Path], Outcome | No
         bad = mistake_of_name(name)
         if bad is not None or IGNORED.fullmatch(name):
             remedy = (bad and bad.remedy) or NOT_IGNORED
-            return [], _mistake(name, "is no name that is taken", remedy)
+            return [], _mistake(name, "is a name that is not accepted", remedy)
         if (folder / name) in paths:
             return [], _mistake(name, "was chosen twice", "choose each file once")
         await _write(upload, folder / name)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from python_multipart.exceptions import FormParserError
-from starlette.datastructures import FormData, QueryParams
+from starlette.datastructures import FormData, QueryParams, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
@@ -15,8 +15,8 @@ from orchestrator.web.bounded_body import bounded, parts_in
 from orchestrator.web.guard import content_type
 from orchestrator.web.sessions import Session
 
-LONGEST_TEXT = 200
-"""Characters of a search."""
+LONGEST_TEXT = 1000
+"""Characters of a search: more than the longest label, and than most keys."""
 LARGEST_FORM = 64 * 1024
 """Bytes of a form without a file."""
 LARGEST_FIELD = 1024 * 1024
@@ -38,7 +38,12 @@ class Query:
         return cls({name: value for name, value in parameters.items() if value and "\0" not in value})
 
     def text(self, name: str) -> str:
-        return self.values.get(name, "").strip()[:LONGEST_TEXT]
+        """What is searched for, or a choice: without spaces around it, and cut."""
+        return self.exact(name).strip()[:LONGEST_TEXT]
+
+    def exact(self, name: str) -> str:
+        """A key or an address, as it is; empty where there is none."""
+        return self.values.get(name, "")
 
     def number(self, name: str) -> int:
         """A number from 0; 0 where there is none. A hand-made one that is out of range counts as none."""
@@ -75,6 +80,9 @@ async def read_form(request: Request, *, most_bytes: int = LARGEST_FORM, most_fi
         raise HTTPException(400, f"the form cannot be read: {error}") from None
     except ClientDisconnect:
         raise HTTPException(400, "the request ended early; nothing was changed") from None
+    if not all(map(_is_text, form.multi_items())):
+        await form.close()
+        raise HTTPException(400, "the form is not UTF-8; nothing was changed")
     session: Session | None = request.state.session
     if not request.state.bearer and session is not None:
         sent = form.get("csrf")
@@ -82,6 +90,17 @@ async def read_form(request: Request, *, most_bytes: int = LARGEST_FORM, most_fi
             await form.close()
             raise HTTPException(403, "the form is not from a page of your session: reload the page and send it again")
     return form
+
+
+def _is_text(field: tuple[str, str | UploadFile]) -> bool:
+    """Whether a field can be written as text: the character set that a form names may make half characters."""
+    name, value = field
+    given = value if isinstance(value, str) else value.filename or ""
+    try:
+        f"{name}{given}".encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def field(form: FormData, name: str) -> str:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from orchestrator.clock import SECOND
-from orchestrator.domain.lifecycle import RETRIED_STATES
+from orchestrator.domain.lifecycle import ADOPTABLE_STATES, RETRIED_STATES
 from orchestrator.domain.model import BatchState, Item, ItemState, Job
 from orchestrator.engine.report.compose import compose_report
 from orchestrator.engine.report.context import context_of
@@ -18,7 +18,7 @@ from orchestrator.engine.result_document import Link
 from orchestrator.store.reading.history import HistoryEvent
 from orchestrator.store.reading.item_search import NOTHING, SHOWN_OF_PARENT, ItemFilter, ItemsFound
 from orchestrator.web.components import Shown
-from orchestrator.web.pages.content.job_actions import ADOPTABLE, OUT, may_give_up, may_retry
+from orchestrator.web.pages.content.job_actions import OUT, may_give_up, may_retry
 from orchestrator.web.pages.content.job_outlook import read_outlook
 from orchestrator.web.pages.content.progress_bar import progress_bar
 from orchestrator.web.pages.forms import Query
@@ -124,6 +124,7 @@ class JobPage:
             "url": job_url(job.spec.name),
             "bar": progress_bar(job.counts),
             "outlook": await read_outlook(self._shown, job),
+            "undelivered": await self._store.notices.undelivered(job.id) if job.spec.notify is not None else (),
             "may_retry": may_retry(job),
             "may_give_up": may_give_up(job),
         }
@@ -136,7 +137,7 @@ class JobPage:
         return {
             "batches": page,
             "counts": await self._store.batches.counts(page),
-            "adoptable": {batch.number for batch in page if batch.state in ADOPTABLE},
+            "adoptable": {batch.number for batch in page if batch.state in ADOPTABLE_STATES},
             "query": query.values,
             "first": query.link(path, after=None) if query.number("after") else None,
             "following": query.link(path, after=page[-1].number) if len(found) > PAGE else None,
@@ -162,7 +163,7 @@ class JobPage:
 
     async def _items(self, job: Job, query: Query) -> dict[str, Any]:
         path = job_url(job.spec.name)
-        parent_key = query.text("parent")
+        parent_key = query.exact("parent")
         parent = await self._store.item_search.number_of(job.id, parent_key) if parent_key else None
         if parent_key and parent is None:
             raise HTTPException(404, f"{job.spec.name} has no item {parent_key!r}")
@@ -194,7 +195,7 @@ def _rows(found: ItemsFound, query: Query, path: str, *, link: Link | None, may_
 
     for item in found.items:
         under = found.under.get(item.seq, ())
-        parent = found.parents.get(item.parent) if item.parent is not None and not query.text("parent") else None
+        parent = found.parents.get(item.parent) if item.parent is not None and not query.exact("parent") else None
         asked = item.parent is None  # found items are neither sent nor ended one by one
         retry = query.link(f"{path}/retry", **_only(item.key)) if asked and may_retry and _retried(item) else None
         give_up = query.link(f"{path}/give-up", **_only(item.key)) if asked and item.state in OUT else None

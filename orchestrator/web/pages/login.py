@@ -26,7 +26,7 @@ class Login:
     async def get(self, request: Request) -> Response:
         """The form; after a login, the page that it was for."""
         query = Query.of(request.query_params)
-        target = _inside(query.text("next"))
+        target = _inside(query.exact("next"))
         if request.state.session is not None and query.text(_DONE):
             return RedirectResponse(target, 303)
         return self._form(request, target, cookie_lost=bool(query.text(_DONE)) and request.state.session is None)

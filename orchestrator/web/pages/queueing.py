@@ -5,7 +5,8 @@ durable before the browser gets its answer.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,18 +17,20 @@ import anyio.to_thread
 import msgspec
 from starlette.exceptions import HTTPException
 
-from orchestrator.domain.messages.counting import plural
 from orchestrator.domain.messages.mistake import Mistakes
 from orchestrator.domain.queue_file.estimate import AccountLimits, canonical
 from orchestrator.intake.directory.dropping import NotDroppedError, begin_draft, drop
 from orchestrator.intake.error_file import as_object
-from orchestrator.intake.limits import account_limits
+from orchestrator.intake.limits import account_limits, webhook_terms
+from orchestrator.intake.ports import Jobs
 from orchestrator.intake.reading.tables import is_table
+from orchestrator.intake.stored_jobs import Asked, Stored, notes_on
 from orchestrator.intake.validation.check import check
 from orchestrator.settings.state import state_directory
 from orchestrator.telemetry.events import FileAccepted, FileRejected
 from orchestrator.web.api.queue_upload import Verdicts, Waiting
 from orchestrator.web.components import Shown
+from orchestrator.web.pages.content.formatting import counted
 
 ANSWER_WITHIN = 30.0
 """Seconds to wait for a decision; after that the page says that it is still to come."""
@@ -74,6 +77,9 @@ class Queueing:
         self._state = state_directory(shown.settings)
         self._kinds = shown.settings.platforms.kinds
         self._accounts: Mapping[str, AccountLimits] = account_limits(shown.settings)
+        self._webhooks = webhook_terms(shown.settings)
+        self._jobs = shown.store.jobs
+        self._clock = shown.clock
         self._spool = shown.spool
         self._verdicts = Verdicts()
         shown.bus.subscribe(self._verdicts)
@@ -100,7 +106,15 @@ class Queueing:
         paths = [await _renamed(path, name) if path.name == own else path for path in paths]
         with self._verdicts.of(name) as waiting, self._spool.expecting(name, actor):
             try:
-                (dropped,) = await drop(paths, self._directory, self._accounts, scratch=self._state, kinds=self._kinds)
+                (dropped,) = await drop(
+                    paths,
+                    self._directory,
+                    self._accounts,
+                    scratch=self._state,
+                    kinds=self._kinds,
+                    webhooks=self._webhooks,
+                    refuse=self._stored().compare,
+                )
             except NotDroppedError as error:
                 return _refused(error.mistakes, {name: own})
             outcome = await self._decision(name, waiting)
@@ -110,26 +124,43 @@ class Queueing:
         """The report of `orchestrator validate` on files that lie beside their tables; nothing is queued."""
         mistakes: dict[str, Mistakes] = {}
         notes: list[str] = []
-        jobs: list[str] = []
-        items = 0
+        asked: list[Asked] = []
+        items, stored = 0, self._stored()
         for path in (path for path in paths if not is_table(path.name)):
-            with await check(path, self._accounts, scratch=self._state, kinds=self._kinds) as report:
+            report = await check(
+                path,
+                self._accounts,
+                scratch=self._state,
+                kinds=self._kinds,
+                webhooks=self._webhooks,
+                refuse=stored.compare,
+            )
+            with report:
                 if report.mistakes:
                     mistakes[path.name] = report.mistakes
                 notes += report.notes
-                jobs += [job.spec.name for job in report.jobs]
+                asked.append(Asked.by(report))
                 items += report.items
         if mistakes:
             return _refused(mistakes)
-        text = f"No mistakes: {len(jobs)} {plural(len(jobs), 'job')} with {items:,} items. Nothing was queued."
+        specs = [spec for each in asked for spec in each.specs]
+        notes += [note for each in asked for note in notes_on(each, stored, specs, self._accounts)]
+        text = f"No mistakes: {counted(len(specs), 'job')} with {counted(items, 'item')}. Nothing was queued."
         return Outcome(text, notes=tuple(notes))
+
+    def _stored(self) -> Stored:
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[Jobs]:
+            yield self._jobs
+
+        return Stored(opened, self._clock.now())
 
     async def _decision(self, name: str, waiting: Waiting) -> Outcome:
         with anyio.move_on_after(ANSWER_WITHIN):
             await waiting.over.wait()
         match waiting.verdict:
             case FileAccepted(jobs=jobs, items=items, note=note, notes=notes):
-                added = f"{len(jobs)} {plural(len(jobs), 'job')} with {items:,} items" if jobs else ""
+                added = f"{counted(len(jobs), 'job')} with {counted(items, 'item')}" if jobs else ""
                 text = "; ".join(part for part in (added, note or "") if part)
                 return Outcome(f"Accepted: {text or 'nothing changed'}.", tuple(jobs), notes=tuple(notes))
             case FileRejected(error_file=place, mistakes=count):
@@ -137,7 +168,7 @@ class Queueing:
                 listed = [
                     FileMistake(name, each["where"], each["message"], each["remedy"]) for each in document["mistakes"]
                 ]
-                text = f"Rejected: {count} {plural(count, 'mistake')}."
+                text = f"Rejected: {counted(count, 'mistake')}."
                 return Outcome(text, mistakes=listed, more=document["more"])
             case None:
                 reason = waiting.reason + waiting.not_synced
@@ -174,4 +205,4 @@ def _refused(by_file: Mapping[str, Mistakes], names: Mapping[str, str] = Mapping
     ]
     more = sum(mistakes.more for mistakes in by_file.values())
     total = len(listed) + more
-    return Outcome(f"{total} mistake{'s' * (total != 1)}. Nothing was queued.", mistakes=listed, more=more)
+    return Outcome(f"{counted(total, 'mistake')}. Nothing was queued.", mistakes=listed, more=more)

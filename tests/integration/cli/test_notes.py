@@ -105,7 +105,7 @@ def test_a_name_that_the_daemon_would_not_take_is_a_mistake(desk, name, good):
     for command in ("validate", "submit"):
         ended = desk.run(command, str(desk.folder / name))
         said = ended.out + ended.err
-        assert (ended.code, "the file: has a name that is not taken" in said) == (2, True)
+        assert (ended.code, "the file: has a name that is not accepted" in said) == (2, True)
         assert ("rename it" in said) == (good is not None)
         assert good is None or f"rename it `{good}`: 1 to 200" in said
 

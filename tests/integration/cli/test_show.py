@@ -1,5 +1,6 @@
 """`jobs`, `show`, `validate`: everything that people and `grep` need is there, on a narrow terminal too."""
 
+import fcntl
 import json
 import os
 import pty
@@ -224,6 +225,18 @@ def test_a_queue_file_that_cannot_be_read_is_one_line(desk):
     assert (ended.code, ended.err) == (2, f"{desk.folder}/gone.yaml: file not found\n")
 
 
+def test_unfinished_jobs_are_shown_with_the_note_that_no_daemon_runs(filled):
+    """On stderr: after a crash, `running` alone would say that all is well. Of settled jobs nothing is noted."""
+    note = f"no daemon is running on {filled.state}: jobs continue when one starts\n"
+    assert (filled.run("jobs").err, filled.run("show", LONG).err) == (note, note)
+    assert filled.run("jobs", "--json").err == ""
+    with os.fdopen(os.open(filled.state / "lock", os.O_RDWR | os.O_CREAT)) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert filled.run("jobs").err == ""
+    filled.sql("UPDATE jobs SET state = 'succeeded'")
+    assert (filled.run("jobs").err, filled.run("show", LONG).err) == ("", "")
+
+
 # ---------------------------------------------------------------- history and why
 
 
@@ -248,10 +261,16 @@ def test_why_says_what_is_known_without_a_daemon(filled):
 
 
 def test_history_and_why_are_two_questions(filled):
-    """Both at once is wrong use, as is a job that is not there."""
+    """Both at once is wrong use."""
     assert filled.run("show", LONG, "--why", "--history").code == 2
-    assert filled.run("show", "nobody", "--history").code == 2
-    assert filled.run("show", "nobody", "--why").code == 2
+
+
+@pytest.mark.parametrize("words", [("--history",), ("--history", "--json"), ("--items",), ("--json",), ("--why",)])
+def test_of_a_job_that_does_not_exist_nothing_is_printed(filled, words):
+    """No header and no half of a document that a program would read; the message goes to stderr."""
+    ended = filled.run("show", "nobody", *words)
+    assert (ended.code, ended.out) == (2, "")
+    assert "no job is named 'nobody'" in ended.err
 
 
 # ---------------------------------------------------------------- many jobs

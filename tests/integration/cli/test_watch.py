@@ -143,6 +143,15 @@ def test_what_comes_from_outside_steers_no_terminal():
 # ---------------------------------------------------------------- a terminal
 
 
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_a_name_of_usual_length_is_whole(width):
+    """So that it can be copied into the next command; other columns are wrapped for it, and none is cut off."""
+    job = told("germline-run-0172") | {"expected_end": "2026-01-31T12:05:00.000Z"}
+    lines = drawn(Snapshot([job]), width=width)
+    assert any("germline-run-0172" in line for line in lines)
+    assert "UTC" in " ".join(lines)
+
+
 def drawn(seen, *, one=False, height=20, width=80):
     console = Console(file=io.StringIO(), width=width, height=height, highlight=False, markup=False)
     console.print(render(seen, console, one=one))

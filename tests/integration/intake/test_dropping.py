@@ -142,6 +142,23 @@ async def test_a_name_that_waits_is_never_overwritten(desk, tmp_path):
             (d.incoming / pending).unlink()
 
 
+async def test_two_files_of_one_drop_share_no_table_and_no_name(desk, tmp_path):
+    """It is said which file has the table, and what to do: nothing of incoming/ is in the way."""
+    async with desk() as d:
+        (tmp_path / "samples.csv").write_text("dataId\nfil.1\n")
+        for name in ("a", "b"):
+            text = HEAD.replace("name: a", f"name: {name}") + "    table: samples.csv\n"
+            (tmp_path / f"{name}.yaml").write_text(text)
+        first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+        with pytest.raises(
+            NotDroppedError, match=r"the table samples\.csv goes with .*a\.yaml - a table goes with one"
+        ):
+            await drop([first, second], d.queue, d.accounts)
+        with pytest.raises(NotDroppedError, match=r"a file named a\.yaml is submitted at the same time"):
+            await drop([first, first], d.queue, d.accounts)
+        assert not list(d.incoming.iterdir())
+
+
 async def test_a_drop_that_fails_half_way_leaves_nothing(desk, tmp_path, monkeypatch):
     """When the queue file cannot be written, its table is taken back."""
     async with desk() as d:

@@ -1,6 +1,7 @@
 """The connection goes to the address that was checked, under the name that was asked for, and follows nothing."""
 
 import asyncio
+import socket
 import ssl
 import subprocess
 from contextlib import asynccontextmanager, suppress
@@ -118,6 +119,43 @@ async def test_a_receiver_that_hangs_is_left(monkeypatch):
         with pytest.raises(UndeliverableError, match="no response within"):
             await post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
         await left.wait()
+
+
+async def test_an_answer_whose_body_never_ends_is_an_answer(monkeypatch):
+    """The status has arrived: the call was a delivery, and is not made again."""
+    monkeypatch.setattr(client, "TOTAL_TIMEOUT", 2.0)
+    monkeypatch.setattr(client, "BODY_TIMEOUT", 0.05)
+    left = asyncio.Event()
+
+    async def answer(reader, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nwait")
+        with suppress(OSError):
+            await reader.read()  # until the caller leaves
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        left.set()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        reply = await post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        await left.wait()
+    assert (reply.status, reply.text) == (200, "wait")
+
+
+async def test_an_address_that_does_not_answer_keeps_no_other_from_being_tried(monkeypatch):
+    """As an IPv6 address that the network drops before an IPv4 address that works: nothing was sent to it."""
+    monkeypatch.setattr(client, "CONNECT_TIMEOUT", 0.05)
+    async with receiver() as (port, seen):
+        with socket.socket() as silent, socket.socket() as first, socket.socket() as second:
+            silent.bind(("127.0.0.2", port))
+            silent.listen(0)
+            for waiting in (first, second):  # a queue that is full: the system drops who comes
+                waiting.setblocking(False)
+                waiting.connect_ex(silent.getsockname())
+            reply = await post(f"http://localhost:{port}/", to("127.0.0.2", "127.0.0.1"))
+            with pytest.raises(UndeliverableError, match=r"127\.0\.0\.2: ConnectTimeout"):
+                await post(f"http://localhost:{port}/", to("127.0.0.2"))
+    assert (reply.status, len(seen)) == (204, 1)
 
 
 async def test_a_host_that_is_not_there_says_so():

@@ -225,6 +225,22 @@ async def test_a_question_that_fails_shows_with_its_account(house):
         assert told.accounts[0].last_error is None
 
 
+async def test_a_paused_account_says_who_paused_it(house):
+    """Also where everything is paused; an account that was resumed since is not."""
+    async with house.open(turning=False):
+
+        async def paused():
+            told = schemas.Accounts.model_validate((await house.client.get("/api/v1/accounts")).json())
+            return told.accounts[0].paused
+
+        advance, now = house.daemon.store.advance, house.daemon.clock.now()
+        assert await paused() is None
+        await advance.pause(now=now, user="Ada")
+        assert "paused by Ada at 20" in await paused()
+        await advance.resume(account="ica", now=now)
+        assert await paused() is None
+
+
 # ---------------------------------------------------------------- problems
 
 

@@ -45,7 +45,7 @@ async def test_a_port_that_is_taken_is_told_at_once(host):
         taken = Address(host, listener.getsockname()[1])
         with pytest.raises(SettingsError, match="in use") as caught, listening(taken):
             pass
-        assert str(caught.value).startswith(f"server.listen: cannot listen on {taken}")
+        assert str(caught.value).startswith(f"server.listen: cannot listen on {taken} (Address already in use): free")
         assert "server: null" in str(caught.value)
 
 

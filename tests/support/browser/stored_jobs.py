@@ -7,8 +7,8 @@ from orchestrator.domain.model import Batch, ItemReport, ItemState, JobSpec, New
 from orchestrator.domain.submission import Resend, Submission
 
 
-async def load(house: Any, name: str, keys: Sequence[str]) -> None:
-    """A job of links in the database."""
+async def load(house: Any, name: str, keys: Sequence[str], **more: Any) -> None:
+    """A job of links in the database; `more` of its spec."""
     store, now = house.daemon.store, house.daemon.clock.now()
     spec = JobSpec(
         name=name,
@@ -20,6 +20,7 @@ async def load(house: Any, name: str, keys: Sequence[str]) -> None:
         file=f"{name}.yaml",
         first_stage=Stage("link"),
         dropped_by="0",
+        **more,
     )
     job = await store.jobs.load(spec, now)
     await store.jobs.add_items(job, [NewItem(seq, key, b"{}") for seq, key in enumerate(keys, 1)])

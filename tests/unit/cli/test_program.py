@@ -92,3 +92,14 @@ def test_a_bug_among_errors_keeps_its_traceback():
 
     with pytest.raises(ExceptionGroup):
         run(fail)
+
+
+def test_a_value_that_is_no_choice_is_named_with_those_that_are(capsys, monkeypatch):
+    """In the program's words: nothing of the library that checks it."""
+    words = ["jobs", "--state", "done"]
+    monkeypatch.setattr(sys, "argv", ["orchestrator", *words])
+    with pytest.raises(SystemExit) as ended:
+        run(build(words))
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "Invalid value for '--state': 'done' is not one of 'loading'" in said

@@ -293,8 +293,18 @@ def test_the_systems_file_comes_last(tmp_path, monkeypatch):
 def test_without_any_file_the_places_are_named(tmp_path, monkeypatch):
     """The error says where was looked and what to do."""
     monkeypatch.setattr("orchestrator.settings.loading.SYSTEM_CONFIG", tmp_path / "etc.yaml")
-    with pytest.raises(SettingsError, match=r"config\.yaml nor .*etc\.yaml: copy config\.example\.yaml"):
+    with pytest.raises(SettingsError, match=r"config\.yaml nor .*etc\.yaml: `orchestrator init` writes"):
         find_config(None, {}, tmp_path)
+
+
+def test_however_the_file_is_named_the_paths_are_the_same(configured, tmp_path, monkeypatch):
+    """A command that names the file by `..`, or by a link to its folder, knows the running daemon."""
+    usual = configured().database
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for named in (Path("../config.yaml"), tmp_path / "link" / "config.yaml"):
+        assert load(find_config(named, {}, Path.cwd()), {}).database == usual
 
 
 def test_a_relative_file_name_still_gives_absolute_paths(tmp_path, monkeypatch):

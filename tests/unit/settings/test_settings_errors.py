@@ -1,5 +1,7 @@
 """Every mistake in a configuration is told at once, one line each, with its key and what to do."""
 
+import sys
+
 import pytest
 
 from orchestrator.settings import SettingsError, load
@@ -29,7 +31,16 @@ def problems(tmp_path):
 )
 def test_a_file_without_accounts_says_so(problems, text):
     """An empty file is no riddle."""
-    assert problems(text) == ["accounts: is missing: name at least one account, as in config.example.yaml"]
+    missing = "is missing: name at least one account, as in config.example.yaml, or let `orchestrator init` write one"
+    assert problems(text) == [f"accounts: {missing}"]
+
+
+def test_a_driver_that_is_not_installed_is_a_mistake_of_the_configuration(problems, monkeypatch):
+    """PostgreSQL's is an extra; a command that needs no database says so too, and not with a traceback."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    (told,) = problems(MINIMAL + "database: postgresql://host/name\n")
+    assert told.startswith("database: PostgreSQL's driver cannot be loaded (import of psycopg halted; None in sys.mod")
+    assert told.endswith(": install the program with it, `pip install '.[postgres]'`")
 
 
 def test_everything_is_reported_at_once(problems):
@@ -59,6 +70,7 @@ queue: {}
         ("queues: {}", "queues: unknown key; did you mean queue?"),
         ("log: {xyz: 1}", "log.xyz: unknown key; known here: level, format"),
         ("server: {tokenfile: x}", "server.tokenfile: unknown key; did you mean token_file?"),
+        ("server: {listen: 8080}", "server.listen: must be HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080"),
         ("instance: 172", "instance: must be text: put it in quotes"),
         ("instance: a b", "instance: must be letters, digits, dots, dashes and underscores, at most 64"),
         ("log: {level: loud}", "log.level: must be 'debug', 'info', 'warning' or 'error'"),
@@ -85,7 +97,6 @@ queue: {}
         ("notify: {secrets: [x]}", "notify.secrets: a secret is never written in this file: put it into a file"),
         ("notify: {secret_file: missing}", "notify.secret_file: "),
         ("notify: null", "notify: must be a mapping of keys to values; leave it out to take the defaults"),
-        ("server: {listen: 8080}", "server.listen: must be text"),
         ("server: {listen: ':8080'}", "server.listen: must be HOST:PORT, such as 127.0.0.1:8080"),
         ("server: {listen: '::1:8080'}", "server.listen: must be HOST:PORT, such as"),
         ("server: {listen: 'localhost:70000'}", "server.listen: must be HOST:PORT with a port from 0 to 65535"),

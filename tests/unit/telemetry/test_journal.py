@@ -3,17 +3,19 @@
 import dataclasses
 import inspect
 import re
+from pathlib import Path
 from typing import get_type_hints
 
 import pytest
 from structlog.testing import CapturingLogger
 
-from orchestrator.telemetry import events
+from orchestrator.telemetry import events, job_events, webhook_events
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import BatchBlocked, BatchSubmitted, Event, Level, RequestDone, StatusUpdate
 from orchestrator.telemetry.journal import Journal, name_of
 from orchestrator.telemetry.redaction import Redactor
 
+LOGGED = {events.__name__, job_events.__name__, webhook_events.__name__}
 KINDS = [
     kind
     for _, kind in inspect.getmembers(events, inspect.isclass)
@@ -104,6 +106,20 @@ def test_names_that_people_watch_for_stay():
         "task_retry",
     }
     assert set() == watched - {name_of(sample(kind)) for kind in KINDS}
+
+
+def kinds_below(kind):
+    """All kinds of events, in whatever module they are."""
+    return {each for below in kind.__subclasses__() for each in (below, *kinds_below(below))}
+
+
+def test_every_event_is_explained_to_operators():
+    """The table of the page on operation has a line for each: what it means and what to do."""
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    explained = set(re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE))
+    ours = {kind.__name__ for kind in kinds_below(Event) if kind.__module__ in LOGGED}
+    written = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in ours}
+    assert written - explained == set()
 
 
 @pytest.mark.parametrize("level", list(Level))

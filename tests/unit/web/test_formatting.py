@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from orchestrator.web.pages.content import formatting
+from orchestrator.web.pages.forms import Query
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,8 @@ def test_counts_agree_with_their_nouns(count, noun, text):
         ("empty=", "", {"empty": ""}),
         ("=x", "=x", {}),
         ('a=b=c"d', "", {"a": 'b=c"d'}),
+        ('a="b" c="d e" f', "f", {"a": "b", "c": "d e"}),
+        ('a="b', "", {"a": '"b'}),
     ],
 )
 def test_a_search_is_split_into_text_and_labels(text, rest, labels):
@@ -77,8 +80,11 @@ def test_a_search_is_split_into_text_and_labels(text, rest, labels):
     assert formatting.split_search(text) == (rest, labels)
 
 
-@pytest.mark.parametrize("value", ["0172", "north wing", "ä&?#=", ""])
+@pytest.mark.parametrize(
+    "value", ["0172", "north wing", "ä&?#=", "", 'a"b', 'the "north" wing', '"', '""', 'x" y=z', '"x" ' * 50]
+)
 def test_the_link_of_a_label_searches_for_it(value):
     """The address leads back to the label, whatever characters it has."""
-    (query,) = parse_qs(urlsplit(formatting.label_url("run", value)).query)["q"]
+    sent = parse_qs(urlsplit(formatting.label_url("run", value)).query)
+    query = Query({name: text for name, (text,) in sent.items()}).text("q")
     assert formatting.split_search(query) == ("", {"run": value})

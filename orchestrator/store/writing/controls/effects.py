@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import sqlalchemy as sa
 
-from orchestrator.domain.lifecycle import RETRIED_STATES, BatchEvent
+from orchestrator.domain.lifecycle import ADOPTABLE_STATES, RETRIED_STATES, BatchEvent
 from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId, JobState, Receipt, Stage
 from orchestrator.domain.queue_file.estimate import Cutter
@@ -271,7 +271,7 @@ async def adopt(unit: UnitOfWork, row: Row, number: int, remote_id: str) -> None
         raise ControlRefusedError(
             f"nothing of {row.name} was sent: its items name what is followed, `retry` begins anew"
         )
-    if batch.state not in {BatchState.UNCONFIRMED, BatchState.BLOCKED}:
+    if batch.state not in ADOPTABLE_STATES:
         raise ControlRefusedError(
             f"batch {number} of {row.name} is {batch.state}: only a blocked or an unconfirmed one can be adopted"
         )

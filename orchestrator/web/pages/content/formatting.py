@@ -13,7 +13,7 @@ from orchestrator.intake.control_reports import user_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _KIB = 1024
-_LABEL = re.compile(r'([^\s="]+)=(?:"([^"]*)"|(\S*))')
+_LABEL = re.compile(r'([^\s="]+)=(?:"((?:[^"]|"")*)"(?!\S)|(\S*))')
 
 
 def number(value: float | None) -> str:
@@ -77,11 +77,15 @@ def user(actor: str) -> str:
 
 def label_url(name: str, value: str) -> str:
     """The address of the list of jobs that have this label."""
-    quoted = f'"{value}"' if re.search(r'[\s"]', value) else value
+    escaped = value.replace('"', '""')
+    quoted = f'"{escaped}"' if re.search(r'[\s"]', value) else value
     return f"/?{urlencode({'q': f'{name}={quoted}'})}"
 
 
 def split_search(text: str) -> tuple[str, Mapping[str, str]]:
-    """What is searched for in `text`, and the labels among it: `cohort run=0172 lab="north wing"`."""
-    labels = {name: quoted or plain for name, quoted, plain in _LABEL.findall(text)}
+    """What is searched for in `text`, and the labels among it: `cohort run=0172 lab="north wing"`.
+
+    In a value in quotes, two quotes stand for one.
+    """
+    labels = {name: quoted.replace('""', '"') or plain for name, quoted, plain in _LABEL.findall(text)}
     return " ".join(_LABEL.sub(" ", text).split()), labels

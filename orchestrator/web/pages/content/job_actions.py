@@ -6,11 +6,9 @@ from types import MappingProxyType
 from typing import Any
 
 from orchestrator.domain.lifecycle import RETRIED_STATES
-from orchestrator.domain.model import Batch, BatchState, ItemState, Job
+from orchestrator.domain.model import Batch, ItemState, Job
 from orchestrator.web.pages.content.formatting import counted
 
-ADOPTABLE = frozenset({BatchState.UNCONFIRMED, BatchState.BLOCKED})
-"""States of a batch that may have arrived under an id that the daemon does not know."""
 OUT = frozenset({ItemState.SUBMITTED, ItemState.RUNNING, ItemState.ATTENTION})
 """States of items that are on the platform and have not ended."""
 

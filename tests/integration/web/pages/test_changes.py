@@ -1,10 +1,15 @@
 """What an operator changes from a page: jobs, accounts, and files that are queued."""
 
 import errno
+import html
 import os
 import re
 
 from operator_browser import text_of
+from waiting import patience
+
+from orchestrator.intake.directory import stale_files
+from orchestrator.store.schema import jobs
 
 
 async def events_of(house, name):
@@ -53,6 +58,22 @@ async def test_a_job_is_paused_resumed_cancelled_and_retried(house, operator):
         ]
         assert {actor for _, actor in done} == {ada}
         assert [event for event, _ in done if event != "job"] == ["pause", "resume", "cancel", "retry"]
+
+
+async def test_an_item_with_a_long_key_is_retried_by_its_link(house, operator):
+    """However long the key is: that of a file in a bucket is its whole path."""
+    key = "fil." + "0" * 250
+    async with operator() as browser:
+        await browser.get("/files")
+        await browser.post("/files", action="queue", text=_text("work", key, "fil.2"))
+        await browser.get("/jobs/work/cancel")
+        await browser.post("/jobs/work/cancel")
+        await _until_state(house, "work", "cancelled")
+        link = re.search(r'href="(/jobs/work/retry\?item=fil\.0[^"]*)"', (await browser.get("/jobs/work")).text)
+        question = await browser.get(html.unescape(link[1]))
+        (item,) = re.findall(r'name="item" value="([^"]*)"', question.text)
+        shown = text_of((await browser.post("/jobs/work/retry", item=item)).text)
+        assert "Accepted: retried work (1 item): 1 item is submitted again." in shown
 
 
 async def test_what_cannot_be_done_says_why(house, operator):
@@ -120,6 +141,40 @@ async def test_a_file_with_mistakes_is_not_queued(house, operator):
         assert house.names("rejected") == house.names("incoming") == []
 
 
+async def test_a_file_with_a_webhook_is_checked_as_the_configuration_has_it(house, operator):
+    """A host that may be notified is accepted, another one is a mistake, as with `orchestrator submit`."""
+    house.furnish()
+    (house.folder / "secrets" / "webhooks").write_text(f"whsec_{'A' * 44}\n")
+    house.extra["notify"] = {"allowed_hosts": ["lims.example.org"], "secret_file": "secrets/webhooks"}
+    async with operator() as browser:
+        for action, said in (("check", "No mistakes: 1 job with 1 item."), ("queue", "Accepted: 1 job with 1 item.")):
+            await browser.get("/files")
+            notify = "    notify: {webhook: https://lims.example.org/hook}\n"
+            page = await browser.post("/files", action=action, text=_text("work", "fil.1") + notify)
+            assert said in text_of(page.text)
+            notify = "    notify: {webhook: https://other.example.org/hook}\n"
+            page = await browser.post("/files", action=action, text=_text("other", "fil.1") + notify)
+            assert "other.example.org is not one of the hosts that may be notified" in text_of(page.text)
+
+
+async def test_a_checked_file_is_compared_with_the_jobs_that_are_there(house, operator):
+    """Other content under a name that was sent is a mistake; what is known already, or missing, is noted."""
+    async with operator() as browser:
+        await browser.get("/files")
+        await browser.post("/files", action="queue", text=_text("work", "fil.1"))
+        page = await browser.post("/files", action="check", text=_text("work", "fil.1"))
+        assert "work is known already with the same content: nothing changes" in text_of(page.text)
+        page = await browser.post("/files", action="check", text=_text("next", "fil.2") + "    after: [nobody]\n")
+        assert "next waits for nobody: no such job exists yet" in text_of(page.text)
+        async with house.daemon.store._database.write() as connection:
+            await connection.execute(jobs.update().values(sent_at=1))
+        for action in ("check", "queue"):
+            page = await browser.post("/files", action=action, text=_text("work", "fil.3"))
+            assert page.status_code == 422
+            assert "a job named 'work' was sent already, with other content" in text_of(page.text)
+        assert not house.names("rejected")
+
+
 async def test_a_checked_file_is_not_queued(house, operator):
     """It is only reported that it could be."""
     async with operator() as browser:
@@ -146,6 +201,19 @@ async def test_a_file_is_uploaded_with_its_table(house, operator):
         assert not list((house.folder / "state").glob(".upload-*"))
 
 
+async def test_what_stays_in_incoming_is_shown_with_its_reason(house, operator, monkeypatch):
+    """A workbook that somebody has dropped there, with what to do."""
+    monkeypatch.setattr(stale_files, "REPORTED_AFTER", (0.0, 3600.0))
+    async with operator() as browser:
+        (house.folder / "queue" / "incoming" / "samples.xlsx").write_bytes(b"PK")
+        with patience():
+            while not house.daemon.spool.stale:
+                await house.daemon.clock.sleep(0.02)
+        shown = text_of((await browser.get("/files")).text)
+        assert "Waiting in incoming/ samples.xlsx : its name ends in none of .yaml" in shown
+        assert "save a workbook as CSV UTF-8" in shown
+
+
 async def test_a_form_that_makes_no_file_is_refused(house, operator):
     """With what is wrong with it, and nothing is left behind."""
     async with operator() as browser:
@@ -153,8 +221,8 @@ async def test_a_form_that_makes_no_file_is_refused(house, operator):
         forms = [
             ({"text": ""}, None, "neither a file nor a text"),
             ({"text": "x"}, [("files", ("run.yaml", "x"))], "both files and a text"),
-            ({}, [("files", ("../run.yaml", "x"))], "is no name that is taken"),
-            ({}, [("files", (".run.yaml", "x"))], "is no name that is taken"),
+            ({}, [("files", ("../run.yaml", "x"))], "is a name that is not accepted"),
+            ({}, [("files", (".run.yaml", "x"))], "is a name that is not accepted"),
             ({}, [("files", ("run (1).yaml", "x"))], "rename it `run-1.yaml`"),
             ({}, [("files", ("run.yaml", "x")), ("files", ("run.yaml", "x"))], "was chosen twice"),
             ({}, [("files", ("a.yaml", "x\n")), ("files", ("b.yaml", "x\n"))], "choose one queue file"),

@@ -151,3 +151,17 @@ async def test_a_long_text_is_to_be_uploaded_as_a_file(house, operator):
             page = await browser.post("/files", files, action="check", text="x" * (LARGEST_FIELD + 1))
             assert page.status_code in (400, 413)
             assert len(page.content) < 10_000
+
+
+@pytest.mark.parametrize("name", ['name="token"', 'name="files"; filename="+2AA-.yaml"', 'name="+2AA-"'])
+async def test_half_a_character_in_a_form_is_refused(house, operator, name):
+    """A form may name a character set that makes some; no page and no file can hold them."""
+    body = f"--b\r\nContent-Disposition: form-data; {name}\r\n\r\n+2AA-\r\n--b--\r\n"
+    kind = {"content-type": "multipart/form-data; boundary=b; charset=utf-7"}
+    async with operator(logged_in=False):
+        origin = {"origin": str(house.client.base_url)}
+        answer = await house.client.post("/login", content=body, headers=kind | origin)
+        assert answer.status_code == 400
+        bearer = {"authorization": f"Bearer {house.token}"}
+        answer = await house.client.post("/files", content=body, headers=kind | bearer)
+        assert (answer.status_code, "not UTF-8" in answer.text) == (400, True)

@@ -7,6 +7,7 @@ from stored_jobs import load, report, track
 
 from orchestrator.domain.errors import Unauthorised
 from orchestrator.domain.model import BatchReport, ItemState
+from orchestrator.domain.webhook import Notice, Notify
 from orchestrator.telemetry.events import RequestDone
 
 # ---------------------------------------------------------------- jobs
@@ -105,6 +106,26 @@ async def test_a_job_shows_its_batches_and_its_history(house):
         )
         batches = text_of((await browser.get("/jobs/work/batches?after=0")).text)
         assert "settled link: SUCCEEDED remote-1 1 1 failed 1" in batches
+
+
+async def test_a_webhook_that_is_not_delivered_shows_with_its_job(house):
+    """How often it was tried, why in vain, and when it is given up; not before the first attempt."""
+    async with house.open(turning=False):
+        browser, notices = OperatorBrowser(house.client), house.daemon.store.notices
+        await load(house, "work", ["fil.1"], notify=Notify("https://lims.example.org/", frozenset({Notice.SETTLED})))
+        batch, now = await track(house), house.daemon.clock.now()
+        await report(house, batch, 1, ItemState.SUCCEEDED)
+        ended = [BatchReport(batch.key, "SUCCEEDED", final=True)]
+        await house.daemon.store.advance.apply_reports(ended, now=now, account="ica")
+        (pending,) = await notices.undelivered()
+        assert "Webhook" not in text_of((await browser.get("/jobs/work")).text)
+        await notices.failed(pending, "HTTP 503: busy", due_at=now)
+        shown = text_of((await browser.get("/jobs/work/history")).text)
+        assert "Webhook not delivered settled: 1 attempt, next 20" in shown
+        assert "UTC : HTTP 503: busy" in shown
+        await notices.give_up(pending, "HTTP 410", now)
+        shown = text_of((await browser.get("/jobs/work/batches")).text)
+        assert "Webhook not delivered settled: 2 attempts, given up: HTTP 410" in shown
 
 
 MISSING = {

@@ -153,6 +153,12 @@ def test_what_to_write_is_told_as_a_queue_file_spells_it(wrong, says):
     assert str(mistake).startswith(says)
 
 
+def test_a_missing_version_is_named_as_it_has_to_be_written():
+    """It is the first mistake of whoever writes a queue file."""
+    (mistake,) = read({"jobs": [JOB]}).mistakes
+    assert str(mistake) == "version: `version` is missing - add `version: 1`"
+
+
 def test_a_misspelt_key_names_the_one_meant():
     """The remedy of an unknown key is the nearest known one."""
     (mistake,) = read(document(JOB | {"prioritty": 1})).mistakes
