@@ -4,12 +4,13 @@ from enum import StrEnum
 
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import SharedUser, Unauthorised, WrongAddress
+from orchestrator.domain.polling.backoff import doubled
 from orchestrator.engine.retry_delays import RetryDelays
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import CredentialAccepted, CredentialRejected, Event
 
-MAX_CLOSED = 900.0
-"""Maximum seconds between two requests of an account that only a changed configuration can open."""
+_FIRST_CLOSED, MAX_CLOSED = 2.0, 900.0
+"""First and maximum seconds between two requests of an account that only a changed configuration can open."""
 
 
 class Cause(StrEnum):
@@ -75,7 +76,7 @@ class AccountGate:
             delay = min(self._retry_delays(self._rejections), self._max_delay)
             self.reason += "; put a valid key in place of the account's: a file is read again"
         else:  # only a changed configuration helps
-            delay = min(2.0**self._rejections, MAX_CLOSED)
+            delay = doubled(_FIRST_CLOSED, self._rejections, MAX_CLOSED)
         self._closed_until = now + delay
         self._bus.publish(CredentialRejected(self._account, self.reason, delay))
 
