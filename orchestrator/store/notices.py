@@ -155,9 +155,12 @@ class Notices:
             return [_pending_of(row) for row in await connection.execute(query, values)]
 
     async def _end(self, pending: PendingNotice, detail: str, now: Micros, change: sa.UpdateBase) -> None:
+        of_job = sa.select(outbox.c.job).where(outbox.c.id == pending.id)
         async with self._database.write() as connection:
+            # As it is now: a job that is made of rows has another id since it was planned.
+            job = (await connection.execute(of_job)).scalar_one_or_none()
             if (await connection.execute(change)).rowcount:
-                event = {"at": now, "job": pending.job, "event": "notify", "new": pending.notice, "detail": detail}
+                event = {"at": now, "job": job, "event": "notify", "new": pending.notice, "detail": detail}
                 await connection.execute(sa.insert(events).values(event))
 
 
