@@ -199,7 +199,14 @@ async def test_jobs_that_settle_with_one_page_cost_the_same_however_many(scene):
 # ---------------------------------------------------------------- what is read
 
 
-SCANS = ("SCAN batches", "SCAN jobs", "SCAN items", "SCAN events", "SCAN outbox")
+SCANS = (
+    "SCAN batches",
+    "SCAN jobs",
+    "SCAN items",
+    "SCAN events",
+    "SCAN outbox",
+    "SEARCH jobs USING INDEX sqlite_autoindex_jobs_1 (id>?)",
+)
 OF_WHAT_IS_LIVE = ("batches_live", "batches_of_live_job", "batches_unsent", "jobs_live")
 
 
@@ -215,9 +222,10 @@ async def _plans(database, asked):
 async def test_what_the_daemon_asks_reads_nothing_that_is_settled(scene, retry_twice):
     """Statement by statement: an index of what is live, or of the rows that are named, and no table read through."""
     store = scene.store
-    await scene.add("alpha", items=4, retry=retry_twice)
-    await scene.add_waiting("beta", "alpha")
     with _statements(store._database) as asked:
+        assert not await store.moving()
+        await scene.add("alpha", items=4, retry=retry_twice)
+        await scene.add_waiting("beta", "alpha")
         first = await scene.track()
         busy = [first.id]
         await store.batches.next("ica", room=5, now=scene.tick(), busy=busy)
@@ -231,6 +239,7 @@ async def test_what_the_daemon_asks_reads_nothing_that_is_settled(scene, retry_t
         await store.batches.ended({(first.job, 1)})
         await store.items.open_in([first.id], ["creation", "analysis"])
         await store.moving()
+        await store.planned_rows.next()
         await store.jobs.unsettled_counts()
         await store.jobs.item_counts()
         await store.outbox.next_due()
