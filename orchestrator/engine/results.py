@@ -69,7 +69,7 @@ class Results:
 
     async def _deliver(self, entry: Entry) -> None:
         job = await self._store.jobs.get(entry.job_name)
-        if job is not None:
+        if job is not None and job.state.settled:  # a retry may have opened it again since the outbox was read
             path = await self._write(job)
             self._bus.publish(_settled(job, path))
         await self._store.outbox.done(entry)

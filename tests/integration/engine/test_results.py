@@ -102,6 +102,27 @@ async def test_a_result_that_could_not_be_written_waits_no_longer_when_the_clock
     assert desk.written() == ["first"]
 
 
+async def test_the_result_of_a_job_that_was_opened_again_is_not_written(desk, monkeypatch):
+    """It waited behind others that are due: no file, and no event, says that a job settled which runs."""
+    for name in ("first", "second"):
+        await desk.settle(name)
+    read_due = desk.store.outbox.due
+
+    async def then_retry(now):
+        due = await read_due(now)
+        await desk.store.advance.retry("second", now=desk.clock.now())
+        return due
+
+    monkeypatch.setattr(desk.store.outbox, "due", then_retry)
+    await desk.results.turn()
+    assert desk.written() == ["first"]
+    assert [event.job for event in desk.published(JobSettled)] == ["first"]
+    await desk.store.advance.cancel("second", now=desk.clock.now())
+    monkeypatch.undo()
+    await desk.results.turn()
+    assert desk.written() == ["first", "second"]
+
+
 # ---------------------------------------------------------------- three files
 
 
