@@ -14,6 +14,7 @@ import anyio.to_thread
 from orchestrator.clock import SECOND, Clock
 from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.model import Job, JobSpec
 from orchestrator.durable import open_draft, sync_file, sync_folder
 from orchestrator.engine.report.context import Context
@@ -115,7 +116,7 @@ class Results:
 
     async def _delay(self, entry: Entry, error: Exception) -> None:
         """Record and report a failed delivery. Raises, and so fails the whole turn, when the database fails."""
-        delay, reason = self._retry_delays(entry.tries + 1), self._summary(error)
+        delay, reason = self._retry_delays(entry.tries + 1), printable(self._summary(error))
         await self._store.outbox.failed(entry, reason, due_at=self._due_clock.after(delay))
         expected = isinstance(error, OSError | OrchestratorError)
         text = reason if expected else "".join(traceback.format_exception(error))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import sqlite3
 from functools import partial
@@ -100,6 +101,14 @@ async def test_a_result_that_could_not_be_written_waits_no_longer_when_the_clock
     await desk.clock.advance(10)
     await desk.results.turn()
     assert desk.written() == ["first"]
+
+
+async def test_a_folder_whose_name_is_no_text_delays_its_results_like_any_other(desk):
+    """No database stores such a name: it is recorded with an escape, and each attempt counts."""
+    desk.folder = desk.folder / os.fsdecode(b"\xff")
+    await desk.settle("first")
+    assert 0 < await desk.writer().turn() <= 10.0
+    assert "\\udcff" in (await desk.store.outbox.failing(1))["first"]
 
 
 async def test_the_result_of_a_job_that_was_opened_again_is_not_written(desk, monkeypatch):
