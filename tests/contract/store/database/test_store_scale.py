@@ -90,6 +90,24 @@ async def test_among_jobs_with_work_out_the_one_with_least_goes_first(scene):
 # ---------------------------------------------------------------- controls
 
 
+async def test_controls_and_a_start_read_no_stored_submission(scene):
+    """A job may have hundreds of batches with megabytes to send: only that of a batch which is sent is needed."""
+    controls = scene.store.advance
+    await scene.add(items=8)
+    for number in (1, 2):
+        await scene.blocked(await scene.batch(number))
+    await scene.lost(await scene.batch(3))
+    await scene.begin(await scene.batch(4))
+    with _statements(scene.store._database) as asked:
+        await controls.recover(scene.tick())
+        await controls.adopt("alpha", 1, "theirs", now=scene.tick())
+        await controls.retry("alpha", now=scene.tick())
+        await controls.cancel("alpha", now=scene.tick())
+        await controls.give_up("alpha", user="ann", now=scene.tick())
+    assert (await scene.job()).state is JobState.CANCELLED
+    assert not [statement for statement, _ in asked if statement.startswith("SELECT") and "body" in statement]
+
+
 @pytest.mark.parametrize("account", [None, "ica"])
 async def test_a_pause_of_all_costs_the_same_however_many_jobs_there_are(scene, account):
     """So does its end; each job has its events, its needs and its reason."""
