@@ -62,7 +62,6 @@ class PlannableJob:
     """The job as its file has it, as compact JSON."""
     file: str | None
     created_at: Micros
-    round: int
     source: RowSource
 
 
@@ -145,4 +144,4 @@ def _plannable(row: Row) -> PlannableJob:
         row.source_round,
         row.source_pruned_at is not None,
     )
-    return PlannableJob(JobId(row.id), row.name, row.template.encode(), row.file, row.created_at, row.round, source)
+    return PlannableJob(JobId(row.id), row.name, row.template.encode(), row.file, row.created_at, source)
