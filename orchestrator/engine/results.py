@@ -28,6 +28,8 @@ from orchestrator.telemetry.events import Event, JobSettled, ResultDelayed
 
 IDLE_PAUSE = 60.0
 """Maximum seconds between two reads of the outbox, woken or not."""
+_LONGEST_TURN = 60.0
+"""Seconds after which a turn begins no other result: one that lasts for many minutes looks like one that hangs."""
 
 
 class Results:
@@ -62,7 +64,10 @@ class Results:
         return IDLE_PAUSE if due is None else min(IDLE_PAUSE, max(0.0, (due - self._due_clock.now()) / SECOND))
 
     async def _deliver_due(self) -> None:
+        end = self._clock.monotonic() + _LONGEST_TURN
         for entry in await self._store.outbox.due(self._due_clock.now()):
+            if self._clock.monotonic() >= end:
+                return
             try:
                 await self._deliver(entry)
             except Exception as error:  # noqa: BLE001 - a bug in one result is reported, and must not delay the others

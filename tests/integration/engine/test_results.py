@@ -111,6 +111,22 @@ async def test_a_folder_whose_name_is_no_text_delays_its_results_like_any_other(
     assert "\\udcff" in (await desk.store.outbox.failing(1))["first"]
 
 
+async def test_many_large_results_are_written_in_several_turns(desk, monkeypatch):
+    """A turn of many minutes would look as if it hung, and the watchdog would end the daemon."""
+    for number in range(5):
+        await desk.settle(f"job-{number}")
+    record = desk.store.outbox.done
+
+    async def after_half_a_minute(entry):
+        await desk.clock.advance(30)
+        await record(entry)
+
+    monkeypatch.setattr(desk.store.outbox, "done", after_half_a_minute)
+    for written in (2, 4, 5):
+        pause = await desk.results.turn()
+        assert (len(desk.written()), pause == 0) == (written, written < 5)
+
+
 async def test_the_result_of_a_job_that_was_opened_again_is_not_written(desk, monkeypatch):
     """It waited behind others that are due: no file, and no event, says that a job settled which runs."""
     for name in ("first", "second"):
