@@ -51,7 +51,6 @@ class PendingNotice:
     due_at: Micros | None
     """When the next attempt is due; None where there will be none."""
     last_error: str | None
-    job: JobId
     job_name: str
     kind: str
     account: str
@@ -98,11 +97,12 @@ class Notices:
         """
         settled = pending.notice is Notice.SETTLED
         states = one_of(events.c.new, [state for state in JobState if state.settled is settled])
-        of_job = (events.c.job == pending.job, events.c.event == "job", events.c.at <= pending.at, states)
-        of_needs = (events.c.job == pending.job, events.c.event == "needs", events.c.new == pending.notice)
+        job = _job_of(pending).scalar_subquery()
+        of_job = (events.c.job == job, events.c.event == "job", events.c.at <= pending.at, states)
+        of_needs = (events.c.job == job, events.c.event == "needs", events.c.new == pending.notice)
         latest = sa.select(events.c.at, events.c.new, events.c.detail).order_by(events.c.id.desc()).limit(1)
         async with self._database.read() as connection:
-            query = sa.select(jobs.c.state, jobs.c.detail).where(jobs.c.id == pending.job)
+            query = sa.select(jobs.c.state, jobs.c.detail).where(jobs.c.id == job)
             now = (await connection.execute(query)).one()
             became = (await connection.execute(latest.where(*of_job))).one_or_none()
             needed = (await connection.execute(latest.where(*of_needs, events.c.at == pending.at))).one_or_none()
@@ -155,13 +155,16 @@ class Notices:
             return [_pending_of(row) for row in await connection.execute(query, values)]
 
     async def _end(self, pending: PendingNotice, detail: str, now: Micros, change: sa.UpdateBase) -> None:
-        of_job = sa.select(outbox.c.job).where(outbox.c.id == pending.id)
         async with self._database.write() as connection:
-            # As it is now: a job that is made of rows has another id since it was planned.
-            job = (await connection.execute(of_job)).scalar_one_or_none()
+            job = (await connection.execute(_job_of(pending))).scalar_one_or_none()
             if (await connection.execute(change)).rowcount:
                 event = {"at": now, "job": job, "event": "notify", "new": pending.notice, "detail": detail}
                 await connection.execute(sa.insert(events).values(event))
+
+
+def _job_of(pending: PendingNotice) -> sa.Select[str]:
+    """The id of its job as it is now: a job that is made of rows has another one since it was planned."""
+    return sa.select(outbox.c.job).where(outbox.c.id == pending.id)
 
 
 def _pending_of(row: Row) -> PendingNotice:
@@ -174,7 +177,6 @@ def _pending_of(row: Row) -> PendingNotice:
         tries=row.of_tries,
         due_at=row.of_due_at if row.of_due_at < NEVER else None,
         last_error=row.of_last_error,
-        job=JobId(row.id),
         job_name=row.name,
         kind=row.kind,
         account=row.account,

@@ -123,6 +123,7 @@ async def test_a_notice_that_was_being_sent_while_the_job_was_planned_is_recorde
     (sent,) = await scene.store.notices.due(scene.tick())
     await scene.store.advance.retry("beta", now=scene.tick())
     await plan(scene)
+    assert (await scene.store.notices.change_of(sent)).detail == "no column"
     record = scene.store.notices.give_up if given_up else scene.store.notices.delivered
     await record(sent, "done", scene.tick())
     assert [event[0] for event in await scene.events("beta")][-1] == "notify"
