@@ -1,5 +1,6 @@
 """Closes an account while the platform does not accept its credential, and opens it again."""
 
+import math
 from enum import StrEnum
 
 from orchestrator.clock import Clock
@@ -40,7 +41,7 @@ class AccountGate:
         self._bus = bus
         self._retry_delays = retry_delays
         self._rejections = 0
-        self._closed_until = float("-inf")
+        self._closed_until = -math.inf
         self.refused_since: float | None = None
         """When the first of the rejections came, on the monotonic clock; None while the credential is accepted."""
         self.reason: str | None = None
@@ -84,7 +85,7 @@ class AccountGate:
         """Open the account after a success; returns whether it had been refused."""
         if not self.refused:
             return False
-        self._rejections = 0
+        self._rejections, self._closed_until = 0, -math.inf
         self.refused_since = self.reason = self.cause = None
         self._bus.publish(CredentialAccepted(self._account))
         return True

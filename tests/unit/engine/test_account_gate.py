@@ -24,3 +24,16 @@ async def test_an_account_may_be_rejected_for_weeks(rejection, longest):
         await clock.advance(gate.closed_for)
     assert pauses[0] < pauses[1] < pauses[2]
     assert set(pauses[400:]) == {longest}
+
+
+async def test_a_success_opens_the_account_at_once():
+    """Of two steps that were sent together one may be rejected and the other accepted: nothing waits after that."""
+    clock = ManualClock()
+    gate = AccountGate("ica", max_delay=MAX_DELAY, clock=clock, bus=Bus(), retry_delays=float)
+    for _ in range(20):
+        gate.close(SharedUser("rejected"))
+        await clock.advance(gate.closed_for)
+    gate.close(SharedUser("rejected"))
+    assert gate.closed_for == MAX_CLOSED
+    assert gate.open()
+    assert (gate.closed_for <= 0, gate.refused, gate.reason) == (True, False, None)
