@@ -33,6 +33,8 @@ _DUE = (
     .limit(sa.bindparam("most"))
 )
 _NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(_IS_NOTICE, _ALIVE)
+_LATE = sa.and_(_IS_NOTICE, _ALIVE, outbox.c.due_at > sa.bindparam("latest", type_=sa.BigInteger))
+_FIRST_LATE = sa.select(outbox.c.id).where(_LATE).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +131,12 @@ class Notices:
         await self._end(pending, f"given up: {error}", now, update)
 
     async def bound_due(self, latest: Micros) -> None:
-        """At start: make no notice due later than `latest`, in case the clock was ahead when it was written."""
-        late = (_IS_NOTICE, _ALIVE, outbox.c.due_at > latest)
+        """Make no notice due later than `latest`, in case the clock was ahead when it was written."""
+        async with self._database.read() as connection:
+            if (await connection.execute(_FIRST_LATE, {"latest": latest})).first() is None:
+                return
         async with self._database.write() as connection:
-            await connection.execute(sa.update(outbox).where(*late).values(due_at=latest))
+            await connection.execute(sa.update(outbox).where(_LATE).values(due_at=latest), {"latest": latest})
 
     async def next_due(self) -> Micros | None:
         """When the next attempt is due; None when there is none."""
