@@ -139,7 +139,8 @@ def is_unresolvable(batch: Batch, error: Exception, *, now: Micros) -> bool:
     if isinstance(error, OrchestratorError) and not isinstance(error, Refused):
         return False
     patience = batch.search_delay if batch.cancelled else PATIENCE
-    return batch.sent_at is not None and now - batch.sent_at >= patience
+    # A send of a time to come, further away than that: the clock was ahead, and nothing shows how long ago it was.
+    return batch.sent_at is not None and abs(now - batch.sent_at) >= patience
 
 
 def may_be_echo(item: Item, batch: Batch) -> bool:

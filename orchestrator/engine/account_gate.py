@@ -1,15 +1,17 @@
 """Closes an account while the platform does not accept its credential, and opens it again."""
 
+import math
 from enum import StrEnum
 
 from orchestrator.clock import Clock
 from orchestrator.domain.errors import SharedUser, Unauthorised, WrongAddress
+from orchestrator.domain.polling.backoff import doubled
 from orchestrator.engine.retry_delays import RetryDelays
 from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import CredentialAccepted, CredentialRejected, Event
 
-MAX_CLOSED = 900.0
-"""Maximum seconds between two requests of an account that only a changed configuration can open."""
+_FIRST_CLOSED, MAX_CLOSED = 2.0, 900.0
+"""First and maximum seconds between two requests of an account that only a changed configuration can open."""
 
 
 class Cause(StrEnum):
@@ -39,7 +41,7 @@ class AccountGate:
         self._bus = bus
         self._retry_delays = retry_delays
         self._rejections = 0
-        self._closed_until = float("-inf")
+        self._closed_until = -math.inf
         self.refused_since: float | None = None
         """When the first of the rejections came, on the monotonic clock; None while the credential is accepted."""
         self.reason: str | None = None
@@ -75,7 +77,7 @@ class AccountGate:
             delay = min(self._retry_delays(self._rejections), self._max_delay)
             self.reason += "; put a valid key in place of the account's: a file is read again"
         else:  # only a changed configuration helps
-            delay = min(2.0**self._rejections, MAX_CLOSED)
+            delay = doubled(_FIRST_CLOSED, self._rejections, MAX_CLOSED)
         self._closed_until = now + delay
         self._bus.publish(CredentialRejected(self._account, self.reason, delay))
 
@@ -83,7 +85,7 @@ class AccountGate:
         """Open the account after a success; returns whether it had been refused."""
         if not self.refused:
             return False
-        self._rejections = 0
+        self._rejections, self._closed_until = 0, -math.inf
         self.refused_since = self.reason = self.cause = None
         self._bus.publish(CredentialAccepted(self._account))
         return True

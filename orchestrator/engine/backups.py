@@ -33,6 +33,14 @@ def made_backups(directory: Path) -> dict[Micros, Path]:
     return found
 
 
+def newest_backup(directory: Path, now: Micros) -> Micros | None:
+    """When the newest backup was made; None while there is none. Raises OSError.
+
+    Those of a later time than `now` were made while the clock was ahead: how old they are is not known.
+    """
+    return max((at for at in made_backups(directory) if at <= now), default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class BackupPlan:
     """Where backups are written, how often (in seconds), and how many are kept."""
@@ -82,10 +90,8 @@ class Backups:
         return pause
 
     def _age(self) -> float | None:
-        """Seconds since the newest backup; None without one, or when the clock was set back behind it."""
-        if self.newest is None or self.newest > self._clock.now():
-            return None
-        return (self._clock.now() - self.newest) / SECOND
+        """Seconds since the newest backup; None without one."""
+        return None if self.newest is None else (self._clock.now() - self.newest) / SECOND
 
     async def _copy(self) -> None:
         began, at = self._clock.monotonic(), self._clock.now() // SECOND * SECOND
@@ -104,20 +110,21 @@ class Backups:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             for draft in directory.glob(".orchestrator-*.db.*"):
                 shutil.rmtree(draft)
-            copies = made_backups(directory)
+            return newest_backup(directory, self._clock.now())
         except OSError as error:
             place = error.filename or directory
             raise StoreError(
                 f"no backup can be made in {directory} ({place}: {error.strerror or error}): free space, give the "
                 "daemon's user the right to write there, or set another `backup.directory`"
             ) from error
-        return max(copies, default=None)
 
     def _prune(self, newest: Path) -> tuple[int, int]:
-        """Remove surplus backups, by name; returns the size of the newest and how many were removed."""
-        copies = made_backups(self._plan.directory)
-        surplus = sorted(copies, reverse=True)[self._plan.keep :]
+        """Remove surplus backups, by name; returns the size of the newest and how many were removed.
+
+        Those of a time to come go first: the clock was ahead when they were made, which was before.
+        """
+        copies, now = made_backups(self._plan.directory), self._clock.now()
+        surplus = sorted(copies, key=lambda at: (at <= now, at), reverse=True)[self._plan.keep :]
         for made_at in surplus:
-            if copies[made_at] != newest:
-                copies[made_at].unlink(missing_ok=True)
+            copies[made_at].unlink(missing_ok=True)
         return newest.stat().st_size, len(surplus)

@@ -14,6 +14,7 @@ import anyio.to_thread
 from orchestrator.clock import SECOND, Clock
 from orchestrator.crash_points import CrashPoint, crash_point
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.model import Job, JobSpec
 from orchestrator.durable import open_draft, sync_file, sync_folder
 from orchestrator.engine.report.context import Context
@@ -27,6 +28,8 @@ from orchestrator.telemetry.events import Event, JobSettled, ResultDelayed
 
 IDLE_PAUSE = 60.0
 """Maximum seconds between two reads of the outbox, woken or not."""
+_LONGEST_TURN = 60.0
+"""Seconds after which a turn begins no other result: one that lasts for many minutes looks like one that hangs."""
 
 
 class Results:
@@ -61,7 +64,10 @@ class Results:
         return IDLE_PAUSE if due is None else min(IDLE_PAUSE, max(0.0, (due - self._due_clock.now()) / SECOND))
 
     async def _deliver_due(self) -> None:
+        end = self._clock.monotonic() + _LONGEST_TURN
         for entry in await self._store.outbox.due(self._due_clock.now()):
+            if self._clock.monotonic() >= end:
+                return
             try:
                 await self._deliver(entry)
             except Exception as error:  # noqa: BLE001 - a bug in one result is reported, and must not delay the others
@@ -69,7 +75,7 @@ class Results:
 
     async def _deliver(self, entry: Entry) -> None:
         job = await self._store.jobs.get(entry.job_name)
-        if job is not None:
+        if job is not None and job.state.settled:  # a retry may have opened it again since the outbox was read
             path = await self._write(job)
             self._bus.publish(_settled(job, path))
         await self._store.outbox.done(entry)
@@ -115,7 +121,7 @@ class Results:
 
     async def _delay(self, entry: Entry, error: Exception) -> None:
         """Record and report a failed delivery. Raises, and so fails the whole turn, when the database fails."""
-        delay, reason = self._retry_delays(entry.tries + 1), self._summary(error)
+        delay, reason = self._retry_delays(entry.tries + 1), printable(self._summary(error))
         await self._store.outbox.failed(entry, reason, due_at=self._due_clock.after(delay))
         expected = isinstance(error, OSError | OrchestratorError)
         text = reason if expected else "".join(traceback.format_exception(error))

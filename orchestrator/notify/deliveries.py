@@ -106,14 +106,11 @@ class Deliveries:
         self._in_flight: dict[str, str] = {}
         self._unrecorded: dict[str, _Unrecorded] = {}
         """Notices with an attempt that the database does not know of, by id."""
-        self._bounded = False
 
     async def turn(self) -> float:
         """Start the attempts that are due and fit; returns the seconds until more may be due."""
         now = self._clock.now()
-        if not self._bounded:
-            await self._store.notices.bound_due(now + round(max(DELAYS) * (1 + JITTER) * SECOND))
-            self._bounded = True
+        await self._store.notices.bound_due(now + round(max(DELAYS) * (1 + JITTER) * SECOND))
         due = await self._store.notices.next_due()
         if due is None:
             self._unrecorded.clear()

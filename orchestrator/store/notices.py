@@ -33,6 +33,8 @@ _DUE = (
     .limit(sa.bindparam("most"))
 )
 _NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(_IS_NOTICE, _ALIVE)
+_LATE = sa.and_(_IS_NOTICE, _ALIVE, outbox.c.due_at > sa.bindparam("latest", type_=sa.BigInteger))
+_FIRST_LATE = sa.select(outbox.c.id).where(_LATE).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,6 @@ class PendingNotice:
     due_at: Micros | None
     """When the next attempt is due; None where there will be none."""
     last_error: str | None
-    job: JobId
     job_name: str
     kind: str
     account: str
@@ -98,11 +99,12 @@ class Notices:
         """
         settled = pending.notice is Notice.SETTLED
         states = one_of(events.c.new, [state for state in JobState if state.settled is settled])
-        of_job = (events.c.job == pending.job, events.c.event == "job", events.c.at <= pending.at, states)
-        of_needs = (events.c.job == pending.job, events.c.event == "needs", events.c.new == pending.notice)
+        job = _job_of(pending).scalar_subquery()
+        of_job = (events.c.job == job, events.c.event == "job", events.c.at <= pending.at, states)
+        of_needs = (events.c.job == job, events.c.event == "needs", events.c.new == pending.notice)
         latest = sa.select(events.c.at, events.c.new, events.c.detail).order_by(events.c.id.desc()).limit(1)
         async with self._database.read() as connection:
-            query = sa.select(jobs.c.state, jobs.c.detail).where(jobs.c.id == pending.job)
+            query = sa.select(jobs.c.state, jobs.c.detail).where(jobs.c.id == job)
             now = (await connection.execute(query)).one()
             became = (await connection.execute(latest.where(*of_job))).one_or_none()
             needed = (await connection.execute(latest.where(*of_needs, events.c.at == pending.at))).one_or_none()
@@ -129,10 +131,12 @@ class Notices:
         await self._end(pending, f"given up: {error}", now, update)
 
     async def bound_due(self, latest: Micros) -> None:
-        """At start: make no notice due later than `latest`, in case the clock was ahead when it was written."""
-        late = (_IS_NOTICE, _ALIVE, outbox.c.due_at > latest)
+        """Make no notice due later than `latest`, in case the clock was ahead when it was written."""
+        async with self._database.read() as connection:
+            if (await connection.execute(_FIRST_LATE, {"latest": latest})).first() is None:
+                return
         async with self._database.write() as connection:
-            await connection.execute(sa.update(outbox).where(*late).values(due_at=latest))
+            await connection.execute(sa.update(outbox).where(_LATE).values(due_at=latest), {"latest": latest})
 
     async def next_due(self) -> Micros | None:
         """When the next attempt is due; None when there is none."""
@@ -156,9 +160,15 @@ class Notices:
 
     async def _end(self, pending: PendingNotice, detail: str, now: Micros, change: sa.UpdateBase) -> None:
         async with self._database.write() as connection:
+            job = (await connection.execute(_job_of(pending))).scalar_one_or_none()
             if (await connection.execute(change)).rowcount:
-                event = {"at": now, "job": pending.job, "event": "notify", "new": pending.notice, "detail": detail}
+                event = {"at": now, "job": job, "event": "notify", "new": pending.notice, "detail": detail}
                 await connection.execute(sa.insert(events).values(event))
+
+
+def _job_of(pending: PendingNotice) -> sa.Select[str]:
+    """The id of its job as it is now: a job that is made of rows has another one since it was planned."""
+    return sa.select(outbox.c.job).where(outbox.c.id == pending.id)
 
 
 def _pending_of(row: Row) -> PendingNotice:
@@ -171,7 +181,6 @@ def _pending_of(row: Row) -> PendingNotice:
         tries=row.of_tries,
         due_at=row.of_due_at if row.of_due_at < NEVER else None,
         last_error=row.of_last_error,
-        job=JobId(row.id),
         job_name=row.name,
         kind=row.kind,
         account=row.account,

@@ -16,7 +16,7 @@ _IS_RESULT = outbox.c.kind == RESULT
 
 # Executed after every change: to build a statement takes longer than to execute it.
 _DUE = (
-    sa.select(outbox.c.id, outbox.c.job, outbox.c.tries, jobs.c.name.label("job_name"))
+    sa.select(outbox.c.id, outbox.c.tries, jobs.c.name.label("job_name"))
     .join_from(outbox, jobs)
     .where(_IS_RESULT, outbox.c.due_at <= sa.bindparam("now"))
     .order_by(outbox.c.due_at, outbox.c.id)
@@ -30,7 +30,6 @@ class Entry:
     """One delivery."""
 
     id: str
-    job: JobId
     job_name: str
     tries: int
     """Attempts that failed."""
@@ -45,15 +44,8 @@ class Outbox:
     async def due(self, now: Micros, limit: int = 100) -> Sequence[Entry]:
         """What is to be delivered now, the oldest first."""
         async with self._database.read() as connection:
-            return [
-                Entry(
-                    id=row.id,
-                    job=JobId(row.job),
-                    job_name=row.job_name,
-                    tries=row.tries,
-                )
-                for row in await connection.execute(_DUE, {"now": now, "most": limit})
-            ]
+            rows = await connection.execute(_DUE, {"now": now, "most": limit})
+            return [Entry(id=row.id, job_name=row.job_name, tries=row.tries) for row in rows]
 
     async def done(self, entry: Entry) -> None:
         """Record a delivery. Idempotent."""

@@ -123,13 +123,12 @@ jobs = sa.Table(
 
 NOT_PLANNED = ""
 """In `blocked`: the job is made of rows, and is planned once their job has settled."""
-TO_BE_PLANNED = sa.and_(
-    one_of(jobs.c.state, [JobState.QUEUED]), jobs.c.blocked == NOT_PLANNED, jobs.c.cancelled_at.is_(None)
-)
-"""Jobs that are made of rows which are there."""
-
 REAL_JOB = jobs.c.state != literal(JobState.LOADING)
 LIVE_JOB = one_of(jobs.c.state, [JobState.WAITING, JobState.QUEUED, JobState.RUNNING])
+TO_BE_PLANNED = sa.and_(
+    LIVE_JOB, one_of(jobs.c.state, [JobState.QUEUED]), jobs.c.blocked == NOT_PLANNED, jobs.c.cancelled_at.is_(None)
+)
+"""Jobs that are made of rows which are there."""
 
 sa.Index("jobs_name", jobs.c.folded, unique=True, sqlite_where=REAL_JOB, postgresql_where=REAL_JOB)
 sa.Index(

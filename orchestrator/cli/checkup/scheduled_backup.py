@@ -7,7 +7,7 @@ from pathlib import Path
 from orchestrator.cli.checkup.finding import Finding, Result, ok, warning, wrong
 from orchestrator.cli.checkup.machine import folder_access, nearest
 from orchestrator.clock import SECOND, Clock, Micros
-from orchestrator.engine.backups import made_backups
+from orchestrator.engine.backups import newest_backup
 from orchestrator.settings import Settings
 
 _HOUR = 3600.0
@@ -32,7 +32,7 @@ def scheduled_backup(settings: Settings, clock: Clock) -> Iterator[Finding]:
         return
     yield access
     try:
-        newest = max(made_backups(plan.directory), default=None)
+        newest = newest_backup(plan.directory, clock.now())
         shared = _device(plan.directory) == _device(database)
     except OSError as error:
         yield wrong("backup", plan.directory, f"cannot be examined ({error.strerror or error})")

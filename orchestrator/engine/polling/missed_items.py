@@ -26,7 +26,8 @@ class MissCounter:
     def count(self, item: ItemId) -> int:
         """Count one more sweep that did not report the item; returns the new count."""
         now = self._clock.monotonic()
-        misses = self._held.pop(item, (0, now))[0] + 1
+        before, at = self._held.pop(item, (0, now))
+        misses = before + 1 if now - at < self._forgotten_after else 1
         if len(self._held) >= MAX_COUNTED_ITEMS:
             self._prune(now)
         if len(self._held) < MAX_COUNTED_ITEMS:
@@ -62,12 +63,12 @@ class ConditionTimer:
     def lasts(self, name: str) -> float:
         """Record that the condition holds; returns for how many seconds. Unobserved conditions expire."""
         now = self._clock.monotonic()
-        since, _ = self._held.pop(name, (now, now))
-        self._held[name] = since, now  # the newest last
-        for other, (_, last) in list(self._held.items()):
+        for held, (_, last) in list(self._held.items()):
             if now - last < self._broken_after:
                 break
-            del self._held[other]
+            del self._held[held]
+        since, _ = self._held.pop(name, (now, now))
+        self._held[name] = since, now  # the newest last
         return now - since
 
     def end(self, name: str) -> None:

@@ -140,8 +140,10 @@ class Aborting:
         for place, rest in list(self._resting.items()):
             if now - rest.until > LONGEST_REST:  # not retried since: the item has ended
                 del self._resting[place]
-        before, most = self._clock.now() - ASKED_AGAIN, limit + len(self._resting)
-        found = await self._store.items.to_abort(self._account, self._kinds, limit=most, asked_before=before)
+        wall, most = self._clock.now(), limit + len(self._resting)
+        found = await self._store.items.to_abort(
+            self._account, self._kinds, limit=most, now=wall, asked_before=wall - ASKED_AGAIN
+        )
         fresh = [each for each in found if _place(each) not in self._resting]
         due = {place for place, rest in self._resting.items() if rest.until <= now}
         rested = [each for each in found if _place(each) in due]

@@ -17,6 +17,7 @@ from orchestrator.domain.errors import (
     Unauthorised,
     Unconfirmed,
 )
+from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.model import Batch, BatchId, BatchState
 from orchestrator.domain.queue_file.estimate import MOST_BATCH_BYTES
 from orchestrator.domain.submission import Resend, Submission
@@ -110,7 +111,7 @@ class Submitting:
         """
         batch = await self._store.batches.get(batch_id)
         now = self._clock.now()
-        due, reason = self.waits.after(pause), str(error) or type(error).__name__
+        due, reason = self.waits.after(pause), printable(str(error) or type(error).__name__)
         if batch is None:
             return
         if batch.state is BatchState.SUBMITTING:

@@ -12,6 +12,8 @@ _SHARE: Final = 15
 """The pause between two requests is the time without a success divided by this."""
 _LONGEST: Final = 900.0
 """Maximum seconds of that pause."""
+_BREAK: Final = 3600.0
+"""Seconds without a request after which a failure is the first again: nothing was sent, so nothing failed meanwhile."""
 _GOOD: Final = range(200, 300)
 
 
@@ -43,13 +45,13 @@ class Contact:
         if exchange.status in _GOOD and exchange.outcome == str(exchange.status):
             self._failing_since = None
             return
-        if self._failing_since is None:
+        if self._failing_since is None or now - self._failed_at > _BREAK:
             self._failing_since = now
         self._failed_at = now
 
     @property
     def failing_since(self) -> float | None:
-        """When the first request after the last success failed, on the monotonic clock; None while they succeed."""
+        """When the first of the failures in a row came, on the monotonic clock; None while requests succeed."""
         return self._failing_since
 
     @property

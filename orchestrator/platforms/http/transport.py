@@ -43,6 +43,8 @@ _REPEATS: Final = 2
 _BACKOFF: Final = Backoff(floor=1.0, first=2.0, cap=30.0)
 _MAINTENANCE: Final = 300.0
 """Seconds for which an account is closed whose platform declines everything and does not say for how long."""
+_LONGEST_MAINTENANCE: Final = 3600.0
+"""Maximum seconds of that, whatever it says."""
 _MAX_BODY: Final = 64 * 1024 * 1024
 """Maximum decoded bytes of one response: a page of a thousand items has a few megabytes."""
 _TRACE: Final = "orchestrator.trace"
@@ -156,7 +158,8 @@ class Remote:
                 classify=self._classify,
             )
             if isinstance(refusal, Throttled) and refusal.whole_account:
-                self._limiter.close(self._limiter.now() + (refusal.retry_after or _MAINTENANCE))
+                pause = min(refusal.retry_after or _MAINTENANCE, _LONGEST_MAINTENANCE)
+                self._limiter.close(self._limiter.now() + pause)
             raise refusal from cause
         body = trace.body if call.answers_with_secret else self._credentials.removed_from(trace.body)
         return Answer(head.status, head.headers, body, head.hints.date)

@@ -147,7 +147,7 @@ class SlotFile:
         with self._path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), 0)
         self._words = memoryview(self._map)[_START:].cast("d")
-        return released
+        return released[:count]
 
     def close(self) -> None:
         """Unmap the file."""
@@ -174,6 +174,7 @@ class SlotFile:
         self._words[0], self._words[1], self._words[2] = throttle.closed_until, throttle.suspected, throttle.fades_at
 
     def _recall(self, count: int, window: float, now: float) -> tuple[list[float], ThrottleState]:
+        """The releases of `count` slots, then those of others that still count, and the throttling."""
         try:
             raw = self._path.read_bytes()
         except FileNotFoundError:
@@ -184,9 +185,9 @@ class SlotFile:
         latest = now + window
         if past.boot != self._boot:
             return _unknown(count, window, now), past.throttle.moved(now - past.last_taken).until(latest)
-        released = _fit([_last_use(*pair, now) for pair in past.pairs], count)
+        released = _fit([_last_use(*pair, now) for pair in past.pairs], count, still_counts=now - 2 * window)
         if window > past.window:  # a slot used twice within the longer window remembers only its second use
-            released = [max(known, guess) for known, guess in zip(released, _unknown(count, window, now), strict=True)]
+            released = list(map(max, released, _unknown(count, window, now)))
         return released, past.throttle.until(latest)
 
     def _write(self, released: list[float], throttle: ThrottleState, window: float, now: float) -> None:
@@ -237,9 +238,13 @@ def _last_use(taken: float, released: float, now: float) -> float:
     return released if taken <= released <= latest and taken <= now else now + MARGIN
 
 
-def _fit(released: list[float], count: int) -> list[float]:
-    """Adapt the releases to a new number of slots: keep the latest, or add free slots."""
-    return sorted([*released, *[NEVER] * (count - len(released))])[-count:]
+def _fit(released: list[float], count: int, *, still_counts: float) -> list[float]:
+    """Adapt the releases to a new number of slots: the latest, or free ones in addition.
+
+    Behind those come the others after `still_counts`: they are remembered, in case the number grows again.
+    """
+    ordered = sorted([*released, *[NEVER] * (count - len(released))])
+    return ordered[-count:] + [at for at in ordered[:-count] if at > still_counts]
 
 
 def _unknown(count: int, window: float, now: float) -> list[float]:

@@ -48,6 +48,9 @@ OUT = sa.and_(
 )
 """Batches of which something is, or may be, on the platform."""
 
+TAKES_ROOM = batches.c.open - batches.c.found_open
+"""How many items of a batch count against the limits of open items: what was found takes no room of its own."""
+
 _STARTED = one_of(jobs.c.state, [JobState.QUEUED, JobState.RUNNING])
 _HELD = sa.or_(jobs.c.paused.is_not(None), jobs.c.stopped.is_not(None))
 
@@ -285,8 +288,7 @@ def _queue(busy: int, without: int) -> _Queue:
 
 def _out_with(busy: Sequence[Mark]) -> sa.CompoundSelect[tuple[str, int]]:
     """Job and open items of each batch that is on the platform, or on the way there."""
-    mine = (batches.c.open - batches.c.found_open).label("open")  # what was found takes no room of its own
-    some = sa.select(batches.c.job, mine).where(batches.c.account == _ACCOUNT, batches.c.open > 0)
+    some = sa.select(batches.c.job, TAKES_ROOM.label("open")).where(batches.c.account == _ACCOUNT, batches.c.open > 0)
     leaving = [some.where(batches.c.id.in_(busy), sa.not_(OUT))] if busy else []
     return sa.union_all(some.where(OUT), *leaving)
 

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from orchestrator.clock import Micros
 from orchestrator.domain.model import CREATION, Batch, BatchId, Item, ItemState, JobId, Stage
+from orchestrator.domain.units import LATEST
 from orchestrator.store.chunks import chunks
 from orchestrator.store.database.engine import Database
 from orchestrator.store.reading.rows import ITEMS_IN, SELECT_BATCH, SELECT_ITEM, batch_of, item_of, place_of, places
@@ -31,7 +33,13 @@ _TO_ABORT = (
     .where(LIVE_JOB, jobs.c.account == sa.bindparam("account"), jobs.c.cancelled_at.is_not(None), LIVE_BATCH)
     .where(OPEN_ITEM, items.c.stage != CREATION, items.c.parent.is_(None))
     .where(jobs.c.kind.in_(sa.bindparam("kinds", expanding=True)), items.c.remote_id.is_not(None))
-    .where(sa.or_(items.c.abort_sent_at.is_(None), items.c.abort_sent_at < sa.bindparam("asked_before")))
+    .where(
+        sa.or_(
+            items.c.abort_sent_at.is_(None),
+            items.c.abort_sent_at < sa.bindparam("asked_before"),
+            items.c.abort_sent_at > sa.bindparam("now"),  # the clock was set back since
+        )
+    )
     .order_by(items.c.job, items.c.seq)
     .limit(sa.bindparam("most"))
 )
@@ -186,13 +194,14 @@ class Items:
                 last = (found[-1].job, found[-1].seq)
 
     async def to_abort(
-        self, account: str, kinds: Collection[str], *, limit: int, asked_before: Micros = 0
+        self, account: str, kinds: Collection[str], *, limit: int, asked_before: Micros = 0, now: Micros = LATEST
     ) -> list[tuple[Batch, Item]]:
-        """What became of items of cancelled jobs, and was not asked to stop since then; with their batches.
+        """What became of items of cancelled jobs, and was not asked to stop since `asked_before`; with their batches.
 
         `kinds`: those of which something can be stopped. What was found ends with the item that it was found under.
         """
-        values = {"account": account, "kinds": sorted(kinds), "asked_before": asked_before, "most": limit}
+        values: dict[str, Any] = {"account": account, "kinds": sorted(kinds), "most": limit}
+        values |= {"asked_before": asked_before, "now": now}
         async with self._database.read() as connection:
             found = [item_of(row) for row in (await connection.execute(_TO_ABORT, values)).all()]
             wanted = {(item.job, item.batch or 0) for item in found}

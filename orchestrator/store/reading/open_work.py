@@ -12,6 +12,7 @@ from orchestrator.clock import Micros
 from orchestrator.domain.model import BatchId, BatchState, Job, JobId, Needs
 from orchestrator.store.chunks import chunks
 from orchestrator.store.database.engine import Database
+from orchestrator.store.reading.batches import TAKES_ROOM
 from orchestrator.store.schema import LIVE_BATCH, UNSENT_BATCH, batches, events, jobs, literal, one_of
 
 MOST_READ = 1000
@@ -76,6 +77,7 @@ class OpenGroup:
     state: BatchState
     pipeline: str | None
     items: int
+    """Those that count against the limits of open items."""
     youngest: Micros | None
     """When the latest of these batches was accepted."""
 
@@ -123,7 +125,7 @@ class OpenWork:
     async def groups(self, among: Sequence[JobId]) -> Mapping[JobId, Sequence[OpenGroup]]:
         """The open items of these jobs by the state and pipeline of their batches; jobs without any are left out."""
         by = (batches.c.job, batches.c.state, batches.c.pipeline)
-        query = sa.select(*by, sa.func.sum(batches.c.open).label("open_items"), sa.func.max(batches.c.submitted_at))
+        query = sa.select(*by, sa.func.sum(TAKES_ROOM).label("open_items"), sa.func.max(batches.c.submitted_at))
         query = query.where(LIVE_BATCH, batches.c.open > 0).group_by(*by)
         found: defaultdict[JobId, list[OpenGroup]] = defaultdict(list)
         for portion in chunks(among):

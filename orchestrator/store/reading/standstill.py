@@ -10,7 +10,7 @@ from orchestrator.clock import Micros
 from orchestrator.domain.model import BatchState, Job, JobState
 from orchestrator.domain.units import rfc3339
 from orchestrator.store.database.engine import Database
-from orchestrator.store.reading.batches import MAY_PLAN, OUT
+from orchestrator.store.reading.batches import MAY_PLAN, OUT, TAKES_ROOM
 from orchestrator.store.schema import LIVE_JOB, batches, events, jobs, literal
 
 _PROGRESS = ("item", "confirm", "adopt", "status", "settle", "split", "refuse", "again", "retry", "job", "plan")
@@ -81,8 +81,8 @@ class Standstill:
             size = (await connection.execute(next_up)).scalar_one_or_none()
             if size is None:
                 return None
-            taken = sa.func.sum(batches.c.open).label("taken")
-            out = sa.select(batches.c.job, taken).where(batches.c.account == job.spec.account, OUT, batches.c.open > 0)
+            taken = sa.func.sum(TAKES_ROOM).label("taken")
+            out = sa.select(batches.c.job, taken).where(batches.c.account == job.spec.account, OUT, TAKES_ROOM > 0)
             group = out.group_by(batches.c.job).subquery()
             query = sa.select(jobs.c.id, jobs.c.name, group.c.taken, _moved(jobs.c.id).label("at"))
             rows = (await connection.execute(query.join_from(group, jobs, jobs.c.id == group.c.job))).all()

@@ -26,7 +26,7 @@ from orchestrator.domain.reported_limits import bounded_receipt
 from orchestrator.domain.submission import Submission
 from orchestrator.store.changes import Broken, Moved, Observed
 from orchestrator.store.errors import DamagedError, StoreUnavailableError
-from orchestrator.store.reading.rows import SELECT_BATCH_TO_SEND, batch_of
+from orchestrator.store.reading.rows import SELECT_BATCH, batch_of
 from orchestrator.store.schema import LIVE_BATCH, batches, literal
 from orchestrator.store.writing import blocking, refusals, submitting, unlisted
 from orchestrator.store.writing.compare import compare
@@ -114,8 +114,8 @@ class Advance(ControlActions):
         """
         sending = (LIVE_BATCH, batches.c.state == literal(BatchState.SUBMITTING))
         async with self._opened(now) as unit:
-            rows = (await unit.connection.execute(SELECT_BATCH_TO_SEND.where(*sending))).all()
-            await submitting.recover(unit, [batch_of(row, to_send=True) for row in rows])
+            rows = (await unit.connection.execute(SELECT_BATCH.where(*sending))).all()
+            await submitting.recover(unit, [batch_of(row) for row in rows])
             await settle(unit)
             return len(rows)
 

@@ -24,25 +24,21 @@ from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import SELECT_ITEM, item_of
 from orchestrator.store.schema import FOUND_ITEM, OPEN_ITEM, batches, items
 from orchestrator.store.writing.planned_changes import Comparison, Found
-from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
+from orchestrator.store.writing.unit_of_work import UPDATE_ITEM, ItemPosition, UnitOfWork
 
 _ADD = sa.insert(items)
-_REVIVE = (
-    sa.update(items)
-    .where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
-    .values(
-        batch=sa.bindparam("to_batch"),
-        parent=sa.bindparam("to_parent"),
-        stage=sa.bindparam("to_stage"),
-        state=sa.bindparam("to_state"),
-        status=sa.bindparam("to_status"),
-        remote_id=sa.bindparam("to_remote_id"),
-        detail=sa.bindparam("to_detail"),
-        facts=sa.bindparam("to_facts"),
-        submitted_at=sa.bindparam("to_submitted_at"),
-        finished_at=sa.bindparam("to_finished_at"),
-        superseded=False,
-    )
+_REVIVE = UPDATE_ITEM.values(
+    batch=sa.bindparam("to_batch"),
+    parent=sa.bindparam("to_parent"),
+    stage=sa.bindparam("to_stage"),
+    state=sa.bindparam("to_state"),
+    status=sa.bindparam("to_status"),
+    remote_id=sa.bindparam("to_remote_id"),
+    detail=sa.bindparam("to_detail"),
+    facts=sa.bindparam("to_facts"),
+    submitted_at=sa.bindparam("to_submitted_at"),
+    finished_at=sa.bindparam("to_finished_at"),
+    superseded=False,
 )
 _WIDEN = (
     sa.update(batches)
@@ -58,11 +54,7 @@ _WIDEN = (
         ),
     )
 )
-_SET_FOUND = (
-    sa.update(items)
-    .where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
-    .values(found=sa.bindparam("to_found"))
-)
+_SET_FOUND = UPDATE_ITEM.values(found=sa.bindparam("to_found"))
 
 
 async def add(unit: UnitOfWork, found: Sequence[Found]) -> list[Place]:

@@ -13,19 +13,12 @@ from orchestrator.domain.submission import Resend
 from orchestrator.store.account_memory import instance_of
 from orchestrator.store.reading.items import ITEMS_OF_BATCH
 from orchestrator.store.reading.rows import item_of, place_of, previous_ids_as_text
-from orchestrator.store.schema import OPEN_ITEM, batches, items
+from orchestrator.store.schema import OPEN_ITEM, batches
 from orchestrator.store.writing.jobs.leaving import leave, supersede
-from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
+from orchestrator.store.writing.unit_of_work import UPDATE_ITEM, ItemPosition, UnitOfWork
 
-_MOVE = (
-    sa.update(items)
-    .where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
-    .values(batch=sa.bindparam("to_batch"))
-)
-
-_SEND_AGAIN = (
-    sa.update(items).where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
-).values(
+_MOVE = UPDATE_ITEM.values(batch=sa.bindparam("to_batch"))
+_SEND_AGAIN = UPDATE_ITEM.values(
     stage=sa.bindparam("to_stage"),
     state=ItemState.PENDING,
     attempts=sa.bindparam("to_attempts"),

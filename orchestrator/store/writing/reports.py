@@ -14,23 +14,19 @@ from orchestrator.store.changes import Ended, Place
 from orchestrator.store.schema import batches, items
 from orchestrator.store.writing.found_items import add
 from orchestrator.store.writing.planned_changes import Comparison, ItemChange, KnownBatch
-from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
+from orchestrator.store.writing.unit_of_work import UPDATE_ITEM, ItemPosition, UnitOfWork
 
 _OWN_ENDS = frozenset({ItemState.SUCCEEDED, ItemState.PARTIAL, ItemState.FAILED})
 
-_WRITE = (
-    sa.update(items)
-    .where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
-    .values(
-        stage=sa.bindparam("to_stage"),
-        state=sa.bindparam("to_state"),
-        status=sa.bindparam("to_status"),
-        remote_id=sa.bindparam("to_remote_id"),
-        detail=sa.bindparam("to_detail"),
-        submitted_at=sa.bindparam("to_submitted_at"),
-        finished_at=sa.bindparam("to_finished_at"),
-        facts=sa.func.coalesce(sa.bindparam("to_facts", type_=sa.Text), items.c.facts),
-    )
+_WRITE = UPDATE_ITEM.values(
+    stage=sa.bindparam("to_stage"),
+    state=sa.bindparam("to_state"),
+    status=sa.bindparam("to_status"),
+    remote_id=sa.bindparam("to_remote_id"),
+    detail=sa.bindparam("to_detail"),
+    submitted_at=sa.bindparam("to_submitted_at"),
+    finished_at=sa.bindparam("to_finished_at"),
+    facts=sa.func.coalesce(sa.bindparam("to_facts", type_=sa.Text), items.c.facts),
 )
 
 _WRITE_STATUS = (

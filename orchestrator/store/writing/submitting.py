@@ -23,7 +23,7 @@ from orchestrator.store.writing.jobs.job_states import needs_of, set_job
 from orchestrator.store.writing.jobs.leaving import leave
 from orchestrator.store.writing.planning import Origin, items_of, key_of, plan
 from orchestrator.store.writing.reports import apply
-from orchestrator.store.writing.unit_of_work import NOTHING_TO_SEND, ItemPosition, UnitOfWork
+from orchestrator.store.writing.unit_of_work import NOTHING_TO_SEND, UPDATE_ITEM, ItemPosition, UnitOfWork, places_of
 
 NEVER_SENT: Mapping[str, object] = {
     "first_sent_at": None,
@@ -35,13 +35,7 @@ NEVER_SENT: Mapping[str, object] = {
     "resend": None,
 }
 """The columns of a batch whose next submission has another key or is another step: it was not sent yet."""
-_STEPPED = (
-    sa.update(items)
-    .where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
-    .values(remote_id=sa.bindparam("to_id"), status=sa.bindparam("to_status"))
-)
-_ONE = sa.update(items).where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
-
+_STEPPED = UPDATE_ITEM.values(remote_id=sa.bindparam("to_id"), status=sa.bindparam("to_status"))
 _SUBMIT_PENDING = (
     sa.update(items)
     .where(*ITEMS_IN, items.c.state == ItemState.PENDING)
@@ -261,7 +255,9 @@ async def renew(unit: UnitOfWork, batch: Batch) -> None:
     await unit.move(batch, BatchEvent.RENEW, note=None, **fresh)
     for item in drafts:
         ids = previous_ids_as_text((*item.previous_ids, item.remote_id or ""))
-        await unit.connection.execute(_ONE.values(remote_id=None, status=None, previous_ids=ids), _places([item]))
+        await unit.connection.execute(
+            UPDATE_ITEM.values(remote_id=None, status=None, previous_ids=ids), places_of([item])
+        )
     await make_pending(unit, batch, held, again=1)
 
 
@@ -277,13 +273,9 @@ async def make_pending(unit: UnitOfWork, batch: Batch, held: Sequence[Item], *, 
         return
     pending = ItemPosition(ItemState.PENDING, batch.first_stage)
     values = {"state": pending.state, "stage": pending.stage, "status": None, "detail": None, "submitted_at": None}
-    await unit.connection.execute(_ONE.values(values | {"attempts": items.c.attempts + again}), _places(sent))
+    await unit.connection.execute(UPDATE_ITEM.values(values | {"attempts": items.c.attempts + again}), places_of(sent))
     for item in sent:
         unit.count(batch.job, batch.number, ItemPosition.of(item), pending)
-
-
-def _places(chosen: Sequence[Item]) -> list[dict[str, object]]:
-    return [{"in_job": item.job, "at_seq": item.seq} for item in chosen]
 
 
 async def split(unit: UnitOfWork, batch: Batch, detail: str) -> None:
@@ -333,7 +325,7 @@ async def end(unit: UnitOfWork, batch: Batch, held: Sequence[Item], state: ItemS
     if not held:
         return
     values = {"state": state, "status": None, "detail": detail, "finished_at": unit.now}
-    await unit.connection.execute(_ONE.values(values), _places(held))
+    await unit.connection.execute(UPDATE_ITEM.values(values), places_of(held))
     for item in held:
         unit.count(item.job, batch.number, ItemPosition.of(item), ItemPosition.of(replace(item, state=state)))
         unit.event(item.job, "item", batch=batch.number, seq=item.seq, old=item.state, new=state, detail=detail)

@@ -5,7 +5,7 @@ batches and jobs, and writes it in the same transaction.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
@@ -20,13 +20,16 @@ from orchestrator.store.changes import JobChanged
 from orchestrator.store.errors import StoreError
 from orchestrator.store.ids import TimeOrderedIds
 from orchestrator.store.reading.rows import COUNTERS, SELECT_BATCH_TO_SEND, batch_of
-from orchestrator.store.schema import batches, events, jobs
+from orchestrator.store.schema import batches, events, items, jobs
 
 _ADD_EVENTS = sa.insert(events)
 _BATCH = SELECT_BATCH_TO_SEND.where(batches.c.id == sa.bindparam("in_batch"))
 
 _OF_JOB = ("id",)
 _OF_BATCH = ("job", "number")
+
+UPDATE_ITEM = sa.update(items).where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
+"""Changes one item, which `places_of` names."""
 
 NOTHING_TO_SEND: Mapping[str, None] = {"method": None, "path": None, "headers": None, "body": None}
 
@@ -232,6 +235,11 @@ def _addition(table: sa.Table, place: tuple[str, ...], names: tuple[str, ...]) -
     """Add to these counters of the row at this place."""
     update = sa.update(table).where(*(table.c[name] == sa.bindparam(f"in_{name}") for name in place))
     return update.values({name: table.c[name] + sa.bindparam(f"add_{name}", type_=sa.Integer) for name in names})
+
+
+def places_of(chosen: Iterable[Item]) -> list[dict[str, object]]:
+    """The parameters of `UPDATE_ITEM` for each of these items."""
+    return [{"in_job": item.job, "at_seq": item.seq} for item in chosen]
 
 
 def _columns(by_state: Mapping[ItemState, int]) -> dict[str, int]:

@@ -12,15 +12,11 @@ from orchestrator.store.reading.rows import SELECT_ITEM, item_of, places
 from orchestrator.store.schema import batches, items, jobs
 from orchestrator.store.writing.planned_changes import ItemChange
 from orchestrator.store.writing.reports import write_changes
-from orchestrator.store.writing.unit_of_work import UnitOfWork
+from orchestrator.store.writing.unit_of_work import UPDATE_ITEM, UnitOfWork, places_of
 
 _ONE = SELECT_ITEM.where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
 
-_ABORT_SENT = (
-    sa.update(items)
-    .where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
-    .values(abort_sent_at=sa.bindparam("sent_at"))
-)
+_ABORT_SENT = UPDATE_ITEM.values(abort_sent_at=sa.bindparam("sent_at"))
 
 
 async def to_attention(unit: UnitOfWork, unlisted: Sequence[Item], detail: str) -> int:
@@ -74,5 +70,5 @@ async def settle_without_status(unit: UnitOfWork, batch: Batch) -> None:
 
 async def mark_abort_sent(unit: UnitOfWork, asked: Sequence[Item]) -> None:
     if asked:
-        rows = [{"in_job": item.job, "at_seq": item.seq, "sent_at": unit.now} for item in asked]
+        rows = [place | {"sent_at": unit.now} for place in places_of(asked)]
         await unit.connection.execute(_ABORT_SENT, rows)

@@ -23,7 +23,7 @@ HEARTBEAT = 5.0
 MAX_LOOP_SILENCE = 30.0
 """Seconds without a heartbeat after which timers are considered broken."""
 LONGEST_TURN = 600.0
-"""Seconds that one iteration of a loop may take: results of a hundred large jobs are written in one."""
+"""Seconds that one iteration of a loop may take: the result of one job of a million items is written in one."""
 LEAST_ROOM = 1024 * 1024
 """Free bytes below which a disk counts as full, with a margin for writes in progress."""
 LISTED_FILES = 100

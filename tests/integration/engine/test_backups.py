@@ -70,6 +70,22 @@ async def test_only_so_many_copies_stay_and_nothing_else_is_touched(scheduled, t
     assert [event.removed for event in scheduled.made] == [0, 0, 0, 1, 1]
 
 
+async def test_a_copy_of_a_time_to_come_hastens_no_other_and_goes_first(scheduled, tmp_path):
+    """The clock was ahead when it was made: later copies are made once an interval, and as many of them stay."""
+    scheduled.clock.step(365 * DAY)
+    await scheduled.scheduled_anew().turn()
+    (ahead,) = names(tmp_path)
+    scheduled.clock.step(-365 * DAY)
+    scheduled.scheduled_anew()
+    for _ in range(5 * 24 + 1):
+        pause = await scheduled.backups.turn()
+        assert 0 < pause <= MAX_PAUSE
+        scheduled.suspend(HOUR)
+    assert len(scheduled.made) == 1 + 6
+    assert len(names(tmp_path)) == 3
+    assert ahead not in names(tmp_path)
+
+
 async def test_what_a_crash_left_unfinished_is_removed(scheduled, tmp_path):
     """It is no copy, and would fill the disk."""
     left = tmp_path / "backups/.orchestrator-20261101T000000Z.db.x1y2"

@@ -56,6 +56,22 @@ async def test_what_breaks_a_step_stands_with_its_batch(world):
     await it.until_settled("run")
 
 
+async def test_an_error_whose_text_no_database_stores_is_recorded(world, monkeypatch):
+    """With escapes: recording it is tried until it succeeds, so otherwise the batch would never go out again."""
+    it = await world()
+    submit, texts = it.platform.submit, ["half a character: \ud800", "none: \x00"]
+
+    async def fail_at_first(batch):
+        if texts:
+            raise RuntimeError(texts.pop())
+        return await submit(batch)
+
+    monkeypatch.setattr(it.platform, "submit", fail_at_first)
+    await it.submit("run", KEYS)
+    await it.until_settled("run")
+    assert it.created() == dict.fromkeys(KEYS, 1)
+
+
 async def test_a_stored_request_that_cannot_be_read_is_composed_again(world):
     """To the same bytes under the same key: what its lost answer had created is not created again."""
     it = await world(search_lag=1800.0)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import sqlite3
 from functools import partial
@@ -100,6 +101,51 @@ async def test_a_result_that_could_not_be_written_waits_no_longer_when_the_clock
     await desk.clock.advance(10)
     await desk.results.turn()
     assert desk.written() == ["first"]
+
+
+async def test_a_folder_whose_name_is_no_text_delays_its_results_like_any_other(desk):
+    """No database stores such a name: it is recorded with an escape, and each attempt counts."""
+    desk.folder = desk.folder / os.fsdecode(b"\xff")
+    await desk.settle("first")
+    assert 0 < await desk.writer().turn() <= 10.0
+    assert "\\udcff" in (await desk.store.outbox.failing(1))["first"]
+
+
+async def test_many_large_results_are_written_in_several_turns(desk, monkeypatch):
+    """A turn of many minutes would look as if it hung, and the watchdog would end the daemon."""
+    for number in range(5):
+        await desk.settle(f"job-{number}")
+    record = desk.store.outbox.done
+
+    async def after_half_a_minute(entry):
+        await desk.clock.advance(30)
+        await record(entry)
+
+    monkeypatch.setattr(desk.store.outbox, "done", after_half_a_minute)
+    for written in (2, 4, 5):
+        pause = await desk.results.turn()
+        assert (len(desk.written()), pause == 0) == (written, written < 5)
+
+
+async def test_the_result_of_a_job_that_was_opened_again_is_not_written(desk, monkeypatch):
+    """It waited behind others that are due: no file, and no event, says that a job settled which runs."""
+    for name in ("first", "second"):
+        await desk.settle(name)
+    read_due = desk.store.outbox.due
+
+    async def then_retry(now):
+        due = await read_due(now)
+        await desk.store.advance.retry("second", now=desk.clock.now())
+        return due
+
+    monkeypatch.setattr(desk.store.outbox, "due", then_retry)
+    await desk.results.turn()
+    assert desk.written() == ["first"]
+    assert [event.job for event in desk.published(JobSettled)] == ["first"]
+    await desk.store.advance.cancel("second", now=desk.clock.now())
+    monkeypatch.undo()
+    await desk.results.turn()
+    assert desk.written() == ["first", "second"]
 
 
 # ---------------------------------------------------------------- three files

@@ -115,7 +115,7 @@ class Books:
     async def next(self, after=None):
         source = RowSource("s", "links", JobState.SUCCEEDED, 1, pruned=False)
         document = json.dumps(analyses()).encode()
-        return None if after else PlannableJob("j", "analyses", document, None, 0, 1, source)
+        return None if after else PlannableJob("j", "analyses", document, None, 0, source)
 
     async def as_rows(self, job, states):
         for start in range(0, self._rows, 100):

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from orchestrator.clock import SystemClock
-from orchestrator.domain.model import ItemState, JobId, JobState
+from orchestrator.domain.model import ItemState, JobState
 from orchestrator.domain.webhook import Notice, parse_target
 from orchestrator.notify.body import MOST_DETAIL, WebhookBody, compose
 from orchestrator.notify.client import UndeliverableError, WebhookClient
@@ -29,7 +29,6 @@ NOTICE = PendingNotice(
     tries=0,
     due_at=0,
     last_error=None,
-    job=JobId("j"),
     job_name="run",
     kind="ica.data_linking",
     account="ica",

@@ -73,6 +73,16 @@ async def test_a_503_that_asks_for_time_is_passed_on(play, call):
     assert type(await platform.send(call(Effect.UNSAFE))) is Unconfirmed
 
 
+@pytest.mark.parametrize(
+    ("said", "closed"), [({}, 300), ({"retry-after": "600"}, 600), ({"retry-after": "1e308"}, 3600)]
+)
+async def test_maintenance_of_everything_closes_the_account_for_an_hour_at_most(play, said, closed, call):
+    """For as long as the platform says, but a mistaken header closes it for neither years nor ever."""
+    platform = play(httpx.Response(503, headers=said), classify=lambda *_: Throttled)
+    await platform.send(call(), patience=0)
+    assert platform.budget.snapshot().closed_for == closed
+
+
 async def test_what_is_left_by_the_platforms_count_is_heeded(play, call):
     """The headers of any answer, errors too, lower the budget until the window ends."""
     date = {"date": "Tue, 14 Nov 2023 22:13:20 GMT", "x-ratelimit-limit": "100", "x-ratelimit-reset": "1700000050"}

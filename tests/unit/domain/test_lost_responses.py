@@ -258,7 +258,10 @@ def test_hope_ends_after_a_day_or_an_hour_after_a_cancel(error):
     for cancelled, patience in ((False, PATIENCE), (True, SEARCH_DELAY)):
         young = lost(sent_at=NOW - patience + 1, cancelled=cancelled)
         old = lost(sent_at=NOW - patience, cancelled=cancelled)
-        assert [is_unresolvable(batch, error, now=NOW) for batch in (young, old)] == [False, True]
+        adjusted = lost(sent_at=NOW + 60 * SECOND, cancelled=cancelled)  # the clock was a little ahead, or by a year
+        ahead = lost(sent_at=NOW + 365 * DAY, cancelled=cancelled)
+        judged = [is_unresolvable(batch, error, now=NOW) for batch in (young, old, adjusted, ahead)]
+        assert judged == [False, True, False, True]
 
 
 @pytest.mark.parametrize("kind", [Transient, Throttled, Unauthorised, Unconfirmed, StillRunning])

@@ -56,3 +56,13 @@ async def test_what_goes_on_is_timed_and_what_stopped_is_forgotten(clock):
     assert (gone.lasts("a"), len(gone)) == (2 * DAY, 1)
     gone.end("a")
     assert (gone.lasts("a"), gone.lasts("b")) == (0.0, 0.0)
+
+
+async def test_what_was_not_asked_for_days_begins_anew(clock):
+    """The machine was suspended, or nothing was polled: what holds at two moments need not hold between them."""
+    gone, misses = ConditionTimer(clock, broken_after=2 * DAY), MissCounter(clock, forgotten_after=2 * DAY)
+    assert (gone.lasts("a"), misses.count(("j", 1)), misses.count(("j", 1))) == (0.0, 1, 2)
+    await clock.advance(2 * DAY)
+    assert (gone.lasts("a"), misses.count(("j", 1))) == (0.0, 1)
+    await clock.advance(DAY)
+    assert (gone.lasts("a"), misses.count(("j", 1))) == (DAY, 2)

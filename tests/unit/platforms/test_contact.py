@@ -36,6 +36,16 @@ async def test_failing_is_counted_from_the_first_failure_to_the_next_success(clo
     assert contact.failing_for == 0
 
 
+async def test_a_failure_after_a_night_without_requests_is_the_first(clock):
+    """The last request of yesterday was refused, and so is the first of today: there is no reason to wait."""
+    contact = Contact(clock)
+    contact.heard(exchange("400", 400))
+    await clock.advance(15 * 3600)
+    contact.heard(exchange("400", 400))
+    assert (contact.failing_for, contact.rests, contact.rest) == (0, False, 0)
+    assert contact.failing_since == clock.monotonic()
+
+
 async def test_an_account_of_which_nothing_succeeds_is_asked_ever_more_rarely(clock):
     """Nothing changes for a quarter of an hour; then pauses grow, to a quarter of an hour at most."""
     contact = Contact(clock)

@@ -221,6 +221,17 @@ def test_fewer_slots_keep_the_latest_uses(path):
     assert reopened(path, count=2) == [NOW - 20, NOW - 10]
 
 
+def test_uses_that_a_smaller_budget_has_no_slot_for_are_not_forgotten(path):
+    """A budget that is lowered and raised within a window grants no more than it had left; later, all of it."""
+    uses = [NOW - 40, NOW - 30, NOW - 20, NOW - 10]
+    written(path, [(slot, at, at) for slot, at in enumerate(uses)])
+    for now in (NOW, NOW + 1):
+        assert reopened(path, count=2, now=now) == uses[2:]
+    assert reopened(path, count=5) == [NEVER, *uses]
+    assert reopened(path, count=2, now=NOW + 3 * WINDOW) == uses[2:]
+    assert reopened(path, count=4, now=NOW + 3 * WINDOW) == [NEVER, NEVER, *uses[2:]]
+
+
 def test_more_slots_come_free(path):
     """A larger budget has room at once for what it grants beyond the old one."""
     written(path, [(0, NOW - 40, NOW - 40)], count=1)

@@ -16,7 +16,7 @@ from orchestrator.store.chunks import chunks
 from orchestrator.store.errors import ControlRefusedError
 from orchestrator.store.reading.rows import (
     COUNTERS,
-    SELECT_BATCH_TO_SEND,
+    SELECT_BATCH,
     SELECT_ITEM,
     Row,
     batch_of,
@@ -95,10 +95,8 @@ async def cancel(unit: UnitOfWork, row: Row) -> None:
 
 
 async def _in_state(unit: UnitOfWork, job: JobId, state: BatchState) -> list[Batch]:
-    query = SELECT_BATCH_TO_SEND.where(batches.c.job == job, LIVE_BATCH, batches.c.state == literal(state)).order_by(
-        batches.c.number
-    )
-    return [batch_of(row, to_send=True) for row in await unit.connection.execute(query)]
+    query = SELECT_BATCH.where(batches.c.job == job, LIVE_BATCH, batches.c.state == literal(state))
+    return [batch_of(row) for row in await unit.connection.execute(query.order_by(batches.c.number))]
 
 
 # ---------------------------------------------------------------- pause and resume
@@ -262,11 +260,11 @@ async def _reopen(unit: UnitOfWork, row: Row) -> None:
 
 
 async def adopt(unit: UnitOfWork, row: Row, number: int, remote_id: str) -> None:
-    query = SELECT_BATCH_TO_SEND.where(batches.c.job == row.id, batches.c.number == number)
+    query = SELECT_BATCH.where(batches.c.job == row.id, batches.c.number == number)
     found = (await unit.connection.execute(query)).one_or_none()
     if found is None:
         raise ControlRefusedError(f"{row.name} has no batch {number}")
-    batch = batch_of(found, to_send=True)
+    batch = batch_of(found)
     if batch.resend is Resend.FOLLOW_ONLY:
         raise ControlRefusedError(
             f"nothing of {row.name} was sent: its items name what is followed, `retry` begins anew"

@@ -15,7 +15,7 @@ from orchestrator.domain.messages.counting import counted
 from orchestrator.domain.model import Batch, BatchState, Item, ItemState, JobId
 from orchestrator.store.chunks import chunks
 from orchestrator.store.errors import ControlRefusedError
-from orchestrator.store.reading.rows import ITEMS_IN, SELECT_BATCH_TO_SEND, Row, batch_of, place_of
+from orchestrator.store.reading.rows import ITEMS_IN, SELECT_BATCH, Row, batch_of, place_of
 from orchestrator.store.schema import LIVE_BATCH, OPEN_ITEM, batches, items
 from orchestrator.store.writing.jobs.leaving import leave
 from orchestrator.store.writing.planning import Origin, items_of, plan
@@ -57,8 +57,8 @@ async def _numbered(unit: UnitOfWork, row: Row, keys: Sequence[str]) -> set[int]
 
 
 async def _live(unit: UnitOfWork, job: JobId) -> list[Batch]:
-    query = SELECT_BATCH_TO_SEND.where(batches.c.job == job, LIVE_BATCH).order_by(batches.c.number)
-    return [batch_of(row, to_send=True) for row in await unit.connection.execute(query)]
+    query = SELECT_BATCH.where(batches.c.job == job, LIVE_BATCH).order_by(batches.c.number)
+    return [batch_of(row) for row in await unit.connection.execute(query)]
 
 
 async def _end(unit: UnitOfWork, batch: Batch, chosen: Sequence[Item], detail: str) -> None:

@@ -10,16 +10,10 @@ from orchestrator.domain.model import Item, JobId
 from orchestrator.store.chunks import chunks
 from orchestrator.store.reading.rows import SELECT_ITEM, item_of
 from orchestrator.store.schema import FOUND_ITEM, batches, items
-from orchestrator.store.writing.unit_of_work import ItemPosition, UnitOfWork
+from orchestrator.store.writing.unit_of_work import UPDATE_ITEM, ItemPosition, UnitOfWork, places_of
 
-_SUPERSEDE = (
-    sa.update(items)
-    .where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq"))
-    .values(superseded=True, found=0)
-)
-_CHILDLESS = (
-    sa.update(items).where(items.c.job == sa.bindparam("in_job"), items.c.seq == sa.bindparam("at_seq")).values(found=0)
-)
+_SUPERSEDE = UPDATE_ITEM.values(superseded=True, found=0)
+_CHILDLESS = UPDATE_ITEM.values(found=0)
 
 
 async def leave(unit: UnitOfWork, gone: Sequence[Item]) -> None:
@@ -60,9 +54,8 @@ async def supersede(unit: UnitOfWork, parents: Sequence[Item]) -> None:
         unit.count_found(item.job, found=-1, parents=0)
         if not item.found:
             unit.uncount(item.job, item.state)
-    await unit.connection.execute(_SUPERSEDE, [{"in_job": item.job, "at_seq": item.seq} for item in gone])
-    above = [{"in_job": item.job, "at_seq": item.seq} for item in parents if item.found]
-    await unit.connection.execute(_CHILDLESS, above)
+    await unit.connection.execute(_SUPERSEDE, places_of(gone))
+    await unit.connection.execute(_CHILDLESS, places_of(item for item in parents if item.found))
 
 
 async def _under(connection: AsyncConnection, parents: Iterable[Item]) -> list[Item]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.domain.model import ItemReport, ItemState, Stage
+from orchestrator.domain.model import BatchState, ItemReport, ItemState, Stage
 
 TOP, MIDDLE, BOTTOM = Stage("search"), Stage("session"), Stage("analysis")
 
@@ -143,3 +143,18 @@ async def test_what_was_found_before_a_retry_is_found_again_at_two_levels(scene,
     assert {key: (items[key].seq, items[key].batch) for key in ("m", "b")} == {
         key: (before[key].seq, anew.number) for key in ("m", "b")
     }
+
+
+@pytest.mark.parametrize("limits", [{"open_items": 4}, {"open_items": 9, "max_open": 4}])
+async def test_what_was_found_takes_no_room_and_is_not_said_to(scene, limits):
+    """A limit that the next batch fits into is not named as what it waits for."""
+    await scene.add(items=4, batch_size=2, max_open=limits.get("max_open"))
+    batch = await scene.track()
+    await scene.apply_reports(*(middle(batch, f"child {number}", parent=1) for number in range(3)))
+    open_items = await scene.store.batches.open_items("ica")
+    assert open_items == 2
+    assert await scene.store.batches.next("ica", room=limits["open_items"] - open_items, now=scene.now) is not None
+    assert await scene.store.standstill.waits_for(await scene.job(), limits["open_items"]) is None
+    assert "2 of 3 items" in (await scene.store.standstill.waits_for(await scene.job(), 3)).text
+    (groups,) = (await scene.store.open_work.groups([batch.job])).values()
+    assert {group.state: group.items for group in groups} == {BatchState.TRACKING: 2, BatchState.PLANNED: 2}

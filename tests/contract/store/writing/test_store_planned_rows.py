@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.domain.model import After, ItemState, JobState, Needs
+from orchestrator.domain.webhook import Notice, Notify
 
 ROWS = {"rows_of": "Alpha", "document": b'{"name":"beta"}'}
 
@@ -110,6 +111,23 @@ async def test_a_blocked_job_is_planned_anew_by_retry(scene):
     assert (await scene.job("beta")).needs is None
     await plan(scene, items=1)
     assert (await scene.job("beta")).counts == {ItemState.PENDING: 1}
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+async def test_a_notice_that_was_being_sent_while_the_job_was_planned_is_recorded(given_up, scene):
+    """The commit gives the job another id, and the notice and its history to that one."""
+    await scene.add("alpha", items=1)
+    await waiting(scene, notify=Notify("https://lims.example.org/hook", frozenset({Notice.BLOCKED})))
+    await scene.finish("alpha")
+    await scene.store.planned_rows.block(await scene.store.planned_rows.next(), "no column", scene.tick())
+    (sent,) = await scene.store.notices.due(scene.tick())
+    await scene.store.advance.retry("beta", now=scene.tick())
+    await plan(scene)
+    assert (await scene.store.notices.change_of(sent)).detail == "no column"
+    record = scene.store.notices.give_up if given_up else scene.store.notices.delivered
+    await record(sent, "done", scene.tick())
+    assert [event[0] for event in await scene.events("beta")][-1] == "notify"
+    assert await scene.store.notices.due(scene.tick()) == []
 
 
 @pytest.mark.parametrize("rows", [0, 1])

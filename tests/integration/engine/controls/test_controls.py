@@ -95,6 +95,21 @@ async def test_an_abort_that_was_declined_in_passing_is_asked_again(world):
     assert it.calls("abortAnalysis") == 2
 
 
+async def test_an_abort_is_asked_again_though_the_clock_was_set_back(world):
+    """It was a year ahead when the first was declined; nothing waits for that time to come again."""
+    it = await world(analysis_seconds=30 * HOUR)
+    it.fault(FaultKind.ERROR, operation="abortAnalysis", status=409, count=1)
+    await it.submit("run", KEYS[:1])
+    await it.turn()
+    it.clock.step(365 * 24 * HOUR)
+    await it.store.advance.cancel("run", now=it.clock.now())
+    await it.run_for(0.5 * HOUR)
+    assert it.calls("abortAnalysis") == 1
+    it.clock.step(-365 * 24 * HOUR)
+    await it.until_settled("run", within=3 * HOUR)
+    assert it.calls("abortAnalysis") == 2
+
+
 async def test_an_abort_that_always_fails_keeps_no_other_back(world, monkeypatch):
     """The platform breaks over one analysis: the others of the job are stopped all the same."""
     monkeypatch.setattr(dispatch, "IDLE_PAUSE", 60.0)
