@@ -24,6 +24,7 @@ from orchestrator.domain.queue_file.meant_values import TABLE_NAME
 from orchestrator.domain.queue_file.model import Reading, read
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
+from orchestrator.intake.bounds import Bounds
 from orchestrator.intake.directory.moves import mistake_of_name
 from orchestrator.intake.directory.open_file import NotReadableError, Source, open_source
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
@@ -278,7 +279,7 @@ class _Check:
             notes=report.notes,
             file=report.file,
             dropped_by=terms.dropped_by,
-            dropped_bytes=dropped,
+            bounds=Bounds(dropped),
             webhooks=terms.webhooks,
             columns=columns_of_rows(raws, tables),
         )
