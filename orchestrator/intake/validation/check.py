@@ -266,6 +266,8 @@ class _Check:
         tables = self._open_tables(raws)
         if report.missing and terms.wait_for_tables:
             return
+        if tables:
+            yield  # before a row is read: the caller may not want to check large tables now
         out = report.scratch.file()
         dropped = self._source.signature.size + sum(table.size for table in tables.values())
         setting = Setting(
