@@ -27,7 +27,7 @@ class Bounds:
         self._of_slice = (0, 0, 0)
 
     def add_item(self, size: int) -> None:
-        """One more item that makes so many bytes, whether or not it has mistakes."""
+        """One more item, or row that makes none, with so many bytes, whether or not it has mistakes."""
         self._items += 1
         self._bytes += size
 

@@ -133,9 +133,9 @@ class JobValidation:
         under = len(canonical(self._under)) if self._under else 0
         for entry in self._entries(kind):
             before_it = self._bytes
-            if request := self._take(entry, kind, keys, digest, out):
+            if entry is not None and (request := self._take(entry, kind, keys, digest, out)):
                 same.see(request, entry, self._path)
-            self._bounds.add_item(max(self._bytes - before_it, under))
+            self._bounds.add_item(max(self._bytes - before_it, under if entry is not None else 0))
             if (bound := self._bound_reached(self._mistakes.total - before)) is not None:
                 self._at(bound)
                 self._report_repeated()
@@ -249,7 +249,7 @@ class JobValidation:
 
     # ------------------------------------------------------------ where items come from
 
-    def _entries(self, kind: Kind | None) -> Iterator[Entry]:
+    def _entries(self, kind: Kind | None) -> Iterator[Entry | None]:
         value = self._raw.get("template")
         if value is not None and not isinstance(value, dict):
             return iter(())  # reported already, and without it every item would look wrong

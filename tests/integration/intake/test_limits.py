@@ -106,18 +106,51 @@ def test_a_file_is_decided_within_bounded_memory(tmp_path, case):
     assert expected in first
 
 
-def test_an_item_of_many_mistakes_is_a_slice_of_its_own(tmp_path):
+@pytest.fixture
+def slices(tmp_path):
+    """Checks a job with a table; returns how often others might work meanwhile."""
+
+    def count(job, table, rows):
+        (tmp_path / table).write_text(rows)
+        (tmp_path / "a.json").write_text(HEAD + job)
+        sources = {name: open_source(tmp_path / name) for name in ("a.json", table)}
+        terms = ValidationContext({"ica": AccountLimits("ica", 5000)}, tmp_path)
+
+        def checked():
+            report = yield from check_source(sources["a.json"], sources.get, terms)
+            assert report.mistakes
+            report.close()
+
+        found = sum(1 for _ in checked())
+        for source in sources.values():
+            source.close()
+        return found
+
+    return count
+
+
+def test_an_item_of_many_mistakes_is_a_slice_of_its_own(slices):
     """What takes long lets others work, however few items it is."""
-    (tmp_path / "t.csv").write_text("b\n" + "".join(f"{number}\n" for number in range(40)))
-    path = tmp_path / "a.json"
-    path.write_text(HEAD + _of_wrong_ids(600))
-    sources = {name: open_source(tmp_path / name) for name in ("a.json", "t.csv")}
-    terms = ValidationContext({"ica": AccountLimits("ica", 5000)}, tmp_path)
+    assert slices(_of_wrong_ids(600), "t.csv", "b\n" + "".join(f"{number}\n" for number in range(40))) >= 40
 
-    def checked():
-        report = yield from check_source(sources["a.json"], sources.get, terms)
-        report.close()
 
-    assert sum(1 for _ in checked()) >= 40
-    for source in sources.values():
-        source.close()
+def _of_table(template, table="t.csv", more=""):
+    return f'"template": {json.dumps(template)}, "table": "{table}"{more}}}]}}\n'
+
+
+@pytest.mark.parametrize(
+    ("job", "table", "rows"),
+    [
+        (_of_table({"userReference": "${absent}"}), "t.csv", ["b", "x"]),
+        (_of_table({"userReference": "${b}"}), "t.csv", ["b", "x,1"]),
+        (_of_table({"userReference": "${b}", "n": "${b:int}"}), "t.csv", ["b", "x"]),
+        (_of_table({"userReference": "${b}"}, "t.jsonl"), "t.jsonl", ['{"b": "x"}', '{"c": "x"}']),
+        (_of_table({"userReference": "${b}"}, "t.jsonl"), "t.jsonl", ['{"b": "x"}', "no JSON"]),
+        (_of_table({"userReference": "${b}"}, more=', "group_by": "b"'), "t.csv", ["b", "x"]),
+    ],
+    ids=["column", "length", "cell", "keys", "no JSON", "one group"],
+)
+def test_a_table_of_which_no_row_makes_an_item_is_read_in_slices(slices, job, table, rows):
+    """However long it is: others work meanwhile, and a signal is heeded."""
+    first, other = rows
+    assert slices(job, table, f"{first}\n" + f"{other}\n" * 20_000) >= 40
