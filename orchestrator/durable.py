@@ -23,6 +23,8 @@ _RIGHTS = 0o666
 _AT_FDCWD = -100
 _NO_REPLACE = 1
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
+_NO_FOLDERS = (*_UNSUPPORTED, errno.EBADF, errno.EISDIR, errno.EACCES, errno.EPERM)
+"""What the sync of a folder, open for reading, fails with where its file system has no such thing."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PRIVATE_FILE = 0o600
 _PRIVATE_FOLDER = 0o700
@@ -70,10 +72,7 @@ def begin_sync(descriptors: Iterable[int]) -> None:
 
 
 def sync_file(descriptor: int) -> bool:
-    """Sync the content of a file, or the names in a folder, to disk. Raises OSError.
-
-    Returns False where the file system does not support it (CIFS and some FUSE file systems, for folders).
-    """
+    """Sync the content of a file to disk. Raises OSError. Returns False where the file system does not support it."""
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -84,12 +83,20 @@ def sync_file(descriptor: int) -> bool:
 
 
 def sync_folder(folder: Path) -> bool:
-    """Sync the renames in a folder to disk. Returns False where its file system cannot sync folders. Raises OSError."""
+    """Sync the renames in a folder to disk. Raises OSError, which names the folder.
+
+    Returns False where its file system cannot sync folders (CIFS and some FUSE file systems).
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return sync_file(descriptor)
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDERS:
+            raise OSError(error.errno, error.strerror, str(folder)) from error
+        return False
     finally:
         os.close(descriptor)
+    return True
 
 
 def private_folder(path: Path) -> None:

@@ -153,17 +153,17 @@ class Store:
             .limit(1)
         )
         to_plan = sa.select(jobs.c.id).where(TO_BE_PLANNED).limit(1)
-        async with self._database.read() as connection:
+        # Of one moment: a batch that is sent between two queries would be missing in both.
+        async with self._database.snapshot(), self._database.read() as connection:
             for each in (query, to_plan):
                 if (await connection.execute(each)).first() is not None:
                     return True
             planned = LIVE_BATCH, state == literal(BatchState.PLANNED), batches.c.account.not_in(besides)
             found = await connection.execute(sa.select(batches.c.account).where(*planned).distinct())
-            accounts = found.scalars().all()
-        for account in accounts:
-            room = open_items.get(account, _MOST) - await self.batches.open_items(account)
-            if await self.batches.next(account, room=room, now=_MOST) is not None:
-                return True
+            for account in found.scalars().all():
+                room = open_items.get(account, _MOST) - await self.batches.open_items(account)
+                if await self.batches.next(account, room=room, now=_MOST) is not None:
+                    return True
         return False
 
     async def writable(self) -> None:

@@ -2,15 +2,22 @@
 
 import itertools
 import re
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from documents import batch, item, job
 
+from orchestrator.cli.commands import demo
+from orchestrator.cli.showcase.ica_demo import ICA
+from orchestrator.cli.showcase.verdict import Verdict
 from orchestrator.domain.messages.mistake import Mistake
 from orchestrator.domain.result_columns import ITEM_COLUMNS, OUR_COLUMNS
 from orchestrator.engine.result_document import describe_batch, describe_item, describe_job
 from orchestrator.intake.error_file import as_object
+from orchestrator.simulator import FaultKind
+from orchestrator.simulator.ica import Config, Simulator
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -96,3 +103,16 @@ def test_the_fields_of_an_item_are_the_columns_and_its_link():
     fields = describe_item(item(), lambda _: None)
     assert list(fields) == [*ITEM_COLUMNS, "link"]
     assert set(fields) - set(OUR_COLUMNS) == set()
+
+
+def test_the_demonstration_in_the_readme_is_what_the_program_prints():
+    """Each line of its verdict, in the words of today."""
+    shown = re.search(r"^ check\n(.*?)\n\n", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)[1]
+    labels = [re.split(r"  +", line.strip())[0] for line in shown.splitlines()]
+    faults = Counter(
+        [FaultKind(label.removeprefix("fault: ").replace(" ", "_")) for label in labels if "fault" in label]
+    )
+    simulator = Simulator(Config())
+    scene = SimpleNamespace(simulator=simulator, chaos=True, kills=5, faults=faults)
+    verdict = Verdict(created=list(ICA.created(simulator)))
+    assert sorted(labels) == sorted(label for label, _ in demo._checks(verdict, scene))

@@ -32,7 +32,7 @@ from orchestrator.intake.validation_context import ValidationContext
 from orchestrator.telemetry.events import Event, FileAccepted, FileRejected
 
 SMALL_BYTES = 1024 * 1024
-"""Bytes of a file that is decided in a group; a larger one is decided beside them."""
+"""Bytes of a file with its tables that is decided in a group; a larger one is decided beside them."""
 SMALL_STEPS = 20
 """Steps of a check after which a file counts as large: a group takes its turn in some tens of milliseconds a file."""
 GROUP_BYTES = 8 * 1024 * 1024
@@ -194,6 +194,8 @@ class Decider:
         try:
             for _ in range(SMALL_STEPS):
                 next(work)
+                if sum(source.signature.size for source in each.opened.values()) > SMALL_BYTES:
+                    return False
         except StopIteration as stop:
             each.report = stop.value
             self._finish(each)

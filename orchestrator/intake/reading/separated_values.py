@@ -72,8 +72,8 @@ class Separated:
         columns = tuple(header[place] for place in places)
         return Layout(columns, places, len(header), self._first_number(header, records), line)
 
-    def rows(self, layout: Layout, wrong: RowMistakes, notes: Notes) -> Iterator[NumberedRow]:
-        """The rows; one with another number of cells becomes a mistake. Raises SpoiltError."""
+    def rows(self, layout: Layout, wrong: RowMistakes, notes: Notes) -> Iterator[NumberedRow | None]:
+        """The rows; one with another number of cells becomes a mistake, and None. Raises SpoiltError."""
         text = self._text()
         records = self._records(text)
         next(records, None)
@@ -87,6 +87,7 @@ class Separated:
             last = line
             if cells is None:
                 self._odd_length(record, layout, line, wrong, apart=apart)
+                yield None
             elif plain:
                 yield line, dict(zip(columns, cells, strict=True))
             else:

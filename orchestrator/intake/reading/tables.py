@@ -62,16 +62,16 @@ class Table:
         self.is_result = is_result(columns)
         return None if wrong else columns
 
-    def rows(self, mistakes: Mistakes, notes: Notes | None = None) -> Iterator[NumberedRow]:
-        """The rows; a row that is wrong becomes a mistake and is left out."""
+    def rows(self, mistakes: Mistakes, notes: Notes | None = None) -> Iterator[NumberedRow | None]:
+        """The rows; one that is wrong becomes a mistake, and None, so that the caller may pause however many are."""
         wrong = RowMistakes(self.name)
         try:
             rows = self._objects(wrong) if self._json else self._cells(wrong, Notes() if notes is None else notes)
             if not self.is_result:
                 yield from rows
             else:
-                for line, row in rows:
-                    yield line, {column: unguarded(cell) for column, cell in row.items()}
+                for found in rows:
+                    yield found and (found[0], {column: unguarded(cell) for column, cell in found[1].items()})
         except MalformedTextError as error:
             mistakes.append(error.mistake)
         finally:
@@ -200,7 +200,7 @@ class Table:
             self._changed = self._separated.delimiter
             self._separated.delimiter = separator
 
-    def _cells(self, wrong: RowMistakes, notes: Notes) -> Iterator[NumberedRow]:
+    def _cells(self, wrong: RowMistakes, notes: Notes) -> Iterator[NumberedRow | None]:
         layout = self._layout or self._separated.layout()
         if self._changed is not None:
             self._note_separator(self._changed, self._separated.delimiter, notes)
@@ -210,12 +210,12 @@ class Table:
 
     def _first_object(self, mistakes: Mistakes) -> tuple[str, ...]:
         wrong = RowMistakes(self.name)
-        next(self._objects(wrong), None)
+        next(filter(None, self._objects(wrong)), None)
         for mistake in () if self._keys else wrong.reported():
             mistakes.append(mistake)
         return self._keys or ()
 
-    def _objects(self, wrong: RowMistakes) -> Iterator[NumberedRow]:
+    def _objects(self, wrong: RowMistakes) -> Iterator[NumberedRow | None]:
         text = Text(self._file, name=self.name)
         for number, line in enumerate(text.lines(), 1):
             if not line.strip():
@@ -227,12 +227,14 @@ class Table:
             except NoRowError as error:
                 self._keys = self._keys or error.keys
                 wrong.add(str(error), error.remedy, number)
+                yield None
                 continue
             if self._keys is None:
                 self._keys = tuple(row)
             if row.keys() != set(self._keys):
                 message = "does not have the keys of the first row: " + ", ".join(self._keys)
                 wrong.add(message, 'write "" for what is empty', number)
+                yield None
             else:
                 yield number, {column: row[column] for column in self._keys}
         if not text.ends_in_newline:

@@ -17,6 +17,7 @@ from orchestrator.domain.messages.printable import printable
 from orchestrator.domain.model import ItemState, JobId, JobState
 from orchestrator.domain.queue_file.estimate import AccountLimits, from_canonical
 from orchestrator.domain.queue_file.model import QueuedJob, read
+from orchestrator.intake.bounds import Bounds
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.ports import ItemRows, Jobs, Plannable, PlannedRows, Waiting
 from orchestrator.intake.rows.job_table import JobTable
@@ -108,7 +109,7 @@ class RowsPlanner(Generic[Waiting]):
                 notes=Notes(),
                 file=job.file or "",
                 dropped_by=None,
-                dropped_bytes=table.size,
+                bounds=Bounds(table.size),
                 rows=table,
             )
             found = await in_slices(JobValidation(setting, 0, raw, queued, None).check())

@@ -24,6 +24,7 @@ from orchestrator.domain.queue_file.meant_values import TABLE_NAME
 from orchestrator.domain.queue_file.model import Reading, read
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.webhook import NO_WEBHOOKS, WebhookTerms
+from orchestrator.intake.bounds import Bounds
 from orchestrator.intake.directory.moves import mistake_of_name
 from orchestrator.intake.directory.open_file import NotReadableError, Source, open_source
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
@@ -265,6 +266,8 @@ class _Check:
         tables = self._open_tables(raws)
         if report.missing and terms.wait_for_tables:
             return
+        if tables:
+            yield  # before a row is read: the caller may not want to check large tables now
         out = report.scratch.file()
         dropped = self._source.signature.size + sum(table.size for table in tables.values())
         setting = Setting(
@@ -278,7 +281,7 @@ class _Check:
             notes=report.notes,
             file=report.file,
             dropped_by=terms.dropped_by,
-            dropped_bytes=dropped,
+            bounds=Bounds(dropped),
             webhooks=terms.webhooks,
             columns=columns_of_rows(raws, tables),
         )

@@ -37,7 +37,7 @@ class Rows(Protocol):
 
     def columns(self, mistakes: Mistakes) -> tuple[str, ...] | None: ...
 
-    def rows(self, mistakes: Mistakes, notes: Notes | None = None) -> Iterator[NumberedRow]: ...
+    def rows(self, mistakes: Mistakes, notes: Notes | None = None) -> Iterator[NumberedRow | None]: ...
 
     def place(self, line: int) -> str: ...
 
@@ -97,8 +97,8 @@ class Entries:
                 else:
                     yield Entry(seq, item, spelling, None, 0)
 
-    def from_table(self, table: Rows, kind: Kind | None, group_by: str | None) -> Iterator[Entry]:
-        """What the rows say, filled into the template where there is one."""
+    def from_table(self, table: Rows, kind: Kind | None, group_by: str | None) -> Iterator[Entry | None]:
+        """What the rows say, filled into the template where there is one; None for a row that makes no item."""
         wrong = Mistakes()
         self._repeats = kind.repeats if kind is not None else frozenset()
         columns = self._columns(table, kind, wrong)
@@ -131,10 +131,10 @@ class Entries:
 
     def _rows(
         self, table: Rows, columns: tuple[str, ...], kind: Kind | None, group_by: str | None, wrong: Mistakes
-    ) -> Iterator[Entry]:
+    ) -> Iterator[Entry | None]:
         value = self._under
         template = self._template(value, columns, partial(absent_columns, table)) if value else None
-        rows: Iterator[tuple[int, Row]] = table.rows(wrong, self._notes)
+        rows: Iterator[tuple[int, Row] | None] = table.rows(wrong, self._notes)
         if group_by is not None:
             if group_by not in columns:
                 text = did_you_mean(group_by, columns) or "its columns are " + listed(columns)
@@ -147,7 +147,11 @@ class Entries:
         if value is None and kind is not None:
             cells.note_extra_columns(kind)
         counted = 0
-        for line, row in rows:
+        for found in rows:
+            if found is None:
+                yield None
+                continue
+            line, row = found
             counted += 1
             self.counted = counted
             cells.see(line, row)
@@ -156,11 +160,14 @@ class Entries:
                     item = template.fill(row)
                 except CellError as error:
                     unfit.add_cell(Mistake(error.what, error.remedy, line=line, file=table.name, column=error.column))
+                    yield None
                     continue
                 yield Entry(counted, item, None, joined(row), line)
             elif value is None:
                 texts = joined(row)
                 yield Entry(counted, texts, None, texts, line)
+            else:
+                yield None
         for mistake in unfit.reported(table.name):
             wrong.append(mistake)
 

@@ -23,15 +23,21 @@ class Group(NamedTuple):
     """A text where all of them have the same, else the texts of all rows, in order."""
 
 
-def gathered(rows: Iterable[NumberedRow], column: str, scratch: IO[bytes]) -> Generator[Group, None, None]:
+def gathered(
+    rows: Iterable[NumberedRow | None], column: str, scratch: IO[bytes]
+) -> Generator[Group | None, None, None]:
     """The groups, in the order of their first rows. A row whose cell is empty is a group of its own.
 
-    Of a group of too many rows only the first ones are read: each of its columns is then a list of more than
-    `MOST_ROWS` texts, which no placeholder takes.
+    Before them None for each row, so that the caller may pause. Of a group of too many rows only the first ones are
+    read: each of its columns is then a list of more than `MOST_ROWS` texts, which no placeholder takes.
     """
     places: dict[bytes, list[int]] = {}
     starts: list[int] = []
-    for number, (line, row) in enumerate(rows):
+    for found in rows:
+        yield None
+        if found is None:
+            continue
+        number, (line, row) = len(starts), found
         name = row[column].encode() if row[column] else f"\0{number}".encode()
         places.setdefault(blake2b(name, digest_size=16).digest(), []).append(number)
         starts.append(scratch.tell())
@@ -40,11 +46,11 @@ def gathered(rows: Iterable[NumberedRow], column: str, scratch: IO[bytes]) -> Ge
     sizes = [end - start for start, end in pairwise(starts)]
     decode = msgspec.json.Decoder(tuple[int, dict[str, str]]).decode
     for numbers in places.values():
-        found: list[tuple[int, dict[str, str]]] = []
+        gathered_rows: list[tuple[int, dict[str, str]]] = []
         for number in numbers[: MOST_ROWS + 1]:
             scratch.seek(starts[number])
-            found.append(decode(scratch.read(sizes[number])))
-        yield Group(found[0][0], _merged([row for _, row in found]))
+            gathered_rows.append(decode(scratch.read(sizes[number])))
+        yield Group(gathered_rows[0][0], _merged([row for _, row in gathered_rows]))
 
 
 def joined(row: Row) -> dict[str, str]:

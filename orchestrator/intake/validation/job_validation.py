@@ -27,6 +27,7 @@ from orchestrator.domain.queue_file.model import QueuedJob
 from orchestrator.domain.queue_file.nearest import did_you_mean, nearest
 from orchestrator.domain.queue_file.validation_messages import missing_key
 from orchestrator.domain.webhook import WebhookTerms
+from orchestrator.intake.bounds import Bounds
 from orchestrator.intake.directory.temporary_files import TemporaryFiles
 from orchestrator.intake.reading.odd_rows import no_object, no_row, repeats_columns
 from orchestrator.intake.reading.spill import PortionWriter
@@ -41,16 +42,6 @@ from orchestrator.intake.validation.repeated_mistakes import RepeatedMistakes, f
 from orchestrator.intake.validation.rows_to_come import RowsToCome
 from orchestrator.intake.validation.same_data import SameData
 from orchestrator.intake.validation.webhook_terms import mistakes_of_notify
-
-SLICE = 500
-"""Items after which the check lets others work..."""
-SLICE_BYTES = 1024 * 1024
-"""... and bytes of them."""
-
-MOST_GROWTH = 4
-"""The items of a job may have so many times the bytes of what was dropped..."""
-LEAST_ROOM = 512 * 1024 * 1024
-"""... or so many bytes, if that is more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +60,7 @@ class Setting:
     notes: Notes
     file: str
     dropped_by: str | None
-    dropped_bytes: int = 0
-    """Of the file and its tables."""
+    bounds: Bounds
     webhooks: WebhookTerms | None = None  # None for a job that was accepted earlier
     rows: JobTable | None = None
     """The rows of the earlier job that a job is made of, once they are there."""
@@ -103,7 +93,7 @@ class JobValidation:
         """Of the items so far; two are enough to know that they differ."""
         self._bytes = 0
         self._most_bytes = BATCH_BYTES
-        self._room = max(LEAST_ROOM, MOST_GROWTH * setting.dropped_bytes)
+        self._bounds = setting.bounds
         self._cutter: Cutter | None = None
         self._items = Entries(
             self._path, self._under, mistakes=setting.mistakes, notes=setting.notes, scratch=setting.scratch
@@ -140,23 +130,20 @@ class JobValidation:
         keys = Keys(self._setting.scratch.file())
         same = SameData(kind, self._setting.scratch, self._setting.notes, self._table.name if self._table else None)
         out = PortionWriter[StoredItem](self._setting.out)
-        pause_at = SLICE_BYTES
         under = len(canonical(self._under)) if self._under else 0
-        for number, entry in enumerate(self._entries(kind), 1):
-            if request := self._take(entry, kind, keys, digest, out):
+        for entry in self._entries(kind):
+            before_it = self._bytes
+            if entry is not None and (request := self._take(entry, kind, keys, digest, out)):
                 same.see(request, entry, self._path)
-            if self._mistakes.total - before + self._repeated.distinct > MOST_WRONG:
-                self._at(Mistake(f"has more than {MOST_WRONG} mistakes, and was checked no further", None, ("items",)))
+            self._bounds.add_item(max(self._bytes - before_it, under if entry is not None else 0))
+            if (bound := self._bound_reached(self._mistakes.total - before)) is not None:
+                self._at(bound)
+                self._report_repeated()
                 return None
-            if max(self._bytes, number * under) > self._room:
-                self._at(self._too_much())
-                return None
-            if number % SLICE == 0 or self._bytes >= pause_at:
-                pause_at = self._bytes + SLICE_BYTES
+            if self._bounds.slice_is_full():
                 yield
         out.flush()
-        for mistake in self._repeated.reported(self._table.name if self._table else None):
-            self._mistakes.append(mistake)
+        self._report_repeated()
         self._report_duplicates((yield from keys.twice()), kind)
         yield from same.note(self._path)
         self._compare_count()
@@ -207,6 +194,7 @@ class JobValidation:
         wrong = self._mistakes_in(entry, kind)
         if kind is None or wrong is None:
             return None
+        self._bounds.add_mistakes(len(wrong))
         for mistake in wrong:
             self._wrong(entry, mistake)
         key = kind.key_of(item)
@@ -261,7 +249,7 @@ class JobValidation:
 
     # ------------------------------------------------------------ where items come from
 
-    def _entries(self, kind: Kind | None) -> Iterator[Entry]:
+    def _entries(self, kind: Kind | None) -> Iterator[Entry | None]:
         value = self._raw.get("template")
         if value is not None and not isinstance(value, dict):
             return iter(())  # reported already, and without it every item would look wrong
@@ -280,12 +268,16 @@ class JobValidation:
         message = f"has {size} bytes, and one request takes {self._most_bytes} (`batch_bytes` of the account)"
         return Mistake(message, "make the item smaller: a platform takes references to data, not the data", (key,))
 
-    def _too_much(self) -> Mistake:
+    def _bound_reached(self, reported: int) -> Mistake | None:
+        """The mistake of a job that is checked no further, after so many that are reported."""
         key = "template" if self._under is not None else "items"
-        message = f"makes items of more than {self._room} bytes in all, {MOST_GROWTH} times what was dropped"
-        if self._room == LEAST_ROOM:
-            message = f"makes items of more than {LEAST_ROOM // 1024 // 1024} MiB in all"
-        return Mistake(message, "take out what is the same in every item, or use fewer rows a file", (key,))
+        if reported + self._repeated.distinct > MOST_WRONG:
+            return Mistake(f"has more than {MOST_WRONG} mistakes, and was checked no further", None, (key,))
+        return self._bounds.reached(key)
+
+    def _report_repeated(self) -> None:
+        for mistake in self._repeated.reported(self._table.name if self._table else None):
+            self._mistakes.append(mistake)
 
     def _kind(self) -> Kind | None:
         name = _text(self._raw, "kind")

@@ -5,11 +5,15 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from orchestrator.clock import Clock
-from orchestrator.domain.errors import Missing, Refused, WrongAddress
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.submission import Submission
 from orchestrator.platforms.declaration import Secret
+from orchestrator.platforms.http import wrong_address
 from orchestrator.platforms.http.calls import Answer, Call, Effect
+from orchestrator.platforms.http.json_bodies import read
 from orchestrator.platforms.http.responses import page_of
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.odm.account import Header
@@ -20,6 +24,11 @@ Params = Sequence[tuple[str, str]]
 
 _SUBMIT_TIMEOUT: Final = 300.0
 _ACCEPT: Final = {"Accept": "application/json"}
+_PLATFORM: Final = "ODM"
+_ADVICE: Final = "Set base_url to the address of the server, as in the browser, without /api/v1"
+_FORBIDDEN: Final = 403
+_ANY_JSON: Final = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw])
+"""The list of studies is not specified, and nothing of it is needed."""
 _STUDIES: Final = "/api/v1/as-user/studies"
 """What every user may read: ODM has no call that says whose a token is."""
 
@@ -89,18 +98,18 @@ class Session:
 
     async def _try_out(self) -> None:
         """Whether ODM is there and accepts the token."""
+        base_url = self._remote.base_url
         params = (("pageLimit", "1"), ("returnedMetadataFields", "minimal_data"))
         try:
-            answer = await self.send(_get(_STUDIES, params, "as-user/studies", Lane.CONTROL))
-        except Missing as missing:
-            raise WrongAddress(
-                f"{self._remote.base_url}{_STUDIES} is not there: `base_url` must be the address of ODM, without the "
-                f"path of its API ({missing})"
-            ) from missing
-        except Refused:
-            return  # the token was accepted; what its user may do is another matter
-        if (page := page_of(answer.headers.get("content-type", ""), answer.body)) is not None:
-            raise WrongAddress(f"{self._remote.base_url} is not ODM: it answers with {page}. Check `base_url`")
+            with wrong_address.recognised(_PLATFORM, _ADVICE):
+                answer = await self.send(_get(_STUDIES, params, "as-user/studies", Lane.CONTROL))
+        except Refused as error:
+            if error.status == _FORBIDDEN and page_of("", error.body) is None:
+                return  # the token was accepted; what its user may do is another matter
+            raise
+        if (page := wrong_address.of_page(answer, base_url, _PLATFORM, _ADVICE)) is not None:
+            raise page
+        read(answer, _ANY_JSON)
 
 
 def submission_headers(*, body: bool) -> dict[str, str]:

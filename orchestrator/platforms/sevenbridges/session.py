@@ -9,15 +9,18 @@ import msgspec
 from orchestrator.clock import Clock
 from orchestrator.domain.submission import Submission
 from orchestrator.platforms.declaration import Secret
+from orchestrator.platforms.http import wrong_address
 from orchestrator.platforms.http.calls import Answer, Call, Effect
 from orchestrator.platforms.http.json_bodies import read
 from orchestrator.platforms.http.transport import Remote
 from orchestrator.platforms.rate_limit.lanes import URGENT, Lane
+from orchestrator.platforms.sevenbridges.account import BASE_URLS
 from orchestrator.platforms.sevenbridges.wire import RATE_LIMIT, USER
 from orchestrator.platforms.token_sender import TokenSender
 
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
 
+_PLATFORM: Final = "Seven Bridges"
 _SUBMIT_TIMEOUT: Final = 300.0
 _HEADERS: Final = {"Accept": "application/json", "Content-Type": "application/json"}
 
@@ -87,8 +90,20 @@ class Session:
         await self._remote.aclose()
 
     async def _ask_name(self) -> Callable[[str], str]:
-        name = read(await self.send(_get("/user", (), "user", Lane.CONTROL)), USER).username
+        base_url = self._remote.base_url
+        with wrong_address.recognised(_PLATFORM, _advice(base_url)):
+            answer = await self.send(_get("/user", (), "user", Lane.CONTROL))
+        if (page := wrong_address.of_page(answer, base_url, _PLATFORM, _advice(base_url))) is not None:
+            raise page
+        name = read(answer, USER).username
         return lambda _token: name
+
+
+def _advice(base_url: str) -> str:
+    """What `base_url` should be, for an error message."""
+    if base_url in BASE_URLS:
+        return "The URL is right: check whether a proxy or a login page answers in its place"
+    return f"Set base_url to the address of the API, one of {', '.join(BASE_URLS)}"
 
 
 def submission_headers() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """JSON answers, and problem details as defined by RFC 9457."""
 
+import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -23,7 +24,7 @@ ErrorPage = Callable[[Scope, int, str], Response | None]
 
 def document(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON document."""
-    return Response(msgspec.json.encode(content) + b"\n", status, headers, media_type=JSON)
+    return Response(_encoded(content), status, headers, media_type=JSON)
 
 
 def describe_problem(status: int, detail: str) -> dict[str, Any]:
@@ -40,7 +41,7 @@ class Problems:
 
     def answer(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: object) -> Response:
         """`detail` says what happened and what to do; `more` are additional members."""
-        body = msgspec.json.encode(self._redactor.value(describe_problem(status, detail) | more)) + b"\n"
+        body = _encoded(self._redactor.value(describe_problem(status, detail) | more))
         return Response(body, status, headers, media_type=PROBLEM)
 
     def refuse(
@@ -78,3 +79,12 @@ class Problems:
     async def _of_bug(self, request: Request, _error: Exception) -> Response:
         """The server logs the error itself."""
         return self.refuse(request.scope, 500, "an unexpected error occurred; the daemon's log has the details")
+
+
+def _encoded(content: object) -> bytes:
+    r"""A JSON text. Bytes of a file name that are not UTF-8 are written as in the log: `\udcff`."""
+    try:
+        return msgspec.json.encode(content) + b"\n"
+    except UnicodeEncodeError:
+        text = json.dumps(msgspec.to_builtins(content), ensure_ascii=False)
+        return f"{text}\n".encode(errors="backslashreplace")

@@ -279,7 +279,16 @@ def folders_fail(monkeypatch):
     return fail
 
 
-@pytest.mark.parametrize(("number", "reason"), [(errno.EINVAL, None), (errno.EIO, "Input/output error")])
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.EINVAL, None),
+        (errno.EBADF, None),
+        (errno.EACCES, None),
+        (errno.EISDIR, None),
+        (errno.EIO, "Input/output error"),
+    ],
+)
 async def test_a_file_that_lies_there_counts_as_dropped(desk, tmp_path, folders_fail, number, reason):
     """A sync that fails after the rename takes nothing back: it is dropped, with the reason where there is a danger."""
     folders_fail(number)
@@ -293,7 +302,7 @@ async def test_a_file_that_lies_there_counts_as_dropped(desk, tmp_path, folders_
         assert d.names("incoming") == sorted(["a.yaml", "t.csv", name])
 
 
-@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EBADF, errno.EPERM, errno.EIO])
 async def test_a_move_that_was_not_synced_is_a_move(desk, folders_fail, number, monkeypatch):
     """Each file is decided once: where folders cannot be synced at once, on a broken disk when it works again."""
     async with desk() as d:
@@ -309,6 +318,7 @@ async def test_a_move_that_was_not_synced_is_a_move(desk, folders_fail, number, 
                 await d.decide(spool)
         # A file with a table moves only after a durable note of what is moved, a rejected one after its error file.
         assert {event.file for event in d.deferred} == ({"a.json", "c.json"} if number == errno.EIO else set())
+        assert all(str(d.queue.parent) in event.reason for event in d.deferred)
         assert "b.json" in d.names("accepted")
         assert any(each["event"] == "move_not_synced" for each in logs) is (number == errno.EIO)
         monkeypatch.undo()

@@ -262,6 +262,19 @@ async def test_verbose_tells_what_stays_in_incoming(house, monkeypatch):
         assert "incoming" not in (await house.client.get("/readyz")).json()
 
 
+async def test_a_name_that_is_not_utf_8_is_listed_with_the_others(house, monkeypatch):
+    """As the log spells it; the answer is JSON all the same."""
+    monkeypatch.setattr(stale_files, "REPORTED_AFTER", (0.0, 3600.0))
+    async with house.open():
+        os.close(os.open(os.fsencode(house.folder / "queue/incoming") + b"/note\xff", os.O_CREAT | os.O_WRONLY))
+        clock = SystemClock()
+        with patience():
+            while not house.daemon.spool.stale:
+                await clock.sleep(0.01)
+        answer = await house.client.get("/readyz?verbose=1")
+        assert (answer.status_code, "ends in none of" in answer.json()["incoming"]["note\udcff"]) == (200, True)
+
+
 async def test_unready_while_the_queue_directory_is_broken(house):
     """It tells why, goes on living, and is ready again when the folder is mended."""
     async with house.open():

@@ -13,7 +13,7 @@ def read(name, text):
     table = Table(io.BytesIO(text if isinstance(text, bytes) else text.encode()), name)
     mistakes = Mistakes()
     columns = table.columns(mistakes)
-    rows = list(table.rows(mistakes)) if columns else []
+    rows = list(filter(None, table.rows(mistakes))) if columns else []
     return rows, [str(mistake) for mistake in mistakes]
 
 

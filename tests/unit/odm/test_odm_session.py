@@ -76,11 +76,28 @@ async def test_a_user_who_may_read_no_study_is_a_user(session, script):
     assert await session().user()
 
 
-@pytest.mark.parametrize("answer", [Missing("404", 404), b"<html><title>Welcome</title></html>"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Missing("404", 404),
+        Refused("405", 405),
+        Refused("407: a proxy wants a password", 407),
+        Transient("302 redirects to https://login.example.org", 302),
+        b"<html><title>Welcome</title></html>",
+    ],
+)
 async def test_another_server_is_not_odm(session, script, answer):
-    """The message names the setting."""
+    """A path that is not there, a proxy, a login, a web page: the message names the setting."""
     script.say("as-user/studies", answer)
     with pytest.raises(WrongAddress, match="base_url"):
+        await session().user()
+
+
+@pytest.mark.parametrize("answer", [b"", b"OK", None, Refused("403", 403, body=b"<html>proxy</html>")])
+async def test_what_odm_never_answers_accepts_no_token(session, script, answer):
+    """Only a document does: nothing is sent on the word of a health check or of a proxy."""
+    script.say("as-user/studies", answer)
+    with pytest.raises((Transient, Refused)):
         await session().user()
 
 

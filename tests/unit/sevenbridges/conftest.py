@@ -15,6 +15,8 @@ from orchestrator.platforms.sevenbridges.session import Session
 class Script:
     """A remote that answers each route with what was laid out for it, in turn; the last answer of a route stays."""
 
+    base_url = "https://cgc-api.sbgenomics.com/v2"
+
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.lines: defaultdict[str, list[Any]] = defaultdict(list)

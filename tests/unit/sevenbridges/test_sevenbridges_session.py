@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from orchestrator.domain.errors import Transient, Unauthorised
+from orchestrator.domain.errors import Missing, Refused, Transient, Unauthorised, WrongAddress
 
 
 async def test_each_request_carries_the_token(session, script):
@@ -69,8 +69,29 @@ async def test_another_token_may_be_another_users(session, script, clock):
     assert await opened.user() == "ben"
 
 
-async def test_a_page_of_a_gateway_is_no_user(session, script):
-    """It is asked for again later."""
-    script.lines["user"] = [b"<html>"]
-    with pytest.raises(Transient):
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Missing("404", 404),
+        Refused("405", 405),
+        Transient("302 redirects to https://login.example.org", 302),
+        b"<html><title>Welcome</title></html>",
+    ],
+)
+@pytest.mark.parametrize("base_url", ["https://cgc.sbgenomics.com/v2", "https://cgc-api.sbgenomics.com/v2"])
+async def test_another_server_is_not_seven_bridges(session, script, answer, base_url):
+    """A path that is not there, a login, a web page: the message names the known addresses, or what is on the way."""
+    script.lines["user"] = [answer]
+    script.base_url = base_url
+    with pytest.raises(WrongAddress, match=r"base_url to .*https://cgc-api|a proxy or a login page") as raised:
         await session().user()
+    assert ("proxy" in str(raised.value)) is (base_url == "https://cgc-api.sbgenomics.com/v2")
+
+
+@pytest.mark.parametrize("error", [Transient("502", 502), Refused("403", 403), Unauthorised("401", 401)])
+async def test_other_failures_say_nothing_about_the_address(session, script, error):
+    """An outage, or a token that is refused, is what it is."""
+    script.lines["user"] = [error]
+    with pytest.raises(type(error)) as raised:
+        await session().user()
+    assert raised.value is error

@@ -3,33 +3,22 @@
 from typing import Final
 from urllib.parse import urlsplit
 
-from orchestrator.domain.errors import PlatformError, Refused, Transient, WrongAddress
+from orchestrator.domain.errors import PlatformError, WrongAddress
+from orchestrator.platforms.http import wrong_address
 from orchestrator.platforms.http.calls import Answer
-from orchestrator.platforms.http.responses import page_of
 
 KNOWN: Final = "https://ica.illumina.com/ica/rest"
-_NOT_HERE: Final = frozenset({404, 405, 410})
-_REDIRECTS: Final = range(300, 400)
+_PLATFORM: Final = "ICA"
 
 
 def of_error(error: PlatformError, base_url: str) -> PlatformError:
-    """Turn "not found" or a redirect of a token request into `WrongAddress`; other errors are returned unchanged."""
-    status = error.status
-    not_here = isinstance(error, Refused) and status in _NOT_HERE
-    if not_here or (isinstance(error, Transient) and status is not None and status in _REDIRECTS):
-        return WrongAddress(f"{error}: this is not the API of ICA. {advice(base_url)}", status=status)
-    return error
+    """Turn an error of a token request into `WrongAddress` where it says so; others are returned unchanged."""
+    return wrong_address.of_error(error, _PLATFORM, advice(base_url))
 
 
 def of_page(answer: Answer, base_url: str) -> WrongAddress | None:
     """The error of a web page in response to a token request; None when the response is no page."""
-    page = page_of(answer.headers.get("content-type", ""), answer.body)
-    if page is None:
-        return None
-    return WrongAddress(
-        f"{base_url} answered a request for a token with {page}: this is not the API of ICA. {advice(base_url)}",
-        status=answer.status,
-    )
+    return wrong_address.of_page(answer, base_url, _PLATFORM, advice(base_url))
 
 
 def advice(base_url: str) -> str:

@@ -198,6 +198,19 @@ async def test_a_blocked_job_and_those_behind_it_do_not_move(scene):
     assert not await scene.store.moving()
 
 
+async def test_a_batch_that_is_sent_while_it_is_looked_for_moves(scene, monkeypatch):
+    """It is planned in one query and no longer in the next, and nothing may be taken for idle meanwhile."""
+    await scene.add(items=2)
+    batch, open_items = await scene.next(), scene.store.batches.open_items
+
+    async def sent_meanwhile(account):
+        await scene.begin(batch)
+        return await open_items(account)
+
+    monkeypatch.setattr(scene.store.batches, "open_items", sent_meanwhile)
+    assert await scene.store.moving()
+
+
 @pytest.mark.parametrize(("of_job", "of_account"), [(3, 100), (None, 3)])
 async def test_what_waits_for_room_that_a_blocked_batch_takes_does_not_move(scene, of_job, of_account):
     """Only an operator frees it, whether the limit is the job's own or its account's."""

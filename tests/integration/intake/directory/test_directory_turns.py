@@ -184,7 +184,8 @@ def small_steps(monkeypatch):
     monkeypatch.setattr(decider, "SMALL_BYTES", 1000)
 
 
-async def test_a_large_file_holds_up_no_other(desk, small_steps):
+@pytest.mark.parametrize("by", ["items", "table"])
+async def test_a_large_file_holds_up_no_other(desk, small_steps, by):
     """While it is still being checked, files that come later are accepted."""
     async with desk() as d:
         gate = anyio.Event()
@@ -196,7 +197,13 @@ async def test_a_large_file_holds_up_no_other(desk, small_steps):
             return await large(candidate)
 
         spool._decider.decide_large = slowly
-        d.write("large.json", d.file(d.links("large", *(f"fil.{number}" for number in range(100)))))
+        ids = [f"fil.{number}" for number in range(300)]
+        job = d.links("large", *ids)
+        if by == "table":
+            del job["items"]
+            job["table"] = "t.csv"
+            d.write("t.csv", "\n".join(["dataId", *ids, ""]))
+        d.write("large.json", d.file(job))
         d.write("small.json", d.file(d.links("small")))
         await spool.rescan()
         await d.clock.advance(5)
@@ -209,7 +216,7 @@ async def test_a_large_file_holds_up_no_other(desk, small_steps):
                 await d.clock.advance(1)
             assert "large.json" in d.names("incoming")
             gate.set()
-        assert d.names("accepted") == ["large.json", "later.json", "small.json"]
+        assert d.names("accepted") == ["large.json", "later.json", "small.json", *(["t.csv"] if by == "table" else [])]
 
 
 async def test_many_bad_names_hold_up_no_good_file(desk):
