@@ -6,6 +6,7 @@
 | 404, 410 | Missing | Missing |
 | 429 | Throttled | Throttled |
 | 408, 425, 1xx, 3xx (no redirect is followed) | Transient | Unconfirmed |
+| 404, 405, 407, 410 with a web page, as by a proxy | as without | Transient |
 | other 4xx | Refused | Refused |
 | 503 with Retry-After | Throttled | Unconfirmed |
 | other 5xx | Transient | Unconfirmed |
@@ -43,6 +44,8 @@ _SUCCESSES: Final = range(200, 300)
 _REDIRECTS: Final = range(300, 400)
 _CLIENT_ERRORS: Final = range(400, 500)
 _SERVER_ERRORS: Final = range(500, 600)
+_NO_SUCH_PATH: Final = frozenset({404, 405, 407, 410})
+"""Statuses of a proxy or gateway that does not pass a request on."""
 _SAID_TOO_EARLY: Final = frozenset({408, 425})
 """Statuses sent before the request was understood: not a refusal, and not certainly without effect."""
 COMPLAINT_BYTES: Final = 65_536
@@ -150,6 +153,8 @@ def error_of(
     facts = (message, head.status, complaint.code, complaint.detail, head.hints.date, body)
     classified = classify(call, head, complaint)
     kind = classified or _kind(call.effect, head)
+    if issubclass(kind, Refused) and call.effect is Effect.UNSAFE and _is_of_gateway(head, body):
+        kind = Transient
     if kind is Throttled:
         return Throttled(*facts, retry_after=head.hints.retry_after, whole_account=classified is Throttled)
     if issubclass(kind, Unconfirmed):
@@ -174,6 +179,11 @@ def _kind(effect: Effect, head: Head) -> type[PlatformError]:
         case _:
             kind = Unconfirmed if unsafe else Transient
     return kind
+
+
+def _is_of_gateway(head: Head, body: bytes) -> bool:
+    """Whether a web page says that there is no such path: no platform says so of work, and no item is to fail of it."""
+    return head.status in _NO_SUCH_PATH and page_of(head.headers.get("content-type", ""), body) is not None
 
 
 def one_line(text: str, secrets: Iterable[str] = ()) -> str:

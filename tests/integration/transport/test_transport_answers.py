@@ -108,6 +108,14 @@ async def test_each_status_stands_for_one_error(play, status, kinds, call):
             assert error.by_platform is (status >= 500)
 
 
+@pytest.mark.parametrize("status", [404, 405, 407, 410])
+async def test_a_page_that_says_there_is_no_such_path_refuses_no_work(play, status, call):
+    """A proxy or gateway that passes nothing on, as while a platform is deployed: the work is sent again later."""
+    page = httpx.Response(status, html="<html><title>default backend</title></html>")
+    assert type(await play(page).send(call(Effect.UNSAFE))) is Transient
+    assert isinstance(await play(page).send(call(Effect.SAFE)), Refused)
+
+
 async def test_a_platform_may_say_what_a_status_means_there(play, call):
     """Its classifier is asked first, and says None where the table holds."""
     platform = play(problem(409), classify=classify)

@@ -132,6 +132,19 @@ async def test_what_is_refused_after_it_was_accepted_is_not_sent_in_parts(world,
     assert len(await it.store.batches.of_job((await it.batch()).job)) == 1
 
 
+@pytest.mark.parametrize("kind", ["analyses", "links"])
+async def test_a_gateway_without_the_path_fails_no_item(world, kind):
+    """Its page says nothing of the work: the batch is sent again, whole, until the platform is behind it again."""
+    it = await world()
+    keys, operation = (KEYS, it.create) if kind == "analyses" else (["fil.1", "fil.2"], it.link)
+    it.fault(FaultKind.ERROR, operation, status=404, html=True, count=4)
+    await it.submit("run", keys, kind=kind)
+    await it.until_settled("run")
+    assert await it.states() == dict.fromkeys(keys, "succeeded")
+    assert it.calls(operation) == 5
+    assert len(await it.store.batches.of_job((await it.batch()).job)) == 1
+
+
 async def test_a_conflict_without_a_key_is_a_refusal(world):
     """Links are sent under no key, so that no earlier call can still be running: the job ends and says why."""
     it = await world()
