@@ -31,7 +31,7 @@ from orchestrator.intake.validation.check import (
 from orchestrator.intake.validation_context import ValidationContext
 from orchestrator.telemetry.events import Event, FileAccepted, FileRejected
 
-SMALL_BYTES = 1024 * 1024
+SMALL_BYTES = 256 * 1024
 """Bytes of a file with its tables that is decided in a group; a larger one is decided beside them."""
 SMALL_STEPS = 20
 """Steps of a check after which a file counts as large: a group takes its turn in some tens of milliseconds a file."""
