@@ -33,7 +33,7 @@ async def measure(paper: report.Report, folder: Path, items: int, rounds: int) -
         [{"files": rounds, "median": round(median(small)), "worst": round(max(small))}],
     )
     paper.table(f"a file with {items:,} items, dropped: until it is durable, in accepted/", idle)
-    paper.table(f"the same, while {items:,} links are sent and looked at", busy)
+    paper.table(f"the same, while {items:,} links are sent and polled", busy)
     slowest, busiest = (max(float(str(row[name])) for row in idle) for name in ("seconds", "CPU seconds"))
     paper.verdict(f"{items:,} items durable in under 5 s", f"{slowest:.2f} s", reached=slowest < 5.0)
     paper.verdict(f"{items:,} items take under 5 s of CPU time", f"{busiest:.2f} s", reached=busiest < 5.0)

@@ -73,7 +73,7 @@ class Distant(httpx.AsyncBaseTransport):
 
 
 class Watched(Ica):
-    """Keeps the times of all looks."""
+    """Keeps the times of all polls."""
 
     asked: list[tuple[float, str, int]]
 
@@ -96,7 +96,7 @@ class Fleet:
     async def track(
         self, strategy: Strategy, seconds: float, *, aim: float, way: Distant | None = None
     ) -> tuple[list[tuple[float, str, int]], RateLimiter]:
-        """Let the daemon's own parts look for so long, at all each `aim` seconds if they can; returns the looks.
+        """Let the daemon's own parts poll for so long, everything each `aim` seconds if they can; returns the polls.
 
         `way`: to the platform, where it is not the usual one. Where it hangs, steps may fail.
         """

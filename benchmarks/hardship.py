@@ -1,6 +1,6 @@
 """What is left of the budget's use where the platform is slow, or hangs here and there.
 
-The daemon's own parts against a simulated ICA, in virtual time, asked to look as often as they can.
+The daemon's own parts against a simulated ICA, in virtual time, asked to poll as often as they can.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ def measure(paper: report.Report, folder: Path) -> None:
             await _pages(launched, f"5 to 150 ms; {HUNG} of {BATCHES} hang", Distant(launched.simulator, RTT, hangs)),
         ]
 
-    paper.table(f"{BATCHES} batches, each to be looked at each {AIM:g} s", virtual.run(all_ways))
+    paper.table(f"{BATCHES} batches, each to be polled each {AIM:g} s", virtual.run(all_ways))
 
 
 async def _pages(launched: Fleet, name: str, way: Distant) -> report.Row:
@@ -50,7 +50,7 @@ async def _pages(launched: Fleet, name: str, way: Distant) -> report.Row:
         "an answer takes": name,
         "requests in 300 s": round(len(late) * PER / (SECONDS - PER)),
         "of": REQUESTS,
-        "seconds between two looks, median": round((SECONDS - PER) / median(Counter(late).values())),
+        "seconds between two polls, median": round((SECONDS - PER) / median(Counter(late).values())),
         "refused (429)": budget.snapshot().throttled,
     }
 

@@ -1,6 +1,6 @@
 """How late an end is seen where most of the budget is idle, and what it takes, at 1000 requests in 300 s.
 
-The daemon's own parts (dispatch, submission, looking, platform, budget, store) against a simulated ICA, in virtual
+The daemon's own parts (dispatch, submission, polling, platform, budget, store) against a simulated ICA, in virtual
 time. In each case a job runs first, so that its durations become known, and another one of the same kind after it.
 """
 

@@ -39,10 +39,10 @@ async def _measure(paper: report.Report, place: world.Place, rounds: int) -> Non
     theirs = _libica(unzipped)
     ours: dict[float, list[float]] = {share: [] for share in bodies}
     for share, pages in bodies.items():
-        place.shelf.page = pages[0]
+        place.transport.page = pages[0]
         await _poll(place)
         for page in pages[1:]:
-            place.shelf.page = page
+            place.transport.page = page
             written = place.written
             begin = report.cpu_seconds()
             changed = await _poll(place)
@@ -90,7 +90,7 @@ def _pages(place: world.Place, share: float, rounds: int) -> Sequence[bytes]:
 
 
 async def _poll(place: world.Place) -> int:
-    """One page, as the looking step handles it; returns the rows that changed."""
+    """One page, as the poller handles it; returns the rows that changed."""
     result = await place.ica.poll(place.poll)
     observations = [each for each in result.observations if not isinstance(each, Learned)]
     observed = await place.store.advance.apply_reports(observations, now=place.clock.now(), account="ica")

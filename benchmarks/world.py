@@ -1,4 +1,4 @@
-"""One batch of analyses, tracked: a database, an account, and a page of its items whose words can be changed."""
+"""One batch of analyses, tracked: a database, an account, and a page of its items whose statuses can be changed."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -25,12 +25,12 @@ from orchestrator.store.store import Store
 
 PROJECT = "11111111-1111-1111-1111-111111111111"
 PIPELINE = "f606f580-d476-47a8-9679-9ddb39fcb0a8"
-_WORDS = ("IN_PROGRESS", "GENERATING_OUTPUTS")
+_STATUSES = ("IN_PROGRESS", "GENERATING_OUTPUTS")
 
 
 @dataclass
-class Shelf(httpx.AsyncBaseTransport):
-    """Answers a look at items with the page that lies on top; all else goes to the simulator."""
+class PageTransport(httpx.AsyncBaseTransport):
+    """Answers a poll of items with `page`, where there is one; everything else goes to the simulator."""
 
     simulator: httpx.AsyncBaseTransport
     page: bytes = b""
@@ -57,7 +57,7 @@ class Place:
     """Everything that handles a page."""
 
     clock: ManualClock
-    shelf: Shelf
+    transport: PageTransport
     store: Store
     ica: Ica
     poll: Poll
@@ -68,10 +68,10 @@ class Place:
     _flips: int = field(default=0)
 
     def page(self, share: float) -> bytes:
-        """The page again, with the words of this share of its rows changed since the last time."""
+        """The page again, with the statuses of this share of its rows changed since the last time."""
         for _ in range(round(share * len(self.rows))):
             shown = self.rows[self._flips % len(self.rows)]["createdAnalysis"]
-            shown["status"] = _WORDS[_WORDS.index(shown["status"]) - 1]
+            shown["status"] = _STATUSES[_STATUSES.index(shown["status"]) - 1]
             self._flips += 1
         return json.dumps({"items": self.rows, "nextPageToken": "", "remainingRecords": 0}).encode()
 
@@ -80,10 +80,10 @@ async def one_batch(folder: Path, rows: int) -> Place:
     """Submit a batch of so many analyses, and bring all of them under way."""
     clock = ManualClock()
     simulator = Simulator(Config(knobs=Knobs(analysis_seconds=1000.0, jitter=0.0)), clock)
-    shelf = Shelf(httpx.ASGITransport(simulator.app))
+    transport = PageTransport(httpx.ASGITransport(simulator.app))
     budget = RateLimiter(Limit(1_000_000, 300.0), clock, MemorySlots(), Random(1))
     ica = Ica(
-        remote=Remote("http://ica/ica/rest", budget, clock, transport=shelf, classify=classify),
+        remote=Remote("http://ica/ica/rest", budget, clock, transport=transport, classify=classify),
         api_key="simulator",
         account="ica",
         instance="benchmark",
@@ -101,7 +101,7 @@ async def one_batch(folder: Path, rows: int) -> Place:
     batch = await _submit(store, ica, clock)
     await clock.advance(500.0)
     (poll,) = [poll for poll in ica.polls([batch]) if poll.route == "creation_items"]
-    place = Place(clock, shelf, store, ica, poll, await _listed(simulator, batch, rows))
+    place = Place(clock, transport, store, ica, poll, await _listed(simulator, batch, rows))
     _count_updates(database, place)
     return place
 

@@ -1,6 +1,6 @@
 """What it takes to see how 100,000 analyses are, and how late each change is seen, at 1000 requests in 300 s.
 
-The daemon's own parts (dispatch, looking, platform, budget, store) against a simulated ICA, in virtual time. Beside
+The daemon's own parts (dispatch, polling, platform, budget, store) against a simulated ICA, in virtual time. Beside
 them, against the same platform, the loop that one writes with libica, page after page until it is refused. What a loop
 costs that asks one analysis after another, hours a round, is worked out from the budget alone.
 """
@@ -30,7 +30,7 @@ SWEEPS: Final = 2.4
 
 
 def track(folder: Path, items: int, batches: int) -> list[report.Row]:
-    """Look at one fleet in each way."""
+    """Follow one fleet in each way."""
 
     async def all_ways() -> list[report.Row]:
         launched = await fleet.launch(folder, items=items, batches=batches)
