@@ -137,7 +137,7 @@ async def test_only_the_platforms_own_7002_says_that_a_draft_is_gone(lab, html):
     """A gateway that finds no service answers 404 too: what was run a moment ago must not be drafted again."""
     drafted = await lab.step(lab.plan("task", task("s1")))
     lab.fault(FaultKind.ERROR, "run_task", status=404, html=html)
-    with pytest.raises(Unconfirmed if html else Missing):
+    with pytest.raises(Transient if html else Missing):
         await lab.platform.submit(lab.composed(drafted))
     lab.fault(FaultKind.ERROR, "get_task", status=404, html=html)
     with pytest.raises(Transient) if html else nullcontext():
