@@ -263,7 +263,7 @@ class Submitting:
             await self._outcomes.block(
                 batch, f"{reason}; whether an earlier send of it arrived could not be determined"
             )
-        elif batch.in_doubt and batch.resend is not Resend.HARMLESS:
+        elif batch.in_doubt and batch.resend is not Resend.HARMLESS and not await self._shows_no_send(batch):
             await self._reconcile_refusal(batch, reason)
         else:
             if refusal.status in REFUSED_AS_A_WHOLE:
@@ -275,6 +275,16 @@ class Submitting:
                 await self._store.advance.split(batch, reason, now=now)
                 self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, batch.items, reason))
             await self.streaks.refused(batch, reason)
+
+    async def _shows_no_send(self, batch: Batch) -> bool:
+        """Whether what an earlier step made shows that no send of this one had an effect: then its refusal holds.
+
+        Raises:
+            PlatformError: it cannot be read.
+        """
+        if not lost_responses.is_sent_until_answered(batch):
+            return False
+        return not (await find(self._platform, self._store, batch)).items
 
     async def _reconcile_refusal(self, batch: Batch, reason: str) -> None:
         """Reconcile a refused batch before it is split, as an earlier send of it may have been accepted."""

@@ -367,6 +367,18 @@ async def test_a_run_that_never_arrives_is_sent_ever_more_rarely(lab):
     assert (made(it, "draft"), made(it, "run")) == ({"s1": 1}, {"s1": 1})
 
 
+@pytest.mark.parametrize("invalid_run", ["refuse", "errors"])
+@pytest.mark.parametrize("fault", [FaultKind.RESET, FaultKind.RESET_AFTER])
+async def test_a_task_that_cannot_run_fails_although_an_earlier_answer_was_lost(lab, fault, invalid_run):
+    """It is a draft still, so nothing ran: the refusal of the second send holds, and no third one is sent."""
+    it = await lab(invalid_run=invalid_run)
+    it.fault(fault, "run_task", count=1)
+    await submit(it, "run", ["s1-invalid"])
+    await it.until_settled("run", within=3 * HOUR)
+    assert await it.states() == {"s1-invalid": "failed"}
+    assert it.calls("run_task") == 2
+
+
 async def test_a_run_that_never_arrives_is_left_to_the_operator_in_the_end(lab):
     """After two days no more is sent: the batch is blocked and says why, and `retry` sends it again."""
     it = await lab()
