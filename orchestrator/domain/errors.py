@@ -110,6 +110,11 @@ class Missing(Refused):
 
 
 @dataclass(eq=False)
+class NeverRan(Refused):
+    """Refused, and the platform shows that no earlier request to do the same had an effect either."""
+
+
+@dataclass(eq=False)
 class Unattributed(PlatformError):
     """The platform has exactly what a batch would do, of which there is no record: the operator has to decide."""
 

@@ -8,6 +8,7 @@ from orchestrator.domain import lost_responses
 from orchestrator.domain.errors import (
     KeyConflict,
     Missing,
+    NeverRan,
     OrchestratorError,
     PlatformError,
     Refused,
@@ -263,7 +264,7 @@ class Submitting:
             await self._outcomes.block(
                 batch, f"{reason}; whether an earlier send of it arrived could not be determined"
             )
-        elif batch.in_doubt and batch.resend is not Resend.HARMLESS and not await self._shows_no_send(batch):
+        elif batch.in_doubt and batch.resend is not Resend.HARMLESS and not isinstance(refusal, NeverRan):
             await self._reconcile_refusal(batch, reason)
         else:
             if refusal.status in REFUSED_AS_A_WHOLE:
@@ -276,20 +277,12 @@ class Submitting:
                 self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, batch.items, reason))
             await self.streaks.refused(batch, reason)
 
-    async def _shows_no_send(self, batch: Batch) -> bool:
-        """Whether what an earlier step made shows that no send of this one had an effect: then its refusal holds.
-
-        Raises:
-            PlatformError: it cannot be read.
-        """
-        if not lost_responses.is_sent_until_answered(batch):
-            return False
-        return not (await find(self._platform, self._store, batch)).items
-
     async def _reconcile_refusal(self, batch: Batch, reason: str) -> None:
         """Reconcile a refused batch before it is split, as an earlier send of it may have been accepted."""
         now, detail = self._clock.now(), f"{reason}; an earlier send of it may have arrived"
-        await self._store.advance.lose(batch, detail, due_at=self.waits.now(), now=now, key_void=True)
+        sent_again = lost_responses.is_sent_until_answered(batch)
+        due = self._outcomes.retry_at(batch) if sent_again else self.waits.now()
+        await self._store.advance.lose(batch, detail, due_at=due, now=now, key_void=True)
         self._outcomes.report_delay(batch, "unconfirmed", detail)
 
     # ------------------------------------------------------------ reconciliation

@@ -15,7 +15,17 @@ from orchestrator.domain.units import DAY
 from orchestrator.store.chunks import chunks
 from orchestrator.store.database.engine import Database
 from orchestrator.store.reading.marks import Mark, marks, placed, places_for
-from orchestrator.store.reading.rows import SELECT_BATCH, SELECT_BATCH_TO_SEND, Query, Row, batch_of, places
+from orchestrator.store.reading.rows import (
+    ITEMS_IN,
+    SELECT_BATCH,
+    SELECT_BATCH_TO_SEND,
+    Query,
+    Row,
+    batch_of,
+    place_of,
+    places,
+    previous_ids_of,
+)
 from orchestrator.store.schema import (
     DESCENDANT_BATCH,
     IN_BATCH,
@@ -229,9 +239,13 @@ class Batches:
         )
         of_batches = sa.select(batches.c.remote_id).select_from(sent).where(*others)
         of_items = sa.select(items.c.remote_id).select_from(sent.join(items, IN_BATCH)).where(*others)
+        # What earlier batches of its items made is known too, although those items belong to this batch by now.
+        earlier = sa.select(items.c.previous_ids).where(*ITEMS_IN, items.c.previous_ids.is_not(None))
         left = set(ids)
         async with self._database.read() as connection:
             rivals: int = (await connection.execute(in_doubt)).scalar_one()
+            for previous in (await connection.execute(earlier, place_of(batch))).scalars():
+                left.difference_update(previous_ids_of(previous))
             for query, column in ((of_batches, batches.c.remote_id), (of_items, items.c.remote_id)):
                 for portion in chunks(sorted(left)):
                     left.difference_update((await connection.execute(query.where(column.in_(portion)))).scalars())

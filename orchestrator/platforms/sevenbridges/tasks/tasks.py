@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from orchestrator.domain.errors import Missing, Refused, Unconfirmed
+from orchestrator.domain.errors import Missing, NeverRan, Refused, Unconfirmed
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.model import Batch, Item, ItemReport, ItemState, Poll, PollResult, Receipt
 from orchestrator.domain.submission import Resend, Submission
@@ -32,6 +32,7 @@ _DRAFT, _RUN = 1, 2
 _SEARCH_DELAY: Micros = 60 * SECOND
 """A draft that shows up later than this is one draft more, which is never run."""
 _NOT_A_DRAFT: Final = "7007"
+_INVALID: Final = "7024"
 
 
 @dataclass(slots=True)
@@ -84,6 +85,7 @@ class Tasks:
 
         Raises:
             Missing: the draft was deleted (7002). Only drafts can be: nothing ran, and another one is needed.
+            NeverRan: the draft cannot run (7024). It is a draft still, so no earlier request ran it.
             Unconfirmed: something else says 404, such as a gateway, which says nothing about an earlier send; or the
                 task that was run before cannot be read.
         """
@@ -95,10 +97,14 @@ class Tasks:
                 raise
             raise Unconfirmed(str(missing), status=missing.status, server_date=missing.server_date) from missing
         except Refused as refusal:
-            if refusal.code != _NOT_A_DRAFT:
+            if refusal.code not in {_NOT_A_DRAFT, _INVALID}:
                 raise
+            refused = refusal
         with failure_is_unconfirmed():
             task = await self.search.get(task_id)
+        if refused.code == _INVALID:
+            never_ran = task is not None and task.status == statuses.DRAFT
+            raise NeverRan(refused.message, refused.status, refused.code, refused.detail) if never_ran else refused
         if task is None or task.status == statuses.DRAFT:
             raise Unconfirmed(f"the platform says that task {task_id} was run, and shows it as {task and task.status}")
         return task

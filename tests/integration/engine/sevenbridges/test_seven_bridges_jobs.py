@@ -58,6 +58,19 @@ async def test_what_nobody_knows_of_the_platform_changes_no_result(lab, kind, se
     assert all(count <= 1 for count in done(it, kind).values())
 
 
+@pytest.mark.parametrize("kind", ["imports", "exports"])
+async def test_a_retry_after_a_restart_is_sent_and_finds_no_earlier_failure(lab, kind):
+    """What failed before is in the records: it is not taken for what a lost answer left behind."""
+    it, keys = await lab(), WORK[kind].keys
+    await submit(it, "run", keys, kind=kind)
+    await it.until_settled("run")
+    await it.restart()
+    await it.store.advance.retry("run", now=it.clock.now())
+    await it.until_settled("run")
+    assert outcome(await it.states(), keys)
+    assert made(it, WORK[kind].effect)[keys[1]] == 2
+
+
 async def test_changes_of_files_need_no_poll(lab):
     """The answer has everything: the job settles with it."""
     it = await lab()
