@@ -1,4 +1,4 @@
-"""Looks for tests of the schedule, and what an account can afford."""
+"""Polls for tests of the schedule, and what an account can afford."""
 
 from orchestrator.domain.model import Poll
 from orchestrator.domain.polling.targets import BudgetState, Forecast, PollTargets
