@@ -59,16 +59,16 @@ def next_step(batch: Batch, *, user: str, now: Micros, clock_trusted: bool) -> R
     """
     if batch.cancelled:
         return Recovery.SEARCH
-    if is_sent_until_answered(batch) or (_is_unforgotten(batch) and is_exhausted(batch)):
+    if is_sent_until_answered(batch) or (is_unforgotten(batch) and is_exhausted(batch)):
         return Recovery.SEARCH_THEN_RESEND if never_answered(batch) else Recovery.RESEND
-    if never_answered(batch) and (batch.key_void or not _is_unforgotten(batch)):
+    if never_answered(batch) and (batch.key_void or not is_unforgotten(batch)):
         return Recovery.SEARCH
     if batch.resend is Resend.HARMLESS:
         return Recovery.RESEND if _is_kept(batch, now=now, clock_trusted=clock_trusted) else Recovery.SEARCH
     protected = batch.resend is Resend.SAME_KEY and not batch.key_void and batch.user in {None, user}
     if not protected or not _is_kept(batch, now=now, clock_trusted=clock_trusted):
         return Recovery.SEARCH
-    return Recovery.RESEND if _is_unforgotten(batch) else Recovery.SEARCH_THEN_RESEND
+    return Recovery.RESEND if is_unforgotten(batch) else Recovery.SEARCH_THEN_RESEND
 
 
 def _is_kept(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
@@ -81,10 +81,10 @@ def _is_kept(batch: Batch, *, now: Micros, clock_trusted: bool) -> bool:
 
 def is_sent_until_answered(batch: Batch) -> bool:
     """Whether what an earlier step made is the key: there is never another one, however often no response comes."""
-    return _is_unforgotten(batch) and batch.step > 1 and not batch.cancelled
+    return is_unforgotten(batch) and batch.step > 1 and not batch.cancelled
 
 
-def _is_unforgotten(batch: Batch) -> bool:
+def is_unforgotten(batch: Batch) -> bool:
     """Whether the platform knows the key for as long as it may be sent."""
     return batch.resend is Resend.SAME_KEY and batch.key_life is None
 

@@ -298,13 +298,13 @@ def page():
 def test_every_event_that_the_page_explains_exists(page):
     """And it leaves none out that asks for a person's attention."""
     table = page.partition("## What the log says")[2].partition("What systemd says")[0]
-    told = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    explained = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
     found = [each for module in (events, job_events, webhook_events) for each in vars(module).values()]
     kinds = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Event)]
     names = {name_of(kind.__new__(kind)) for kind in kinds if kind is not Event}
-    assert told - names == OUR_PART
+    assert explained - names == OUR_PART
     loud = {name_of(kind.__new__(kind)) for kind in kinds if kind.level is not Event.level}
-    assert loud <= told
+    assert loud <= explained
 
 
 def test_every_metric_of_the_alerts_exists():

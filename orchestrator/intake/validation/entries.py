@@ -1,16 +1,14 @@
 """Where the items of a job come from: its list of items, or the rows of its table, with its template."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from functools import partial
 from typing import IO, Any, NamedTuple, Protocol
-
-import msgspec
 
 from orchestrator.domain.kinds import Kind
 from orchestrator.domain.messages.mistake import Mistake, Mistakes, Path
 from orchestrator.domain.messages.note import Notes
 from orchestrator.domain.queue_file.absent_columns import absent_columns, listed
+from orchestrator.domain.queue_file.estimate import from_canonical
 from orchestrator.domain.queue_file.nearest import did_you_mean
 from orchestrator.domain.queue_file.placeholder import CellError, Row, parse
 from orchestrator.domain.queue_file.template import Template, compile_template, merge, uses_of
@@ -21,9 +19,6 @@ from orchestrator.intake.validation.cell_notes import CellNotes
 from orchestrator.intake.validation.document import ItemRun
 from orchestrator.intake.validation.grouping import gathered, joined
 from orchestrator.intake.validation.repeated_mistakes import RepeatedMistakes
-
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
-"""Numbers keep the digits that they were written with."""
 
 
 class Rows(Protocol):
@@ -91,7 +86,7 @@ class Entries:
         for portion in read_portions(items, run.offset, run.count, list[bytes]):
             for spelling in portion:
                 seq += 1
-                item = _decode(spelling)
+                item = from_canonical(spelling)
                 if under:
                     yield Entry(seq, merge(under, item), None, None, 0, item)
                 else:

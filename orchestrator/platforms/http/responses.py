@@ -41,11 +41,11 @@ from orchestrator.telemetry.redaction import Redactor
 
 _PROBLEM: Final = "application/problem+json"
 _SUCCESSES: Final = range(200, 300)
-_REDIRECTS: Final = range(300, 400)
+REDIRECTS: Final = range(300, 400)
 _CLIENT_ERRORS: Final = range(400, 500)
 _SERVER_ERRORS: Final = range(500, 600)
-_NO_SUCH_PATH: Final = frozenset({404, 405, 407, 410})
-"""Statuses of a proxy or gateway that does not pass a request on."""
+NO_SUCH_PATH: Final = frozenset({404, 405, 407, 410})
+"""Statuses of a path that does not exist, and of a proxy or gateway that does not pass a request on."""
 _SAID_TOO_EARLY: Final = frozenset({408, 425})
 """Statuses sent before the request was understood: not a refusal, and not certainly without effect."""
 COMPLAINT_BYTES: Final = 65_536
@@ -146,7 +146,7 @@ def error_of(
     """
     complaint = _complaint(head.headers.get("content-type", ""), body, (*secrets_of(call), *secrets))
     said = ": ".join(part for part in (complaint.code, complaint.detail) if part)
-    if head.status in _REDIRECTS:
+    if head.status in REDIRECTS:
         target = one_line(head.headers.get("location", "").partition("?")[0], (*secrets_of(call), *secrets))
         said = f"redirects to {target}" if target else said or "redirects to nowhere"
     message = f"{call.label} at {host}: {head.status} {said or 'and no reason'}"
@@ -183,7 +183,7 @@ def _kind(effect: Effect, head: Head) -> type[PlatformError]:
 
 def _is_of_gateway(head: Head, body: bytes) -> bool:
     """Whether a web page says that there is no such path: no platform says so of work, and no item is to fail of it."""
-    return head.status in _NO_SUCH_PATH and page_of(head.headers.get("content-type", ""), body) is not None
+    return head.status in NO_SUCH_PATH and page_of(head.headers.get("content-type", ""), body) is not None
 
 
 def one_line(text: str, secrets: Iterable[str] = ()) -> str:

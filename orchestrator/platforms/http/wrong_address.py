@@ -5,22 +5,17 @@ That is an answer that no platform gives to this request: a web page, a redirect
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from orchestrator.domain.errors import PlatformError, Refused, Transient, WrongAddress
 from orchestrator.platforms.http.calls import Answer
-from orchestrator.platforms.http.responses import page_of
-
-_NOT_HERE: Final = frozenset({404, 405, 407, 410})
-"""Statuses of a path that does not exist, and of a proxy that wants a password."""
-_REDIRECTS: Final = range(300, 400)
+from orchestrator.platforms.http.responses import NO_SUCH_PATH, REDIRECTS, page_of
 
 
 def of_error(error: PlatformError, platform: str, advice: str) -> PlatformError:
     """`WrongAddress` where this error of an account's first request says so; other errors are returned unchanged."""
     status = error.status
-    not_here = isinstance(error, Refused) and status in _NOT_HERE
-    elsewhere = isinstance(error, Transient) and status is not None and status in _REDIRECTS
+    not_here = isinstance(error, Refused) and status in NO_SUCH_PATH
+    elsewhere = isinstance(error, Transient) and status is not None and status in REDIRECTS
     if not_here or elsewhere:
         return WrongAddress(f"{error}: this is not the API of {platform}. {advice}", status=status)
     return error

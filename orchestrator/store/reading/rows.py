@@ -72,7 +72,7 @@ _UNCONVERTED = sa.type_coerce(items.c.superseded, sa.Integer).label("superseded"
 SELECT_ITEM = sa.select(
     *(column for column in items.c if column not in _UNREAD and column is not items.c.superseded), _UNCONVERTED
 )
-"""Items without their long columns."""
+"""Items without their long columns, and without `abort_sent_at`, which is only asked for."""
 
 _OF_BATCH = batches.c.id == sa.bindparam("of_batch")
 ITEMS_IN = (

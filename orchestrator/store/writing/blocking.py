@@ -7,6 +7,7 @@ followed; what may be there is searched for before it is sent again.
 from collections.abc import Sequence
 
 from orchestrator.domain.lifecycle import BatchEvent
+from orchestrator.domain.lost_responses import is_unforgotten
 from orchestrator.domain.model import CREATION, Batch, BatchState, Item, ItemState
 from orchestrator.domain.submission import Resend
 from orchestrator.store.writing.planning import Origin, items_of, send_again
@@ -96,10 +97,10 @@ async def start_over(unit: UnitOfWork, batch: Batch) -> None:
 async def _inquire(unit: UnitOfWork, batch: Batch, held: Sequence[Item]) -> None:
     """Reconcile it. The key of a confirmed batch would only return the batch that the platform no longer shows.
 
-    What is protected by its key for ever may be sent as often as at first: it was blocked for its many sends.
+    What its key protects permanently may be sent as often as at first: it was blocked for its many sends.
     """
     void = batch.key_void or batch.submitted_at is not None
-    sends = 0 if batch.resend is Resend.SAME_KEY and batch.key_life is None else batch.sends
+    sends = 0 if is_unforgotten(batch) else batch.sends
     await unit.move(batch, BatchEvent.INQUIRE, detail=None, due_at=0, in_doubt=True, key_void=void, sends=sends)
     unknown = [item for item in held if not item.state.final and not _is_there(batch, item)]
     await make_pending(unit, batch, unknown)

@@ -24,8 +24,8 @@ def test_a_paused_account_says_so(desk):
 
     anyio.run(pause)
     lines = desk.run("accounts").out.splitlines()
-    told = "account ica is paused by root at 2023-11-14T22:13:20Z: `orchestrator resume --account ica` continues it"
-    assert told in lines
+    line = "account ica is paused by root at 2023-11-14T22:13:20Z: `orchestrator resume --account ica` continues it"
+    assert line in lines
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ async def test_a_text_that_differs_in_a_group_is_a_mistake(checked):
 
 @pytest.mark.parametrize(("reads", "column"), [("${r1[]}", "project"), ("fil.1", "sample")])
 async def test_a_group_of_too_many_rows_is_a_mistake(checked, reads, column):
-    """Nothing is left out of an item in silence: no row beyond the limit, and no value that differs there alone."""
+    """Nothing is left out of an item silently: no row beyond the limit, and no value that differs there alone."""
     rows = [f"A,{'p' if number <= MOST_ROWS else 'q'},fil.{number}\n" for number in range(MOST_ROWS + 2)]
     key = f"run/${{{column}}}"
     job = {"group_by": "sample", "template": template(reads, key=key)}

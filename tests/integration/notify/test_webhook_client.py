@@ -101,6 +101,15 @@ async def test_only_the_beginning_of_an_answer_is_read():
     assert "\x1b" not in reply.text
 
 
+async def until_left(reader, writer):
+    """Answer no more, and close the connection when the caller does."""
+    with suppress(OSError):
+        await reader.read()
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+
+
 async def test_a_receiver_that_hangs_is_left(monkeypatch):
     """After the time-out, which covers the whole attempt."""
     monkeypatch.setattr(client, "TOTAL_TIMEOUT", 0.05)
@@ -108,11 +117,7 @@ async def test_a_receiver_that_hangs_is_left(monkeypatch):
     left = asyncio.Event()
 
     async def hang(reader, writer):
-        with suppress(OSError):
-            await reader.read()  # until the caller leaves
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
+        await until_left(reader, writer)
         left.set()
 
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
@@ -129,11 +134,7 @@ async def test_an_answer_whose_body_never_ends_is_an_answer(monkeypatch):
 
     async def answer(reader, writer):
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nwait")
-        with suppress(OSError):
-            await reader.read()  # until the caller leaves
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
+        await until_left(reader, writer)
         left.set()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:

@@ -230,8 +230,8 @@ async def test_a_paused_account_says_who_paused_it(house):
     async with house.open(turning=False):
 
         async def paused():
-            told = schemas.Accounts.model_validate((await house.client.get("/api/v1/accounts")).json())
-            return told.accounts[0].paused
+            document = schemas.Accounts.model_validate((await house.client.get("/api/v1/accounts")).json())
+            return document.accounts[0].paused
 
         advance, now = house.daemon.store.advance, house.daemon.clock.now()
         assert await paused() is None

@@ -1,4 +1,4 @@
-"""Every mistake in a configuration is told at once, one line each, with its key and what to do."""
+"""Every mistake in a configuration is reported at once, one line each, with its key and what to do."""
 
 import sys
 
@@ -38,13 +38,14 @@ def test_a_file_without_accounts_says_so(problems, text):
 def test_a_driver_that_is_not_installed_is_a_mistake_of_the_configuration(problems, monkeypatch):
     """PostgreSQL's is an extra; a command that needs no database says so too, and not with a traceback."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    (told,) = problems(MINIMAL + "database: postgresql://host/name\n")
-    assert told.startswith("database: PostgreSQL's driver cannot be loaded (import of psycopg halted; None in sys.mod")
-    assert told.endswith(": install the program with it, `pip install '.[postgres]'`")
+    (problem,) = problems(MINIMAL + "database: postgresql://host/name\n")
+    begin = "database: PostgreSQL's driver cannot be loaded (import of psycopg halted; None in sys.mod"
+    assert problem.startswith(begin)
+    assert problem.endswith(": install the program with it, `pip install '.[postgres]'`")
 
 
 def test_everything_is_reported_at_once(problems):
-    """Nobody mends a file mistake by mistake: file, variables, values and secrets are told together."""
+    """Nobody fixes a file mistake by mistake: file, variables, values and secrets are reported together."""
     lines = problems(
         """
 accounts: {ica: {platform: ica, api_key_file: gone, page_size: 0}}
@@ -115,8 +116,8 @@ queue: {}
 )
 def test_a_mistake_is_told_with_its_key_and_the_way_out(problems, text, line):
     """One line, which a person who never saw our code can act on."""
-    (told,) = problems(MINIMAL + text + "\n")
-    assert told.startswith(line)
+    (problem,) = problems(MINIMAL + text + "\n")
+    assert problem.startswith(line)
 
 
 @pytest.mark.parametrize(
@@ -149,29 +150,29 @@ def test_a_mistake_is_told_with_its_key_and_the_way_out(problems, text, line):
 def test_a_mistake_of_an_account_is_told_with_its_path(problems, text, line):
     """The name of the account is part of the key."""
     platform = "" if text.startswith("platform") else "platform: ica, "
-    (told,) = problems(f"accounts: {{ica: {{{platform}api_key_file: key, {text}}}}}\n")
-    assert told.startswith(f"accounts.ica.{line}")
+    (problem,) = problems(f"accounts: {{ica: {{{platform}api_key_file: key, {text}}}}}\n")
+    assert problem.startswith(f"accounts.ica.{line}")
 
 
 @pytest.mark.parametrize("name", ["ICA", "1ca", "my-ica", "i ca"])
 def test_the_name_of_an_account_is_small_letters(problems, name):
     """A variable has to be able to name it."""
-    (told,) = problems(f"accounts: {{{name}: {{platform: ica, api_key_file: key}}}}\n")
-    assert told.startswith(f"accounts.{name}: is no name for an account: small letters")
+    (problem,) = problems(f"accounts: {{{name}: {{platform: ica, api_key_file: key}}}}\n")
+    assert problem.startswith(f"accounts.{name}: is no name for an account: small letters")
 
 
 @pytest.mark.parametrize("name", ["my__ica", "ica_"])
 def test_the_name_of_an_account_leaves_the_delimiter_alone(problems, name):
     """Two underscores separate keys in a variable, so a name with them could not be told from a path."""
-    (told,) = problems(f"accounts: {{{name}: {{platform: ica, api_key_file: key}}}}\n")
-    assert told.startswith(f"accounts.{name}: is no name for an account: __ separates")
+    (problem,) = problems(f"accounts: {{{name}: {{platform: ica, api_key_file: key}}}}\n")
+    assert problem.startswith(f"accounts.{name}: is no name for an account: __ separates")
 
 
 @pytest.mark.parametrize("text", ["accounts: [ica]\n", "accounts: ica\n", "accounts:\n"])
 def test_accounts_of_another_shape_are_explained(problems, text):
     """A list of accounts is a likely mistake."""
-    (told,) = problems(text)
-    assert told.startswith("accounts: must be a mapping from names to accounts, at least one")
+    (problem,) = problems(text)
+    assert problem.startswith("accounts: must be a mapping from names to accounts, at least one")
 
 
 def test_an_account_without_platform_is_incomplete(problems):
@@ -220,8 +221,8 @@ def test_an_account_without_platform_is_incomplete(problems):
 )
 def test_a_mistake_in_a_variable_names_the_variable(problems, variables, line):
     """What was set in a unit or a manifest is not searched for in the file; none is silently without effect."""
-    (told,) = problems(MINIMAL, **variables)
-    assert told.startswith(line)
+    (problem,) = problems(MINIMAL, **variables)
+    assert problem.startswith(line)
 
 
 def test_an_account_that_a_variable_made_is_searched_for_there(problems):
@@ -259,8 +260,8 @@ def test_a_key_that_the_file_has_too_is_mended_there(problems):
 )
 def test_a_file_that_cannot_be_read_is_told_with_its_place(problems, text, line):
     """Line and column, where YAML knows them."""
-    (told,) = problems(text)
-    assert told.startswith(line)
+    (problem,) = problems(text)
+    assert problem.startswith(line)
 
 
 def test_a_missing_file_is_told_by_name(tmp_path):
@@ -310,9 +311,9 @@ def test_sqlite_on_a_network_file_system_is_refused_unless_allowed(problems, tmp
     mounts.write_text(f"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 22 0:40 / {tmp_path} rw - nfs4 nas:/lab rw\n")
     monkeypatch.setattr("orchestrator.settings.loading.MOUNTS", mounts)
 
-    (told,) = problems(MINIMAL)
+    (problem,) = problems(MINIMAL)
 
-    assert told.startswith(
+    assert problem.startswith(
         "database: state/orchestrator.db is on a network file system (nfs4), where SQLite loses data"
     )
     config = tmp_path / "config.yaml"

@@ -77,7 +77,7 @@ def listed(answer: Answer) -> str | None:
     if len(items) > _MOST_FACTS:
         return None
     try:
-        msgspec.json.decode(items)  # whoever shows them has to read them
+        msgspec.json.decode(items)  # results and pages decode them
         return items.decode()
     except UNREADABLE:
         return None

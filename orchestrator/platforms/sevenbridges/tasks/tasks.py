@@ -99,13 +99,14 @@ class Tasks:
         except Refused as refusal:
             if refusal.code not in {_NOT_A_DRAFT, _INVALID}:
                 raise
-            refused = refusal
-        with failure_is_unconfirmed():
-            task = await self.search.get(task_id)
-        if refused.code == _INVALID:
-            never_ran = task is not None and task.status == statuses.DRAFT
-            raise NeverRan(refused.message, refused.status, refused.code, refused.detail) if never_ran else refused
-        if task is None or task.status == statuses.DRAFT:
+            with failure_is_unconfirmed():
+                task = await self.search.get(task_id)
+            is_draft = task is not None and task.status == statuses.DRAFT
+            if refusal.code == _INVALID and is_draft:
+                raise NeverRan(refusal.message, refusal.status, refusal.code, refusal.detail) from refusal
+            if refusal.code == _INVALID:
+                raise
+        if task is None or is_draft:
             raise Unconfirmed(f"the platform says that task {task_id} was run, and shows it as {task and task.status}")
         return task
 

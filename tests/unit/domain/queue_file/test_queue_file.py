@@ -154,7 +154,7 @@ def test_what_to_write_is_told_as_a_queue_file_spells_it(wrong, says):
 
 
 def test_a_missing_version_is_named_as_it_has_to_be_written():
-    """It is the first mistake of whoever writes a queue file."""
+    """It is the first mistake of a person who writes a queue file."""
     (mistake,) = read({"jobs": [JOB]}).mistakes
     assert str(mistake) == "version: `version` is missing - add `version: 1`"
 
