@@ -1,7 +1,7 @@
 """Computes poll intervals from the targets of the configuration (`poll:`) and the available request budget."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 
 POLLING_SHARE = 0.97
@@ -66,10 +66,16 @@ class PollTargets:
     min_interval: float
     max_interval: float
 
-    def demands(self, polls: Collection[tuple[int, Forecast]], budget_state: "BudgetState") -> "list[PollDemand]":
-        """The demand of each poll when the whole budget is available; polls are given as (requests, forecast)."""
+    def demands(
+        self, polls: Collection[tuple[int, Forecast]], budget_state: "BudgetState", *, failing: Container[int] = ()
+    ) -> "list[PollDemand]":
+        """The demand of each poll when the whole budget is available; polls are given as (requests, forecast).
+
+        `failing`: the positions of those that failed last time. They run as their retry delays say, which is seldom,
+        and leave their share of the budget to the others.
+        """
         rests = [PollRest(requests, self.prompt(forecast), self.frugal(forecast)) for requests, forecast in polls]
-        stretch = budget_state.stretch(rests)
+        stretch = budget_state.stretch([rest for position, rest in enumerate(rests) if position not in failing])
         return [
             PollDemand(rest.requests, rest.stretched(stretch), weight)
             for rest, weight in zip(rests, weights(polls), strict=True)

@@ -56,7 +56,9 @@ class Schedule:
         """
         before, planned = self._entries, list(polls)
         budget_state = self._budget_state()
-        demands = self._targets.demands([(poll.cost, forecast) for poll, forecast in planned], budget_state)
+        failing = {at for at, (poll, _) in enumerate(planned) if poll.name in before and before[poll.name].failures}
+        costs = [(poll.cost, forecast) for poll, forecast in planned]
+        demands = self._targets.demands(costs, budget_state, failing=failing)
         self._entries = {name: entry for name, entry in before.items() if entry.running}
         for (poll, forecast), demand in zip(planned, demands, strict=True):
             entry = before.get(poll.name)
@@ -68,7 +70,7 @@ class Schedule:
                 entry.due = min(entry.due, max(entry.soonest, now))
             entry.poll, entry.forecast, entry.demand = poll, forecast, demand
             self._entries[poll.name] = entry
-        self._pace = budget_state.pace([entry.demand for entry in self._entries.values()])
+        self._pace = budget_state.pace([entry.demand for entry in self._entries.values() if not entry.failures])
         for entry in self._entries.values():
             entry.due = min(entry.due, max(entry.soonest, now + budget_state.interval(entry.demand, self._pace)))
 

@@ -270,12 +270,29 @@ class Submitting:
             if refusal.status in REFUSED_AS_A_WHOLE:
                 await self._outcomes.block(batch, reason)
             elif batch.items == 1:
+                if await self._is_done_already(batch):
+                    return
                 await self._store.advance.refuse(batch, reason, now=now)
                 self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, 1, reason))
             else:
                 await self._store.advance.split(batch, reason, now=now)
                 self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, batch.items, reason))
             await self.streaks.refused(batch, reason)
+
+    async def _is_done_already(self, batch: Batch) -> bool:
+        """Whether an earlier send of harmless work, whose response was lost, did what this one is refused for.
+
+        Then that is its outcome. The earlier send may be that of a larger batch which it was split from.
+        """
+        if batch.resend is not Resend.HARMLESS:
+            return False
+        if not any(each.sends > 1 for each in await self._store.batches.family(batch)):
+            return False
+        found = await self._reconciling.find(batch)
+        if not found.items or found.provisional:
+            return False
+        await self._outcomes.accept(batch, found)
+        return True
 
     async def _reconcile_refusal(self, batch: Batch, reason: str) -> None:
         """Reconcile a refused batch before it is split, as an earlier send of it may have been accepted."""

@@ -73,6 +73,26 @@ def test_what_failed_holds_few_places(schedule):
     assert len(schedule.due(now=70)) == 1
 
 
+def test_what_failed_leaves_its_share_of_the_budget_to_the_others():
+    """Of twenty polls under a tight budget half hang: the other half come twice as often."""
+    schedule = Schedule(AIMS, budget_state(requests=150, used=1.0))
+    hanging, good = ([poll(f"{name}{number}") for number in range(10)] for name in ("hanging", "good"))
+
+    def interval():
+        want(schedule, [(each, 60) for each in hanging + good], now=0)
+        schedule.start(good[0])
+        schedule.done(good[0], began=0, now=0)
+        return schedule.next_due()
+
+    want(schedule, [(each, 60) for each in hanging + good], now=0)
+    for each in hanging + good[1:]:
+        schedule.start(each)
+    before = interval()
+    for each in hanging:
+        schedule.failed(each, now=0, pause=1000)
+    assert interval() == pytest.approx(before / 2)
+
+
 # ---------------------------------------------------------------- what promises more
 
 

@@ -115,6 +115,29 @@ async def test_a_request_that_was_lost_is_sent_again(lab, kind):
     assert made(it, WORK[kind].effect) == {"a/s1": 1}
 
 
+@pytest.mark.parametrize(("keys", "refusals"), [(["a/s1"], 1), (["a/s1", "a/s2"], 3)])
+async def test_a_change_that_was_made_counts_though_its_repeat_is_refused(lab, keys, refusals):
+    """The answer to the first send was lost. The files are as they were to become, and the operator reads so."""
+    it = await lab()
+    it.fault(FaultKind.RESET_AFTER, "bulk_edit_files", count=1)
+    await submit(it, "run", keys, kind="updates")
+    await it.until_state(BatchState.UNCONFIRMED)
+    it.fault(FaultKind.ERROR, "bulk_edit_files", status=413, count=refusals)
+    await it.until_settled("run", within=6 * HOUR)
+    assert await it.states() == dict.fromkeys(keys, "succeeded")
+    assert it.calls("bulk_edit_files") == 1 + refusals
+
+
+async def test_a_change_that_was_not_made_fails_when_its_repeat_is_refused(lab):
+    """The file is not as it was to become."""
+    it = await lab()
+    it.fault(FaultKind.RESET, "bulk_edit_files", count=1)
+    it.fault(FaultKind.ERROR, "bulk_edit_files", status=413, count=1)
+    await submit(it, "run", ["a/s1"], kind="updates")
+    await it.until_settled("run", within=6 * HOUR)
+    assert await it.states() == {"a/s1": "failed"}
+
+
 async def test_a_copy_that_was_lost_waits_for_the_operator(lab):
     """Nothing shows that it was never made, and a second one would lie beside the first."""
     it = await lab()
