@@ -21,7 +21,10 @@ WORKERS := $(shell echo $$(( $$(nproc) * 2 < 8 ? $$(nproc) * 2 : 8 )))
 PYTEST  := $(BIN)/pytest -q --numprocesses $(WORKERS) --dist worksteal
 
 # The files of tests lie in memory where 4 GiB of it are free for files: a commit to a disk waits for the disk.
-IN_MEMORY := $(shell df --output=avail /dev/shm 2>&1 | awk '$$1 > 4194304 {print "TMPDIR=/dev/shm"}')
+IN_MEMORY := $(shell df --output=avail /dev/shm 2>&1 | awk 'NR == 2 && $$1 + 0 > 4194304 {print "TMPDIR=/dev/shm"}')
+
+# What tests mount is gone with them, also when they are killed.
+OWN_MOUNTS := $(shell unshare --mount true >/dev/null 2>&1 && echo unshare --mount)
 
 .PHONY: demo test test-deploy screenshots torture lint unit bench lock clean
 
@@ -29,7 +32,7 @@ demo: $(READY)            ## the main job against the bundled simulator; ends by
 	$(BIN)/orchestrator demo
 
 test: lint                ## lint, types, import rules, and every test but those of the installation
-	$(IN_MEMORY) $(PYTEST) --ignore tests/deploy
+	$(IN_MEMORY) $(OWN_MOUNTS) $(PYTEST) --ignore tests/deploy
 
 test-deploy: $(READY) $(DEPLOY)/.ready   ## image, manifests, rules and dashboard by real tools; needs what .ci/run installs
 	$(BIN)/pytest -q --numprocesses 2 --dist loadgroup $(DEPLOY_TESTS)
