@@ -13,6 +13,7 @@ import pytest
 import sevenbridges
 from libica_client import libica
 from sevenbridges.http import error_handlers
+from waiting import PATIENCE
 
 from orchestrator.clock import ManualClock
 from orchestrator.simulator import Fault, odm, serve
@@ -40,7 +41,7 @@ class Vendor:
         The client's default headers win over those of a call, and its default is V3 even where it then parses V4.
         """
         self.client.set_default_header("Accept", accept)
-        return await anyio.to_thread.run_sync(partial(method, *args, _request_timeout=20.0, **kwargs))
+        return await anyio.to_thread.run_sync(partial(method, *args, _request_timeout=PATIENCE, **kwargs))
 
     async def sign_in(self) -> str:
         """Exchange the API key for a token and use that from now on."""
@@ -83,7 +84,7 @@ class SevenBridges:
     def connect(self, *handlers: Callable[..., Any]) -> Any:
         """A client with these error handlers."""
         return sevenbridges.Api(
-            url=self.base_url, token="simulator", debug=True, error_handlers=list(handlers), timeout=20.0
+            url=self.base_url, token="simulator", debug=True, error_handlers=list(handlers), timeout=PATIENCE
         )
 
     async def call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -156,7 +157,7 @@ class Odm:
     async def call(self, api: str, method: str, *args: Any, through: Any = None, **kwargs: Any) -> Any:
         """Run one call of one of the client's many APIs."""
         bound = getattr(getattr(self.client, api)(through or self.api), method)
-        return await anyio.to_thread.run_sync(partial(bound, *args, _request_timeout=20.0, **kwargs))
+        return await anyio.to_thread.run_sync(partial(bound, *args, _request_timeout=PATIENCE, **kwargs))
 
     async def start(self, what: str, *, allow_dups: bool = False, **body: Any) -> Any:
         """Start an import job of this type."""

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from processes import free_port, get, running, until
 from tools import ROOT, run, tool
+from waiting import PATIENCE
 
 pytestmark = pytest.mark.xdist_group("observability")
 
@@ -143,7 +144,7 @@ def scraped(tmp_path_factory):
         drop(folder, "done")
         until(lambda: json.loads(get(f"{daemon}/api/v1/jobs/done"))["job"]["settled_at"])
         knobs = f"http://127.0.0.1:{ports[0]}/ica/rest/_simulator/knobs"
-        urlopen(Request(knobs, data=b'{"link_seconds": 100000}', method="PUT"), timeout=10).close()
+        urlopen(Request(knobs, data=b'{"link_seconds": 100000}', method="PUT"), timeout=PATIENCE).close()
         drop(folder, "open")  # metrics of work on the platform exist while there is any
         for name in (b"orchestrator_oldest_poll_timestamp_seconds", b"orchestrator_unchanged_since_timestamp_seconds"):
             until(lambda name=name: name + b"{" in get(f"{daemon}/metrics"))

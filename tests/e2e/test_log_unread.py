@@ -14,7 +14,7 @@ import anyio.to_thread
 import httpx
 import pytest
 from commands import free_port
-from waiting import patience
+from waiting import PATIENCE, patience
 
 
 @contextmanager
@@ -57,7 +57,9 @@ async def test_work_continues_whatever_becomes_of_the_log(stderr, lab):
             try:
                 await lab.until((lab.queue / "results/links.json").exists)
                 transport = httpx.AsyncHTTPTransport(retries=8)  # the server begins a moment after the work
-                async with httpx.AsyncClient(base_url=f"http://{address}", transport=transport, timeout=60) as client:
+                async with httpx.AsyncClient(
+                    base_url=f"http://{address}", transport=transport, timeout=PATIENCE
+                ) as client:
                     assert (await client.get("/livez")).status_code == 200
                     page = (await client.get("/metrics")).text
                     lost = float(re.search(r"^orchestrator_log_lines_lost_total (\S+)$", page, re.MULTILINE)[1])

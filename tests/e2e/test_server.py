@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 import typer
-from waiting import patience
+from waiting import PATIENCE, patience
 
 from orchestrator.cli.sources import job_sources
 from orchestrator.clock import SystemClock
@@ -51,10 +51,14 @@ async def command(lab, *words):
 async def test_work_is_sent_followed_and_measured_over_http(lab, port):
     """From the queue file to the last item: the API, the metrics and the commands tell the same story."""
     lab.extra = {"server": {"listen": f"127.0.0.1:{port}"}}
-    async with lab.open(), lab.daemon() as process, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with (
+        lab.open(),
+        lab.daemon() as process,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+    ):
         await until(lambda: client.get("/readyz"), lambda answer: answer.status_code == 200)
         document = {"version": 1, "jobs": [lab.links("links", ["fil.0a", "fil.0b"]), lab.analyses("runs", ["a/1"])]}
-        sent = await client.post("/api/v1/queue", json=document, timeout=60)
+        sent = await client.post("/api/v1/queue", json=document)
         assert (sent.status_code, sent.json()["jobs"]) == (201, ["links", "runs"])
 
         for name in ("links", "runs"):
@@ -150,7 +154,7 @@ async def test_readiness_follows_the_disk(lab, port, small_disk):
     lab.folder = small_disk
     lab.extra = {"server": {"listen": f"127.0.0.1:{port}"}, "log": {"level": "info"}}
     url = f"http://127.0.0.1:{port}"
-    async with lab.open(), lab.daemon() as process, httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with lab.open(), lab.daemon() as process, httpx.AsyncClient(base_url=url, timeout=PATIENCE) as client:
         document = {"version": 1, "jobs": [lab.links("work", ["fil.1"])]}
         await until(lambda: client.get("/readyz"), lambda answer: answer.status_code == 200)
         with pytest.raises(OSError, match="No space"):
@@ -170,7 +174,11 @@ async def test_readiness_follows_the_disk(lab, port, small_disk):
 async def test_who_may_not_read_the_database_is_told_by_the_daemon(lab, port, monkeypatch):
     """Members of a group that may only drop work see the same jobs, batches and items."""
     lab.extra = {"server": {"listen": f"127.0.0.1:{port}"}}
-    async with lab.open(), lab.daemon() as process, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with (
+        lab.open(),
+        lab.daemon() as process,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+    ):
         await until(lambda: client.get("/readyz"), lambda answer: answer.status_code == 200)
         lab.drop_jobs(
             "work.json", lab.links("links", [f"fil.{n:04d}" for n in range(1500)]), lab.links("one", ["fil.x"])

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from waiting import PATIENCE
+
 
 class Started:
     """A process that may be killed and started again; what it writes is kept in the folder."""
@@ -63,14 +65,14 @@ def get(url: str, token: str | None = None, body: str | None = None) -> bytes:
         headers["Content-Type"] = "application/json"
     request = urllib.request.Request(url, data=body.encode() if body is not None else None, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return bytes(answer.read())
     except urllib.error.HTTPError as error:
         error.close()
         raise
 
 
-def until(condition: Callable[[], Any], *, patience: float = 180) -> Any:
+def until(condition: Callable[[], Any], *, patience: float = PATIENCE) -> Any:
     """Wait until the condition holds; what is not there yet raises OSError. Fails after so many seconds."""
     end = time.monotonic() + patience  # noqa: TID251 - other processes run by the machine's clock
     while True:

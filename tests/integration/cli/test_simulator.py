@@ -7,6 +7,7 @@ import sys
 import httpx
 import pytest
 import yaml
+from waiting import PATIENCE
 
 from orchestrator.simulator.registry import PLATFORMS
 
@@ -23,7 +24,7 @@ def test_every_platform_is_served_at_the_base_url_that_is_printed(number):
             assert [line.rpartition("platform: ")[2].strip() for line in lines] == list(PLATFORMS)
             for line in lines:
                 base_url = yaml.safe_load(line)["base_url"]
-                knobs = httpx.get(f"{base_url}/_simulator/knobs", timeout=60.0).json()
+                knobs = httpx.get(f"{base_url}/_simulator/knobs", timeout=PATIENCE).json()
                 assert knobs["requests"] == 1000
             process.send_signal(number)
             assert (process.stdout.read(), process.wait()) == ("stopped\n", 0)

@@ -6,6 +6,7 @@ import threading
 
 import anyio
 import pytest
+from waiting import patience
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.model import ItemState
@@ -125,7 +126,7 @@ async def test_a_stop_does_not_wait_for_the_copy(scheduled, tmp_path, monkeypatc
         return check(url, stopped)
 
     monkeypatch.setattr(upgrade, "_full_check", waits)
-    with anyio.fail_after(60):
+    with patience():
         async with anyio.create_task_group() as group:
             group.start_soon(scheduled.backups.turn)
             await anyio.to_thread.run_sync(begun.wait)

@@ -3,6 +3,7 @@
 import sqlite3
 
 import pytest
+from waiting import PATIENCE
 
 from orchestrator.domain.errors import Unauthorised
 from orchestrator.domain.model import BatchState, JobState, Needs
@@ -15,7 +16,7 @@ KEYS = [f"s{number}" for number in range(6)]
 
 def spoil(it, statement):
     """Somebody, or something, has written into the database."""
-    with sqlite3.connect(it.database, timeout=5) as connection:
+    with sqlite3.connect(it.database, timeout=PATIENCE) as connection:
         connection.execute(statement)
     connection.close()
 

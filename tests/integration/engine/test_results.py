@@ -8,6 +8,7 @@ import sqlite3
 from functools import partial
 
 import pytest
+from waiting import PATIENCE
 
 from orchestrator.clock import ManualClock
 from orchestrator.domain.model import JobSpec, NewItem
@@ -69,7 +70,7 @@ async def desk(tmp_path, newest_sqlite):
 
 def spoil(tmp_path, statement):
     """Something has written into the database."""
-    with sqlite3.connect(tmp_path / "orchestrator.db", timeout=5) as connection:
+    with sqlite3.connect(tmp_path / "orchestrator.db", timeout=PATIENCE) as connection:
         connection.execute(statement)
     connection.close()
 

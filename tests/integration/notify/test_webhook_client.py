@@ -6,8 +6,12 @@ import ssl
 import subprocess
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_network
+from types import SimpleNamespace
 
+import anyio
+import httpcore._backends.anyio as httpcore_anyio
 import pytest
+from loop_time import pass_seconds
 
 from orchestrator.domain.webhook import parse_target
 from orchestrator.notify import client
@@ -112,11 +116,12 @@ async def until_left(reader, writer):
 
 async def test_a_receiver_that_hangs_is_left(monkeypatch):
     """After the time-out, which covers the whole attempt."""
-    monkeypatch.setattr(client, "TOTAL_TIMEOUT", 0.05)
-
+    monkeypatch.setattr(client, "READ_TIMEOUT", 10 * client.TOTAL_TIMEOUT)
     left = asyncio.Event()
 
     async def hang(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        pass_seconds(client.TOTAL_TIMEOUT)
         await until_left(reader, writer)
         left.set()
 
@@ -128,7 +133,6 @@ async def test_a_receiver_that_hangs_is_left(monkeypatch):
 
 async def test_an_answer_whose_body_never_ends_is_an_answer(monkeypatch):
     """The status has arrived: the call was a delivery, and is not made again."""
-    monkeypatch.setattr(client, "TOTAL_TIMEOUT", 2.0)
     monkeypatch.setattr(client, "BODY_TIMEOUT", 0.05)
     left = asyncio.Event()
 
@@ -145,7 +149,13 @@ async def test_an_answer_whose_body_never_ends_is_an_answer(monkeypatch):
 
 async def test_an_address_that_does_not_answer_keeps_no_other_from_being_tried(monkeypatch):
     """As an IPv6 address that the network drops before an IPv4 address that works: nothing was sent to it."""
-    monkeypatch.setattr(client, "CONNECT_TIMEOUT", 0.05)
+
+    async def connect(remote_host, **more):
+        if remote_host == "127.0.0.2":
+            asyncio.get_running_loop().call_soon(pass_seconds, client.CONNECT_TIMEOUT)
+        return await anyio.connect_tcp(remote_host, **more)
+
+    monkeypatch.setattr(httpcore_anyio, "anyio", SimpleNamespace(**vars(anyio) | {"connect_tcp": connect}))
     async with receiver() as (port, seen):
         with socket.socket() as silent, socket.socket() as first, socket.socket() as second:
             silent.bind(("127.0.0.2", port))

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from waiting import patience
+from waiting import PATIENCE, patience
 
 from orchestrator.domain.model import JobSpec, NewItem
 from orchestrator.store.errors import StoreUnavailableError
@@ -147,7 +147,7 @@ def test_a_busy_process_stops_when_it_is_told(attempt, tmp_path):
     try:
         assert process.stdout.readline() == "busy\n"
         process.terminate()
-        _, complaints = process.communicate(timeout=20)
+        _, complaints = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
         process.communicate()

@@ -18,7 +18,7 @@ async def test_the_wait_for_the_budget_is_not_part_of_the_timeout(play, call):
     """A call that waits a window for its slot has its whole time-out still before it."""
     platform = play(httpx.Response(200), requests=1, per=100.0)
     await platform.remote.send(call())
-    answer = await platform.send(call(timeout=0.5), patience=101)
+    answer = await platform.send(call(timeout=50.0), patience=101)
     assert answer.status == 200
     assert platform.exchanges[1].waited == pytest.approx(100, rel=0.001)
 

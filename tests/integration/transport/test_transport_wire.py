@@ -3,19 +3,23 @@
 import socket
 import struct
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import Random
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
 import pytest
+from loop_time import pass_seconds
 
 from orchestrator.clock import SystemClock
 from orchestrator.domain.errors import Missing, Transient, Unconfirmed
 from orchestrator.platforms.http.transport import Effect, Remote
 from orchestrator.platforms.rate_limit.limiter import Limit, RateLimiter
 from orchestrator.platforms.rate_limit.slots import MemorySlots
+
+TIMEOUT = 60.0
+"""Of a call, in seconds; they pass when the server says so."""
 
 
 class Backoffless(SystemClock):
@@ -92,12 +96,20 @@ async def hanging(stream):
     await anyio.sleep_forever()
 
 
+async def silent(stream):
+    """Say nothing until the time-out of the call has passed, nor later."""
+    pass_seconds(TIMEOUT)
+    await hanging(stream)
+
+
 async def dripping(stream):
     """Begin an answer and go on so slowly that no single read ever times out."""
     await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-    for _ in range(1000):
-        await stream.send(b".")
-        await anyio.sleep(0.01)  # noqa: TID251 - a slow server, in real time
+    with suppress(anyio.BrokenResourceError):
+        for _ in range(1000):
+            await stream.send(b".")
+            pass_seconds(TIMEOUT / 10)
+            await anyio.lowlevel.checkpoint()
 
 
 async def test_connections_are_kept_alive(call):
@@ -155,12 +167,12 @@ async def test_an_answer_that_breaks_is_repeated_or_unconfirmed(behave, call):
         assert budget.used == 4
 
 
-@pytest.mark.parametrize("behave", [hanging, dripping])
+@pytest.mark.parametrize("behave", [silent, dripping])
 async def test_a_timeout_is_total(behave, call):
     """Neither silence nor a trickle outlasts it."""
     async with serving(behave) as (_, remote, budget):
         with pytest.raises(Unconfirmed, match="TimedOut"):
-            await remote.send(call(Effect.UNSAFE, timeout=0.1))
+            await remote.send(call(Effect.UNSAFE, timeout=TIMEOUT))
         assert budget.snapshot().in_flight == 0
         assert budget.used == 1
 

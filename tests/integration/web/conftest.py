@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from waiting import patience
+from waiting import PATIENCE, patience
 
 from orchestrator.app import Daemon, daemon
 from orchestrator.clock import SystemClock
@@ -71,7 +71,7 @@ class House:
             if turning:
                 self.daemon.start()
             url = f"http://127.0.0.1:{self.settings.server.listen.port}"
-            async with httpx.AsyncClient(base_url=url, timeout=60) as self.client:
+            async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as self.client:
                 if turning:
                     await self.until_status("/readyz", 200)
                 yield self

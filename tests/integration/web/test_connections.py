@@ -11,6 +11,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse, StreamingResponse
+from waiting import PATIENCE, patience
 
 from orchestrator.clock import ManualClock
 from orchestrator.settings import Address
@@ -51,7 +52,7 @@ class Door:
         await until(lambda: self.received == before + len(sent))
 
     async def ask(self, path="/"):
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=30) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE) as client:
             return await client.get(path)
 
     async def pass_time(self, seconds):
@@ -109,7 +110,7 @@ async def opened(app=hello):
 
 async def until(condition):
     """Let the loop run until the condition holds."""
-    with anyio.fail_after(60):
+    with patience():
         while not condition():
             await anyio.lowlevel.checkpoint()
 

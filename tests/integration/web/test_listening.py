@@ -8,7 +8,7 @@ import anyio
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse
-from waiting import patience
+from waiting import PATIENCE, patience
 
 from orchestrator.clock import SystemClock
 from orchestrator.settings import Address, SettingsError
@@ -67,7 +67,7 @@ def test_the_kernel_holds_little_of_what_is_not_read():
 
 async def test_the_port_is_free_again_after_the_stop():
     """A restart may follow at once, though connections were open."""
-    async with served(hello) as (url, _), httpx.AsyncClient(base_url=url) as client:
+    async with served(hello) as (url, _), httpx.AsyncClient(base_url=url, timeout=PATIENCE) as client:
         assert (await client.get("/")).text == "hello"
         address = Address("127.0.0.1", int(url.rpartition(":")[2]))
     with listening(address):
@@ -80,7 +80,7 @@ async def test_the_port_is_free_again_after_the_stop():
 async def test_signals_are_left_alone():
     """The daemon's own handlers stay, while it serves and after."""
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
-    async with served(hello) as (url, _), httpx.AsyncClient(base_url=url) as client:
+    async with served(hello) as (url, _), httpx.AsyncClient(base_url=url, timeout=PATIENCE) as client:
         await client.get("/")
         assert before == [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     assert before == [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
@@ -90,7 +90,7 @@ async def test_idle_connections_do_not_hold_up_a_stop(monkeypatch):
     """Nothing is waited for that has nothing to say, not even the grace."""
     monkeypatch.setattr(server, "GRACE", 3600)
     with patience():
-        async with served(hello) as (url, group), httpx.AsyncClient(base_url=url) as client:
+        async with served(hello) as (url, group), httpx.AsyncClient(base_url=url, timeout=PATIENCE) as client:
             await client.get("/")
             silent = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
             await client.get("/")
@@ -112,7 +112,7 @@ async def test_an_answer_under_way_may_end(monkeypatch):
     async with anyio.create_task_group() as callers:
 
         async def call(url):
-            async with httpx.AsyncClient(base_url=url) as client:
+            async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as client:
                 answers.append(await client.get("/"))
 
         with patience():
@@ -140,7 +140,7 @@ async def test_a_hanging_answer_is_ended_as_our_own_tasks_are(monkeypatch):
             seen.append("then it was cancelled")
 
     async def call(url):
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as client:
             with pytest.raises(httpx.TransportError):
                 await client.get("/")
         seen.append("the caller was cut off")
@@ -169,7 +169,7 @@ async def test_an_app_that_breaks_does_not_end_the_server(caplog):
             raise ZeroDivisionError
         await hello(scope, receive, send)
 
-    async with served(broken) as (url, _), httpx.AsyncClient(base_url=url) as client:
+    async with served(broken) as (url, _), httpx.AsyncClient(base_url=url, timeout=PATIENCE) as client:
         assert (await client.get("/broken")).status_code == 500
         assert "ZeroDivisionError" in caplog.text
         assert (await client.get("/")).text == "hello"

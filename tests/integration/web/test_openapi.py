@@ -10,6 +10,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.generation import GenerationMode
+from waiting import PATIENCE
 
 _SETTINGS = settings(
     max_examples=8,
@@ -34,7 +35,7 @@ def served(house, **server) -> Iterator[httpx.Client]:
     with (
         anyio.from_thread.start_blocking_portal() as portal,
         portal.wrap_async_context_manager(house.open(**server)),
-        httpx.Client(base_url=str(house.client.base_url), timeout=60) as client,
+        httpx.Client(base_url=str(house.client.base_url), timeout=PATIENCE) as client,
     ):
         if server:
             client.headers["Authorization"] = f"Bearer {house.token}"
@@ -62,7 +63,7 @@ def _try(operation, mode, base_url, headers):
     @_SETTINGS
     @given(case=operation.as_strategy(generation_mode=mode))
     def examples(case):
-        case.call_and_validate(base_url=base_url, headers=own, timeout=60)
+        case.call_and_validate(base_url=base_url, headers=own, timeout=PATIENCE)
 
     examples()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from processes import Started, free_port, get, running, until
+from waiting import PATIENCE
 
 PROJECT = "11111111-1111-1111-1111-111111111111"
 PIPELINE = "f606f580-d476-47a8-9679-9ddb39fcb0a8"
@@ -133,5 +134,5 @@ def scene(folder: Path, *, slow: bool = False, **config: Any) -> Iterator[Scene]
 
 def _put(url: str, body: Any) -> None:
     request = urllib.request.Request(url, json.dumps(body).encode(), method="PUT")
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         answer.read()

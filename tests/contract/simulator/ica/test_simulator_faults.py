@@ -6,6 +6,7 @@ import anyio
 import httpx
 import msgspec
 import pytest
+from waiting import PATIENCE
 
 from orchestrator.clock import ManualClock
 from orchestrator.simulator import Fault, FaultKind, OffsetClock, serve
@@ -32,7 +33,9 @@ async def _served(*faults, clock=None):
     simulator = Simulator(Config(faults=faults), clock or ManualClock())
     async with (
         serve(simulator) as base_url,
-        httpx.AsyncClient(base_url=base_url, headers={"X-API-Key": "simulator", "Accept": _V3}) as client,
+        httpx.AsyncClient(
+            base_url=base_url, headers={"X-API-Key": "simulator", "Accept": _V3}, timeout=PATIENCE
+        ) as client,
     ):
         yield simulator, client
 
@@ -99,7 +102,7 @@ async def test_the_server_stops_while_calls_hang():
     """Leaving the block breaks hanging connections off instead of waiting for them."""
     raised = []
     simulator = Simulator(Config(faults=(Fault(kind=FaultKind.HANG),)), ManualClock())
-    async with anyio.create_task_group() as calls, httpx.AsyncClient(timeout=30) as client:
+    async with anyio.create_task_group() as calls, httpx.AsyncClient(timeout=PATIENCE) as client:
 
         async def ask(base_url):
             try:
