@@ -290,13 +290,17 @@ async def test_unready_while_the_queue_directory_is_broken(house):
 
 async def test_unready_while_the_queue_directory_does_not_answer(house, monkeypatch):
     """A mount that hangs raises nothing: how long nothing came of it tells; the rest of the daemon goes on."""
-    answers, list_folder = threading.Event(), spool.list_folder
-    monkeypatch.setattr(standstill, "LONGEST_STANDSTILL", 0.5)
+    asked, answers, list_folder = threading.Event(), threading.Event(), spool.list_folder
+    hanging = lambda folder: (asked.set(), answers.wait(), list_folder(folder))[2]  # noqa: E731 - three steps
     async with house.open():
-        monkeypatch.setattr(spool, "list_folder", lambda folder: (answers.wait(), list_folder(folder))[1])
+        monkeypatch.setattr(spool, "list_folder", hanging)
         try:
-            answer = await house.until_status("/readyz", 503)
-            assert answer.json()["reasons"][0].startswith("intake: has been scanning incoming/ for ")
+            await house.until(asked.is_set)
+            with monkeypatch.context() as soon:
+                soon.setattr(standstill, "LONGEST_STANDSTILL", 0.0)
+                answer = await house.until_status("/readyz", 503)
+            reasons = answer.json()["reasons"]
+            assert [each for each in reasons if each.startswith("intake: has been scanning incoming/ for ")], reasons
             assert (await house.client.get("/livez")).status_code == 200
         finally:
             answers.set()
