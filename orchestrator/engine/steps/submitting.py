@@ -19,7 +19,7 @@ from orchestrator.domain.errors import (
     Unconfirmed,
 )
 from orchestrator.domain.messages.printable import printable
-from orchestrator.domain.model import Batch, BatchId, BatchState
+from orchestrator.domain.model import Batch, BatchId, BatchState, Receipt
 from orchestrator.domain.queue_file.estimate import MOST_BATCH_BYTES
 from orchestrator.domain.submission import Resend, Submission
 from orchestrator.engine.retry_delays import RetryDelays
@@ -270,7 +270,8 @@ class Submitting:
             if refusal.status in REFUSED_AS_A_WHOLE:
                 await self._outcomes.block(batch, reason)
             elif batch.items == 1:
-                if await self._is_done_already(batch):
+                if (done := await self._done_earlier(batch)) is not None:
+                    await self._outcomes.accept(batch, done)
                     return
                 await self._store.advance.refuse(batch, reason, now=now)
                 self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, 1, reason))
@@ -279,20 +280,17 @@ class Submitting:
                 self._bus.publish(BatchRefused(batch.account, batch.job_name, batch.number, batch.items, reason))
             await self.streaks.refused(batch, reason)
 
-    async def _is_done_already(self, batch: Batch) -> bool:
-        """Whether an earlier send of harmless work, whose response was lost, did what this one is refused for.
+    async def _done_earlier(self, batch: Batch) -> Receipt | None:
+        """What an earlier send of harmless work did whose response was lost; None where nothing shows it.
 
-        Then that is its outcome. The earlier send may be that of a larger batch which it was split from.
+        It is the outcome of the work, though a later send is refused. It may be that of the batch it was split from.
         """
         if batch.resend is not Resend.HARMLESS:
-            return False
+            return None
         if not any(each.sends > 1 for each in await self._store.batches.family(batch)):
-            return False
+            return None
         found = await self._reconciling.find(batch)
-        if not found.items or found.provisional:
-            return False
-        await self._outcomes.accept(batch, found)
-        return True
+        return found if found.items and not found.provisional else None
 
     async def _reconcile_refusal(self, batch: Batch, reason: str) -> None:
         """Reconcile a refused batch before it is split, as an earlier send of it may have been accepted."""

@@ -6,10 +6,8 @@ import ssl
 import subprocess
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_network
-from types import SimpleNamespace
 
 import anyio
-import httpcore._backends.anyio as httpcore_anyio
 import pytest
 from loop_time import pass_seconds
 
@@ -149,13 +147,14 @@ async def test_an_answer_whose_body_never_ends_is_an_answer(monkeypatch):
 
 async def test_an_address_that_does_not_answer_keeps_no_other_from_being_tried(monkeypatch):
     """As an IPv6 address that the network drops before an IPv4 address that works: nothing was sent to it."""
+    connect_tcp = anyio.connect_tcp
 
     async def connect(remote_host, **more):
         if remote_host == "127.0.0.2":
             asyncio.get_running_loop().call_soon(pass_seconds, client.CONNECT_TIMEOUT)
-        return await anyio.connect_tcp(remote_host, **more)
+        return await connect_tcp(remote_host, **more)
 
-    monkeypatch.setattr(httpcore_anyio, "anyio", SimpleNamespace(**vars(anyio) | {"connect_tcp": connect}))
+    monkeypatch.setattr(anyio, "connect_tcp", connect)
     async with receiver() as (port, seen):
         with socket.socket() as silent, socket.socket() as first, socket.socket() as second:
             silent.bind(("127.0.0.2", port))

@@ -291,7 +291,12 @@ async def test_unready_while_the_queue_directory_is_broken(house):
 async def test_unready_while_the_queue_directory_does_not_answer(house, monkeypatch):
     """A mount that hangs raises nothing: how long nothing came of it tells; the rest of the daemon goes on."""
     asked, answers, list_folder = threading.Event(), threading.Event(), spool.list_folder
-    hanging = lambda folder: (asked.set(), answers.wait(), list_folder(folder))[2]  # noqa: E731 - three steps
+
+    def hanging(folder):
+        asked.set()
+        answers.wait()
+        return list_folder(folder)
+
     async with house.open():
         monkeypatch.setattr(spool, "list_folder", hanging)
         try:

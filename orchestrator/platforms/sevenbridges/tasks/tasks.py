@@ -101,12 +101,11 @@ class Tasks:
                 raise
             with failure_is_unconfirmed():
                 task = await self.search.get(task_id)
-            is_draft = task is not None and task.status == statuses.DRAFT
-            if refusal.code == _INVALID and is_draft:
-                raise NeverRan(refusal.message, refusal.status, refusal.code, refusal.detail) from refusal
             if refusal.code == _INVALID:
-                raise
-        if task is None or is_draft:
+                if task is None or task.status != statuses.DRAFT:
+                    raise
+                raise NeverRan(refusal.message, refusal.status, refusal.code, refusal.detail) from refusal
+        if task is None or task.status == statuses.DRAFT:
             raise Unconfirmed(f"the platform says that task {task_id} was run, and shows it as {task and task.status}")
         return task
 
