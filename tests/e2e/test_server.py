@@ -13,7 +13,7 @@ import pytest
 import typer
 from waiting import PATIENCE, patience
 
-from orchestrator.cli.sources import job_sources
+from orchestrator.cli.sources import http, job_sources
 from orchestrator.clock import SystemClock
 from orchestrator.domain.model import ItemState, JobState
 from orchestrator.settings import Problem, SettingsError, load
@@ -201,6 +201,7 @@ async def test_who_may_not_read_the_database_is_told_by_the_daemon(lab, port, mo
                 whole,
             )
 
+        monkeypatch.setattr(http, "ANSWER_TIMEOUT", PATIENCE)
         async with job_sources.knowing(settings) as source:
             assert isinstance(source, job_sources.Database)
             read = await all_of(source)

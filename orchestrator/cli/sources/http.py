@@ -8,8 +8,11 @@ from typing import Any
 from orchestrator.domain.fields import is_loopback
 from orchestrator.settings import Settings
 
-_TIMEOUT = 3.0
-"""Seconds that a command waits for the daemon's answer."""
+CONNECT_TIMEOUT = 3.0
+"""Seconds that a command waits for a connection to the daemon."""
+
+ANSWER_TIMEOUT = 30.0
+"""Seconds between two parts of the daemon's answer: on a busy machine a page of a thousand items takes several."""
 
 
 def ask(settings: Settings, path: str) -> dict[str, Any] | None:
@@ -31,8 +34,10 @@ def fetch(settings: Settings, path: str) -> bytes | None:
     # The token is not needed on this machine, and another program may use the port while the daemon is down.
     if server.token is not None and not is_loopback(host):
         headers["Authorization"] = f"Bearer {server.token.get_secret_value()}"
-    connection = http.client.HTTPConnection(host, server.listen.port, timeout=_TIMEOUT)
+    connection = http.client.HTTPConnection(host, server.listen.port, timeout=CONNECT_TIMEOUT)
     try:
+        connection.connect()
+        connection.sock.settimeout(ANSWER_TIMEOUT)
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         body = answer.read()

@@ -10,7 +10,7 @@ import anyio.to_thread
 
 from orchestrator.cli.commands.accounts import from_daemon
 from orchestrator.cli.invocation import fail, job_named, reading
-from orchestrator.cli.sources.http import ask, fetch
+from orchestrator.cli.sources.http import ANSWER_TIMEOUT, ask, fetch
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.domain.model import ItemState, Job
 from orchestrator.domain.units import rfc3339
@@ -32,7 +32,10 @@ from orchestrator.settings import Settings, SettingsError
 from orchestrator.store.reading.job_criteria import JobCriteria
 from orchestrator.store.store import Store
 
-_NOTHING = "the daemon returns nothing at {}: there is no such job, or it has stopped"
+_NOTHING = (
+    "the daemon returns nothing at {}: there is no such job, or it has stopped, "
+    f"or it did not answer within {ANSWER_TIMEOUT:.0f} s"
+)
 
 Described = dict[str, Any]
 """A job, a batch or an item as in a result document."""
