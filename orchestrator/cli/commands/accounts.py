@@ -29,9 +29,9 @@ def accounts(config: Config = None, *, as_json: AsJson = False) -> None:
         _print(document)
 
 
-def from_daemon(settings: Settings) -> dict[str, Any] | None:
+def from_daemon(settings: Settings, *, required: bool = False) -> dict[str, Any] | None:
     """The accounts as reported by the daemon of this database; None if it does not answer."""
-    document = ask(settings, "/api/v1/accounts")
+    document = ask(settings, "/api/v1/accounts", required=required)
     # While this installation's daemon is down, another installation's may use the port.
     ours = document is not None and (document.get("daemon") or {}).get("database") == str(settings.database)
     return document if ours else None

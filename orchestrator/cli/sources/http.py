@@ -9,23 +9,23 @@ from orchestrator.domain.fields import is_loopback
 from orchestrator.settings import Settings
 
 CONNECT_TIMEOUT = 3.0
-"""Seconds that a command waits for a connection to the daemon."""
+"""Seconds that a command waits for a connection to the daemon, and for an answer that it can do without."""
 
 ANSWER_TIMEOUT = 30.0
-"""Seconds between two parts of the daemon's answer: on a busy machine a page of a thousand items takes several."""
+"""Seconds that it waits for one that it requires: on a busy machine a page of a thousand items takes several."""
 
 
-def ask(settings: Settings, path: str) -> dict[str, Any] | None:
+def ask(settings: Settings, path: str, *, required: bool = False) -> dict[str, Any] | None:
     """The JSON document that the daemon serves at `path`; None if it cannot be had."""
     try:
-        document = json.loads(fetch(settings, path) or b"null")
+        document = json.loads(fetch(settings, path, required=required) or b"null")
     except ValueError:
         return None  # another program uses its port
     return document if isinstance(document, dict) else None
 
 
-def fetch(settings: Settings, path: str) -> bytes | None:
-    """What the daemon serves at `path`; None if it cannot be had."""
+def fetch(settings: Settings, path: str, *, required: bool = False) -> bytes | None:
+    """What the daemon serves at `path`; None if it cannot be had. What is required is waited for longer."""
     server = settings.server
     if server is None:
         return None
@@ -37,7 +37,7 @@ def fetch(settings: Settings, path: str) -> bytes | None:
     connection = http.client.HTTPConnection(host, server.listen.port, timeout=CONNECT_TIMEOUT)
     try:
         connection.connect()
-        connection.sock.settimeout(ANSWER_TIMEOUT)
+        connection.sock.settimeout(ANSWER_TIMEOUT if required else CONNECT_TIMEOUT)
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         body = answer.read()

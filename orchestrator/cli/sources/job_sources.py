@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
@@ -97,7 +98,7 @@ async def knowing(settings: Settings) -> AsyncIterator[Source]:
         try:
             source: Source = Database(await stack.enter_async_context(reading(settings)), settings)
         except SettingsError:
-            if await anyio.to_thread.run_sync(from_daemon, settings) is None:
+            if await anyio.to_thread.run_sync(partial(from_daemon, settings, required=True)) is None:
                 raise
             source = Daemon(settings)
         try:
@@ -153,7 +154,7 @@ class Daemon:
 
     async def report(self, name: str) -> bytes:
         path = f"{_path(name)}/report"
-        page = await anyio.to_thread.run_sync(fetch, self._settings, path)
+        page = await anyio.to_thread.run_sync(partial(fetch, self._settings, path, required=True))
         if page is None:
             raise UnreachableError(_NOTHING.format(path))
         return page
@@ -180,7 +181,7 @@ class Daemon:
             path = page["next"]
 
     async def _ask(self, path: str) -> Described:
-        document = await anyio.to_thread.run_sync(ask, self._settings, path)
+        document = await anyio.to_thread.run_sync(partial(ask, self._settings, path, required=True))
         if document is None:
             raise UnreachableError(_NOTHING.format(path))
         return document

@@ -1,14 +1,16 @@
 """Commands that ask the running daemon: how long they wait for its answer."""
 
-import json
 import select
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from checkup import configure
 from commands import Desk
 
+from orchestrator.cli.commands.accounts import from_daemon
 from orchestrator.cli.sources import http
+from orchestrator.cli.sources.job_sources import Daemon, UnreachableError
 from orchestrator.settings import load
 
 SHORT = 0.05
@@ -25,14 +27,12 @@ def listener():
 def settings(tmp_path, listener):
     """The settings of a daemon that listens there."""
     desk = Desk(tmp_path)
-    config = json.loads(desk.config.read_text())
-    config["server"] = {"listen": f"127.0.0.1:{listener.getsockname()[1]}"}
-    desk.config.write_text(json.dumps(config))
+    configure(desk, server={"listen": f"127.0.0.1:{listener.getsockname()[1]}"})
     return load(desk.config, {}, for_daemon=False)
 
 
-def test_a_busy_daemon_is_waited_for(listener, settings, monkeypatch):
-    """It accepts the connection at once; its answer may take longer than a connection."""
+async def test_a_busy_daemon_is_waited_for(listener, settings, monkeypatch):
+    """Where only it can tell: it accepts the connection at once, and its answer may take longer than a connection."""
     monkeypatch.setattr(http, "CONNECT_TIMEOUT", SHORT)
 
     def answer_late():
@@ -46,15 +46,23 @@ def test_a_busy_daemon_is_waited_for(listener, settings, monkeypatch):
 
     with ThreadPoolExecutor(1) as pool:
         answered = pool.submit(answer_late)
-        assert http.ask(settings, "/api/v1/accounts") == {"a": 1}
+        assert await Daemon(settings).why("links") == ({"a": 1}, True)
         assert answered.result()
 
 
-def test_a_daemon_that_never_answers_is_not_waited_for_without_end(listener, settings, monkeypatch):
-    """After the time-out there is no document; the connection is closed."""
+async def test_a_daemon_that_never_answers_is_not_waited_for_without_end(listener, settings, monkeypatch):
+    """After the time-out there is no document, and the error names it; the connection is closed."""
     monkeypatch.setattr(http, "ANSWER_TIMEOUT", SHORT)
-    assert http.ask(settings, "/api/v1/accounts") is None
+    with pytest.raises(UnreachableError, match="or it did not answer within 30 s"):
+        await Daemon(settings).why("links")
     connection, _ = listener.accept()
     with connection:
         while connection.recv(65536):
             pass
+
+
+def test_an_answer_that_a_command_can_do_without_is_not_waited_for_longer(settings, monkeypatch):
+    """As that of another program which has the port of a daemon that is down: the database is read."""
+    monkeypatch.setattr(http, "CONNECT_TIMEOUT", SHORT)
+    monkeypatch.setattr(http, "ANSWER_TIMEOUT", None)  # a wait without end
+    assert from_daemon(settings) is None

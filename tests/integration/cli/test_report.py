@@ -79,7 +79,8 @@ def test_show_and_report_have_links(desk):
 
 async def test_without_the_right_to_read_the_database_the_daemon_is_asked(desk, monkeypatch):
     """A page that it does not return is an error."""
-    monkeypatch.setattr(job_sources, "fetch", lambda _, path: {"/api/v1/jobs/links/report": b"<page>"}.get(path))
+    pages = {"/api/v1/jobs/links/report": b"<page>"}
+    monkeypatch.setattr(job_sources, "fetch", lambda _, path, **_more: pages.get(path))
     daemon = job_sources.Daemon(None)
     assert await daemon.report("links") == b"<page>"
     with pytest.raises(job_sources.UnreachableError, match="there is no such job, or it has stopped"):
