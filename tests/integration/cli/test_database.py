@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 from commands import Desk, job
-from other_users import let_others_pass
+from other_users import open_folder
 
 from orchestrator.cli.program import GROUPS
 
@@ -15,9 +15,10 @@ READERS = (["jobs"], ["show", "a"], ["accounts"], ["db", "check"])
 
 
 @pytest.fixture
-def desk(tmp_path):
-    """A folder with a configuration and nothing else."""
-    return Desk(tmp_path)
+def desk():
+    """A folder with a configuration and nothing else, which any user may pass through."""
+    with open_folder() as folder:
+        yield Desk(folder)
 
 
 # ---------------------------------------------------------------- backup
@@ -101,7 +102,6 @@ def test_a_check_that_finds_something_ends_as_any_command_does(desk, kind):
 def nobody(desk, needs):
     """Runs a command as a user without rights."""
     needs(root=True)
-    let_others_pass(desk.folder)
 
     for group in GROUPS:  # while they can be read
         import_module(f"orchestrator.cli.commands.{group}")

@@ -1,12 +1,21 @@
 """Folders of tests that other users can reach."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def let_others_pass(folder: Path) -> None:
-    """Let every user pass through a temporary folder and all above it."""
-    top = Path(tempfile.gettempdir())
-    for each in (folder, *folder.parents):
-        if each.is_relative_to(top) and not each.stat().st_mode & 1:
-            each.chmod(each.stat().st_mode | 0o11)
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that every user may pass through; removed at the end.
+
+    Not one of pytest's: all runs of one user share their parent, and each run that starts closes it to other users.
+    """
+    with tempfile.TemporaryDirectory(prefix="orchestrator-open-") as name:
+        folder = Path(name)
+        for each in (folder, folder.parent):
+            mode = each.stat().st_mode
+            if not mode & 1:
+                each.chmod(mode | 0o11)
+        yield folder

@@ -4,12 +4,19 @@ import os
 import socket
 
 import pytest
-from other_users import let_others_pass
+from other_users import open_folder
 
 YAML = (
     "version: 1\njobs:\n  - name: a\n    kind: ica.data_linking\n    account: ica\n"
     "    project: 11111111-1111-1111-1111-111111111111\n    items:\n      - dataId: fil.1\n"
 )
+
+
+@pytest.fixture
+def tmp_path():
+    """A folder that any user may pass through."""
+    with open_folder() as folder:
+        yield folder
 
 
 async def test_rows_are_what_the_file_asked_for(desk):
@@ -126,7 +133,6 @@ async def test_a_file_that_may_not_be_read_is_rejected_with_the_way_out(desk):
         await spool.rescan()
         for folder in (d.queue, *d.queue.iterdir()):
             os.chown(folder, 65534, 65534)
-        let_others_pass(d.queue)
         await d.clock.advance(5)
         os.seteuid(65534)
         try:
