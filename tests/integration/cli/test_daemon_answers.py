@@ -32,7 +32,7 @@ def settings(tmp_path, listener):
 
 
 async def test_a_busy_daemon_is_waited_for(listener, settings, monkeypatch):
-    """Where only it can tell: it accepts the connection at once, and its answer may take longer than a connection."""
+    """An answer that the command requires may take longer than the connection, which is accepted at once."""
     monkeypatch.setattr(http, "CONNECT_TIMEOUT", SHORT)
 
     def answer_late():
