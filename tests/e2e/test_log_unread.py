@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 import httpx
 import pytest
-from commands import free_port
+from processes import free_port
 from waiting import PATIENCE, patience
 
 

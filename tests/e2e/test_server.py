@@ -11,6 +11,7 @@ import anyio
 import httpx
 import pytest
 import typer
+from processes import free_port
 from waiting import PATIENCE, patience
 
 from orchestrator.cli.sources import http, job_sources
@@ -22,10 +23,8 @@ from orchestrator.store.reading.job_criteria import JobCriteria
 
 @pytest.fixture
 def port():
-    """A port that nobody has at this moment."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+    """Where the daemon is to listen."""
+    return free_port()
 
 
 async def until(ask, wanted):

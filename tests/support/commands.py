@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import socket
 import sqlite3
 import sys
 from dataclasses import dataclass
@@ -111,10 +110,3 @@ def job(name, items=2, *, after=None, **fields):
         "dropped_by": "0",
     }
     return JobSpec(name=name, **(told | fields)), items
-
-
-def free_port():
-    """A port that nobody has at this moment."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]

@@ -2,15 +2,20 @@
 
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from waiting import PATIENCE
+
+_reservations: deque[socket.socket] = deque(maxlen=50)
+"""More than one test uses; an older one is closed when it drops out."""
 
 
 class Started:
@@ -48,10 +53,20 @@ def running(folder: Path, *command: object) -> Iterator[subprocess.Popen[bytes]]
 
 
 def free_port() -> int:
-    """A port that nobody has at this moment."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    """A port of the loopback address for a program to listen on, kept from all others where the system can do that.
+
+    Linux gives a port to nobody who asks for any free one while a socket is bound to it, and lets a program listen on
+    it if both sockets have SO_REUSEADDR and the first does not listen itself (socket(7)).
+    """
+    reservation = socket.socket()
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reservation.bind(("127.0.0.1", 0))
+    port = int(reservation.getsockname()[1])
+    if sys.platform == "linux":
+        _reservations.append(reservation)
+    else:
+        reservation.close()
+    return port
 
 
 def get(url: str, token: str | None = None, body: str | None = None) -> bytes:

@@ -14,7 +14,8 @@ import anyio
 import anyio.to_thread
 import pytest
 import typer
-from commands import Desk, free_port, job
+from commands import Desk, job
+from processes import free_port
 from rich.console import Console
 from waiting import patience
 

@@ -2,15 +2,15 @@
 
 import json
 import shutil
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from processes import free_port
 from waiting import PATIENCE, patience
 
 from orchestrator.app import Daemon, daemon
@@ -103,16 +103,18 @@ class House:
             "/api/v1/queue", params={"name": name} if name else {}, json={k: v for k, v in document.items() if v}
         )
 
+    def block_incoming(self) -> Path:
+        """Put a file in place of incoming/ and return its path; the daemon may create the folder again in between."""
+        incoming = self.folder / "queue/incoming"
+        while not incoming.is_file():
+            incoming.rmdir()
+            with suppress(IsADirectoryError):
+                incoming.write_text("in the way")
+        return incoming
+
     def names(self, folder: str) -> list[str]:
         """What lies in one of the four folders, hidden names too; nothing where there is no such folder yet."""
         return sorted(path.name for path in (self.folder / "queue" / folder).glob("*"))
-
-
-def free_port() -> int:
-    """A port that nobody has at this moment."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @pytest.fixture

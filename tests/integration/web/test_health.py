@@ -278,9 +278,7 @@ async def test_a_name_that_is_not_utf_8_is_listed_with_the_others(house, monkeyp
 async def test_unready_while_the_queue_directory_is_broken(house):
     """It tells why, goes on living, and is ready again when the folder is mended."""
     async with house.open():
-        incoming = house.folder / "queue/incoming"
-        incoming.rmdir()
-        incoming.write_text("in the way")
+        incoming = house.block_incoming()
         answer = await house.until_status("/readyz", 503)
         assert answer.json()["reasons"][0].startswith("intake: ")
         assert (await house.client.get("/livez")).status_code == 200

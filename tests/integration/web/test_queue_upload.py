@@ -156,9 +156,7 @@ async def test_the_largest_file_is_taken(house):
 async def test_a_folder_that_cannot_be_written_is_a_503(house):
     """Nothing was taken, and the caller may come again."""
     async with house.open():
-        incoming = house.folder / "queue/incoming"
-        incoming.rmdir()
-        incoming.write_text("in the way")
+        house.block_incoming()
         answer = await house.post(house.links("one"))
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert "nothing was taken" in answer.json()["detail"]

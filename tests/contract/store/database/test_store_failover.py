@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 import sqlalchemy as sa
-from postgres import free_port, own_folder, promoted_standby, unprivileged
+from postgres import own_folder, promoted_standby, unprivileged
+from processes import free_port
 from waiting import patience
 
 from orchestrator.clock import ManualClock, SystemClock

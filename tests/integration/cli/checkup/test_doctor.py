@@ -5,7 +5,8 @@ import os
 
 import pytest
 from checkup import about, configure, examine, wrong
-from commands import free_port, job
+from commands import job
+from processes import free_port
 
 from orchestrator.cli.checkup import machine
 

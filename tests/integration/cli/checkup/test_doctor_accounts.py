@@ -8,7 +8,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from checkup import KEY, about, configure, examine, write_key, wrong
-from commands import free_port
+from processes import free_port
 from waiting import patience
 
 from orchestrator import __version__
