@@ -178,7 +178,6 @@ class Lab:
         *,
         kill_after: float | None = None,
         environ: Mapping[str, str] | None = None,
-        at_most: float = 240.0,
         under: Sequence[str] = (),
     ) -> Ended:
         """Run the daemon until nothing moves, or until it is killed; fails the test when it takes too long."""
@@ -213,7 +212,7 @@ class Lab:
                 if process.returncode is None:
                     process.kill()
 
-    async def until(self, condition: Any, *, at_most: float = 180.0) -> None:
+    async def until(self, condition: Any) -> None:
         """Wait until `condition()` is true, as seen from outside; fails the test when it never is."""
         clock = SystemClock()
         with patience():

@@ -96,6 +96,8 @@ class Spool:
         self._postponed: set[str] = set()
         """Files that wait until no older one does."""
         self._next_scan = settings.scan_interval
+        self._listed_at = clock.monotonic()
+        """When the files were last seen, on the monotonic clock: their readiness was judged no earlier."""
         self._error: str | None = "the queue directory has not been read yet"
         """Why the last scan of the folder failed."""
         self._error_since = clock.monotonic()
@@ -236,7 +238,7 @@ class Spool:
         listing = await anyio.to_thread.run_sync(self._listed)
         self._watch.check(listing.folder)
         self._progress.step()
-        now = self._clock.monotonic()
+        now = self._listed_at = self._clock.monotonic()
         self._arrivals.observe(listing, monotonic=now, now=self._clock.now())
         present = {entry.name for entry in listing.entries}
         self._orphans.forget_gone(present)
@@ -392,6 +394,6 @@ class Spool:
         for entry in left:
             if (deferred := self._deferrals.pause(entry.name, now)) is not None:
                 pauses.append(deferred)
-            elif (pause := self._arrivals.next_scan(entry.name, now)) > 0:
-                pauses.append(pause)
+            elif (pause := self._arrivals.next_scan(entry.name, self._listed_at)) > 0:
+                pauses.append(self._listed_at + pause - now)
         self._next_scan = max(0.01, min(pauses))

@@ -14,9 +14,13 @@ from collections.abc import Callable
 MOST = 4 * 1024 * 1024
 """Maximum size of the queue of lines, in bytes."""
 END_WITHIN = 2.0
-"""Seconds to wait at exit for the queued lines to be written."""
+"""Seconds to wait at exit, in all, while the descriptor takes no data."""
+_LONGEST_END = 20.0
+"""Seconds after which waiting ends in any case. On a busy machine the writing thread may run late."""
 _CHECK = 500
 """Milliseconds between two attempts to write to a descriptor that would block."""
+_ROUND = 0.1
+"""Seconds between two tests whether a descriptor takes data."""
 
 
 class LineWriter:
@@ -60,11 +64,14 @@ class LineWriter:
             self._lost += 1
 
     def close(self, within: float = END_WITHIN) -> None:
-        """Write the queued lines, for at most `within` seconds. Nothing can be written afterwards."""
+        """Write the queued lines; give up after `within` seconds in which the descriptor took no data.
+
+        Nothing can be written afterwards.
+        """
         with self._changed:
             self._ending = True
             self._changed.notify()
-        self._thread.join(within)
+        _join(self._thread, self._descriptor, within)
 
     def _run(self) -> None:
         while (line := self._next()) is not None:
@@ -137,4 +144,16 @@ def write_stderr(text: str, within: float = END_WITHIN) -> None:
 
     thread = threading.Thread(target=write, name="stderr", daemon=True)
     thread.start()
-    thread.join(within)
+    _join(thread, descriptor, within)
+
+
+def _join(thread: threading.Thread, descriptor: int, within: float) -> None:
+    """Wait for a writing thread; give up after `within` seconds in which its descriptor took no data."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    waited, blocked = 0.0, 0.0
+    while thread.is_alive() and blocked < within and waited < max(within, _LONGEST_END):
+        thread.join(_ROUND)
+        waited += _ROUND
+        if not poll.poll(0):
+            blocked += _ROUND

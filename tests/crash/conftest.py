@@ -81,7 +81,7 @@ class Story:
 
     async def cancel(self) -> None:
         """Cancel the doomed job once it may be."""
-        await self.lab.until(lambda: self.may_be_cancelled, at_most=200)
+        await self.lab.until(lambda: self.may_be_cancelled)
         self.drop_cancel()
 
     def drop_cancel(self) -> None:

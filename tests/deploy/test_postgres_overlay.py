@@ -37,9 +37,9 @@ def server():
 
     control("initdb", "-U", "orchestrator", "-A", "scram-sha-256", f"--pwfile={folder}/password")
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
-    control("pg_ctl", "-o", options, "-l", folder / "log", "-w", "start")
+    control("pg_ctl", "-o", options, "-l", folder / "log", "-w", "-t", "600", "start")
     yield port
-    control("pg_ctl", "-m", "immediate", "-w", "stop")
+    control("pg_ctl", "-m", "immediate", "-w", "-t", "600", "stop")
     shutil.rmtree(folder)
 
 

@@ -38,7 +38,9 @@ class IdleTime(ManualClock):
         """A clock that moves for the length of a block, in which no other thread may use the event loop."""
         clock = cls()
         clock._count(monkeypatch, httpx.AsyncHTTPTransport, "handle_async_request")
+        clock._count(monkeypatch, aiosqlite.Connection, "_connect")
         clock._count(monkeypatch, aiosqlite.Connection, "_execute")
+        clock._count(monkeypatch, anyio, "getaddrinfo")
         clock._count(monkeypatch, anyio.to_thread, "run_sync", besides=_is_watcher)
         passing = asyncio.create_task(clock._pass())  # no task group: fixtures are left in another task
         try:

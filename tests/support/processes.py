@@ -14,8 +14,9 @@ from typing import Any, Self
 
 from waiting import PATIENCE
 
-_reservations: deque[socket.socket] = deque(maxlen=50)
-"""More than one test uses; an older one is closed when it drops out."""
+_reservations: deque[socket.socket] = deque()
+_MOST_RESERVATIONS = 50
+"""More than one test uses; the oldest is closed then."""
 
 
 class Started:
@@ -32,7 +33,7 @@ class Started:
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
 
     def start(self) -> None:
         """Start it, behind what an earlier one wrote."""
@@ -42,7 +43,7 @@ class Started:
     def kill(self) -> None:
         """End it at once, as a loss of power would."""
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
 
 
 @contextmanager
@@ -62,10 +63,9 @@ def free_port() -> int:
     reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reservation.bind(("127.0.0.1", 0))
     port = int(reservation.getsockname()[1])
-    if sys.platform == "linux":
-        _reservations.append(reservation)
-    else:
-        reservation.close()
+    _reservations.append(reservation)
+    if sys.platform != "linux" or len(_reservations) > _MOST_RESERVATIONS:
+        _reservations.popleft().close()
     return port
 
 

@@ -1,5 +1,6 @@
 """One suite for both databases: a store, and a scene that plays jobs on it and audits the books afterwards."""
 
+import secrets
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+import slow_postgres
 import sqlalchemy as sa
 from postgres import cluster
 from stages import Stage
@@ -44,11 +46,19 @@ START = 1_700_000_000_000_000
 # ---------------------------------------------------------------- the databases
 
 
+@pytest.fixture(scope="session", autouse=True)
+def slow_servers() -> Iterator[None]:
+    """A server that takes long to answer is not away."""
+    with pytest.MonkeyPatch.context() as patch:
+        slow_postgres.allow(patch)
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """A PostgreSQL server of our own, with a database `newest` that has the newest schema; the server's URL."""
     with cluster() as server:
-        _administer(server, "CREATE DATABASE newest")
+        _administer(server, "CREATE DATABASE newest TEMPLATE template0")
         anyio.run(upgrade.upgrade, f"{server}/newest")
         yield server
 
@@ -90,11 +100,14 @@ def postgres_url(postgres: str, newest_postgres: sa.Engine) -> str:
 
 
 @pytest.fixture
-def empty_postgres_url(postgres: str) -> Iterator[str]:
-    """A PostgreSQL database without any table."""
-    _administer(postgres, "CREATE DATABASE bare")
-    yield f"{postgres}/bare"
-    _administer(postgres, "DROP DATABASE bare WITH (FORCE)")
+def empty_postgres_url(postgres: str) -> str:
+    """A PostgreSQL database without any table.
+
+    It stays until the server goes: DROP DATABASE waits 5 s for the sessions of others, which end when they can.
+    """
+    name = f"bare_{secrets.token_hex(4)}"
+    _administer(postgres, f"CREATE DATABASE {name} TEMPLATE template0")
+    return f"{postgres}/{name}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

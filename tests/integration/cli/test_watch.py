@@ -1,5 +1,6 @@
 """`watch`: shows how far jobs are until they settle, on a terminal and in a pipe, with and without a daemon."""
 
+import codecs
 import io
 import json
 import os
@@ -17,10 +18,11 @@ import typer
 from commands import Desk, job
 from processes import free_port
 from rich.console import Console
-from waiting import patience
+from waiting import PATIENCE, patience
 
 from orchestrator.app import daemon
 from orchestrator.cli.commands.watch import Lines, follow, render
+from orchestrator.cli.sources import http
 from orchestrator.cli.sources.progress import ProgressReader, Snapshot
 from orchestrator.clock import ManualClock, SystemClock
 from orchestrator.settings import load
@@ -219,6 +221,7 @@ class Terminal:
             command, stdin=its, stdout=its, stderr=its, env=environ | {"TERM": "xterm"}, start_new_session=True
         )
         os.close(its)
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a piece may end inside of a character
         self.text = ""
 
     def until(self, part):
@@ -239,7 +242,7 @@ class Terminal:
             piece = os.read(self._ours, 65536)
         except OSError:  # how a terminal says that nobody writes any more
             return False
-        self.text += piece.decode()
+        self.text += self._decoder.decode(piece)
         return bool(piece)
 
 
@@ -310,8 +313,9 @@ async def running(desk):
         yield built
 
 
-async def test_a_running_daemon_is_asked(desk):
+async def test_a_running_daemon_is_asked(desk, monkeypatch):
     """It tells what an account goes on failing at as well; once it has stopped, the database is read."""
+    monkeypatch.setattr(http, "CONNECT_TIMEOUT", PATIENCE)
     await anyio.to_thread.run_sync(desk.fill, job("a"), job("b"))
     async with running(desk) as built:
         settings = load(desk.config, {})

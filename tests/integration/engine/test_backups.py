@@ -6,7 +6,7 @@ import threading
 
 import anyio
 import pytest
-from waiting import patience
+from waiting import PATIENCE, patience
 
 from orchestrator.clock import SECOND
 from orchestrator.domain.model import ItemState
@@ -122,7 +122,7 @@ async def test_a_stop_does_not_wait_for_the_copy(scheduled, tmp_path, monkeypatc
 
     def waits(url, stopped):
         begun.set()
-        assert stopped.wait(60)
+        assert stopped.wait(PATIENCE)
         return check(url, stopped)
 
     monkeypatch.setattr(upgrade, "_full_check", waits)

@@ -22,6 +22,16 @@ from orchestrator.telemetry.events import Event
 PROJECT = "11111111-1111-1111-1111-111111111111"
 API_KEY = "key-93bd10c7"
 TOKEN = "token-5d2f8e11"
+REAL_TIMEOUTS = (
+    "api.queue_upload.ANSWER_WITHIN",
+    "connections.HEAD_TIMEOUT",
+    "connections.KEEP_ALIVE",
+    "connections.STALL_TIMEOUT",
+    "monitoring.health._PATIENCE",
+    "monitoring.scrape._PATIENCE",
+    "pages.queueing.ANSWER_WITHIN",
+)
+"""After which the server gives another answer, or none: the daemon of a house runs on the real clock."""
 
 
 @dataclass
@@ -118,6 +128,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, newest_sqlite: Path) -> House:
-    """A house of one's own."""
+def house(tmp_path: Path, newest_sqlite: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    """A house of one's own, where a slow machine changes no answer."""
+    for name in REAL_TIMEOUTS:
+        monkeypatch.setattr(f"orchestrator.web.{name}", PATIENCE)
     return House(tmp_path, newest_sqlite)

@@ -74,7 +74,7 @@ async def test_jobs_are_searched_by_label_name_project_and_time(house):
 async def test_a_job_is_told_as_its_result_will_tell_it(house):
     """The same head as the result document, found without regard to case."""
     async with house.open():
-        await house.post(house.links("Run-7", "fil.1", "fil.2"))
+        await house.post(house.links("Run-7", "fil.1", "fil.2", after=["never"]))  # nothing of it changes meanwhile
         told = (await house.client.get("/api/v1/jobs/run-7")).json()
         job = await house.daemon.store.jobs.get("run-7")
         result = json.loads(b"".join([portion async for portion in as_json(house.daemon.store, job)]))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import anyio
 import pytest
-from waiting import patience
+from waiting import PATIENCE, patience
 
 from orchestrator.clock import ManualClock, SystemClock
 from orchestrator.engine.loop import Loop
@@ -18,6 +18,12 @@ from orchestrator.telemetry.bus import Bus
 from orchestrator.telemetry.events import DaemonStopping
 from orchestrator.web.monitoring import health as health_module
 from orchestrator.web.monitoring.health import HEARTBEAT, LEAST_ROOM, LONGEST_TURN, MAX_LOOP_SILENCE, Health
+
+
+@pytest.fixture(autouse=True)
+def slow_checks(monkeypatch):
+    """A check may take as long as the machine needs for it."""
+    monkeypatch.setattr(health_module, "_PATIENCE", PATIENCE)
 
 
 class Turning:

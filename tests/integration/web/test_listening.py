@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import anyio
 import httpx
 import pytest
+from processes import free_port
 from starlette.responses import PlainTextResponse
 from waiting import PATIENCE, patience
 
@@ -20,7 +21,7 @@ from orchestrator.web.listening import SEND_BUFFER, listening
 @asynccontextmanager
 async def served(app):
     """The app on a free port; leaving the block stops the server."""
-    with listening(Address("127.0.0.1", 0)) as listener:
+    with listening(Address("127.0.0.1", free_port())) as listener:
         async with anyio.create_task_group() as group:
 
             async def serve():

@@ -12,7 +12,12 @@ from pathlib import Path
 import pytest
 from processes import free_port
 
-OPTIONS = "-c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off"
+OPTIONS = (
+    "-c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off -c autovacuum=off "
+    "-c authentication_timeout=600s -c wal_sender_timeout=0"
+)
+_PATIENCE = ("-w", "-t", "600")
+"""That `pg_ctl` waits for what it does: 60 s otherwise."""
 
 
 def binaries() -> Path:
@@ -67,7 +72,7 @@ def promoted_standby(primary: str) -> Iterator[str]:
     with own_folder() as folder:
         run(folder, binaries() / "pg_basebackup", "-d", primary, "-D", folder / "data", "-R", "-c", "fast", "-N")
         with started(folder) as server:
-            run(folder, binaries() / "pg_ctl", "-D", folder / "data", "-w", "promote")
+            run(folder, binaries() / "pg_ctl", "-D", folder / "data", *_PATIENCE, "promote")
             yield server
 
 
@@ -76,8 +81,8 @@ def started(folder: Path) -> Iterator[str]:
     """The server whose data lies in `folder`; its URL."""
     port, control = free_port(), binaries() / "pg_ctl"
     options = f"-p {port} -k {folder} {OPTIONS}"
-    run(folder, control, "-D", folder / "data", "-o", options, "-l", folder / "log", "-w", "start")
+    run(folder, control, "-D", folder / "data", "-o", options, "-l", folder / "log", *_PATIENCE, "start")
     try:
         yield f"postgresql://postgres@127.0.0.1:{port}"
     finally:
-        run(folder, control, "-D", folder / "data", "-m", "immediate", "-w", "stop")
+        run(folder, control, "-D", folder / "data", "-m", "immediate", *_PATIENCE, "stop")

@@ -72,7 +72,7 @@ def test_lines_are_written_in_order_and_whole(pipe, writer_to):
     writer = writer_to(writing)
     for number in range(100):
         writer.write(f"line {number} é \udcff")
-    writer.close()
+    writer.close(within=threading.TIMEOUT_MAX)
     writing.close()
     assert rest_of(reading) == "".join(f"line {number} é \\udcff\n" for number in range(100))
     assert writer.lost == 0
@@ -102,7 +102,7 @@ def test_lost_lines_are_reported_once_when_they_can_be(pipe, writer_to):
     writer.write("four")
     assert writer.lost == 2
     assert read(reading, taken + 23) == b"#" * taken + b"one\nlost 2\ntwo 4567890\n"
-    writer.close()
+    writer.close(within=threading.TIMEOUT_MAX)
     writing.close()
     assert (rest_of(reading), writer.lost) == ("", 2)
 
@@ -123,7 +123,7 @@ def test_a_full_disk_is_survived_and_reported_when_it_has_room(pipe, writer_to):
     os.close(good)
     writer.write("three")
     writer.write("four")
-    writer.close()
+    writer.close(within=threading.TIMEOUT_MAX)
     writing.close()
     assert rest_of(reading) == "three\nlost 2\nfour\n"
 
@@ -135,7 +135,7 @@ def test_a_reader_that_is_gone_is_survived(pipe, writer_to):
     writer = writer_to(writing)
     writer.write("one")
     writer.write("two")
-    writer.close()
+    writer.close(within=threading.TIMEOUT_MAX)
     assert writer.lost == 2
 
 
@@ -147,7 +147,7 @@ def test_a_descriptor_that_does_not_block_loses_nothing(pipe, writer_to):
     writer = writer_to(writing)
     writer.write("x" * 6000)
     assert read(reading, taken + 6001)[taken:] == b"x" * 6000 + b"\n"
-    writer.close()
+    writer.close(within=threading.TIMEOUT_MAX)
     assert writer.lost == 0
 
 
@@ -166,6 +166,6 @@ def test_a_line_that_was_cut_ends_before_the_next(pipe, writer_to, monkeypatch):
     writer = writer_to(writing)
     writer.write("one and more")
     writer.write("two")
-    writer.close()
+    writer.close(within=threading.TIMEOUT_MAX)
     writing.close()
     assert rest_of(reading) == "one\ntwo\nlost 1\n"

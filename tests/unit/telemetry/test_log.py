@@ -338,7 +338,7 @@ def test_the_journal_gets_the_priority_in_front(tmp_path, connected, start):
         environ = {"JOURNAL_STREAM": named}
         lines = configure(level="info", style="auto", stream=stream, clock=ManualClock(), environ=environ)
         structlog.get_logger().warning("disk_full")
-        lines.close()
+        lines.close(within=600)
         stream.seek(0)
         assert stream.read().startswith(start)
 
@@ -358,7 +358,7 @@ def test_what_could_not_be_written_is_reported_as_an_event(tmp_path, monkeypatch
         structlog.get_logger().info("one")
         logging.getLogger("a.library").warning("two")
         structlog.get_logger().info("three")
-        lines.close()
+        lines.close(within=600)
         stream.seek(0)
         told = [json.loads(line) for line in stream]
     assert [line["event"] for line in told] == ["three", "log_lines_lost"]

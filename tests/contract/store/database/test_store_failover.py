@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+import slow_postgres
 import sqlalchemy as sa
 from postgres import own_folder, promoted_standby, unprivileged
 from processes import free_port
@@ -221,7 +222,7 @@ def waiting_for_a_lock(url):
 
 async def test_of_two_daemons_the_one_on_the_old_server_ends(postgres_url, postgres, promoted, lab):
     """As processes: the first leaves with one line that says why, the second works on."""
-    lab.program = ("-m", "orchestrator", "run")
+    lab.program = (slow_postgres.PROGRAM, "run")
     async with Switch(postgres).open() as switch:
         lab.extra = {"database": switch.url}
         async with lab.open(), lab.daemon() as first:
@@ -255,6 +256,7 @@ async def pooler(server, mode, size):
             f"[databases]\nnewest = host=127.0.0.1 port={target.port} dbname=newest\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
             f"auth_file = {folder}/users\npool_mode = {mode}\ndefault_pool_size = {size}\nlogfile = {folder}/log\n"
+            "server_connect_timeout = 600\nclient_login_timeout = 600\nquery_wait_timeout = 0\n"
         )
         process = subprocess.Popen(  # noqa: ASYNC220 - it only begins here
             ["pgbouncer", "-q", str(folder / "bouncer.ini")],
@@ -311,14 +313,14 @@ async def test_a_pooler_in_session_mode_will_do(postgres_url, postgres, tmp_path
 async def test_run_and_doctor_refuse_a_pooler_in_transaction_mode(postgres_url, postgres, lab, needs):
     """One line and exit code 2 at the start; doctor finds it wrong."""
     needs("pgbouncer")
-    lab.program = ("-m", "orchestrator", "run")
+    lab.program = (slow_postgres.PROGRAM, "run")
     async with pooler(postgres, "transaction", 1) as url:
         lab.extra = {"database": url}
         async with lab.open():
             ended = await lab.run()
             assert (ended.code, len(ended.log.splitlines())) == (2, 1), ended.log
             assert "transaction mode" in ended.log
-            command = [sys.executable, "-m", "orchestrator", "doctor", "--json", "--config", str(lab.config)]
+            command = [sys.executable, slow_postgres.PROGRAM, "doctor", "--json", "--config", str(lab.config)]
             found = json.loads((await anyio.run_process(command, check=False)).stdout)["findings"]
         (database,) = [each for each in found if each["check"] == "database"]
         assert (database["result"], "transaction mode" in database["found"]) == ("wrong", True)

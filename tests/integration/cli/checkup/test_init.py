@@ -138,7 +138,7 @@ def test_on_a_terminal_it_asks_and_never_shows_the_key(tmp_path):
     """Platform, address and key; a wrong answer is asked for again."""
     ours, its = pty.openpty()
     command = [sys.executable, "-m", "orchestrator", "init", "--no-check"]
-    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, cwd=tmp_path) as process:
+    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, cwd=tmp_path, start_new_session=True) as process:
         os.close(its)
         shown = ""
         for prompt, answer in (

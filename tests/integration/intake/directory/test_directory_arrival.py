@@ -5,6 +5,7 @@ import os
 import shutil
 
 import anyio
+import anyio.from_thread
 import pytest
 from structlog.testing import capture_logs
 from waiting import patience, until
@@ -201,6 +202,26 @@ async def test_a_folder_made_anew_is_watched_again(desk, how):
             await d.clock.advance(5)  # where the two events of the rename came one by one
             await until(lambda: d.accepted)
             group.cancel_scope.cancel()
+        assert d.names("accepted") == ["a.yaml"]
+
+
+async def test_a_file_that_has_rested_when_a_scan_ends_is_read_at_once(desk, monkeypatch):
+    """The next scan is planned from when the file was listed: it was judged then, however long the scan took."""
+    async with desk() as d:
+        spool = d.spool(scan_interval=NEVER)
+        d.write("a.yaml", YAML)
+        await spool.rescan()
+        await d.clock.advance(4.9)
+        still_there = spool._still_there
+
+        def slowly(entries):
+            anyio.from_thread.run(d.clock.advance, 0.2)
+            return still_there(entries)
+
+        monkeypatch.setattr(spool, "_still_there", slowly)
+        await spool.rescan()
+        assert (spool._next_scan, d.names("accepted")) == (0.01, [])
+        await spool.rescan()
         assert d.names("accepted") == ["a.yaml"]
 
 

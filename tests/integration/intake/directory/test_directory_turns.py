@@ -1,6 +1,7 @@
 """Many files: decided in groups, the urgent ones first, large ones beside them, and none held up by another."""
 
 import errno
+import math
 import os
 
 import anyio
@@ -213,7 +214,9 @@ async def test_a_large_file_holds_up_no_other(desk, small_steps, by):
                 await anyio.lowlevel.checkpoint()
             d.write("later.json", d.file(d.links("later")))
             while "later.json" not in d.names("accepted"):
-                await d.clock.advance(1)
+                if d.clock.next_deadline < math.inf:  # a thread that is at work takes no time
+                    await d.clock.advance(d.clock.next_deadline - d.clock.monotonic())
+                await anyio.lowlevel.checkpoint()
             assert "large.json" in d.names("incoming")
             gate.set()
         assert d.names("accepted") == ["large.json", "later.json", "small.json", *(["t.csv"] if by == "table" else [])]

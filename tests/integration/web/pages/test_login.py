@@ -3,6 +3,9 @@
 import itertools
 
 from operator_browser import OperatorBrowser, text_of
+from waiting import PATIENCE
+
+from orchestrator.web import sessions
 
 
 async def test_a_login_leads_to_the_page_that_it_was_for(house, operator):
@@ -30,8 +33,9 @@ async def test_behind_a_proxy_the_cookie_is_sent_by_https_only(house, operator):
         assert "Secure" in answer.headers["set-cookie"].split("; ")
 
 
-async def test_a_wrong_token_is_refused_and_then_the_address_has_to_wait(house, operator):
+async def test_a_wrong_token_is_refused_and_then_the_address_has_to_wait(house, operator, monkeypatch):
     """With a message, and after five failures with the time to wait; the name that was typed stays."""
+    monkeypatch.setattr(sessions, "FAILURE_WINDOW", PATIENCE)  # in which the five have to come
     async with operator(logged_in=False) as browser:
         for _ in range(5):
             answer = await browser.log_in("token-of-another-server")
@@ -41,7 +45,7 @@ async def test_a_wrong_token_is_refused_and_then_the_address_has_to_wait(house, 
             assert "set-cookie" not in answer.headers
         answer = await browser.log_in(house.token)
         assert answer.status_code == 429
-        assert 0 < int(answer.headers["retry-after"]) <= 60
+        assert 0 < int(answer.headers["retry-after"]) <= PATIENCE
         assert "Too many failed logins" in text_of(answer.text)
 
 
