@@ -150,7 +150,7 @@ def lab(tmp_path: Path, new_lab: Any, fasttime: Any, forks: ForkServer) -> Any:
     """A laboratory in which platform and daemons share a clock that runs 200 times as fast; an hour is 18 seconds."""
     clock = fasttime.FastClock(fasttime.Pace.from_now(SPEED))
     lab = new_lab(tmp_path, clock=OffsetClock(clock), forks=forks)
-    lab.program = (str(TORTURE / "daemon.py"), "--pace", str(clock.pace))
+    lab.program = (str(TORTURE / "daemon.py"), "--pace", str(clock.pace), "--timeouts", "1")
     lab.knobs = replace(lab.knobs, link_seconds=60, creation_seconds=40, analysis_seconds=120, abort_seconds=20)
     lab.account = {"poll": {"min_interval": "15s", "max_interval": "60s"}}
     lab.extra = {"queue": {"directory": "queue", "scan_interval": "10s", "rest": "60s"}}

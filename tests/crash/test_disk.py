@@ -88,9 +88,11 @@ async def test_results_that_cannot_be_written_are_written_later(way, lab, needs)
         with small_disk(lab.queue / "results", 64 * 1024) as results:
             fill(results / "ballast") if way == "full" else remount(results, "ro")
             lab.drop_jobs("work.json", lab.links("links", ["fil.0a", "fil.0b"]))
-            async with lab.daemon("--until-idle") as process:
+            async with lab.daemon() as process:  # `--until-idle` would give up after some attempts
                 await lab.until(lambda: "result_delayed" in log_of(lab))
                 (results / "ballast").unlink() if way == "full" else remount(results, "rw")
+                await lab.until((results / "links.json").exists)  # the last of the three
+                process.terminate()
                 with patience():
                     assert await process.wait() == 0
             assert lab.result("links")["job"]["state"] == "succeeded"
@@ -106,9 +108,12 @@ async def test_a_read_only_queue_is_told_and_waited_out(lab, needs):
                 (queue / name).mkdir()
             lab.drop_jobs("work.json", lab.links("links", ["fil.0a"]))
             remount(queue, "ro")
-            async with lab.daemon("--until-idle") as process:
+            async with lab.daemon() as process:
                 await lab.until(lambda: "file_deferred" in log_of(lab))
                 remount(queue, "rw")
+                for moved in ("accepted/work.json", "results/links.json"):
+                    await lab.until((queue / moved).exists)
+                process.terminate()
                 with patience():
                     assert await process.wait() == 0
             assert lab.result("links")["job"]["state"] == "succeeded"

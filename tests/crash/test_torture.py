@@ -113,7 +113,7 @@ async def play():
     async with ground.open():
         for each in plan.work:
             ground.drop_work(each)
-        await ground.run_to_rest(120)
+        await ground.run_to_rest(600)
         documents = await ground.documents()
         assert judge(ground, documents).wrong == [], judge(ground, documents).wrong
         files = {path: path.read_bytes() for path in ground.queue.rglob("*") if path.is_file()}

@@ -3,6 +3,7 @@
 import pytest
 from platform_setups import ODM
 
+from orchestrator.crash_points import CrashPoint
 from orchestrator.simulator.odm import Knobs
 
 QUICK = Knobs(publish_seconds=0.4, import_seconds=0.4, stop_seconds=0.1, requests=10_000)
@@ -33,7 +34,8 @@ async def test_every_kind_goes_from_a_file_to_a_result(odm):
             job("publish", "publish", [{"study": "GSF1"}, {"study": "GSF2-unchanged"}], after=["samples"]),
             job("tasks", "task", [{"id": "GSF9"}, {"id": "GSF8-kill"}]),
         )
-        await lab.run(kill_after=1.5)
+        crashed = await lab.run(environ={"CRASH_POINT": CrashPoint.BATCH_SENT})  # of an import: publications come later
+        assert crashed.killed
         ended = await lab.run()
         assert ended.code == 0, ended.log[-3000:]
         names = ("samples", "counts", "publish", "tasks")

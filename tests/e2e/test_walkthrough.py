@@ -15,7 +15,7 @@ from processes import free_port
 PAGE = (Path(__file__).parents[2] / "docs/walkthrough.md").read_text()
 COMMANDS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 OUTPUTS = re.findall(r"^```text\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-LIMIT = 450
+LIMIT = 1500
 """Seconds after which the shell is ended."""
 
 
@@ -25,6 +25,11 @@ def walk(tmp_path_factory):
     folder = tmp_path_factory.mktemp("walk")
     ports = {"8090": str(free_port()), "8080": str(free_port())}  # others may use those of the page
     script = re.sub(r"\b(8090|8080)\b", lambda port: ports[port[0]], "set -e\n" + "".join(COMMANDS) + "wait\n")
+    script = script.replace("--retry 30 ", f"--retry {LIMIT} ").replace(  # a person types more slowly
+        "orchestrator cancel germline-run-0173",
+        "until orchestrator show germline-run-0173 >/dev/null 2>&1; do sleep 0.2; done\n"
+        "orchestrator cancel germline-run-0173",
+    )
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")} | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "ORCHESTRATOR_SERVER__LISTEN": f"127.0.0.1:{ports['8080']}",

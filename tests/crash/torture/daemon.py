@@ -1,6 +1,6 @@
 """The daemon, started by a test that gives it a faster clock: the only thing in which it differs from `run`.
 
-python daemon.py --config FILE --pace PACE [--until-idle] [--toy]
+python daemon.py --config FILE --pace PACE [--timeouts TIMES] [--until-idle] [--toy]
 """
 
 import argparse
@@ -25,16 +25,18 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--pace", type=Pace.parse, required=True)
+    parser.add_argument("--timeouts", type=float, help="how many times shorter than usual; if not given, by the pace")
     parser.add_argument("--until-idle", action="store_true")
     parser.add_argument("--toy", action="store_true", help="also support the toy platform of the tests")
     asked = parser.parse_args()
     platforms = with_toy() if asked.toy else registry.PLATFORMS
     settings = load(asked.config, os.environ, for_daemon=True, platforms=platforms)
-    clock = FastClock(asked.pace, loop_speed=asked.pace.timeouts)
+    timeouts = asked.timeouts or asked.pace.timeouts
+    clock = FastClock(asked.pace, loop_speed=timeouts)
     bus, lines = logging_bus(settings)
     run = partial(run_daemon, settings, bus=bus, until_idle=asked.until_idle, clock=clock)
     try:
-        anyio.run(run, backend_options={"loop_factory": fast_loop(asked.pace.timeouts)})
+        anyio.run(run, backend_options={"loop_factory": fast_loop(timeouts)})
     finally:
         if lines is not None:
             lines.close()

@@ -23,8 +23,10 @@ def _tortured(name: str, drawn: ModuleType, judged: ModuleType, **more: Any) -> 
     )
 
 
+CALM = {"cursor_seconds": 86_400.0, "token_seconds": 86_400.0}
+"""In calm, time runs so fast that a shorter life of either would end before it can be used."""
 _ALL = (
-    _tortured("ica", ica_chance, ica_judge, calm={"cursor_seconds": 600.0}),  # the shortest ends before a page turns
+    _tortured("ica", ica_chance, ica_judge, calm=CALM),
     _tortured("sevenbridges", seven_bridges_chance, seven_bridges_judge),
     _tortured("odm", odm_chance, odm_judge),
 )
