@@ -17,7 +17,7 @@ OPTIONS = (
     "-c authentication_timeout=600s -c wal_sender_timeout=0"
 )
 _PATIENCE = ("-w", "-t", "600")
-"""That `pg_ctl` waits for what it does: 60 s otherwise."""
+"""How long `pg_ctl` waits, in seconds; its default is 60."""
 
 
 def binaries() -> Path:

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from orchestrator.telemetry.lines import LineWriter
+from orchestrator.telemetry.lines import END_WITHIN, LineWriter
 
 
 @pytest.fixture
@@ -87,6 +87,32 @@ def test_nobody_waits_for_a_pipe_that_is_not_read(pipe, writer_to):
         writer.write("x" * 99)
     assert 185 <= writer.lost <= 191  # one may be in the writer's hand
     writer.close(within=0.01)
+
+
+def test_a_thread_that_runs_late_is_waited_for(pipe, writer_to, monkeypatch):
+    """While the descriptor takes data, for longer than a reader that takes none."""
+    reading, writing = pipe
+    runs, write, waited = threading.Event(), os.write, []
+    monkeypatch.setattr(os, "write", lambda descriptor, data: runs.wait() and write(descriptor, data))
+    writer = writer_to(writing)
+    writer.write("one")
+    join = writer._thread.join
+
+    def counted(seconds):
+        waited.append(seconds)
+        if sum(waited) > 2 * END_WITHIN:
+            runs.set()
+            join()
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(writer._thread, "join", counted)
+            writer.close()
+        assert runs.is_set()
+    finally:
+        runs.set()
+    writing.close()
+    assert rest_of(reading) == "one\n"
 
 
 def test_lost_lines_are_reported_once_when_they_can_be(pipe, writer_to):
