@@ -19,9 +19,8 @@ import structlog
 from forkserver import Forked, ForkServer
 from platform_setups import ICA, PlatformSetup
 from shared_statements import share
-from waiting import patience
+from waiting import patience, until
 
-from orchestrator.clock import SystemClock
 from orchestrator.simulator import OffsetClock, serve
 from orchestrator.simulator.ica import Knobs
 from orchestrator.store.database import upgrade
@@ -214,10 +213,7 @@ class Lab:
 
     async def until(self, condition: Any) -> None:
         """Wait until `condition()` is true, as seen from outside; fails the test when it never is."""
-        clock = SystemClock()
-        with patience():
-            while not condition():
-                await clock.sleep(0.02)
+        await until(condition)
 
 
 def pytest_configure() -> None:

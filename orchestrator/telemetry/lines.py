@@ -15,8 +15,8 @@ MOST = 4 * 1024 * 1024
 """Maximum size of the queue of lines, in bytes."""
 END_WITHIN = 2.0
 """Seconds to wait at exit, in all, while the descriptor takes no data."""
-_LONGEST_END = 20.0
-"""Seconds after which waiting ends in any case. On a busy machine the writing thread may run late."""
+_LONGEST_END = 5.0
+"""Seconds after which waiting ends in any case: the thread may run late, and a stop takes 10 s at most."""
 _CHECK = 500
 """Milliseconds between two attempts to write to a descriptor that would block."""
 _ROUND = 0.1

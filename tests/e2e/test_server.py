@@ -80,7 +80,7 @@ async def test_work_is_sent_followed_and_measured_over_http(lab, port):
         async def accounts():
             return json.loads((await command(lab, "accounts", "--json")).stdout)
 
-        asked = await until(accounts, lambda told: told["daemon"] is not None)  # a slow daemon is not waited for
+        asked = await until(accounts, lambda answer: answer["daemon"] is not None)  # None where the daemon is slow
         assert asked["daemon"]["instance"]
         assert asked["accounts"][0]["budget"]["used"] > 0
         assert asked["accounts"][0]["closed"] is False

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from processes import free_port
-from waiting import PATIENCE, patience
+from waiting import PATIENCE, patience, until
 
 from orchestrator.app import Daemon, daemon
 from orchestrator.clock import SystemClock
@@ -96,10 +96,7 @@ class House:
 
     async def until(self, condition: Any) -> None:
         """Wait until `condition()` is true; fails the test when it never is."""
-        clock = SystemClock()
-        with patience():
-            while not condition():
-                await clock.sleep(0.02)
+        await until(condition)
 
     def links(self, name: str, *ids: str, **more: Any) -> dict[str, Any]:
         """A linking job."""

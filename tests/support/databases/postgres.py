@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 from processes import free_port
+from waiting import PATIENCE
 
 OPTIONS = (
     "-c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off -c autovacuum=off "
-    "-c authentication_timeout=600s -c wal_sender_timeout=0"
+    f"-c authentication_timeout={PATIENCE:.0f}s -c wal_sender_timeout=0"
 )
-_PATIENCE = ("-w", "-t", "600")
+_PATIENCE = ("-w", "-t", f"{PATIENCE:.0f}")
 """How long `pg_ctl` waits, in seconds; its default is 60."""
 
 

@@ -9,6 +9,7 @@ from orchestrator.store.database import engine, lock, lock_proof
 
 PROGRAM: Final = __file__
 _SECONDS: Final = 600
+"""As `PATIENCE` of `waiting.py`, which the program cannot import."""
 
 
 def allow(patch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import slow_postgres
 import sqlalchemy as sa
 from postgres import own_folder, promoted_standby, unprivileged
 from processes import free_port
-from waiting import patience
+from waiting import PATIENCE, patience
 
 from orchestrator.clock import ManualClock, SystemClock
 from orchestrator.store.database import lock as locks
@@ -256,7 +256,7 @@ async def pooler(server, mode, size):
             f"[databases]\nnewest = host=127.0.0.1 port={target.port} dbname=newest\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
             f"auth_file = {folder}/users\npool_mode = {mode}\ndefault_pool_size = {size}\nlogfile = {folder}/log\n"
-            "server_connect_timeout = 600\nclient_login_timeout = 600\nquery_wait_timeout = 0\n"
+            f"server_connect_timeout = {PATIENCE:.0f}\nclient_login_timeout = {PATIENCE:.0f}\nquery_wait_timeout = 0\n"
         )
         process = subprocess.Popen(  # noqa: ASYNC220 - it only begins here
             ["pgbouncer", "-q", str(folder / "bouncer.ini")],

@@ -89,6 +89,11 @@ def test_a_minute_is_the_bound(seconds, result):
     assert clock("ica", seconds).result == result
 
 
+def test_a_clock_that_is_right_is_said_to_agree():
+    """The platform's date has whole seconds."""
+    assert clock("ica", 1.9).found == "this machine's clock agrees with the platform's"
+
+
 async def test_a_budget_that_is_used_up_is_waited_for_and_told(desk, monkeypatch):
     """Not a request more than the platform allows, not to find something out either."""
     async with platform(desk) as simulator:
