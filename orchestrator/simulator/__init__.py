@@ -25,7 +25,7 @@ As a process, `orchestrator simulator`, which serves all platforms on one port, 
 `/v2`). Other programs steer a platform over HTTP: `/_simulator/` below its base path answers `ledger`, `requests`,
 `knobs`, `faults` and `clock`, without credentials and outside the budget. See `admin.py`.
 
-What happens to an item is chosen by the words in its name (`ica/work/outcomes.py`, `sevenbridges/work/naming.py`):
+What happens to an item is chosen by the words in its name (`outcomes.py` of ICA, `naming.py` of Seven Bridges):
 `cohort/s1-fail` fails, `fil.partial0001` links in part. What happens to a request is chosen by the faults (`faults.py`)
 and the platform's own quirks (`quirks.py` of each), how a platform behaves where nobody knows by its knobs
 (`knobs.py`). What was done is judged by the ledger and the evidence (`ledger.py`, `evidence.py`).

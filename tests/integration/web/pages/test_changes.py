@@ -24,36 +24,36 @@ async def test_a_job_is_paused_resumed_cancelled_and_retried(house, operator):
     ada = "Ada (token, from 127.0.0.1)"
     async with operator() as browser:
         await browser.get("/files")
-        queued = await browser.post("/files", action="queue", text=_text("work", "fil.1", "fil.2"))
-        assert queued.url.path == "/jobs/work"
+        queued = await browser.post("/files", action="queue", text=_text("june", "fil.1", "fil.2"))
+        assert queued.url.path == "/jobs/june"
         assert "Accepted: 1 job with 2 items." in text_of(queued.text)
 
-        question = await browser.get("/jobs/work/pause")
-        assert "Pause work?" in text_of(question.text)
-        shown = text_of((await browser.post("/jobs/work/pause")).text)
-        assert "Accepted: paused work." in shown
+        question = await browser.get("/jobs/june/pause")
+        assert "Pause june?" in text_of(question.text)
+        shown = text_of((await browser.post("/jobs/june/pause")).text)
+        assert "Accepted: paused june." in shown
         assert "On hold: paused" in shown
         assert f"by {ada}" in shown
 
-        shown = text_of((await browser.post("/jobs/work/resume")).text)
-        assert "Accepted: resumed work." in shown
+        shown = text_of((await browser.post("/jobs/june/resume")).text)
+        assert "Accepted: resumed june." in shown
 
-        question = text_of((await browser.get("/jobs/work/cancel")).text)
+        question = text_of((await browser.get("/jobs/june/cancel")).text)
         assert "2 items not yet submitted: never sent." in question
-        shown = text_of((await browser.post("/jobs/work/cancel")).text)
-        assert "Accepted: cancelled work: 2 items ended" in shown
-        await _until_state(house, "work", "cancelled")
+        shown = text_of((await browser.post("/jobs/june/cancel")).text)
+        assert "Accepted: cancelled june: 2 items ended" in shown
+        await _until_state(house, "june", "cancelled")
 
-        question = text_of((await browser.get("/jobs/work/retry")).text)
+        question = text_of((await browser.get("/jobs/june/retry")).text)
         assert "cancelled only (2)" in question
-        shown = text_of((await browser.post("/jobs/work/retry", item="fil.2")).text)
-        assert "Accepted: retried work (1 item): 1 item is submitted again." in shown
-        job = await house.daemon.store.jobs.get("work")
+        shown = text_of((await browser.post("/jobs/june/retry", item="fil.2")).text)
+        assert "Accepted: retried june (1 item): 1 item is submitted again." in shown
+        job = await house.daemon.store.jobs.get("june")
         assert job.round == 2
         assert job.spec.dropped_by == ada
         done = [
             event
-            for event in await events_of(house, "work")
+            for event in await events_of(house, "june")
             if event[0] in ("job", "pause", "resume", "cancel", "retry")
         ]
         assert {actor for _, actor in done} == {ada}
@@ -65,27 +65,27 @@ async def test_an_item_with_a_long_key_is_retried_by_its_link(house, operator):
     key = "fil." + "0" * 250
     async with operator() as browser:
         await browser.get("/files")
-        await browser.post("/files", action="queue", text=_text("work", key, "fil.2"))
-        await browser.get("/jobs/work/cancel")
-        await browser.post("/jobs/work/cancel")
-        await _until_state(house, "work", "cancelled")
-        link = re.search(r'href="(/jobs/work/retry\?item=fil\.0[^"]*)"', (await browser.get("/jobs/work")).text)
+        await browser.post("/files", action="queue", text=_text("june", key, "fil.2"))
+        await browser.get("/jobs/june/cancel")
+        await browser.post("/jobs/june/cancel")
+        await _until_state(house, "june", "cancelled")
+        link = re.search(r'href="(/jobs/june/retry\?item=fil\.0[^"]*)"', (await browser.get("/jobs/june")).text)
         question = await browser.get(html.unescape(link[1]))
         (item,) = re.findall(r'name="item" value="([^"]*)"', question.text)
-        shown = text_of((await browser.post("/jobs/work/retry", item=item)).text)
-        assert "Accepted: retried work (1 item): 1 item is submitted again." in shown
+        shown = text_of((await browser.post("/jobs/june/retry", item=item)).text)
+        assert "Accepted: retried june (1 item): 1 item is submitted again." in shown
 
 
 async def test_what_cannot_be_done_says_why(house, operator):
     """On the page of the question, with the remedy, and nothing is changed."""
     async with operator() as browser:
         await browser.get("/files")
-        await browser.post("/files", action="queue", text=_text("work", "fil.1"))
-        await browser.get("/jobs/work/retry")
-        answer = await browser.post("/jobs/work/retry", item="nothing")
+        await browser.post("/files", action="queue", text=_text("june", "fil.1"))
+        await browser.get("/jobs/june/retry")
+        answer = await browser.post("/jobs/june/retry", item="nothing")
         assert answer.status_code == 422
-        assert "work has no item nothing" in text_of(answer.text)
-        answer = await browser.post("/jobs/work/retry", state="happy")
+        assert "june has no item nothing" in text_of(answer.text)
+        answer = await browser.post("/jobs/june/retry", state="happy")
         assert answer.status_code == 422
 
 
@@ -94,7 +94,7 @@ async def test_what_is_not_decided_yet_is_safe(house, operator, monkeypatch):
     monkeypatch.setattr("orchestrator.web.pages.queueing.ANSWER_WITHIN", 0)
     async with operator(turning=False) as browser:
         await browser.get("/files")
-        shown = text_of((await browser.post("/files", action="queue", text=_text("work", "fil.1"))).text)
+        shown = text_of((await browser.post("/files", action="queue", text=_text("june", "fil.1"))).text)
         assert "and not decided yet: it is not decided yet" in shown
         shown = text_of((await browser.post("/accounts/ica/pause")).text)
         assert "and not decided yet" in shown
@@ -110,7 +110,7 @@ async def test_a_queue_that_cannot_be_written_to_is_no_bug(house, operator, monk
     async with operator(turning=False) as browser:
         await browser.get("/files")
         monkeypatch.setattr("orchestrator.intake.directory.dropping.open_draft", full)
-        for path, fields in (("/accounts/ica/pause", {}), ("/files", {"text": _text("work", "fil.1")})):
+        for path, fields in (("/accounts/ica/pause", {}), ("/files", {"text": _text("june", "fil.1")})):
             answer = await browser.post(path, **fields)
             assert answer.status_code == 503
             assert "cannot be written to: No space left on device; nothing was queued" in text_of(answer.text)
@@ -150,7 +150,7 @@ async def test_a_file_with_a_webhook_is_checked_as_the_configuration_has_it(hous
         for action, said in (("check", "No mistakes: 1 job with 1 item."), ("queue", "Accepted: 1 job with 1 item.")):
             await browser.get("/files")
             notify = "    notify: {webhook: https://lims.example.org/hook}\n"
-            page = await browser.post("/files", action=action, text=_text("work", "fil.1") + notify)
+            page = await browser.post("/files", action=action, text=_text("june", "fil.1") + notify)
             assert said in text_of(page.text)
             notify = "    notify: {webhook: https://other.example.org/hook}\n"
             page = await browser.post("/files", action=action, text=_text("other", "fil.1") + notify)
@@ -161,17 +161,17 @@ async def test_a_checked_file_is_compared_with_the_jobs_that_are_there(house, op
     """Other content under a name that was sent is a mistake; what is known already, or missing, is noted."""
     async with operator() as browser:
         await browser.get("/files")
-        await browser.post("/files", action="queue", text=_text("work", "fil.1"))
-        page = await browser.post("/files", action="check", text=_text("work", "fil.1"))
-        assert "work is known already with the same content: nothing changes" in text_of(page.text)
+        await browser.post("/files", action="queue", text=_text("june", "fil.1"))
+        page = await browser.post("/files", action="check", text=_text("june", "fil.1"))
+        assert "june is known already with the same content: nothing changes" in text_of(page.text)
         page = await browser.post("/files", action="check", text=_text("next", "fil.2") + "    after: [nobody]\n")
         assert "next waits for nobody: no such job exists yet" in text_of(page.text)
         async with house.daemon.store._database.write() as connection:
             await connection.execute(jobs.update().values(sent_at=1))
         for action in ("check", "queue"):
-            page = await browser.post("/files", action=action, text=_text("work", "fil.3"))
+            page = await browser.post("/files", action=action, text=_text("june", "fil.3"))
             assert page.status_code == 422
-            assert "a job named 'work' was sent already, with other content" in text_of(page.text)
+            assert "a job named 'june' was sent already, with other content" in text_of(page.text)
         assert not house.names("rejected")
 
 
@@ -179,7 +179,7 @@ async def test_a_checked_file_is_not_queued(house, operator):
     """It is only reported that it could be."""
     async with operator() as browser:
         await browser.get("/files")
-        answer = await browser.post("/files", action="check", text=_text("work", "fil.1", "fil.2"))
+        answer = await browser.post("/files", action="check", text=_text("june", "fil.1", "fil.2"))
         assert answer.status_code == 200
         assert "No mistakes: 1 job with 2 items. Nothing was queued." in text_of(answer.text)
         assert house.names("accepted") == house.names("incoming") == []
@@ -187,11 +187,11 @@ async def test_a_checked_file_is_not_queued(house, operator):
 
 async def test_a_file_is_uploaded_with_its_table(house, operator):
     """Both end in accepted/; a name that is taken there is no obstacle."""
-    document = _text("work").replace("items: []", "table: samples.csv\n    template: {dataId: '${id}'}")
+    document = _text("june").replace("items: []", "table: samples.csv\n    template: {dataId: '${id}'}")
     async with operator() as browser:
-        for number, name in enumerate(("work", "more")):
+        for number, name in enumerate(("june", "more")):
             files = [
-                ("files", ("run.yaml", document.replace("work", name))),
+                ("files", ("run.yaml", document.replace("june", name))),
                 ("files", ("samples.csv", f"id\nfil.{number}\n")),
             ]
             await browser.get("/files")
